@@ -1,0 +1,1 @@
+"""wootzc.backends.data"""

@@ -1,0 +1,65 @@
+"""Networks: a chain of segments, each prunable (a module) or not (plain layers)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers import Body, Layer, walk
+from wootzc.ir.shapes import Shape, shape_after_body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A convolution module: what a rate applies to. One input, one output, the output kept whole."""
+
+    name: str
+    body: Body
+    definition: str = ""  # the module it was made from in the source, "basic" say
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """Layers outside every module: never pruned. Named by the compiler: plain1, plain2, …"""
+
+    name: str
+    body: Body
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Segment: TypeAlias = Module | Plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Segments in execution order. Weights are named segment/path/parameter: "a1/0.0.2/kernel"."""
+
+    name: str
+    input: Shape
+    segments: tuple[Segment, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        return tuple(s for s in self.segments if isinstance(s, Module))
+
+
+def segment_shapes(network: Network) -> list[Shape]:
+    """The shape that enters every segment, and last the one that leaves the network."""
+    shapes = [network.input]
+    for segment in network.segments:
+        shapes.append(shape_after_body(segment.body, shapes[-1]))
+    return shapes
+
+
+def module_positions(network: Network) -> list[int]:
+    """Where in `segments` the modules are: position of module 0, of module 1, …"""
+    return [i for i, s in enumerate(network.segments) if isinstance(s, Module)]
+
+
+def walk_network(network: Network) -> Iterator[tuple[str, Layer]]:
+    """Every layer with its full path, "a1/0.0.2"."""
+    for segment in network.segments:
+        for path, layer in walk(segment.body):
+            yield f"{segment.name}/{path}", layer

@@ -1,0 +1,94 @@
+"""The plan: what the passes turn a space into. Each pass fills in its part."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from wootzc.ir.array import Array
+from wootzc.ir.space import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Exact costs. A candidate's cost = fixed + Σ over modules of the variant's cost."""
+
+    variant_params: Array  # int64 [modules, rates]
+    variant_macs: Array  # int64 [modules, rates]; one image
+    fixed_params: int  # of the plain segments
+    fixed_macs: int
+    params: Array  # int64 [candidates]
+    macs: Array  # int64 [candidates]
+
+    @property
+    def full_params(self) -> int:
+        return self.fixed_params + int(self.variant_params.values[:, 0].sum())
+
+    @property
+    def full_macs(self) -> int:
+        return self.fixed_macs + int(self.variant_macs.values[:, 0].sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of a Sequitur grammar. Body: rule numbers, or end markers below zero.
+
+    A terminal rule wraps one symbol: its body is empty and `symbol` is (module, rate position).
+    """
+
+    body: tuple[int, ...]  # other rules; -k-1 is the end marker of candidate k
+    frequency: int  # occurrences in the full expansion
+    symbol: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """What `mine-subsequences{method=sequitur}` finds: rule 0 is the start, bodies make the DAG."""
+
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A run of modules that `count` ≥ 2 candidates share."""
+
+    start: int  # first module
+    rates: tuple[int, ...]  # rate positions of consecutive modules
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """What `mine-subsequences{method=windows}` finds: every shared run, exactly."""
+
+    runs: tuple[Window, ...]
+
+
+Mined: TypeAlias = Grammar | Windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A tuning block: consecutive modules at given rates, pre-trained as one unit."""
+
+    start: int  # first module
+    rates: tuple[int, ...]  # positions in space.rates
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.rates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A space on its way through the passes; None is what no pass has filled in yet."""
+
+    space: Space
+    candidates: Array | None = None  # uint8 [candidates, modules], rows distinct
+    costs: Costs | None = None
+    mined: Mined | None = None
+    blocks: tuple[Block, ...] | None = None
+    composition: Array | None = None  # int32 [candidates, modules]: block that covers, or -1
+    training_order: tuple[int, ...] | None = None  # blocks, in the order they are first needed
+    exploration_order: Array | None = None  # int32: candidates within the cost limits, first to try
+
+
+Method = Literal["sequitur", "windows"]

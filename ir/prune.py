@@ -1,0 +1,86 @@
+"""A module at a rate: how many filters each group keeps, and the smaller body that results."""
+
+from dataclasses import replace
+from math import floor
+from typing import assert_never
+
+from wootzc.ir.coupling import Coupling, Group, couple
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Norm,
+    Pool,
+)  # fmt: skip
+from wootzc.ir.network import Module, Network, Segment, segment_shapes
+from wootzc.ir.shapes import Shape
+
+
+def kept_width(group: Group, rate: float) -> int:
+    """Filters that stay: width − round(rate × width), halves up, the same in every partition.
+
+    Zero where the rate leaves none: the checker reports that.
+    """
+    if group.whole:
+        return group.width
+    part = group.width // group.partitions
+    return group.partitions * (part - floor(rate * part + 0.5 + 1e-9))
+
+
+def kept_widths(coupling: Coupling, rate: float) -> tuple[int, ...]:
+    """`kept_width` of every group."""
+    return tuple(kept_width(group, rate) for group in coupling.groups)
+
+
+def prune_body(body: Body, coupling: Coupling, widths: tuple[int, ...], prefix: str = "") -> Body:
+    """`body` with every layer's width replaced by what its group keeps."""
+    return tuple(
+        _prune_layer(layer, coupling, widths, f"{prefix}{index}")
+        for index, layer in enumerate(body)
+    )
+
+
+def _prune_layer(layer: Layer, coupling: Coupling, widths: tuple[int, ...], path: str) -> Layer:
+    match layer:
+        case Conv() | Dense():
+            return replace(layer, width=widths[coupling.outputs[path][0]])
+        case Branch(arms=arms):
+            pruned = tuple(
+                prune_body(arm, coupling, widths, f"{path}.{i}.") for i, arm in enumerate(arms)
+            )
+            return replace(layer, arms=pruned)
+        case (
+            Norm() | Activation() | Dropout() | Pool() | GlobalPool() | DepthwiseConv() | Flatten()
+        ):
+            return layer
+        case _:
+            assert_never(layer)
+
+
+def prune_module(module: Module, shape: Shape, rate: float) -> Module:
+    """The module at `rate`, its input of this shape and its output whole."""
+    coupling = couple(module.body, shape)
+    return replace(module, body=prune_body(module.body, coupling, kept_widths(coupling, rate)))
+
+
+def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
+    """The network with each module at its rate; one rate per module, in order."""
+    remaining = iter(rates)
+
+    def pruned(segment: Segment, shape: Shape) -> Segment:
+        if not isinstance(segment, Module):
+            return segment
+        return prune_module(segment, shape, next(remaining))
+
+    shapes = segment_shapes(network)
+    segments = tuple(
+        pruned(segment, shape) for segment, shape in zip(network.segments, shapes, strict=False)
+    )
+    return replace(network, segments=segments)

@@ -1,0 +1,89 @@
+"""Recipes: how to train. Names of optimisers and schedules are optax's; nothing here imports it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Optimiser → the keyword arguments wootzc passes on; the first positional one is the learning rate.
+# A test holds this table against the installed optax.
+OPTIMIZERS: dict[str, tuple[str, ...]] = {
+    "sgd": ("momentum", "nesterov"),
+    "adam": ("b1", "b2", "eps", "nesterov"),
+    "adamw": ("b1", "b2", "eps", "weight_decay", "nesterov"),
+    "nadam": ("b1", "b2", "eps"),
+    "radam": ("b1", "b2", "eps", "threshold"),
+    "adabelief": ("b1", "b2", "eps"),
+    "rmsprop": ("decay", "eps", "momentum", "nesterov", "centered"),
+    "adagrad": ("initial_accumulator_value", "eps"),
+    "lamb": ("b1", "b2", "eps", "weight_decay"),
+    "lars": ("weight_decay", "trust_coefficient", "momentum", "nesterov"),
+    "lion": ("b1", "b2", "weight_decay"),
+    "yogi": ("b1", "b2", "eps"),
+}
+
+# Schedule → (optax function, keyword arguments). Steps and the peak rate are filled in.
+SCHEDULES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "constant": ("constant_schedule", ()),
+    "cosine": ("cosine_decay_schedule", ("alpha", "exponent")),
+    "warmup_cosine": ("warmup_cosine_decay_schedule", ("warmup_steps", "init_value", "end_value")),
+    "linear": ("linear_schedule", ("end_value",)),
+    "polynomial": ("polynomial_schedule", ("power", "end_value")),
+    "exponential": ("exponential_decay", ("transition_steps", "decay_rate", "end_value")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer:
+    name: str = "sgd"
+    learning_rate: float = 0.1
+    options: tuple[tuple[str, float], ...] = ()  # sorted by name; booleans as 0.0 and 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    name: str = "constant"
+    options: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One training run. Defaults of a stage (teacher, pretrain, finetune) come from the grammar."""
+
+    steps: int
+    batch: int = 64  # images per step, over all devices
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    weight_decay: float = 0.0  # decoupled from no optimiser: added to the gradient of kernels
+    clip: float | None = None  # global norm that gradients are clipped to
+    label_smoothing: float = 0.0
+    every: int = 50  # steps between two looks at the validation data
+    patience: int | None = None  # looks without a better accuracy before training stops
+    distill: float = 0.0  # weight of the teacher's soft targets against the labels, in [0, 1]
+    temperature: float = 1.0  # softens both sides of distillation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromFile:
+    """A teacher that is read, not trained: safetensors under wootzc's weight names."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """Random changes to training images; evaluation sees none of them."""
+
+    flip: bool = False  # left-right, one half of the images
+    crop: int = 0  # pixels of zero padding before a random crop back to size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where images come from and how they are split. `kind` "auto" goes by the file's name."""
+
+    path: str
+    kind: Literal["auto", "npz", "folder", "zip", "parquet"] = "auto"
+    validation: float = 0.15  # fraction of the training images held out for the search
+    test: float = 0.15  # likewise for the final figure; used only where the data has no test split
+    limit: int | None = None  # use this many images of the training part, spread over the classes
+    normalize: bool = True  # to mean 0, deviation 1 per channel, with the training images' figures
+    stream: bool = False  # read batches from disk with grain instead of holding all in memory

@@ -1,0 +1,120 @@
+"""The pruning space: which rates each module may have, under which constraints, for what goal."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.array import Array
+from wootzc.ir.network import Network
+from wootzc.ir.recipe import Augment, Data, FromFile, Recipe
+
+Metric = Literal["params", "macs", "accuracy"]
+Cost = Literal["params", "macs"]
+Comparison = Literal["<=", ">="]
+Criterion = Literal["l1", "l2", "bn_scale", "geometric_median", "random"]
+
+
+# Constraints ("where"). Modules are positions in network.modules.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """These modules share one rate."""
+
+    modules: tuple[int, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """Rates never fall (or never rise) from each of these modules to the next."""
+
+    direction: Literal["nondecreasing", "nonincreasing"]
+    modules: tuple[int, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLimit:
+    """A cost in whole units (parameters, MACs); percentages are resolved when lowering."""
+
+    metric: Cost
+    comparison: Comparison
+    value: int
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Constraint: TypeAlias = Tie | Ordered | CostLimit
+
+
+# Selections: which of the allowed candidates are worth trying.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class All:
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """`count` distinct candidates, uniformly, or evenly spread over a cost (`stratified`)."""
+
+    count: int
+    seed: int = 0
+    stratified: Cost | None = None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Given one by one. `rows`: rate positions, uint8 [candidates, modules]."""
+
+    rows: Array
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Selection: TypeAlias = All | Sample | Listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyLimit:
+    """accuracy ≥ value, or ≥ teacher − value where `below_teacher`; fractions, not percent."""
+
+    value: float
+    below_teacher: bool = False
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The best candidate: least cost or highest accuracy among those within every limit."""
+
+    target: Metric = "params"  # minimised, unless it is accuracy: that is maximised
+    limits: tuple[AccuracyLimit | CostLimit, ...] = ()
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """Everything a `space` block says, resolved against its network.
+
+    `rates` is ascending and starts with 0.0; a candidate is one position in `rates` per module.
+    """
+
+    name: str
+    network: Network
+    rates: tuple[float, ...]  # fraction of filters removed, in [0, 1)
+    choices: tuple[tuple[int, ...], ...]  # per module: positions in `rates` it may have, ascending
+    criteria: tuple[Criterion, ...]  # per module: which filters go first
+    constraints: tuple[Constraint, ...] = ()
+    selection: Selection = All()
+    objective: Objective = Objective()
+    data: Data
+    augment: Augment = Augment()
+    teacher: Recipe | FromFile
+    pretrain: Recipe
+    finetune: Recipe
+    blocks: Literal["none", "modules", "wootz", "maximal"] = "modules"
+    explore: Literal["ascending", "descending", "all"] = "ascending"
+    seed: int = 0
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
