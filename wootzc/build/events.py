@@ -1,0 +1,57 @@
+"""What a build reports while it runs: one event, many listeners (the log file, the screen)."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+Listener = Callable[[str, dict[str, Any]], None]  # (kind of event, its fields)
+
+
+@dataclass(slots=True)
+class Events:
+    """Sends every event to every listener, and adds up the seconds of each stage."""
+
+    listeners: list[Listener] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage; stages do not overlap
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        for listener in self.listeners:
+            listener(kind, fields)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+
+class JsonLog:
+    """`log.jsonl`: one line of JSON per event, flushed at once; a resumed build appends."""
+
+    def __init__(self, path: Path):
+        self.file = path.open("a", encoding="utf-8")
+
+    def __call__(self, kind: str, fields: dict[str, Any]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.file.write(json.dumps({"time": now, "event": kind, **fields}) + "\n")
+        self.file.flush()
+
+    def __enter__(self) -> "JsonLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()

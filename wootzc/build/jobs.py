@@ -1,0 +1,327 @@
+"""The jobs of a build: teacher → blocks → candidates → test. Each is found in the store or run.
+
+A job's key holds everything its outcome depends on and nothing else, so that editing a space
+retrains only what the edit touches. Raise a job's number in `VERSIONS` when its code changes what
+comes out.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
+from wootzc.backends.flax.weights import check_fits, initial_weights, read
+from wootzc.backends.slicing import prune_weights
+from wootzc.build.events import Events
+from wootzc.build.store import Done, Store, Weights, job_key
+from wootzc.diagnostics import fail
+from wootzc.ir.network import Network, module_positions
+from wootzc.ir.plan import Block, Plan
+from wootzc.ir.prune import prune_network
+from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.space import Space
+from wootzc.ir.text import print_network
+
+VERSIONS = {"teacher": 1, "block": 1, "candidate": 1, "test": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A job's result, and whether the store had it already."""
+
+    done: Done
+    reused: bool
+
+    @property
+    def weights(self) -> Weights:
+        assert self.done.weights is not None, "this job makes weights"
+        return self.done.weights
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Everything the jobs of one build share."""
+
+    plan: Plan
+    dataset: Dataset
+    store: Store
+    events: Events
+
+    @property
+    def space(self) -> Space:
+        return self.plan.space
+
+    @cached_property
+    def common(self) -> dict[str, object]:
+        """What every job depends on."""
+        return {
+            "network": print_network(self.space.network),
+            "data": self.dataset.fingerprint,
+            "augment": asdict(self.space.augment),
+            "seed": self.space.seed,
+        }
+
+    def rates(self, candidate: int) -> tuple[float, ...]:
+        """The rates of a candidate, one per module."""
+        assert self.plan.candidates is not None
+        return tuple(self.space.rates[i] for i in self.plan.candidates.values[candidate])
+
+    def blocks_of(self, candidate: int) -> tuple[int, ...]:
+        """The tuning blocks a candidate is assembled from, first to last."""
+        assert self.plan.composition is not None
+        row = self.plan.composition.values[candidate]
+        return tuple(int(b) for b in dict.fromkeys(row) if b >= 0)
+
+    # Teacher
+
+    @cached_property
+    def teacher_key(self) -> str:
+        teacher = self.space.teacher
+        recipe: object = (
+            {"file": file_hash(Path(teacher.path))}
+            if isinstance(teacher, FromFile)
+            else asdict(teacher)
+        )
+        return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
+
+    def teacher(self) -> Outcome:
+        """The full network, trained by its recipe or read from its file."""
+
+        def make() -> tuple[dict[str, Any], Weights]:
+            match self.space.teacher:
+                case FromFile(path=path):
+                    weights = read(Path(path))
+                    check_fits(self.space.network, weights)
+                    accuracy = evaluate(self.space.network, weights, self.dataset.validation)
+                    return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
+                case Recipe() as recipe:
+                    trained = train(
+                        self.space.network,
+                        initial_weights(self.space.network, self.space.seed),
+                        self.dataset,
+                        recipe,
+                        self.space.augment,
+                        seed=self.space.seed,
+                        progress=self._progress("teacher"),
+                    )
+                    return _measurements(trained), trained.weights
+
+        return self._run("teacher", "teacher", self.teacher_key, make)
+
+    # Blocks
+
+    def block_key(self, number: int) -> str:
+        """Depends on the block's modules and rates, not on the space that asks for it."""
+        block = self._block(number)
+        return job_key(
+            "block",
+            version=VERSIONS["block"],
+            teacher=self.teacher_key,
+            start=block.start,
+            rates=self._block_rates(block),
+            criteria=self.space.criteria[block.start : block.stop],
+            recipe=asdict(self.space.pretrain),
+            **self.common,
+        )
+
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
+        """These tuning blocks; those the store lacks are trained in one flight."""
+        found: dict[int, Outcome] = {}
+        keys = {number: self.block_key(number) for number in numbers}
+        with self.store.locked(list(keys.values()), self._waiting):
+            for number, key in keys.items():
+                if done := self.store.find(key):
+                    found[number] = Outcome(done=done, reused=True)
+            missing = [number for number in numbers if number not in found]
+            if missing:
+                self.events.emit("blocks_started", blocks=missing)
+                found |= self._train_blocks(missing, keys, teacher)
+        return found
+
+    def _train_blocks(
+        self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights
+    ) -> dict[int, Outcome]:
+        work = [
+            BlockJob(
+                start=(block := self._block(number)).start,
+                rates=self._block_rates(block),
+                weights=self._sliced_block(block, teacher),
+                key=keys[number],
+            )
+            for number in numbers
+        ]
+        trained = train_blocks(
+            self.space.network,
+            teacher,
+            work,
+            self.dataset,
+            self.space.pretrain,
+            self.space.augment,
+            seed=self.space.seed,
+            progress=self._progress("blocks"),
+        )
+        outcomes = {}
+        for number, block in zip(numbers, trained, strict=True):
+            result = {
+                "loss_first": block.loss_first,
+                "loss_last": block.loss_last,
+                "steps": block.steps,
+            }
+            name = self.block_name(number)
+            done = self.store.finish(
+                keys[number], "block", name, result, block.seconds, block.weights
+            )
+            self.events.emit(
+                "block_finished", block=number, name=name, seconds=block.seconds, **result
+            )
+            outcomes[number] = Outcome(done=done, reused=False)
+        return outcomes
+
+    def block_name(self, number: int) -> str:
+        """`a1(50%) a2(30%)`: the modules of a block with their rates."""
+        block = self._block(number)
+        modules = self.space.network.modules[block.start : block.stop]
+        rates = self._block_rates(block)
+        return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
+
+    def _block(self, number: int) -> Block:
+        assert self.plan.blocks is not None
+        return self.plan.blocks[number]
+
+    def _block_rates(self, block: Block) -> tuple[float, ...]:
+        return tuple(self.space.rates[i] for i in block.rates)
+
+    def _sliced_block(self, block: Block, teacher: Weights) -> Weights:
+        rates = [0.0] * len(self.space.network.modules)
+        rates[block.start : block.stop] = self._block_rates(block)
+        sliced = prune_weights(self.space.network, teacher, tuple(rates), self.space.criteria)
+        return weights_of_modules(self.space.network, sliced, block.start, block.stop)
+
+    # Candidates
+
+    def candidate_key(self, candidate: int, target: float | None) -> str:
+        return job_key(
+            "candidate",
+            version=VERSIONS["candidate"],
+            teacher=self.teacher_key,
+            rates=self.rates(candidate),
+            criteria=self.space.criteria,
+            blocks=[self.block_key(number) for number in self.blocks_of(candidate)],
+            recipe=asdict(self.space.finetune),
+            target=target,
+            **self.common,
+        )
+
+    def assemble(
+        self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
+    ) -> tuple[Network, Weights]:
+        """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
+        rates = self.rates(candidate)
+        weights = prune_weights(self.space.network, teacher, rates, self.space.criteria)
+        for number in self.blocks_of(candidate):
+            weights |= blocks[number].weights
+        return prune_network(self.space.network, rates), weights
+
+    def candidate(
+        self,
+        candidate: int,
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+    ) -> Outcome:
+        """Assemble a candidate from its blocks and fine-tune it until `target` or its recipe's end."""
+
+        def make() -> tuple[dict[str, Any], Weights]:
+            network, weights = self.assemble(candidate, teacher, blocks)
+            start = evaluate(network, weights, self.dataset.validation)
+            trained = train(
+                network,
+                weights,
+                self.dataset,
+                self.space.finetune,
+                self.space.augment,
+                seed=self.space.seed,
+                target=target,
+                teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
+                progress=self._progress("candidate"),
+            )
+            return {"start_accuracy": start, **_measurements(trained)}, trained.weights
+
+        name = " ".join(f"{rate:.4g}" for rate in self.rates(candidate))
+        return self._run("candidate", name, self.candidate_key(candidate, target), make)
+
+    # Test
+
+    def test(self, of: str, network: Network, weights: Weights) -> float:
+        """Accuracy on the test split: read once per final network, never by the search."""
+
+        def make() -> tuple[dict[str, Any], None]:
+            return {"accuracy": evaluate(network, weights, self.dataset.test)}, None
+
+        key = job_key("test", version=VERSIONS["test"], of=of, data=self.dataset.fingerprint)
+        return float(self._run("test", "test", key, make).done.result["accuracy"])
+
+    # Shared
+
+    def _run(
+        self,
+        kind: str,
+        name: str,
+        key: str,
+        make: Callable[[], tuple[dict[str, Any], Weights | None]],
+    ) -> Outcome:
+        with self.store.locked([key], self._waiting):
+            if done := self.store.find(key):
+                self.events.emit(f"{kind}_reused", name=name, **_short(done.result))
+                return Outcome(done=done, reused=True)
+            self.events.emit(f"{kind}_started", name=name)
+            started = time.perf_counter()
+            result, weights = make()
+            seconds = time.perf_counter() - started
+            done = self.store.finish(key, kind, name, result, seconds, weights)
+            self.events.emit(f"{kind}_finished", name=name, seconds=seconds, **_short(result))
+            return Outcome(done=done, reused=False)
+
+    def _progress(self, stage: str) -> Callable[[Progress], None]:
+        def report(progress: Progress) -> None:
+            self.events.emit("progress", stage=stage, **asdict(progress))
+
+        return report
+
+    def _waiting(self) -> None:
+        self.events.emit("waiting", message="another build on this store is doing this job")
+
+
+def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:
+    """The weights of modules [start, stop)."""
+    positions = module_positions(network)[start:stop]
+    names = {network.segments[position].name for position in positions}
+    return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a teacher's file. Raises `WootzError` (through `read`) where it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise fail("WZ142", f"can't read the teacher's weights {path}: {error.strerror}") from None
+
+
+def _measurements(trained: Any) -> dict[str, Any]:
+    return {
+        "accuracy": trained.accuracy,
+        "steps": trained.steps,
+        "reason": trained.reason,
+        "history": [asdict(look) for look in trained.history],
+    }
+
+
+def _short(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "history"}
+

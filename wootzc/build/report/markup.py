@@ -1,0 +1,94 @@
+"""HTML and SVG as text: elements that escape what they are given, and numbers people can read."""
+
+import html
+import math
+from collections.abc import Iterable
+from typing import Final
+
+VOID: Final = frozenset({"br", "input", "meta"})  # elements without an end tag
+
+
+class Markup(str):
+    """Text that is markup already; every other str is escaped on its way into an element."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: str, **attributes: object) -> Markup:
+    """`tag("b", "x < y", class_="c")`. `_` in a name reads as `-`; None leaves an attribute out."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(_value(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in VOID:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[str]) -> Markup:
+    """Several children as one, each escaped unless it is markup."""
+    return Markup("".join(c if isinstance(c, Markup) else html.escape(c) for c in children))
+
+
+def table(head: Iterable[Markup], rows: Iterable[Markup], name: str) -> Markup:
+    """A table that scrolls in its own box; `name` is read out by screen readers."""
+    body = tag("thead", tag("tr", *head)), tag("tbody", *rows)
+    return tag("div", tag("table", *body, aria_label=name, class_="sortable"), class_="scroll")
+
+
+def cell(text: str, *, sort: float | str | None = None, class_: str | None = None) -> Markup:
+    """A table cell; `sort`: what its column is sorted by, where the text would not do."""
+    return tag("td", text, data_sort=sort, class_=class_)
+
+
+def _value(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+# Numbers
+
+
+def quantity(value: float) -> str:
+    """Three significant digits with a unit prefix: 1.23 M, 12.3 k, 999."""
+    for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size * 0.9995:  # 999,600 is 1.00 M, not 1000 k
+            return f"{_three(value / size)} {prefix}"
+    return _three(value) if value != int(value) else str(int(value))
+
+
+def _three(value: float) -> str:
+    places = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{places}f}"
+
+
+def percent(fraction: float, places: int = 2) -> str:
+    """A fraction in percent; a dash for what is not a number."""
+    return f"{fraction:.{places}%}" if math.isfinite(fraction) else "–"
+
+
+def rate(fraction: float) -> str:
+    """A pruning rate, as short as it is exact: 0%, 30%, 62.5%."""
+    return f"{fraction * 100:.4g}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two accuracies, signed, in percentage points."""
+    if not math.isfinite(difference):
+        return "–"
+    text = f"{difference * 100:+.2f}".replace("-", "−")
+    return ("±0.00" if float(difference * 100).__round__(2) == 0 else text) + " points"
+
+
+def duration(seconds: float) -> str:
+    """0 s, 0.42 s, 12.3 s, 2 min 05 s, 1 h 02 min."""
+    if seconds < 59.95:
+        return f"{seconds:.0f} s" if seconds == 0 else f"{_three(seconds).rjust(1)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

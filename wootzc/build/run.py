@@ -1,0 +1,142 @@
+"""One build, top to bottom: compile → data → teacher → search → test → result folder."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wootzc.backends.data import check_fits, load
+from wootzc.backends.flax.parallel import configure
+from wootzc.build.events import Events, JsonLog, Listener
+from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.result import summarize, write_result
+from wootzc.build.search import Found, explore
+from wootzc.build.store import Store, default_root
+from wootzc.diagnostics import fail
+from wootzc.driver import compile
+from wootzc.ir.network import segment_shapes
+from wootzc.ir.plan import Plan
+from wootzc.ir.prune import prune_network
+from wootzc.ir.space import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to build. `baseline`: default networks, inherited weights instead of blocks."""
+
+    out: Path | None = None  # default: build/<space>, or build/<space>-baseline
+    store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
+    baseline: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A finished build: its folder and `result.json` as a dictionary."""
+
+    out: Path
+    summary: dict[str, Any]
+
+    @property
+    def objective_met(self) -> bool:
+        return bool(self.summary["objective_met"])
+
+
+def build(
+    source: Path | str,
+    options: Options = Options(),  # noqa: B008 - frozen
+    listeners: Sequence[Listener] = (),
+) -> Built:
+    """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.
+
+    Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
+    on where it was. Raises `WootzError` for mistakes of the source, the data or the store.
+    """
+    events = Events(listeners=list(listeners))
+    with events.stage("compile"):
+        overrides = dict(options.overrides) | ({"blocks": "none"} if options.baseline else {})
+        plan = compile(source, overrides=overrides, space=options.space)
+    out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)
+    _make_folder(out)
+    with JsonLog(out / "log.jsonl") as log:
+        events.listeners.append(log)
+        try:
+            return _build(plan, out, Store(options.store or default_root()), events)
+        except KeyboardInterrupt:
+            events.emit("interrupted")
+            raise
+        except Exception as error:
+            events.emit("failed", message=str(error))
+            raise
+
+
+def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
+    started = time.perf_counter()
+    space = plan.space
+    configure(store.root / "xla")
+    assert plan.candidates is not None and plan.exploration_order is not None
+    events.emit(
+        "build_started",
+        space=space.name,
+        out=str(out),
+        store=str(store.root),
+        candidates=len(plan.candidates),
+        blocks=len(plan.blocks or ()),
+    )
+    with events.stage("data"):
+        dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
+        check_fits(dataset, space.network.input, _outputs(space))
+    events.emit(
+        "data_loaded",
+        source=dataset.source,
+        train=len(dataset.train),
+        validation=len(dataset.validation),
+        test=len(dataset.test),
+    )
+    jobs = Jobs(plan=plan, dataset=dataset, store=store, events=events)
+    with events.stage("teacher"):
+        teacher = jobs.teacher()
+    found = explore(jobs, teacher)
+    with events.stage("test"):
+        tests = _final_tests(jobs, teacher, found)
+    with events.stage("write"):
+        summary = summarize(jobs, teacher, found, tests, events)
+        write_result(out, jobs, found, summary)
+    events.emit(
+        "build_finished",
+        seconds=time.perf_counter() - started,
+        objective_met=found.best.met,
+        params=found.best.params,
+        accuracy=found.best.accuracy,
+    )
+    return Built(out=out, summary=summary)
+
+
+def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:
+    network = jobs.space.network
+    pruned = prune_network(network, found.best.rates)
+    best_key = jobs.candidate_key(found.best.candidate, found.asked)
+    return (
+        jobs.test(jobs.teacher_key, network, teacher.weights),
+        jobs.test(best_key, pruned, found.weights),
+    )
+
+
+def _image_shape(space: Space) -> tuple[int, int, int]:
+    height, width, channels = space.network.input
+    return height, width, channels
+
+
+def _outputs(space: Space) -> int:
+    return segment_shapes(space.network)[-1][-1]
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(
+            "WZ144", f"can't write to {out}: {error.strerror}", "choose another with --out DIR"
+        ) from None

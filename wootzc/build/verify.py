@@ -1,0 +1,77 @@
+"""Verify a result folder: reload everything from disk and replay the stored images."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wootzc.backends.flax.train import predict
+from wootzc.backends.flax.weights import check_fits, read
+from wootzc.diagnostics import fail
+from wootzc.driver import analyze_file
+from wootzc.ir.cost import network_cost
+from wootzc.ir.network import Network
+from wootzc.units import percent
+
+TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a result folder. Raises `WootzError` naming what is missing or damaged."""
+    try:
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fail(
+            "WZ145", f"{path} is missing", "give the folder that `wootzc build` wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
+    return loaded
+
+
+def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """The pruned network and its weights. Raises `WootzError`."""
+    analysis = analyze_file(folder / "best" / "network.wz")
+    if not analysis.networks or any(d.severity == "error" for d in analysis.diagnostics):
+        raise fail("WZ145", f"{folder}/best/network.wz does not check", "build again")
+    network = analysis.networks[0]
+    weights = read(folder / "best" / "weights.safetensors")
+    check_fits(network, weights)
+    return network, weights
+
+
+def verify_result(folder: Path) -> Iterator[str]:
+    """What holds, one line each. Raises `WootzError` at the first thing that does not."""
+    manifest = load_json(folder / "best" / "manifest.json")
+    file = folder / "best" / "weights.safetensors"
+    network, weights = load_best(folder)
+    yield f"network.wz checks; {len(weights)} tensors fit it"
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != manifest["weights_sha256"]:
+        raise fail("WZ146", f"{file} is not the file that was built", "build again")
+    yield f"weights.safetensors is unchanged ({digest[:12]}…)"
+
+    real = sum(w.size for n, w in weights.items() if not n.endswith(("/mean", "/var")))
+    cost = network_cost(network)
+    if (real, cost.params, cost.macs) != (manifest["params"],) * 2 + (manifest["macs"],):
+        raise fail(
+            "WZ146",
+            f"{real:,} parameters and {cost.macs:,} MACs, but the manifest says "
+            f"{manifest['params']:,} and {manifest['macs']:,}",
+        )
+    yield f"{real:,} parameters and {cost.macs:,} MACs, as the manifest says"
+
+    with np.load(folder / "best" / "example.npz", allow_pickle=False) as example:
+        images, labels, stored = example["images"], example["labels"], example["logits"]
+    scale = manifest["normalize"]
+    normal = (images - np.float32(scale["mean"])) / np.float32(scale["std"])
+    logits = predict(network, weights, normal.astype(np.float32))
+    gap = float(np.abs(logits - stored).max() / np.abs(stored).max())
+    if not gap <= TOLERANCE:
+        raise fail("WZ146", f"logits differ by {gap:.2g} of the largest, over {TOLERANCE}")
+    right = float((logits.argmax(-1) == labels).mean())
+    yield f"{len(images)} stored images replayed: logits within {gap:.1e}, {percent(right)} right"

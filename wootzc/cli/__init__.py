@@ -1,0 +1,72 @@
+"""The command line: `wootzc COMMAND`. Commands live in compiler.py and training.py."""
+
+import os
+import sys
+
+import click
+
+from wootzc import __version__
+from wootzc.cli import compiler, training
+from wootzc.cli.output import echo_error
+from wootzc.diagnostics import WootzError
+
+DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+EPILOG = """\b
+A first session:
+  wootzc check samples/digits.wz     is the file right?
+  wootzc plan  samples/digits.wz     what is in the space, what will it cost?
+  wootzc build samples/digits.wz     train, search, write build/digits/
+  wootzc verify build/digits         reload the result and replay it
+
+Exit codes: 0 done, 1 the file or the objective is at fault, 2 usage, 130 interrupted.
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "--version", prog_name="wootzc")
+def cli() -> None:
+    """Prune a trained CNN: from a .wz file to the smallest network that is accurate enough."""
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    bash: eval "$(wootzc completion bash)"       in ~/.bashrc
+    zsh:  eval "$(wootzc completion zsh)"        in ~/.zshrc
+    fish: wootzc completion fish > ~/.config/fish/completions/wootzc.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None, "click knows the three shells above"
+    click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
+
+
+for command in (*compiler.COMMANDS, *training.COMMANDS):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command; user mistakes become diagnostics and exit codes, never tracebacks."""
+    try:
+        code = cli.main(prog_name="wootzc", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except WootzError as error:
+        echo_error(error)
+        sys.exit(FAULT)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
+    sys.exit(code if isinstance(code, int) else DONE)

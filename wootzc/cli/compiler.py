@@ -1,0 +1,236 @@
+"""Commands that read and compile, without JAX: check, fmt, plan, opt, explain."""
+
+import difflib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wootzc.cli.options import override_options, overrides, source_argument
+from wootzc.cli.output import echo_diagnostics
+from wootzc.diagnostics import WootzError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-q", "--quiet", is_flag=True, help="Print diagnostics only.")
+@override_options
+def check(
+    files: tuple[Path, ...],
+    quiet: bool,
+    space: str | None,
+    seed: int | None,
+    settings: dict[str, str],
+) -> int:
+    """Find every mistake in .wz files; nothing is trained.
+
+    \b
+      wootzc check samples/digits.wz
+    """
+    from wootzc.driver import analyze_file, choose_space
+
+    failed = False
+    for file in files:
+        try:
+            analysis = analyze_file(file, overrides(settings, seed))
+            echo_diagnostics(analysis.diagnostics, analysis.sources)
+            if any(d.severity == "error" for d in analysis.diagnostics):
+                failed = True
+                continue
+            if space is not None:
+                choose_space(analysis, space)
+            found = [f"network {n.name}" for n in analysis.networks]
+            found += [f"space {s.name}" for s in analysis.spaces]
+            if not quiet:
+                click.echo(f"{file}: ok ({', '.join(found) or 'modules only'})")
+        except WootzError as error:
+            echo_diagnostics(error.diagnostics, error.sources)
+            failed = True
+    return int(failed)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if one would.")
+@click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
+def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
+    """Format .wz files in place, comments kept. `-` reads standard input and prints.
+
+    \b
+      wootzc fmt samples/*.wz
+      wootzc fmt --check --diff samples/*.wz      for CI
+    """
+    from wootzc.driver import read_source
+    from wootzc.files import write_atomically
+    from wootzc.grammar import format_text
+
+    changed = 0
+    failed = False
+    for file in files:
+        try:
+            if str(file) == "-":
+                click.echo(format_text(sys.stdin.read(), "<stdin>"), nl=False)
+                continue
+            before = read_source(file)
+            after = format_text(before, str(file))
+        except WootzError as error:
+            echo_diagnostics(error.diagnostics, error.sources)
+            failed = True
+            continue
+        if before == after:
+            continue
+        changed += 1
+        if diff:
+            lines = difflib.unified_diff(
+                before.splitlines(keepends=True),
+                after.splitlines(keepends=True),
+                str(file),
+                f"{file} (formatted)",
+            )
+            click.echo("".join(lines), nl=False)
+        if not check_only and not diff:
+            write_atomically(file, after)
+        if not diff:
+            click.echo(f"{'would format' if check_only else 'formatted'} {file}")
+    return int(failed or (check_only and changed > 0))
+
+
+@click.command()
+@source_argument
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+@click.option(
+    "--emit",
+    type=click.Choice(["ast", "ir", "plan", "dag", "mermaid"]),
+    help="Print a stage instead: syntax tree, IR before the passes, the plan as .wzir, "
+    "or the graph of shared runs as Graphviz DOT or Mermaid.",
+)
+@override_options
+def plan(
+    file: Path,
+    as_json: bool,
+    emit: str | None,
+    space: str | None,
+    seed: int | None,
+    settings: dict[str, str],
+) -> None:
+    """Compile a space and say what it holds: candidates, costs, blocks, predicted work.
+
+    \b
+      wootzc plan samples/digits.wz
+      wootzc plan samples/digits.wz --set blocks=wootz --emit dag | dot -Tsvg > dag.svg
+    """
+    from wootzc import driver
+
+    over = overrides(settings, seed)
+    match emit:
+        case "ast":
+            from wootzc.grammar import print_tree
+
+            click.echo(print_tree(driver.read_source(file), str(file)), nl=False)
+        case "ir":
+            from wootzc.ir.text import print_plan
+
+            click.echo(
+                print_plan(driver.compile(file, (), overrides=over, space=space)), nl=False
+            )
+        case "plan":
+            from wootzc.ir.text import print_plan
+
+            click.echo(print_plan(driver.compile(file, overrides=over, space=space)), nl=False)
+        case "dag" | "mermaid":
+            from wootzc.ir.dag import to_dot, to_mermaid
+
+            compiled = driver.compile(file, overrides=over, space=space)
+            click.echo(to_dot(compiled) if emit == "dag" else to_mermaid(compiled), nl=False)
+        case _:
+            from wootzc.cli.plan_text import plan_figures, plan_text
+
+            figures = plan_figures(driver.compile(file, overrides=over, space=space))
+            click.echo(json.dumps(figures, indent=2) if as_json else plan_text(figures))
+
+
+@click.command()
+@source_argument
+@click.option(
+    "-p",
+    "--passes",
+    "pipeline",
+    metavar="PIPELINE",
+    help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
+)
+@click.option("--print-ir-before-all", "before", is_flag=True, help="Print the IR before each pass.")
+@click.option("--print-ir-after-all", "after", is_flag=True, help="Print the IR after each pass.")
+@click.option("--time-passes", is_flag=True, help="Seconds of each pass, to standard error.")
+@click.option("--list", "list_passes", is_flag=True, help="List the passes and their options.")
+@override_options
+def opt(
+    file: Path,
+    pipeline: str | None,
+    before: bool,
+    after: bool,
+    time_passes: bool,
+    list_passes: bool,
+    space: str | None,
+    seed: int | None,
+    settings: dict[str, str],
+) -> None:
+    """Run any list of passes on a .wz or .wzir file and print the IR.
+
+    \b
+      wootzc opt samples/digits.wz -p expand-space,estimate-cost
+      wootzc opt samples/digits.wz --time-passes > plan.wzir
+    """
+    from wootzc import driver
+    from wootzc.ir.passes import PASSES, Pass, parse_pipeline
+    from wootzc.ir.plan import Plan
+    from wootzc.ir.text import print_plan
+
+    passes = PASSES if pipeline is None else parse_pipeline(pipeline)
+    timings: list[tuple[str, float]] = []
+
+    def observe(done: Pass, result: Plan, seconds: float) -> None:
+        timings.append((done.name, seconds))
+        if after:
+            click.echo(f"// after {done.name}\n{print_plan(result)}")
+
+    current = driver.compile(file, (), overrides=overrides(settings, seed), space=space)
+    for one in passes:
+        if before:
+            click.echo(f"// before {one.name}\n{print_plan(current)}")
+        current = driver.run(current, (one,), observe=observe)
+    if not (before or after):
+        click.echo(print_plan(current), nl=False)
+    if time_passes:
+        for name, seconds in timings:
+            click.echo(f"{seconds:9.4f} s  {name}", err=True)
+
+
+@click.command()
+@source_argument
+@click.argument("what", nargs=-1)
+@override_options
+def explain(
+    file: Path,
+    what: tuple[str, ...],
+    space: str | None,
+    seed: int | None,
+    settings: dict[str, str],
+) -> None:
+    """Explain what the compiler found: modules and their coupling, blocks, candidates.
+
+    \b
+      wootzc explain samples/digits.wz                  every module
+      wootzc explain samples/digits.wz module a1        what couples, what a rate costs
+      wootzc explain samples/digits.wz block 3          who uses it and why
+      wootzc explain samples/digits.wz candidate 12     rates, cost, blocks
+    """
+    from wootzc import driver
+    from wootzc.cli.explain_text import explain_text
+
+    compiled = driver.compile(file, overrides=overrides(settings, seed), space=space)
+    click.echo(explain_text(compiled, what))
+
+
+COMMANDS: tuple[Any, ...] = (check, fmt, plan, opt, explain)

@@ -1,0 +1,132 @@
+"""What `wootzc explain` prints: modules, blocks and candidates, and why they are what they are."""
+
+import numpy as np
+
+from wootzc.cli.output import table
+from wootzc.diagnostics import fail
+from wootzc.ir.coupling import couple
+from wootzc.ir.layers import walk
+from wootzc.ir.network import module_positions, segment_shapes
+from wootzc.ir.plan import Plan
+from wootzc.ir.prune import kept_widths
+from wootzc.ir.shapes import shape_text
+
+METHODS = {
+    "none": "no blocks: every candidate inherits the teacher's surviving weights",
+    "modules": "every module at every rate that occurs is a block of its own",
+    "wootz": "the Wootz heuristic (PLDI 2019): the highest rule of the Sequitur grammar that "
+    "occurs as often as its most frequent part",
+    "maximal": "the longest runs of modules that always occur together",
+}
+from wootzc.units import count, rate_text
+
+
+def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
+    """`what`: (), ("module", NAME), ("block", NUMBER) or ("candidate", NUMBER)."""
+    match what:
+        case ():
+            return "\n\n".join(_module(plan, m) for m in range(len(plan.space.network.modules)))
+        case ("module", name):
+            names = [module.name for module in plan.space.network.modules]
+            if name not in names:
+                raise fail("WZ135", f"there is no module `{name}`", f"known: {', '.join(names)}")
+            return _module(plan, names.index(name))
+        case ("block", number):
+            return _block(plan, _number(number.removeprefix("b"), len(plan.blocks or ()), "block"))
+        case ("candidate", number):
+            return _candidate(plan, _number(number, len(plan.candidates or ()), "candidate"))
+        case _:
+            raise fail(
+                "WZ136",
+                f"can't explain `{' '.join(what)}`",
+                "explain module NAME, block NUMBER or candidate NUMBER",
+            )
+
+
+def _number(text: str, limit: int, what: str) -> int:
+    if not text.isdecimal() or int(text) >= limit:
+        known = f"they are numbered 0 to {limit - 1}" if limit else "this plan has none"
+        raise fail("WZ135", f"there is no {what} `{text}`", known)
+    return int(text)
+
+
+def _module(plan: Plan, m: int) -> str:
+    space, costs = plan.space, plan.costs
+    assert costs is not None
+    module = space.network.modules[m]
+    shape = segment_shapes(space.network)[module_positions(space.network)[m]]
+    coupling = couple(module.body, shape)
+    kinds = {path: type(layer).__name__.lower() for path, layer in walk(module.body)}
+    lines = [f"module {module.name}" + (f" ({module.definition})" if module.definition else "")]
+    lines.append(f"  enters {shape_text(shape)}; filters go by {space.criteria[m]}")
+    for number, group in enumerate(coupling.groups):
+        makers = ", ".join(f"{kinds[path]} {path}" for path in group.makers) or "the input"
+        parts = f", equally from {group.partitions} parts" if group.partitions > 1 else ""
+        state = "kept whole (enters or leaves the module)" if group.whole else f"prunable{parts}"
+        together = " together" if len(group.makers) > 1 else ""
+        lines.append(f"  group {number}: {group.width} channels of {makers}{together}: {state}")
+    rows = []
+    for i in space.choices[m]:
+        kept = [
+            str(width)
+            for width, group in zip(
+                kept_widths(coupling, space.rates[i]), coupling.groups, strict=True
+            )
+            if not group.whole
+        ]
+        rows.append(
+            (
+                rate_text(space.rates[i]),
+                " ".join(kept) or "-",
+                count(int(costs.variant_params.values[m, i])),
+                count(int(costs.variant_macs.values[m, i])),
+            )
+        )
+    lines.append(table(rows, ("rate", "filters kept", "params", "MACs")))
+    return "\n".join(lines)
+
+
+def _block(plan: Plan, number: int) -> str:
+    assert plan.blocks is not None and plan.composition is not None and plan.costs is not None
+    block = plan.blocks[number]
+    symbols = _symbols(plan, block.start, block.rates)
+    users = np.flatnonzero((plan.composition.values == number).any(axis=1))
+    macs = sum(
+        int(plan.costs.variant_macs.values[block.start + k, i]) for k, i in enumerate(block.rates)
+    )
+    shown = ", ".join(map(str, users[:12])) + (", …" if len(users) > 12 else "")
+    return "\n".join(
+        [
+            f"block {number}: {symbols}",
+            f"  chosen by `blocks {plan.space.blocks}`: {METHODS[plan.space.blocks]}",
+            f"  used by {len(users):,} of {len(plan.composition):,} candidates: {shown}",
+            f"  {count(macs)} MACs forward; pre-trained for {plan.space.pretrain.steps} steps",
+        ]
+    )
+
+
+def _candidate(plan: Plan, number: int) -> str:
+    assert plan.candidates is not None and plan.costs is not None and plan.composition is not None
+    assert plan.blocks is not None and plan.exploration_order is not None
+    params = int(plan.costs.params.values[number])
+    macs = int(plan.costs.macs.values[number])
+    position = np.flatnonzero(plan.exploration_order.values == number)
+    place = f"tried as number {int(position[0]) + 1}" if len(position) else "outside the cost limits"
+    used = [int(b) for b in dict.fromkeys(plan.composition.values[number]) if b >= 0]
+    row = plan.candidates.values[number]
+    lines = [
+        f"candidate {number}: {_symbols(plan, 0, tuple(int(i) for i in row))}",
+        f"  {count(params)} params ({params / plan.costs.full_params:.1%}), "
+        f"{count(macs)} MACs ({macs / plan.costs.full_macs:.1%})",
+        f"  {place} of {len(plan.exploration_order):,} (explore {plan.space.explore})",
+        "  assembled from: " + (", ".join(f"block {b}" for b in used) or "the teacher alone"),
+    ]
+    return "\n".join(lines)
+
+
+def _symbols(plan: Plan, start: int, rates: tuple[int, ...]) -> str:
+    modules = plan.space.network.modules[start:]
+    return " ".join(
+        f"{module.name}({rate_text(plan.space.rates[i])})"
+        for module, i in zip(modules, rates, strict=False)
+    )

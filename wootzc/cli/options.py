@@ -1,0 +1,47 @@
+"""Options and arguments that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def source_argument(function: Function) -> Function:
+    """FILE: a .wz source (or a .wzir plan where that makes sense)."""
+    return click.argument("file", type=click.Path(path_type=Path))(function)
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+    pairs = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{item!r} is not KEY=VALUE; write for example seed=3")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def override_options(function: Function) -> Function:
+    """--set, --seed and --space."""
+    for option in (
+        click.option("--space", metavar="NAME", help="Which space, where the file has several."),
+        click.option("--seed", type=int, help="Overrides the file's seed."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            callback=_pairs,
+            metavar="KEY=VALUE",
+            help="Override a setting: data=other.zip, teacher.steps=50, sample=20. Repeatable.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def overrides(settings: dict[str, str], seed: int | None) -> dict[str, str]:
+    """What `--set` and `--seed` ask for, in the form that `analyze` takes."""
+    return settings | ({} if seed is None else {"seed": str(seed)})

@@ -1,0 +1,53 @@
+"""How things are printed: diagnostics, numbers, tables. Colour only on a terminal."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO
+
+import click
+
+from wootzc.diagnostics import Diagnostic, WootzError, render
+
+
+def wants_color(stream: IO[str]) -> bool:
+    """NO_COLOR (no-color.org) and pipes turn colour off."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def echo_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
+    """To standard error, with a count at the end where there are several."""
+    shown = list(diagnostics)
+    if not shown:
+        return
+    text = render(shown, sources)
+    if wants_color(sys.stderr):
+        text = re.sub(r"^error\[", click.style("error", fg="red", bold=True) + "[", text, flags=re.M)
+        text = re.sub(
+            r"^warning\[", click.style("warning", fg="yellow", bold=True) + "[", text, flags=re.M
+        )
+        text = re.sub(r"(\^+)$", click.style(r"\1", fg="red"), text, flags=re.M)
+        text = re.sub(r"^  help:", click.style("  help:", fg="cyan"), text, flags=re.M)
+    click.echo(text, err=True)
+    errors = sum(d.severity == "error" for d in shown)
+    if len(shown) > 1:
+        click.echo(f"\n{errors} errors, {len(shown) - errors} warnings", err=True)
+
+
+def echo_error(error: WootzError) -> None:
+    echo_diagnostics(error.diagnostics, error.sources)
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: str = "  ") -> str:
+    """Columns aligned: the first to the left, the others to the right."""
+    lines = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        indent
+        + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

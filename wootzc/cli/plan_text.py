@@ -1,0 +1,127 @@
+"""What `wootzc plan` prints: the figures of a compiled space, as a dictionary and as text."""
+
+from typing import Any
+
+import numpy as np
+
+from wootzc.cli.output import table
+from wootzc.ir.plan import Costs, Plan
+from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.widths import module_widths
+
+TRAINING = 3  # a training step costs about three forward passes: forward, and backward twice
+from wootzc.units import count, rate_text
+
+
+def plan_figures(plan: Plan) -> dict[str, Any]:
+    """The figures of a plan that all default passes have filled in. MACs are of one image."""
+    space, costs = plan.space, plan.costs
+    assert costs is not None and plan.candidates is not None and plan.blocks is not None
+    assert plan.composition is not None and plan.exploration_order is not None
+    uses = plan.composition.values
+    covered = np.unique(uses[uses >= 0], return_counts=False)
+    widths = module_widths(space.network, (0.0,) * len(space.network.modules))
+    per_candidate = [len(np.unique(row[row >= 0])) for row in uses]
+    return {
+        "space": space.name,
+        "network": space.network.name,
+        "modules": [
+            {
+                "name": row["module"],
+                "filters": row["filters"],
+                "rates": [space.rates[i] for i in space.choices[m]],
+                "criterion": space.criteria[m],
+                "params": [int(costs.variant_params.values[m, i]) for i in space.choices[m]],
+                "macs": [int(costs.variant_macs.values[m, i]) for i in space.choices[m]],
+            }
+            for m, row in enumerate(widths)
+        ],
+        "full": {"params": costs.full_params, "macs": costs.full_macs},
+        "candidates": {
+            "count": len(plan.candidates),
+            "within_cost_limits": len(plan.exploration_order),
+            "params": _range(costs.params.values),
+            "macs": _range(costs.macs.values),
+        },
+        "blocks": {
+            "method": space.blocks,
+            "count": len(plan.blocks),
+            "modules_per_block": float(np.mean([len(b.rates) for b in plan.blocks] or [0])),
+            "per_candidate": float(np.mean(per_candidate)),
+            "used": len(covered),
+        },
+        "training_macs": _training(plan, costs),
+    }
+
+
+def _range(values: Any) -> dict[str, int]:
+    return {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
+
+
+def _training(plan: Plan, costs: Costs) -> dict[str, int]:
+    """Predicted MACs of training: steps × batch × three forward passes of what is trained."""
+    space = plan.space
+    assert plan.blocks is not None
+    pretrain = space.pretrain.steps * space.pretrain.batch
+    variant = costs.variant_macs.values
+    block_macs = sum(
+        int(variant[b.start + k, rate]) for b in plan.blocks for k, rate in enumerate(b.rates)
+    )
+    finetune = space.finetune.steps * space.finetune.batch * TRAINING
+    match space.teacher:
+        case FromFile():
+            teacher = 0
+        case Recipe(steps=steps, batch=batch):
+            teacher = steps * batch * TRAINING * costs.full_macs
+    return {
+        "teacher": teacher,
+        "all_blocks": pretrain * (TRAINING * block_macs + costs.full_macs),
+        "one_candidate": finetune * int(np.median(costs.macs.values)),
+        "all_candidates": finetune * int(costs.macs.values.sum()),
+    }
+
+
+def plan_text(figures: dict[str, Any]) -> str:
+    """The figures for a person."""
+    full, candidates, blocks = figures["full"], figures["candidates"], figures["blocks"]
+    modules = table(
+        [
+            (
+                module["name"],
+                " ".join(map(str, module["filters"])) or "-",
+                " ".join(map(rate_text, module["rates"])),
+                module["criterion"],
+                f"{count(module['params'][0])} → {count(module['params'][-1])}",
+                f"{count(module['macs'][0])} → {count(module['macs'][-1])}",
+            )
+            for module in figures["modules"]
+        ],
+        ("module", "filters", "rates", "by", "params", "MACs"),
+    )
+    work = figures["training_macs"]
+
+    def spread(metric: str) -> str:
+        low, high = candidates[metric]["min"], candidates[metric]["max"]
+        return (
+            f"{count(low)} … {count(high)}"
+            f"  ({low / full[metric]:.0%} … {high / full[metric]:.0%} of the full network)"
+        )
+
+    return f"""\
+space {figures["space"]} over {figures["network"]}: \
+{count(full["params"])} params, {count(full["macs"])} MACs (1 MAC = 2 FLOPs)
+
+{modules}
+
+candidates  {candidates["count"]:,}, {candidates["within_cost_limits"]:,} within the cost limits
+  params    {spread("params")}
+  MACs      {spread("macs")}
+
+blocks      {blocks["count"]:,} ({blocks["method"]}), {blocks["modules_per_block"]:.1f} modules each; \
+a candidate is assembled from {blocks["per_candidate"]:.1f} on average
+
+training, at most (MACs)
+  teacher         {count(work["teacher"])}
+  all blocks      {count(work["all_blocks"])}
+  one candidate   {count(work["one_candidate"])}
+  all candidates  {count(work["all_candidates"])}"""

@@ -1,0 +1,153 @@
+"""Commands around a build: build, verify, export, report, clean. JAX is imported when needed."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wootzc.cli.options import override_options, overrides, source_argument
+from wootzc.units import percent
+
+result_argument = click.argument(
+    "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where finished jobs are kept. Default: $WOOTZC_STORE or the user's cache folder.",
+)
+
+
+@click.command()
+@source_argument
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The result folder. Default: build/SPACE.",
+)
+@store_option
+@click.option(
+    "--baseline",
+    is_flag=True,
+    help="Explore default networks (inherited weights, no blocks) with the same recipe.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
+@override_options
+def build(
+    file: Path,
+    out: Path | None,
+    store: Path | None,
+    baseline: bool,
+    verbose: bool,
+    quiet: bool,
+    space: str | None,
+    seed: int | None,
+    settings: dict[str, str],
+) -> int:
+    """Train, search, and write the best pruned network.
+
+    Finished work is kept in the store: interrupt at any time, run the same command again, and it
+    goes on. After an edit only what the edit touches is trained.
+
+    \b
+      wootzc build samples/digits.wz
+      wootzc build samples/digits.wz --baseline
+      wootzc build samples/cifar10.wz --set data=cifar10-train.zip
+    """
+    from wootzc.driver import analyze_file, choose_space
+
+    given = overrides(settings, seed)
+    choose_space(analyze_file(file, given), space)  # mistakes are told before JAX loads
+
+    from wootzc.build import Options
+    from wootzc.build import build as run_build
+    from wootzc.build.screen import Screen, summary_text
+
+    options = Options(out=out, store=store, baseline=baseline, overrides=given, space=space)
+    with Screen("quiet" if quiet else "verbose" if verbose else "normal") as screen:
+        try:
+            built = run_build(file, options, [screen])
+        except KeyboardInterrupt:
+            click.echo(
+                "\ninterrupted: every finished job is kept; "
+                "run the same command again and it goes on",
+                err=True,
+            )
+            return 130
+    click.echo(summary_text(built.summary, str(built.out)))
+    return 0 if built.objective_met else 1
+
+
+@click.command()
+@result_argument
+def verify(folder: Path) -> None:
+    """Reload a result and replay its stored images: shapes, params, MACs, weights and logits.
+
+    \b
+      wootzc verify build/digits
+    """
+    from wootzc.build.verify import verify_result
+
+    for line in verify_result(folder):
+        click.echo(f"ok  {line}")
+
+
+@click.command()
+@result_argument
+@click.option("--to", "form", type=click.Choice(["flax", "safetensors", "stablehlo"]), required=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File or folder.")
+def export(folder: Path, form: str, out: Path) -> None:
+    """Write the best network in another form.
+
+    \b
+      flax         a folder: model.py (plain Flax NNX), weights.safetensors, example.npz
+      safetensors  one file of weights; network.wz beside it says what they belong to
+      stablehlo    one portable file for jax.export.deserialize; batch size is free
+
+    \b
+      wootzc export build/digits --to stablehlo -o digits.stablehlo
+    """
+    from wootzc.build.export import export_result
+
+    for path in export_result(folder, form, out):
+        click.echo(f"wrote {path}")
+
+
+@click.command()
+@result_argument
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: FOLDER/report.html.")
+def report(folder: Path, out: Path | None) -> None:
+    """Write report.html anew from a result's figures.
+
+    \b
+      wootzc report build/digits
+    """
+    from wootzc.build.verify import load_json
+    from wootzc.build.report import report_html
+    from wootzc.driver import compile
+    from wootzc.files import write_atomically
+
+    target = out or folder / "report.html"
+    plan = compile(folder / "plan.wzir", ())
+    write_atomically(target, report_html(load_json(folder / "result.json"), plan))
+    click.echo(f"wrote {target}")
+
+
+@click.command()
+@store_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(store: Path | None, yes: bool) -> None:
+    """Forget every finished job in the store and free its disk space."""
+    from wootzc.build.store import Store, default_root
+
+    chosen = Store(store or default_root())
+    jobs, size = chosen.size()
+    click.echo(f"{chosen.root}: {jobs:,} jobs, {size / 1e6:,.1f} MB")
+    if yes or click.confirm("delete them?"):
+        chosen.clear()
+        click.echo("deleted")
+
+
+COMMANDS: tuple[Any, ...] = (build, verify, export, report, clean)

@@ -1,0 +1,86 @@
+"""From a `.wz` file to a plan: what the command line and library users call. No JAX here."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from wootzc.diagnostics import WootzError, fail
+from wootzc.grammar import Analysis, analyze
+from wootzc.ir.passes import PASSES, Pass, run
+from wootzc.ir.plan import Plan
+from wootzc.ir.space import Space
+from wootzc.ir.text import parse_plan
+
+Observer = Callable[[Pass, Plan, float], None]
+
+
+def read_source(path: str | os.PathLike[str]) -> str:
+    """The text of a source file. Raises `WootzError` where it can't be read."""
+    file = Path(path)
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise fail(
+            "WZ131", f"{file} is not text in UTF-8 (byte {error.start})", "save it as UTF-8"
+        ) from None
+    except FileNotFoundError:
+        near = sorted(p.name for p in file.parent.glob("*.wz")) if file.parent.is_dir() else []
+        hint = f"in {file.parent} there is: {', '.join(near[:8])}" if near else None
+        raise fail("WZ130", f"there is no file {file}", hint) from None
+    except OSError as error:
+        raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
+
+
+def analyze_file(
+    path: str | os.PathLike[str], overrides: Mapping[str, str] | None = None
+) -> Analysis:
+    """Check a file: its spaces and networks, and every diagnostic. Raises only if unreadable."""
+    return analyze(read_source(path), path=os.fspath(path), overrides=dict(overrides or {}))
+
+
+def choose_space(analysis: Analysis, name: str | None = None) -> Space:
+    """The space called `name`, or the only one. Raises `WootzError` with all errors of the file."""
+    errors = [d for d in analysis.diagnostics if d.severity == "error"]
+    if errors:
+        raise WootzError(analysis.diagnostics, analysis.sources)
+    spaces = {space.name: space for space in analysis.spaces}
+    known = ", ".join(spaces)
+    if name is not None:
+        if name not in spaces:
+            raise fail("WZ132", f"there is no space `{name}`", f"the file has: {known or 'none'}")
+        return spaces[name]
+    if not spaces:
+        raise fail("WZ133", "the file declares no space", "add: space my_space over NETWORK { … }")
+    if len(spaces) > 1:
+        raise fail("WZ134", f"the file declares several spaces: {known}", "choose: --space NAME")
+    return next(iter(spaces.values()))
+
+
+def compile(
+    source: str | os.PathLike[str],
+    passes: Iterable[Pass] | None = None,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    space: str | None = None,
+    observe: Observer | None = None,
+) -> Plan:
+    """Compile `.wz` text (a str) or a file (a `Path`) to a plan.
+
+    `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
+    `--set` does; `observe(pass, plan, seconds)` is called after each pass. A `.wzir` file goes on
+    from where its passes left off. Raises `WootzError` with every mistake of the source.
+    """
+    plan = _front(source, overrides, space)
+    return run(plan, PASSES if passes is None else tuple(passes), observe=observe)
+
+
+def _front(
+    source: str | os.PathLike[str], overrides: Mapping[str, str] | None, space: str | None
+) -> Plan:
+    if isinstance(source, str):
+        analysis = analyze(source, overrides=dict(overrides or {}))
+    elif os.fspath(source).endswith(".wzir"):
+        return parse_plan(read_source(source))
+    else:
+        analysis = analyze_file(source, overrides)
+    return Plan(space=choose_space(analysis, space))
