@@ -1,0 +1,176 @@
+"""Raw images by row number: held as one array, mapped from a file, or decoded when asked for."""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from wootzc.diagnostics import WootzError, fail
+
+Shape = tuple[int, int, int]  # height, width, channels
+Pixels = NDArray[np.uint8] | NDArray[np.float32]  # [n, height, width, channels], not normalised
+Rows = NDArray[np.intp]
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels → Pillow's name
+COLOURLESS = ("1", "L", "LA", "I", "F")  # and I;16 with its byte orders
+CHUNK = 256  # images a thread decodes in one go
+
+
+class Images(Protocol):
+    """Where one part of a dataset (training, say) keeps its images."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def nbytes(self) -> int: ...  # of one image in memory
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Rows) -> Pixels: ...
+
+
+class Blobs(Protocol):
+    """Encoded image files by row number. `read` may be called from many threads at once."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, row: int) -> bytes: ...
+
+    def name(self, row: int) -> str: ...  # for messages: file, and entry or row inside it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Images of an array [n, h, w, c]; `mapped` names the file where the array is not in memory."""
+
+    array: NDArray[np.generic]
+    mapped: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def shape(self) -> Shape:
+        height, width, channels = self.array.shape[1:]
+        return height, width, channels
+
+    @property
+    def nbytes(self) -> int:
+        bytes_each = 1 if self.array.dtype == np.uint8 else 4
+        return bytes_each * self.shape[0] * self.shape[1] * self.shape[2]
+
+    def take(self, rows: Rows) -> Pixels:
+        taken = as_pixels(self.array[rows])
+        if self.mapped is not None:  # what is in memory was looked at when it was read
+            check_finite(taken, self.mapped, rows)
+        return taken
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """Image files that become arrays of one shape: resized, cropped, grey or coloured as needed."""
+
+    blobs: Blobs
+    shape: Shape
+
+    def __len__(self) -> int:
+        return len(self.blobs)
+
+    @property
+    def nbytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def take(self, rows: Rows) -> NDArray[np.uint8]:
+        out = np.empty((len(rows), *self.shape), np.uint8)
+        for place, row in enumerate(rows.tolist()):
+            out[place] = decode(self.blobs.read(row), self.shape, self.blobs.name(row))
+        return out
+
+
+def as_pixels(array: NDArray[np.generic]) -> Pixels:
+    """Bytes stay bytes; every other type becomes float32, its values unchanged."""
+    if array.dtype == np.uint8:
+        return array.view(np.uint8)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is then reported
+        return array.astype(np.float32, copy=False)
+
+
+def check_finite(pixels: Pixels, where: str, rows: Rows | None = None) -> None:
+    """An error that names the first image with a value that is no number, or infinite."""
+    for start in range(0, len(pixels), CHUNK) if pixels.dtype != np.uint8 else ():
+        good = np.isfinite(pixels[start : start + CHUNK]).all(axis=(1, 2, 3))
+        if not good.all():
+            place = start + int(np.argmin(good))
+            row = place if rows is None else int(rows[place])
+            raise fail(
+                "WZ113",
+                f"{where}: image {row} (counted from 0) has values that are NaN or infinite",
+                "remove that image, or repair it with np.nan_to_num, and save the file again",
+            )
+
+
+def hold(images: Encoded, rows: Rows) -> Stored:
+    """Those images, decoded into memory by several threads, in the order of `rows`."""
+    out = np.empty((len(rows), *images.shape), np.uint8)
+
+    def fill(start: int) -> None:
+        out[start : start + CHUNK] = images.take(rows[start : start + CHUNK])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for _ in pool.map(fill, range(0, len(rows), CHUNK)):
+                pass
+        except WootzError:  # one broken file is enough: do not decode the rest first
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Stored(out)
+
+
+def decode(blob: bytes, shape: Shape, name: str) -> NDArray[np.uint8]:
+    """One image as [height, width, channels]: shorter side to size (bilinear), then the centre."""
+    height, width, channels = shape
+    image = _convert(_open(blob, name), MODES[channels])
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8).reshape(shape)
+
+
+def natural_shape(blob: bytes, name: str) -> Shape:
+    """Height, width and channels of an encoded image as it is."""
+    image = _open(blob, name)
+    grey = image.mode in COLOURLESS or image.mode.startswith("I;16")
+    return image.height, image.width, 1 if grey else 3
+
+
+def _open(blob: bytes, name: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(blob))
+        image.load()
+    # Pillow raises nearly anything on broken bytes, a warning (as error) on a huge picture too.
+    except Exception as error:
+        size = f"{len(blob):,} bytes"
+        raise fail(
+            "WZ112",
+            f"{name}: this image cannot be read ({size}; {_reason(error)})",
+            "it may be cut short or be no image: replace or delete it",
+        ) from error
+    return image
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    # Pillow's sentence for unknown content names an in-memory object, which helps nobody.
+    return "not an image format that Pillow knows" if "cannot identify" in text else text
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; keep the upper byte
+        values = np.asarray(image).astype(np.uint16)
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,176 @@
+"""From a `data` statement to a dataset."""
+
+import os
+from pathlib import Path
+from typing import Literal, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.data.dataset import Dataset, Split
+from wootzc.backends.data.divide import divide
+from wootzc.backends.data.fingerprint import fingerprint
+from wootzc.backends.data.images import CHUNK, MODES, Encoded, Images, Rows, Shape, Stored, hold
+from wootzc.backends.data.npz import open_npz
+from wootzc.backends.data.parquet import open_parquet, parquet_files
+from wootzc.backends.data.prefetch import check_grain
+from wootzc.backends.data.source import Part, PartName, Source, check_exists
+from wootzc.backends.data.tree import open_folder, open_zip
+from wootzc.diagnostics import fail
+from wootzc.ir.recipe import Data
+
+Kind = Literal["npz", "folder", "zip", "parquet"]
+SUFFIXES: dict[str, Kind] = {".npz": "npz", ".zip": "zip", ".parquet": "parquet"}
+MEMORY_SHARE = 1 / 4  # of the machine's memory; data that needs more is streamed
+SAMPLE = 4096  # training images, at most, that mean and deviation are taken from
+
+
+def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
+    """Open, check and split the data. Raises WootzError (WZ100-WZ119) naming file and entry.
+
+    `shape` is the network's input: image files are fitted to it, arrays must have it already.
+    """
+    path = Path(spec.path).expanduser()
+    check_exists(path, spec.path)
+    source = _open(_kind(path, spec), path, spec, shape)
+    labels = source.parts["train"].labels
+    shares = {
+        part: 0.0 if part in source.parts else share
+        for part, share in (("validation", spec.validation), ("test", spec.test))
+    }
+    division = divide(labels, **shares, limit=spec.limit, seed=seed, where=source.name)
+    parts: dict[PartName, tuple[Part, Rows]] = {
+        "train": (source.parts["train"], division.train),
+        "validation": _own_or(source, "validation", division.validation),
+        "test": _own_or(source, "test", division.test),
+    }
+    size = sum(part.images.nbytes * len(rows) for part, rows in parts.values())
+    stream = spec.stream or size > memory_budget()
+    kept = {name: _keep(part.images, rows, stream) for name, (part, rows) in parts.items()}
+    streamed = any(_reads_files(images) for images, _ in kept.values())
+    if streamed:
+        check_grain(source.name)
+    mean, std = _statistics(*kept["train"], normalize=spec.normalize)
+
+    def split(name: PartName) -> Split:
+        images, rows = kept[name]
+        part, original = parts[name]
+        own = part.labels[original]
+        return Split(images=images, rows=rows, labels=own, mean=mean, std=std, streamed=streamed)
+
+    own_shape = source.parts["train"].images.shape
+    settings = shares | {
+        "limit": spec.limit,
+        "normalize": spec.normalize,
+        "seed": seed,
+        "shape": own_shape,
+    }
+    return Dataset(
+        train=split("train"),
+        validation=split("validation"),
+        test=split("test"),
+        classes=source.classes,
+        shape=own_shape,
+        fingerprint=fingerprint(source.content, path, settings),
+        mean=mean,
+        std=std,
+        source=source.name,
+    )
+
+
+def memory_budget() -> int:
+    """Bytes that images may take in memory: a share of what the machine, or container, has."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # not a POSIX system
+        memory = 8 << 30
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (text := limit.read_text().strip()).isdecimal():
+        memory = min(memory, int(text))
+    return int(memory * MEMORY_SHARE)
+
+
+def _kind(path: Path, spec: Data) -> Kind:
+    if spec.kind != "auto":
+        wants_folder, wants_file = spec.kind == "folder", spec.kind in ("npz", "zip")
+        if (wants_folder and not path.is_dir()) or (wants_file and path.is_dir()):
+            is_now = "a folder" if path.is_dir() else "a file"
+            raise fail("WZ101", f"{spec.path} is {is_now}, but {spec.kind} was asked for")
+        return spec.kind
+    if path.is_dir():
+        return "parquet" if parquet_files(path) else "folder"
+    if path.suffix.lower() not in SUFFIXES:
+        raise fail(
+            "WZ101",
+            f"{spec.path}: cannot tell what data this is",
+            f"expected a folder or a file ending in {', '.join(SUFFIXES)}; "
+            'a kind can be given too, as in folder("…")',
+        )
+    return SUFFIXES[path.suffix.lower()]
+
+
+def _open(kind: Kind, path: Path, spec: Data, shape: Shape | None) -> Source:
+    if kind != "npz" and shape is not None and shape[2] not in MODES:
+        raise fail(
+            "WZ110",
+            f"{spec.path}: image files have 1, 3 or 4 channels, but the network's input {shape[2]}",
+        )
+    match kind:
+        case "npz":
+            budget = memory_budget()
+            return open_npz(path, spec.path, stream=spec.stream, budget=budget, shape=shape)
+        case "folder":
+            return open_folder(path, spec.path, shape)
+        case "zip":
+            return open_zip(path, spec.path, shape)
+        case "parquet":
+            return open_parquet(path, spec.path, shape)
+        case _:
+            assert_never(kind)
+
+
+def _own_or(source: Source, name: PartName, rows: Rows) -> tuple[Part, Rows]:
+    """A part that the data brings, whole; or rows that were held out of the training part."""
+    if name not in source.parts:
+        return source.parts["train"], rows
+    part = source.parts[name]
+    return part, np.arange(len(part.labels))
+
+
+def _keep(images: Images, rows: Rows, stream: bool) -> tuple[Images, Rows]:
+    """The images to draw from, and their rows there: decoded now unless they are streamed."""
+    if isinstance(images, Encoded) and not stream:
+        return hold(images, rows), np.arange(len(rows))
+    return images, rows
+
+
+def _reads_files(images: Images) -> bool:
+    return not (isinstance(images, Stored) and images.mapped is None)
+
+
+def _statistics(
+    images: Images, rows: Rows, *, normalize: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation, [channels] each, of raw values of the training images.
+
+    Never of more than SAMPLE images, in memory too: where there is too little memory, and the
+    data is streamed, the same numbers must come out. Merged by chunks (Chan et al. 1979).
+    """
+    channels = images.shape[2]
+    if not normalize:  # bytes become fractions, floats stay
+        unit = 255.0 if images.nbytes == np.prod(images.shape) else 1.0
+        return np.zeros(channels, np.float32), np.full(channels, unit, np.float32)
+    sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.intp)]
+    count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
+    for start in range(0, len(sample), CHUNK):
+        pixels = images.take(sample[start : start + CHUNK])
+        values = pixels.reshape(-1, channels).astype(np.float64)
+        own = values.mean(axis=0)
+        total = count + len(values)
+        shift = own - mean
+        squares += ((values - own) ** 2).sum(axis=0) + shift**2 * count * len(values) / total
+        mean += shift * len(values) / total
+        count = total
+    std = np.sqrt(squares / count)
+    flat = std < 1e-6 * np.maximum(1.0, np.abs(mean))  # a channel of one value: nothing to scale
+    return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)

@@ -1,0 +1,218 @@
+"""Parquet as Hugging Face stores images: a column of {bytes, path}, a column of class numbers."""
+
+import bisect
+import json
+import re
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.data.images import Encoded, Shape, natural_shape
+from wootzc.backends.data.layout import hidden
+from wootzc.backends.data.source import (
+    PART_NAMES,
+    Part,
+    PartName,
+    Source,
+    check_labels,
+    class_count,
+)
+from wootzc.diagnostics import fail
+
+IMAGE_COLUMNS = ("image", "img")
+LABEL_COLUMNS = ("label", "labels", "fine_label")
+BATCH = 256  # rows that are read at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpooledBlobs:
+    """The image files of a part, copied end to end into an unnamed temporary file.
+
+    Parquet gives rows by the group only, so a shuffled batch would read a group per image.
+    """
+
+    file: IO[bytes]
+    lock: threading.Lock
+    ends: NDArray[np.int64]  # [n], byte after each image
+    files: Sequence[tuple[str, int]]  # shown name and row count of each parquet file, in order
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def name(self, row: int) -> str:
+        ends = list(accumulate(count for _, count in self.files))
+        file = bisect.bisect_right(ends, row)
+        shown, count = self.files[file]
+        return f"{shown}: row {row - ends[file] + count}"
+
+    def read(self, row: int) -> bytes:
+        start = int(self.ends[row - 1]) if row else 0
+        with self.lock:
+            self.file.seek(start)
+            return self.file.read(int(self.ends[row]) - start)
+
+
+def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
+    """One file, or a folder with `train-….parquet`, `test-….parquet` (or train/….parquet)."""
+    tables = _tables(path, name)
+    opened = {
+        part: [(_shown(file, path, name), _open(file, _shown(file, path, name))) for file in files]
+        for part, files in tables.items()
+    }
+    named = _class_names(opened["train"][0][1])
+    labels = {part: _labels(files) for part, files in opened.items()}
+    count = class_count(labels, name, named=len(named) if named else None)
+    # A name without a training image is no class of the network: the labels decide.
+    classes = named[:count] if named else tuple(str(number) for number in range(count))
+    blobs = {part: _spool(files) for part, files in opened.items()}
+    if shape is None:  # the first training image decides
+        shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
+    return Source(
+        name=name,
+        parts={
+            part: Part(images=Encoded(blobs[part], shape), labels=labels[part]) for part in opened
+        },
+        classes=classes,
+        content=tuple(file for files in tables.values() for file in files),
+    )
+
+
+def _tables(path: Path, name: str) -> dict[PartName, list[Path]]:
+    if path.is_file():
+        return {"train": [path]}
+    found: dict[PartName, list[Path]] = defaultdict(list)
+    for file in parquet_files(path):
+        found[_part(file.relative_to(path))].append(file)
+    if "train" not in found:
+        there = ", ".join(file.name for files in found.values() for file in files)
+        raise fail(
+            "WZ103",
+            f"{name}: no parquet file for training; it holds {there or 'no parquet file'}",
+            "expected names such as train-00000-of-00001.parquet",
+        )
+    return dict(found)
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    files = sorted(folder.rglob("*.parquet"))
+    return [file for file in files if not hidden(file.relative_to(folder).as_posix())]
+
+
+def _part(file: Path) -> PartName:
+    """By the start of the file's name, or a folder's above it; else it is training data."""
+    for name in reversed(file.parts):
+        start = re.match("[a-z]+", name.lower())
+        if start and start[0] in PART_NAMES:
+            return PART_NAMES[start[0]]
+    return "train"
+
+
+def _shown(file: Path, root: Path, name: str) -> str:
+    return name if file == root else f"{name}/{file.relative_to(root).as_posix()}"
+
+
+def _open(file: Path, shown: str) -> Any:  # pyarrow.parquet.ParquetFile; it brings no types
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise fail(
+            "WZ114",
+            f"{shown}: reading parquet needs pyarrow, which is not installed",
+            'pip install "wootzc[parquet]"',
+        ) from error
+    try:
+        return pyarrow.parquet.ParquetFile(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _broken(shown, error) from error
+
+
+def _broken(shown: str, error: Exception) -> Exception:
+    reason = str(error).splitlines()[0]
+    return fail(
+        "WZ102",
+        f"{shown}: this parquet file cannot be read ({reason})",
+        "it may be cut short: copy or download it again",
+    )
+
+
+def _column(table: Any, names: Iterable[str], shown: str) -> str:
+    there = table.schema_arrow.names
+    for name in names:
+        if name in there:
+            return name
+    raise fail(
+        "WZ103",
+        f"{shown}: no column {' or '.join(names)}; its columns are: {', '.join(there)}",
+    )
+
+
+def _class_names(table: Any) -> tuple[str, ...]:
+    """Names that `datasets` leaves in the schema's metadata; () if there are none."""
+    metadata = table.schema_arrow.metadata or {}
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    found = (features.get(column, {}).get("names") for column in LABEL_COLUMNS)
+    return tuple(next((names for names in found if names), ()))
+
+
+def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
+    import pyarrow
+
+    read = []
+    for shown, table in files:
+        column = _column(table, LABEL_COLUMNS, shown)
+        try:
+            values = table.read(columns=[column])[column]
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _broken(shown, error) from error
+        if values.null_count:
+            row = values.is_null().to_numpy().argmax()
+            raise fail("WZ107", f"{shown}: row {row} has no {column}", "remove such rows")
+        read.append(check_labels(values.to_numpy(), f"{shown}: {column}"))
+    return np.concatenate(read)
+
+
+def _spool(files: Sequence[tuple[str, Any]]) -> SpooledBlobs:
+    import pyarrow
+
+    file = tempfile.TemporaryFile(prefix="wootzc-")  # closed, and so deleted, with its last user
+    sizes: list[int] = []
+    for shown, table in files:
+        column = _column(table, IMAGE_COLUMNS, shown)
+        first = len(sizes)
+        try:
+            for batch in table.iter_batches(BATCH, columns=[column]):
+                for value in batch.column(0).to_pylist():
+                    content = value.get("bytes") if isinstance(value, dict) else value
+                    if not isinstance(content, bytes):
+                        raise fail(
+                            "WZ105",
+                            f"{shown}: {column} of row {len(sizes) - first} holds no image bytes",
+                            "expected {bytes, path} with the encoded file in bytes, as "
+                            "datasets.Image writes it; a path alone does not travel",
+                        )
+                    sizes.append(_write(file, content, shown))
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _broken(shown, error) from error
+    ends = np.cumsum(np.array(sizes, np.int64))
+    counts = [(shown, table.metadata.num_rows) for shown, table in files]
+    return SpooledBlobs(file, threading.Lock(), ends, counts)
+
+
+def _write(file: IO[bytes], content: bytes, shown: str) -> int:
+    try:
+        return file.write(content)
+    except OSError as error:
+        raise fail(
+            "WZ116",
+            f"{shown}: its images do not fit into {tempfile.gettempdir()} ({error.strerror})",
+            "make room there, or set TMPDIR to a folder with more",
+        ) from error

@@ -1,0 +1,136 @@
+"""What every format reader returns, and the checks that all of them share."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.data.images import Images
+from wootzc.diagnostics import fail
+
+PartName = Literal["train", "validation", "test"]
+Labels = NDArray[np.int32]  # [n], counted from 0
+
+# Names of folders and files → the part they hold; case does not matter.
+PART_NAMES: dict[str, PartName] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    images: Images
+    labels: Labels  # as many as images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A file or folder, opened: labels read, images perhaps still encoded."""
+
+    name: str  # the path as the user wrote it
+    parts: Mapping[PartName, Part]  # "train" always; the others where the data brings them
+    classes: tuple[str, ...]
+    content: tuple[Path, ...]  # the files that the fingerprint covers
+
+
+def check_labels(
+    values: NDArray[Any],
+    where: str,  # file and key or column, for messages
+) -> Labels:
+    """Class numbers as int32 [n] from an array of any type and shape [n] or [n, 1]."""
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise fail(
+            "WZ107",
+            f"{where} has shape {list(values.shape)}; expected one class number per image, [n]",
+            "if each row marks its class with a 1, save labels.argmax(axis=1)",
+        )
+    if values.dtype.kind not in "iu":
+        raise fail(
+            "WZ107",
+            f"{where} holds {values.dtype}; expected integers 0, 1, 2, …",
+            'number the classes from 0, or save labels.astype("int64") if they are whole numbers',
+        )
+    numbers: NDArray[np.integer] = values
+    bad = (numbers < 0) | (numbers > np.iinfo(np.int32).max)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise fail(
+            "WZ107",
+            f"{where}: label {numbers[row]} of image {row} (counted from 0) is no class number",
+            "classes are numbered from 0; -1 often marks images without a label: remove those",
+        )
+    return numbers.astype(np.int32)
+
+
+def class_count(
+    parts: Mapping[PartName, Labels],
+    where: str,
+    named: int | None = None,  # how many class names the data brings, if any
+) -> int:
+    """How many classes there are. Each one must occur in the training part."""
+    counts = np.bincount(parts["train"])
+    if named is not None and named < len(counts):
+        row = int(np.argmax(parts["train"] >= named))
+        raise fail(
+            "WZ107",
+            f"{where}: label {parts['train'][row]} of training image {row} is out of range; "
+            f"the file names {named} classes, 0 to {named - 1}",
+        )
+    if np.count_nonzero(counts) < 2:
+        raise fail(
+            "WZ108",
+            f"{where}: all {len(parts['train']):,} training images are of one class",
+            "a classifier needs at least two classes",
+        )
+    missing = np.flatnonzero(counts == 0)
+    if len(missing):
+        counted_from_one = len(missing) == 1 and missing[0] == 0
+        raise fail(
+            "WZ107",
+            f"{where}: labels go up to {len(counts) - 1}, but no training image has label "
+            f"{missing[0]}" + (f" (nor {len(missing) - 1:,} others)" if len(missing) > 1 else ""),
+            "labels count from 0: save labels - 1"
+            if counted_from_one
+            else "number the classes that occur 0, 1, 2, … without gaps",
+        )
+    for part, labels in parts.items():
+        if len(labels) and labels.max() >= len(counts):
+            row = int(np.argmax(labels >= len(counts)))
+            raise fail(
+                "WZ107",
+                f"{where}: label {labels[row]} of {part} image {row} does not occur in training, "
+                f"which has classes 0 to {len(counts) - 1}",
+            )
+    return len(counts)
+
+
+def check_exists(path: Path, name: str) -> None:
+    """An error with the nearest name if nothing is there."""
+    if path.exists():
+        return
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if folder != path.parent:
+        raise fail("WZ100", f"no data at {name}: there is no folder {path.parent}")
+    siblings = sorted(child.name for child in folder.iterdir() if not child.name.startswith("."))
+    near = difflib.get_close_matches(path.name, siblings, n=1) or [
+        sibling for sibling in siblings if Path(sibling).stem == path.stem
+    ]
+    raise fail(
+        "WZ100",
+        f"no data at {name}: there is no such file or folder",
+        f"did you mean {path.with_name(near[0])}?" if near else None,
+    )
