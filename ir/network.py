@@ -11,7 +11,7 @@ from wootzc.ir.shapes import Shape, shape_after_body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A convolution module: what a rate applies to. One input, one output, the output kept whole."""
+    """A convolution module: what a rate applies to. One input, one output that is kept whole."""
 
     name: str
     body: Body

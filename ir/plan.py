@@ -47,19 +47,14 @@ class Grammar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """A run of modules that `count` ≥ 2 candidates share."""
-
-    start: int  # first module
-    rates: tuple[int, ...]  # rate positions of consecutive modules
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """What `mine-subsequences{method=windows}` finds: every shared run, exactly."""
+    """What `mine-subsequences{method=windows}` finds: every run that several candidates share.
 
-    runs: tuple[Window, ...]
+    A row is (first module, module after the last, one candidate that has the run, how many have
+    it): the rates are read from that candidate, so millions of runs stay small.
+    """
+
+    runs: Array  # int32 [runs, 4]
 
 
 Mined: TypeAlias = Grammar | Windows

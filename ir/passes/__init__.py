@@ -1,1 +1,55 @@
-"""ir.passes"""
+"""The passes, in the order in which they run. How to write one: docs/passes.md."""
+
+from wootzc.ir.passes.base import Pass
+from wootzc.ir.passes.compose import Compose
+from wootzc.ir.passes.estimate_cost import EstimateCost
+from wootzc.ir.passes.expand_space import ExpandSpace
+from wootzc.ir.passes.mine_subsequences import MineSubsequences
+from wootzc.ir.passes.order import Order
+from wootzc.ir.passes.pipeline import (
+    Observer,
+    available,
+    inserted,
+    parse_pipeline,
+    pipeline_text,
+    replaced,
+    run_passes,
+)
+from wootzc.ir.passes.select_blocks import SelectBlocks
+from wootzc.ir.plan import Plan
+
+__all__ = [
+    "PASSES",
+    "Compose",
+    "EstimateCost",
+    "ExpandSpace",
+    "MineSubsequences",
+    "Observer",
+    "Order",
+    "Pass",
+    "SelectBlocks",
+    "available",
+    "inserted",
+    "parse_pipeline",
+    "pipeline_text",
+    "replaced",
+    "run",
+]
+
+PASSES: tuple[Pass, ...] = (
+    ExpandSpace(),
+    EstimateCost(),  # only `order` needs it; early, so that `plan` shows costs whatever fails later
+    MineSubsequences(),
+    SelectBlocks(),  # `wootz` reads the mined rules; `maximal` and `modules` read the candidates
+    Compose(),
+    Order(),  # last: the training order follows from composite vectors and the exploration order
+)
+
+
+def run(plan: Plan, passes: tuple[Pass, ...] = PASSES, observe: Observer | None = None) -> Plan:
+    """The plan after these passes, verified after each.
+
+    `observe(pass, plan, seconds)` sees every result. Raises `WootzError` for what the user can
+    mend, `VerifyError` for what a pass did wrong.
+    """
+    return run_passes(plan, passes, observe)

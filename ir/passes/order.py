@@ -1,0 +1,92 @@
+"""order: what to try first, and so what to train first."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.diagnostics import fail
+from wootzc.ir.array import Array
+from wootzc.ir.passes.base import needed
+from wootzc.ir.plan import Costs, Plan
+from wootzc.ir.space import Cost, CostLimit, Objective, Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Leave out candidates beyond the objective's cost limits and sort the others.
+
+    Before: costs { params = { 390 280 300 } }; minimize params
+    After:  exploration_order = { 1 2 0 }; training_order = (2, 0, 1)
+
+    Ascending or descending by the objective's cost (parameters where it is accuracy), then by the
+    other cost, then by the candidates' own order. `explore all` takes the objective's natural
+    direction: cheapest first, or for `maximize accuracy` largest first. Blocks come in the order
+    in which the candidates need them; those that no candidate needs are left out.
+    """
+
+    name: ClassVar[str] = "order"
+
+    def __call__(self, plan: Plan) -> Plan:
+        costs = needed(plan.costs, "costs", "estimate-cost", self.name)
+        composition = needed(plan.composition, "composite vectors", "compose", self.name).values
+        allowed = within_limits(costs, plan.space.objective)
+        if not allowed.any():
+            raise _beyond_limits(plan.space, costs)
+        order = exploration_order(plan.space, costs, allowed)
+        return replace(
+            plan,
+            training_order=training_order(composition[order]),
+            exploration_order=Array(order.astype(np.int32)),
+        )
+
+
+def exploration_order(space: Space, costs: Costs, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions of the allowed candidates, the first to try first."""
+    objective = space.objective
+    main, other = costs.params.values, costs.macs.values
+    if objective.target == "macs":
+        main, other = other, main
+    sign = -1 if is_descending(space) else 1
+    order = np.lexsort((sign * other, sign * main))  # stable, the last key counts first
+    return order[allowed[order]]
+
+
+def is_descending(space: Space) -> bool:
+    if space.explore == "all":
+        return space.objective.target == "accuracy"
+    return space.explore == "descending"
+
+
+def training_order(compositions: NDArray[Any]) -> tuple[int, ...]:
+    """Blocks as they first appear in composite vectors [candidates, modules]."""
+    blocks, first = np.unique(compositions, return_index=True)
+    return tuple(b for b in blocks[np.argsort(first)].tolist() if b >= 0)
+
+
+def within_limits(costs: Costs, objective: Objective) -> NDArray[np.bool_]:
+    """Which candidates meet the cost limits of the objective; accuracy shows only in training."""
+    good = np.ones(len(costs.params), dtype=bool)
+    for limit in objective.limits:
+        if isinstance(limit, CostLimit):
+            cost = _cost(costs, limit.metric)
+            good &= cost <= limit.value if limit.comparison == "<=" else cost >= limit.value
+    return good
+
+
+def _cost(costs: Costs, metric: Cost) -> NDArray[Any]:
+    return (costs.params if metric == "params" else costs.macs).values
+
+
+def _beyond_limits(space: Space, costs: Costs) -> Exception:
+    limits = [limit for limit in space.objective.limits if isinstance(limit, CostLimit)]
+    shown = " and ".join(f"{c.metric} {c.comparison} {c.value:,}" for c in limits)
+    ranges = {c.metric: _cost(costs, c.metric) for c in limits}
+    help = "; ".join(
+        f"{metric} of the candidates go from {cost.min():,} to {cost.max():,}"
+        for metric, cost in ranges.items()
+    )
+    return fail(
+        "WZ065", f"no candidate has {shown}, as the objective asks", help, space.objective.span
+    )

@@ -1,0 +1,113 @@
+"""select-blocks: which runs of modules are worth pre-training as one unit."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.diagnostics import fail
+from wootzc.ir.passes.base import needed
+from wootzc.ir.plan import Block, Grammar, Plan
+from wootzc.ir.sequence import linked_runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectBlocks:
+    """Choose the tuning blocks.
+
+    Before: candidates = { 1 1 0; 1 1 2 }
+    After:  blocks { block(0, rates = (1, 1)) }            method=maximal, and wootz
+            blocks { block(0, …(1,)); block(1, …(1,)); block(2, …(2,)) }      method=modules
+
+    none: no blocks, every candidate inherits the full network's weights. modules: each module at
+    each rate in use. wootz: the paper's heuristic on the Sequitur DAG. maximal: the longest runs
+    that always occur together, the answer that heuristic approximates. Without a method, the
+    space's `blocks`. Blocks that prune nothing are left out: they are the full network's own.
+    """
+
+    method: Literal["none", "modules", "wootz", "maximal"] | None = None
+    name: ClassVar[str] = "select-blocks"
+
+    def __call__(self, plan: Plan) -> Plan:
+        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        method = self.method or plan.space.blocks
+        match method:
+            case "none":
+                blocks: Iterable[Block] = ()
+            case "modules":
+                blocks = every_module(rows)
+            case "wootz":
+                maker = "mine-subsequences{method=sequitur}"
+                mined = needed(plan.mined, "mined rules", maker, self.name)
+                if not isinstance(mined, Grammar):
+                    raise fail(
+                        "WZ088",
+                        "`blocks wootz` is made from Sequitur's rules",
+                        f"put `{maker}` before",
+                    )
+                blocks = wootz_blocks(mined)
+            case "maximal":
+                blocks = (Block(start=r.start, rates=r.values) for r in linked_runs(rows))
+            case _:
+                assert_never(method)
+        kept = (block for block in blocks if any(block.rates))
+        return replace(plan, blocks=tuple(sorted(kept, key=lambda b: (b.start, b.rates))))
+
+
+def every_module(rows: NDArray[Any]) -> list[Block]:
+    """One block for each module at each rate that a candidate has."""
+    return [
+        Block(start=module, rates=(rate,))
+        for module, column in enumerate(rows.T)
+        for rate in np.unique(column).tolist()
+    ]
+
+
+def wootz_blocks(grammar: Grammar) -> list[Block]:
+    """The paper's heuristic (Guan et al., PLDI 2019, section 5.2), children before parents.
+
+    A rule that occurs more than once, and exactly as often as its most frequent child, replaces
+    its children as a block; any other rule is a dead end, and so is all above it.
+    """
+    rules = grammar.rules
+    marked: set[int] = set()
+    dead: set[int] = set()
+    for rule in children_first(grammar):
+        children = {v for v in rules[rule].body if v >= 0}
+        frequency = rules[rule].frequency
+        most = max((rules[c].frequency for c in children), default=frequency)
+        if frequency < 2 or frequency != most or children & dead:
+            dead.add(rule)
+        else:
+            marked = (marked - children) | {rule}
+    return [block_of(grammar, rule) for rule in marked]
+
+
+def children_first(grammar: Grammar) -> list[int]:
+    """Rule numbers, each after those in its body."""
+    order: list[int] = []
+    seen: set[int] = set()
+    stack = [(0, False)]
+    while stack:
+        rule, done = stack.pop()
+        if done:
+            order.append(rule)
+        elif rule not in seen:
+            seen.add(rule)
+            stack.append((rule, True))
+            stack += [(v, False) for v in grammar.rules[rule].body if v >= 0 and v not in seen]
+    return order
+
+
+def block_of(grammar: Grammar, rule: int) -> Block:
+    """The run of modules that a rule (not the start) stands for."""
+    symbols: list[tuple[int, int]] = []
+    stack = [rule]
+    while stack:
+        one = grammar.rules[stack.pop()]
+        if one.symbol is not None:
+            symbols.append(one.symbol)
+        stack += one.body[::-1]
+    return Block(start=symbols[0][0], rates=tuple(rate for _, rate in symbols))

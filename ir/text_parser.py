@@ -1,0 +1,255 @@
+"""The textual form of the IR (`.wzir`): the parser. Values are Python literals, read by `ast`."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import numpy as np
+
+from wootzc.diagnostics import Diagnostic, Span, WootzError
+from wootzc.ir.array import Array
+from wootzc.ir.network import Network
+from wootzc.ir.plan import Plan
+from wootzc.ir.reflect import Mismatch, Slot, fit, op_name, slots_of, unlabelled
+
+OP = re.compile(r"(?:(\w+) = )?([a-z]\w*)(\(.*\))?( \{)?")
+ARRAY = re.compile(r"(\w+) = (u?int\d+)\[([\d, ]*)\] \{")
+ATTRIBUTE = re.compile(r"(\w+) = (.+)")
+
+
+@dataclass(slots=True)
+class _Item:
+    """One node as written: nothing about its class is known yet."""
+
+    line: int
+    label: str | None = None
+    name: str = ""
+    first: list[Any] = field(default_factory=list)  # the value without a name
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    children: list["_Item"] = field(default_factory=list)
+
+
+def parse_plan(text: str, path: str = "<ir>") -> Plan:
+    """The plan that `print_plan` printed. Raises `WootzError`."""
+    plan = parse_ir(text, (Plan,), path)
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def parse_network(text: str, path: str = "<ir>") -> Network:
+    """The network that `print_plan` printed. Raises `WootzError`."""
+    network = parse_ir(text, (Network,), path)
+    assert isinstance(network, Network)
+    return network
+
+
+def parse_ir(text: str, classes: tuple[type, ...] = (Plan, Network), path: str = "<ir>") -> Any:
+    """The one node in `text`, of one of these classes. Raises `WootzError`."""
+    reader = _Reader(text, path)
+    items = list(reader.items())
+    if len(items) != 1:
+        line = items[1].line if items else 1
+        reader.error(line, "WZ080", f"expected one {_choice(classes)}, found {len(items)} nodes")
+    return _Builder(reader).node(items[0], classes)
+
+
+class _Reader:
+    """Lines → items. Knows the shape of the text, no node."""
+
+    def __init__(self, text: str, path: str):
+        self.text, self.path = text, path
+        self.lines = [line.strip() for line in text.splitlines()]
+        self.at = 0  # the next line, counted from 0
+
+    def error(self, line: int, code: str, message: str, help: str | None = None) -> NoReturn:
+        """Stop with the whole line (counted from 1) marked."""
+        rows = self.text.splitlines(keepends=True)
+        start = sum(map(len, rows[: line - 1]))
+        row = rows[line - 1].rstrip() if line <= len(rows) else ""
+        start += len(row) - len(row.lstrip())
+        span = Span(self.path, start, start + max(1, len(row.strip())))
+        raise WootzError([Diagnostic(span, code, message, help)], {self.path: self.text})
+
+    def next(self, opened: int) -> str:
+        """The next line; `opened` is the line whose brace must be closed."""
+        if self.at >= len(self.lines):
+            self.error(opened, "WZ080", "this is never closed", "add a line with `}` or `)`")
+        self.at += 1
+        return self.lines[self.at - 1]
+
+    def items(self) -> Iterator[_Item]:
+        """The items on the outermost level."""
+        outside = _Item(line=1)
+        while self.at < len(self.lines):
+            self.member(outside, self.next(0))
+            if outside.values or outside.arrays:
+                self.error(self.at, "WZ080", "a field stands outside of every node")
+        yield from outside.children
+
+    def member(self, parent: _Item, line: str) -> None:
+        """One line of a node's inside, and what belongs to it."""
+        number = self.at
+        if not line or line.startswith(("#", "//")):
+            return
+        if match := ARRAY.fullmatch(line):
+            parent.arrays[match[1]] = self.array(match[2], match[3], number)
+        elif match := OP.fullmatch(line):
+            parent.children.append(self.item(match, number))
+        elif match := ATTRIBUTE.fullmatch(line):
+            value = self.tuple(number) if match[2] == "(" else match[2]
+            parent.values[match[1]] = self.literal(value, number)
+        else:
+            self.error(
+                number,
+                "WZ080",
+                "this line is no node, no field and no array",
+                "nodes: `op(value, name = value) {`; fields: `name = value`; close with `}`",
+            )
+
+    def item(self, match: re.Match[str], number: int) -> _Item:
+        item = _Item(line=number, label=match[1], name=match[2])
+        if match[3]:
+            item.first, item.values = self.arguments(match[3], number)
+        if match[4]:
+            while (line := self.next(number)) != "}":
+                self.member(item, line)
+        return item
+
+    def arguments(self, text: str, number: int) -> tuple[list[Any], dict[str, Any]]:
+        try:
+            call = ast.parse(f"op{text}", mode="eval").body
+        except SyntaxError:
+            call = None
+        if not isinstance(call, ast.Call):
+            self.error(number, "WZ080", f"cannot read the fields in {text}")
+        first = [self.literal(a, number) for a in call.args]
+        return first, {k.arg or "**": self.literal(k.value, number) for k in call.keywords}
+
+    def literal(self, source: str | ast.expr, number: int) -> Any:
+        try:
+            return ast.literal_eval(source)
+        except (ValueError, SyntaxError):
+            self.error(
+                number, "WZ080", "a value is a number, a string, True, False, None or a tuple"
+            )
+
+    def tuple(self, opened: int) -> str:
+        rows = []
+        while (line := self.next(opened)) != ")":
+            rows.append(line)
+        return f"({' '.join(rows)})"
+
+    def array(self, dtype: str, shape_text: str, opened: int) -> Array:
+        shape = tuple(int(size) for size in shape_text.replace(",", " ").split())
+        rows = []
+        while (line := self.next(opened)) != "}":
+            rows.append(line)
+        try:
+            numbers = np.array([int(word) for row in rows for word in row.split()], dtype=np.int64)
+            info = np.iinfo(dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            self.error(opened, "WZ083", f"this array cannot be read: {error}")
+        if numbers.size != np.prod(shape) or len(shape) not in (1, 2):
+            self.error(opened, "WZ083", f"[{shape_text}] does not hold {numbers.size} numbers")
+        if numbers.size and not (info.min <= numbers.min() and numbers.max() <= info.max):
+            self.error(opened, "WZ083", f"a number does not fit into {dtype}")
+        return Array(numbers.astype(dtype).reshape(shape))
+
+
+class _Builder:
+    """Items → nodes, by what the fields of each class hold."""
+
+    def __init__(self, reader: _Reader):
+        self.error = reader.error
+
+    def node(self, item: _Item, classes: tuple[type, ...]) -> Any:
+        cls = next((c for c in classes if op_name(c) == item.name), None)
+        if cls is None:
+            names = [op_name(c) for c in classes]
+            self.error(
+                item.line,
+                "WZ081",
+                f"`{item.name}` cannot stand here; expected {_choice(classes)}",
+                _did_you_mean(item.name, names),
+            )
+        slots = {slot.name: slot for slot in slots_of(cls)}
+        given = self.literals(item, slots)
+        given |= self.arrays(item, slots)
+        given |= self.nested(item, cls, slots)
+        for name, slot in slots.items():
+            if name not in given and slot.default is MISSING:
+                self.error(item.line, "WZ082", f"`{item.name}` lacks `{name}`")
+        return cls(**given)
+
+    def literals(self, item: _Item, slots: dict[str, Slot]) -> dict[str, Any]:
+        first = next(iter(slots.values()), None)
+        named = dict(item.values)
+        if item.first:
+            if first is None or len(item.first) > 1 or first.name in named:
+                self.error(item.line, "WZ082", "only the first field may stand without its name")
+            named[first.name] = item.first[0]
+        values = {}
+        for name, value in named.items():
+            slot = self.slot(item, name, slots)
+            if slot.kind != "literal":
+                self.error(item.line, "WZ082", f"`{name}` is no plain value")
+            try:
+                values[name] = (
+                    None if slot.optional and value is None else fit(value, slot.annotation)
+                )
+            except Mismatch as mismatch:
+                self.error(item.line, "WZ082", f"`{name}` of `{item.name}`: {mismatch}")
+        return values
+
+    def arrays(self, item: _Item, slots: dict[str, Slot]) -> dict[str, Any]:
+        for name in item.arrays:
+            if self.slot(item, name, slots).kind != "array":
+                self.error(item.line, "WZ082", f"`{name}` of `{item.name}` is no array")
+        return dict(item.arrays)
+
+    def nested(self, item: _Item, cls: type, slots: dict[str, Slot]) -> dict[str, Any]:
+        """Fields that hold nodes: labelled, named like their node, or the one without a label."""
+        loose = unlabelled(cls)
+        given: dict[str, Any] = {loose: ()} if loose else {}
+        for child in item.children:
+            name = child.label or child.name
+            if not child.label and loose and slots.get(name) is None:
+                given[loose] += (self.element(child, slots[loose]),)
+                continue
+            slot = self.slot(child, name, slots)
+            if name in given:
+                self.error(child.line, "WZ082", f"`{name}` stands here twice")
+            if slot.kind == "node":
+                given[name] = self.node(child, slot.classes)
+            elif slot.kind in ("nodes", "bodies"):
+                given[name] = tuple(self.element(c, slot) for c in child.children)
+            else:
+                self.error(child.line, "WZ082", f"`{name}` of `{item.name}` is no node")
+        return given
+
+    def element(self, item: _Item, slot: Slot) -> Any:
+        if slot.kind == "nodes":
+            return self.node(item, slot.classes)
+        if item.name != "body":
+            self.error(item.line, "WZ081", f"`{item.name}` cannot stand here; expected `body {{`")
+        return tuple(self.node(child, slot.classes) for child in item.children)
+
+    def slot(self, item: _Item, name: str, slots: dict[str, Slot]) -> Slot:
+        if name not in slots:
+            self.error(
+                item.line, "WZ082", f"there is no field `{name}` here", _did_you_mean(name, slots)
+            )
+        return slots[name]
+
+
+def _choice(classes: tuple[type, ...]) -> str:
+    return " or ".join(f"`{op_name(c)}`" for c in classes)
+
+
+def _did_you_mean(name: str, names: Any) -> str | None:
+    close = get_close_matches(name, list(names), n=1)
+    return f"did you mean `{close[0]}`?" if close else None

@@ -1,0 +1,140 @@
+"""A space as a counting problem: variables, their choices and costs, and what must hold.
+
+Modules that share a rate are one variable; it stands where its first module stands, so that rows
+in lexicographic order of the variables are candidates in lexicographic order of the modules.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.ir.costs import VariantCosts, add_up
+from wootzc.ir.space import Constraint, Cost, CostLimit, Ordered, Space, Tie
+
+Range = tuple[int, int]  # lowest and highest, both included
+UNBOUNDED: Range = (-(2**62), 2**62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    of_module: NDArray[np.intp]  # [modules]: the variable of each
+    choices: tuple[NDArray[np.uint8], ...]  # per variable: rate positions, ascending
+    params: NDArray[np.int64]  # [variables, rates]
+    macs: NDArray[np.int64]  # [variables, rates]
+    fixed: dict[Cost, int]
+    ordered: tuple[tuple[tuple[int, int], ...], ...]  # per constraint: pairs (lower, higher)
+    limits: dict[Cost, Range]
+
+    def table(self, metric: Cost) -> NDArray[np.int64]:
+        return self.params if metric == "params" else self.macs
+
+    def total(self, metric: Cost, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Cost of each of `rows`, rate positions [n, variables]."""
+        return add_up(self.table(metric), self.fixed[metric], rows)
+
+    def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
+        good = np.ones(len(rows), dtype=bool)
+        for pairs in self.ordered:
+            for lower, higher in pairs:
+                good &= rows[:, lower] <= rows[:, higher]
+        for metric, (low, high) in self.limits.items():
+            total = self.total(metric, rows)
+            good &= (low <= total) & (total <= high)
+        return good
+
+
+def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constraint]) -> Variables:
+    """The problem that `space` poses under these of its constraints."""
+    constraints = tuple(constraints)
+    of_module = _tied(len(space.choices), [c.modules for c in constraints if isinstance(c, Tie)])
+    members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
+    choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
+    limits: dict[Cost, Range] = {}
+    ordered = []
+    for constraint in constraints:
+        match constraint:
+            case CostLimit(metric=metric):
+                limits[metric] = narrowed(limits.get(metric, UNBOUNDED), constraint)
+            case Ordered(direction=direction, modules=modules):
+                chain = of_module[list(modules)].tolist()
+                chain = chain if direction == "nondecreasing" else chain[::-1]
+                pairs = pairwise(chain)
+                ordered.append(tuple((a, b) for a, b in pairs if a != b))
+            case Tie():
+                pass
+    return Variables(
+        of_module=of_module,
+        choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
+        params=np.array([costs.params[m].sum(axis=0) for m in members], dtype=np.int64),
+        macs=np.array([costs.macs[m].sum(axis=0) for m in members], dtype=np.int64),
+        fixed={"params": costs.fixed.params, "macs": costs.fixed.macs},
+        ordered=tuple(ordered),
+        limits=limits,
+    )
+
+
+def narrowed(bounds: Range, limit: CostLimit) -> Range:
+    """`bounds` after one more limit."""
+    low, high = bounds
+    if limit.comparison == "<=":
+        return low, min(high, limit.value)
+    return max(low, limit.value), high
+
+
+def _tied(modules: int, ties: Iterable[tuple[int, ...]]) -> NDArray[np.intp]:
+    """Number the classes of tied modules by their first members."""
+    first = list(range(modules))
+    for tie in ties:
+        together = {first[j] for j in tie}
+        lowest = min(together, default=0)
+        first = [lowest if f in together else f for f in first]
+    numbers = {f: number for number, f in enumerate(sorted(set(first)))}
+    return np.array([numbers[f] for f in first], dtype=np.intp)
+
+
+def enumerate_rows(problem: Variables, most: int) -> NDArray[np.uint8] | None:
+    """Every allowed row [n, variables], lexicographic; None where over `most` prefixes survive.
+
+    Variable by variable: a prefix goes as soon as two of its rates are out of order, or its cost
+    cannot come within the limits whatever follows.
+    """
+    if any(len(choices) == 0 for choices in problem.choices):
+        return np.zeros((0, len(problem.choices)), dtype=np.uint8)
+    rows = np.zeros((1, 0), dtype=np.uint8)
+    spent = {m: np.full(1, problem.fixed[m], dtype=np.int64) for m in problem.limits}
+    rest = {m: _rest(problem, m) for m in problem.limits}
+    for variable, choices in enumerate(problem.choices):
+        keep = np.ones((len(rows), len(choices)), dtype=bool)
+        for pairs in problem.ordered:
+            for lower, higher in pairs:
+                if lower == variable > higher:
+                    keep &= choices[None, :] <= rows[:, higher, None]
+                elif higher == variable > lower:
+                    keep &= rows[:, lower, None] <= choices[None, :]
+        for metric, (low, high) in problem.limits.items():
+            total = spent[metric][:, None] + problem.table(metric)[variable, choices][None, :]
+            least, most_ = rest[metric][variable + 1]
+            keep &= (total + least <= high) & (total + most_ >= low)
+        prefix, choice = np.nonzero(keep)
+        if len(prefix) > most:
+            return None
+        rows = np.concatenate([rows[prefix], choices[choice][:, None]], axis=1)
+        for metric in spent:
+            extra = problem.table(metric)[variable, choices[choice]]
+            spent[metric] = spent[metric][prefix] + extra
+    return rows
+
+
+def _rest(problem: Variables, metric: Cost) -> list[Range]:
+    """Least and greatest cost of the variables from each one on."""
+    rest = [(0, 0)]
+    for table, choices in zip(problem.table(metric)[::-1], problem.choices[::-1], strict=True):
+        costs = table[choices]
+        low, high = rest[-1]
+        rest.append((low + int(costs.min()), high + int(costs.max())))
+    return rest[::-1]
