@@ -1,0 +1,110 @@
+"""The store: finished means safe on disk; damage means not finished; two builds share."""
+
+import multiprocessing
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wootzc.build.store import Store, default_root, job_key
+from wootzc.diagnostics import WootzError
+
+WEIGHTS = {"a1/0/kernel": np.arange(12, dtype=np.float32).reshape(3, 4).T}  # not contiguous
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_finished_job_is_found_with_its_weights(store: Store) -> None:
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    done = store.find("k")
+    assert done is not None and done.weights is not None
+    assert (done.result, done.seconds) == ({"loss": 0.5}, 1.5)
+    np.testing.assert_array_equal(done.weights["a1/0/kernel"], WEIGHTS["a1/0/kernel"])
+    assert store.find("other") is None
+
+
+def test_a_damaged_or_missing_artifact_counts_as_never_finished(store: Store) -> None:
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    (artifact,) = store.root.glob("artifacts/*/*.safetensors")
+    artifact.write_bytes(artifact.read_bytes()[:20])
+    assert store.find("k") is None
+    artifact.unlink()
+    assert store.find("k") is None
+
+
+def test_an_artifact_without_a_row_counts_as_never_finished(store: Store) -> None:
+    """What a kill between the rename and the insert leaves behind."""
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    with store._connect() as db:
+        db.execute("DELETE FROM jobs")
+    assert store.find("k") is None
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    assert store.find("k") is not None
+
+
+def test_a_key_depends_on_everything_and_on_nothing_else() -> None:
+    key = job_key("block", rates=(0.5,), seed=1)
+    assert key == job_key("block", seed=1, rates=[0.5])
+    assert len({key, job_key("block", rates=(0.3,), seed=1), job_key("teacher", rates=(0.5,), seed=1)}) == 3
+
+
+def test_a_second_build_waits_and_then_finds_the_job(store: Store) -> None:
+    waited = threading.Event()
+    seen: list[bool] = []
+
+    def second() -> None:
+        other = Store(store.root)
+        with other.locked(["b", "a"], waited.set):
+            seen.append(other.find("a") is not None)
+
+    with store.locked(["a", "b"], lambda: None):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waited.wait(timeout=30)
+        store.finish("a", "block", "a", {}, 1.0)
+    thread.join(timeout=30)
+    assert seen == [True]
+
+
+def _write_many(root: Path, worker: int) -> None:
+    store = Store(root)
+    for number in range(20):
+        store.finish(f"{number}", "block", "b", {"worker": worker}, 1.0, WEIGHTS)
+
+
+def test_processes_that_write_at_once_lose_nothing(store: Store) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_write_many, args=(store.root, w)) for w in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert all(store.find(f"{number}") is not None for number in range(20))
+    assert not list(store.root.glob("artifacts/*/.*")), "temporary files are left"
+
+
+def test_clear_empties_the_store_but_not_under_a_running_build(store: Store) -> None:
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    with store.locked(["k"], lambda: None), pytest.raises(WootzError, match="WZ141"):
+        store.clear()
+    store.clear()
+    assert store.find("k") is None and store.size()[0] == 0
+
+
+def test_a_store_that_cannot_be_made_is_a_diagnostic(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WootzError, match="WZ140"):
+        Store(tmp_path / "file" / "store")
+
+
+def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WOOTZC_STORE", str(tmp_path))
+    assert default_root() == tmp_path
+    monkeypatch.delenv("WOOTZC_STORE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_root() == tmp_path / "cache" / "wootzc"
