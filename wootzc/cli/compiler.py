@@ -183,7 +183,7 @@ def opt(
       wootzc opt samples/digits.wz --time-passes > plan.wzir
     """
     from wootzc import driver
-    from wootzc.ir.passes import PASSES, Pass, parse_pipeline
+    from wootzc.ir.passes import PASSES, Pass, parse_pipeline, run
     from wootzc.ir.plan import Plan
     from wootzc.ir.text import print_plan
 
@@ -199,7 +199,7 @@ def opt(
     for one in passes:
         if before:
             click.echo(f"// before {one.name}\n{print_plan(current)}")
-        current = driver.run(current, (one,), observe=observe)
+        current = run(current, (one,), observe=observe)
     if not (before or after):
         click.echo(print_plan(current), nl=False)
     if time_passes:

@@ -1,0 +1,119 @@
+"""The command line as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+NAMES = sorted(path.name for path in SAMPLES.glob("*.wz"))
+
+
+def wootzc(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wootzc.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        env=os.environ | {"NO_COLOR": "1"},
+        check=False,
+    )
+
+
+def test_all_samples_check_and_are_formatted() -> None:
+    files = [SAMPLES / name for name in NAMES]
+    checked = wootzc("check", *files)
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count(": ok") == len(NAMES) >= 5
+    formatted = wootzc("fmt", "--check", "--diff", *files)
+    assert formatted.returncode == 0, formatted.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_sample_plans(name: str) -> None:
+    done = wootzc("plan", SAMPLES / name, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["candidates"]["count"] >= 5
+    assert figures["full"]["params"] >= figures["candidates"]["params"]["max"]
+
+
+def test_the_digits_sample_is_as_large_as_promised() -> None:
+    figures = json.loads(wootzc("plan", SAMPLES / "digits.wz", "--json").stdout)
+    assert len([m for m in figures["modules"] if len(m["rates"]) > 1]) >= 8
+    assert figures["candidates"]["count"] >= 200
+
+
+@pytest.mark.parametrize(
+    ("stage", "beginning"),
+    [("ir", "wzir"), ("plan", "wzir"), ("dag", "digraph"), ("mermaid", "graph"), ("ast", "")],
+)
+def test_plan_emits_every_stage(stage: str, beginning: str) -> None:
+    done = wootzc("plan", SAMPLES / "listed.wz", "--emit", stage)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(beginning) and len(done.stdout) > 100
+
+
+def test_opt_goes_on_from_its_own_output(tmp_path: Path) -> None:
+    half = wootzc("opt", SAMPLES / "listed.wz", "-p", "expand-space,estimate-cost")
+    assert half.returncode == 0, half.stderr
+    (tmp_path / "half.wzir").write_text(half.stdout)
+    rest = "mine-subsequences,select-blocks,compose,order"
+    resumed = wootzc("opt", tmp_path / "half.wzir", "-p", rest)
+    assert resumed.stdout == wootzc("opt", SAMPLES / "listed.wz").stdout
+    timed = wootzc("opt", SAMPLES / "listed.wz", "--time-passes")
+    assert "expand-space" in timed.stderr and timed.stdout == resumed.stdout
+    assert "// after compose" in wootzc("opt", SAMPLES / "listed.wz", "--print-ir-after-all").stdout
+
+
+def test_explain() -> None:
+    file = SAMPLES / "digits.wz"
+    assert "prunable" in wootzc("explain", file, "module", "a1").stdout
+    assert "used by" in wootzc("explain", file, "block", "0").stdout
+    assert "tried as number" in wootzc("explain", file, "candidate", "3").stdout
+    wrong = wootzc("explain", file, "module", "zz")
+    assert wrong.returncode == 1 and "known: a1" in wrong.stderr
+
+
+def test_fmt_rewrites_and_reports(tmp_path: Path) -> None:
+    text = (SAMPLES / "digits.wz").read_text()
+    file = tmp_path / "untidy.wz"
+    file.write_text(text.replace("  basic(16)", "basic( 16 )"))
+    assert wootzc("fmt", "--check", file).returncode == 1
+    assert "-basic( 16 )" in wootzc("fmt", "--diff", file).stdout
+    assert wootzc("fmt", file).stdout == f"formatted {file}\n"
+    assert file.read_text() == text
+    assert wootzc("fmt", "-", stdin=text).stdout == text
+
+
+def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path) -> None:
+    missing = wootzc("check", tmp_path / "none.wz")
+    assert missing.returncode == 1 and "WZ130" in missing.stderr
+    (tmp_path / "binary.wz").write_bytes(b"\xff\xfe\x00")
+    assert "WZ131" in wootzc("plan", tmp_path / "binary.wz").stderr
+    (tmp_path / "empty.wz").write_text("")
+    assert "Traceback" not in wootzc("build", tmp_path / "empty.wz").stderr
+    assert wootzc("plan", SAMPLES / "digits.wz", "--no-such-option").returncode == 2
+    assert wootzc("plan", SAMPLES / "digits.wz", "--set", "nonsense").returncode == 2
+    unknown = wootzc("plan", SAMPLES / "digits.wz", "--set", "techer.steps=3")
+    assert unknown.returncode == 1 and "teacher" in unknown.stderr
+    space = wootzc("plan", SAMPLES / "digits.wz", "--space", "nope")
+    assert space.returncode == 1 and "digits" in space.stderr
+
+
+def test_build_names_missing_data(tmp_path: Path) -> None:
+    done = wootzc("build", SAMPLES / "digits.wz", "--set", f"data={tmp_path}/none.npz")
+    assert done.returncode == 1
+    assert "none.npz" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_version_help_and_completion() -> None:
+    assert wootzc("--version").stdout.startswith("wootzc, version ")
+    commands = ["build", "check", "clean", "explain", "export", "fmt", "opt", "plan", "report", "verify"]
+    listed = wootzc("--help").stdout
+    assert all(f"\n  {command}" in listed for command in commands)
+    for shell in ("bash", "zsh", "fish"):
+        assert "_WOOTZC_COMPLETE" in wootzc("completion", shell).stdout
