@@ -14,7 +14,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, **attributes: object) -> Markup:
+def tag(name: str, /, *children: str, **attributes: object) -> Markup:
     """`tag("b", "x < y", class_="c")`. `_` in a name reads as `-`; None leaves an attribute out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_value(value))}"'
@@ -43,7 +43,7 @@ def cell(text: str, *, sort: float | str | None = None, class_: str | None = Non
 
 
 def _value(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Numbers
@@ -76,14 +76,14 @@ def points(difference: float) -> str:
     """A difference of two accuracies, signed, in percentage points."""
     if not math.isfinite(difference):
         return "–"
-    text = f"{difference * 100:+.2f}".replace("-", "−")
-    return ("±0.00" if float(difference * 100).__round__(2) == 0 else text) + " points"
+    text = f"{difference * 100:+.2f}"
+    return ("±0.00" if float(text) == 0 else text.replace("-", "−")) + " points"
 
 
 def duration(seconds: float) -> str:
     """0 s, 0.42 s, 12.3 s, 2 min 05 s, 1 h 02 min."""
     if seconds < 59.95:
-        return f"{seconds:.0f} s" if seconds == 0 else f"{_three(seconds).rjust(1)} s"
+        return "0 s" if seconds == 0 else f"{_three(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -1,0 +1,385 @@
+"""The report: one self-contained, well-formed page that says what the figures are."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wootzc.build.report import report_html
+from wootzc.build.report.axes import decimals, ticks, widened
+from wootzc.build.report.markup import (
+    Markup,
+    duration,
+    percent,
+    points,
+    quantity,
+    rate,
+    tag,
+)
+from wootzc.ir.array import Array
+from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
+from wootzc.ir.network import Module, Network, Plain
+from wootzc.ir.passes import PASSES, MineSubsequences, replaced, run
+from wootzc.ir.plan import Plan
+from wootzc.ir.recipe import Data, Recipe
+from wootzc.ir.space import AccuracyLimit, CostLimit, Listed, Objective, Space
+from wootzc.ir.widths import module_widths
+
+RATES = (0.0, 0.3, 0.5, 0.7)
+ROWS = [[1, 1, 2], [1, 2, 2], [1, 1, 3], [2, 2, 2], [3, 3, 3], [0, 1, 2]]
+
+
+def a_module(name: str, width: int = 8) -> Module:
+    arm = (Conv(width=width), Norm(), Activation(), Conv(width=width), Norm())
+    return Module(name=name, body=(Branch(join="add", arms=(arm, ())), Activation()))
+
+
+def a_plan(names: tuple[str, ...] = ("a1", "a2", "b1"), method: str = "modules") -> Plan:
+    network = Network(
+        name="net",
+        input=(8, 8, 1),
+        segments=(
+            Plain(name="plain1", body=(Conv(width=8), Norm())),
+            *(a_module(name) for name in names),
+            Plain(name="plain2", body=(GlobalPool(), Dense(width=10))),
+        ),
+    )
+    repeated = np.tile(np.array(ROWS, dtype=np.uint8), (1, len(names) // 3 + 1))
+    rows = np.unique(repeated[:, : len(names)], axis=0)
+    space = Space(
+        name="demo",
+        network=network,
+        rates=RATES,
+        choices=(tuple(range(len(RATES))),) * len(names),
+        criteria=tuple("l1" for _ in names),
+        selection=Listed(rows=Array(rows)),
+        objective=Objective(limits=(AccuracyLimit(value=0.01, below_teacher=True),)),
+        data=Data(path="digits.npz"),
+        teacher=Recipe(steps=600),
+        pretrain=Recipe(steps=100),
+        finetune=Recipe(steps=200),
+        blocks="wootz" if method == "wootz" else "modules",
+    )
+    return run(Plan(space=space), replaced(PASSES, MineSubsequences(method="sequitur")))
+
+
+def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
+    """What a build of `plan` might have written into result.json."""
+    assert plan.candidates is not None and plan.costs is not None
+    assert plan.exploration_order is not None and plan.composition is not None
+    order = plan.exploration_order.values.tolist()[:tried]
+    ones: list[dict[str, Any]] = []
+    for position, candidate in enumerate(order):
+        rates = [plan.space.rates[k] for k in plan.candidates.values[candidate]]
+        row = plan.composition.values[candidate].tolist()
+        last = position == len(order) - 1
+        ones.append(
+            {
+                "candidate": candidate,
+                "rates": rates,
+                "params": int(plan.costs.params.values[candidate]),
+                "macs": int(plan.costs.macs.values[candidate]),
+                "start_accuracy": 0.5 + 0.05 * position,
+                "accuracy": 0.97 if last and met else 0.91 + 0.01 * position,
+                "steps": 200 - 10 * position,
+                "seconds": 4.5,
+                "reason": "target" if last and met else "steps",
+                "met": last and met,
+                "blocks": list(dict.fromkeys(b for b in row if b >= 0)),
+                "reused": position == 0,
+            }
+        )
+    uses = [b for one in ones for b in one["blocks"]]
+    blocks = [
+        {
+            "block": b,
+            "name": f"block number {b}",
+            "steps": 100,
+            "seconds": 1.5,
+            "loss_first": 0.25,
+            "loss_last": 0.0625,
+            "uses": uses.count(b),
+            "reused": b == min(uses),
+        }
+        for b in sorted(set(uses))
+    ]
+    best = max(ones, key=lambda one: one["accuracy"])
+    return {
+        "space": plan.space.name,
+        "network": plan.space.network.name,
+        "modules": [module.name for module in plan.space.network.modules],
+        "objective": "minimize params, accuracy >= 96.00%",
+        "objective_met": met,
+        "target_accuracy": 0.96,
+        "teacher": {
+            "params": plan.costs.full_params,
+            "macs": plan.costs.full_macs,
+            "validation_accuracy": 0.9725,
+            "test_accuracy": 0.9675,
+            "steps": 600,
+            "seconds": 21.0,
+            "history": [],
+            "reused": False,
+        },
+        "best": {**best, "test_accuracy": 0.9512},
+        "candidates": {
+            "in_space": len(plan.candidates),
+            "within_cost_limits": len(plan.exploration_order),
+            "tried": len(ones),
+            "spared": len(plan.exploration_order) - len(ones),
+        },
+        "blocks": {
+            "method": plan.space.blocks,
+            "planned": len(plan.blocks or ()),
+            "used": len(blocks),
+            "trained": sum(not b["reused"] for b in blocks),
+            "from_store": sum(bool(b["reused"]) for b in blocks),
+            "uses": len(uses),
+            "list": blocks,
+        },
+        "steps": {"teacher": 600, "blocks": 100 * len(blocks), "finetune": 570},
+        "seconds_now": {"compile": 0.1, "teacher": 21.0, "blocks": 6.0, "candidates": 9.0},
+        "seconds_recorded": {"teacher": 21.0, "blocks": 7.5, "candidates": 13.5},
+        "tried": ones,
+        "widths": module_widths(plan.space.network, tuple(best["rates"])),
+        "data": {
+            "source": "digits.npz",
+            "fingerprint": "0123abcd",
+            "train": 1149,
+            "validation": 288,
+            "test": 360,
+        },
+        "seed": 7,
+        "versions": {"wootzc": "0.1.0", "jax": "0.10.2", "command": "wootzc build demo.wz"},
+    }
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed, and keeps what the tests ask for."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("br", "input", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text += data + " "
+
+    def count(self, tag: str, kind: str) -> int:
+        """Elements called `tag` that have the class `kind`."""
+        return sum(t == tag and kind in (a.get("class") or "").split() for t, a in self.tags)
+
+    def numbers(self) -> list[float]:
+        """Every number of every drawing."""
+        names = ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "r")
+        found = [a[name] for t, a in self.tags if t != "meta" for name in names if name in a]
+        return [float(value) for value in found if value is not None]
+
+
+def page(summary: dict[str, Any], plan: Plan) -> Page:
+    """The page of a summary that went through result.json."""
+    return Page(report_html(json.loads(json.dumps(summary)), plan))
+
+
+def test_the_page_loads_nothing() -> None:
+    text = report_html(a_summary(a_plan()), a_plan())
+    assert "http://" not in text and "https://" not in text and "url(" not in text
+    assert "@import" not in text and "//cdn" not in text
+    for tag_name, attributes in Page(text).tags:
+        assert tag_name not in ("link", "iframe", "img", "object", "embed", "base"), tag_name
+        assert not {"src", "href", "xlink:href", "action", "data"} & set(attributes)
+        assert not any(name.startswith("on") for name in attributes)
+    assert any("default-src 'none'" in (a.get("content") or "") for _, a in Page(text).tags)
+
+
+def test_the_page_shows_the_figures() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    text = page(summary, plan).text
+    best, teacher = summary["best"], summary["teacher"]
+    factor = teacher["params"] / best["params"]
+    for wanted in (
+        "demo", "over net", "Objective met", "+1.00 points", "minimize params, accuracy >= 96.00%",
+        quantity(teacher["params"]), quantity(best["params"]), quantity(best["macs"]),
+        f"{factor:.2f}× smaller", "97.25%", "97.00%", "96.75%", "95.12%",
+        "−0.25 points", "−1.63 points", "Of 6 candidates", "3 were tried and 3 spared",
+        "1,149", "0123abcd", "wootzc build demo.wz", "0.10.2", "2 FLOPs", f"{best['params']:,}",
+        "target reached", "block number 0", "42.0 s", "36.1 s",
+    ):  # fmt: skip
+        assert wanted in text, wanted
+
+
+def test_every_candidate_and_every_block_is_drawn() -> None:
+    plan = a_plan()
+    summary = a_summary(plan, tried=2)
+    drawn = page(summary, plan)
+    views = 4  # params and MACs, whole and close
+    assert drawn.count("svg", "view") == views
+    assert drawn.count("circle", "met") == views
+    assert drawn.count("circle", "miss") == views
+    assert drawn.count("circle", "best") == drawn.count("circle", "ring") == views
+    assert drawn.count("svg", "strip") == len(summary["tried"])
+    blocks = summary["blocks"]
+    assert drawn.count("rect", "trained") == blocks["trained"]
+    assert drawn.count("rect", "stored") == blocks["from_store"]
+    assert drawn.count("rect", "unused") == blocks["planned"] - blocks["used"] > 0
+    assert drawn.count("rect", "in-best") == len(summary["best"]["blocks"])
+    assert drawn.count("div", "width") == len(summary["modules"])
+    assert all(np.isfinite(drawn.numbers()))
+
+
+def test_a_small_grammar_is_drawn_with_every_rule_below_its_users() -> None:
+    plan = a_plan()
+    assert plan.mined is not None
+    rules = getattr(plan.mined, "rules", ())
+    drawn = page(a_summary(plan), plan)
+    assert drawn.count("rect", "node") == len(rules)
+    edges = {(n, child) for n, rule in enumerate(rules) for child in rule.body if child > 0}
+    assert drawn.count("path", "edge") == len(edges)
+    curves = [a["d"] or "" for t, a in drawn.tags if t == "path" and "edge" in (a["class"] or "")]
+    ends = [[float(n) for n in re.findall(r"[\d.]+", curve)] for curve in curves]
+    assert ends and all(end[-1] > end[1] for end in ends)
+
+
+def test_hostile_names_stay_text() -> None:
+    evil = '<script>alert("1")</script>'
+    plan = a_plan((evil, "a' onload='x", "b&amp;"))
+    summary = a_summary(plan)
+    summary |= {"space": evil, "network": evil, "objective": evil}
+    summary["tried"][0]["reason"] = evil
+    summary["blocks"]["list"][0]["name"] = evil
+    summary["data"] |= {"source": evil, "fingerprint": evil}
+    summary["versions"] = {evil: evil, "command": evil}
+    summary["seconds_now"][evil] = 1.0
+    text = report_html(summary, plan)
+    assert text.count("<script>") == 1
+    shown = Page(text)
+    assert shown.text.count(evil) >= 10
+    assert "b&amp;" in shown.text
+    assert not any(name.startswith("on") for _, attributes in shown.tags for name in attributes)
+
+
+def test_a_missed_objective_says_by_how_much() -> None:
+    plan = a_plan()
+    summary = a_summary(plan, met=False)
+    assert "Objective missed by 3.00 points; shown is the closest" in page(summary, plan).text
+
+
+def test_without_an_accuracy_limit_no_line_is_drawn() -> None:
+    plan = a_plan()
+    summary = a_summary(plan) | {"target_accuracy": None, "objective": "maximize accuracy"}
+    shown = page(summary, plan)
+    assert shown.count("line", "target") == 0 and shown.count("line", "teacher") == 4
+    assert "Objective met" in shown.text and "to spare" not in shown.text
+
+
+def test_cost_limits_are_drawn_in_the_views_of_their_cost() -> None:
+    plan = a_plan()
+    assert plan.costs is not None
+    limit = int(np.median(plan.costs.params.values))
+    objective = Objective(
+        target="accuracy", limits=(CostLimit(metric="params", comparison="<=", value=limit),)
+    )
+    summary = a_summary(plan, tried=6) | {"target_accuracy": None}
+    shown = page(summary, replace(plan, space=replace(plan.space, objective=objective)))
+    assert shown.count("line", "target") == 2
+    assert f"≤ {quantity(limit)}" in shown.text
+
+
+def test_one_candidate_no_blocks_no_seconds() -> None:
+    plan = a_plan(("only",))
+    summary = a_summary(plan, tried=1)
+    summary["blocks"] |= {"list": [], "used": 0, "uses": 0, "planned": 0}
+    summary["best"]["blocks"] = summary["tried"][0]["blocks"] = []
+    summary["steps"] = {"teacher": 0, "blocks": 0, "finetune": 0}
+    summary["seconds_now"], summary["seconds_recorded"] = {}, {"teacher": 0.0}
+    shown = page(summary, replace(plan, blocks=(), mined=None))
+    assert "No tuning blocks" in shown.text and "0 s" in shown.text
+    assert "was tried" in shown.text
+    assert all(np.isfinite(shown.numbers()))
+
+
+def test_a_plan_without_costs_and_a_run_that_diverged() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    summary["tried"][0] |= {"accuracy": float("nan"), "reason": "diverged"}
+    summary["blocks"]["list"][0] |= {"loss_last": float("nan")}
+    summary["seconds_now"]["blocks"] = float("nan")
+    shown = page(summary, replace(plan, costs=None))
+    assert all(np.isfinite(shown.numbers()))
+    assert "diverged" in shown.text and shown.count("rect", "space") == 0
+
+
+@pytest.mark.parametrize("count", [17, 33])
+def test_many_modules_with_long_names(count: int) -> None:
+    plan = a_plan(tuple(f"a_rather_long_stage_name_{n}" for n in range(count)))
+    summary = a_summary(plan)
+    summary["widths"][0] |= {"filters": [64, 64, 96], "kept": [32, 32, 48]}
+    summary["widths"][1] |= {"filters": [], "kept": []}
+    shown = page(summary, plan)
+    assert shown.count("div", "width") == count
+    assert "64, 64, 96 → 32, 32, 48" in shown.text and "nothing to prune" in shown.text
+    assert all(np.isfinite(shown.numbers()))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (999, "999"), (1000, "1.00 k"), (12_345, "12.3 k"), (99_999, "100 k"),
+        (999_499, "999 k"), (999_600, "1.00 M"), (1_234_567, "1.23 M"), (2.5e9, "2.50 G"),
+        (7e12, "7.00 T"), (0.25, "0.25"),
+    ],
+)  # fmt: skip
+def test_quantities(value: float, text: str) -> None:
+    assert quantity(value) == text
+
+
+def test_words_for_numbers() -> None:
+    seconds = (0, 0.416, 12.34, 59.96, 125, 3720)
+    assert [duration(s) for s in seconds] == [
+        "0 s", "0.42 s", "12.3 s", "1 min 00 s", "2 min 05 s", "1 h 02 min",
+    ]  # fmt: skip
+    assert [points(d) for d in (0.0123, -0.005, -1e-9, float("nan"))] == [
+        "+1.23 points", "−0.50 points", "±0.00 points", "–",
+    ]  # fmt: skip
+    assert (rate(0.3), rate(0.625), percent(1 / 3), percent(float("inf"))) == (
+        "30%", "62.5%", "33.33%", "–",
+    )  # fmt: skip
+
+
+def test_elements_escape_text_and_attributes() -> None:
+    made = tag("a", "x<y", Markup("<b></b>"), class_='"q"', data_x=None, aria_label="1&2")
+    assert made == '<a class="&quot;q&quot;" aria-label="1&amp;2">x&lt;y<b></b></a>'
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (0.9512, 0.9731), (13_000.0, 1.2e6), (5.0, 5.0)])
+def test_ticks_are_round_and_inside(ends: tuple[float, float]) -> None:
+    found = ticks(*ends, count=6)
+    assert 1 <= len(found) <= 13
+    assert all(ends[0] - 1e-9 <= value <= ends[1] + 1e-9 for value in found)
+    steps = np.diff(found)
+    assert np.allclose(steps, steps[0]) if len(steps) else ends[0] == ends[1]
+
+
+def test_ranges_have_room_and_steps_have_digits() -> None:
+    assert widened([0.5, 0.5], least=0.02) == pytest.approx((0.49, 0.51))
+    assert widened([0.0, 1.0], margin=0.1) == pytest.approx((-0.1, 1.1))
+    assert [decimals(step) for step in (20.0, 1.0, 0.5, 0.02)] == [0, 0, 1, 2]

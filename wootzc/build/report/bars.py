@@ -1,0 +1,139 @@
+"""Bars: filters of every module before and after, and the time of every stage."""
+
+import math
+from typing import Any, Final
+
+from wootzc.build.report.markup import Markup, duration, rate, tag
+from wootzc.ir.plan import Plan
+
+# Stage → its words. Stages outside this table come last, under their own name.
+STAGES: Final = {
+    "compile": "compile the space",
+    "data": "read the data",
+    "teacher": "train the teacher",
+    "blocks": "pre-train blocks",
+    "candidates": "fine-tune candidates",
+    "test": "test",
+    "write": "write the result",
+}
+STEPS: Final = {"teacher": "teacher", "blocks": "blocks", "candidates": "finetune"}
+
+
+def widths(summary: dict[str, Any], plan: Plan) -> Markup:
+    """One row per module: filters of the full network, and filled how many are kept."""
+    rows = summary["widths"]
+    if not rows:
+        return tag("p", "The network has no modules.")
+    widest = max((sum(row["filters"]) for row in rows), default=0)
+    items = [_width(plan, number, row, max(widest, 1)) for number, row in enumerate(rows)]
+    columns = "widths two" if len(rows) > 12 else "widths"
+    return tag("div", *items, class_=columns)
+
+
+def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
+    pairs = list(zip(row["filters"], row["kept"], strict=True))
+    groups = [
+        tag(
+            "span",
+            tag("span", style=f"width:{100 * kept / max(full, 1):.4g}%"),
+            class_="group",
+            style=f"width:{100 * full / widest:.4g}%",
+        )
+        for full, kept in pairs
+    ]
+    full, kept = (", ".join(map(str, row[side])) for side in ("filters", "kept"))
+    figures = f"{full} → {kept}" if pairs else "nothing to prune"
+    title = (
+        f"{row['module']}: {rate(row['rate'])} of the filters removed{_params(plan, number, row)}"
+    )
+    return tag(
+        "div",
+        tag("span", row["module"], class_="name"),
+        tag("span", rate(row["rate"]), class_="n"),
+        tag("span", *groups, class_="groups"),
+        tag("span", figures, class_="figures"),
+        class_="width",
+        title=title,
+    )
+
+
+def _params(plan: Plan, number: int, row: dict[str, Any]) -> str:
+    if plan.costs is None or row["rate"] not in plan.space.rates:
+        return ""
+    costs = plan.costs.variant_params.values[number]
+    position = plan.space.rates.index(row["rate"])
+    return f"\n{int(costs[0]):,} → {int(costs[position]):,} parameters"
+
+
+def stages(summary: dict[str, Any]) -> Markup:
+    """Two bars on one scale, and the same in numbers."""
+    recorded, now = summary["seconds_recorded"], summary["seconds_now"]
+    names = [name for name in STAGES if name in recorded or name in now]
+    names += [name for name in (*recorded, *now) if name not in STAGES and name not in names]
+    longest = max(_total(recorded), _total(now), 1e-9)
+    return tag(
+        "div",
+        _stack("all training behind this result", recorded, names, longest),
+        _stack("this run", now, names, longest),
+        _numbers(summary, names),
+        class_="stages",
+    )
+
+
+def _stack(title: str, seconds: dict[str, float], names: list[str], longest: float) -> Markup:
+    parts = [
+        tag(
+            "span",
+            class_=f"stage {_colour(name)}",
+            style=f"width:{100 * _known(seconds[name]) / longest:.4g}%",
+            title=f"{STAGES.get(name, name)}\n{duration(_known(seconds[name]))}",
+        )
+        for name in names
+        if _known(seconds.get(name, 0.0)) > 0
+    ]
+    total = tag("span", duration(_total(seconds)), class_="n total")
+    return tag(
+        "div",
+        tag("span", title, class_="name"),
+        tag("span", *parts, class_="bar"),
+        total,
+        class_="stack",
+    )
+
+
+def _numbers(summary: dict[str, Any], names: list[str]) -> Markup:
+    recorded, now, steps = (summary[k] for k in ("seconds_recorded", "seconds_now", "steps"))
+    heads = ("stage", "training behind the result", "this run", "training steps")
+    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
+    rows = []
+    for name in names:
+        key = tag("i", class_=f"key stage {_colour(name)}")
+        count = steps.get(STEPS.get(name, ""))
+        rows.append(
+            tag(
+                "tr",
+                tag("td", key, STAGES.get(name, name)),
+                _seconds(recorded, name),
+                _seconds(now, name),
+                tag("td", "" if count is None else f"{count:,}", class_="n"),
+            )
+        )
+    sums = [duration(_total(recorded)), duration(_total(now)), f"{sum(steps.values()):,}"]
+    foot = tag("tr", tag("td", "together"), *(tag("td", text, class_="n") for text in sums))
+    return tag("table", tag("thead", head), tag("tbody", *rows), tag("tfoot", foot))
+
+
+def _seconds(seconds: dict[str, float], name: str) -> Markup:
+    return tag("td", duration(_known(seconds[name])) if name in seconds else "", class_="n")
+
+
+def _colour(name: str) -> str:
+    return f"of-{name}" if name in STAGES else "of-other"
+
+
+def _known(seconds: float) -> float:
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _total(seconds: dict[str, float]) -> float:
+    return sum(map(_known, seconds.values()))

@@ -1,0 +1,231 @@
+"""Accuracy against cost of everything tried, before a faint histogram of the whole space."""
+
+import math
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from wootzc.build.report.axes import Axes, widened
+from wootzc.build.report.markup import Markup, duration, percent, quantity, rate, tag
+from wootzc.ir.plan import Plan
+from wootzc.ir.space import CostLimit
+
+Metric = Literal["params", "macs"]
+METRICS: Final[dict[Metric, str]] = {"params": "parameters", "macs": "MACs per image"}
+BINS: Final = 48
+WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
+LINE = 15  # between two lines of text
+
+
+def scatter(summary: dict[str, Any], plan: Plan) -> Markup:
+    """One drawing per cost and range; radio buttons choose which is seen (without a script)."""
+    views = [_view(summary, plan, metric, close) for metric in METRICS for close in (False, True)]
+    choices = tag(
+        "div",
+        _choice("cost", {"params": "parameters", "macs": "MACs"}),
+        _choice("range", {"whole": "whole space", "close": "close-up of the tried"}),
+        class_="choices",
+    )
+    return tag("div", choices, _legend(summary), *views, class_="scatter")
+
+
+def _choice(name: str, options: dict[str, str]) -> Markup:
+    buttons = []
+    for position, (value, text) in enumerate(options.items()):
+        checked = "checked" if position == 0 else None
+        key = f"{name}-{value}"
+        buttons.append(tag("input", type="radio", name=name, id=key, checked=checked))
+        buttons.append(tag("label", text, for_=key))
+    return tag("span", *buttons, class_="choice", role="radiogroup")
+
+
+def _legend(summary: dict[str, Any]) -> Markup:
+    items = [
+        ("start", "assembled, before fine-tuning"),
+        ("met", "fine-tuned, objective met"),
+        ("miss", "fine-tuned, objective missed"),
+        ("teacher", "teacher: the full network"),
+        ("space", f"all {summary['candidates']['in_space']:,} candidates by cost"),
+    ]
+    return tag(
+        "p",
+        *(tag("span", tag("i", class_=f"key {key}"), text) for key, text in items),
+        class_="legend",
+    )
+
+
+def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> Markup:
+    axes = _axes(summary, plan, metric, close)
+    tried = sorted(summary["tried"], key=lambda one: _is_best(summary, one))  # best on top
+    drawn = [
+        *_histogram(axes, plan, metric),
+        *axes.grid(METRICS[metric]),
+        *_limits(axes, summary, plan, metric),
+        *(_stem(axes, one, metric) for one in tried),
+        _teacher(axes, summary, metric),
+        *(_point(axes, summary, one, metric) for one in tried),
+        *_best_label(axes, summary, metric),
+    ]
+    name = f"Validation accuracy against {METRICS[metric]} of everything tried"
+    return tag(
+        "svg",
+        *drawn,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        class_=f"view {metric} {'close' if close else 'whole'}",
+        role="img",
+        aria_label=name,
+    )
+
+
+def _axes(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> Axes:
+    tried, teacher = summary["tried"], summary["teacher"]
+    costs: list[float] = [one[metric] for one in tried]
+    accuracies = [one["accuracy"] for one in tried] + [teacher["validation_accuracy"]]
+    if summary["target_accuracy"] is not None:
+        accuracies.append(summary["target_accuracy"])
+    if not close:
+        costs.append(teacher[metric])
+        if plan.costs is not None and len(plan.costs.params):
+            values = getattr(plan.costs, metric).values
+            costs += [int(values.min()), int(values.max())]
+        accuracies += [one["start_accuracy"] for one in tried]
+    y = widened([a for a in accuracies if math.isfinite(a)], margin=0.08, least=0.01)
+    return Axes(
+        x=widened(costs, least=max(0.02 * max(costs), 1)),
+        y=(y[0], min(y[1], 1.0) if y[0] < 1 else y[1]),
+        left=LEFT,
+        top=TOP,
+        width=WIDTH - LEFT - RIGHT,
+        height=HEIGHT - TOP - BOTTOM,
+    )
+
+
+def _histogram(axes: Axes, plan: Plan, metric: Metric) -> list[Markup]:
+    """Bars up to a third of the height: how the costs of all candidates are spread."""
+    if plan.costs is None or not len(plan.costs.params):
+        return []
+    values = getattr(plan.costs, metric).values
+    counts, edges = np.histogram(values, bins=BINS, range=axes.x)
+    tallest = max(int(counts.max()), 1)
+    bars = []
+    for count, low, high in zip(counts.tolist(), edges[:-1], edges[1:], strict=True):
+        if not count:
+            continue
+        height = axes.height / 3 * count / tallest
+        x, width = axes.across(low), axes.across(high) - axes.across(low)
+        text = f"{count:,} of {len(values):,} candidates\n{quantity(low)} to {quantity(high)} "
+        bars.append(
+            tag(
+                "rect",
+                tag("title", text + METRICS[metric]),
+                x=x,
+                y=axes.bottom - height,
+                width=max(width - 1, 0.5),
+                height=height,
+                class_="space tip",
+            )
+        )
+    return bars
+
+
+def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: Metric) -> list[Markup]:
+    """The teacher's accuracy, the accuracy asked for, and limits on this cost, as named lines."""
+    accuracy, target = summary["teacher"]["validation_accuracy"], summary["target_accuracy"]
+    lines = [("teacher", "teacher", accuracy)]
+    if target is not None:
+        lines.append(("target", "asked for ≥", target))
+    lines.sort(key=lambda line: -line[2])
+    drawn, free = [], 0.0
+    for kind, text, value in lines:
+        y = axes.up(value)
+        place = free = max(y + 4, free)  # names of near lines stand below each other
+        drawn += [
+            tag("line", x1=axes.left, x2=axes.right, y1=y, y2=y, class_=f"line {kind}"),
+            tag("text", f"{text} {percent(value)}", x=axes.right + 8, y=place, class_=kind),
+        ]
+        free += LINE
+    for limit in plan.space.objective.limits:
+        if isinstance(limit, CostLimit) and limit.metric == metric:
+            if not axes.x[0] <= limit.value <= axes.x[1]:
+                continue
+            x, sign = axes.across(limit.value), "≤" if limit.comparison == "<=" else "≥"
+            drawn += [
+                tag("line", x1=x, x2=x, y1=axes.top, y2=axes.bottom, class_="line target"),
+                tag("text", f"{sign} {quantity(limit.value)}", x=x, y=16, class_="target middle"),
+            ]
+    return drawn
+
+
+def _stem(axes: Axes, one: dict[str, Any], metric: Metric) -> Markup:
+    """From the start accuracy to the final one."""
+    x, start, end = axes.across(one[metric]), one["start_accuracy"], one["accuracy"]
+    line = tag("line", x1=x, x2=x, y1=axes.up(start), y2=axes.up(end), class_="stem")
+    if not axes.holds(one[metric], start):
+        return line
+    text = f"candidate {one['candidate']}\n{percent(start)} before fine-tuning"
+    dot = tag("circle", tag("title", text), cx=x, cy=axes.up(start), r=3.5, class_="start tip")
+    return Markup(line + dot)
+
+
+def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: Metric) -> Markup:
+    best = _is_best(summary, one)
+    x, y = axes.across(one[metric]), axes.up(one["accuracy"])
+    kind = ("met" if one["met"] else "miss") + (" best" if best else "")
+    dot = tag(
+        "circle",
+        tag("title", describe(summary, one)),
+        cx=x,
+        cy=y,
+        r=7 if best else 5,
+        class_=f"{kind} tip",
+    )
+    return Markup(tag("circle", cx=x, cy=y, r=12, class_="ring") + dot) if best else dot
+
+
+def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
+    teacher = summary["teacher"]
+    cost, accuracy = teacher[metric], teacher["validation_accuracy"]
+    if not axes.holds(cost, accuracy):
+        return Markup()
+    x, y = axes.across(cost), axes.up(accuracy)
+    text = f"teacher\n{percent(accuracy)} validation\n{cost:,} {METRICS[metric]}"
+    diamond = f"M{x:.1f},{y - 8:.1f} l8,8 l-8,8 l-8,-8 z"
+    return tag("path", tag("title", text), d=diamond, class_="teacher tip")
+
+
+def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> list[Markup]:
+    best = summary["best"]
+    x, y = axes.across(best[metric]), axes.up(best["accuracy"])
+    right = x < axes.left + axes.width * 0.75
+    below = y < axes.top + axes.height * 0.6
+    text = f"best: {quantity(best[metric])}, {percent(best['accuracy'])}"
+    return [
+        tag(
+            "text",
+            text,
+            x=x + (16 if right else -16),
+            y=y + (24 if below else -14),
+            class_="best-label" if right else "best-label end",
+        )
+    ]
+
+
+def _is_best(summary: dict[str, Any], one: dict[str, Any]) -> bool:
+    return bool(one["candidate"] == summary["best"]["candidate"])
+
+
+def describe(summary: dict[str, Any], one: dict[str, Any]) -> str:
+    """A tried candidate in a few lines, for tooltips."""
+    names = summary["modules"]
+    pruned = [f"{n} {rate(r)}" for n, r in zip(names, one["rates"], strict=True) if r]
+    rows = [", ".join(pruned[i : i + 6]) for i in range(0, len(pruned), 6)]
+    return "\n".join(
+        [
+            f"candidate {one['candidate']}" + (" (best)" if _is_best(summary, one) else ""),
+            f"{percent(one['start_accuracy'])} → {percent(one['accuracy'])} validation",
+            f"{one['params']:,} parameters, {one['macs']:,} MACs",
+            f"{one['steps']:,} steps, {duration(one['seconds'])}, ended by {one['reason']}",
+            *(rows or ["nothing pruned"]),
+        ]
+    )
