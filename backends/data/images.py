@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from wootzc.diagnostics import WootzError, fail
+from wootzc.diagnostics import fail
 
 Shape = tuple[int, int, int]  # height, width, channels
 Pixels = NDArray[np.uint8] | NDArray[np.float32]  # [n, height, width, channels], not normalised
@@ -123,12 +123,8 @@ def hold(images: Encoded, rows: Rows) -> Stored:
         out[start : start + CHUNK] = images.take(rows[start : start + CHUNK])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            for _ in pool.map(fill, range(0, len(rows), CHUNK)):
-                pass
-        except WootzError:  # one broken file is enough: do not decode the rest first
-            pool.shutdown(cancel_futures=True)
-            raise
+        for _ in pool.map(fill, range(0, len(rows), CHUNK)):
+            pass  # the first broken image, in order, raises here and cancels what is left
     return Stored(out)
 
 
@@ -173,4 +169,6 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; keep the upper byte
         values = np.asarray(image).astype(np.uint16)
         image = Image.fromarray((values >> 8).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:  # Pillow warns of the direct way
+        image = image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)

@@ -176,8 +176,6 @@ def _read_part(path: Path, name: str, images: Entry, labels: Entry, mapped: bool
             f"{name}: {images.shape[0]:,} {images.key}, but {len(numbers):,} {labels.key}",
             "each image needs one label",
         )
-    if len(numbers) == 0:
-        raise fail("WZ109", f"{name}: {images.key} is empty")
     stacked = (images.shape[0], *_image_shape(images))
     if mapped and images.start is not None:
         order: Literal["F", "C"] = "F" if images.fortran else "C"

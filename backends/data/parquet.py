@@ -5,8 +5,9 @@ import json
 import re
 import tempfile
 import threading
+import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -25,14 +26,14 @@ from wootzc.backends.data.source import (
     check_labels,
     class_count,
 )
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label")
 BATCH = 256  # rows that are read at once
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class SpooledBlobs:
     """The image files of a part, copied end to end into an unnamed temporary file.
 
@@ -72,7 +73,7 @@ def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
     count = class_count(labels, name, named=len(named) if named else None)
     # A name without a training image is no class of the network: the labels decide.
     classes = named[:count] if named else tuple(str(number) for number in range(count))
-    blobs = {part: _spool(files) for part, files in opened.items()}
+    blobs = {part: _spool(files, name) for part, files in opened.items()}
     if shape is None:  # the first training image decides
         shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
     return Source(
@@ -135,7 +136,7 @@ def _open(file: Path, shown: str) -> Any:  # pyarrow.parquet.ParquetFile; it bri
         raise _broken(shown, error) from error
 
 
-def _broken(shown: str, error: Exception) -> Exception:
+def _broken(shown: str, error: Exception) -> WootzError:
     reason = str(error).splitlines()[0]
     return fail(
         "WZ102",
@@ -159,8 +160,8 @@ def _class_names(table: Any) -> tuple[str, ...]:
     """Names that `datasets` leaves in the schema's metadata; () if there are none."""
     metadata = table.schema_arrow.metadata or {}
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    found = (features.get(column, {}).get("names") for column in LABEL_COLUMNS)
-    return tuple(next((names for names in found if names), ()))
+    column = next((features[name] for name in LABEL_COLUMNS if name in features), None)
+    return tuple(column.get("names", ())) if isinstance(column, dict) else ()
 
 
 def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
@@ -180,39 +181,45 @@ def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
     return np.concatenate(read)
 
 
-def _spool(files: Sequence[tuple[str, Any]]) -> SpooledBlobs:
-    import pyarrow
-
-    file = tempfile.TemporaryFile(prefix="wootzc-")  # closed, and so deleted, with its last user
-    sizes: list[int] = []
-    for shown, table in files:
-        column = _column(table, IMAGE_COLUMNS, shown)
-        first = len(sizes)
-        try:
-            for batch in table.iter_batches(BATCH, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    content = value.get("bytes") if isinstance(value, dict) else value
-                    if not isinstance(content, bytes):
-                        raise fail(
-                            "WZ105",
-                            f"{shown}: {column} of row {len(sizes) - first} holds no image bytes",
-                            "expected {bytes, path} with the encoded file in bytes, as "
-                            "datasets.Image writes it; a path alone does not travel",
-                        )
-                    sizes.append(_write(file, content, shown))
-        except (pyarrow.ArrowException, OSError) as error:
-            raise _broken(shown, error) from error
-    ends = np.cumsum(np.array(sizes, np.int64))
-    counts = [(shown, table.metadata.num_rows) for shown, table in files]
-    return SpooledBlobs(file, threading.Lock(), ends, counts)
-
-
-def _write(file: IO[bytes], content: bytes, shown: str) -> int:
+def _spool(files: Sequence[tuple[str, Any]], name: str) -> SpooledBlobs:
+    file = tempfile.TemporaryFile(prefix="wootzc-")  # its space is free again once closed
     try:
-        return file.write(content)
+        sizes = [file.write(image) for shown, table in files for image in _images(shown, table)]
+        file.flush()
+    except WootzError:
+        file.close()
+        raise
     except OSError as error:
+        file.close()
         raise fail(
             "WZ116",
-            f"{shown}: its images do not fit into {tempfile.gettempdir()} ({error.strerror})",
+            f"{name}: its images do not fit into {tempfile.gettempdir()} ({error.strerror})",
             "make room there, or set TMPDIR to a folder with more",
         ) from error
+    ends = np.cumsum(np.array(sizes, np.int64))
+    counts = [(shown, table.metadata.num_rows) for shown, table in files]
+    blobs = SpooledBlobs(file, threading.Lock(), ends, counts)
+    weakref.finalize(blobs, file.close)
+    return blobs
+
+
+def _images(shown: str, table: Any) -> Iterator[bytes]:
+    import pyarrow
+
+    column = _column(table, IMAGE_COLUMNS, shown)
+    row = 0
+    try:
+        for batch in table.iter_batches(BATCH, columns=[column]):
+            for value in batch.column(0).to_pylist():
+                content = value.get("bytes") if isinstance(value, dict) else value
+                if not isinstance(content, bytes):
+                    raise fail(
+                        "WZ105",
+                        f"{shown}: {column} of row {row} holds no image bytes",
+                        "expected {bytes, path} with the encoded file in bytes, as "
+                        "datasets.Image writes it; a path alone does not travel",
+                    )
+                yield content
+                row += 1
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _broken(shown, error) from error

@@ -80,40 +80,44 @@ def class_count(
     named: int | None = None,  # how many class names the data brings, if any
 ) -> int:
     """How many classes there are. Each one must occur in the training part."""
-    counts = np.bincount(parts["train"])
-    if named is not None and named < len(counts):
+    for part, labels in parts.items():
+        if not len(labels):
+            raise fail("WZ109", f"{where}: the {part} part has no images")
+    present = np.unique(parts["train"])
+    count = len(present)
+    if named is not None and present[-1] >= named:
         row = int(np.argmax(parts["train"] >= named))
         raise fail(
             "WZ107",
             f"{where}: label {parts['train'][row]} of training image {row} is out of range; "
             f"the file names {named} classes, 0 to {named - 1}",
         )
-    if np.count_nonzero(counts) < 2:
+    if count < 2:
         raise fail(
             "WZ108",
             f"{where}: all {len(parts['train']):,} training images are of one class",
             "a classifier needs at least two classes",
         )
-    missing = np.flatnonzero(counts == 0)
-    if len(missing):
-        counted_from_one = len(missing) == 1 and missing[0] == 0
+    if present[-1] != count - 1:
+        missing = int(np.argmax(present != np.arange(count)))
+        others = int(present[-1]) - count  # that are missing too
         raise fail(
             "WZ107",
-            f"{where}: labels go up to {len(counts) - 1}, but no training image has label "
-            f"{missing[0]}" + (f" (nor {len(missing) - 1:,} others)" if len(missing) > 1 else ""),
+            f"{where}: labels go up to {present[-1]}, but no training image has label {missing}"
+            + (f" (nor {others:,} others)" if others else ""),
             "labels count from 0: save labels - 1"
-            if counted_from_one
+            if missing == 0 and not others
             else "number the classes that occur 0, 1, 2, … without gaps",
         )
     for part, labels in parts.items():
-        if len(labels) and labels.max() >= len(counts):
-            row = int(np.argmax(labels >= len(counts)))
+        if labels.max() >= count:
+            row = int(np.argmax(labels >= count))
             raise fail(
                 "WZ107",
                 f"{where}: label {labels[row]} of {part} image {row} does not occur in training, "
-                f"which has classes 0 to {len(counts) - 1}",
+                f"which has classes 0 to {count - 1}",
             )
-    return len(counts)
+    return count
 
 
 def check_exists(path: Path, name: str) -> None:

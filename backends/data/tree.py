@@ -31,7 +31,7 @@ class FileBlobs:
         return len(self.names)
 
     def name(self, row: int) -> str:
-        return f"{self.shown}/{self.names[row]}"
+        return str(Path(self.shown, self.names[row]))
 
     def read(self, row: int) -> bytes:
         try:
