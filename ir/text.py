@@ -67,15 +67,16 @@ def _is_shown(slot: Slot, first: Slot, node: Any) -> bool:
 
 def _children(node: object, slot: Slot, indent: str) -> Iterator[str]:
     """The lines of a field that is no literal, when it is there at all."""
+    cls: type = type(node)
     value = getattr(node, slot.name)
-    if slot.kind == "literal" or value is None:
+    if slot.kind == "literal" or value is None or value == slot.default:
         return
     if slot.kind == "array":
         yield from _array(slot.name, value, indent)
     elif slot.kind == "node":
         label = slot.name if slot.name != op_name(value.__class__) else None
         yield from _node(value, label, indent)
-    elif slot.name == unlabelled(node.__class__):
+    elif slot.name == unlabelled(cls):
         yield from _items(slot, value, indent)
     else:
         yield f"{indent}{slot.name} {{"

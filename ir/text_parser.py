@@ -133,9 +133,7 @@ class _Reader:
         try:
             return ast.literal_eval(source)
         except (ValueError, SyntaxError):
-            self.error(
-                number, "WZ080", "a value is a number, a string, True, False, None or a tuple"
-            )
+            self.error(number, "WZ080", "expected a number, a string, True, False, None or a tuple")
 
     def tuple(self, opened: int) -> str:
         rows = []

@@ -190,7 +190,7 @@ def _blocks(plan: Plan) -> Iterator[str]:
 
 
 def _composition(plan: Plan) -> Iterator[str]:
-    assert plan.candidates and plan.blocks is not None and plan.composition
+    assert plan.candidates is not None and plan.blocks is not None and plan.composition is not None
     rows, vectors = plan.candidates.values, plan.composition.values
     if vectors.shape != rows.shape or vectors.dtype != np.int32:
         yield "composite vectors must be int32 [candidates, modules]"
@@ -215,7 +215,8 @@ def _composition(plan: Plan) -> Iterator[str]:
 
 
 def _exploration(plan: Plan) -> Iterator[str]:
-    assert plan.candidates and plan.costs and plan.exploration_order
+    assert plan.candidates is not None and plan.costs is not None
+    assert plan.exploration_order is not None
     order = plan.exploration_order.values
     if order.dtype != np.int32 or order.ndim != 1 or len(np.unique(order)) != len(order):
         yield "the exploration order must be distinct int32 positions of candidates"
@@ -232,7 +233,7 @@ def _exploration(plan: Plan) -> Iterator[str]:
 
 def _training(plan: Plan) -> Iterator[str]:
     assert plan.blocks is not None and plan.training_order is not None
-    assert plan.composition and plan.exploration_order
+    assert plan.composition is not None and plan.exploration_order is not None
     order = plan.training_order
     if len(set(order)) != len(order) or not set(order) <= set(range(len(plan.blocks))):
         yield "the training order must be distinct blocks"

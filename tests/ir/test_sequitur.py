@@ -1,0 +1,78 @@
+"""Sequitur against its two invariants, textbook grammars, and its own input."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wootzc.ir.sequitur import Rules, expand, sequitur
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) - ord("a") for letter in text]
+
+
+def shape(rules: Rules) -> list[str]:
+    """Bodies with rules as capitals in the order they appear from the start on."""
+    names = {0: "S"}
+    order = [0]
+    for rule in order:
+        for value in rules[rule]:
+            if value < 0 and -value not in names:
+                names[-value] = chr(ord("A") + len(names) - 1)
+                order.append(-value)
+    return [
+        "".join(names[-v] if v < 0 else chr(ord("a") + v) for v in rules[rule]) for rule in order
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "bodies"),
+    [
+        ("", [""]),
+        ("abc", ["abc"]),
+        ("abcdbc", ["aAdA", "bc"]),  # Nevill-Manning and Witten 1997, figure 1a
+        ("abcdbcabcdbc", ["AA", "aBdB", "bc"]),  # figure 1b
+        ("aaaa", ["AA", "aa"]),
+        ("abababab", ["AA", "BB", "ab"]),
+    ],
+)
+def test_textbook_grammars(text: str, bodies: list[str]) -> None:
+    assert shape(sequitur(letters(text))) == bodies
+
+
+def repeated_digrams(rules: Rules) -> list[tuple[int, int]]:
+    """Digrams that stand twice without overlapping."""
+    places: dict[tuple[int, int], tuple[int, int]] = {}
+    repeated = []
+    for rule, body in rules.items():
+        for place, digram in enumerate(zip(body, body[1:], strict=False)):
+            if digram not in places:
+                places[digram] = (rule, place)
+            elif places[digram] != (rule, place - 1):
+                repeated.append(digram)
+    return repeated
+
+
+@given(st.integers(1, 4).flatmap(lambda k: st.lists(st.integers(0, k - 1), max_size=60)))
+def test_invariants_hold(sequence: list[int]) -> None:
+    rules = sequitur(sequence)
+    uses = Counter(-value for body in rules.values() for value in body if value < 0)
+
+    assert expand(rules) == sequence
+    assert not repeated_digrams(rules)
+    assert all(uses[rule] >= 2 and len(rules[rule]) >= 2 for rule in rules if rule)
+    assert set(uses) <= set(rules)
+
+
+def test_a_long_sequence_stays_linear_in_memory() -> None:
+    rules = sequitur(range(1000))
+    assert rules == {0: tuple(range(1000))}
+
+
+def test_deep_grammars_expand_without_recursion() -> None:
+    sequence = [0] * 2**14
+    rules = sequitur(sequence)
+    assert len(rules) < 20
+    assert expand(rules) == sequence
