@@ -1,9 +1,9 @@
-"""Kill a build with SIGKILL at random moments until it ends by itself; compare with an unharmed one.
+"""Kill a build with SIGKILL at random moments, resume it, compare with an unharmed one.
 
     python benchmarks/kill_resume.py samples/digits.wz --kills 12 [--set KEY=VALUE …]
 
-Prints each kill with the stage it hit, then whether both builds ended in the same network, candidate
-for candidate and bit for bit, and whether any finished job was run twice.
+Prints each kill with the stage it hit, then whether both builds ended in the same network,
+candidate for candidate and bit for bit, and whether any finished job was run twice.
 """
 
 import argparse
@@ -75,7 +75,9 @@ def main() -> None:
         while True:
             process = start(options.source, harmed, options.settings)
             try:
-                process.wait(rng.uniform(1.0, max(2.0, seconds / 3)) if kills < options.kills else None)
+                process.wait(
+                    rng.uniform(1.0, max(2.0, seconds / 3)) if kills < options.kills else None
+                )
                 break
             except subprocess.TimeoutExpired:
                 process.kill()

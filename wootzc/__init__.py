@@ -1,10 +1,10 @@
 """wootzc: prune a trained CNN by composing pre-trained blocks.
 
-    import wootzc
-    plan = wootzc.compile(Path("space.wz"))     # the compiler; imports no JAX
+import wootzc
+plan = wootzc.compile(Path("space.wz"))     # the compiler; imports no JAX
 
-    from wootzc.build import build              # imports JAX
-    built = build(Path("space.wz"))
+from wootzc.build import build              # imports JAX
+built = build(Path("space.wz"))
 """
 
 from typing import TYPE_CHECKING, Any

@@ -191,6 +191,10 @@ def test_data_that_does_not_fit_the_network_is_told_before_training(
     make_space: Any, tmp_path: Path
 ) -> None:
     file = make_space()
-    np.savez(file.parent / "quadrants.npz", images=np.zeros((8, 5, 5, 1), np.uint8), labels=np.arange(8) % 4)
+    np.savez(
+        file.parent / "quadrants.npz",
+        images=np.zeros((8, 5, 5, 1), np.uint8),
+        labels=np.arange(8) % 4,
+    )
     with pytest.raises(WootzError, match="WZ11"):
         run(file, tmp_path / "store", tmp_path / "out")

@@ -49,7 +49,10 @@ def test_an_artifact_without_a_row_counts_as_never_finished(store: Store) -> Non
 def test_a_key_depends_on_everything_and_on_nothing_else() -> None:
     key = job_key("block", rates=(0.5,), seed=1)
     assert key == job_key("block", seed=1, rates=[0.5])
-    assert len({key, job_key("block", rates=(0.3,), seed=1), job_key("teacher", rates=(0.5,), seed=1)}) == 3
+    assert (
+        len({key, job_key("block", rates=(0.3,), seed=1), job_key("teacher", rates=(0.5,), seed=1)})
+        == 3
+    )
 
 
 def test_a_second_build_waits_and_then_finds_the_job(store: Store) -> None:

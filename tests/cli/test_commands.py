@@ -112,7 +112,18 @@ def test_build_names_missing_data(tmp_path: Path) -> None:
 
 def test_version_help_and_completion() -> None:
     assert wootzc("--version").stdout.startswith("wootzc, version ")
-    commands = ["build", "check", "clean", "explain", "export", "fmt", "opt", "plan", "report", "verify"]
+    commands = [
+        "build",
+        "check",
+        "clean",
+        "explain",
+        "export",
+        "fmt",
+        "opt",
+        "plan",
+        "report",
+        "verify",
+    ]
     listed = wootzc("--help").stdout
     assert all(f"\n  {command}" in listed for command in commands)
     for shell in ("bash", "zsh", "fish"):

@@ -40,15 +40,17 @@ def _stablehlo(folder: Path, out: Path) -> Path:
     import jax
     from jax import export
 
-    from wootzc.backends.flax.train import predictor
+    from wootzc.backends.flax.model import structures
+    from wootzc.backends.flax.step import evaluate_all
+    from wootzc.backends.flax.weights import split
 
     network, weights = load_best(folder)
     scale = load_json(folder / "best" / "manifest.json")["normalize"]
     mean, std = np.float32(scale["mean"]), np.float32(scale["std"])
-    apply = predictor(network, weights)
+    nets, values = structures(network), split(network, weights)
 
     def from_images(images: jax.Array) -> jax.Array:
-        return apply((images - mean) / std)
+        return evaluate_all(nets, values, (images - mean) / std)
 
     shape = export.symbolic_shape("batch, " + ", ".join(map(str, network.input)))
     exported = export.export(jax.jit(from_images), platforms=["cpu", "cuda", "tpu"])(
@@ -56,5 +58,3 @@ def _stablehlo(folder: Path, out: Path) -> Path:
     )
     write_atomically(out, bytes(exported.serialize()))
     return out
-
-

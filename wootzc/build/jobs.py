@@ -234,7 +234,7 @@ class Jobs:
         blocks: dict[int, Outcome],
         target: float | None,
     ) -> Outcome:
-        """Assemble a candidate from its blocks and fine-tune it until `target` or its recipe's end."""
+        """Assemble a candidate and fine-tune it until `target` or the end of its recipe."""
 
         def make() -> tuple[dict[str, Any], Weights]:
             network, weights = self.assemble(candidate, teacher, blocks)
@@ -324,4 +324,3 @@ def _measurements(trained: Any) -> dict[str, Any]:
 
 def _short(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key != "history"}
-

@@ -1,7 +1,7 @@
 """The result folder: the best network in every form a user may want, and the figures behind it.
 
-    best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/manifest.json
-    result.json  report.html  plan.wzir  log.jsonl
+best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/manifest.json
+result.json  report.html  plan.wzir  log.jsonl
 """
 
 import hashlib
@@ -120,9 +120,7 @@ def write_result(
     write_atomically(best / "network.wz", print_network(network))
     write_atomically(
         best / "model.py",
-        model_source(
-            network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std
-        ),
+        model_source(network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std),
     )
     write_atomically(best / "example.npz", _example(network, found.weights, jobs.dataset))
     manifest = {

@@ -46,7 +46,7 @@ class Built:
 
 def build(
     source: Path | str,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     listeners: Sequence[Listener] = (),
 ) -> Built:
     """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.

@@ -1,4 +1,4 @@
-"""The search: candidates in exploration order, blocks trained when the next candidate needs them."""
+"""The search: candidates in exploration order, blocks when the next candidate needs them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,9 +128,7 @@ def _attempts(
     assert jobs.plan.exploration_order is not None
     order = jobs.plan.exploration_order.values
     for position, candidate in enumerate(map(int, order), start=1):
-        jobs.events.emit(
-            "candidate", position=position, of=len(order), **_costs(jobs, candidate)
-        )
+        jobs.events.emit("candidate", position=position, of=len(order), **_costs(jobs, candidate))
         needed = jobs.blocks_of(candidate)
         with jobs.events.stage("blocks"):
             missing = [number for number in needed if number not in blocks]

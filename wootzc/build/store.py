@@ -166,4 +166,3 @@ class Store:
 def contiguous(weights: Weights) -> Weights:
     """Row-major copies where needed: safetensors writes the memory as it lies."""
     return {name: np.ascontiguousarray(array) for name, array in weights.items()}
-

@@ -132,9 +132,7 @@ def plan(
         case "ir":
             from wootzc.ir.text import print_plan
 
-            click.echo(
-                print_plan(driver.compile(file, (), overrides=over, space=space)), nl=False
-            )
+            click.echo(print_plan(driver.compile(file, (), overrides=over, space=space)), nl=False)
         case "plan":
             from wootzc.ir.text import print_plan
 
@@ -160,7 +158,9 @@ def plan(
     metavar="PIPELINE",
     help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
 )
-@click.option("--print-ir-before-all", "before", is_flag=True, help="Print the IR before each pass.")
+@click.option(
+    "--print-ir-before-all", "before", is_flag=True, help="Print the IR before each pass."
+)
 @click.option("--print-ir-after-all", "after", is_flag=True, help="Print the IR after each pass.")
 @click.option("--time-passes", is_flag=True, help="Seconds of each pass, to standard error.")
 @click.option("--list", "list_passes", is_flag=True, help="List the passes and their options.")

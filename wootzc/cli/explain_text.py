@@ -10,6 +10,7 @@ from wootzc.ir.network import module_positions, segment_shapes
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import kept_widths
 from wootzc.ir.shapes import shape_text
+from wootzc.units import count, rate_text
 
 METHODS = {
     "none": "no blocks: every candidate inherits the teacher's surviving weights",
@@ -18,7 +19,6 @@ METHODS = {
     "occurs as often as its most frequent part",
     "maximal": "the longest runs of modules that always occur together",
 }
-from wootzc.units import count, rate_text
 
 
 def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
@@ -111,7 +111,9 @@ def _candidate(plan: Plan, number: int) -> str:
     params = int(plan.costs.params.values[number])
     macs = int(plan.costs.macs.values[number])
     position = np.flatnonzero(plan.exploration_order.values == number)
-    place = f"tried as number {int(position[0]) + 1}" if len(position) else "outside the cost limits"
+    place = (
+        f"tried as number {int(position[0]) + 1}" if len(position) else "outside the cost limits"
+    )
     used = [int(b) for b in dict.fromkeys(plan.composition.values[number]) if b >= 0]
     row = plan.candidates.values[number]
     lines = [

@@ -23,7 +23,9 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, st
         return
     text = render(shown, sources)
     if wants_color(sys.stderr):
-        text = re.sub(r"^error\[", click.style("error", fg="red", bold=True) + "[", text, flags=re.M)
+        text = re.sub(
+            r"^error\[", click.style("error", fg="red", bold=True) + "[", text, flags=re.M
+        )
         text = re.sub(
             r"^warning\[", click.style("warning", fg="yellow", bold=True) + "[", text, flags=re.M
         )

@@ -8,9 +8,9 @@ from wootzc.cli.output import table
 from wootzc.ir.plan import Costs, Plan
 from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.widths import module_widths
+from wootzc.units import count, rate_text
 
 TRAINING = 3  # a training step costs about three forward passes: forward, and backward twice
-from wootzc.units import count, rate_text
 
 
 def plan_figures(plan: Plan) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from wootzc.cli.options import override_options, overrides, source_argument
-from wootzc.units import percent
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -96,7 +95,9 @@ def verify(folder: Path) -> None:
 
 @click.command()
 @result_argument
-@click.option("--to", "form", type=click.Choice(["flax", "safetensors", "stablehlo"]), required=True)
+@click.option(
+    "--to", "form", type=click.Choice(["flax", "safetensors", "stablehlo"]), required=True
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File or folder.")
 def export(folder: Path, form: str, out: Path) -> None:
     """Write the best network in another form.
@@ -124,8 +125,8 @@ def report(folder: Path, out: Path | None) -> None:
     \b
       wootzc report build/digits
     """
-    from wootzc.build.verify import load_json
     from wootzc.build.report import report_html
+    from wootzc.build.verify import load_json
     from wootzc.driver import compile
     from wootzc.files import write_atomically
 
