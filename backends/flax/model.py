@@ -1,0 +1,235 @@
+"""IR → flax.nnx: one `SegmentNet` per segment, a network is the list of them.
+
+Assembling a candidate is putting segments in a list; a pre-trained block is such a segment with its
+weights. Segments of equal shape have equal graph definitions (nothing in them has a name), so that
+whatever is jitted for one serves all of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any, TypeAlias, assert_never
+from zlib import crc32
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from numpy.typing import NDArray
+
+from wootzc.backends.parameters import is_statistic
+from wootzc.ir.layers import (
+    Activation,
+    ActivationKind,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Norm,
+    Pool,
+)  # fmt: skip
+from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.shapes import Shape, resolved_padding, shape_after, window_of
+
+Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
+Values: TypeAlias = Mapping[str, Array]  # "path/parameter" of one segment → array
+
+ACTIVATIONS: dict[ActivationKind, Any] = {
+    "relu": jax.nn.relu,
+    "relu6": jax.nn.relu6,
+    "leaky_relu": jax.nn.leaky_relu,
+    "elu": jax.nn.elu,
+    "gelu": jax.nn.gelu,
+    "swish": jax.nn.swish,
+    "hard_swish": jax.nn.hard_swish,
+    "sigmoid": jax.nn.sigmoid,
+    "hard_sigmoid": jax.nn.hard_sigmoid,
+    "tanh": jnp.tanh,
+}
+
+
+class SegmentNet(nnx.Module):
+    """One segment. Layers that carry weights are nnx modules, held under their IR path."""
+
+    def __init__(self, body: Body, shape: Shape, *, axis_name: str | None, rngs: nnx.Rngs):
+        self.body = nnx.static(body)
+        self.layers = nnx.Dict(dict(_modules(body, shape, "", axis_name, rngs)))
+
+    def __call__(
+        self,
+        x: jax.Array,  # [batch, height, width, channels] or [batch, channels]
+        *,
+        train: bool = False,
+        keys: jax.Array | None = None,  # [batch] random keys, one a sample; dropout needs them
+    ) -> jax.Array:
+        return self._run(self.body, "", x, train, keys)
+
+    def _run(
+        self, body: Body, prefix: str, x: jax.Array, train: bool, keys: jax.Array | None
+    ) -> jax.Array:
+        for index, layer in enumerate(body):
+            x = self._apply(layer, f"{prefix}{index}", x, train, keys)
+        return x
+
+    def _apply(
+        self, layer: Layer, path: str, x: jax.Array, train: bool, keys: jax.Array | None
+    ) -> jax.Array:
+        match layer:
+            case Conv() | DepthwiseConv() | Dense():
+                return self.layers[path](x)
+            case Norm():
+                return self.layers[path](x, use_running_average=not train)
+            case Activation(kind=kind):
+                return ACTIVATIONS[kind](x)
+            case Pool():
+                return pool(layer, x)
+            case GlobalPool(kind=kind, keep_dims=keep):
+                return (jnp.max if kind == "max" else jnp.mean)(x, axis=(1, 2), keepdims=keep)
+            case Dropout(rate=rate):
+                return dropout(x, rate, keys, path) if train and rate > 0 else x
+            case Flatten():
+                return x.reshape(x.shape[0], -1)
+            case Branch(arms=arms):
+                outputs = [
+                    self._run(arm, f"{path}.{i}.", x, train, keys) for i, arm in enumerate(arms)
+                ]
+                return joined(layer, outputs)
+            case _:
+                assert_never(layer)
+
+
+def pool(layer: Pool, x: jax.Array) -> jax.Array:
+    padding = resolved_padding(layer.padding, (x.shape[1], x.shape[2]), layer.size, layer.stride)
+    if layer.kind == "max":
+        return nnx.max_pool(x, layer.size, layer.stride, padding)
+    return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
+
+
+def dropout(x: jax.Array, rate: float, keys: jax.Array | None, path: str) -> jax.Array:
+    """Zero a fraction `rate` of the values and scale the rest up, so that the mean stays.
+
+    Every sample has its own key: how a batch is spread over devices changes nothing.
+    """
+    if keys is None:
+        raise ValueError("dropout in training needs one random key per sample")
+
+    def kept(key: jax.Array) -> jax.Array:
+        own = jax.random.fold_in(key, crc32(path.encode()) & 0x7FFFFFFF)
+        return jax.random.bernoulli(own, 1 - rate, x.shape[1:])
+
+    return jnp.where(jax.vmap(kept)(keys), x / (1 - rate), 0)
+
+
+def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
+    match branch.join:
+        case "add":
+            return reduce(jnp.add, outputs)
+        case "concat":
+            return jnp.concatenate(outputs, axis=-1)
+        case "scale":
+            return outputs[0] * outputs[1]
+        case _:
+            assert_never(branch.join)
+
+
+def _modules(
+    body: Body, shape: Shape, prefix: str, axis_name: str | None, rngs: nnx.Rngs
+) -> Iterator[tuple[str, nnx.Module]]:
+    """Every layer that carries weights, as an nnx module, with its path."""
+    for index, layer in enumerate(body):
+        path = f"{prefix}{index}"
+        match layer:
+            case Conv() | DepthwiseConv():
+                yield path, _convolution(layer, shape, rngs)
+            case Dense(width=width, bias=bias):
+                yield path, nnx.Linear(shape[-1], width, use_bias=bias, rngs=rngs)
+            case Norm(epsilon=epsilon, momentum=momentum):
+                norm = nnx.BatchNorm(
+                    shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
+                )
+                yield path, norm
+            case Branch(arms=arms):
+                for i, arm in enumerate(arms):
+                    yield from _modules(arm, shape, f"{path}.{i}.", axis_name, rngs)
+            case Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
+                pass
+            case _:
+                assert_never(layer)
+        shape = shape_after(layer, shape)
+
+
+def _convolution(layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs) -> nnx.Conv:
+    height, width, channels = shape
+    if isinstance(layer, Conv):
+        filters, groups = layer.width, layer.groups
+    else:
+        filters = groups = channels
+    padding = resolved_padding(layer.padding, (height, width), window_of(layer), layer.stride)
+    return nnx.Conv(
+        channels,
+        filters,
+        layer.kernel,
+        strides=layer.stride,
+        padding=padding,
+        kernel_dilation=layer.dilation,
+        feature_group_count=groups,
+        use_bias=layer.bias,
+        rngs=rngs,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """A segment without its weights, made by `structure`: equal segments share one object.
+
+    So it compares and hashes by identity, at once, and keys everything that is compiled.
+    """
+
+    graph: nnx.GraphDef[SegmentNet]
+
+    def module(self, values: Values) -> SegmentNet:
+        """The module object that holds `values`."""
+        state = nnx.from_flat_state(
+            (("layers", *name.split("/")), value) for name, value in values.items()
+        )
+        return nnx.merge(self.graph, state)
+
+    def evaluate(self, values: Values, x: jax.Array) -> jax.Array:
+        return self.module(values)(x)
+
+    def train(
+        self, values: Values, x: jax.Array, keys: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """What leaves the segment in training mode, and its new running statistics."""
+        module = self.module(values)
+        y = module(x, train=True, keys=keys)
+        _, state = nnx.split(module)
+        return y, {
+            name: variable[...]
+            for (_, *path), variable in nnx.to_flat_state(state)
+            if is_statistic(name := "/".join(map(str, path)))
+        }
+
+
+@cache
+def structure(body: Body, shape: Shape, axis_name: str | None = None) -> Structure:
+    """The structure of a segment that `shape` enters.
+
+    `axis_name`: the device axis over which batch norms average their statistics.
+    """
+    graph, _ = nnx.split(
+        nnx.eval_shape(lambda: SegmentNet(body, shape, axis_name=axis_name, rngs=nnx.Rngs(0)))
+    )
+    return Structure(graph=graph)
+
+
+def structures(network: Network, axis_name: str | None = None) -> tuple[Structure, ...]:
+    """The network as a list of segments."""
+    return tuple(
+        structure(segment.body, shape, axis_name)
+        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+    )

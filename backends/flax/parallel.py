@@ -1,0 +1,108 @@
+"""Devices: the only file that knows how many there are, and of which kind.
+
+One device: plain `jax.jit`. Several: `jax.pmap` over them, every tree replicated along a leading
+device axis, every batch cut into equal parts; gradients and batch-norm statistics are averaged over
+the axis, so that the numbers are those of one device up to rounding.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.ir.recipe import Recipe
+
+Strategy = Literal["segments", "loop", "scan"]
+Function = Callable[..., Any]
+Tree = TypeVar("Tree")
+
+AXIS = "devices"
+SEGMENTED_STEPS = 700  # up to here one compilation of the whole costs more than it saves
+SCANNED_STEPS = 32  # per call of the device
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The first `count` local devices."""
+
+    count: int
+
+    @property
+    def axis_name(self) -> str | None:
+        return AXIS if self.count > 1 else None
+
+    def compile(self, function: Function, donate: tuple[int, ...] = ()) -> Function:
+        """`function` on every device. Arguments and results carry a device axis if several."""
+        if self.count == 1:
+            return jax.jit(function, donate_argnums=donate)
+        devices = jax.local_devices()[: self.count]
+        return jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
+
+    def replicate(self, tree: Tree) -> Tree:
+        """A tree of host arrays on every device."""
+        if self.count == 1:
+            # A copy of our own: steps give their buffers away, and NumPy's may be borrowed.
+            return jax.tree.map(lambda a: jax.numpy.array(a, copy=True), tree)
+        return jax.tree.map(lambda a: np.broadcast_to(a, (self.count, *np.shape(a))), tree)
+
+    def first(self, tree: Tree) -> Tree:
+        """The inverse of `replicate`: NumPy arrays of the first device."""
+        if self.count == 1:
+            return jax.device_get(tree)
+        return jax.tree.map(lambda a: np.asarray(a.addressable_shards[0].data)[0], tree)
+
+    def spread(self, array: NDArray[Any], axis: int = 0) -> NDArray[Any]:
+        """Cut a batch axis into one equal part per device; the device axis comes first."""
+        if self.count == 1:
+            return array
+        shape = array.shape
+        cut = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
+        return np.moveaxis(array.reshape(cut), axis, 0)
+
+    def gather(self, array: Any) -> NDArray[Any]:
+        """The inverse of `spread` along the first axis, on the host."""
+        values = np.asarray(array)
+        return values if self.count == 1 else values.reshape(-1, *values.shape[2:])
+
+
+def training_devices(batch: int) -> Devices:
+    """As many local devices as divide the batch evenly."""
+    count = jax.local_device_count()
+    return Devices(next(n for n in range(min(count, batch), 0, -1) if batch % n == 0))
+
+
+def all_devices() -> Devices:
+    return Devices(jax.local_device_count())
+
+
+def choose_strategy(devices: Devices, recipe: Recipe, platform: str | None = None) -> Strategy:
+    """How to run many steps. Measured in docs/decisions/002-no-scan-on-cpu.md.
+
+    scan: chunks of steps in one compiled loop; on a CPU convolutions in loops lose their threads.
+    segments: one compiled function per module variant, which candidates share.
+    loop: one compiled step of the whole network, called again and again: for long runs, for several
+    devices, and where gradients are clipped by the norm of all of them.
+    """
+    if (platform or jax.default_backend()) != "cpu":
+        return "scan"
+    if devices.count > 1 or recipe.clip is not None or recipe.steps > SEGMENTED_STEPS:
+        return "loop"
+    return "segments"
+
+
+def configure(cache_dir: Path | None) -> None:
+    """Keep compiled functions in `cache_dir` from one run to the next."""
+    if cache_dir is None:
+        return
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    jax.config.update("jax_compilation_cache_dir", str(cache_dir))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    logging.getLogger("jax._src.compilation_cache").setLevel(logging.ERROR)

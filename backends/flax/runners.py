@@ -1,0 +1,146 @@
+"""Many training steps in a row, in the way that suits the device. All give the same numbers."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
+
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.model import Structure
+from wootzc.backends.flax.parallel import SCANNED_STEPS, Devices, Function, Strategy
+from wootzc.backends.flax.segments import compiled_prepare, evaluate_segments, segmented_step
+from wootzc.backends.flax.step import (
+    Images,
+    Loss,
+    State,
+    Trees,
+    evaluate_all,
+    network_step,
+    prepare,
+)  # fmt: skip
+from wootzc.ir.recipe import Augment, Recipe
+
+if TYPE_CHECKING:
+    from wootzc.backends.data import Batch
+
+Losses: TypeAlias = NDArray[np.float32]  # [steps]
+Run: TypeAlias = Callable[[State, Iterable["Batch"]], tuple[State, Losses]]
+
+
+class Guide(NamedTuple):
+    """The teacher of a distilled network."""
+
+    structures: tuple[Structure, ...]
+    values: Trees  # on the devices
+
+
+def runner(
+    structures: tuple[Structure, ...],
+    recipe: Recipe,
+    augment: Augment,
+    devices: Devices,
+    strategy: Strategy,
+    guide: Guide | None = None,
+) -> Run:
+    """A function that takes one step per batch and waits for the device only at its end."""
+    taught = guide.structures if guide else None
+    values = guide.values if guide else ()
+    match strategy:
+        case "segments":
+            step = _segments(structures, recipe, augment, devices, guide)
+            return partial(_one_by_one, step, devices)
+        case "loop":
+            compiled = _compiled(structures, recipe, augment, devices, taught)
+            return partial(_one_by_one, partial(_call, compiled, values), devices)
+        case "scan":
+            scanned = _compiled(structures, recipe, augment, devices, taught, scan=True)
+            return partial(_in_chunks, partial(_call, scanned, values), devices)
+        case _:
+            assert_never(strategy)
+
+
+def _call(compiled: Function, values: Trees, state: State, batch: Images) -> Any:
+    return compiled(state, values, batch)
+
+
+def _one_by_one(
+    step: Callable[[State, Images], tuple[State, Loss]],
+    devices: Devices,
+    state: State,
+    batches: Iterable["Batch"],
+) -> tuple[State, Losses]:
+    losses = []
+    for batch in batches:
+        images = Images(devices.spread(batch.images), devices.spread(batch.labels))
+        state, loss = step(state, images)
+        losses.append(loss)
+    return state, np.array([devices.first(loss) for loss in losses])
+
+
+def _in_chunks(
+    steps: Callable[[State, Images], tuple[State, Loss]],
+    devices: Devices,
+    state: State,
+    batches: Iterable["Batch"],
+) -> tuple[State, Losses]:
+    losses: list[Any] = []
+    for chunk in _chunks(iter(batches), SCANNED_STEPS):
+        images = np.stack([batch.images for batch in chunk])
+        labels = np.stack([batch.labels for batch in chunk])
+        state, some = steps(state, Images(devices.spread(images, 1), devices.spread(labels, 1)))
+        losses.append(some)
+    return state, np.concatenate([devices.first(some) for some in losses] or [np.empty(0)])
+
+
+def _chunks(batches: Iterator["Batch"], size: int) -> Iterator[list["Batch"]]:
+    while chunk := list(islice(batches, size)):
+        yield chunk
+
+
+@cache
+def _compiled(
+    structures: tuple[Structure, ...],
+    recipe: Recipe,
+    augment: Augment,
+    devices: Devices,
+    taught: tuple[Structure, ...] | None,
+    scan: bool = False,
+) -> Function:
+    """(state, teacher's values, batch) → (state, loss); with `scan`, of a chunk of batches."""
+    learn = network_step(structures, recipe, devices.axis_name)
+
+    def step(state: State, values: Trees, batch: Images) -> tuple[State, Loss]:
+        ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)
+        if taught is not None:
+            ready = ready._replace(soft=evaluate_all(taught, values, ready.images))
+        return learn(state, ready)
+
+    def steps(state: State, values: Trees, chunk: Images) -> tuple[State, Loss]:
+        return lax.scan(lambda state, batch: step(state, values, batch), state, chunk)
+
+    return devices.compile(steps if scan else step, donate=(0,))
+
+
+def _segments(
+    structures: tuple[Structure, ...],
+    recipe: Recipe,
+    augment: Augment,
+    devices: Devices,
+    guide: Guide | None,
+) -> Callable[[State, Images], tuple[State, Loss]]:
+    if devices.count > 1 or recipe.clip is not None:
+        raise ValueError("segments are for one device, and cannot clip by the norm of all")
+    learn = segmented_step(structures, recipe)
+    ready = compiled_prepare(augment, devices)
+
+    def step(state: State, batch: Images) -> tuple[State, Loss]:
+        prepared = ready(batch, state.step, state.seed)
+        if guide is not None:
+            soft = evaluate_segments(guide.structures, guide.values, prepared.images, devices)
+            prepared = prepared._replace(soft=soft)
+        return learn(state, prepared)
+
+    return step

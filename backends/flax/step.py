@@ -1,0 +1,227 @@
+"""Training steps as pure functions: state and batch in, state and loss out.
+
+Trees are tuples with one dict (path/parameter → array) per segment.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from wootzc.backends.flax.augment import augmented
+from wootzc.backends.flax.model import Array, Structure, Values
+from wootzc.backends.flax.recipes import transformation
+from wootzc.backends.parameters import Weights, is_statistic
+from wootzc.ir.recipe import Augment, Recipe
+
+Trees: TypeAlias = tuple[Values, ...]
+Loss: TypeAlias = jax.Array  # scalar, float32
+
+
+class State(NamedTuple):
+    """Everything a step moves."""
+
+    params: Trees  # kernels, biases, scales
+    stats: Trees  # running means and variances of norms
+    moments: tuple[Any, ...]  # the optimiser's state of each segment
+    step: Array  # int32, scalar
+    seed: Array  # uint32, scalar; never moves
+
+
+def initial_state(parts: tuple[Weights, ...], recipe: Recipe, seed: int) -> State:
+    """The state before the first step, on the host. `parts`: the weights of each segment."""
+    params = tuple({k: v for k, v in part.items() if not is_statistic(k)} for part in parts)
+    stats = tuple({k: v for k, v in part.items() if is_statistic(k)} for part in parts)
+    moments = tuple(transformation(recipe).init(p) for p in params)
+    return State(params, stats, moments, np.array(0, np.int32), np.array(seed, np.uint32))
+
+
+def merged(state: State) -> Trees:
+    """Parameters and statistics of each segment together: what `Structure.evaluate` takes."""
+    return tuple({**p, **s} for p, s in zip(state.params, state.stats, strict=True))
+
+
+class Images(NamedTuple):
+    """A batch as it comes from the data."""
+
+    images: Array  # [batch, height, width, channels], normalised
+    labels: Array  # [batch] int32
+
+
+class Prepared(NamedTuple):
+    """A batch ready to learn from."""
+
+    images: jax.Array  # augmented
+    labels: jax.Array
+    keys: jax.Array  # [batch] one random key per sample
+    soft: jax.Array | None  # [batch, classes] the teacher's logits, when distilling
+
+
+def prepare(
+    batch: Images, step: Array, seed: Array, augment: Augment, axis_name: str | None = None
+) -> Prepared:
+    """Draw the randomness of a step: each sample's key comes of seed, step and place in the batch.
+
+    With several devices a sample keeps the key it has on one device.
+    """
+    size = batch.images.shape[0]
+    first = 0 if axis_name is None else lax.axis_index(axis_name) * size
+    key = jax.random.fold_in(jax.random.key(seed), step)
+    keys = jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(size))
+    images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
+    return Prepared(augmented(images, augment, fold(keys, 0)), labels, fold(keys, 1), None)
+
+
+def fold(keys: Array, number: int | Array) -> jax.Array:
+    """Other keys, one per sample, for use `number`."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def classification_loss(
+    logits: jax.Array,  # [batch, classes]
+    batch: Prepared,
+    recipe: Recipe,
+) -> Loss:
+    """Cross entropy to the labels, mixed with the distance to the teacher's soft targets."""
+    targets = jax.nn.one_hot(batch.labels, logits.shape[-1])
+    if recipe.label_smoothing:
+        targets = optax.smooth_labels(targets, recipe.label_smoothing)
+    hard = optax.softmax_cross_entropy(logits, targets).mean()
+    if batch.soft is None:
+        return hard
+    soft = distillation_loss(logits, batch.soft, recipe.temperature)
+    return (1 - recipe.distill) * hard + recipe.distill * soft
+
+
+def distillation_loss(
+    student: jax.Array,  # [batch, classes] logits
+    teacher: jax.Array,  # same shape; no gradient flows into it
+    temperature: float,
+) -> Loss:
+    """KL(teacher ‖ student) of softened outputs, × temperature² (Hinton et al. 2015)."""
+    softened = jax.nn.log_softmax(student / temperature)
+    targets = jax.nn.softmax(lax.stop_gradient(teacher) / temperature)
+    return optax.kl_divergence(softened, targets).mean() * temperature**2
+
+
+def block_loss(
+    student: jax.Array,  # [batch, height, width, channels] or [batch, channels]
+    teacher: jax.Array,  # same shape; no gradient flows into it
+) -> Loss:
+    """Mean squared error over all axes."""
+    return jnp.mean((student - lax.stop_gradient(teacher)) ** 2)
+
+
+def count_correct(
+    logits: jax.Array,  # [batch, classes]
+    labels: jax.Array,  # [batch]
+    weights: jax.Array,  # [batch] 1 for a sample, 0 for padding
+) -> jax.Array:  # scalar
+    return jnp.sum((jnp.argmax(logits, axis=-1) == labels) * weights)
+
+
+def evaluate_all(structures: tuple[Structure, ...], values: Trees, x: jax.Array) -> jax.Array:
+    """Logits of a whole network in evaluation mode."""
+    for structure, own in zip(structures, values, strict=True):
+        x = structure.evaluate(own, x)
+    return x
+
+
+def forward(
+    structures: tuple[Structure, ...],
+    params: Trees,
+    stats: Trees,
+    x: jax.Array,
+    keys: jax.Array,
+    moving: tuple[bool, ...],  # per segment: trained, or frozen in evaluation mode
+) -> tuple[jax.Array, Trees]:
+    """What leaves the segments in training mode, and their new running statistics."""
+    moved: list[Values] = []
+    for number, (structure, p, s) in enumerate(zip(structures, params, stats, strict=True)):
+        if moving[number]:
+            x, new = structure.train({**p, **s}, x, fold(keys, number))
+            moved.append(new)
+        else:
+            x = structure.evaluate({**p, **s}, x)
+            moved.append(s)
+    return x, tuple(moved)
+
+
+def network_step(
+    structures: tuple[Structure, ...], recipe: Recipe, axis_name: str | None = None
+) -> Callable[[State, Prepared], tuple[State, Loss]]:
+    """A step of a whole network against labels (and a teacher's logits)."""
+    moving = (True,) * len(structures)
+
+    def loss(params: Trees, stats: Trees, batch: Prepared) -> tuple[Loss, Trees]:
+        logits, moved = forward(structures, params, stats, batch.images, batch.keys, moving)
+        return classification_loss(logits, batch, recipe), moved
+
+    def step(state: State, batch: Prepared) -> tuple[State, Loss]:
+        return learn(state, partial(loss, batch=batch), recipe, axis_name)
+
+    return step
+
+
+def block_step(
+    structures: tuple[Structure, ...],
+    moving: tuple[bool, ...],
+    recipe: Recipe,
+    axis_name: str | None = None,
+) -> Callable[[State, Trees, jax.Array, jax.Array, jax.Array], tuple[State, Loss]]:
+    """A step of a block against the teacher's activations.
+
+    The state holds the moving segments only; `frozen` the others, with all their weights.
+    """
+
+    def step(
+        state: State, frozen: Trees, entering: jax.Array, leaving: jax.Array, keys: jax.Array
+    ) -> tuple[State, Loss]:
+        def loss(params: Trees, stats: Trees) -> tuple[Loss, Trees]:
+            own, still = iter(zip(params, stats, strict=True)), iter(frozen)
+            pairs = [next(own) if moves else (next(still), {}) for moves in moving]
+            all_params, all_stats = zip(*pairs, strict=True)
+            out, moved = forward(structures, all_params, all_stats, entering, keys, moving)
+            kept = tuple(s for s, moves in zip(moved, moving, strict=True) if moves)
+            return block_loss(out, leaving), kept
+
+        return learn(state, loss, recipe, axis_name)
+
+    return step
+
+
+def learn(
+    state: State,
+    loss: Callable[[Trees, Trees], tuple[Loss, Trees]],
+    recipe: Recipe,
+    axis_name: str | None,
+) -> tuple[State, Loss]:
+    """One optimiser step down `loss`, the gradient averaged over devices."""
+    (value, stats), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, state.stats)
+    if axis_name is not None:
+        value, gradients = lax.pmean((value, gradients), axis_name)
+    if recipe.clip is not None:
+        gradients = clipped(gradients, recipe.clip)
+    updated = [
+        update(recipe, p, m, g)
+        for p, m, g in zip(state.params, state.moments, gradients, strict=True)
+    ]
+    params, moments = zip(*updated, strict=True)
+    return State(params, stats, moments, state.step + 1, state.seed), value
+
+
+def update(recipe: Recipe, params: Values, moments: Any, gradients: Values) -> tuple[Values, Any]:
+    """One segment's parameters and optimiser state after its gradients."""
+    changes, moments = transformation(recipe).update(gradients, moments, params)
+    return optax.apply_updates(params, changes), moments
+
+
+def clipped(gradients: Trees, limit: float) -> Trees:
+    """All gradients scaled so that their joint norm is at most `limit`."""
+    scale = jnp.minimum(1.0, limit / (optax.global_norm(gradients) + 1e-12))
+    return jax.tree.map(lambda g: g * scale, gradients)

@@ -1,0 +1,146 @@
+"""Train a network, evaluate it, predict with it. Loops own time and reports; steps are pure."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
+from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
+from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
+from wootzc.backends.flax.model import structures
+from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy, training_devices
+from wootzc.backends.flax.runners import Guide, runner
+from wootzc.backends.flax.step import initial_state, merged
+from wootzc.backends.flax.weights import check_fits, join, split
+from wootzc.backends.parameters import Weights
+from wootzc.ir.network import Network
+from wootzc.ir.recipe import Augment, Recipe
+
+if TYPE_CHECKING:
+    from wootzc.backends.data import Dataset
+
+__all__ = [
+    "BlockJob",
+    "Look",
+    "Progress",
+    "Trained",
+    "TrainedBlock",
+    "evaluate",
+    "predict",
+    "train",
+    "train_blocks",
+]
+
+Reason = Literal["steps", "target", "patience", "diverged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at the validation images."""
+
+    step: int
+    loss: float | None  # mean training loss since the last look; none before the first step
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The best weights by validation accuracy; of equal looks the later one."""
+
+    weights: Weights
+    accuracy: float  # of these weights, on the validation images
+    step: int  # after which they were seen
+    steps: int  # run in all
+    reason: Reason
+    history: tuple[Look, ...]
+    seconds: float
+
+
+def train(
+    network: Network,
+    weights: Weights,
+    dataset: "Dataset",
+    recipe: Recipe,
+    augment: Augment = Augment(),
+    *,
+    seed: int,
+    target: float | None = None,
+    teacher: tuple[Network, Weights] | None = None,
+    progress: Report | None = None,
+    strategy: Strategy | None = None,
+) -> Trained:
+    """Run `recipe` and look at the validation images before the first step and every so often.
+
+    Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
+    better accuracy, at a loss that is no number, or at the recipe's end. `teacher`: whose outputs
+    to distil from, if the recipe says so.
+    """
+    check_fits(network, weights)
+    started = time.perf_counter()
+    devices = training_devices(recipe.batch)
+    run = runner(
+        structures(network, devices.axis_name),
+        recipe,
+        augment,
+        devices,
+        strategy or choose_strategy(devices, recipe),
+        _guide(recipe, teacher, devices),
+    )
+    evaluated = structures(network)
+    state = devices.replicate(initial_state(split(network, weights), recipe, seed))
+    batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed)
+    history: list[Look] = []
+    best: tuple[Look, Weights] | None = None
+    reason: Reason = "steps"
+    done = 0
+    for step in (0, *looks(recipe.steps, recipe.every)):
+        state, losses = run(state, islice(batches, step - done))
+        done = step
+        loss = float(np.mean(losses)) if step else None
+        if loss is not None and not math.isfinite(loss):
+            reason = "diverged"
+            break
+        accuracy = accuracy_of(evaluated, merged(state), dataset.validation, devices)
+        history.append(Look(step=step, loss=loss, accuracy=accuracy))
+        if best is None or accuracy >= best[0].accuracy:
+            best = history[-1], join(network, devices.first(merged(state)))
+        if progress:
+            progress(Progress(step=step, steps=recipe.steps, loss=loss, accuracy=accuracy))
+        if target is not None and accuracy >= target:
+            reason = "target"
+            break
+        if recipe.patience is not None and _stale(history) >= recipe.patience:
+            reason = "patience"
+            break
+    assert best is not None, "the look before the first step always counts"
+    return Trained(
+        weights=best[1],
+        accuracy=best[0].accuracy,
+        step=best[0].step,
+        steps=done,
+        reason=reason,
+        history=tuple(history),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _guide(
+    recipe: Recipe, teacher: tuple[Network, Weights] | None, devices: Devices
+) -> Guide | None:
+    if not recipe.distill:
+        return None
+    if teacher is None:
+        raise ValueError("the recipe distils, but no teacher was given")
+    check_fits(*teacher)
+    return Guide(structures(teacher[0]), devices.replicate(split(*teacher)))
+
+
+def _stale(history: Sequence[Look]) -> int:
+    """Looks since the best accuracy was first reached."""
+    accuracies = [look.accuracy for look in history]
+    return len(accuracies) - 1 - accuracies.index(max(accuracies))

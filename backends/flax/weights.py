@@ -1,0 +1,135 @@
+"""Weights at rest: made, checked, saved and read. Imports no JAX.
+
+One flat dict per network, named segment/path/parameter; a `.safetensors` file holds just that.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from wootzc.backends.parameters import Weights, network_parameters, parameters, segment_weights
+from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
+from wootzc.ir.network import Network
+from wootzc.ir.shapes import Shape, shape_text
+
+__all__ = [
+    "Weights",
+    "check_fits",
+    "initial_weights",
+    "join",
+    "parameters",
+    "read",
+    "read_metadata",
+    "save",
+    "split",
+]
+
+NAMED = 5  # tensors that an error names before it only counts
+
+
+def initial_weights(network: Network, seed: int) -> Weights:
+    """Fresh weights: kernels by He et al. 2015 (fan in, normal), norms as the identity.
+
+    Every array is drawn by its own name and the seed: another layer more changes no other.
+    """
+    return {
+        name: _initial(name, shape, seed) for name, shape in network_parameters(network).items()
+    }
+
+
+def _initial(name: str, shape: Shape, seed: int) -> NDArray[np.float32]:
+    match name.rpartition("/")[2]:
+        case "kernel":
+            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            normal = np.random.default_rng(list(digest)).standard_normal(shape, np.float32)
+            return normal * np.float32(np.sqrt(2 / np.prod(shape[:-1])))
+        case "scale" | "var":
+            return np.ones(shape, np.float32)
+        case _:
+            return np.zeros(shape, np.float32)
+
+
+def split(network: Network, weights: Weights) -> tuple[Weights, ...]:
+    """One dict per segment, named path/parameter: what its `Structure` takes."""
+    return tuple(segment_weights(weights, segment.name) for segment in network.segments)
+
+
+def join(network: Network, parts: Iterable[Mapping[str, Any]]) -> Weights:
+    """The inverse of `split`, in the network's order of names."""
+    found = {
+        f"{segment.name}/{name}": np.asarray(value)
+        for segment, part in zip(network.segments, parts, strict=True)
+        for name, value in part.items()
+    }
+    return {name: found[name] for name in network_parameters(network)}
+
+
+def check_fits(network: Network, weights: Weights, source: str = "the weights") -> None:
+    """Raise one error that names what is missing, unknown, or of another shape."""
+    expected = network_parameters(network)
+    missing = [name for name in expected if name not in weights]
+    unknown = [name for name in weights if name not in expected]
+    misshapen = [
+        f"{name} ({shape_text(weights[name].shape)}, expected {shape_text(shape)})"
+        for name, shape in expected.items()
+        if name in weights and weights[name].shape != shape
+    ]
+    problems = [
+        ("WZ121", f"{source} lack tensors of network {network.name}", missing),
+        ("WZ122", f"{source} hold tensors that network {network.name} does not have", unknown),
+        ("WZ123", f"{source} hold tensors of other shapes than network {network.name}", misshapen),
+    ]
+    diagnostics = [
+        Diagnostic(UNKNOWN, code, f"{message}: {_some(names)}")
+        for code, message, names in problems
+        if names
+    ]
+    if diagnostics:
+        raise WootzError(diagnostics)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file."""
+    arrays = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+    save_file(arrays, path, metadata=dict(metadata or {}))
+
+
+def read(path: Path) -> Weights:
+    """The tensors of a safetensors file, as float32."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+    for name, value in arrays.items():
+        if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+            raise fail("WZ125", f"{path}: tensor {name} holds {value.dtype}, expected floats")
+    return {name: value.astype(np.float32) for name, value in arrays.items()}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The text that `save` put beside the tensors."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> WootzError:
+    if isinstance(error, FileNotFoundError):
+        return fail("WZ120", f"no weights at {path}: there is no such file")
+    return fail(
+        "WZ120", f"can't read weights from {path}: {error}", "expected a whole .safetensors file"
+    )
