@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wootzc.backends.data import Dataset, Split, check_fits, load
-from wootzc.backends.data.tree import open_zip
+from wootzc.backends.data.tree import ZipBlobs, open_zip
 from wootzc.diagnostics import WootzError
 from wootzc.ir.recipe import Data
 
@@ -173,6 +175,24 @@ def test_reading_a_zip_from_many_threads(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         for order, taken in zip(orders, pool.map(images.take, orders), strict=True):
             np.testing.assert_array_equal(taken, once[order])
+
+
+def test_one_thread_at_a_time_is_inside_the_archive() -> None:
+    class Watched(zipfile.ZipFile):
+        inside, most = 0, 0
+
+        def read(self, name: Any, pwd: bytes | None = None) -> bytes:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            time.sleep(0.001)
+            self.inside -= 1
+            return b""
+
+    archive = Watched(io.BytesIO(), "w")
+    blobs = ZipBlobs(archive, threading.Lock(), "a.zip", ["1.png"] * 20)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(blobs.read, range(20)))
+    assert archive.most == 1
 
 
 def test_check_fits_says_both_mistakes_at_once(tmp_path: Path, arrays: Any) -> None:

@@ -43,6 +43,13 @@ def indices(dataset: Dataset, count: int) -> list[Any]:
     return [generator.integers(0, len(dataset.train), 7) for _ in range(count)]
 
 
+def wait_for_threads(count: int) -> None:
+    deadline = time.monotonic() + 5
+    while threading.active_count() > count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= count
+
+
 def test_streamed_batches_are_those_from_memory(path: Path) -> None:
     held = load(Data(path=str(path)), seed=5)
     streamed = load(Data(path=str(path), stream=True), seed=5)
@@ -89,21 +96,21 @@ def test_indices_without_end_and_leaving_early(path: Path) -> None:
     taken = list(itertools.islice(batches, 300))
     np.testing.assert_array_equal(taken[0].images, taken[297].images)
     del batches
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() <= before
+    wait_for_threads(before)
 
 
 def test_a_broken_image_is_named_from_the_reading_thread(pictures: Any) -> None:
     root = pictures.tree(cat=20, dog=20)
     dataset = load(Data(path=str(root), stream=True), seed=0)
     (root / "dog" / "7.png").write_bytes(b"\x89PNG\r\n")
+    before = threading.active_count()
     with pytest.raises(WootzError) as caught:
         for split in (dataset.train, dataset.validation, dataset.test):
             list(split.batches([np.arange(len(split))]))
     assert caught.value.diagnostics[0].code == "WZ112"
     assert str(root / "dog" / "7.png") in str(caught.value)
+    assert caught.tb is not None  # it keeps every frame, but no thread
+    wait_for_threads(before)
 
 
 def test_a_bad_value_in_a_mapped_array_is_found_when_read(tmp_path: Path) -> None:
