@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from wootzc.build.report.markup import Markup, percent, quantity, tag
+from wootzc.build.report.markup import Markup, percent, quantities, tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,11 @@ class Axes:
             drawn.append(
                 tag("text", percent(value, places), x=self.left - 8, y=y + 4, class_="end")
             )
-        for value in ticks(*self.x, count=8):
+        x_ticks = ticks(*self.x, count=8)
+        for value, text in zip(x_ticks, quantities(x_ticks), strict=True):
             x = self.across(value)
             drawn.append(tag("line", x1=x, x2=x, y1=self.bottom, y2=self.bottom + 5, class_="axis"))
-            drawn.append(tag("text", quantity(value), x=x, y=self.bottom + 20, class_="middle"))
+            drawn.append(tag("text", text, x=x, y=self.bottom + 20, class_="middle"))
         ends = {"x1": self.left, "x2": self.right, "y1": self.bottom, "y2": self.bottom}
         drawn.append(tag("line", **ends, class_="axis"))
         middle = self.left + self.width / 2

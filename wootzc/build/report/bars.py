@@ -27,7 +27,10 @@ def widths(summary: dict[str, Any], plan: Plan) -> Markup:
     widest = max((sum(row["filters"]) for row in rows), default=0)
     items = [_width(plan, number, row, max(widest, 1)) for number, row in enumerate(rows)]
     columns = "widths two" if len(rows) > 12 else "widths"
-    return tag("div", *items, class_=columns)
+    name = min(max(len(row["module"]) for row in rows), 20)
+    figures = max(len(_figures(row)) for row in rows)
+    space = f"--name:{name * 0.7 + 0.5:.1f}em;--figures:{figures * 0.6 + 0.5:.1f}em"
+    return tag("div", *items, class_=columns, style=space)
 
 
 def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
@@ -41,8 +44,6 @@ def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
         )
         for full, kept in pairs
     ]
-    full, kept = (", ".join(map(str, row[side])) for side in ("filters", "kept"))
-    figures = f"{full} → {kept}" if pairs else "nothing to prune"
     title = (
         f"{row['module']}: {rate(row['rate'])} of the filters removed{_params(plan, number, row)}"
     )
@@ -51,10 +52,17 @@ def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
         tag("span", row["module"], class_="name"),
         tag("span", rate(row["rate"]), class_="n"),
         tag("span", *groups, class_="groups"),
-        tag("span", figures, class_="figures"),
+        tag("span", _figures(row), class_="figures"),
         class_="width",
         title=title,
     )
+
+
+def _figures(row: dict[str, Any]) -> str:
+    if not row["filters"]:
+        return "nothing to prune"
+    full, kept = (", ".join(map(str, row[side])) for side in ("filters", "kept"))
+    return f"{full} → {kept}"
 
 
 def _params(plan: Plan, number: int, row: dict[str, Any]) -> str:
@@ -104,7 +112,10 @@ def _stack(title: str, seconds: dict[str, float], names: list[str], longest: flo
 def _numbers(summary: dict[str, Any], names: list[str]) -> Markup:
     recorded, now, steps = (summary[k] for k in ("seconds_recorded", "seconds_now", "steps"))
     heads = ("stage", "training behind the result", "this run", "training steps")
-    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
+    head = tag(
+        "tr",
+        *(tag("th", text, scope="col", class_="n" if text != heads[0] else None) for text in heads),
+    )
     rows = []
     for name in names:
         key = tag("i", class_=f"key stage {_colour(name)}")
@@ -120,7 +131,8 @@ def _numbers(summary: dict[str, Any], names: list[str]) -> Markup:
         )
     sums = [duration(_total(recorded)), duration(_total(now)), f"{sum(steps.values()):,}"]
     foot = tag("tr", tag("td", "together"), *(tag("td", text, class_="n") for text in sums))
-    return tag("table", tag("thead", head), tag("tbody", *rows), tag("tfoot", foot))
+    parts = tag("thead", head), tag("tbody", *rows), tag("tfoot", foot)
+    return tag("div", tag("table", *parts), class_="scroll")
 
 
 def _seconds(seconds: dict[str, float], name: str) -> Markup:

@@ -8,8 +8,8 @@ from wootzc.build.report.markup import Markup, duration, plural, rate, tag
 from wootzc.ir.plan import Plan
 
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
-LABEL, ROW, GAP = 86, 24, 5
-COLUMN_LEAST, COLUMN_MOST, WIDE = 30, 96, 900
+LABEL, ROW, GAP = 64, 24, 5
+COLUMN_LEAST, COLUMN_MOST, WIDE = 27, 96, 910
 LETTER = 7.2  # pixels a letter takes, about
 
 
@@ -114,7 +114,9 @@ def _best_row(summary: dict[str, Any], column: float, top: float) -> list[Markup
     for position, (name, value) in enumerate(pairs):
         x = LABEL + column * position
         title = tag("title", f"{name} in the best network\n{rate(value)} of its filters removed")
-        box = tag("rect", title, **_box(x, top, column), class_="rate tip", fill_opacity=value)
+        box = tag(
+            "rect", title, **_box(x, top, column), class_="rate tip", fill_opacity=0.7 * value
+        )
         text = tag("text", rate(value), x=x + column / 2, y=top + 16, class_="middle small")
         drawn += [box, text]
     return drawn

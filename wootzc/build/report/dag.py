@@ -14,10 +14,14 @@ Children = dict[int, tuple[int, ...]]
 
 
 def grammar_dag(plan: Plan) -> Markup:
-    """The drawing; empty where no grammar was mined or it is too large."""
+    """The drawing, or a sentence where the grammar is too large; empty where none was mined."""
     match plan.mined:
         case Grammar(rules=rules) if 2 <= len(rules) <= MOST_RULES:
             return _draw(plan, rules)
+        case Grammar(rules=rules) if len(rules) > MOST_RULES:
+            count = plural(len(rules), "rule")
+            command = tag("code", "wootzc plan --emit dag")
+            return tag("p", f"{count}: too many to draw here; ", command, " writes them all.")
         case _:
             return Markup()
 

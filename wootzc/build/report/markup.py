@@ -2,10 +2,11 @@
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 VOID: Final = frozenset({"br", "input", "meta"})  # elements without an end tag
+PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 class Markup(str):
@@ -51,10 +52,19 @@ def _value(value: object) -> str:
 
 def quantity(value: float) -> str:
     """Three significant digits with a unit prefix: 1.23 M, 12.3 k, 999."""
-    for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, prefix in PREFIXES:
         if abs(value) >= size * 0.9995:  # 999,600 is 1.00 M, not 1000 k
             return f"{_three(value / size)} {prefix}"
     return _three(value) if value != int(value) else str(int(value))
+
+
+def quantities(values: Sequence[float]) -> list[str]:
+    """Evenly spaced numbers in one unit, with just the digits that tell them apart."""
+    largest = max(map(abs, values), default=0)
+    size, prefix = next(((s, f" {p}") for s, p in PREFIXES if largest >= s), (1.0, ""))
+    step = (values[1] - values[0]) / size if len(values) > 1 else 0.01
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [f"{value / size:.{places}f}{prefix}" for value in values]
 
 
 def _three(value: float) -> str:

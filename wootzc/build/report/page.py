@@ -55,7 +55,7 @@ def _sections(summary: dict[str, Any], plan: Plan) -> list[Markup]:
         _section("Time and steps", "", stages(summary)),
         _section("Tuning blocks", _about_blocks(summary), block_map(summary, plan)),
         *_grammar_section(plan),
-        _section("Candidates tried", "", candidates_table(summary)),
+        _section(f"Candidates tried ({len(summary['tried']):,})", "", candidates_table(summary)),
         *_blocks_section(summary),
         _section("Where the figures come from", "", provenance(summary)),
         tag("footer", "1 MAC = one multiply and one add = 2 FLOPs; counts are for one image."),
@@ -88,9 +88,12 @@ def _headline(summary: dict[str, Any]) -> Markup:
 def _verdict(summary: dict[str, Any]) -> Markup:
     """Whether the objective is met, and if not, by how much it is missed."""
     best, target = summary["best"], summary["target_accuracy"]
-    asked = tag("span", summary["objective"], class_="asked")
+    objective = summary["objective"].replace(">=", "≥").replace("<=", "≤")
+    asked = tag("span", objective, class_="asked")
     if summary["objective_met"]:
-        spare = "" if target is None else f", with {points(best['accuracy'] - target)} to spare"
+        spare = (
+            "" if target is None else f", {points(best['accuracy'] - target).lstrip('+±')} to spare"
+        )
         return tag("p", tag("b", f"✓ Objective met{spare}"), asked, class_="verdict good")
     by = "" if target is None else f" by {points(target - best['accuracy']).lstrip('+')}"
     text = f"✗ Objective missed{by}; shown is the closest"
@@ -98,11 +101,11 @@ def _verdict(summary: dict[str, Any]) -> Markup:
 
 
 def _cost_card(name: str, full: int, kept: int) -> Markup:
-    factor = f"{full / kept:.2f}× smaller" if kept else "nothing left"
+    factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
     return _card(
         name,
         join([quantity(full), tag("i", " → "), tag("b", quantity(kept))]),
-        f"{factor}, {percent(kept / full if full else 1.0, 1)} of the full network",
+        f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
         f"{full:,} → {kept:,}",
     )
 
@@ -121,16 +124,17 @@ def _card(name: str, figure: Markup, below: str, exact: str | None) -> Markup:
     return tag("div", tag("h3", name), figures, tag("p", below, class_="below"), class_="card")
 
 
-def _about_blocks(summary: dict[str, Any]) -> str:
+def _about_blocks(summary: dict[str, Any]) -> Markup:
     blocks = summary["blocks"]
     if not blocks["list"]:
-        return ""
-    return (
-        f"Chosen by `{blocks['method']}`: {blocks['planned']:,} planned, {blocks['used']:,} used. "
+        return Markup()
+    text = (
+        f": {blocks['planned']:,} planned, {blocks['used']:,} used. "
         "A bar spans the modules of one block, in the row of its rate; darker is used by more "
         "candidates. Thick frames: blocks of the best network. "
         "Green: trained in this build; violet: from the store; dashed: never needed."
     )
+    return join(["Chosen by ", tag("code", f"blocks {blocks['method']}"), text])
 
 
 def _grammar_section(plan: Plan) -> list[Markup]:
@@ -148,7 +152,8 @@ def _blocks_section(summary: dict[str, Any]) -> list[Markup]:
     if not summary["blocks"]["list"]:
         return []
     about = "Loss: mean squared error against the teacher's activations."
-    return [_section("Blocks trained", about, blocks_table(summary))]
+    count = len(summary["blocks"]["list"])
+    return [_section(f"Blocks used ({count:,})", about, blocks_table(summary))]
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from wootzc.build.report.axes import Axes, widened
-from wootzc.build.report.markup import Markup, duration, percent, quantity, rate, tag
+from wootzc.build.report.markup import Markup, duration, join, percent, quantity, rate, tag
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import CostLimit
 
@@ -65,7 +65,7 @@ def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> M
         *(_stem(axes, one, metric) for one in tried),
         _teacher(axes, summary, metric),
         *(_point(axes, summary, one, metric) for one in tried),
-        *_best_label(axes, summary, metric),
+        _best_label(axes, summary, metric),
     ]
     name = f"Validation accuracy against {METRICS[metric]} of everything tried"
     return tag(
@@ -160,27 +160,23 @@ def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: Metric) -> 
 def _stem(axes: Axes, one: dict[str, Any], metric: Metric) -> Markup:
     """From the start accuracy to the final one."""
     x, start, end = axes.across(one[metric]), one["start_accuracy"], one["accuracy"]
-    line = tag("line", x1=x, x2=x, y1=axes.up(start), y2=axes.up(end), class_="stem")
     if not axes.holds(one[metric], start):
-        return line
+        return Markup()
+    line = tag("line", x1=x, x2=x, y1=axes.up(start), y2=axes.up(end), class_="stem")
     text = f"candidate {one['candidate']}\n{percent(start)} before fine-tuning"
     dot = tag("circle", tag("title", text), cx=x, cy=axes.up(start), r=3.5, class_="start tip")
-    return Markup(line + dot)
+    return join([line, dot])
 
 
 def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: Metric) -> Markup:
     best = _is_best(summary, one)
     x, y = axes.across(one[metric]), axes.up(one["accuracy"])
     kind = ("met" if one["met"] else "miss") + (" best" if best else "")
-    dot = tag(
-        "circle",
-        tag("title", describe(summary, one)),
-        cx=x,
-        cy=y,
-        r=7 if best else 5,
-        class_=f"{kind} tip",
-    )
-    return Markup(tag("circle", cx=x, cy=y, r=12, class_="ring") + dot) if best else dot
+    title = tag("title", describe(summary, one))
+    dot = tag("circle", title, cx=x, cy=y, r=7 if best else 5, class_=f"{kind} tip")
+    if not best:
+        return dot
+    return join([tag("circle", cx=x, cy=y, r=12, class_=f"ring {_missed(one)}"), dot])
 
 
 def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
@@ -194,21 +190,24 @@ def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
     return tag("path", tag("title", text), d=diamond, class_="teacher tip")
 
 
-def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> list[Markup]:
+def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
+    """Beside the ring, on the side where there is room."""
     best = summary["best"]
     x, y = axes.across(best[metric]), axes.up(best["accuracy"])
     right = x < axes.left + axes.width * 0.75
     below = y < axes.top + axes.height * 0.6
-    text = f"best: {quantity(best[metric])}, {percent(best['accuracy'])}"
-    return [
-        tag(
-            "text",
-            text,
-            x=x + (16 if right else -16),
-            y=y + (24 if below else -14),
-            class_="best-label" if right else "best-label end",
-        )
-    ]
+    name = "best" if best["met"] else "closest"
+    return tag(
+        "text",
+        f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}",
+        x=x + (16 if right else -16),
+        y=y + (24 if below else -14),
+        class_=f"best-label {_missed(best)} {'' if right else 'end'}",
+    )
+
+
+def _missed(one: dict[str, Any]) -> str:
+    return "" if one["met"] else "missed"
 
 
 def _is_best(summary: dict[str, Any], one: dict[str, Any]) -> bool:

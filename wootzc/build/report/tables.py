@@ -8,8 +8,10 @@ from wootzc.build.report.markup import (
     Markup,
     cell,
     duration,
+    join,
     percent,
     plural,
+    quantity,
     rate,
     table,
     tag,
@@ -25,22 +27,21 @@ ENDINGS: Final = {
 
 def candidates_table(summary: dict[str, Any]) -> Markup:
     """Everything tried, in the order it was tried."""
-    head = _head(
-        "# in the order of trying",
-        "candidate",
-        "rates of the modules, first to last: darker is more pruned",
-        "params",
-        "of full",
-        "MACs",
-        "before",
-        "after fine-tuning",
-        "steps",
-        "time",
-        "ended by",
-        "objective",
-        "origin",
-        short=("#", "no.", "rates", None, None, None, None, "after", None, None, None, None, None),
-    )
+    head = [
+        heading("#", "in the order of trying", number=True),
+        heading("no.", "row of the plan's candidates", number=True),
+        heading("rates", "of the modules, first to last: darker is more pruned"),
+        heading("params", number=True),
+        heading("of full", number=True),
+        heading("MACs", "of one image", number=True),
+        heading("before", "validation accuracy before fine-tuning", number=True),
+        heading("after", "validation accuracy after fine-tuning", number=True),
+        heading("steps", "of fine-tuning", number=True),
+        heading("time", "of fine-tuning", number=True),
+        heading("ended by"),
+        heading("objective"),
+        heading("origin"),
+    ]
     rows = [_candidate(summary, n, one) for n, one in enumerate(summary["tried"], start=1)]
     return table(head, rows, "Candidates tried")
 
@@ -56,7 +57,7 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         cell(_strip(summary["modules"], one["rates"]), sort=sum(one["rates"])),
         number(one["params"]),
         cell(percent(one["params"] / full, 1), sort=one["params"], class_="n"),
-        number(one["macs"]),
+        cell(quantity(one["macs"]), sort=one["macs"], class_="n"),
         _accuracy(one["start_accuracy"]),
         _accuracy(one["accuracy"]),
         number(one["steps"]),
@@ -72,7 +73,7 @@ def _strip(names: list[str], rates: list[float]) -> Markup:
     """Rates as a strip of cells, darker where more is pruned."""
     pairs = [f"{name} {rate(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
-    size = 12 if len(rates) <= 16 else 7
+    size = min(max(180 // max(len(rates), 1), 4), 12)
     boxes = [
         tag("rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=value)
         for i, value in enumerate(rates)
@@ -95,11 +96,17 @@ def blocks_table(summary: dict[str, Any]) -> Markup:
     blocks = summary["blocks"]["list"]
     if not blocks:
         return Markup()
-    head = _head(
-        "block", "modules (rates)", "loss, first", "loss, last", "change", "steps", "time",
-        "candidates tried that use it", "origin",
-        short=("no.", None, None, None, None, None, None, "uses", None),
-    )  # fmt: skip
+    head = [
+        heading("no.", "position in the plan's blocks", number=True),
+        heading("modules (rates)"),
+        heading("loss, first", number=True),
+        heading("loss, last", number=True),
+        heading("change", number=True),
+        heading("steps", number=True),
+        heading("time", number=True),
+        heading("uses", "candidates tried that have this block", number=True),
+        heading("origin"),
+    ]
     return table(head, [_block(block) for block in blocks], "Tuning blocks")
 
 
@@ -141,23 +148,22 @@ def provenance(summary: dict[str, Any]) -> Markup:
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in entries if value]
     raw = tag("pre", json.dumps(summary["best"], indent=1, default=str))
     details = tag("details", tag("summary", "The best candidate's entry in result.json"), raw)
-    return Markup(tag("dl", *rows, class_="facts") + details)
+    return join([tag("dl", *rows, class_="facts"), details])
 
 
 def counts(summary: dict[str, Any]) -> Markup:
-    """One sentence: how much of the space was tried, and what that took."""
+    """How much of the space was tried, and from what."""
     tried, blocks = summary["candidates"], summary["blocks"]
-    text = (
-        f"Of {plural(tried['in_space'], 'candidate')} in the space, "
-        f"{tried['within_cost_limits']:,} lie within its cost limits; "
-        f"{tried['tried']:,} {'was' if tried['tried'] == 1 else 'were'} tried "
-        f"and {tried['spared']:,} spared."
-    )
+    text = f"Of {plural(tried['in_space'], 'candidate')} in the space, "
+    if tried["within_cost_limits"] != tried["in_space"]:
+        text += f"{tried['within_cost_limits']:,} lie within the objective's cost limits; "
+    verb = "was" if tried["tried"] == 1 else "were"
+    text += f"{tried['tried']:,} {verb} tried and {tried['spared']:,} spared."
     if blocks["used"]:
         text += (
-            f" They were assembled {blocks['uses']:,} times from "
-            f"{plural(blocks['used'], 'block')}: {blocks['trained']:,} trained in this build, "
-            f"{blocks['from_store']:,} found in the store."
+            f" Those tried were put together from {plural(blocks['used'], 'pre-trained block')} "
+            f"({blocks['trained']:,} trained in this build, {blocks['from_store']:,} found in the "
+            f"store), each used {blocks['uses'] / blocks['used']:.1f} times on average."
         )
     return tag("p", text)
 
@@ -170,9 +176,7 @@ def number(value: int) -> Markup:
     return cell(f"{value:,}", sort=value, class_="n")
 
 
-def _head(*names: str, short: tuple[str | None, ...]) -> list[Markup]:
-    """Column headings; where there is a short form, the long one is the tooltip."""
-    return [
-        tag("th", brief or name, title=name if brief else None, scope="col", tabindex=0)
-        for name, brief in zip(names, short, strict=True)
-    ]
+def heading(text: str, about: str | None = None, *, number: bool = False) -> Markup:
+    """A column heading; `about` is its tooltip, `number` puts it to the right."""
+    side = "n" if number else None
+    return tag("th", text, title=about, scope="col", tabindex=0, class_=side)
