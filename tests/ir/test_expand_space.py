@@ -17,7 +17,6 @@ from wootzc.ir.prune import prune_network
 from wootzc.ir.space import (
     Constraint,
     CostLimit,
-    Listed,
     Ordered,
     Sample,
     Space,
@@ -186,7 +185,7 @@ def test_more_than_exist_are_all(make_space: MakeSpace) -> None:
 
 @pytest.mark.parametrize("limit", [10**6, 1000])
 def test_a_stratified_sample_is_evenly_spread(make_space: MakeSpace, limit: int) -> None:
-    """The random one crowds in the middle; of 20 bands each of the stratified one gets its share."""
+    """A random one crowds in the middle; here each of 20 bands gets its share."""
     space = make_space(10, selection=Sample(count=400, seed=0, stratified="params"))
     rows = expanded(space, limit=limit)
     assert len(rows) == 400
@@ -242,8 +241,6 @@ def test_the_constraint_that_empties_the_space_is_named(make_space: MakeSpace) -
 
 
 def test_an_empty_list_is_a_mistake(make_space: MakeSpace) -> None:
-    space = make_space(2, selection=Listed(rows=make_space(2, rows=[[1, 1]]).selection.rows))
-    assert expanded(space) == [(1, 1)]
     space = make_space(2, rows=[[1, 1]], choices=((0,), (0,)))
     assert mistake(space)[0] == "WZ055"
 

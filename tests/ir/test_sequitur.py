@@ -1,6 +1,7 @@
 """Sequitur against its two invariants, textbook grammars, and its own input."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def repeated_digrams(rules: Rules) -> list[tuple[int, int]]:
     places: dict[tuple[int, int], tuple[int, int]] = {}
     repeated = []
     for rule, body in rules.items():
-        for place, digram in enumerate(zip(body, body[1:], strict=False)):
+        for place, digram in enumerate(pairwise(body)):
             if digram not in places:
                 places[digram] = (rule, place)
             elif places[digram] != (rule, place - 1):

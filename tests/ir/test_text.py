@@ -215,7 +215,7 @@ MISTAKES = [
     ('network("n", input = (2,)) {\n  a = uint8[1] {\n    256\n  }\n}', 2, "WZ083", "fit into"),
     ('network("n", input = (2,)) {\n  input = uint8[1] {\n    1\n  }\n}', 1, "WZ082", "no array"),
     (
-        'network("n", input = (2,)) {\n  plain("p") {\n    branch("add") {\n      norm\n    }\n  }\n}',
+        'network("n", input = (2,)) {\n plain("p") {\n  branch("add") {\n   norm\n  }\n }\n}',
         4,
         "WZ081",
         "expected `body {`",

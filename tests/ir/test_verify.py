@@ -10,7 +10,7 @@ import pytest
 from wootzc.ir.array import Array
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
-from wootzc.ir.space import CostLimit, Objective, Ordered, Space, Tie
+from wootzc.ir.space import Constraint, CostLimit, Objective, Ordered, Space, Tie
 from wootzc.ir.verify import VerifyError, verify
 
 MakeSpace = Callable[..., Space]
@@ -21,11 +21,60 @@ def plan(make_space: MakeSpace, paper_rows: list[list[int]]) -> Plan:
     return run(Plan(space=make_space(5, rows=paper_rows, blocks="wootz")))
 
 
-def changed(array: Array | None, change: Callable[[Any], Any]) -> Array:
-    assert array is not None
-    values = array.values.copy()
-    result = change(values)
-    return Array(values if result is None else result)
+Damage = Callable[[Plan], Plan]
+
+
+def space(**changes: Any) -> Damage:
+    return lambda plan: replace(plan, space=replace(plan.space, **changes))
+
+
+def limited(constraint: Constraint) -> Damage:
+    return space(constraints=(constraint,))
+
+
+def array(field: str, change: Callable[[Any], Any]) -> Damage:
+    """The array of that name after `change`, which gets a copy and may edit it in place."""
+
+    def damage(plan: Plan) -> Plan:
+        values = getattr(plan, field).values.copy()
+        result = change(values)
+        new: dict[str, Any] = {field: Array(values if result is None else result)}
+        return replace(plan, **new)
+
+    return damage
+
+
+def cost(metric: str, change: Callable[[Any], Any]) -> Damage:
+    def damage(plan: Plan) -> Plan:
+        assert plan.costs is not None
+        new: dict[str, Any] = {metric: Array(change(getattr(plan.costs, metric).values))}
+        return replace(plan, costs=replace(plan.costs, **new))
+
+    return damage
+
+
+def rules(change: Callable[[tuple[Rule, ...]], tuple[Rule, ...]]) -> Damage:
+    def damage(plan: Plan) -> Plan:
+        assert isinstance(plan.mined, Grammar)
+        return replace(plan, mined=Grammar(rules=change(plan.mined.rules)))
+
+    return damage
+
+
+def rule1(body: tuple[int, ...], frequency: int) -> Damage:
+    return rules(lambda old: (old[0], Rule(body=body, frequency=frequency), *old[2:]))
+
+
+def windows(rows: list[list[int]]) -> Damage:
+    return lambda plan: replace(plan, mined=Windows(runs=Array(np.array(rows, np.int32))))
+
+
+def more_blocks(*new: Block) -> Damage:
+    return lambda plan: replace(plan, blocks=(*(plan.blocks or ()), *new))
+
+
+def training(*order: int) -> Damage:
+    return lambda plan: replace(plan, training_order=order)
 
 
 def put(where: Any, value: int) -> Callable[[Any], None]:
@@ -35,157 +84,43 @@ def put(where: Any, value: int) -> Callable[[Any], None]:
     return change
 
 
-DAMAGE: dict[str, tuple[str, Callable[[Plan], Plan]]] = {
-    "rates": ("rise from 0.0", lambda p: replace(p, space=replace(p.space, rates=(0.3, 0.5)))),
-    "choices": ("once per module", lambda p: replace(p, space=replace(p.space, choices=()))),
-    "choice": (
-        "no position in the rates",
-        lambda p: replace(p, space=replace(p.space, choices=((9,),) * 5)),
-    ),
-    "module": (
-        "do not exist",
-        lambda p: replace(p, space=replace(p.space, constraints=(Tie(modules=(0, 7)),))),
-    ),
-    "tie": (
-        "breaks Tie",
-        lambda p: replace(p, space=replace(p.space, constraints=(Tie(modules=(0, 1)),))),
-    ),
-    "order": (
-        "breaks Ordered",
-        lambda p: replace(
-            p,
-            space=replace(
-                p.space, constraints=(Ordered(direction="nondecreasing", modules=(3, 4)),)
-            ),
-        ),
-    ),
-    "limit": (
-        "breaks CostLimit",
-        lambda p: replace(
-            p,
-            space=replace(
-                p.space, constraints=(CostLimit(metric="params", comparison="<=", value=9),)
-            ),
-        ),
-    ),
-    "dtype": (
-        "not uint8",
-        lambda p: replace(p, candidates=changed(p.candidates, lambda v: v.astype(np.int32))),
-    ),
-    "twice": (
-        "stands twice",
-        lambda p: replace(p, candidates=changed(p.candidates, lambda v: v[[0, 1, 2, 0]])),
-    ),
-    "no candidate": (
-        "there is no candidate",
-        lambda p: replace(p, candidates=changed(p.candidates, lambda v: v[:0])),
-    ),
-    "forbidden rate": (
-        "may not have",
-        lambda p: replace(p, space=replace(p.space, choices=((0,),) * 5)),
-    ),
-    "cost": (
-        "not those of its pruned network",
-        lambda p: replace(
-            p, costs=replace(p.costs, params=changed(p.costs.params, lambda v: v + 1))
-        ),
-    ),
-    "cost shape": (
-        "must be int64",
-        lambda p: replace(p, costs=replace(p.costs, macs=changed(p.costs.macs, lambda v: v[1:]))),
-    ),
-    "rule missing": (
-        "does not exist",
-        lambda p: replace(p, mined=Grammar(rules=p.mined.rules[:-1])),
-    ),
-    "rule cycle": (
-        "circle",
-        lambda p: replace(
-            p,
-            mined=Grammar(
-                rules=(p.mined.rules[0], Rule(body=(1, 8), frequency=2), *p.mined.rules[2:])
-            ),
-        ),
-    ),
-    "rule empty": (
-        "either a body or a symbol",
-        lambda p: replace(p, mined=Grammar(rules=(Rule(body=(), frequency=1),))),
-    ),
-    "rules": (
-        "do not expand to the candidates",
-        lambda p: replace(
-            p,
-            mined=Grammar(
-                rules=(p.mined.rules[0], Rule(body=(8, 5), frequency=2), *p.mined.rules[2:])
-            ),
-        ),
-    ),
-    "frequency": (
-        "frequency",
-        lambda p: replace(
-            p,
-            mined=Grammar(
-                rules=(p.mined.rules[0], Rule(body=(5, 8), frequency=3), *p.mined.rules[2:])
-            ),
-        ),
-    ),
-    "window": (
-        "outside of the candidates",
-        lambda p: replace(p, mined=Windows(runs=Array(np.array([[4, 6, 0, 2]], np.int32)))),
-    ),
-    "window shape": (
-        "int32 [runs, 4]",
-        lambda p: replace(p, mined=Windows(runs=Array(np.zeros((2, 3), np.int32)))),
-    ),
-    "block outside": (
-        "lies outside",
-        lambda p: replace(p, blocks=(*p.blocks, Block(start=4, rates=(1, 1)))),
-    ),
-    "block twice": ("a block stands twice", lambda p: replace(p, blocks=p.blocks + p.blocks[:1])),
-    "block idle": (
-        "prunes nothing",
-        lambda p: replace(p, blocks=(*p.blocks, Block(start=0, rates=(0, 0)))),
-    ),
-    "vector shape": (
-        "must be int32",
-        lambda p: replace(p, composition=changed(p.composition, lambda v: v[:, 1:])),
-    ),
-    "vector block": (
-        "does not exist",
-        lambda p: replace(p, composition=changed(p.composition, put((0, 0), 99))),
-    ),
-    "vector rate": (
-        "at another rate",
-        lambda p: replace(p, composition=changed(p.composition, put((2, 0), 0))),
-    ),
-    "vector cut": (
-        "cut off",
-        lambda p: replace(p, composition=changed(p.composition, put((0, 4), -1))),
-    ),
-    "exploration twice": (
-        "distinct int32",
-        lambda p: replace(p, exploration_order=changed(p.exploration_order, lambda v: v[[0, 0]])),
-    ),
-    "exploration empty": (
-        "is empty",
-        lambda p: replace(p, exploration_order=changed(p.exploration_order, lambda v: v[:0])),
-    ),
-    "exploration outside": (
-        "do not exist",
-        lambda p: replace(p, exploration_order=changed(p.exploration_order, put(0, 9))),
-    ),
-    "exploration limit": (
-        "breaks CostLimit",
-        lambda p: replace(
-            p,
-            space=replace(
-                p.space,
-                objective=Objective(limits=(CostLimit(metric="macs", comparison="<=", value=1),)),
-            ),
-        ),
-    ),
-    "training twice": ("distinct blocks", lambda p: replace(p, training_order=(0, 0))),
-    "training short": ("exactly the blocks", lambda p: replace(p, training_order=(0, 1))),
+TINY = CostLimit(metric="params", comparison="<=", value=9)
+
+DAMAGE: dict[str, tuple[str, Damage]] = {
+    "rates": ("rise from 0.0", space(rates=(0.3, 0.5))),
+    "choices": ("once per module", space(choices=())),
+    "choice": ("no position in the rates", space(choices=((9,),) * 5)),
+    "module": ("do not exist", limited(Tie(modules=(0, 7)))),
+    "tie": ("breaks Tie", limited(Tie(modules=(0, 1)))),
+    "order": ("breaks Ordered", limited(Ordered(direction="nondecreasing", modules=(3, 4)))),
+    "limit": ("breaks CostLimit", limited(TINY)),
+    "dtype": ("not uint8", array("candidates", lambda v: v.astype(np.int32))),
+    "twice": ("stands twice", array("candidates", lambda v: v[[0, 1, 2, 0]])),
+    "no candidate": ("there is no candidate", array("candidates", lambda v: v[:0])),
+    "forbidden rate": ("may not have", space(choices=((0,),) * 5)),
+    "cost": ("not those of its pruned network", cost("params", lambda v: v + 1)),
+    "cost shape": ("must be int64", cost("macs", lambda v: v[1:])),
+    "rule missing": ("does not exist", rules(lambda old: old[:-1])),
+    "rule cycle": ("circle", rule1((1, 8), 2)),
+    "rule empty": ("either a body or a symbol", rule1((), 2)),
+    "rules": ("do not expand to the candidates", rule1((8, 5), 2)),
+    "frequency": ("frequency", rule1((5, 8), 3)),
+    "window": ("outside of the candidates", windows([[4, 6, 0, 2]])),
+    "window lonely": ("is not shared", windows([[0, 1, 0, 1]])),
+    "window shape": ("int32 [runs, 4]", windows([[0, 1, 0]])),
+    "block outside": ("lies outside", more_blocks(Block(start=4, rates=(1, 1)))),
+    "block twice": ("a block stands twice", more_blocks(Block(start=0, rates=(1,)))),
+    "block idle": ("prunes nothing", more_blocks(Block(start=0, rates=(0, 0)))),
+    "vector shape": ("must be int32", array("composition", lambda v: v[:, 1:])),
+    "vector block": ("does not exist", array("composition", put((0, 0), 99))),
+    "vector rate": ("at another rate", array("composition", put((2, 0), 0))),
+    "vector cut": ("cut off", array("composition", put((0, 4), -1))),
+    "exploration twice": ("distinct int32", array("exploration_order", lambda v: v[[0, 0]])),
+    "exploration empty": ("is empty", array("exploration_order", lambda v: v[:0])),
+    "exploration outside": ("do not exist", array("exploration_order", put(0, 9))),
+    "exploration limit": ("breaks CostLimit", space(objective=Objective(limits=(TINY,)))),
+    "training twice": ("distinct blocks", training(0, 0)),
+    "training short": ("exactly the blocks", training(0, 1)),
 }
 
 
@@ -206,7 +141,7 @@ class Twice:
     name: ClassVar[str] = "twice"
 
     def __call__(self, plan: Plan) -> Plan:
-        return replace(plan, candidates=changed(plan.candidates, lambda v: v[[0, 0]]))
+        return array("candidates", lambda v: v[[0, 0]])(plan)
 
 
 def test_the_runner_names_the_pass_at_fault(make_space: MakeSpace) -> None:
