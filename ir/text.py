@@ -99,7 +99,9 @@ def _literal(value: Any) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(map(_literal, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    plain = text.startswith("'") and '"' not in text
+    return f'"{text[1:-1]}"' if plain else text
 
 
 def _attribute(name: str, value: Any, indent: str) -> list[str]:

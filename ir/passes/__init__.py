@@ -1,6 +1,6 @@
 """The passes, in the order in which they run. How to write one: docs/passes.md."""
 
-from wootzc.ir.passes.base import Pass
+from wootzc.ir.passes.base import Pass, needed
 from wootzc.ir.passes.compose import Compose
 from wootzc.ir.passes.estimate_cost import EstimateCost
 from wootzc.ir.passes.expand_space import ExpandSpace
@@ -30,6 +30,7 @@ __all__ = [
     "SelectBlocks",
     "available",
     "inserted",
+    "needed",
     "parse_pipeline",
     "pipeline_text",
     "replaced",
