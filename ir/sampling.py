@@ -18,7 +18,7 @@ from wootzc.ir.variables import Range, Variables
 
 TOP = 1e200  # counts are scaled to this maximum, so that very rare ends of the range do not vanish
 ROUNDS = 10  # draws without a new candidate before a band counts as exhausted
-BATCH = 16_384  # most draws at once
+IDLE_BATCH, BATCH = 16_384, 262_144  # most draws at once: where little turns up, and ever
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.uint8]  # [n, variables]
@@ -103,7 +103,8 @@ class Sampler:
         """`found` and new rows of the band, up to `wanted`; and whether it seems exhausted."""
         idle = 0
         while len(found) < wanted and idle < ROUNDS:
-            batch = min(BATCH, (2 * (wanted - len(found)) + 256) << idle)
+            missing = wanted - len(found)
+            batch = min(BATCH, missing + missing // 4 + min(IDLE_BATCH, 256 << idle))
             fresh = self.draw(batch, band)
             both = np.concatenate([found, fresh])
             merged = both[np.sort(distinct_rows(both))]

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.cost import network_cost
+from wootzc.ir.network import segment_shapes
 from wootzc.ir.plan import Grammar, Plan, Windows
 from wootzc.ir.prune import prune_network
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import CostLimit, Ordered, Tie
+from wootzc.ir.shapes import ShapeError
+from wootzc.ir.space import CostLimit, Listed, Ordered, Sample, Tie
 
 
 class VerifyError(AssertionError):
@@ -49,6 +51,18 @@ def _space(plan: Plan) -> Iterator[str]:
         yield "choices and criteria must be given once per module"
     if any(not 0 <= rate < len(space.rates) for choice in space.choices for rate in choice):
         yield "a choice is no position in the rates"
+    try:
+        segment_shapes(space.network)
+    except ShapeError as error:
+        yield f"a layer of the network does not fit: {error}"
+    match space.selection:
+        case Listed(rows=rows):
+            if rows.values.ndim != 2 or rows.values.shape[1] != modules:
+                yield "listed candidates must have one rate for each module"
+        case Sample(count=count) if count < 1:
+            yield "a sample must have at least one candidate"
+        case _:
+            pass
     for constraint in space.constraints:
         if isinstance(constraint, Tie | Ordered) and not set(constraint.modules) <= set(
             range(modules)

@@ -120,12 +120,11 @@ def _listed(space: Space, problem: Variables, rows: NDArray[Any]) -> Rows:
     """The given rows that are allowed, in their order, the first of equal ones."""
     good = np.ones(len(rows), dtype=bool)
     for module, variable in enumerate(problem.of_module):
-        good &= np.isin(rows[:, module], space.choices[module])
         first = int(np.flatnonzero(problem.of_module == variable)[0])
+        good &= np.isin(rows[:, module], space.choices[module])
         good &= rows[:, module] == rows[:, first]
-    firsts = [int(np.flatnonzero(problem.of_module == v)[0]) for v in range(len(problem.choices))]
-    good &= problem.allowed(rows[:, firsts])
     rows = rows[good].astype(np.uint8)
+    rows = rows[problem.allowed(_values(problem, rows))]
     return rows[np.sort(distinct_rows(rows))]
 
 
@@ -170,8 +169,13 @@ def _candidates(space: Space, problem: Variables, limit: int) -> Rows | None:
     """The variables' values in the candidates before sampling; None where there are too many."""
     if not isinstance(space.selection, Listed):
         return enumerate_rows(problem, limit)
-    firsts = [int(np.flatnonzero(problem.of_module == v)[0]) for v in range(len(problem.choices))]
-    return _listed(space, problem, space.selection.rows.values)[:, firsts]
+    return _values(problem, _listed(space, problem, space.selection.rows.values))
+
+
+def _values(problem: Variables, rows: Rows) -> Rows:
+    """Of candidates, what each variable is: the rate of its first module."""
+    _, firsts = np.unique(problem.of_module, return_index=True)
+    return rows[:, firsts]
 
 
 def _range(problem: Variables, rows: Rows | None, metric: Cost) -> Range:

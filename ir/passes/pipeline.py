@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from typing import Any, TypeAlias, get_type_hints
 
-from wootzc.diagnostics import Diagnostic, Span, WootzError
+from wootzc.diagnostics import Diagnostic, Span, WootzError, fail
 from wootzc.ir.passes.base import Pass
 from wootzc.ir.passes.compose import Compose
 from wootzc.ir.passes.estimate_cost import EstimateCost
@@ -19,7 +18,7 @@ from wootzc.ir.passes.order import Order
 from wootzc.ir.passes.select_blocks import SelectBlocks
 from wootzc.ir.plan import Plan
 from wootzc.ir.reflect import Mismatch, fit
-from wootzc.ir.verify import verify
+from wootzc.ir.verify import VerifyError, verify
 
 Observer: TypeAlias = Callable[[Pass, Plan, float], None]  # a pass, its result, its seconds
 
@@ -38,7 +37,10 @@ OPTION = re.compile(r"([\w-]+)\s*=\s*([^\s,]+)")
 
 def run_passes(plan: Plan, passes: Iterable[Pass], observe: Observer | None = None) -> Plan:
     """See `wootzc.ir.passes.run`."""
-    verify(plan)
+    try:
+        verify(plan)
+    except VerifyError as error:  # a hand-written `.wzir`, most likely
+        raise fail("WZ084", f"the plan to start from is not sound: {error}") from error
     for apply in passes:
         began = time.perf_counter()
         result = apply(plan)
@@ -52,6 +54,8 @@ def run_passes(plan: Plan, passes: Iterable[Pass], observe: Observer | None = No
 
 def available() -> dict[str, type[Pass]]:
     """All passes by name: the built-in ones and those of the entry-point group `wootzc.passes`."""
+    from importlib.metadata import entry_points  # here, for it takes longer than most passes
+
     passes: dict[str, type[Pass]] = {}
     for entry in entry_points(group=GROUP):
         loaded = entry.load()

@@ -202,7 +202,7 @@ def test_a_stratified_sample_is_evenly_spread(make_space: MakeSpace, limit: int)
 
 
 def test_limits_far_from_the_mean_can_be_sampled(make_space: MakeSpace) -> None:
-    """Among 3^30 rows a share of about 1e-12 is this cheap: rejection alone would find none."""
+    """Among 3^30 rows a share of 5e-12 is this cheap: rejection alone would find none."""
     plain = make_space(30)
     table = variant_costs(plain.network, plain.rates)
     least = table.fixed.params + int(table.params.min(axis=1).sum())

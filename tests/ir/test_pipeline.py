@@ -18,7 +18,6 @@ from wootzc.ir.passes import (
     available,
     inserted,
     parse_pipeline,
-    pipeline,
     pipeline_text,
     replaced,
 )
@@ -45,7 +44,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
             return Strict
 
     entries = EntryPoints([Entry("strict", "some.package:Strict", "wootzc.passes")])
-    monkeypatch.setattr(pipeline, "entry_points", lambda group: entries.select(group=group))
+    monkeypatch.setattr("importlib.metadata.entry_points", entries.select)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
-from wootzc.ir.space import Constraint, CostLimit, Objective, Ordered, Space, Tie
+from wootzc.ir.space import Constraint, CostLimit, Listed, Objective, Ordered, Sample, Space, Tie
 from wootzc.ir.verify import VerifyError, verify
 
 MakeSpace = Callable[..., Space]
@@ -84,12 +85,20 @@ def put(where: Any, value: int) -> Callable[[Any], None]:
     return change
 
 
+def shapeless(plan: Plan) -> Plan:
+    network = replace(plan.space.network, input=(7,))
+    return space(network=network)(plan)
+
+
 TINY = CostLimit(metric="params", comparison="<=", value=9)
 
 DAMAGE: dict[str, tuple[str, Damage]] = {
     "rates": ("rise from 0.0", space(rates=(0.3, 0.5))),
     "choices": ("once per module", space(choices=())),
     "choice": ("no position in the rates", space(choices=((9,),) * 5)),
+    "shape": ("layer of the network does not fit", shapeless),
+    "list": ("one rate for each module", space(selection=Listed(rows=Array(np.zeros((1, 4)))))),
+    "sample": ("at least one", space(selection=Sample(count=0))),
     "module": ("do not exist", limited(Tie(modules=(0, 7)))),
     "tie": ("breaks Tie", limited(Tie(modules=(0, 1)))),
     "order": ("breaks Ordered", limited(Ordered(direction="nondecreasing", modules=(3, 4)))),
@@ -148,3 +157,9 @@ def test_the_runner_names_the_pass_at_fault(make_space: MakeSpace) -> None:
     passes: tuple[Pass, ...] = (PASSES[0], Twice(), PASSES[1])
     with pytest.raises(VerifyError, match="after the pass `twice`: a candidate stands twice"):
         run(Plan(space=make_space(2)), passes)
+
+
+def test_a_plan_that_starts_out_broken_is_the_users_mistake(plan: Plan) -> None:
+    with pytest.raises(WootzError) as caught:
+        run(shapeless(plan))
+    assert caught.value.diagnostics[0].code == "WZ084"
