@@ -27,7 +27,7 @@ Rows = NDArray[np.uint8]  # [n, variables]
 class Sampler:
     """Draws allowed rows whose cost by `metric` lies in a band."""
 
-    def __init__(self, problem: Variables, metric: Cost, rng: np.random.Generator):
+    def __init__(self, problem: Variables, metric: Cost, rng: "np.random.Generator"):
         self.problem, self.metric, self.rng = problem, metric, rng
         self.order, self.links = _chain_order(problem)
         costs = [problem.table(metric)[v][problem.choices[v]] for v in self.order]
@@ -158,7 +158,7 @@ def band_of(stratum: int, bounds: Range, bins: int) -> Range:
     return first, high if stratum == bins - 1 else last
 
 
-def fill(quota_of_all: int, room: list[int], rng: np.random.Generator) -> list[int]:
+def fill(quota_of_all: int, room: list[int], rng: "np.random.Generator") -> list[int]:
     """Spread a number over bands as evenly as their room allows."""
     taken = [0] * len(room)
     left = min(quota_of_all, sum(room))

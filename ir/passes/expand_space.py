@@ -81,7 +81,7 @@ class ExpandSpace:
         return chosen[distinct_rows(chosen)][:, problem.of_module]
 
     def _choose(
-        self, problem: Variables, allowed: Rows, sample: Sample, rng: np.random.Generator
+        self, problem: Variables, allowed: Rows, sample: Sample, rng: "np.random.Generator"
     ) -> NDArray[np.int64]:
         """Positions of a sample of all allowed rows."""
         if sample.stratified is None:
@@ -93,7 +93,7 @@ class ExpandSpace:
         chosen = [rng.choice(m, q, replace=False) for m, q in zip(members, quotas, strict=True)]
         return np.concatenate(chosen)
 
-    def _draw(self, problem: Variables, sample: Sample, rng: np.random.Generator) -> Rows:
+    def _draw(self, problem: Variables, sample: Sample, rng: "np.random.Generator") -> Rows:
         """A sample of a space too large to list; fewer rows where no more were found."""
         metrics: list[Cost] = [sample.stratified] if sample.stratified else [*problem.limits]
         metric = (metrics or ["params"])[0]

@@ -67,7 +67,7 @@ def test_invariants_hold(sequence: list[int]) -> None:
     assert set(uses) <= set(rules)
 
 
-def test_a_long_sequence_stays_linear_in_memory() -> None:
+def test_without_repetition_there_is_one_rule() -> None:
     rules = sequitur(range(1000))
     assert rules == {0: tuple(range(1000))}
 
