@@ -1,0 +1,278 @@
+"""Constraints and the objective: metrics, comparisons and limits."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from math import ceil, floor
+from typing import Literal, TypeAlias
+
+from wootzc.grammar import syntax
+from wootzc.grammar.names import nearest
+from wootzc.grammar.patterns import modules_of
+from wootzc.grammar.report import Report
+from wootzc.grammar.values import decimal_of
+from wootzc.ir import space as ir
+from wootzc.ir.cost import Cost
+from wootzc.ir.network import Network
+
+Metric: TypeAlias = Literal["params", "macs", "accuracy"]
+
+_ALIASES: dict[str, str] = {
+    "parameters": "params", "size": "params", "model_size": "params", "modelsize": "params",
+    "weights": "params", "memory": "params", "flops": "macs", "mflops": "macs", "compute": "macs",
+    "acc": "accuracy", "top1": "accuracy", "error": "accuracy", "loss": "accuracy",
+}  # fmt: skip
+_COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
+
+
+def read_metric(name: syntax.Name, report: Report) -> Metric | None:
+    match name.text:
+        case "params" | "macs" | "accuracy" as metric:
+            return metric
+        case "latency" | "time" | "speed" | "fps":
+            report.error(
+                name.span, "WZ051", f"`{name.text}` cannot be limited: it is not measured",
+                "the costs are params (parameters) and macs (multiply-accumulates of one image)",
+            )  # fmt: skip
+        case _:
+            near = _ALIASES.get(name.text.lower()) or nearest(
+                name.text, ("params", "macs", "accuracy")
+            )
+            note = "; 1 MAC is 2 FLOPs" if "flops" in name.text.lower() else ""
+            report.error(
+                name.span, "WZ051", f"there is no metric `{name.text}`",
+                f"did you mean `{near}`?{note}" if near
+                else "there are params, macs (multiply-accumulates of one image) and accuracy",
+            )  # fmt: skip
+    return None
+
+
+def _comparison(name: syntax.Name, report: Report) -> ir.Comparison | None:
+    if name.text in _COMPARISONS:
+        return _COMPARISONS[name.text]
+    strict = {"<": "<=", ">": ">="}.get(name.text)
+    report.error(
+        name.span, "WZ065", f"limits are written with <= or >=, not `{name.text}`",
+        f"write `{strict}`" if strict else None,
+    )  # fmt: skip
+    return None
+
+
+def cost_limit(
+    metric: Metric,
+    statement: syntax.WhereCost | syntax.Subject,
+    full: Cost | None,
+    report: Report,
+) -> ir.CostLimit | None:
+    """A limit in whole units; percentages are of the full network. None after an error."""
+    comparison = _comparison(statement.comparison, report)
+    limit = statement.limit
+    if metric == "accuracy":
+        report.error(
+            statement.metric.span, "WZ063", "accuracy is known only after training",
+            "`where` chooses candidates before it; write `subject to accuracy >= …`",
+        )  # fmt: skip
+        return None
+    if isinstance(limit, syntax.RelativeLimit):
+        report.error(
+            limit.span, "WZ063", f"`teacher` limits accuracy, not {metric}",
+            f"write a share of the full network, `{metric} <= 70%`, or a number",
+        )  # fmt: skip
+        return None
+    if limit.unit is not None:
+        report.error(
+            limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {metric}",
+            f"write `{metric} <= 70%` or `{metric} <= 10M`",
+        )  # fmt: skip
+        return None
+    value = decimal_of(limit.number.text)
+    percent = limit.number.text.endswith("%")
+    if not percent and 0 < value < 1:
+        report.error(
+            limit.span, "WZ063", f"{limit.number.text} is less than one of the {metric}",
+            f"write {value * 100:f}% for a share of the full network",
+        )  # fmt: skip
+        return None
+    if comparison is None or full is None:
+        return None
+    if percent:
+        value *= full.params if metric == "params" else full.macs
+    whole = floor(value) if comparison == "<=" else ceil(value)
+    return ir.CostLimit(
+        metric=metric, comparison=comparison, value=min(whole, 2**62), span=statement.span
+    )
+
+
+def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
+    comparison = _comparison(statement.comparison, report)
+    if comparison == "<=":
+        report.error(
+            statement.comparison.span, "WZ065", "an accuracy is a least one",
+            "write `accuracy >= …`",
+        )  # fmt: skip
+        return None
+    limit = statement.limit
+    match limit:
+        case syntax.RelativeLimit(number=None):
+            value: Decimal | None = Decimal(0)
+        case syntax.RelativeLimit(number=syntax.Number() as number):
+            value = _points(number, limit.unit, report)
+        case syntax.PlainLimit(number=number, unit=unit):
+            value = decimal_of(number.text)
+            if unit is not None:
+                report.error(
+                    unit.span, "WZ063", f"`{unit.text}` after an accuracy means nothing",
+                    f"write `accuracy >= {number.text.rstrip('%')}%`, "
+                    f"or `teacher - {number.text.rstrip('%')} points`",
+                )  # fmt: skip
+                return None
+    if value is None or comparison is None:
+        return None
+    if not 0 <= value <= 1:
+        text = limit.number.text if limit.number else "0"
+        by = f"`accuracy >= {text}%`" if 1 < value <= 100 else "80% or 0.8"
+        report.error(
+            limit.span, "WZ062", f"no accuracy can be {text}: it lies between 0 and 1",
+            f"write {by}",
+        )  # fmt: skip
+        return None
+    return ir.AccuracyLimit(
+        value=float(value),
+        below_teacher=isinstance(limit, syntax.RelativeLimit),
+        span=statement.span,
+    )
+
+
+def _points(number: syntax.Number, unit: syntax.Name | None, report: Report) -> Decimal | None:
+    if unit is not None and unit.text in ("points", "point") and "%" not in number.text:
+        return decimal_of(number.text) / 100
+    amount = number.text.rstrip("%")
+    report.error(
+        number.span if unit is None else unit.span, "WZ063",
+        "a distance from the teacher is given in points of accuracy",
+        f"write `teacher - {amount} points`",
+    )  # fmt: skip
+    return None
+
+
+def read_constraints(
+    statements: Iterable[syntax.SpaceStatement],
+    network: Network | None,
+    full: Cost | None,
+    report: Report,
+) -> tuple[ir.Constraint, ...]:
+    """`tie` and `where`, in the order of the file."""
+    constraints: list[ir.Constraint] = []
+    for statement in statements:
+        match statement:
+            case syntax.Tie(patterns=patterns):
+                modules = _several(statement, patterns, network, report)
+                if modules is not None:
+                    constraints.append(ir.Tie(modules=modules, span=statement.span))
+            case syntax.WhereOrder(relation=relation, patterns=patterns):
+                modules = _several(statement, patterns, network, report)
+                match relation.text:
+                    case "nondecreasing" | "nonincreasing" as direction:
+                        if modules is not None:
+                            constraints.append(
+                                ir.Ordered(
+                                    direction=direction, modules=modules, span=statement.span
+                                )
+                            )
+                    case _:
+                        _unknown_relation(relation, report)
+            case syntax.WhereCost():
+                metric = read_metric(statement.metric, report)
+                limit = metric and cost_limit(metric, statement, full, report)
+                if limit:
+                    constraints.append(limit)
+            case _:
+                pass
+    return tuple(constraints)
+
+
+def _unknown_relation(relation: syntax.Name, report: Report) -> None:
+    aliases = {"increasing": "nondecreasing", "ascending": "nondecreasing", "monotone":
+               "nondecreasing", "decreasing": "nonincreasing", "descending": "nonincreasing",
+               "sorted": "nondecreasing"}  # fmt: skip
+    known = ("nondecreasing", "nonincreasing")
+    near = aliases.get(relation.text) or nearest(relation.text, known)
+    report.error(
+        relation.span, "WZ058", f"there is no relation `{relation.text}`",
+        f"did you mean `{near}`?" if near else "there are nondecreasing and nonincreasing",
+    )  # fmt: skip
+
+
+def _several(
+    statement: syntax.Tie | syntax.WhereOrder,
+    patterns: tuple[syntax.Pattern, ...],
+    network: Network | None,
+    report: Report,
+) -> tuple[int, ...] | None:
+    if network is None:
+        return None
+    modules = modules_of(patterns, network, report)
+    if modules is not None and len(modules) < 2:
+        what = "tie" if isinstance(statement, syntax.Tie) else statement.relation.text
+        report.error(
+            statement.span, "WZ048", f"`{what}` needs at least two modules",
+            f"here it has only `{network.modules[modules[0]].name}`",
+        )  # fmt: skip
+        return None
+    return modules
+
+
+def read_objective(
+    goal: syntax.Goal | None,
+    subjects: Iterable[syntax.Subject],
+    space: syntax.SpaceDefinition,
+    full: Cost | None,
+    report: Report,
+    *,
+    complete: bool,
+) -> ir.Objective | None:
+    """None after an error."""
+    limits: list[ir.AccuracyLimit | ir.CostLimit] = []
+    good = True
+    for subject in subjects:
+        metric = read_metric(subject.metric, report)
+        limit: ir.AccuracyLimit | ir.CostLimit | None = None
+        if metric == "accuracy":
+            limit = accuracy_limit(subject, report)
+        elif metric is not None:
+            limit = cost_limit(metric, subject, full, report)
+        good = good and limit is not None
+        limits += [limit] if limit else []
+    if goal is None:
+        if complete:
+            report.error(
+                space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
+                "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+            )  # fmt: skip
+        return None
+    target = read_metric(goal.metric, report)
+    if target is None:
+        return None
+    best = "maximize" if target == "accuracy" else "minimize"
+    if goal.direction != best:
+        report.error(
+            goal.span, "WZ061", f"nobody wants to {goal.direction} {target}",
+            f"write `{best} {target}`",
+        )  # fmt: skip
+        return None
+    if good and complete:
+        _warn_without_limits(goal, target, limits, report)
+    return ir.Objective(target=target, limits=tuple(limits), span=goal.span) if good else None
+
+
+def _warn_without_limits(
+    goal: syntax.Goal,
+    target: Metric,
+    limits: list[ir.AccuracyLimit | ir.CostLimit],
+    report: Report,
+) -> None:
+    """An objective without its other side is met by the first candidate there is."""
+    if target != "accuracy" and not any(isinstance(lm, ir.AccuracyLimit) for lm in limits):
+        report.warn(
+            goal.span, "WZ064", "nothing limits accuracy, so the smallest candidate always wins",
+            "add: subject to accuracy >= teacher - 1.0 points",
+        )  # fmt: skip

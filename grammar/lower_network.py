@@ -1,0 +1,256 @@
+"""Networks: a chain of named modules with plain layers between them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+from wootzc.grammar.arguments import Kind, Parameter, bind
+from wootzc.grammar.lower_body import BodyLowering, Draft, TooLarge, Use, settle_bias
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.values import Value, number_of
+from wootzc.ir.cost import network_cost
+from wootzc.ir.layers import Body
+from wootzc.ir.network import Module, Network, Plain, Segment
+from wootzc.ir.shapes import Shape
+
+MAX_MODULES = 1_000  # of one network
+MAX_SIDE = 4_096  # pixels of an input's side, or channels
+_RESERVED = "plain"  # plain1, plain2, … are the layers outside of modules
+
+
+def _input_shape(value: Value) -> Shape:
+    shape = (value,) if isinstance(value, int) else value
+    if isinstance(shape, tuple) and len(shape) in (1, 3):
+        if all(1 <= size <= MAX_SIDE for size in shape):
+            return shape
+    raise ValueError
+
+
+INPUT = (
+    Parameter(
+        "shape",
+        Kind("height x width x channels, such as 32x32x3, or a number for a vector", _input_shape),
+    ),
+)
+
+
+@dataclass(kw_only=True)
+class _Segments:
+    """Segments as they come; layers wait in `waiting` until a module ends their segment."""
+
+    segments: list[Segment] = field(default_factory=list)
+    waiting: list[Draft] = field(default_factory=list)
+    plain: int = 0
+
+    def module(self, name: str, body: Body, definition: str, span: Span) -> None:
+        self.close()
+        self.segments.append(Module(name=name, body=body, definition=definition, span=span))
+
+    def close(self) -> None:
+        if not self.waiting:
+            return
+        self.plain += 1
+        body = settle_bias(self.waiting)
+        self.waiting = []
+        self.segments.append(Plain(name=f"{_RESERVED}{self.plain}", body=body, span=body[0].span))
+
+
+def lower_network(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Network | None:
+    """The network, or None after errors, all of them reported."""
+    lowering.layers = 0
+    errors = lowering.report.errors
+    try:
+        segments, shape, entering = _segments(definition, lowering)
+    except TooLarge:
+        lowering.report.error(
+            definition.name.span, "WZ025",
+            f"network `{definition.name.text}` is too large when its modules are written out",
+            "it may have at most 20,000 layers, and 32 branches within branches",
+        )  # fmt: skip
+        return None
+    finally:
+        lowering.use = None
+        lowering.depth = 0
+    if shape is None or entering is None or lowering.report.errors > errors:
+        return None
+    network = Network(
+        name=definition.name.text, input=entering, segments=segments, span=definition.name.span
+    )
+    if max(network_cost(network)) > 2**53:
+        lowering.report.error(
+            definition.name.span, "WZ025",
+            f"network `{network.name}` has more parameters or MACs than can be counted",
+            "look for a width or an input size with a digit too many",
+        )  # fmt: skip
+        return None
+    return network
+
+
+def _segments(
+    definition: syntax.NetworkDefinition, lowering: BodyLowering
+) -> tuple[tuple[Segment, ...], Shape | None, Shape | None]:
+    """Segments, the shape that leaves the last and the one that enters the first."""
+    statements = definition.body.statements
+    entering = shape = _read_input(definition, lowering)
+    has_input = bool(statements) and _is_input(statements[0])
+    rest = statements[1:] if has_input else statements
+    names = _Names(rest, lowering)
+    made = _Segments()
+    for statement in rest:
+        use = names.of(statement)
+        if not use:
+            if isinstance(statement, syntax.Call):  # a target was dealt with by `_Names`
+                statement = replace(statement, target=None)
+            drafts, shape = lowering.statement(statement, {}, shape)
+            made.waiting += drafts
+            continue
+        for name, span in use:
+            lowering.use = Use(name, span)
+            drafts, shape = _module_body(statement, lowering, shape)
+            made.module(name, settle_bias(drafts), _definition_of(statement), span)
+            lowering.use = None
+            if shape is None:
+                break  # its twins have the same errors
+    made.close()
+    if not made.segments and shape is not None:
+        lowering.report.error(
+            definition.name.span, "WZ033", f"network `{definition.name.text}` has no layers",
+            "add layers and modules after its input",
+        )  # fmt: skip
+        return (), None, None
+    return tuple(made.segments), shape, entering
+
+
+def _module_body(
+    statement: syntax.Statement, lowering: BodyLowering, shape: Shape | None
+) -> tuple[list[Draft], Shape | None]:
+    if isinstance(statement, syntax.InlineModule):
+        drafts, shape = lowering.block(statement.body, {}, shape)
+        kind = "module `" + statement.name.text + "`"
+    else:
+        assert isinstance(statement, syntax.Call)
+        drafts, shape = lowering.module(statement, {}, shape)
+        kind = "module `" + statement.name.text + "`"
+    if shape is not None and not drafts:
+        lowering.report.error(
+            statement.span, "WZ033", f"{kind} has no layers", "give it layers, or leave it out"
+        )
+        return [], None
+    return drafts, shape
+
+
+def _definition_of(statement: syntax.Statement) -> str:
+    return statement.name.text if isinstance(statement, syntax.Call) else ""
+
+
+def _is_input(statement: syntax.Statement) -> bool:
+    return isinstance(statement, syntax.Call) and statement.name.text == "input"
+
+
+def _read_input(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Shape | None:
+    statements = definition.body.statements
+    first = statements[0] if statements else None
+    broken = f"network {definition.name.text}" in lowering.broken  # its shapes would mislead
+    if isinstance(first, syntax.Call) and first.name.text == "input":
+        values = bind(first.name, INPUT, first.arguments, {}, lowering.report)
+        return None if values is None or broken else values["shape"]
+    if not broken:
+        lowering.report.error(
+            definition.name.span, "WZ031",
+            f"network `{definition.name.text}` does not begin with its input",
+            "let it begin with: input(32x32x3)   // height x width x channels",
+        )  # fmt: skip
+    return None
+
+
+class _Names:
+    """The names of a network's modules: given with `as`, or the definition's with a number."""
+
+    def __init__(self, statements: Iterable[syntax.Statement], lowering: BodyLowering):
+        self.lowering = lowering
+        self.explicit: dict[str, Span] = {}
+        self.numbers: dict[str, int] = {}
+        self.named: dict[int, list[tuple[str, Span]]] = {}
+        for statement in statements:
+            given = list(self._given(statement))
+            self.named[id(statement)] = [
+                (name, span) for name, span in given if self._accept(name, span)
+            ]
+        if len(self.explicit) > MAX_MODULES:
+            raise TooLarge
+
+    def of(self, statement: syntax.Statement) -> list[tuple[str, Span]]:
+        """Names and spans of the modules a statement makes; empty for plain layers."""
+        given = self.named[id(statement)]
+        if given or not isinstance(statement, syntax.Call):
+            return given
+        if statement.name.text not in self.lowering.modules:
+            return []
+        base = statement.name.text
+        number = self.numbers.get(base, 0) + 1
+        while f"{base}{number}" in self.explicit:
+            number += 1
+        self.numbers[base] = number
+        return [(f"{base}{number}", statement.span)]
+
+    def _given(self, statement: syntax.Statement) -> Iterator[tuple[str, Span]]:
+        match statement:
+            case syntax.InlineModule(name=name):
+                yield name.text, name.span
+            case syntax.Call(name=called, target=syntax.Target() as target):
+                if called.text not in self.lowering.modules and called.text in BUILT_IN:
+                    self.lowering.report.error(
+                        target.span, "WZ020",
+                        f"`{called.text}` is a layer; `as` names modules",
+                        f"wrap it: module {target.name.text} {{ {called.text}(…) }}",
+                    )  # fmt: skip
+                elif called.text in self.lowering.modules:
+                    yield from self._targets(target)
+            case _:
+                return
+
+    def _targets(self, target: syntax.Target) -> Iterator[tuple[str, Span]]:
+        if target.numbers is None:
+            yield target.name.text, target.name.span
+            return
+        numbers = number_range(target.numbers)
+        if numbers is None or numbers.stop <= numbers.start:
+            self.lowering.report.error(
+                target.numbers.span, "WZ019",
+                "a range goes from a whole number to one that is not smaller",
+                "write `a[1..3]` for a1, a2 and a3",
+            )  # fmt: skip
+            return
+        if (count := numbers.stop - numbers.start) > MAX_MODULES:
+            self.lowering.report.error(
+                target.numbers.span, "WZ019",
+                f"{count:,} modules are too many; a network has at most {MAX_MODULES:,}",
+            )  # fmt: skip
+            return
+        for number in numbers:
+            yield f"{target.name.text}{number}", target.span
+
+    def _accept(self, name: str, span: Span) -> bool:
+        report = self.lowering.report
+        if name in self.explicit:
+            report.error(
+                span, "WZ021", f"there are two modules `{name}` in this network",
+                "every module needs a name of its own; `as a[1..3]` gives a1, a2, a3",
+            )  # fmt: skip
+            return False
+        if name.startswith(_RESERVED) and name[len(_RESERVED) :].isdigit():
+            report.error(
+                span, "WZ017", f"`{name}` is the name of the layers between modules",
+                "choose a name other than plain1, plain2, …",
+            )  # fmt: skip
+        self.explicit[name] = span
+        return True
+
+
+def number_range(numbers: syntax.NumberSpan) -> range | None:
+    """The whole numbers of `[1..3]`; None where an end is not one."""
+    first, last = number_of(numbers.first.text), number_of(numbers.last.text)
+    if not isinstance(first, int) or not isinstance(last, int):
+        return None
+    return range(first, last + 1)

@@ -1,0 +1,33 @@
+"""Near misses among names, and lists for messages."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """A help line for an unknown name: the nearest known one, or what is known."""
+    known = list(known)
+    near = nearest(name, known)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    if otherwise is not None:
+        return otherwise
+    return f"known here: {', '.join(known)}" if known else None
+
+
+def either(options: Iterable[str], word: str = "or") -> str:
+    """Say "a, b or c"."""
+    *most, last = options
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def quoted(names: Iterable[str], word: str = "and") -> str:
+    """Say "`a`, `b` and `c`"."""
+    return either([f"`{name}`" for name in names], word)

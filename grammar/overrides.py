@@ -1,0 +1,138 @@
+"""`--set KEY=VALUE`: settings that replace those of the file, as if they were written in it.
+
+Each becomes one statement of the language, parsed by the same grammar, so it means the same and
+its mistakes are shown the same way. A space's other statements stay.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from wootzc.diagnostics import Diagnostic, Span
+from wootzc.grammar import syntax
+from wootzc.grammar.lower_space import keyword_of
+from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.parse import parse_statement
+from wootzc.grammar.program import Program
+from wootzc.grammar.report import Report
+
+_WHOLE = (
+    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "tie", "where",
+    "all", "sample", "configs", "minimize", "maximize", "subject", "blocks", "explore", "seed",
+)  # fmt: skip
+_DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
+_SELECTIONS = ("all", "sample", "configs")
+KEEP_COUNT = "0"  # in `sample 0 seed 3`, which `sample.seed=3` stands for
+_GOALS = ("minimize", "maximize")
+
+
+def apply_overrides(program: Program, overrides: Mapping[str, str], report: Report) -> None:
+    """Change every space of `program`."""
+    for key, value in overrides.items():
+        statement = _statement(key.strip(), value.strip(), program, report)
+        if statement is None:
+            continue
+        for name, space in program.spaces.items():
+            program.spaces[name] = replace(space, statements=_applied(space.statements, statement))
+
+
+def _statement(
+    key: str, value: str, program: Program, report: Report
+) -> syntax.SpaceStatement | None:
+    head, dot, setting = key.partition(".")
+    shown = f"--set {key}"
+    if head not in _WHOLE or (dot and head not in _DOTTED):
+        program.sources[shown] = f"{key}={value}"
+        report.error(
+            Span(shown, 0, len(key)), "WZ078", f"there is nothing to set called `{key}`",
+            did_you_mean(key, (*_WHOLE, *(f"{h}.steps" for h in _DOTTED[2:5])),
+                         "keys are statements of a space, such as sample, data or teacher.steps"),
+        )  # fmt: skip
+        return None
+    text = _written(head, setting, value) if dot else _written_whole(head, value)
+    program.sources[shown] = text
+    statement = parse_statement(text, shown)
+    if isinstance(statement, Diagnostic):
+        report.add(statement)
+        return None
+    return statement
+
+
+def _written(head: str, setting: str, value: str) -> str:
+    """The statement that `finetune.batch=32` stands for."""
+    if head == "data":
+        return f'data "" {{ {setting} {value} }}'
+    if head == "sample":
+        return f"sample {KEEP_COUNT} {setting} {'by ' if setting == 'stratified' else ''}{value}"
+    if setting == "crop":
+        return f"{head} {{ crop({value}) }}"
+    return f"{head} {{ {setting} {value} }}"
+
+
+def _written_whole(head: str, value: str) -> str:
+    quoted = f'"{value}"'
+    match head:
+        case "data" if not value.startswith('"') and "(" not in value:
+            return f"data {quoted}"
+        case "teacher" if not value.startswith(("{", "from")):
+            return f"teacher from {value if value.startswith(chr(34)) else quoted}"
+        case "configs" if not value.startswith(("{", "from")):
+            return f"configs from {value if value.startswith(chr(34)) else quoted}"
+        case "rates" if not value.startswith("{"):
+            return f"rates {{ {value} }}"
+        case "subject" if not value.startswith("to "):
+            return f"subject to {value}"
+        case "all":
+            return "all"
+        case _:
+            return f"{head} {value}"
+
+
+def _applied(
+    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement
+) -> tuple[syntax.SpaceStatement, ...]:
+    """The statements with `new` in place of what it replaces, or at the end."""
+    keyword = keyword_of(new)
+    rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
+    old = [s for s in statements if keyword_of(s) in rivals]
+    merged = _merged(old[0], new) if old else new
+    result: list[syntax.SpaceStatement] = []
+    for statement in statements:
+        if statement not in old:
+            result.append(statement)
+        elif statement is old[0]:
+            result.append(merged)
+    return tuple(result) if old else (*statements, merged)
+
+
+def _merged(old: syntax.SpaceStatement, new: syntax.SpaceStatement) -> syntax.SpaceStatement:
+    """Blocks keep the settings that the new statement does not name."""
+    match old, new:
+        case syntax.Data(), syntax.Data():
+            options = _settings(old.options, new.options)
+            if not new.path.value:  # only options were set
+                return replace(old, options=options)
+            return replace(new, options=options)
+        case syntax.Stage(), syntax.Stage():
+            return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
+        case syntax.Augment(), syntax.Augment():
+            return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
+        case (
+            syntax.Teacher(source=syntax.Settings() as before),
+            syntax.Teacher(source=syntax.Settings() as after),
+        ):
+            return replace(new, source=_settings(before, after) or after)
+        case syntax.Sample(), syntax.Sample():
+            kinds = {type(option) for option in new.options}
+            kept = tuple(o for o in old.options if type(o) not in kinds)
+            count = old.count if new.count.text == KEEP_COUNT else new.count
+            return replace(new, count=count, options=(*kept, *new.options))
+        case _:
+            return new
+
+
+def _settings(old: syntax.Settings | None, new: syntax.Settings | None) -> syntax.Settings | None:
+    if old is None or new is None:
+        return new or old
+    names = {setting.name.text for setting in new.settings}
+    kept = tuple(s for s in old.settings if s.name.text not in names)
+    return replace(new, settings=(*kept, *new.settings))

@@ -1,0 +1,99 @@
+"""Patterns → modules: which modules `a*`, `a1..b3` or `a[1..3]` stand for."""
+
+import re
+from collections.abc import Iterable
+
+from wootzc.grammar import syntax
+from wootzc.grammar.lower_network import number_range
+from wootzc.grammar.names import nearest
+from wootzc.grammar.report import Report
+from wootzc.ir.network import Network
+
+
+def modules_of(
+    patterns: Iterable[syntax.Pattern], network: Network, report: Report
+) -> tuple[int, ...] | None:
+    """Positions of modules, each once, in the order of the patterns. None after an error."""
+    found: list[int] = []
+    good = True
+    for pattern in patterns:
+        positions = _modules_of(pattern, network, report)
+        good = good and positions is not None
+        found += [p for p in positions or () if p not in found]
+    return tuple(found) if good else None
+
+
+def _modules_of(
+    pattern: syntax.Pattern, network: Network, report: Report
+) -> tuple[int, ...] | None:
+    names = [module.name for module in network.modules]
+    if pattern.last is not None:
+        ends = [_end(end, names, network, report) for end in (pattern.glob, pattern.last)]
+        if ends[0] is None or ends[1] is None:
+            return None
+        if ends[0] > ends[1]:
+            report.error(
+                pattern.span, "WZ046",
+                f"`{pattern.last.text}` comes before `{pattern.glob.text}` in the network",
+                f"write `{pattern.last.text}..{pattern.glob.text}`",
+            )  # fmt: skip
+            return None
+        return tuple(range(ends[0], ends[1] + 1))
+    if pattern.numbers is not None:
+        numbers = number_range(pattern.numbers)
+        if numbers is None or numbers.stop <= numbers.start or numbers.stop > 10**6:
+            report.error(
+                pattern.numbers.span, "WZ046", "a range goes from a whole number to a larger one",
+                "write `a[1..3]` for a1, a2 and a3",
+            )  # fmt: skip
+            return None
+        wanted = {f"{pattern.glob.text}{number}" for number in numbers}
+        missing = sorted(wanted - set(names))
+        if missing:
+            _no_match(missing[0], pattern, names, network, report)
+            return None
+        return tuple(i for i, name in enumerate(names) if name in wanted)
+    expression = (
+        re.escape(re.sub(r"\*+", "*", pattern.glob.text)).replace(r"\*", ".*").replace(r"\?", ".")
+    )
+    found = tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
+    if not found:
+        _no_match(pattern.glob.text, pattern, names, network, report)
+        return None
+    return found
+
+
+def _end(end: syntax.Name, names: list[str], network: Network, report: Report) -> int | None:
+    if end.text in names:
+        return names.index(end.text)
+    _no_match(end.text, end, names, network, report)
+    return None
+
+
+def _no_match(
+    text: str,
+    place: syntax.Pattern | syntax.Name,
+    names: list[str],
+    network: Network,
+    report: Report,
+) -> None:
+    plain = {s.name for s in network.segments} - set(names)
+    near = nearest(text.strip("*?"), names)
+    if text in plain:
+        help = "layers outside of modules are never pruned: put them into a module"
+    elif near is not None and "*" not in text:
+        help = f"did you mean `{near}`?"
+    elif names:
+        help = f"its modules are {listing(names)}"
+    else:
+        help = "it has no modules: only layers inside of modules are pruned"
+    report.error(
+        place.span, "WZ040", f"`{text}` matches no module of network `{network.name}`", help
+    )
+
+
+def listing(names: list[str], most: int = 12) -> str:
+    """Names for a message; the middle of a long list is left out."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 2])}, … {names[-1]}"

@@ -1,0 +1,160 @@
+"""A file with everything it includes: one table of modules, networks and spaces."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from wootzc.diagnostics import Span, place
+from wootzc.grammar import syntax
+from wootzc.grammar.names import nearest
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.parse import parse
+from wootzc.grammar.report import Report
+
+MAX_FILES = 200
+
+
+@dataclass(kw_only=True)
+class Program:
+    """`spaces` are those of the main file; `broken` names what syntax errors left incomplete:
+    "basic" (a module), "network digits_net", "space digits".
+    """
+
+    modules: dict[str, syntax.ModuleDefinition] = field(default_factory=dict)
+    networks: dict[str, syntax.NetworkDefinition] = field(default_factory=dict)
+    spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    incomplete: bool = False  # definitions may be missing: unknown names may be none
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def load(text: str, path: str, report: Report) -> Program:
+    """Parse a file and all it includes."""
+    program = Program()
+    _load(text, path, program, report, chain=())
+    return program
+
+
+def _load(text: str, path: str, program: Program, report: Report, chain: tuple[str, ...]) -> None:
+    if text.startswith("\ufeff"):
+        text = " " + text[1:]  # a byte order mark; every other character keeps its place
+    program.sources[path] = text
+    parsed = parse(text, path)
+    for diagnostic in parsed.diagnostics:
+        report.add(diagnostic)
+    if parsed.tree is None:
+        program.incomplete = True
+        return
+    for item in parsed.tree.items:
+        holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
+        match item:
+            case syntax.Include():
+                _include(item, path, program, report, (*chain, _identity(path)))
+            case syntax.ModuleDefinition(name=name):
+                _define(item, "module", program.modules, program, report)
+                program.broken |= {name.text} if holes else set()
+            case syntax.NetworkDefinition(name=name):
+                _define(item, "network", program.networks, program, report)
+                program.broken |= {f"network {name.text}"} if holes else set()
+            case syntax.SpaceDefinition(name=name):
+                if not chain:
+                    _define(item, "space", program.spaces, program, report)
+                program.broken |= {f"space {name.text}"} if holes else set()
+    items = [item.span for item in parsed.tree.items]
+    for hole in parsed.holes:  # a definition may have gone with it
+        program.incomplete |= not any(s.start <= hole.start < s.end for s in items)
+
+
+Definition = TypeVar(
+    "Definition", syntax.ModuleDefinition, syntax.NetworkDefinition, syntax.SpaceDefinition
+)
+
+
+def _define(
+    item: Definition, kind: str, table: dict[str, Definition], program: Program, report: Report
+) -> None:
+    name = item.name
+    if name.text in table:
+        first = table[name.text].name.span
+        line, _ = place(first, program.sources[first.file])
+        where = f"line {line}" if first.file == name.span.file else f"{first.file}, line {line}"
+        report.error(
+            name.span, "WZ016", f"there is another {kind} `{name.text}` in {where}",
+            "rename one of them",
+        )  # fmt: skip
+        return
+    if kind == "module" and name.text in BUILT_IN:
+        report.error(
+            name.span, "WZ017", f"`{name.text}` is a built-in layer, so no module can have its name",
+            f"rename it, `my_{name.text}` say",
+        )  # fmt: skip
+        return
+    table[name.text] = item
+
+
+def _include(
+    item: syntax.Include, path: str, program: Program, report: Report, chain: tuple[str, ...]
+) -> None:
+    target = resolve(item.path.value, path)
+    identity = _identity(target)
+    if identity in chain:
+        names = " → ".join(os.path.basename(p) for p in (*chain[chain.index(identity) :], identity))
+        report.error(
+            item.span, "WZ009", f"the files include each other in a circle: {names}",
+            "move what both need into a file of its own",
+        )  # fmt: skip
+        return
+    if identity in {_identity(known) for known in program.sources}:
+        return  # two ways to one file
+    if len(program.sources) >= MAX_FILES:
+        report.error(item.span, "WZ008", f"more than {MAX_FILES} files are included")
+        return
+    text = _read(target, item, report)
+    if text is None:
+        program.incomplete = True
+        return
+    _load(text, target, program, report, chain)
+
+
+def _read(target: str, item: syntax.Include, report: Report) -> str | None:
+    span, shown = item.path.span, item.path.value
+    try:
+        with open(target, encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        folder = os.path.dirname(target) or "."
+        files = [f for f in _listing(folder) if f.endswith(".wz")]
+        near = nearest(os.path.basename(target), files)
+        report.error(
+            span, "WZ008", f"there is no file `{shown}`",
+            f"did you mean `{near}`?" if near
+            else f"paths are relative to the file that includes them: looked for {target}",
+        )  # fmt: skip
+    except UnicodeDecodeError as error:
+        report.error(
+            span, "WZ008", f"`{shown}` is not text in UTF-8 (byte {error.start})",
+            "save the file as UTF-8",
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        report.error(span, "WZ008", f"can't read `{shown}`: {reason}")
+    return None
+
+
+def _listing(folder: str) -> Iterable[str]:
+    try:
+        return os.listdir(folder)
+    except (OSError, ValueError):
+        return ()
+
+
+def _identity(path: str) -> str:
+    return os.path.realpath(path) if "\0" not in path else path
+
+
+def resolve(target: str, file: str) -> str:
+    """A path written in `file`: relative to its folder, where `file` is a real one."""
+    if os.path.isabs(target) or not os.path.isfile(file):
+        return target
+    return os.path.normpath(os.path.join(os.path.dirname(file), target))

@@ -1,0 +1,194 @@
+"""Rates: which module may be pruned how far, and by which criterion."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.patterns import listing, modules_of
+from wootzc.grammar.report import Report
+from wootzc.grammar.values import number_of
+from wootzc.ir.coupling import Coupling, couple
+from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.prune import kept_widths
+from wootzc.ir.space import Criterion
+
+CRITERIA: tuple[str, ...] = get_args(Criterion)
+MAX_RATES = 256  # a candidate holds rate positions as uint8
+_ALIASES = {"l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
+            "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale"}  # fmt: skip
+
+RateSpans = Mapping[float, Span]  # rates with the places where they stand
+
+
+@dataclass(kw_only=True)
+class ModuleRates:
+    """What the statements say of one module; `rates` of None: whatever `configs` lists."""
+
+    rates: RateSpans | None
+    criterion: Criterion
+    span: Span  # the prune statement that decides
+
+
+@dataclass(kw_only=True)
+class SpaceRates:
+    """`of_module` holds pruned modules only, by position."""
+
+    of_module: dict[int, ModuleRates] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
+
+
+def read_rate(number: syntax.Number, report: Report) -> float | None:
+    value = float(number_of(number.text))
+    if 0 <= value < 1:
+        return value
+    text = number.text
+    if value == 1:
+        help = "a rate of 100% would remove every filter; the largest rates are just below"
+    elif value < 100 and "%" not in text:
+        help = f"did you mean {text}%? Rates are percentages or fractions"
+    else:
+        help = "a rate is the fraction of filters removed: 30% or 0.3"
+    report.error(
+        number.span, "WZ041", f"the rate {text} is not in the range from 0 to below 1", help
+    )
+    return None
+
+
+def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
+    """The rates of a list; None after an error."""
+    found: dict[float, Span] = {}
+    good = True
+    for number in rates.rates:
+        value = read_rate(number, report)
+        if value is None:
+            good = False
+        elif value in found:
+            report.warn(
+                number.span, "WZ053", f"the rate {number.text} stands twice in this list",
+                "remove one of them",
+            )  # fmt: skip
+        else:
+            found[value] = number.span
+    if not rates.rates:
+        report.error(
+            rates.span, "WZ044", "this list of rates is empty", "write `rates { 0, 30%, 50% }`"
+        )
+        return None
+    if len(found) > MAX_RATES - 1:
+        report.error(
+            rates.span, "WZ052", f"{len(found)} rates are too many; at most 255 can be told apart",
+            "leave out rates that hardly differ",
+        )  # fmt: skip
+        return None
+    return found if good else None
+
+
+def read_prunes(
+    prunes: Sequence[syntax.Prune],
+    keeps: Iterable[syntax.Keep],
+    default: RateSpans | None,
+    network: Network,
+    report: Report,
+) -> SpaceRates | None:
+    """Later `prune` statements overrule earlier ones; `keep` overrules all. None after an error."""
+    result = SpaceRates()
+    owner: dict[int, syntax.Prune] = {}
+    good = True
+    for prune in prunes:
+        positions = modules_of(prune.patterns, network, report)
+        rates = read_rates(prune.rates, report) if prune.rates else default
+        criterion = _criterion(prune.criterion, report)
+        if positions is None or criterion is None or (prune.rates and rates is None):
+            good = False
+            continue
+        for position in positions:
+            owner[position] = prune
+            result.of_module[position] = ModuleRates(
+                rates=rates, criterion=criterion, span=prune.span
+            )
+    for keep in keeps:
+        positions = modules_of(keep.patterns, network, report)
+        good = good and positions is not None
+        result.kept |= set(positions or ())
+    for position in result.kept:
+        result.of_module.pop(position, None)
+    if not good:
+        return None
+    for prune in prunes:
+        if not any(owner[position] is prune for position in result.of_module):
+            report.warn(
+                prune.span, "WZ053", "this `prune` has no effect",
+                "a later `prune` or a `keep` names all of its modules; remove one of them",
+            )  # fmt: skip
+    return result
+
+
+def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+    if name is None:
+        return "l1"
+    if name.text in CRITERIA:
+        criterion: Any = name.text
+        return criterion  # type: ignore[no-any-return]
+    near = _ALIASES.get(name.text)
+    report.error(
+        name.span, "WZ058", f"there is no criterion `{name.text}`",
+        f"did you mean `{near}`?" if near else did_you_mean(name.text, CRITERIA),
+    )  # fmt: skip
+    return None
+
+
+def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
+    """Every pruned module has filters to remove, and keeps some at each of its rates."""
+    shapes = [
+        (segment, shape)
+        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+        if isinstance(segment, Module)
+    ]
+    couplings: dict[Any, Coupling] = {}
+    for position, of_module in sorted(rates.of_module.items()):
+        module, shape = shapes[position]
+        key = (module.body, shape)
+        if key not in couplings:
+            couplings[key] = couple(module.body, shape)
+        coupling = couplings[key]
+        if all(group.whole for group in coupling.groups):
+            report.error(
+                of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
+                f"the layers that make a module's output stay whole, so give `{module.name}` "
+                f"an inner convolution, or add: keep {module.name}",
+            )  # fmt: skip
+            continue
+        _check_widths(module, coupling, of_module, report)
+
+
+def _check_widths(
+    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+) -> None:
+    seen: dict[tuple[int, ...], float] = {}
+    for rate, span in sorted((of_module.rates or {}).items()):
+        widths = kept_widths(coupling, rate)
+        if 0 in widths:
+            group = coupling.groups[widths.index(0)]
+            parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
+            report.error(
+                span, "WZ042",
+                f"the rate {rate:g} leaves no filter in module `{module.name}`, "
+                f"whose smallest layer has {group.width}{parts}",
+                "use a smaller rate, widen the layer, or give these modules rates of their own: "
+                f"prune {module.name} by l1 rates {{ 0, 30% }}",
+            )  # fmt: skip
+        elif widths in seen:
+            report.warn(
+                span, "WZ059",
+                f"the rates {seen[widths]:g} and {rate:g} make the same module `{module.name}`",
+                "its layers are too narrow to tell them apart; candidates would be tried twice",
+            )  # fmt: skip
+        seen.setdefault(widths, rate)
+
+
+def no_prune_help(network: Network) -> str:
+    names = [module.name for module in network.modules]
+    return f"add: prune * by l1   // or some of {listing(names)}"

@@ -1,0 +1,97 @@
+"""Which candidates are tried: all | sample | configs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wootzc.grammar import syntax
+from wootzc.grammar.configs import MAX_MISTAKES, ListedRow
+from wootzc.grammar.limits import read_metric
+from wootzc.grammar.report import Report
+from wootzc.grammar.values import number_of
+from wootzc.ir.array import Array
+from wootzc.ir.network import Network
+from wootzc.ir.space import All, Listed, Sample
+
+MAX_SAMPLE = 1_000_000
+MAX_SEED = 2**32 - 1
+
+
+def read_seed(number: syntax.Number, report: Report) -> int:
+    value = number_of(number.text)
+    if isinstance(value, int) and 0 <= value <= MAX_SEED:
+        return value
+    report.error(
+        number.span, "WZ071", f"a seed is a whole number from 0 to {MAX_SEED}, not {number.text}",
+        "write `seed 1`",
+    )  # fmt: skip
+    return 0
+
+
+def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sample | None:
+    """Without a seed of its own a sample follows the space's."""
+    count = number_of(sample.count.text)
+    if not isinstance(count, int) or not 1 <= count <= MAX_SAMPLE:
+        report.error(
+            sample.count.span, "WZ071",
+            f"a sample is a whole number from 1 to {MAX_SAMPLE:,}, not {sample.count.text}",
+            "write `sample 500 seed 1`",
+        )  # fmt: skip
+        return None
+    seed = default_seed
+    stratified: Any = None
+    seen: set[type] = set()
+    for option in sample.options:
+        if type(option) in seen:
+            report.error(option.span, "WZ045", "this option of `sample` is given twice")
+        seen.add(type(option))
+        match option:
+            case syntax.SampleSeed(number=number):
+                seed = read_seed(number, report)
+            case syntax.Stratified(metric=name):
+                stratified = read_metric(name, report)
+                if stratified == "accuracy":
+                    report.error(
+                        name.span, "WZ063", "accuracy is known only after training",
+                        "write `stratified by params` or `stratified by macs`",
+                    )  # fmt: skip
+                if stratified in (None, "accuracy"):
+                    return None
+    return Sample(count=count, seed=seed, stratified=stratified, span=sample.span)
+
+
+def listed(
+    rows: Sequence[ListedRow],
+    rates: tuple[float, ...],
+    choices: Sequence[tuple[int, ...]],
+    network: Network,
+    span: Any,
+    report: Report,
+) -> Listed | None:
+    """Rows as rate positions; rates that a module may not have are reported."""
+    mistakes = 0
+    position: Mapping[float, int] = {rate: index for index, rate in enumerate(rates)}
+    matrix = np.zeros((len(rows), len(choices)), dtype=np.uint8)
+    for index, row in enumerate(rows):
+        for module, rate in enumerate(row.rates):
+            if position.get(rate) in choices[module]:
+                matrix[index, module] = position[rate]
+                continue
+            mistakes += 1
+            if mistakes <= MAX_MISTAKES:
+                name = network.modules[module].name
+                report.error(
+                    row.span, "WZ049",
+                    f"{row.place} gives module `{name}` the rate {rate:g}, "
+                    f"which it may not have",
+                    _allowed(name, choices[module], rates),
+                )  # fmt: skip
+            break
+    return None if mistakes else Listed(rows=Array(matrix), span=span)
+
+
+def _allowed(name: str, choices: tuple[int, ...], rates: tuple[float, ...]) -> str:
+    if choices == (0,):
+        return f"no `prune` names `{name}`, or a `keep` does, so its rate is 0"
+    return f"its rates are {', '.join(f'{rates[c]:g}' for c in choices)}; change `rates` or the row"

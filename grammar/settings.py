@@ -1,0 +1,74 @@
+"""Blocks of settings, `{ steps 600; batch 64 }`: known names, each once, each with its value."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from wootzc.grammar import syntax
+from wootzc.grammar.arguments import Kind
+from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.report import Report
+from wootzc.grammar.values import Value, evaluate, source_text
+
+
+def read_settings(
+    settings: syntax.Settings,
+    known: Sequence[str],
+    block: str,
+    report: Report,
+    hints: Mapping[str, str] | None = None,
+) -> Iterator[syntax.Setting]:
+    """The settings of a block that it really has; others and repetitions are reported."""
+    seen: set[str] = set()
+    for setting in settings.settings:
+        name = setting.name
+        if name.text not in known:
+            hint = (hints or {}).get(name.text)
+            listing = f"`{block}` has the settings {', '.join(known)}"
+            report.error(
+                name.span, "WZ070", f"`{block}` has no setting `{name.text}`",
+                f"write `{hint}`" if hint else did_you_mean(name.text, known, listing),
+            )  # fmt: skip
+        elif name.text in seen:
+            report.error(
+                setting.span, "WZ077", f"`{name.text}` is given twice", "remove one of them"
+            )
+        else:
+            seen.add(name.text)
+            yield setting
+
+
+def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
+    """The checked value of a setting; None after an error."""
+    name = setting.name.text
+    value, shown = _given(setting, report)
+    if value is None:
+        if shown is None:
+            report.error(
+                setting.span, "WZ079", f"`{name}` needs a value: {kind.expects}",
+                f"write the value after it: `{name} …`",
+            )  # fmt: skip
+        return None
+    try:
+        return kind.read(value)
+    except ValueError:
+        report.error(
+            setting.span, "WZ071", f"`{name}` must be {kind.expects}, not `{shown}`",
+            f"write it as `{name} …`",
+        )  # fmt: skip
+        return None
+
+
+def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str | None]:
+    """The value of `steps 600` or `crop(4)`, and its text; (None, None) where there is none."""
+    if setting.arguments:
+        expression: syntax.Expression = setting.arguments[0].value
+        if len(setting.arguments) > 1 or setting.arguments[0].name is not None:
+            return (), "several values"
+    elif isinstance(setting.value, syntax.Invoke):
+        word = setting.value.name.text
+        return ((), f"{word}(…)") if setting.value.arguments else (word, word)
+    elif setting.value is None:
+        return None, None
+    else:
+        expression = setting.value
+    return evaluate(expression, {}, report), source_text(expression)

@@ -1,0 +1,221 @@
+"""Lark's parse tree → the syntax tree. One method per grammar rule, in the grammar's order."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lark import Token, Transformer, v_args
+from lark.tree import Meta
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+
+Node = TypeVar("Node")
+
+
+@v_args(inline=True, meta=True)
+class ToSyntax(Transformer[Token, Any]):
+    """Children arrive transformed; `None` stands for an optional part that is not there."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.path = path
+
+    def node(self, make: Callable[..., Node], meta: Meta, **fields: Any) -> Node:
+        span = Span(self.path) if meta.empty else Span(self.path, meta.start_pos, meta.end_pos)
+        return make(span=span, **fields)
+
+    # files
+
+    def file(self, meta: Meta, *items: Any) -> syntax.File:
+        return self.node(syntax.File, meta, items=items)
+
+    def include(self, meta: Meta, path: Any) -> syntax.Include:
+        return self.node(syntax.Include, meta, path=path)
+
+    def module(self, meta: Meta, name: Any, parameters: Any, body: Any) -> syntax.ModuleDefinition:
+        return self.node(
+            syntax.ModuleDefinition, meta, name=name, parameters=parameters or (), body=body
+        )
+
+    def network(self, meta: Meta, name: Any, body: Any) -> syntax.NetworkDefinition:
+        return self.node(syntax.NetworkDefinition, meta, name=name, body=body)
+
+    def space(
+        self, meta: Meta, name: Any, network: Any, *statements: Any
+    ) -> syntax.SpaceDefinition:
+        return self.node(
+            syntax.SpaceDefinition, meta, name=name, network=network, statements=statements
+        )
+
+    def parameters(self, meta: Meta, *parameters: Any) -> tuple[syntax.Parameter, ...]:
+        return parameters
+
+    def parameter(self, meta: Meta, name: Any, default: Any) -> syntax.Parameter:
+        return self.node(syntax.Parameter, meta, name=name, default=default)
+
+    # modules and networks
+
+    def body(self, meta: Meta, *statements: Any) -> syntax.Block:
+        return self.node(syntax.Block, meta, statements=statements)
+
+    def call(self, meta: Meta, name: Any, arguments: Any, target: Any) -> syntax.Call:
+        return self.node(syntax.Call, meta, name=name, arguments=arguments, target=target)
+
+    def target(self, meta: Meta, name: Any, numbers: Any) -> syntax.Target:
+        return self.node(syntax.Target, meta, name=name, numbers=numbers)
+
+    def branch(self, meta: Meta, name: Any, arguments: Any, *arms: Any) -> syntax.Branches:
+        return self.node(syntax.Branches, meta, name=name, arguments=arguments, arms=arms)
+
+    def inline_module(self, meta: Meta, name: Any, body: Any) -> syntax.InlineModule:
+        return self.node(syntax.InlineModule, meta, name=name, body=body)
+
+    def arguments(self, meta: Meta, *arguments: Any) -> tuple[syntax.Argument, ...]:
+        return arguments
+
+    def argument(self, meta: Meta, name: Any, value: Any) -> syntax.Argument:
+        return self.node(syntax.Argument, meta, name=name, value=value)
+
+    def binary(self, meta: Meta, left: Any, operator: Token, right: Any) -> syntax.Binary:
+        return self.node(syntax.Binary, meta, operator=str(operator), left=left, right=right)
+
+    def negative(self, meta: Meta, minus: Token, operand: Any) -> syntax.Negative:
+        return self.node(syntax.Negative, meta, operand=operand)
+
+    # spaces
+
+    def data(self, meta: Meta, source: Any, options: Any) -> syntax.Data:
+        kind, path = source
+        return self.node(syntax.Data, meta, kind=kind, path=path, options=options)
+
+    def plain_source(self, meta: Meta, path: Any) -> Any:
+        return None, path
+
+    def named_source(self, meta: Meta, kind: Any, path: Any) -> Any:
+        return kind, path
+
+    def augment(self, meta: Meta, settings: Any) -> syntax.Augment:
+        return self.node(syntax.Augment, meta, settings=settings)
+
+    def teacher(self, meta: Meta, source: Any) -> syntax.Teacher:
+        return self.node(syntax.Teacher, meta, source=source)
+
+    def stage(self, meta: Meta, name: Token, settings: Any) -> syntax.Stage:
+        return self.node(syntax.Stage, meta, name=str(name), settings=settings)
+
+    def settings(self, meta: Meta, *settings: Any) -> syntax.Settings:
+        return self.node(syntax.Settings, meta, settings=settings)
+
+    def setting(self, meta: Meta, name: Any, detail: Any) -> syntax.Setting:
+        called = isinstance(detail, tuple)
+        return self.node(
+            syntax.Setting,
+            meta,
+            name=name,
+            arguments=detail if called else None,
+            value=None if called else detail,
+        )
+
+    negative_number = negative
+
+    def invoke(self, meta: Meta, name: Any, arguments: Any) -> syntax.Invoke:
+        return self.node(syntax.Invoke, meta, name=name, arguments=arguments)
+
+    def rates(self, meta: Meta, rates: Any) -> syntax.Rates:
+        return self.node(syntax.Rates, meta, rates=rates.rates)
+
+    def list_of_rates(self, meta: Meta, *rates: Any) -> syntax.Rates:
+        return self.node(syntax.Rates, meta, rates=rates)
+
+    def prune(self, meta: Meta, patterns: Any, criterion: Any, rates: Any) -> syntax.Prune:
+        return self.node(syntax.Prune, meta, patterns=patterns, criterion=criterion, rates=rates)
+
+    def keep(self, meta: Meta, patterns: Any) -> syntax.Keep:
+        return self.node(syntax.Keep, meta, patterns=patterns)
+
+    def tie(self, meta: Meta, patterns: Any) -> syntax.Tie:
+        return self.node(syntax.Tie, meta, patterns=patterns)
+
+    def where_order(self, meta: Meta, relation: Any, patterns: Any) -> syntax.WhereOrder:
+        return self.node(syntax.WhereOrder, meta, relation=relation, patterns=patterns)
+
+    def where_cost(self, meta: Meta, metric: Any, comparison: Any, limit: Any) -> syntax.WhereCost:
+        return self.node(syntax.WhereCost, meta, metric=metric, comparison=comparison, limit=limit)
+
+    def patterns(self, meta: Meta, *patterns: Any) -> tuple[syntax.Pattern, ...]:
+        return patterns
+
+    def pattern(self, meta: Meta, glob: Any, end: Any) -> syntax.Pattern:
+        if isinstance(end, syntax.NumberSpan):
+            return self.node(syntax.Pattern, meta, glob=glob, numbers=end)
+        return self.node(syntax.Pattern, meta, glob=glob, last=end)
+
+    def span_of_numbers(self, meta: Meta, first: Any, last: Any) -> syntax.NumberSpan:
+        return self.node(syntax.NumberSpan, meta, first=first, last=last)
+
+    def all(self, meta: Meta) -> syntax.All:
+        return self.node(syntax.All, meta)
+
+    def sample(self, meta: Meta, count: Any, *options: Any) -> syntax.Sample:
+        return self.node(syntax.Sample, meta, count=count, options=options)
+
+    def stratified(self, meta: Meta, metric: Any) -> syntax.Stratified:
+        return self.node(syntax.Stratified, meta, metric=metric)
+
+    def sample_seed(self, meta: Meta, number: Any) -> syntax.SampleSeed:
+        return self.node(syntax.SampleSeed, meta, number=number)
+
+    def configs_file(self, meta: Meta, path: Any) -> syntax.Configs:
+        return self.node(syntax.Configs, meta, source=path)
+
+    def configs_rows(self, meta: Meta, *rows: Any) -> syntax.Configs:
+        return self.node(syntax.Configs, meta, source=rows)
+
+    def row(self, meta: Meta, *rates: Any) -> syntax.Row:
+        return self.node(syntax.Row, meta, rates=rates)
+
+    def minimize(self, meta: Meta, metric: Any) -> syntax.Goal:
+        return self.node(syntax.Goal, meta, direction="minimize", metric=metric)
+
+    def maximize(self, meta: Meta, metric: Any) -> syntax.Goal:
+        return self.node(syntax.Goal, meta, direction="maximize", metric=metric)
+
+    def subject(self, meta: Meta, metric: Any, comparison: Any, limit: Any) -> syntax.Subject:
+        return self.node(syntax.Subject, meta, metric=metric, comparison=comparison, limit=limit)
+
+    def plain_limit(self, meta: Meta, number: Any, unit: Any) -> syntax.PlainLimit:
+        return self.node(syntax.PlainLimit, meta, number=number, unit=unit)
+
+    def relative_limit(
+        self, meta: Meta, minus: Any = None, number: Any = None, unit: Any = None
+    ) -> syntax.RelativeLimit:
+        return self.node(syntax.RelativeLimit, meta, number=number, unit=unit)
+
+    def blocks(self, meta: Meta, value: Any) -> syntax.Choice:
+        return self.node(syntax.Choice, meta, setting="blocks", value=value)
+
+    def explore(self, meta: Meta, value: Any) -> syntax.Choice:
+        return self.node(syntax.Choice, meta, setting="explore", value=value)
+
+    def seed(self, meta: Meta, number: Any) -> syntax.Seed:
+        return self.node(syntax.Seed, meta, number=number)
+
+    # leaves
+
+    def name(self, meta: Meta, token: Token) -> syntax.Name:
+        return self.node(syntax.Name, meta, text=str(token))
+
+    glob = name
+    comparison = name
+
+    def word(self, meta: Meta, token: Token) -> syntax.Word:
+        return self.node(syntax.Word, meta, text=str(token))
+
+    def number(self, meta: Meta, token: Token) -> syntax.Number:
+        return self.node(syntax.Number, meta, text=str(token))
+
+    def shape(self, meta: Meta, token: Token) -> syntax.Shape:
+        return self.node(syntax.Shape, meta, text=str(token))
+
+    def text(self, meta: Meta, token: Token) -> syntax.Text:
+        return self.node(syntax.Text, meta, value=token[1:-1])
