@@ -88,5 +88,5 @@ def _beyond_limits(space: Space, costs: Costs) -> Exception:
         for metric, cost in ranges.items()
     )
     return fail(
-        "WZ065", f"no candidate has {shown}, as the objective asks", help, space.objective.span
+        "WZ066", f"no candidate has {shown}, as the objective asks", help, space.objective.span
     )
