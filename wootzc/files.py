@@ -1,8 +1,12 @@
-"""Writing files so that a reader, or the next run, sees all of one or nothing."""
+"""Files that are whole or not there at all, and reading them back."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from wootzc.diagnostics import fail
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -21,3 +25,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a result folder. Raises `WootzError` naming what is missing or damaged."""
+    try:
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fail(
+            "WZ145", f"{path} is missing", "give the folder that `wootzc build` wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
+    return loaded

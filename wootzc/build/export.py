@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wootzc.build.verify import load_best, load_json
-from wootzc.files import write_atomically
+from wootzc.build.verify import load_best
+from wootzc.files import load_json, write_atomically
 
 
 def export_result(folder: Path, form: str, out: Path) -> list[Path]:

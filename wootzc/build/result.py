@@ -33,6 +33,7 @@ from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
+from wootzc.ir.space import CostLimit
 from wootzc.ir.text import print_plan
 from wootzc.ir.widths import module_widths
 
@@ -54,6 +55,7 @@ def summarize(
         "network": space.network.name,
         "modules": [module.name for module in space.network.modules],
         "objective": _objective_text(plan, found),
+        "baseline": space.blocks == "none",
         "objective_met": found.best.met,
         "target_accuracy": found.target,
         "teacher": {
@@ -205,6 +207,11 @@ def _example(network: Network, weights: Weights, dataset: Dataset) -> bytes:
 def _objective_text(plan: Plan, found: Found) -> str:
     objective = plan.space.objective
     verb = "maximize" if objective.target == "accuracy" else "minimize"
-    if found.target is None:
-        return f"{verb} {objective.target}"
-    return f"{verb} {objective.target}, accuracy >= {found.target:.2%}"
+    limits = [
+        f"{limit.metric} {limit.comparison} {limit.value:,}"
+        for limit in objective.limits
+        if isinstance(limit, CostLimit)
+    ]
+    if found.target is not None:
+        limits.insert(0, f"accuracy >= {found.target:.2%}")
+    return ", ".join([f"{verb} {objective.target}", *limits])

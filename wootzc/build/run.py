@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wootzc.backends.data import check_fits, load
+from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import configure
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.jobs import Jobs, Outcome
@@ -88,6 +88,7 @@ def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
     with events.stage("data"):
         dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
         check_fits(dataset, space.network.input, _outputs(space))
+        _need_images(dataset)
     events.emit(
         "data_loaded",
         source=dataset.source,
@@ -122,6 +123,16 @@ def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, flo
         jobs.test(jobs.teacher_key, network, teacher.weights),
         jobs.test(best_key, pruned, found.weights),
     )
+
+
+def _need_images(dataset: Dataset) -> None:
+    for name in ("train", "validation", "test"):
+        if not len(getattr(dataset, name)):
+            raise fail(
+                "WZ147",
+                f"the {name} part of {dataset.source} is empty",
+                "give it a share of the images: data … { validation 15%; test 15% }",
+            )
 
 
 def _image_shape(space: Space) -> tuple[int, int, int]:

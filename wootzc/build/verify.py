@@ -1,7 +1,6 @@
 """Verify a result folder: reload everything from disk and replay the stored images."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,12 @@ from wootzc.backends.flax.train import predict
 from wootzc.backends.flax.weights import check_fits, read
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
+from wootzc.files import load_json
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.units import percent
 
 TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
-
-
-def load_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a result folder. Raises `WootzError` naming what is missing or damaged."""
-    try:
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise fail(
-            "WZ145", f"{path} is missing", "give the folder that `wootzc build` wrote"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
-    return loaded
 
 
 def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:

@@ -126,9 +126,8 @@ def report(folder: Path, out: Path | None) -> None:
       wootzc report build/digits
     """
     from wootzc.build.report import report_html
-    from wootzc.build.verify import load_json
     from wootzc.driver import compile
-    from wootzc.files import write_atomically
+    from wootzc.files import load_json, write_atomically
 
     target = out or folder / "report.html"
     plan = compile(folder / "plan.wzir", ())
