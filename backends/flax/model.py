@@ -194,19 +194,20 @@ class Structure:
     def module(self, values: Values) -> SegmentNet:
         """The module object that holds `values`."""
         state = nnx.from_flat_state(
-            (("layers", *name.split("/")), value) for name, value in values.items()
+            (("layers", *name.split("/")), jnp.asarray(value))  # or nnx writes into NumPy's memory
+            for name, value in values.items()
         )
         return nnx.merge(self.graph, state)
 
-    def evaluate(self, values: Values, x: jax.Array) -> jax.Array:
-        return self.module(values)(x)
+    def evaluate(self, values: Values, x: Array) -> jax.Array:
+        return self.module(values)(jnp.asarray(x))
 
     def train(
-        self, values: Values, x: jax.Array, keys: jax.Array
+        self, values: Values, x: Array, keys: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """What leaves the segment in training mode, and its new running statistics."""
         module = self.module(values)
-        y = module(x, train=True, keys=keys)
+        y = module(jnp.asarray(x), train=True, keys=keys)
         _, state = nnx.split(module)
         return y, {
             name: variable[...]

@@ -49,7 +49,13 @@ class Devices:
         if self.count == 1:
             # A copy of our own: steps give their buffers away, and NumPy's may be borrowed.
             return jax.tree.map(lambda a: jax.numpy.array(a, copy=True), tree)
-        return jax.tree.map(lambda a: np.broadcast_to(a, (self.count, *np.shape(a))), tree)
+        mesh = jax.sharding.Mesh(jax.local_devices()[: self.count], (AXIS,))
+        along = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+
+        def copied(array: NDArray[Any]) -> jax.Array:
+            return jax.device_put(np.broadcast_to(array, (self.count, *np.shape(array))), along)
+
+        return jax.tree.map(copied, tree)
 
     def first(self, tree: Tree) -> Tree:
         """The inverse of `replicate`: NumPy arrays of the first device."""

@@ -223,5 +223,6 @@ def update(recipe: Recipe, params: Values, moments: Any, gradients: Values) -> t
 
 def clipped(gradients: Trees, limit: float) -> Trees:
     """All gradients scaled so that their joint norm is at most `limit`."""
-    scale = jnp.minimum(1.0, limit / (optax.global_norm(gradients) + 1e-12))
+    norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradients)))
+    scale = jnp.minimum(1.0, limit / (norm + 1e-12))
     return jax.tree.map(lambda g: g * scale, gradients)

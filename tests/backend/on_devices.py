@@ -1,0 +1,104 @@
+"""Run by test_devices.py: train, distil and train blocks on N devices; save every figure."""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from wootzc.backends.data import Dataset, Split
+from wootzc.backends.data.images import Stored
+from wootzc.backends.flax.parallel import all_devices, training_devices
+from wootzc.backends.flax.train import BlockJob, evaluate, predict, train, train_blocks
+from wootzc.backends.flax.weights import initial_weights, save
+from wootzc.backends.slicing import prune_weights
+from wootzc.ir.layers import Activation, Branch, Conv, Dense, Dropout, GlobalPool, Norm
+from wootzc.ir.network import Module, Network, Plain
+from wootzc.ir.recipe import Augment, Optimizer, Recipe
+
+
+def part(count: int) -> Split:
+    rng = np.random.default_rng(count)
+    labels = rng.integers(0, 3, count).astype(np.int32)
+    images = rng.normal(size=(count, 4, 4, 2)) + labels[:, None, None, None]
+    return Split(
+        images=Stored(images.astype(np.float32)),
+        rows=np.arange(count),
+        labels=labels,
+        mean=np.zeros(2, np.float32),
+        std=np.ones(2, np.float32),
+    )
+
+
+count, out = int(sys.argv[1]), Path(sys.argv[2])
+assert jax.local_device_count() == all_devices().count == count
+assert training_devices(16).count == count
+assert training_devices(12).count == {1: 1, 8: 6}[count]
+
+residual = Branch(join="add", arms=((Conv(width=4), Norm(), Activation(), Conv(width=4)), ()))
+network = Network(
+    name="tiny",
+    input=(4, 4, 2),
+    segments=(
+        Plain(name="plain1", body=(Conv(width=4), Norm())),
+        Module(name="m1", body=(residual, Norm(), Activation())),
+        Plain(name="plain2", body=(GlobalPool(), Dropout(rate=0.2), Dense(width=3))),
+    ),
+)
+dataset = Dataset(
+    train=part(50),
+    validation=part(13),
+    test=part(9),
+    classes=("a", "b", "c"),
+    shape=(4, 4, 2),
+    fingerprint="",
+    mean=np.zeros(2, np.float32),
+    std=np.ones(2, np.float32),
+    source="",
+)
+sgd = Optimizer(learning_rate=0.05, options=(("momentum", 0.9),))
+augment = Augment(flip=True, crop=1)
+start = initial_weights(network, seed=0)
+teacher = train(
+    network,
+    start,
+    dataset,
+    Recipe(steps=6, batch=16, optimizer=sgd, every=3, clip=1.0),
+    augment,
+    seed=1,
+    strategy="loop",
+)
+distil = Recipe(steps=4, batch=12, optimizer=sgd, every=4, distill=0.5)
+strategy = "scan" if count > 1 else "loop"
+student = train(
+    network,
+    start,
+    dataset,
+    distil,
+    augment,
+    seed=2,
+    teacher=(network, teacher.weights),
+    strategy=strategy,  # type: ignore[arg-type]
+)
+sliced = prune_weights(network, teacher.weights, [0.5], ["l1"])
+job = BlockJob(
+    start=0, rates=(0.5,), weights={n: v for n, v in sliced.items() if n.startswith("m1/")}
+)
+(block,) = train_blocks(
+    network, teacher.weights, [job], dataset, Recipe(steps=4, batch=16), augment, seed=3
+)
+figures = [
+    evaluate(network, teacher.weights, dataset.test),
+    teacher.accuracy,
+    student.accuracy,
+    *(look.loss or 0 for look in teacher.history),
+    block.loss_first,
+    block.loss_last,
+]
+logits = predict(network, start, dataset.test.batch(np.arange(9)).images)
+save(
+    out,
+    {f"trained:{name}": value for name, value in student.weights.items()}
+    | {f"block:{name}": value for name, value in block.weights.items()}
+    | {"figures": np.array(figures, np.float32), "logits": logits},
+)

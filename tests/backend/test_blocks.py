@@ -1,0 +1,126 @@
+"""Block training: only the block moves, towards the teacher, whoever else is in flight."""
+
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax import blocks as flight
+from wootzc.backends.flax.batches import Progress
+from wootzc.backends.flax.train import BlockJob, evaluate, train, train_blocks
+from wootzc.backends.flax.weights import check_fits, initial_weights
+from wootzc.backends.parameters import Weights
+from wootzc.backends.slicing import prune_weights
+from wootzc.ir.layers import Activation, Conv, Dropout, Norm
+from wootzc.ir.network import Network, Plain
+from wootzc.ir.prune import prune_network
+from wootzc.ir.recipe import Augment, Optimizer, Recipe
+
+Teacher: TypeAlias = tuple[Network, Weights]
+RECIPE = Recipe(steps=12, batch=32, optimizer=Optimizer(learning_rate=0.05), every=5)
+CROP = Augment(crop=1)
+
+
+@pytest.fixture(scope="module")
+def teacher(zoo: dict[str, Network], dataset: Dataset) -> Teacher:
+    """m1, a plain segment, m2, m3; trained a little. m1 and m3 differ in shape, m3 is m4's twin."""
+    first, m1, m2, m3, last = zoo["residual"].segments
+    between = Plain(
+        name="plain3", body=(Conv(width=6, kernel=(1, 1)), Norm(), Dropout(rate=0.2), Activation())
+    )
+    m4 = replace(m3, name="m4")
+    network = replace(zoo["residual"], segments=(first, m1, between, m2, m3, m4, last))
+    recipe = Recipe(steps=40, batch=32, every=40, optimizer=Optimizer(learning_rate=0.05))
+    start = initial_weights(network, seed=0)
+    return network, train(network, start, dataset, recipe, seed=0).weights
+
+
+def job(teacher: Teacher, start: int, *rates: float) -> BlockJob:
+    network, weights = teacher
+    all_rates = [0.0] * len(network.modules)
+    all_rates[start : start + len(rates)] = rates
+    sliced = prune_weights(network, weights, all_rates, ["l1"] * len(all_rates))
+    names = {module.name for module in network.modules[start : start + len(rates)]}
+    own = {name: value for name, value in sliced.items() if name.split("/")[0] in names}
+    return BlockJob(start=start, rates=rates, weights=own)
+
+
+def test_every_weight_of_a_block_moves_and_its_loss_falls(
+    teacher: Teacher, dataset: Dataset
+) -> None:
+    network, weights = teacher
+    before = {name: value.copy() for name, value in weights.items()}
+    jobs = [job(teacher, 0, 0.5), job(teacher, 0, 0.3, 0.5), job(teacher, 2, 0.5)]
+    kept = [{name: value.copy() for name, value in one.weights.items()} for one in jobs]
+    said: list[Progress] = []
+    trained = train_blocks(
+        network, weights, jobs, dataset, RECIPE, CROP, seed=1, progress=said.append
+    )
+    for one, start, result in zip(jobs, kept, trained, strict=True):
+        assert result.weights.keys() == one.weights.keys()
+        assert result.steps == 12
+        assert result.loss_last < result.loss_first
+        for name, value in result.weights.items():
+            assert value.shape == start[name].shape
+            assert not np.array_equal(value, start[name]), name
+            np.testing.assert_array_equal(one.weights[name], start[name])  # given ones stay
+    for name in weights:
+        np.testing.assert_array_equal(weights[name], before[name])
+    assert [p.step for p in said] == [5, 10, 12]
+    assert all(p.loss is not None for p in said)
+
+
+def test_the_first_loss_is_the_distance_to_the_teacher(teacher: Teacher, dataset: Dataset) -> None:
+    """At rate 0 a block in training mode differs from the teacher by its batch statistics alone."""
+    network, weights = teacher
+    whole, pruned = train_blocks(
+        network, weights, [job(teacher, 0, 0.0), job(teacher, 0, 0.7)], dataset, RECIPE, seed=1
+    )
+    assert 0 < whole.loss_first < 0.5 * pruned.loss_first
+
+
+def test_blocks_do_not_depend_on_who_flies_along(teacher: Teacher, dataset: Dataset) -> None:
+    network, weights = teacher
+    jobs = [job(teacher, 0, 0.5, 0.5), job(teacher, 1, 0.5), job(teacher, 2, 0.5, 0.3)]
+    together = train_blocks(network, weights, jobs, dataset, RECIPE, CROP, seed=1)
+    for one, expected in zip(jobs, together, strict=True):
+        (alone,) = train_blocks(network, weights, [one], dataset, RECIPE, CROP, seed=1)
+        assert alone.loss_first == expected.loss_first
+        assert alone.loss_last == expected.loss_last
+        for name, value in alone.weights.items():
+            np.testing.assert_array_equal(value, expected.weights[name], err_msg=name)
+
+
+def test_equal_shaped_blocks_share_one_compiled_step(teacher: Teacher, dataset: Dataset) -> None:
+    network, weights = teacher
+    recipe = replace(RECIPE, steps=2)
+    flight._compiled.cache_clear()
+    train_blocks(
+        network, weights, [job(teacher, 2, 0.5), job(teacher, 3, 0.5)], dataset, recipe, seed=1
+    )
+    assert flight._compiled.cache_info().currsize == 1
+    train_blocks(network, weights, [job(teacher, 2, 0.3)], dataset, recipe, seed=1)
+    assert flight._compiled.cache_info().currsize == 2
+
+
+def test_assembled_blocks_beat_inherited_weights(teacher: Teacher, dataset: Dataset) -> None:
+    network, weights = teacher
+    rates = (0.7, 0.7, 0.7, 0.7)
+    jobs = [job(teacher, start, 0.7) for start in range(4)]
+    recipe = replace(RECIPE, steps=60)
+    trained = train_blocks(network, weights, jobs, dataset, recipe, seed=1)
+    small = prune_network(network, rates)
+    inherited = prune_weights(network, weights, rates, ["l1"] * 4)
+    assembled = dict(inherited)
+    for block in trained:
+        assembled |= block.weights
+    check_fits(small, assembled)
+    plain = evaluate(small, inherited, dataset.validation)
+    assert evaluate(small, assembled, dataset.validation) > plain + 0.1
+
+
+def test_no_blocks_no_work(teacher: Teacher, dataset: Dataset) -> None:
+    network, weights = teacher
+    assert train_blocks(network, weights, [], dataset, RECIPE, seed=0) == []

@@ -1,0 +1,53 @@
+"""Eight devices must do what one does. Their number is fixed when JAX starts: hence a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wootzc.backends.flax.parallel import Devices, training_devices
+from wootzc.backends.flax.weights import read
+
+SCRIPT = Path(__file__).with_name("on_devices.py")
+
+
+def on(devices: int, out: Path) -> Path:
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-W", "error", str(SCRIPT), str(devices), str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_eight_devices_equal_one(tmp_path: Path) -> None:
+    one = read(on(1, tmp_path / "one.safetensors"))
+    eight = read(on(8, tmp_path / "eight.safetensors"))
+    assert one.keys() == eight.keys()
+    assert {name.split(":")[0] for name in one} == {"trained", "block", "figures", "logits"}
+    for name in one:
+        np.testing.assert_allclose(eight[name], one[name], rtol=2e-3, atol=2e-3, err_msg=name)
+
+
+def test_arrays_survive_the_way_to_the_device_and_back() -> None:
+    devices = Devices(1)
+    tree = ({"a": np.arange(3.0)},)
+    np.testing.assert_array_equal(devices.first(devices.replicate(tree))[0]["a"], tree[0]["a"])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_spreading_cuts_the_batch_in_order(axis: int) -> None:
+    array = np.arange(2 * 12 * 3).reshape(2, 12, 3) if axis else np.arange(12 * 3).reshape(12, 3)
+    spread = Devices(4).spread(array, axis)
+    assert spread.shape[0] == 4
+    np.testing.assert_array_equal(np.concatenate(list(spread), axis=axis), array)
+
+
+def test_every_batch_size_has_devices() -> None:
+    assert training_devices(7).count in {1, 7}
+    assert training_devices(1).count == 1

@@ -1,0 +1,204 @@
+"""Layers against arithmetic written out in NumPy, and what compiled functions are keyed by."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.model import ACTIVATIONS, SegmentNet, structure, structures
+from wootzc.backends.parameters import Weights, parameters
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Norm,
+    Pool,
+)  # fmt: skip
+from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.shapes import Shape, resolved_padding, shape_after, window_of
+
+Array = NDArray[Any]
+
+
+def run(layer: Layer, x: Array, values: Weights | None = None) -> Array:
+    own = {f"0/{name}": value for name, value in (values or {}).items()}
+    return np.asarray(structure((layer,), x.shape[1:]).evaluate(own, x))
+
+
+def images(*shape: int) -> Array:
+    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+
+
+def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
+    """[batch, out height, out width, kh, kw, channels]: the pixels that each output sees."""
+    padding = resolved_padding(layer.padding, x.shape[1:3], window_of(layer), layer.stride)
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
+    height, width, _ = shape_after(layer, x.shape[1:])
+    kh, kw = layer.size if isinstance(layer, Pool) else layer.kernel
+    dh, dw = (1, 1) if isinstance(layer, Pool) else layer.dilation
+    out = np.empty((len(x), height, width, kh, kw, x.shape[-1]))
+    for i, j, a, b in itertools.product(range(height), range(width), range(kh), range(kw)):
+        out[:, i, j, a, b] = padded[:, i * layer.stride[0] + a * dh, j * layer.stride[1] + b * dw]
+    return out
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv(width=5),
+        Conv(width=5, stride=(2, 2), bias=True),
+        Conv(width=4, kernel=(2, 4), stride=(2, 1)),
+        Conv(width=4, padding="valid", dilation=(2, 1)),
+        Conv(width=4, padding=((0, 1), (2, 0)), stride=(3, 2)),
+        Conv(width=6, groups=2, bias=True),
+    ],
+    ids=repr,
+)
+def test_convolution_is_a_sum_over_windows(layer: Conv) -> None:
+    x = images(2, 7, 6, 4)
+    kernel = images(*layer.kernel, 4 // layer.groups, layer.width)
+    bias = images(layer.width)
+    seen = windows(layer, x, 0)
+    parts = zip(
+        np.split(seen, layer.groups, axis=-1), np.split(kernel, layer.groups, axis=-1), strict=True
+    )
+    expected = np.concatenate([np.einsum("nijabc,abco->nijo", s, k) for s, k in parts], axis=-1)
+    values = {"kernel": kernel} | ({"bias": bias} if layer.bias else {})
+    expected = expected + bias if layer.bias else expected
+    np.testing.assert_allclose(run(layer, x, values), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolution_keeps_channels_apart(stride: int) -> None:
+    layer = DepthwiseConv(stride=(stride, stride), bias=True)
+    x, kernel, bias = images(2, 5, 6, 3), images(3, 3, 1, 3), images(3)
+    expected = np.einsum("nijabc,abc->nijc", windows(layer, x, 0), kernel[:, :, 0]) + bias
+    got = run(layer, x, {"kernel": kernel, "bias": bias})
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", ((1, 0), (0, 1))])
+def test_pools_leave_padding_out(padding: Any) -> None:
+    x = images(2, 7, 5, 3) - 3  # mostly below zero: a padded zero would win or pull
+    for kind, pool in (("max", np.nanmax), ("avg", np.nanmean)):
+        layer = Pool(kind=kind, size=(3, 2), stride=(2, 2), padding=padding)  # type: ignore[arg-type]
+        expected = pool(windows(layer, x, np.nan), axis=(3, 4))
+        np.testing.assert_allclose(run(layer, x), expected, rtol=1e-5)
+
+
+def test_norm_uses_running_figures_when_evaluated_and_the_batch_when_trained() -> None:
+    layer = Norm(epsilon=1e-3, momentum=0.8)
+    x = images(4, 3, 3, 2) * 2 + 1
+    scale, bias, mean, var = images(4, 2)
+    var = np.abs(var)
+    values = {"scale": scale, "bias": bias, "mean": mean, "var": var}
+    expected = (x - mean) / np.sqrt(var + 1e-3) * scale + bias
+    np.testing.assert_allclose(run(layer, x, values), expected, rtol=1e-4, atol=1e-5)
+
+    own = {f"0/{name}": value for name, value in values.items()}
+    keys = jax.random.split(jax.random.key(0), 4)
+    y, moved = structure((layer,), (3, 3, 2)).train(own, x, keys)
+    batch_mean, batch_var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = (x - batch_mean) / np.sqrt(batch_var + 1e-3) * scale + bias
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
+    assert moved.keys() == {"0/mean", "0/var"}
+    np.testing.assert_allclose(moved["0/mean"], 0.8 * mean + 0.2 * batch_mean, rtol=1e-4)
+    np.testing.assert_allclose(moved["0/var"], 0.8 * var + 0.2 * batch_var, rtol=1e-4)
+
+
+def test_layers_without_weights() -> None:
+    x = images(2, 3, 4, 2)
+    np.testing.assert_allclose(run(GlobalPool(), x), x.mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(run(GlobalPool(kind="max"), x), x.max((1, 2)))
+    assert run(GlobalPool(keep_dims=True), x).shape == (2, 1, 1, 2)
+    np.testing.assert_array_equal(run(Flatten(), x), x.reshape(2, -1))
+    np.testing.assert_array_equal(run(Dropout(rate=0.5), x), x)
+    np.testing.assert_allclose(run(Activation(kind="relu6"), 9 * x), np.clip(9 * x, 0, 6))
+    np.testing.assert_allclose(run(Activation(kind="tanh"), x), np.tanh(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_every_activation_keeps_the_shape(kind: Any) -> None:
+    assert run(Activation(kind=kind), images(1, 2, 2, 3)).shape == (1, 2, 2, 3)
+
+
+def test_joins() -> None:
+    x = images(2, 3, 3, 2)
+    double = (Branch(join="add", arms=((), ())),)
+    for join, expected in (
+        ("add", 3 * x),
+        ("concat", np.concatenate([2 * x, x], axis=-1)),
+        ("scale", 2 * x * x),
+    ):
+        branch = Branch(join=join, arms=(double, ()))  # type: ignore[arg-type]
+        np.testing.assert_allclose(run(branch, x), expected, rtol=1e-6)
+    pooled = Branch(join="scale", arms=((), (GlobalPool(keep_dims=True),)))
+    np.testing.assert_allclose(run(pooled, x), x * x.mean((1, 2), keepdims=True), rtol=1e-5)
+
+
+def test_dense() -> None:
+    x, kernel, bias = images(4, 5), images(5, 3), images(3)
+    got = run(Dense(width=3), x, {"kernel": kernel, "bias": bias})
+    np.testing.assert_allclose(got, x @ kernel + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_goes_by_the_samples_own_key() -> None:
+    x = np.ones((8, 40, 40, 2), np.float32)
+    keys = jax.random.split(jax.random.key(0), 8)
+    drop = structure((Dropout(rate=0.25),), (40, 40, 2))
+    y, _ = drop.train({}, x, keys)
+    values, counts = np.unique(np.asarray(y), return_counts=True)
+    np.testing.assert_allclose(values, [0, 1 / 0.75])
+    assert counts[0] / y.size == pytest.approx(0.25, abs=0.02)
+    assert not np.array_equal(y[0], y[1])
+    half, _ = drop.train({}, x[4:], keys[4:])
+    np.testing.assert_array_equal(half, y[4:])
+
+
+def test_shapes_are_those_of_the_ir(
+    any_network: Network, random_weights: Callable[[Network], Weights]
+) -> None:
+    weights = random_weights(any_network)
+    logits = predict(any_network, weights, images(5, *any_network.input), batch=4)
+    assert logits.shape == (5, *segment_shapes(any_network)[-1])
+    assert np.isfinite(logits).all()
+
+
+def test_arrays_of_a_module_object_are_those_of_the_ir(any_network: Network) -> None:
+    for segment, shape in zip(any_network.segments, segment_shapes(any_network), strict=False):
+
+        def build(body: Body = segment.body, shape: Shape = shape) -> SegmentNet:
+            return SegmentNet(body, shape, axis_name=None, rngs=nnx.Rngs(0))
+
+        state = nnx.to_flat_state(nnx.split(nnx.eval_shape(build))[1])
+        found = {f"{path[1]}/{path[2]}": leaf.shape for path, leaf in state}
+        assert found == parameters(segment.body, shape)
+
+
+def test_equal_segments_are_one_structure(zoo: dict[str, Network]) -> None:
+    first, second = zoo["residual"], zoo["dropout"]
+    assert structures(first)[1] is structures(second)[1]
+    assert structures(first)[1] is not structures(first)[3]
+
+
+def test_nothing_in_a_structure_has_a_name_or_an_identity(zoo: dict[str, Network]) -> None:
+    body = zoo["dropout"].segments[1].body
+    graph = structure(body, (6, 6, 6)).graph
+    structure.cache_clear()
+    again = structure(body, (6, 6, 6)).graph
+    assert again is not graph
+    assert again == graph
+    assert hash(again) == hash(graph)

@@ -1,0 +1,120 @@
+"""A pruned network must compute what the full one computes with those filters silenced."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import cycle, islice
+
+import numpy as np
+import pytest
+
+from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.weights import check_fits
+from wootzc.backends.importance import kept_filters
+from wootzc.backends.parameters import Weights, count_parameters, segment_weights
+from wootzc.backends.slicing import prune_weights
+from wootzc.ir.cost import network_cost
+from wootzc.ir.coupling import Channels, couple
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Norm, walk
+from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.prune import prune_network
+from wootzc.ir.space import Criterion
+
+Random = Callable[[Network], Weights]
+
+
+def silenced(
+    network: Network, weights: Weights, rates: list[float], criterion: Criterion
+) -> Weights:
+    """The full network's weights with every removed channel held at zero, layer by layer."""
+    masked = {name: value.copy() for name, value in weights.items()}
+    by_module = iter(rates)
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        if not isinstance(segment, Module):
+            continue
+        coupling = couple(segment.body, shape)
+        own = segment_weights(weights, segment.name)
+        kept = kept_filters(segment.body, coupling, own, next(by_module), criterion, segment.name)
+
+        def gone(channels: Channels) -> list[int]:
+            removed, offset = [], 0
+            for group in channels:
+                width = coupling.groups[group].width  # noqa: B023
+                removed += [offset + i for i in range(width) if i not in kept[group]]  # noqa: B023
+                offset += width
+            return removed
+
+        for path, layer in walk(segment.body):
+            match layer:
+                case Conv() | Dense() | DepthwiseConv():
+                    silent, parameters = gone(coupling.outputs[path]), ("kernel", "bias")
+                case Norm():
+                    silent, parameters = gone(coupling.outputs[path]), ("scale", "bias")
+                case _:
+                    continue
+            for parameter in parameters:
+                if (name := f"{segment.name}/{path}/{parameter}") in masked:
+                    masked[name][..., silent] = 0
+    return masked
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.75])
+def test_pruned_equals_masked(any_network: Network, random_weights: Random, rate: float) -> None:
+    weights = random_weights(any_network)
+    count = len(any_network.modules)
+    rates = list(islice(cycle([rate, 0.5]), count))
+    small = prune_network(any_network, tuple(rates))
+    sliced = prune_weights(any_network, weights, rates, ["l1"] * count)
+    check_fits(small, sliced)
+    assert count_parameters(sliced) == network_cost(small).params
+    assert network_cost(small).params < network_cost(any_network).params
+    images = np.random.default_rng(3).normal(size=(4, 6, 6, 2)).astype(np.float32)
+    masked = silenced(any_network, weights, rates, "l1")
+    expected = predict(any_network, masked, images, batch=4)
+    assert not np.allclose(expected, predict(any_network, weights, images, batch=4), atol=1e-2)
+    np.testing.assert_allclose(
+        predict(small, sliced, images, batch=4), expected, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_at_rate_zero_nothing_changes_bit_for_bit(
+    any_network: Network, random_weights: Random
+) -> None:
+    weights = random_weights(any_network)
+    count = len(any_network.modules)
+    assembled = prune_weights(any_network, weights, [0.0] * count, ["l1"] * count)
+    assert prune_network(any_network, (0.0,) * count) == any_network
+    images = np.random.default_rng(3).normal(size=(4, 6, 6, 2)).astype(np.float32)
+    np.testing.assert_array_equal(
+        predict(any_network, assembled, images, batch=4),
+        predict(any_network, weights, images, batch=4),
+    )
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "bn_scale", "geometric_median", "random"])
+def test_every_criterion_fits(
+    zoo: dict[str, Network], random_weights: Random, criterion: Criterion
+) -> None:
+    network = zoo["residual"]
+    rates = [0.5, 0.25, 0.7]
+    sliced = prune_weights(network, random_weights(network), rates, [criterion] * 3)
+    check_fits(prune_network(network, tuple(rates)), sliced)
+
+
+def test_a_modules_slice_does_not_depend_on_the_others(
+    zoo: dict[str, Network], random_weights: Random
+) -> None:
+    network, weights = zoo["residual"], random_weights(zoo["residual"])
+    one = prune_weights(network, weights, [0.5, 0, 0], ["l1"] * 3)
+    all_ = prune_weights(network, weights, [0.5, 0.5, 0.5], ["l1"] * 3)
+    for name in one:
+        if name.startswith("m1/"):
+            np.testing.assert_array_equal(one[name], all_[name])
+
+
+def test_choosing_and_slicing_need_no_jax() -> None:
+    code = (
+        "import sys, wootzc.backends.slicing, wootzc.backends.importance, "
+        "wootzc.backends.flax.weights; assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,199 @@
+"""Training loops: they learn, stop when they should, and give the same numbers every way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax.batches import Progress
+from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy
+from wootzc.backends.flax.train import Trained, evaluate, predict, train
+from wootzc.backends.flax.weights import initial_weights
+from wootzc.backends.parameters import Weights
+from wootzc.diagnostics import WootzError
+from wootzc.ir.network import Network
+from wootzc.ir.recipe import Augment, Optimizer, Recipe
+
+SGD = Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),))
+RECIPE = Recipe(steps=40, batch=32, optimizer=SGD, every=10)
+
+
+def close(one: Weights, other: Weights, tolerance: float) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_allclose(
+            one[name], other[name], rtol=tolerance, atol=tolerance, err_msg=name
+        )
+
+
+@pytest.fixture
+def network(zoo: dict[str, Network]) -> Network:
+    return zoo["dropout"]
+
+
+@pytest.fixture
+def start(network: Network) -> Weights:
+    return initial_weights(network, seed=0)
+
+
+def test_training_learns_and_repeats_itself_bit_for_bit(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    augment = Augment(flip=True, crop=1)
+    said: list[Progress] = []
+    one = train(network, start, dataset, RECIPE, augment, seed=3, progress=said.append)
+    two = train(network, start, dataset, RECIPE, augment, seed=3)
+    assert one.accuracy > 0.8 > 0.6 > one.history[0].accuracy
+    assert one.reason == "steps"
+    assert one.steps == 40
+    assert [look.step for look in one.history] == [0, 10, 20, 30, 40]
+    assert one.history[0].loss is None
+    assert [p.step for p in said] == [0, 10, 20, 30, 40]
+    assert said[-1].accuracy == one.history[-1].accuracy
+    assert one.history == two.history
+    close(one.weights, two.weights, 0)
+    assert evaluate(network, one.weights, dataset.validation) == one.accuracy
+    other = train(network, start, dataset, RECIPE, augment, seed=4)
+    assert not np.array_equal(other.weights["plain1/0/kernel"], one.weights["plain1/0/kernel"])
+
+
+@pytest.mark.parametrize("strategy", ["loop", "scan"])
+def test_every_strategy_gives_the_same_numbers(
+    network: Network, start: Weights, dataset: Dataset, strategy: Strategy
+) -> None:
+    recipe = replace(RECIPE, steps=12, every=12, weight_decay=1e-3)
+    guide = (network, initial_weights(network, seed=9))
+    recipe = replace(recipe, distill=0.5, temperature=2.0)
+
+    def run(strategy: Strategy) -> Trained:
+        return train(
+            network,
+            start,
+            dataset,
+            recipe,
+            Augment(crop=1),
+            seed=3,
+            teacher=guide,
+            strategy=strategy,
+        )
+
+    expected = run("segments")
+    got = run(strategy)
+    losses = [look.loss for look in got.history[1:]]
+    assert losses == pytest.approx([look.loss for look in expected.history[1:]], rel=1e-4)
+    close(got.weights, expected.weights, 2e-3)
+
+
+def test_the_strategy_goes_by_the_platform() -> None:
+    one = Devices(1)
+    assert choose_strategy(one, RECIPE, "gpu") == "scan"
+    assert choose_strategy(one, RECIPE, "cpu") == "segments"
+    assert choose_strategy(one, replace(RECIPE, steps=10_000), "cpu") == "loop"
+    assert choose_strategy(one, replace(RECIPE, clip=1.0), "cpu") == "loop"
+    assert choose_strategy(Devices(8), RECIPE, "cpu") == "loop"
+
+
+def test_segments_refuse_to_clip(network: Network, start: Weights, dataset: Dataset) -> None:
+    with pytest.raises(ValueError, match="clip"):
+        train(network, start, dataset, replace(RECIPE, clip=1.0), seed=0, strategy="segments")
+
+
+def test_clipping_holds_the_first_step_back(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    recipe = Recipe(steps=1, batch=32, optimizer=Optimizer(learning_rate=1.0), clip=0.01)
+    trained = train(network, start, dataset, recipe, seed=0)
+    moved = [
+        np.sum((trained.weights[n] - start[n]) ** 2)
+        for n in start
+        if not n.endswith(("mean", "var"))
+    ]
+    assert trained.step == 1
+    assert np.sqrt(sum(moved)) == pytest.approx(0.01, rel=1e-2)
+
+
+def test_a_target_stops_at_the_first_look_that_meets_it(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    trained = train(network, start, dataset, RECIPE, seed=3, target=0.7)
+    assert trained.reason == "target"
+    assert trained.accuracy >= 0.7
+    assert all(look.accuracy < 0.7 for look in trained.history[:-1])
+    again = train(network, trained.weights, dataset, RECIPE, seed=3, target=0.7)
+    assert (again.reason, again.steps, len(again.history)) == ("target", 0, 1)
+    close(again.weights, trained.weights, 0)
+
+
+def test_patience_counts_looks_without_a_better_accuracy(
+    zoo: dict[str, Network], dataset: Dataset
+) -> None:
+    network = zoo["bare"]  # without norms nothing at all moves at rate 0
+    still = Optimizer(name="sgd", learning_rate=0.0)
+    recipe = replace(RECIPE, optimizer=still, patience=2, every=5)
+    start = initial_weights(network, seed=0)
+    trained = train(network, start, dataset, recipe, seed=3)
+    assert trained.reason == "patience"
+    assert [look.step for look in trained.history] == [0, 5, 10]
+    assert (trained.steps, trained.step) == (10, 10)
+    close(trained.weights, start, 0)
+
+
+def test_the_best_look_is_kept_and_of_equals_the_later(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    trained = train(network, start, dataset, replace(RECIPE, every=4), seed=3)
+    best = max(look.accuracy for look in trained.history)
+    assert trained.accuracy == best
+    assert trained.step == max(look.step for look in trained.history if look.accuracy == best)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_best_so_far(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    wild = Optimizer(name="sgd", learning_rate=1e30)
+    trained = train(network, start, dataset, replace(RECIPE, optimizer=wild), seed=3)
+    assert trained.reason == "diverged"
+    assert trained.step == 0
+    assert trained.steps == 10
+    close(trained.weights, start, 0)
+
+
+def test_distilling_pulls_towards_the_teacher(
+    network: Network, start: Weights, dataset: Dataset
+) -> None:
+    teacher = train(network, start, dataset, RECIPE, seed=3).weights
+    student = initial_weights(network, seed=5)
+    recipe = replace(RECIPE, distill=1.0, temperature=2.0)
+    taught = train(network, student, dataset, recipe, seed=3, teacher=(network, teacher))
+    images = dataset.test.batch(np.arange(75)).images
+    goal = predict(network, teacher, images).argmax(axis=1)
+
+    def agreement(weights: Weights) -> float:
+        return float(np.mean(predict(network, weights, images).argmax(axis=1) == goal))
+
+    assert agreement(taught.weights) > agreement(student) + 0.2
+    with pytest.raises(ValueError, match="teacher"):
+        train(network, student, dataset, recipe, seed=3)
+
+
+def test_evaluation_drops_no_image(
+    network: Network, random_weights: Callable[[Network], Weights], dataset: Dataset
+) -> None:
+    weights = random_weights(network)
+    batch = dataset.test.batch(np.arange(75))
+    logits = predict(network, weights, batch.images, batch=75)
+    accuracy = float(np.mean(logits.argmax(axis=1) == batch.labels))
+    for size in (1000, 75, 32):
+        assert evaluate(network, weights, dataset.test, batch=size) == pytest.approx(accuracy)
+    np.testing.assert_allclose(
+        predict(network, weights, batch.images, batch=32), logits, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_weights_that_do_not_fit_are_refused(network: Network, dataset: Dataset) -> None:
+    with pytest.raises(WootzError, match="WZ121"):
+        train(network, {}, dataset, RECIPE, seed=0)
+    with pytest.raises(WootzError, match="WZ121"):
+        evaluate(network, {}, dataset.test)

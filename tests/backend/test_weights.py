@@ -1,0 +1,133 @@
+"""Weights at rest: names, counts, files, and errors that say what is wrong with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from wootzc.backends.flax.weights import (
+    check_fits,
+    initial_weights,
+    join,
+    read,
+    read_metadata,
+    save,
+    split,
+)  # fmt: skip
+from wootzc.backends.parameters import Weights, count_parameters
+from wootzc.diagnostics import WootzError
+from wootzc.ir.cost import network_cost
+from wootzc.ir.layers import Norm
+from wootzc.ir.network import Network, walk_network
+
+
+def codes(error: WootzError) -> list[str]:
+    return [diagnostic.code for diagnostic in error.diagnostics]
+
+
+def test_real_arrays_hold_what_the_cost_model_counts(any_network: Network) -> None:
+    weights = initial_weights(any_network, seed=0)
+    assert count_parameters(weights) == network_cost(any_network).params
+    norms = sum(isinstance(layer, Norm) for _, layer in walk_network(any_network))
+    assert sum(name.endswith("/var") for name in weights) == norms
+
+
+def test_initial_weights_go_by_seed_and_name(zoo: dict[str, Network]) -> None:
+    network = zoo["residual"]
+    weights = initial_weights(network, seed=0)
+    again, other = initial_weights(network, seed=0), initial_weights(network, seed=1)
+    shared = initial_weights(zoo["dropout"], seed=0)  # has the same m1, and nothing after it
+    assert all(np.array_equal(weights[name], again[name]) for name in weights)
+    assert not np.array_equal(weights["m1/0.0.0/kernel"], other["m1/0.0.0/kernel"])
+    assert not np.array_equal(weights["m1/0.0.0/kernel"], weights["m1/0.0.3/kernel"])
+    np.testing.assert_array_equal(weights["m1/0.0.0/kernel"], shared["m1/0.0.0/kernel"])
+
+
+def test_initial_kernels_have_the_deviation_of_he(zoo: dict[str, Network]) -> None:
+    weights = initial_weights(zoo["residual"], seed=0)
+    kernel = weights["m3/0.0.0/kernel"]  # 3x3x8x8
+    assert kernel.dtype == np.float32
+    assert kernel.std() == pytest.approx((2 / 72) ** 0.5, rel=0.1)
+    np.testing.assert_array_equal(weights["m3/0.0.1/scale"], 1)
+    np.testing.assert_array_equal(weights["m3/0.0.1/mean"], 0)
+
+
+def test_splitting_and_joining_are_inverse(
+    any_network: Network, random_weights: Callable[[Network], Weights]
+) -> None:
+    weights = random_weights(any_network)
+    parts = split(any_network, weights)
+    assert len(parts) == len(any_network.segments)
+    again = join(any_network, reversed(parts[::-1]))
+    assert list(again) == list(weights)
+    assert all(again[name] is weights[name] for name in weights)
+
+
+def test_a_file_gives_back_what_was_saved(
+    any_network: Network, random_weights: Callable[[Network], Weights], tmp_path: Path
+) -> None:
+    weights = random_weights(any_network)
+    weights["plain1/0/kernel"] = np.asfortranarray(weights["plain1/0/kernel"])
+    path = tmp_path / "w.safetensors"
+    save(path, weights, {"network": "tiny"})
+    again = read(path)
+    check_fits(any_network, again)
+    assert again.keys() == weights.keys()
+    for name in weights:
+        np.testing.assert_array_equal(again[name], weights[name])
+    assert read_metadata(path) == {"network": "tiny"}
+
+
+def test_half_precision_is_read_as_single(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({"a/0/kernel": np.array([[0.5]], np.float16)}, path)
+    assert read(path)["a/0/kernel"].dtype == np.float32
+
+
+def test_weights_of_another_network_are_refused_with_names(zoo: dict[str, Network]) -> None:
+    network = zoo["residual"]
+    weights = initial_weights(network, seed=0)
+    del weights["m1/0.0.0/kernel"]
+    weights["m9/0/kernel"] = np.zeros(1, np.float32)
+    weights["plain2/1/bias"] = np.zeros(4, np.float32)
+    with pytest.raises(WootzError) as caught:
+        check_fits(network, weights)
+    assert codes(caught.value) == ["WZ121", "WZ122", "WZ123"]
+    missing, unknown, misshapen = (d.message for d in caught.value.diagnostics)
+    assert "m1/0.0.0/kernel" in missing
+    assert "m9/0/kernel" in unknown
+    assert "plain2/1/bias (4, expected 3)" in misshapen
+
+
+def test_long_lists_of_names_are_cut(zoo: dict[str, Network]) -> None:
+    with pytest.raises(WootzError, match=r"and \d+ more"):
+        check_fits(zoo["residual"], {})
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x10\0\0\0\0\0\0\0not json at all."])
+def test_unreadable_files_are_named(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(WootzError, match=r"weights\.safetensors") as caught:
+        read(path)
+    assert codes(caught.value) == ["WZ120"]
+
+
+def test_a_truncated_file_is_named(zoo: dict[str, Network], tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save(path, initial_weights(zoo["residual"], seed=0))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WootzError, match="can't read") as caught:
+        read(path)
+    assert codes(caught.value) == ["WZ120"]
+
+
+def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({"a/0/kernel": np.zeros(3, np.int32)}, path)
+    with pytest.raises(WootzError, match="int32") as caught:
+        read(path)
+    assert codes(caught.value) == ["WZ125"]
