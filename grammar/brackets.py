@@ -163,3 +163,16 @@ def end_of_code_before(text: str, position: int) -> int:
         if match.lastgroup == "comment":
             code = without(code, match.start(), match.end())
     return len(code.rstrip())
+
+
+def comments_of(text: str) -> list[tuple[int, int]]:
+    """Where the comments are."""
+    return [m.span() for m in _TOKENS.finditer(text) if m.lastgroup == "comment"]
+
+
+def blanked(text: str) -> str:
+    """`text` without comments and strings; every other character keeps its place."""
+    for match in _TOKENS.finditer(text):
+        if match.lastgroup in ("comment", "string"):
+            text = without(text, match.start(), match.end())
+    return text

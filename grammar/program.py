@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from wootzc.diagnostics import Span, place
+from wootzc.diagnostics import place
 from wootzc.grammar import syntax
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
@@ -86,7 +86,7 @@ def _define(
         return
     if kind == "module" and name.text in BUILT_IN:
         report.error(
-            name.span, "WZ017", f"`{name.text}` is a built-in layer, so no module can have its name",
+            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
             f"rename it, `my_{name.text}` say",
         )  # fmt: skip
         return

@@ -17,8 +17,10 @@ from wootzc.ir.space import Criterion
 
 CRITERIA: tuple[str, ...] = get_args(Criterion)
 MAX_RATES = 256  # a candidate holds rate positions as uint8
-_ALIASES = {"l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
-            "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale"}  # fmt: skip
+_ALIASES = {
+    "l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
+    "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale",
+}  # fmt: skip
 
 RateSpans = Mapping[float, Span]  # rates with the places where they stand
 

@@ -1,6 +1,6 @@
 """Which candidates are tried: all | sample | configs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.array import Array
 from wootzc.ir.network import Network
-from wootzc.ir.space import All, Listed, Sample
+from wootzc.ir.space import Listed, Sample
 
 MAX_SAMPLE = 1_000_000
 MAX_SEED = 2**32 - 1

@@ -52,7 +52,7 @@ def evaluate(expression: syntax.Expression, scope: Scope, report: Report) -> Val
             return value
         case syntax.Word(text=text):
             return scope[text] if text in scope else text
-        case syntax.Negative(operand=operand, span=span):
+        case syntax.Negative(operand=operand):
             value_ = _operand(operand, scope, report)
             return None if value_ is None else -value_
         case syntax.Binary(left=left, right=right):

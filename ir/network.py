@@ -15,7 +15,8 @@ class Module:
 
     name: str
     body: Body
-    definition: str = ""  # the module it was made from in the source, "basic" say
+    # The module it was made from in the source, "basic" say: where it comes from, not what it is.
+    definition: str = field(default="", compare=False)
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 

@@ -1,0 +1,203 @@
+"""Syntax nodes → the few things the formatter knows: statements, and braces with statements."""
+
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from wootzc.grammar import syntax
+from wootzc.grammar.values import source_text
+
+
+@dataclass(frozen=True, slots=True)
+class Braces:
+    """`{ … }` in the source at [start, end). `joiner` stands between items on one line."""
+
+    start: int
+    end: int
+    items: tuple["Item", ...]
+    joiner: str = "; "
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One statement: its text up to the braces, and the braces if it has any."""
+
+    start: int
+    end: int
+    head: str
+    braces: Braces | None = None
+
+
+Node: TypeAlias = syntax.Item | syntax.Statement | syntax.SpaceStatement
+
+
+def item_of(node: Node, code: str) -> Item:
+    """`code` is the source with comments and strings blanked: braces in it are real ones."""
+    head, braces = _parts(node, code)
+    return Item(node.span.start, node.span.end, head, braces)
+
+
+def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
+    match node:
+        case syntax.Include(path=path):
+            return f'include "{path.value}"', None
+        case syntax.ModuleDefinition(name=name, parameters=parameters, body=body):
+            shown = ", ".join(_parameter(p) for p in parameters)
+            head = f"module {name.text}({shown})" if parameters else f"module {name.text}"
+            return head, _block(body, code)
+        case syntax.NetworkDefinition(name=name, body=body):
+            return f"network {name.text}", _block(body, code)
+        case syntax.SpaceDefinition(name=name, network=network, statements=statements):
+            items = tuple(item_of(s, code) for s in statements)
+            braces = Braces(_brace(code, network.span.end), node.span.end, items)
+            return f"space {name.text} over {network.text}", braces
+        case syntax.Call() | syntax.Branches() | syntax.InlineModule():
+            return _statement_parts(node, code)
+        case _:
+            return _space_parts(node, code)
+
+
+def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | None]:
+    match node:
+        case syntax.Call(name=name, arguments=arguments, target=target):
+            return name.text + _arguments(arguments) + _target(target), None
+        case syntax.Branches(name=name, arguments=arguments, arms=arms):
+            after = arguments[-1].span.end if arguments else name.span.end
+            items = tuple(Item(arm.span.start, arm.span.end, "", _block(arm, code)) for arm in arms)
+            braces = Braces(_brace(code, after), node.span.end, items, " ")
+            return name.text + _arguments(arguments), braces
+        case syntax.InlineModule(name=name, body=body):
+            return f"module {name.text}", _block(body, code)
+        case _:
+            assert_never(node)
+
+
+def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | None]:
+    match node:
+        case syntax.Data(kind=kind, path=path, options=options):
+            shown = f'{kind.text}("{path.value}")' if kind else f'"{path.value}"'
+            return f"data {shown}", _settings(options)
+        case syntax.Augment(settings=settings):
+            return "augment", _settings(settings)
+        case syntax.Teacher(source=source):
+            if isinstance(source, syntax.Text):
+                return f'teacher from "{source.value}"', None
+            return "teacher", _settings(source)
+        case syntax.Stage(name=stage, settings=settings):
+            return stage, _settings(settings)
+        case syntax.Rates():
+            return _rates(node), None
+        case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):
+            by = f" by {criterion.text}" if criterion else ""
+            own = f" {_rates(rates)}" if rates else ""
+            return f"prune {_patterns(patterns)}{by}{own}", None
+        case syntax.Keep(patterns=patterns):
+            return f"keep {_patterns(patterns)}", None
+        case syntax.Tie(patterns=patterns):
+            return f"tie {_patterns(patterns)}", None
+        case syntax.WhereOrder(relation=relation, patterns=patterns):
+            return f"where {relation.text}({_patterns(patterns)})", None
+        case syntax.WhereCost(metric=metric, comparison=comparison, limit=limit):
+            return f"where {metric.text} {comparison.text} {_limit(limit)}", None
+        case syntax.All():
+            return "all", None
+        case syntax.Sample(count=count, options=options):
+            return " ".join([f"sample {count.text}", *map(_sample_option, options)]), None
+        case syntax.Configs(source=listed, span=span):
+            if isinstance(listed, syntax.Text):
+                return f'configs from "{listed.value}"', None
+            items = tuple(Item(r.span.start, r.span.end, _row(r)) for r in listed)
+            return "configs", Braces(_brace(code, span.start), span.end, items, " ")
+        case syntax.Goal(direction=direction, metric=metric):
+            return f"{direction} {metric.text}", None
+        case syntax.Subject(metric=metric, comparison=comparison, limit=limit):
+            return f"subject to {metric.text} {comparison.text} {_limit(limit)}", None
+        case syntax.Choice(setting=setting, value=name):
+            return f"{setting} {name.text}", None
+        case syntax.Seed(number=number):
+            return f"seed {number.text}", None
+        case _:
+            assert_never(node)
+
+
+def _block(block: syntax.Block, code: str) -> Braces:
+    items = tuple(item_of(statement, code) for statement in block.statements)
+    return Braces(block.span.start, block.span.end, items)
+
+
+def _settings(settings: syntax.Settings | None) -> Braces | None:
+    if settings is None:
+        return None
+    items = tuple(Item(s.span.start, s.span.end, _setting(s)) for s in settings.settings)
+    return Braces(settings.span.start, settings.span.end, items)
+
+
+def _brace(code: str, after: int) -> int:
+    return code.index("{", after)
+
+
+def _setting(setting: syntax.Setting) -> str:
+    name = setting.name.text
+    match setting.value:
+        case None:
+            return name + _arguments(setting.arguments)
+        case syntax.Invoke(name=invoked, arguments=arguments):
+            return f"{name} {invoked.text}{_arguments(arguments)}"
+        case expression:
+            return f"{name} {source_text(expression)}"
+
+
+def _parameter(parameter: syntax.Parameter) -> str:
+    if parameter.default is None:
+        return parameter.name.text
+    return f"{parameter.name.text} = {source_text(parameter.default)}"
+
+
+def _arguments(arguments: tuple[syntax.Argument, ...] | None) -> str:
+    if arguments is None:
+        return ""
+    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
+    return f"({', '.join(shown)})"
+
+
+def _target(target: syntax.Target | None) -> str:
+    if target is None:
+        return ""
+    return f" as {target.name.text}{_numbers(target.numbers)}"
+
+
+def _numbers(numbers: syntax.NumberSpan | None) -> str:
+    return f"[{numbers.first.text}..{numbers.last.text}]" if numbers else ""
+
+
+def _patterns(patterns: tuple[syntax.Pattern, ...]) -> str:
+    return ", ".join(
+        p.glob.text + (f"..{p.last.text}" if p.last else "") + _numbers(p.numbers) for p in patterns
+    )
+
+
+def _rates(rates: syntax.Rates) -> str:
+    inside = ", ".join(rate.text for rate in rates.rates)
+    return f"rates {{ {inside} }}" if inside else "rates { }"
+
+
+def _row(row: syntax.Row) -> str:
+    return f"[{', '.join(rate.text for rate in row.rates)}]"
+
+
+def _sample_option(option: syntax.Stratified | syntax.SampleSeed) -> str:
+    match option:
+        case syntax.Stratified(metric=metric):
+            return f"stratified by {metric.text}"
+        case syntax.SampleSeed(number=number):
+            return f"seed {number.text}"
+
+
+def _limit(limit: syntax.Limit) -> str:
+    unit = f" {limit.unit.text}" if limit.unit else ""
+    match limit:
+        case syntax.PlainLimit(number=number):
+            return number.text + unit
+        case syntax.RelativeLimit(number=None):
+            return "teacher"
+        case syntax.RelativeLimit(number=number):
+            return f"teacher - {number.text}{unit}" if number else "teacher"

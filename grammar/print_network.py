@@ -1,0 +1,154 @@
+"""IR network → `.wz` text that gives it back: the inverse of checking, for what can be written."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import assert_never
+
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Norm,
+    Padding,
+    Pair,
+    Pool,
+)  # fmt: skip
+from wootzc.ir.network import Module, Network
+from wootzc.ir.shapes import shape_text
+
+INDENT = "  "
+WIDTH = 100  # of the formatter, so that what is printed is formatted
+
+
+def print_network(network: Network) -> str:
+    """Every module is written out under its own name; layers between modules stand bare.
+
+    Plain segments get their names from their order, so they must be called plain1, plain2, …
+    and have a module between any two of them, as in every network that was checked.
+    """
+    _check_plain_names(network)
+    lines = [f"network {network.name} {{", f"{INDENT}input({shape_text(network.input)})"]
+    for segment in network.segments:
+        if isinstance(segment, Module):
+            lines.append(f"{INDENT}module {segment.name} {{")
+            lines += _body(segment.body, 2)
+            lines.append(f"{INDENT}}}")
+        else:
+            lines += _body(segment.body, 1)
+    return "\n".join([*lines, "}", ""])
+
+
+def _check_plain_names(network: Network) -> None:
+    plain = [s.name for s in network.segments if not isinstance(s, Module)]
+    adjacent = any(
+        not isinstance(a, Module) and not isinstance(b, Module)
+        for a, b in pairwise(network.segments)
+    )
+    if plain != [f"plain{i}" for i in range(1, len(plain) + 1)] or adjacent:
+        raise ValueError(f"the language cannot say plain segments {', '.join(plain)}")
+
+
+def _body(body: Body, level: int) -> Iterator[str]:
+    for index, layer in enumerate(body):
+        follower = body[index + 1] if index + 1 < len(body) else None
+        if isinstance(layer, Branch):
+            yield f"{INDENT * level}{layer.join} {{"
+            for arm in layer.arms:
+                yield from _arm(arm, level + 1)
+            yield f"{INDENT * level}}}"
+        else:
+            yield INDENT * level + _layer(layer, follower)
+
+
+def _arm(arm: Body, level: int) -> Iterator[str]:
+    """An arm on one line where it fits."""
+    lines = list(_body(arm, level + 1))
+    flat = f"{INDENT * level}{{ {'; '.join(line.strip() for line in lines)} }}"
+    if not arm:
+        yield f"{INDENT * level}{{ }}"
+    elif len(flat) <= WIDTH and not any(isinstance(layer, Branch) for layer in arm):
+        yield flat
+    else:
+        yield f"{INDENT * level}{{"
+        yield from lines
+        yield f"{INDENT * level}}}"
+
+
+def _layer(layer: Layer, follower: Layer | None) -> str:
+    match layer:
+        case Conv(kernel=kernel, width=width, groups=groups):
+            given = [_pair(kernel, size=True), str(width), *_window(layer)]
+            given += [f"groups = {groups}"] if groups != 1 else []
+            return f"conv({', '.join([*given, *_bias(layer.bias, follower)])})"
+        case DepthwiseConv(kernel=kernel):
+            given = [_pair(kernel, size=True), *_window(layer), *_bias(layer.bias, follower)]
+            return f"depthwise({', '.join(given)})"
+        case Norm(epsilon=epsilon, momentum=momentum):
+            return _call(
+                "norm",
+                {"epsilon": repr(float(epsilon)), "momentum": repr(float(momentum))},
+                {"epsilon": repr(Norm().epsilon), "momentum": repr(Norm().momentum)},
+            )
+        case Activation(kind=kind):
+            return kind
+        case Pool(kind=pool, size=size, stride=stride, padding=padding):
+            given = [_pair(size)]
+            given += [f"stride = {_pair(stride)}"] if stride != size else []
+            given += [f"padding = {_padding(padding)}"] if padding != "valid" else []
+            return f"{pool}_pool({', '.join(given)})"
+        case GlobalPool(kind=pool, keep_dims=keep):
+            return _call(
+                "global_pool", {"kind": pool, "keep_dims": str(keep).lower()},
+                {"kind": "avg", "keep_dims": "false"},
+            )  # fmt: skip
+        case Dense(width=width, bias=bias):
+            return f"dense({width})" if bias else f"dense({width}, bias = false)"
+        case Dropout(rate=rate):
+            return f"dropout({float(rate)!r})"
+        case Flatten():
+            return "flatten"
+        case Branch():
+            raise AssertionError("branches take several lines")
+        case _:
+            assert_never(layer)
+
+
+def _call(name: str, values: dict[str, str], defaults: dict[str, str]) -> str:
+    given = ", ".join(f"{k} = {v}" for k, v in values.items() if v != defaults[k])
+    return f"{name}({given})" if given else name
+
+
+def _window(layer: Conv | DepthwiseConv) -> Iterator[str]:
+    if layer.stride != (1, 1):
+        yield f"stride = {_pair(layer.stride)}"
+    if layer.padding != "same":
+        yield f"padding = {_padding(layer.padding)}"
+    if layer.dilation != (1, 1):
+        yield f"dilation = {_pair(layer.dilation)}"
+
+
+def _bias(bias: bool, follower: Layer | None) -> list[str]:
+    """Nothing where the rule of the language says the same: no bias in front of a norm."""
+    by_rule = not isinstance(follower, Norm)
+    return [] if bias == by_rule else [f"bias = {str(bias).lower()}"]
+
+
+def _pair(pair: Pair, *, size: bool = False) -> str:
+    return f"{pair[0]}x{pair[1]}" if size or pair[0] != pair[1] else str(pair[0])
+
+
+def _padding(padding: Padding) -> str:
+    match padding:
+        case "same" | "valid":
+            return padding
+        case ((top, bottom), (left, right)) if top == bottom and left == right:
+            return str(top) if top == left else f"{top}x{left}"
+        case ((top, bottom), (left, right)):
+            return f"{top}x{bottom}x{left}x{right}"
