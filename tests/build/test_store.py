@@ -1,6 +1,7 @@
 """The store: finished means safe on disk; damage means not finished; two builds share."""
 
-import multiprocessing
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -73,20 +74,21 @@ def test_a_second_build_waits_and_then_finds_the_job(store: Store) -> None:
     assert seen == [True]
 
 
-def _write_many(root: Path, worker: int) -> None:
-    store = Store(root)
-    for number in range(20):
-        store.finish(f"{number}", "block", "b", {"worker": worker}, 1.0, WEIGHTS)
+WRITE_MANY = """
+import sys
+from pathlib import Path
+import numpy as np
+from wootzc.build.store import Store
+store = Store(Path(sys.argv[1]))
+for number in range(20):
+    store.finish(f"{number}", "block", "b", {}, 1.0, {"w": np.ones(3, np.float32)})
+"""
 
 
 def test_processes_that_write_at_once_lose_nothing(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_write_many, args=(store.root, w)) for w in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=120)
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    command = [sys.executable, "-c", WRITE_MANY, str(store.root)]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     assert all(store.find(f"{number}") is not None for number in range(20))
     assert not list(store.root.glob("artifacts/*/.*")), "temporary files are left"
 

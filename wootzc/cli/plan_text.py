@@ -31,6 +31,8 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
                 "filters": row["filters"],
                 "rates": [space.rates[i] for i in space.choices[m]],
                 "criterion": space.criteria[m],
+                "full_params": int(costs.variant_params.values[m, 0]),
+                "full_macs": int(costs.variant_macs.values[m, 0]),
                 "params": [int(costs.variant_params.values[m, i]) for i in space.choices[m]],
                 "macs": [int(costs.variant_macs.values[m, i]) for i in space.choices[m]],
             }
@@ -91,8 +93,8 @@ def plan_text(figures: dict[str, Any]) -> str:
                 " ".join(map(str, module["filters"])) or "-",
                 " ".join(map(rate_text, module["rates"])),
                 module["criterion"],
-                f"{count(module['params'][0])} → {count(module['params'][-1])}",
-                f"{count(module['macs'][0])} → {count(module['macs'][-1])}",
+                f"{count(module['full_params'])} → {count(module['params'][-1])}",
+                f"{count(module['full_macs'])} → {count(module['macs'][-1])}",
             )
             for module in figures["modules"]
         ],
@@ -117,8 +119,8 @@ candidates  {candidates["count"]:,}, {candidates["within_cost_limits"]:,} within
   params    {spread("params")}
   MACs      {spread("macs")}
 
-blocks      {blocks["count"]:,} ({blocks["method"]}), {blocks["modules_per_block"]:.1f} modules each; \
-a candidate is assembled from {blocks["per_candidate"]:.1f} on average
+blocks      {blocks["count"]:,} ({blocks["method"]}), \
+{blocks["modules_per_block"]:.1f} modules each; {blocks["per_candidate"]:.1f} to a candidate
 
 training, at most (MACs)
   teacher         {count(work["teacher"])}
