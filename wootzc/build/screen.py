@@ -18,7 +18,7 @@ from rich.progress import (
 from wootzc.units import count, percent, seconds_text
 
 Verbosity = Literal["quiet", "normal", "verbose"]
-LOG_EVERY = 10.0  # seconds between two progress lines where the output is not a terminal
+LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
 
 STAGES = {"teacher": "teacher", "blocks": "blocks", "candidate": "fine-tuning"}
 
@@ -32,7 +32,7 @@ class Screen:
         self.live = verbosity != "quiet" and self.console.is_terminal
         self.best = "none yet"
         self.last_line = 0.0
-        self.started = time.perf_counter()
+        self.since: float | None = None  # when the current stage said its first word
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -134,12 +134,17 @@ class Screen:
             self.bars.update(self.stage, completed=step, note=note)
             return
         now = time.perf_counter()
+        if self.since is None:
+            self.since = self.last_line = now
         if self.verbosity == "verbose" or now - self.last_line >= LOG_EVERY:
             self.last_line = now
-            spent = seconds_text(now - self.started)
-            self.console.print(f"  {name} {step}/{steps} {note} ({spent})", soft_wrap=True)
+            eta = (now - self.since) / max(step, 1) * (steps - step)
+            self.console.print(
+                f"  {name} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
+            )
 
     def _end_stage(self) -> None:
+        self.since = None
         if self.stage is not None:
             self.bars.remove_task(self.stage)
             self.stage = None
