@@ -53,8 +53,7 @@ def _stablehlo(folder: Path, out: Path) -> Path:
         return evaluate_all(nets, values, (images - mean) / std)
 
     shape = export.symbolic_shape("batch, " + ", ".join(map(str, network.input)))
-    exported = export.export(jax.jit(from_images), platforms=["cpu", "cuda", "tpu"])(
-        jax.ShapeDtypeStruct(shape, np.float32)
-    )
+    images = jax.ShapeDtypeStruct(shape, np.float32)  # type: ignore[no-untyped-call]
+    exported = export.export(jax.jit(from_images), platforms=["cpu", "cuda", "tpu"])(images)
     write_atomically(out, bytes(exported.serialize()))
     return out

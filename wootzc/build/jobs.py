@@ -166,18 +166,16 @@ class Jobs:
             progress=self._progress("blocks"),
         )
         outcomes = {}
-        for number, block in zip(numbers, trained, strict=True):
+        for number, one in zip(numbers, trained, strict=True):
             result = {
-                "loss_first": block.loss_first,
-                "loss_last": block.loss_last,
-                "steps": block.steps,
+                "loss_first": one.loss_first,
+                "loss_last": one.loss_last,
+                "steps": one.steps,
             }
             name = self.block_name(number)
-            done = self.store.finish(
-                keys[number], "block", name, result, block.seconds, block.weights
-            )
+            done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
             self.events.emit(
-                "block_finished", block=number, name=name, seconds=block.seconds, **result
+                "block_finished", block=number, name=name, seconds=one.seconds, **result
             )
             outcomes[number] = Outcome(done=done, reused=False)
         return outcomes

@@ -87,7 +87,7 @@ def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
     )
     with events.stage("data"):
         dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
-        check_fits(dataset, space.network.input, _outputs(space))
+        check_fits(dataset, _image_shape(space), _outputs(space))
         _need_images(dataset)
     events.emit(
         "data_loaded",
