@@ -54,7 +54,6 @@ def _lower_networks(program: Program, path: str, report: Report) -> dict[str, Ne
         report=report,
         modules=program.modules,
         broken=recursive | program.broken,
-        sources=program.sources,
         incomplete=program.incomplete,
     )
     check_definitions(program, lowering)

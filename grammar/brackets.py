@@ -165,6 +165,17 @@ def end_of_code_before(text: str, position: int) -> int:
     return len(code.rstrip())
 
 
+def open_bracket(text: str, position: int) -> int | None:
+    """Where the innermost ( or [ around `position` is; None where there is none."""
+    stack: list[int] = []
+    for match in _TOKENS.finditer(text, 0, position):
+        if match.lastgroup == "open":
+            stack.append(match.start())
+        elif match.lastgroup == "close" and stack:
+            stack.pop()
+    return stack[-1] if stack and text[stack[-1]] != "{" else None
+
+
 def comments_of(text: str) -> list[tuple[int, int]]:
     """Where the comments are."""
     return [m.span() for m in _TOKENS.finditer(text) if m.lastgroup == "comment"]

@@ -44,6 +44,7 @@ def read_rows(
     else:
         rows = list(_inline(source, report))
         if len(rows) < len(source):
+            _lengths_fit(rows, modules, report)
             return None
     if not rows:
         report.error(

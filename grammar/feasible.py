@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.grammar.rates import percent
 from wootzc.grammar.report import Report
 from wootzc.ir.costs import VariantCosts, variant_costs
 from wootzc.ir.space import All, Constraint, CostLimit, Listed, Ordered, Sample, Space, Tie
@@ -103,7 +104,7 @@ def _report_empty(
         word = "tie" if isinstance(relation, Tie) else relation.direction
         listing = "; ".join(
             f"{space.network.modules[m].name} may have "
-            + ", ".join(f"{space.rates[c]:g}" for c in space.choices[m])
+            + ", ".join(percent(space.rates[c]) for c in space.choices[m])
             for m in relation.modules[:6]
         )
         before = " together with the constraints before it" if count > 1 else ""

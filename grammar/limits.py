@@ -37,10 +37,10 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
             near = _ALIASES.get(name.text.lower()) or nearest(
                 name.text, ("params", "macs", "accuracy")
             )
-            note = "; 1 MAC is 2 FLOPs" if "flops" in name.text.lower() else ""
+            note = "? 1 MAC is 2 FLOPs" if "flops" in name.text.lower() else "?"
             report.error(
                 name.span, "WZ051", f"there is no metric `{name.text}`",
-                f"did you mean `{near}`?{note}" if near
+                f"did you mean `{near}`{note}" if near
                 else "there are params, macs (multiply-accumulates of one image) and accuracy",
             )  # fmt: skip
     return None
@@ -89,7 +89,7 @@ def cost_limit(
     if not percent and 0 < value < 1:
         report.error(
             limit.span, "WZ063", f"{limit.number.text} is less than one of the {metric}",
-            f"write {value * 100:f}% for a share of the full network",
+            f"write {(value * 100).normalize():f}% for a share of the full network",
         )  # fmt: skip
         return None
     if comparison is None or full is None:
@@ -127,11 +127,17 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
                 return None
     if value is None or comparison is None:
         return None
+    if not 0 <= value <= 1 and isinstance(limit, syntax.RelativeLimit):
+        report.error(
+            limit.span, "WZ062", "an accuracy cannot lie more than 100 points below the teacher's",
+            "one point is 1% of the images: write `teacher - 1.0 points`",
+        )  # fmt: skip
+        return None
     if not 0 <= value <= 1:
         text = limit.number.text if limit.number else "0"
         by = f"`accuracy >= {text}%`" if 1 < value <= 100 else "80% or 0.8"
         report.error(
-            limit.span, "WZ062", f"no accuracy can be {text}: it lies between 0 and 1",
+            limit.span, "WZ062", f"an accuracy lies from 0 to 1, so none is {text}",
             f"write {by}",
         )  # fmt: skip
         return None
@@ -255,7 +261,7 @@ def read_objective(
     best = "maximize" if target == "accuracy" else "minimize"
     if goal.direction != best:
         report.error(
-            goal.span, "WZ061", f"nobody wants to {goal.direction} {target}",
+            goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
             f"write `{best} {target}`",
         )  # fmt: skip
         return None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from wootzc.diagnostics import Span, place
+from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import nearest
@@ -54,7 +54,6 @@ class BodyLowering:
     report: Report
     modules: Mapping[str, syntax.ModuleDefinition]
     broken: frozenset[str]
-    sources: Mapping[str, str]
     incomplete: bool = False
     used: set[str] = field(default_factory=set)
     use: Use | None = None
@@ -139,29 +138,9 @@ class BodyLowering:
 
     def branches(self, branch: syntax.Branches, scope: Scope, shape: Shape | None) -> Lowered:
         name = branch.name
-        if name.text not in JOINS:
-            known = name.text in BUILT_IN or name.text in self.modules
-            near = ALIASES.get(name.text) or nearest(name.text, JOINS)
-            self.report.error(
-                name.span, "WZ027" if known else "WZ010",
-                f"`{name.text}` takes no arms in braces" if known
-                else f"there is no branch `{name.text}`",
-                f"did you mean `{near}`?" if near in JOINS and not known
-                else "arms belong to add, concat and scale",
-            )  # fmt: skip
-            return [], None
-        if branch.arguments:
-            self.report.error(
-                name.span, "WZ013", f"`{name.text}` takes no arguments",
-                f"write `{name.text} {{ {{ … }} {{ … }} }}`",
-            )  # fmt: skip
-        least = 2
-        if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
-            wanted = "exactly two arms" if name.text == "scale" else "at least two arms"
-            self.report.error(
-                name.span, "WZ027", f"`{name.text}` needs {wanted}, not {len(branch.arms)}",
-                "an arm is layers in braces; `{ }` passes its input on",
-            )  # fmt: skip
+        if self.report.has_hole(branch.span) or not self.is_branch(branch):
+            for arm in branch.arms:
+                self.block(arm, scope, None)
             return [], None
         self.depth += 1
         if self.depth > MAX_BRANCHES:
@@ -178,6 +157,35 @@ class BodyLowering:
         join: Any = name.text
         layer = Branch(join=join, arms=tuple(arms), span=name.span)
         return self.follow([Draft(layer)], shape, name.text)
+
+    def is_branch(self, branch: syntax.Branches) -> bool:
+        """Whether its name, arguments and number of arms are those of a branch."""
+        name = branch.name
+        if name.text not in JOINS:
+            known = name.text in BUILT_IN or name.text in self.modules
+            near = ALIASES.get(name.text) or nearest(name.text, JOINS)
+            self.report.error(
+                name.span, "WZ027" if known else "WZ010",
+                f"`{name.text}` takes no arms in braces" if known
+                else f"there is no branch `{name.text}`",
+                f"did you mean `{near}`?" if near in JOINS and not known
+                else "arms belong to add, concat and scale",
+            )  # fmt: skip
+            return False
+        if branch.arguments:
+            self.report.error(
+                name.span, "WZ013", f"`{name.text}` takes no arguments",
+                f"write `{name.text} {{ {{ … }} {{ … }} }}`",
+            )  # fmt: skip
+        least = 2
+        if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
+            wanted = "exactly two arms" if name.text == "scale" else "at least two arms"
+            self.report.error(
+                name.span, "WZ027", f"`{name.text}` needs {wanted}, not {len(branch.arms)}",
+                "an arm is layers in braces; `{ }` passes its input on",
+            )  # fmt: skip
+            return False
+        return True
 
     # modules
 
@@ -210,16 +218,15 @@ class BodyLowering:
     def note(self) -> str:
         if self.use is None:
             return ""
-        line, _ = place(self.use.span, self.sources.get(self.use.span.file, ""))
-        return f" (in module `{self.use.name}`, made in line {line})"
+        return f" (in module `{self.use.name}`, made in line {self.report.line(self.use.span)})"
 
     def unknown(self, name: syntax.Name) -> None:
         known = [*BUILT_IN, *self.modules]
         near = ALIASES.get(name.text.lower()) or nearest(name.text, known)
         if name.text == "input":
             self.report.error(
-                name.span, "WZ031", "`input` stands only at the top of a network, once",
-                "remove it: what enters a module is what came before it",
+                name.span, "WZ031", "`input` stands once, as the first statement of a network",
+                "move it to the top of its network; into a module goes what leaves the one before",
             )  # fmt: skip
         elif name.text in JOINS:
             self.report.error(
@@ -227,6 +234,8 @@ class BodyLowering:
                 f"write `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
             )  # fmt: skip
         elif near is not None or not self.incomplete:
+            if near is not None:  # so that what was meant is not called unused
+                self.used.add(near)
             self.report.error(
                 name.span, "WZ010", f"there is no layer or module `{name.text}`",
                 f"did you mean `{near}`?" if near

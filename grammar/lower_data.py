@@ -34,10 +34,9 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
                 data.kind.span, "WZ076", f"wootzc reads no data of kind `{kind}`",
                 did_you_mean(kind, KINDS, "write folder(…), zip(…), parquet(…) or npz(…)"),
             )  # fmt: skip
-            return None
+            kind = "auto"
     if not data.path.value:
         report.error(data.path.span, "WZ075", "the path is empty", 'write `data "digits.npz"`')
-        return None
     options = _flags(data.options, _DATA, "data", report)
     if options.get("validation") == 0:
         report.error(

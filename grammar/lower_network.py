@@ -155,7 +155,7 @@ def _read_input(definition: syntax.NetworkDefinition, lowering: BodyLowering) ->
     if isinstance(first, syntax.Call) and first.name.text == "input":
         values = bind(first.name, INPUT, first.arguments, {}, lowering.report)
         return None if values is None or broken else values["shape"]
-    if not broken:
+    if not broken and not any(map(_is_input, statements)):
         lowering.report.error(
             definition.name.span, "WZ031",
             f"network `{definition.name.text}` does not begin with its input",
@@ -199,11 +199,12 @@ class _Names:
             case syntax.InlineModule(name=name):
                 yield name.text, name.span
             case syntax.Call(name=called, target=syntax.Target() as target):
+                dots = "(…)" if statement.arguments else ""
                 if called.text not in self.lowering.modules and called.text in BUILT_IN:
                     self.lowering.report.error(
                         target.span, "WZ020",
                         f"`{called.text}` is a layer; `as` names modules",
-                        f"wrap it: module {target.name.text} {{ {called.text}(…) }}",
+                        f"wrap it: module {target.name.text} {{ {called.text}{dots} }}",
                     )  # fmt: skip
                 elif called.text in self.lowering.modules:
                     yield from self._targets(target)

@@ -115,7 +115,10 @@ def _optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
         return None
     if "learning_rate" not in given:
         report.error(
-            invoke.name.span, "WZ079", f"`{name}` needs a learning rate", f"write `{name}(0.1)`"
+            invoke.name.span,
+            "WZ079",
+            f"`{name}` needs a learning rate",
+            f"write `{name}({0.1 if name == 'sgd' else 0.001})`",
         )
         return None
     rate = given.pop("learning_rate")
@@ -168,7 +171,8 @@ def _options(
         else:
             report.error(
                 argument.span, "WZ073", f"this option of `{name}` needs its name",
-                f"write {known[-1]} = …" if known else f"`{name}` takes no options",
+                f"options of {name}: {', '.join(f'{k} = …' for k in known)}" if known
+                else f"`{name}` takes no options",
             )  # fmt: skip
             good = False
             continue

@@ -59,16 +59,16 @@ def _slot(statement: syntax.SpaceStatement) -> str | None:
     """What can be said only once; None for statements that add up."""
     match statement:
         case syntax.All() | syntax.Sample() | syntax.Configs():
-            return "which candidates are tried"
+            return "says which candidates to try"
         case syntax.Goal():
-            return "what is best"
+            return "says what is best"
         case (
             syntax.Prune() | syntax.Keep() | syntax.Tie() | syntax.WhereOrder()
             | syntax.WhereCost() | syntax.Subject()
         ):  # fmt: skip
             return None
         case _:
-            return f"`{keyword_of(statement)}`"
+            return f"has `{keyword_of(statement)}`"
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ def _statements(definition: syntax.SpaceDefinition, report: Report) -> _Statemen
         slot = _slot(statement)
         if slot is not None and slot in seen:
             report.error(
-                statement.span, "WZ045", f"this says {slot} a second time",
+                statement.span, "WZ045", f"line {report.line(seen[slot])} already {slot}",
                 "keep one of the two statements",
             )  # fmt: skip
             continue
@@ -247,7 +247,7 @@ def _pruning(
         if complete and names:
             report.error(
                 definition.name.span, "WZ044",
-                f"space `{definition.name.text}` prunes nothing", no_prune_help(network),
+                f"space `{definition.name.text}` prunes nothing", no_prune_help(network, stated),
             )  # fmt: skip
         return None
     for module, of_module in pruned.of_module.items():

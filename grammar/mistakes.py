@@ -1,19 +1,20 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
+import re
 from typing import NamedTuple
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Span
-from wootzc.grammar.brackets import end_of_code_before
+from wootzc.grammar.brackets import end_of_code_before, open_bracket
 from wootzc.grammar.names import either, nearest
 
 
 class Mistake(NamedTuple):
     """What to say where the parser stops as it stops in one of the examples."""
 
-    message: str  # {found} is the text at which the parser stopped
-    help: str
+    message: str  # {found} is the text at which the parser stopped, {before} the word before it
+    help: str  # likewise
     examples: tuple[str, ...]
 
 
@@ -28,7 +29,7 @@ def _body(*statements: str) -> tuple[str, ...]:
 MISTAKES = (
     Mistake(
         "settings are written without `=`",
-        "write the value after the name: `steps 600`",
+        "leave out the `=`: `{before} …`",
         _space(
             "teacher { steps = 600 }", "seed = 1", "minimize = params", "data = x", "rates = {}",
             "blocks = wootz", "explore = all", "sample = 5", "teacher = x", "finetune = {}",
@@ -38,12 +39,17 @@ MISTAKES = (
     Mistake(
         "each arm of a branch needs braces of its own",
         "write `add { { conv(3x3, 16); norm } { } }`; an empty arm passes its input on",
-        _body("add { conv(3x3, 1) }", "add { a; { norm } }", "add { {} conv(3x3, 1) }",
-              "add { {}; norm }", "add {\n norm }", "add { {}\n norm }"),
+        _body(
+            "add { conv(3x3, 1) }", "add {\n norm }", "add(1) { norm }",
+            *(f"add {{ {arm}{space}norm }}"
+              for arm in ("{ }", "{\n}", *(f"{{{a}{x}{b}}}" for a in ("", "\n") for b in ("", "\n")
+                                           for x in ("a", "a; a", "a; a; a")))
+              for space in (" ", "\n")),
+        ),
     ),
     Mistake(
         "arguments stand in parentheses, but {found} follows the name",
-        "write `conv(3x3, 16)`",
+        "write `{before}(…)`, as in `conv(3x3, 16)`",
         _body("conv 3x3", "conv 3", 'conv "x"', "a; conv 3x3", "a; conv 3", "conv = 3"),
     ),
     Mistake(
@@ -71,7 +77,8 @@ MISTAKES = (
     Mistake(
         "`sample` needs to know how many candidates to take",
         "write `sample 500 seed 1`",
-        _space("sample seed 1", "sample stratified by params", "sample all", "sample by x"),
+        _space("sample seed 1", "sample stratified by params", "sample all", "sample by x",
+               "sample", "sample\n"),
     ),
     Mistake(
         "a limit begins with `subject to`",
@@ -91,8 +98,9 @@ MISTAKES = (
     Mistake(
         "a path stands in quotes",
         'write `data "digits.npz"`, `teacher from "weights.safetensors"`, `include "parts.wz"`',
-        (*_space("data digits", "data digits.npz", "data ./x", "data /x", "teacher from x",
-                 "teacher from ./x", "teacher from /x", "configs from x", "configs from /x",
+        (*_space("data digits", "data digits\n", "data digits; all", "data digits.npz",
+                 "data ./x", "data /x", "teacher from x", "teacher from ./x", "teacher from /x",
+                 "configs from x", "configs from /x",
                  "data folder(x)", "data folder(/x)"),
          "include x", "include ./x", "include /x"),
     ),
@@ -124,7 +132,10 @@ MISTAKES = (
     Mistake(
         "layers follow each other on lines of their own; there are no arrows",
         "write one layer a line, or `conv(3x3, 16); norm; relu`",
-        _body("norm -> relu", "conv(1) -> relu", "norm - relu"),
+        _body(*(f"{layer} -> relu" for layer in (
+            "norm", "conv()", "conv(1)", "conv(1, 2)", "conv(1, 2, 3)", "m as a", "m as a[1..2]",
+            "add { }", "add { {} }", "add { {} {} }", "add { {} {} {} }",
+        ))),
     ),
 )  # fmt: skip
 
@@ -132,6 +143,8 @@ CHARACTERS = {
     "“": 'use straight quotes: "…"',
     "”": 'use straight quotes: "…"',
     "'": 'use double quotes: "…"',
+    "\u2018": 'use double quotes: "…"',
+    "\u2019": 'use double quotes: "…"',
     "×": "write an x: 3x3",
     "#": "a comment begins with //",
     "%": "a percent sign follows its number without a space: 30%",
@@ -165,6 +178,7 @@ _READABLE = {
     "_SEP": "a new line or `;`",
     "$END": "the end of the file",
 }
+_WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
@@ -182,6 +196,9 @@ def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagn
 def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:
     start = error.pos_in_stream or 0
     end = start + 1
+    if text[start] == ".":  # a file name without quotes: all of it, "digits.npz"
+        while start and (text[start - 1].isalnum() or text[start - 1] in "_-./"):
+            start -= 1
     while text[start].isalnum() and end < len(text) and (text[end].isalnum() or text[end] in "._"):
         end += 1
     found = text[start:end]
@@ -203,16 +220,27 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     span = Span(path, start, max(start + len(token.rstrip()), start + 1))
     accepted = _accepted(error)
     before = end_of_code_before(text, start)
-    begins_statement = before == 0 or text[before - 1] in "{};"
-    if not begins_statement and (
-        token.type in ("_SEP", "$END", "RBRACE") or "\n" in text[before:start]
-    ):
+    last = text[before - 1 : before]
+    between = text[before:start]
+    begins_statement = last in ("", "{", "}", ";") or ("\n" in between and last != ",")
+    found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
+    cut_off = token.type in ("_SEP", "$END", "RBRACE")
+    bracket = open_bracket(text, start)
+    if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
+        return _unclosed(text, path, bracket)
+    if token.type in ("RPAR", "RSQB") and bracket is None:
+        help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
+        return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
+    if (mistake := _by_example(parser, error)) is not None:
+        word = _WORD_BEFORE.search(text, 0, before)
+        words = {"found": found, "before": word[0] if word else "…"}
+        if cut_off and word:
+            span = Span(path, *word.span())
+        help = _filled(mistake.help, words)
+        return Diagnostic(span, "WZ001", _filled(mistake.message, words), help)
+    if not begins_statement and (cut_off or "\n" in between):
         span = Span(path, before - 1, before)
         return Diagnostic(span, "WZ001", f"this ends too early: {_expected(accepted)} must follow")
-    found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
-    if (mistake := _by_example(parser, error)) is not None:
-        message = mistake.message.format(found=found)
-        return Diagnostic(span, "WZ001", message, mistake.help)
     if (
         not begins_statement
         and "_SEP" in accepted
@@ -227,6 +255,25 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
         return _unknown_statement(span, str(token), sorted(keywords))
     return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
+
+
+def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:
+    """A parenthesis that was opened on an earlier line, where what follows does not fit into it."""
+    line = text[bracket:].split("\n", 1)[0]
+    closing = ")" if text[bracket] == "(" else "]"
+    comment = "; `//` begins a comment, division is a single `/`" if "//" in line else ""
+    return Diagnostic(
+        Span(path, bracket, bracket + 1), "WZ003",
+        f"this `{text[bracket]}` is not closed where it should be",
+        f"add the missing `{closing}`{comment}",
+    )  # fmt: skip
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    """`template` with its words; other braces in it are the language's."""
+    for name, word in words.items():
+        template = template.replace(f"{{{name}}}", word)
+    return template
 
 
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:

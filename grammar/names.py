@@ -7,7 +7,10 @@ from difflib import get_close_matches
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was most likely meant to be."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    longer = [c for c in by_lower if len(name) >= 3 and c.startswith(name.lower())]
+    if len(longer) == 1:
+        return by_lower[longer[0]]
+    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
     return by_lower[close[0]] if close else None
 
 

@@ -9,6 +9,12 @@ from wootzc.grammar.names import nearest
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
 
+# Statements that a comma left at the end of the line before would swallow.
+CONTINUED = (
+    "prune", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher", "seed",
+    "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
+)  # fmt: skip
+
 
 def modules_of(
     patterns: Iterable[syntax.Pattern], network: Network, report: Report
@@ -79,7 +85,9 @@ def _no_match(
 ) -> None:
     plain = {s.name for s in network.segments} - set(names)
     near = nearest(text.strip("*?"), names)
-    if text in plain:
+    if text in CONTINUED:
+        help = "the comma at the end of the line before goes on in this one: remove it"
+    elif text in plain:
         help = "layers outside of modules are never pruned: put them into a module"
     elif near is not None and "*" not in text:
         help = f"did you mean `{near}`?"

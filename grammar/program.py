@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from wootzc.diagnostics import place
 from wootzc.grammar import syntax
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
@@ -31,7 +30,7 @@ class Program:
 
 def load(text: str, path: str, report: Report) -> Program:
     """Parse a file and all it includes."""
-    program = Program()
+    program = Program(sources=report.sources)
     _load(text, path, program, report, chain=())
     return program
 
@@ -43,6 +42,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     parsed = parse(text, path)
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
+    report.holes += parsed.holes
     if parsed.tree is None:
         program.incomplete = True
         return
@@ -77,8 +77,8 @@ def _define(
     name = item.name
     if name.text in table:
         first = table[name.text].name.span
-        line, _ = place(first, program.sources[first.file])
-        where = f"line {line}" if first.file == name.span.file else f"{first.file}, line {line}"
+        line = f"line {report.line(first)}"
+        where = line if first.file == name.span.file else f"{first.file}, {line}"
         report.error(
             name.span, "WZ016", f"there is another {kind} `{name.text}` in {where}",
             "rename one of them",
@@ -124,11 +124,11 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
             return file.read()
     except FileNotFoundError:
         folder = os.path.dirname(target) or "."
-        files = [f for f in _listing(folder) if f.endswith(".wz")]
-        near = nearest(os.path.basename(target), files)
+        stems = [f.removesuffix(".wz") for f in _listing(folder) if f.endswith(".wz")]
+        near = nearest(os.path.basename(target).removesuffix(".wz"), stems)
         report.error(
             span, "WZ008", f"there is no file `{shown}`",
-            f"did you mean `{near}`?" if near
+            f"did you mean `{near}.wz`?" if near
             else f"paths are relative to the file that includes them: looked for {target}",
         )  # fmt: skip
     except UnicodeDecodeError as error:

@@ -177,7 +177,7 @@ def _check_widths(
             parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
             report.error(
                 span, "WZ042",
-                f"the rate {rate:g} leaves no filter in module `{module.name}`, "
+                f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
                 f"whose smallest layer has {group.width}{parts}",
                 "use a smaller rate, widen the layer, or give these modules rates of their own: "
                 f"prune {module.name} by l1 rates {{ 0, 30% }}",
@@ -185,12 +185,19 @@ def _check_widths(
         elif widths in seen:
             report.warn(
                 span, "WZ059",
-                f"the rates {seen[widths]:g} and {rate:g} make the same module `{module.name}`",
+                f"the rates {percent(seen[widths])} and {percent(rate)} make the same "
+                f"module `{module.name}`",
                 "its layers are too narrow to tell them apart; candidates would be tried twice",
             )  # fmt: skip
         seen.setdefault(widths, rate)
 
 
-def no_prune_help(network: Network) -> str:
+def percent(rate: float) -> str:
+    """A rate for a message: 0.985 is "98.5%"."""
+    return f"{rate * 100:.6g}%"
+
+
+def no_prune_help(network: Network, stated: object) -> str:
     names = [module.name for module in network.modules]
-    return f"add: prune * by l1   // or some of {listing(names)}"
+    rates = "" if stated else "rates { 0, 30%, 50% }, and: "
+    return f"add: {rates}prune * by l1   // or some of {listing(names)}"

@@ -1,11 +1,17 @@
 """Where the checker puts what it finds. One mistake is told once, however often it is met."""
 
-from wootzc.diagnostics import Diagnostic, Span
+from wootzc.diagnostics import Diagnostic, Span, place
 
 
 class Report:
+    """`sources`: text by file. `holes`: what a syntax error took out, so that nothing is said of
+    the statements around it but that error.
+    """
+
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self.sources: dict[str, str] = {}
+        self.holes: list[Span] = []
         self._seen: set[tuple[Span, str]] = set()
 
     def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
@@ -16,10 +22,21 @@ class Report:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """A module's body is checked for every use; what is wrong in it is wrong only once."""
+        if self.has_hole(diagnostic.span):
+            return
         key = (diagnostic.span, diagnostic.code)
         if key not in self._seen:
             self._seen.add(key)
             self.diagnostics.append(diagnostic)
+
+    def has_hole(self, span: Span) -> bool:
+        return any(
+            h.file == span.file and span.start <= h.start and h.end <= span.end for h in self.holes
+        )
+
+    def line(self, span: Span) -> int:
+        """The line a span begins in, counted from 1."""
+        return place(span, self.sources.get(span.file, ""))[0]
 
     @property
     def errors(self) -> int:

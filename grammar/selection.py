@@ -8,6 +8,7 @@ import numpy as np
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import MAX_MISTAKES, ListedRow
 from wootzc.grammar.limits import read_metric
+from wootzc.grammar.rates import percent
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.array import Array
@@ -83,7 +84,7 @@ def listed(
                 name = network.modules[module].name
                 report.error(
                     row.span, "WZ049",
-                    f"{row.place} gives module `{name}` the rate {rate:g}, "
+                    f"{row.place} gives module `{name}` the rate {percent(rate)}, "
                     f"which it may not have",
                     _allowed(name, choices[module], rates),
                 )  # fmt: skip
@@ -94,4 +95,6 @@ def listed(
 def _allowed(name: str, choices: tuple[int, ...], rates: tuple[float, ...]) -> str:
     if choices == (0,):
         return f"no `prune` names `{name}`, or a `keep` does, so its rate is 0"
-    return f"its rates are {', '.join(f'{rates[c]:g}' for c in choices)}; change `rates` or the row"
+    return (
+        f"its rates are {', '.join(percent(rates[c]) for c in choices)}; change `rates` or the row"
+    )

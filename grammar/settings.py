@@ -51,9 +51,10 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
     try:
         return kind.read(value)
     except ValueError:
+        given = setting.arguments[0] if setting.arguments else setting.value
         report.error(
-            setting.span, "WZ071", f"`{name}` must be {kind.expects}, not `{shown}`",
-            f"write it as `{name} …`",
+            given.span if given else setting.span, "WZ071",
+            f"`{name}` must be {kind.expects}, not `{shown}`",
         )  # fmt: skip
         return None
 
