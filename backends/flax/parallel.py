@@ -5,8 +5,9 @@ device axis, every batch cut into equal parts; gradients and batch-norm statisti
 the axis, so that the numbers are those of one device up to rounding.
 """
 
-import logging
-import os
+import hashlib
+import platform
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ Function = Callable[..., Any]
 Tree = TypeVar("Tree")
 
 AXIS = "devices"
-SEGMENTED_STEPS = 700  # up to here one compilation of the whole costs more than it saves
+SEGMENTED_STEPS = 500  # up to here compiling the whole costs more than it saves
 SCANNED_STEPS = 32  # per call of the device
 
 
@@ -103,12 +104,28 @@ def choose_strategy(devices: Devices, recipe: Recipe, platform: str | None = Non
 
 
 def configure(cache_dir: Path | None) -> None:
-    """Keep compiled functions in `cache_dir` from one run to the next."""
+    """Keep compiled functions in a folder of `cache_dir` from one run to the next.
+
+    One folder per processor: XLA complains of machine code made for another one.
+    """
     if cache_dir is None:
         return
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    jax.config.update("jax_compilation_cache_dir", str(cache_dir))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    folder = cache_dir / _processor()
+    folder.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.02)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    logging.getLogger("jax._src.compilation_cache").setLevel(logging.ERROR)
+    # An entry cut short by a kill is compiled again: nothing that a user must know.
+    message = "Error (reading|writing) persistent compilation cache"
+    warnings.filterwarnings("ignore", message=message, category=UserWarning)
+
+
+def _processor() -> str:
+    """A name for what this machine's compiled code can rely on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = [platform.processor()]
+    features = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
+    digest = hashlib.sha256("\n".join(sorted(set(features or lines[:1]))).encode())
+    return f"{platform.machine()}-{digest.hexdigest()[:12]}"

@@ -51,3 +51,20 @@ def test_spreading_cuts_the_batch_in_order(axis: int) -> None:
 def test_every_batch_size_has_devices() -> None:
     assert training_devices(7).count in {1, 7}
     assert training_devices(1).count == 1
+
+
+def test_compiled_functions_are_kept_and_a_broken_entry_is_silent(tmp_path: Path) -> None:
+    code = """
+import sys, pathlib, jax, wootzc.backends.flax.parallel as parallel
+parallel.configure(pathlib.Path(sys.argv[1]))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+print(jax.jit(lambda x: x + 1)(1.0))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("2.0\n", "")
+        entries = list(tmp_path.glob("*/*-cache"))
+        assert entries
+        for entry in entries:
+            entry.write_bytes(entry.read_bytes()[:20])

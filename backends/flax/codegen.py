@@ -1,0 +1,284 @@
+"""A network as a plain Flax NNX file that a stranger can read, run and build on without wootzc."""
+
+import keyword
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from textwrap import wrap
+from typing import Any, assert_never
+
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.codegen_text import FOOTER, HEADER, LOADER
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Norm,
+    Padding,
+    Pool,
+)  # fmt: skip
+from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.shapes import Shape, shape_after, shape_text
+
+WIDTH = 96  # of a line
+
+
+def model_source(
+    network: Network,
+    classes: Sequence[str],
+    mean: NDArray[Any],  # [channels], subtracted from raw values
+    std: NDArray[Any],  # [channels], what is left is divided by it
+) -> str:
+    """The text of `model.py`: finds `weights.safetensors` and `example.npz` beside itself."""
+    made = _classes(network)
+    attributes = {segment.name: _attribute(segment.name) for segment in network.segments}
+    lines = [
+        HEADER.format(name=network.name, input=shape_text(network.input)),
+        f"INPUT = {network.input}  # height, width, channels",
+        *_strings("CLASSES", classes),
+        *_floats("MEAN", mean, "  # per channel: input = (raw value - MEAN) / STD"),
+        *_floats("STD", std),
+    ]
+    for (body, shape), (name, users) in made.items():
+        lines += ["", "", *_class(name, users, body, shape)]
+    lines += ["", "", "class Net(nnx.Module):"]
+    lines += [f'    """{network.name}: {len(network.segments)} segments, one after the other."""']
+    lines += ["", "    def __init__(self, rngs: nnx.Rngs):"]
+    pieces = list(zip(network.segments, segment_shapes(network), strict=False))
+    for segment, shape in pieces:
+        lines.append(
+            f"        self.{attributes[segment.name]} = {made[segment.body, shape][0]}(rngs)"
+        )
+    lines += ["", "    def __call__(self, x):  # [batch, height, width, channels] -> logits"]
+    lines += [f"        x = self.{attributes[segment.name]}(x)" for segment, _ in pieces]
+    lines += ["        return x", "", ""]
+    renamed = {name: attribute for name, attribute in attributes.items() if name != attribute}
+    attribute = f"{renamed}.get(segment, segment)" if renamed else "segment"
+    lines += [LOADER.replace("ATTRIBUTE", attribute), "", FOOTER]
+    return "\n".join(lines)
+
+
+def _classes(network: Network) -> dict[tuple[Body, Shape], tuple[str, list[str]]]:
+    """One class for all segments of one shape: its name and the segments that use it."""
+    found: dict[tuple[Body, Shape], tuple[str, list[str]]] = {}
+    taken = {"Net", "Path", "HERE", "INPUT", "CLASSES", "MEAN", "STD"}
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        definition = segment.definition if isinstance(segment, Module) else ""
+        base = _camel(definition or segment.name)
+        if (segment.body, shape) not in found:
+            name = (
+                base
+                if base not in taken
+                else next(f"{base}_{i}" for i in count(2) if f"{base}_{i}" not in taken)
+            )
+            taken.add(name)
+            found[segment.body, shape] = name, []
+        found[segment.body, shape][1].append(segment.name)
+    return found
+
+
+def _camel(name: str) -> str:
+    joined = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return joined if joined.isidentifier() and not keyword.iskeyword(joined) else f"Segment{joined}"
+
+
+def _attribute(name: str) -> str:
+    """The segment's name, unless Python or nnx uses it already."""
+    return f"{name}_" if keyword.iskeyword(name) or hasattr(nnx.Module, name) else name
+
+
+def _class(name: str, users: list[str], body: Body, shape: Shape) -> Iterator[str]:
+    yield f"class {name}(nnx.Module):"
+    yield from _documented(f"{', '.join(users)}: input {shape_text(shape)}.")
+    yield ""
+    layers = list(_layers(body, shape, ""))
+    if layers:
+        yield "    def __init__(self, rngs: nnx.Rngs):"
+        for attribute, call in layers:
+            yield from _assigned(f"        self.{attribute}", call)
+    else:
+        yield "    def __init__(self, rngs: nnx.Rngs):"
+        yield "        pass  # nothing to learn here"
+    yield ""
+    yield "    def __call__(self, x):"
+    yield from (f"        {line}" for line in _statements(body, "", "x", "x"))
+    yield "        return x"
+
+
+def _documented(text: str) -> Iterator[str]:
+    lines = wrap(text, WIDTH - 10)
+    if len(lines) == 1:
+        yield f'    """{text}"""'
+        return
+    yield f'    """{lines[0]}'
+    yield from (f"    {line}" for line in lines[1:])
+    yield '    """'
+
+
+# Constructors
+
+
+def _layers(body: Body, shape: Shape, prefix: str) -> Iterator[tuple[str, str]]:
+    """Attribute and constructor of every layer that carries weights."""
+    for index, layer in enumerate(body):
+        path = f"{prefix}{index}"
+        match layer:
+            case Conv() | DepthwiseConv():
+                yield _name(layer, path), _convolution(layer, shape)
+            case Norm(epsilon=epsilon, momentum=momentum):
+                yield (
+                    _name(layer, path),
+                    f"nnx.BatchNorm({shape[-1]}, use_running_average=True, "
+                    f"momentum={momentum}, epsilon={epsilon}, rngs=rngs)",
+                )
+            case Dense(width=width, bias=bias):
+                extra = "" if bias else ", use_bias=False"
+                yield _name(layer, path), f"nnx.Linear({shape[-1]}, {width}{extra}, rngs=rngs)"
+            case Branch(arms=arms):
+                for number, arm in enumerate(arms):
+                    yield from _layers(arm, shape, f"{path}.{number}.")
+            case Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
+                pass
+            case _:
+                assert_never(layer)
+        shape = shape_after(layer, shape)
+
+
+def _assigned(target: str, call: str) -> Iterator[str]:
+    """`target = call`, its arguments on lines of their own where it is too long."""
+    if len(target) + len(call) + 3 <= WIDTH:
+        yield f"{target} = {call}"
+        return
+    function, _, arguments = call.partition("(")
+    indent = target[: len(target) - len(target.lstrip())]
+    yield f"{target} = {function}("
+    yield from (f"{indent}    {line}" for line in wrap(arguments[:-1], WIDTH - len(indent) - 4))
+    yield f"{indent})"
+
+
+def _convolution(layer: Conv | DepthwiseConv, shape: Shape) -> str:
+    channels = shape[-1]
+    if isinstance(layer, Conv):
+        width, groups = layer.width, layer.groups
+    else:
+        width = groups = channels
+    options = [f"{channels}, {width}, {layer.kernel}"]
+    if layer.stride != (1, 1):
+        options.append(f"strides={layer.stride}")
+    if layer.padding != "same":
+        options.append(f"padding={_padding(layer.padding)}")
+    if layer.dilation != (1, 1):
+        options.append(f"kernel_dilation={layer.dilation}")
+    if groups > 1:
+        options.append(f"feature_group_count={groups}")
+    if not layer.bias:
+        options.append("use_bias=False")
+    return f"nnx.Conv({', '.join(options)}, rngs=rngs)"
+
+
+def _name(layer: Layer, path: str) -> str:
+    """`conv_0_1_2`: the kind of a layer and its path."""
+    kinds = {Norm: "norm", Dense: "dense", DepthwiseConv: "depthwise"}
+    return f"{kinds.get(type(layer), 'conv')}_{path.replace('.', '_')}"
+
+
+def _padding(padding: Padding) -> str:
+    return repr(padding.upper() if isinstance(padding, str) else padding)
+
+
+# Statements
+
+
+def _statements(body: Body, prefix: str, given: str, result: str) -> Iterator[str]:
+    """Lines that turn variable `given` into variable `result`; none where the body is empty."""
+    for index, layer in enumerate(body):
+        yield from _statement(layer, f"{prefix}{index}", given, result)
+        given = result
+
+
+def _statement(layer: Layer, path: str, x: str, result: str) -> Iterator[str]:
+    match layer:
+        case Conv() | DepthwiseConv() | Dense() | Norm():
+            yield f"{result} = self.{_name(layer, path)}({x})"
+        case Activation(kind=kind):
+            yield f"{result} = jax.nn.{kind}({x})"
+        case Pool(kind=kind, size=size, stride=stride, padding=padding):
+            extra = ", count_include_pad=False" if kind == "avg" else ""
+            yield f"{result} = nnx.{kind}_pool({x}, {size}, {stride}, {_padding(padding)}{extra})"
+        case GlobalPool(kind=kind, keep_dims=keep):
+            extra = ", keepdims=True" if keep else ""
+            yield f"{result} = {x}.{'max' if kind == 'max' else 'mean'}(axis=(1, 2){extra})"
+        case Dropout(rate=rate):
+            yield f"{result} = {x}  # in training: dropout of {rate}"
+        case Flatten():
+            yield f"{result} = {x}.reshape(len({x}), -1)"
+        case Branch(arms=arms):
+            names = [f"{result}{chr(ord('a') + i)}" if arm else x for i, arm in enumerate(arms)]
+            for number, (arm, name) in enumerate(zip(arms, names, strict=True)):
+                yield from _statements(arm, f"{path}.{number}.", x, name)
+            yield f"{result} = {_joined(layer, names)}"
+        case _:
+            assert_never(layer)
+
+
+def _joined(branch: Branch, names: Iterable[str]) -> str:
+    match branch.join:
+        case "add":
+            return " + ".join(names)
+        case "concat":
+            return f"jnp.concatenate([{', '.join(names)}], axis=-1)"
+        case "scale":
+            return " * ".join(names)
+        case _:
+            assert_never(branch.join)
+
+
+# Constants
+
+
+def _strings(name: str, values: Sequence[str]) -> Iterator[str]:
+    yield f"{name} = ("
+    yield from _filled([_quoted(value) for value in values])
+    yield ")"
+
+
+def _quoted(text: str) -> str:
+    """A Python literal in double quotes where that is possible."""
+    literal = repr(text)
+    return f'"{literal[1:-1]}"' if literal[0] == "'" and '"' not in literal else literal
+
+
+def _floats(name: str, values: NDArray[Any], comment: str = "") -> Iterator[str]:
+    """An array of float32; the shortest digits that give each value back exactly."""
+    digits = [str(value) for value in np.asarray(values, np.float32)]
+    line = f"{name} = np.array([{', '.join(digits)}], np.float32){comment}"
+    if len(line) <= WIDTH:
+        yield line
+        return
+    yield f"{name} = np.array(  {comment.strip()}".rstrip()
+    yield "    ["
+    yield from (f"    {line}" for line in _filled(digits))
+    yield "    ],"
+    yield "    np.float32,"
+    yield ")"
+
+
+def _filled(items: Iterable[str]) -> Iterator[str]:
+    """Items with commas, as many a line as fit."""
+    line = "   "
+    for item in items:
+        if len(line) + len(item) + 2 > WIDTH and line.strip():
+            yield line
+            line = "   "
+        line += f" {item},"
+    if line.strip():
+        yield line

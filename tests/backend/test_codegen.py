@@ -1,0 +1,159 @@
+"""The generated model.py: runs alone, gives the same logits, and reads well."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wootzc.backends.flax.codegen import model_source
+from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.weights import save
+from wootzc.backends.parameters import Weights
+from wootzc.backends.slicing import prune_weights
+from wootzc.ir.layers import Conv, Dense, Flatten, Norm, Pool
+from wootzc.ir.network import Module, Network, Plain
+from wootzc.ir.prune import prune_network
+
+Random = Callable[[Network], Weights]
+CLASSES = ("plane", "o'clock", 'the "third"')
+MEAN, STD = np.array([127.3, 3.1], np.float32), np.array([60.7, 0.3], np.float32)
+
+PADDED_POOL = Pool(size=(3, 3), stride=(1, 1), padding=((1, 1), (0, 2)))
+
+# Imports of wootzc fail, wherever it is installed.
+ALONE = """
+import sys, runpy
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "wootzc":
+            raise ImportError("model.py must not need wootzc")
+sys.meta_path.insert(0, Refuse())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def write(folder: Path, network: Network, weights: Weights) -> Path:
+    """model.py, its weights and an example whose logits are wootzc's."""
+    folder.mkdir(exist_ok=True)
+    (folder / "model.py").write_text(model_source(network, CLASSES, mean=MEAN, std=STD))
+    save(folder / "weights.safetensors", weights)
+    normal = np.random.default_rng(0).normal(size=(5, *network.input)).astype(np.float32)
+    raw = normal * STD + MEAN
+    logits = predict(network, weights, normal, batch=8)
+    labels = logits.argmax(axis=1)
+    np.savez(folder / "example.npz", images=raw, labels=labels, logits=logits)
+    return folder / "model.py"
+
+
+def run(model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", ALONE, str(model), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=model.parent.parent)
+
+
+def odd_network() -> Network:
+    """Names that Python and nnx use, explicit padding, a segment that learns nothing."""
+    return Network(
+        name="odd",
+        input=(6, 6, 2),
+        segments=(
+            Plain(
+                name="plain1", body=(Pool(size=(3, 3), stride=(1, 1), padding=((1, 1), (0, 2))),)
+            ),
+            Module(
+                name="class",
+                definition="res_block",
+                body=(Conv(width=6, groups=2, dilation=(2, 1)), Norm(epsilon=1e-3), Conv(width=6)),
+            ),
+            Module(name="train", definition="res_block", body=(Conv(width=4, padding="valid"),)),
+            Plain(
+                name="plain2",
+                body=(
+                    Pool(kind="avg", size=(2, 2), stride=(2, 2), padding="same"),
+                    Flatten(),
+                    Dense(width=3, bias=False),
+                ),
+            ),
+        ),
+    )
+
+
+def test_it_runs_without_wootzc_and_gives_the_same_logits(
+    random_weights: Random, tmp_path: Path
+) -> None:
+    network = odd_network()
+    model = write(tmp_path / "odd", network, random_weights(network))
+    done = run(model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "100.0% of 5 labels right" in done.stdout
+    assert "wootzc" not in model.read_text().replace("pruned by wootzc", "")
+
+    example = dict(np.load(model.parent / "example.npz"))
+    np.savez(model.parent / "example.npz", **(example | {"logits": example["logits"] + 1}))
+    assert run(model).returncode == 1
+
+
+def test_every_kind_of_pruned_network_gives_the_same_logits(
+    any_network: Network, random_weights: Random, tmp_path: Path
+) -> None:
+    weights = random_weights(any_network)
+    count = len(any_network.modules)
+    rates = (0.5,) * count
+    small = prune_network(any_network, rates)
+    sliced = prune_weights(any_network, weights, rates, ["l1"] * count)
+    model = write(tmp_path / "net", small, sliced)
+    names: dict[str, object] = {"__name__": "model", "__file__": str(model)}
+    exec(compile(model.read_text(), str(model), "exec"), names)
+    example = np.load(tmp_path / "net" / "example.npz")
+    got = names["predict"](names["load"](), example["images"], batch=4)  # type: ignore[operator]
+    np.testing.assert_allclose(got, example["logits"], rtol=1e-3, atol=1e-4)
+
+
+def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    network = replace(odd_network(), input=(6, 6, 3))
+    body = (Conv(width=2, kernel=(1, 1)), *network.segments[0].body)
+    network = replace(network, segments=(Plain(name="plain1", body=body), *network.segments[1:]))
+    folder = tmp_path / "rgb"
+    folder.mkdir()
+    mean, std = np.full(3, 120, np.float32), np.full(3, 60, np.float32)
+    (folder / "model.py").write_text(model_source(network, CLASSES, mean=mean, std=std))
+    weights = random_weights(network)
+    save(folder / "weights.safetensors", weights)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    image.fromarray(pixels).save(tmp_path / "one.png")
+    done = run(folder / "model.py", str(tmp_path / "one.png"))
+    assert done.returncode == 0, done.stderr
+    normal = (pixels[None] - mean) / std
+    best = predict(network, weights, normal.astype(np.float32), batch=8).argmax()
+    assert f"one.png: {CLASSES[best]} (" in done.stdout
+
+
+@pytest.mark.parametrize("count", [3, 200])
+def test_the_text_is_clean(any_network: Network, count: int, tmp_path: Path) -> None:
+    classes = [f"class number {i}" for i in range(count)]
+    channels = np.linspace(0.1, 0.9, 2)
+    source = model_source(any_network, classes, mean=channels, std=channels)
+    assert max(map(len, source.splitlines())) <= 100
+    assert all(line == line.rstrip() for line in source.splitlines())
+    path = tmp_path / "model.py"
+    path.write_text(source)
+    rules = ["--isolated", "--select", "E4,E7,E9,F,I,W,B"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", *rules, str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_normalising_figures_come_back_exactly() -> None:
+    network = odd_network()
+    mean = np.array([1 / 3, 0.1], np.float32)
+    names: dict[str, object] = {"__name__": "model", "__file__": "model.py"}
+    exec(model_source(network, CLASSES, mean=mean, std=mean), names)
+    np.testing.assert_array_equal(names["MEAN"], mean)
+    assert names["CLASSES"] == CLASSES
