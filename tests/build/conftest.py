@@ -34,7 +34,7 @@ space quadrants over tiny {
   subject to accuracy >= TARGET
   blocks modules
   pretrain { steps 10; optimizer sgd(0.02); batch 32 }
-  finetune { steps 40; optimizer sgd(0.02, momentum = 0.9); batch 32; every 10 }
+  finetune { steps 20; optimizer sgd(0.02, momentum = 0.9); batch 32; every 10 }
 }
 """
 
@@ -57,7 +57,7 @@ Make = Callable[..., Path]
 def make_space(tmp_path_factory: pytest.TempPathFactory) -> Make:
     """Write the space into a folder of its own; returns the .wz file."""
 
-    def make(rates: str = "50%, 75%", target: str = "90%") -> Path:
+    def make(rates: str = "50%, 75%", target: str = "97%") -> Path:
         folder = tmp_path_factory.mktemp("space")
         np.savez(folder / "quadrants.npz", **quadrants())  # type: ignore[arg-type]
         file = folder / "quadrants.wz"

@@ -7,6 +7,7 @@ result.json  report.html  plan.wzir  log.jsonl
 import hashlib
 import io
 import json
+import math
 import platform
 import sys
 from dataclasses import asdict
@@ -50,7 +51,7 @@ def summarize(
     plan, space = jobs.plan, jobs.space
     assert plan.costs is not None and plan.candidates is not None
     explored = 0 if plan.exploration_order is None else len(plan.exploration_order)
-    return {
+    summary = {
         "space": space.name,
         "network": space.network.name,
         "modules": [module.name for module in space.network.modules],
@@ -107,6 +108,21 @@ def summarize(
         "seed": space.seed,
         "versions": versions(),
     }
+    plain: dict[str, Any] = json.loads(json.dumps(_finite(summary)))
+    return plain
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN, which the loss of a diverged run is: None stands for it."""
+    match value:
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def write_result(
@@ -117,7 +133,7 @@ def write_result(
     network = prune_network(space.network, found.best.rates)
     check_real(network, found.weights, found.best.params, found.best.macs)
     best = out / "best"
-    weights = save(contiguous(found.weights), {"format": "wootzc", "network": network.name})
+    weights = save(contiguous(found.weights), {"format": "wootzc"})
     write_atomically(best / "weights.safetensors", weights)
     write_atomically(best / "network.wz", print_network(network))
     write_atomically(
@@ -185,7 +201,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in packages},
-        "command": " ".join(["wootzc", *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
 
