@@ -11,6 +11,7 @@ from wootzc.diagnostics import Diagnostic, Span, place
 
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
 MAX_CHARACTERS = 5_000_000
+MAX_OPERATORS = 64  # in one pair of parentheses; an expression is as deep as it has operators
 MAX_NUMBER = 40  # characters
 
 _TOKENS = re.compile(
@@ -19,6 +20,7 @@ _TOKENS = re.compile(
       | (?P<open>[({\[]) | (?P<close>[)}\]])
       | (?P<endless>"[^\n]*|/\*)
       | (?P<end>[;\n])
+      | (?P<operator>[-+*/])
       | (?P<number>(?<![\w.])\d[\d_.]{39,})
     """,
     re.VERBOSE,
@@ -48,6 +50,7 @@ def scan(text: str, path: str) -> Scan:
     found: list[Diagnostic] = []
     fatal = False
     stack: list[Bracket] = []
+    operators = 0
 
     def report(code: str, start: int, end: int, message: str, help: str) -> None:
         found.append(Diagnostic(Span(path, start, end), code, message, help))
@@ -61,7 +64,15 @@ def scan(text: str, path: str) -> Scan:
 
     for match in _TOKENS.finditer(text):
         kind, start, end = match.lastgroup, match.start(), match.end()
-        if kind == "open":
+        operators = operators if stack and stack[-1].kind == "(" else 0
+        if kind == "operator":
+            operators += 1
+            if operators == MAX_OPERATORS + 1:
+                report(
+                    "WZ007", start, end, f"a calculation of more than {MAX_OPERATORS} steps",
+                    "work it out, and write the result",
+                )  # fmt: skip
+        elif kind == "open":
             stack.append(Bracket(match[0], start))
             if len(stack) > MAX_NESTING:
                 report(

@@ -21,7 +21,6 @@ _WHOLE = (
 )  # fmt: skip
 _DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
 _SELECTIONS = ("all", "sample", "configs")
-KEEP_COUNT = "0"  # in `sample 0 seed 3`, which `sample.seed=3` stands for
 _GOALS = ("minimize", "maximize")
 
 
@@ -29,10 +28,12 @@ def apply_overrides(program: Program, overrides: Mapping[str, str], report: Repo
     """Change every space of `program`."""
     for key, value in overrides.items():
         statement = _statement(key.strip(), value.strip(), program, report)
-        if statement is None:
+        if statement is None:  # no space is what was asked for
+            program.broken |= {f"space {name}" for name in program.spaces}
             continue
         for name, space in program.spaces.items():
-            program.spaces[name] = replace(space, statements=_applied(space.statements, statement))
+            changed = _applied(space.statements, statement, partial="." in key)
+            program.spaces[name] = replace(space, statements=changed)
 
 
 def _statement(
@@ -62,7 +63,7 @@ def _written(head: str, setting: str, value: str) -> str:
     if head == "data":
         return f'data "" {{ {setting} {value} }}'
     if head == "sample":
-        return f"sample {KEEP_COUNT} {setting} {'by ' if setting == 'stratified' else ''}{value}"
+        return f"sample 0 {setting} {'by ' if setting == 'stratified' else ''}{value}"
     if setting == "crop":
         return f"{head} {{ crop({value}) }}"
     return f"{head} {{ {setting} {value} }}"
@@ -88,13 +89,13 @@ def _written_whole(head: str, value: str) -> str:
 
 
 def _applied(
-    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement
+    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement, *, partial: bool
 ) -> tuple[syntax.SpaceStatement, ...]:
     """The statements with `new` in place of what it replaces, or at the end."""
     keyword = keyword_of(new)
     rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
     old = [s for s in statements if keyword_of(s) in rivals]
-    merged = _merged(old[0], new) if old else new
+    merged = _merged(old[0], new, partial=partial) if old else new
     result: list[syntax.SpaceStatement] = []
     for statement in statements:
         if statement not in old:
@@ -104,12 +105,17 @@ def _applied(
     return tuple(result) if old else (*statements, merged)
 
 
-def _merged(old: syntax.SpaceStatement, new: syntax.SpaceStatement) -> syntax.SpaceStatement:
-    """Blocks keep the settings that the new statement does not name."""
+def _merged(
+    old: syntax.SpaceStatement, new: syntax.SpaceStatement, *, partial: bool
+) -> syntax.SpaceStatement:
+    """Blocks keep the settings that the new statement does not name.
+
+    `partial`: the key had a dot, so the new path or count only fills its place.
+    """
     match old, new:
         case syntax.Data(), syntax.Data():
             options = _settings(old.options, new.options)
-            if not new.path.value:  # only options were set
+            if partial:
                 return replace(old, options=options)
             return replace(new, options=options)
         case syntax.Stage(), syntax.Stage():
@@ -124,7 +130,7 @@ def _merged(old: syntax.SpaceStatement, new: syntax.SpaceStatement) -> syntax.Sp
         case syntax.Sample(), syntax.Sample():
             kinds = {type(option) for option in new.options}
             kept = tuple(o for o in old.options if type(o) not in kinds)
-            count = old.count if new.count.text == KEEP_COUNT else new.count
+            count = old.count if partial else new.count
             return replace(new, count=count, options=(*kept, *new.options))
         case _:
             return new

@@ -1,0 +1,128 @@
+"""`--set KEY=VALUE`: what each key does to a space."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wootzc.diagnostics import render
+from wootzc.grammar import Analysis, analyze
+from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.space import AccuracyLimit, All, Listed, Sample, Space
+
+SOURCE = """module m(width) { conv(3x3, width); relu; conv(3x3, width) }
+network n { input(8x8x1); m(8) as a[1..2]; global_pool; dense(3) }
+space s over n {
+  data folder("images") { validation 20%; limit 100 }
+  teacher { steps 600; batch 16; optimizer adam(0.01) }
+  rates { 0, 30%, 50% }
+  prune *
+  sample 5 stratified by params seed 7
+  minimize params
+  subject to accuracy >= teacher - 1 points
+  finetune { steps 40 }
+}
+"""
+
+
+def overridden(**overrides: str) -> Space:
+    analysis = analyze(SOURCE, overrides={k.replace("__", "."): v for k, v in overrides.items()})
+    assert not analysis.diagnostics, render(analysis.diagnostics, analysis.sources)
+    return analysis.spaces[0]
+
+
+def mistaken(overrides: dict[str, str]) -> Analysis:
+    analysis = analyze(SOURCE, overrides=overrides)
+    assert analysis.spaces == ()
+    return analysis
+
+
+def test_data_keeps_its_settings_and_follows_the_new_path() -> None:
+    data = overridden(data="other.zip").data
+    assert (data.path, data.kind, data.validation, data.limit) == ("other.zip", "auto", 0.2, 100)
+    assert overridden(data='parquet("x")').data.kind == "parquet"
+
+
+def test_one_setting_of_the_data() -> None:
+    data = overridden(data__limit="7").data
+    assert (data.path, data.kind, data.validation, data.limit) == ("images", "folder", 0.2, 7)
+
+
+def test_one_setting_of_a_recipe() -> None:
+    teacher = overridden(teacher__steps="50").teacher
+    assert isinstance(teacher, Recipe)
+    assert (teacher.steps, teacher.batch, teacher.optimizer.name) == (50, 16, "adam")
+    assert overridden(finetune__optimizer="sgd(0.5)").finetune.optimizer.learning_rate == 0.5
+    assert overridden(pretrain__batch="32").pretrain.batch == 32
+
+
+def test_teacher_from_a_file() -> None:
+    assert overridden(teacher="w.safetensors").teacher == FromFile(path="w.safetensors")
+
+
+def test_sample_keeps_what_is_not_set() -> None:
+    assert overridden(sample="3").selection == Sample(count=3, seed=7, stratified="params")
+    assert overridden(sample__seed="2").selection == Sample(count=5, seed=2, stratified="params")
+    assert overridden(sample="3 seed 1 stratified by macs").selection == Sample(
+        count=3, seed=1, stratified="macs"
+    )
+
+
+def test_one_selection_replaces_another() -> None:
+    assert overridden(all="").selection == All()
+    listed = overridden(configs="{ [0, 30%] }").selection
+    assert isinstance(listed, Listed)
+    assert listed.rows.values.tolist() == [[0, 1]]
+
+
+def test_other_statements() -> None:
+    assert overridden(rates="0, 30%, 0.7").rates == (0.0, 0.3, 0.7)
+    assert overridden(seed="3").seed == 3
+    assert overridden(blocks="wootz").blocks == "wootz"
+    assert overridden(augment__crop="2").augment.crop == 2
+    changed = overridden(subject="accuracy >= 90%").objective.limits
+    assert changed == (AccuracyLimit(value=0.9),)
+    assert overridden(keep="a1", sample="2").choices == ((0,), (0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code", "help"),
+    [
+        ("teacher.stesp", "50", "WZ070", "steps"),
+        ("techer.steps", "50", "WZ078", "teacher.steps"),
+        ("sampel", "50", "WZ078", "sample"),
+        ("network.input", "3", "WZ078", ""),
+        ("seed", "many", "WZ001", ""),
+        ("teacher.steps", "5 } prune {", "WZ001", ""),
+        ("data", '"', "WZ004", ""),
+        ("sample", "", "WZ001", ""),
+        ("sample", "0", "WZ071", "sample 500"),
+    ],
+)
+def test_mistakes_are_shown_in_the_override(key: str, value: str, code: str, help: str) -> None:
+    analysis = mistaken({key: value})
+    assert [d.code for d in analysis.diagnostics] == [code]
+    assert help in (analysis.diagnostics[0].help or "")
+    assert f"--set {key}:1:" in render(analysis.diagnostics, analysis.sources)
+
+
+def test_paths_in_overrides_are_relative_to_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    file = folder / "x.wz"
+    file.write_text(SOURCE)
+    np.save(tmp_path / "rows.npy", np.array([[0, 0.3], [0.5, 0.5]], dtype=np.float32))
+    monkeypatch.chdir(tmp_path)
+
+    def space(overrides: dict[str, str]) -> Space:
+        analysis = analyze(SOURCE, "there/x.wz", overrides)
+        assert not analysis.diagnostics, render(analysis.diagnostics, analysis.sources)
+        return analysis.spaces[0]
+
+    assert space({}).data.path == "there/images"
+    assert space({"data": "images"}).data.path == "images"
+    listed = space({"configs": "rows.npy"}).selection
+    assert isinstance(listed, Listed)
+    assert listed.rows.values.tolist() == [[0, 1], [2, 2]]
