@@ -78,8 +78,8 @@ def main() -> None:
             seconds.append(time.perf_counter() - started)
         step = seconds[1] / options.steps
         print(
-            f"{strategy:9} {1000 * step:8.1f} ms/step, {seconds[0] - seconds[1]:5.1f} s to compile, "
-            f"loss {losses[-1]:.4f}",
+            f"{strategy:9} {1000 * step:8.1f} ms/step, "
+            f"{seconds[0] - seconds[1]:5.1f} s to compile, loss {losses[-1]:.4f}",
             flush=True,
         )
 

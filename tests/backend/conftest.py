@@ -110,6 +110,7 @@ ZOO: dict[str, Network] = {
     "flatten": around(FLATTEN, head=(Dense(width=3),)),
     "preactivated": around(PREACTIVATED),
     "bare": around((Conv(width=6), Activation(), Conv(width=6)), stem=(Conv(width=6),)),
+    "weightless": around(CONCAT, stem=(Pool(size=(3, 3), stride=(1, 1), padding="same"),)),
     "dropout": around(residual(6), head=(GlobalPool(), Dropout(rate=0.3), Dense(width=3))),
 }
 

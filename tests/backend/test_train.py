@@ -86,6 +86,15 @@ def test_every_strategy_gives_the_same_numbers(
     close(got.weights, expected.weights, 2e-3)
 
 
+def test_segments_without_weights_train_too(zoo: dict[str, Network], dataset: Dataset) -> None:
+    network = zoo["weightless"]
+    recipe = replace(RECIPE, steps=4, weight_decay=1e-3)
+    start = initial_weights(network, seed=0)
+    one = train(network, start, dataset, recipe, seed=3, strategy="segments")
+    two = train(network, start, dataset, recipe, seed=3, strategy="loop")
+    close(one.weights, two.weights, 1e-4)
+
+
 def test_the_strategy_goes_by_the_platform() -> None:
     one = Devices(1)
     assert choose_strategy(one, RECIPE, "gpu") == "scan"

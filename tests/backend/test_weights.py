@@ -69,7 +69,8 @@ def test_a_file_gives_back_what_was_saved(
     any_network: Network, random_weights: Callable[[Network], Weights], tmp_path: Path
 ) -> None:
     weights = random_weights(any_network)
-    weights["plain1/0/kernel"] = np.asfortranarray(weights["plain1/0/kernel"])
+    kernel = next(name for name in weights if name.endswith("kernel"))
+    weights[kernel] = np.asfortranarray(weights[kernel])  # files know only the other order
     path = tmp_path / "w.safetensors"
     save(path, weights, {"network": "tiny"})
     again = read(path)
