@@ -1,17 +1,17 @@
 """From a `.wz` file to a plan: what the command line and library users call. No JAX here."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar import Analysis, analyze
-from wootzc.ir.passes import PASSES, Pass, run
-from wootzc.ir.plan import Plan
 from wootzc.ir.space import Space
-from wootzc.ir.text import parse_plan
 
-Observer = Callable[[Pass, Plan, float], None]
+if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
+    from wootzc.ir.passes import Observer, Pass
+    from wootzc.ir.plan import Plan
 
 
 def read_source(path: str | os.PathLike[str]) -> str:
@@ -58,25 +58,30 @@ def choose_space(analysis: Analysis, name: str | None = None) -> Space:
 
 def compile(
     source: str | os.PathLike[str],
-    passes: Iterable[Pass] | None = None,
+    passes: "Iterable[Pass] | None" = None,
     *,
     overrides: Mapping[str, str] | None = None,
     space: str | None = None,
-    observe: Observer | None = None,
-) -> Plan:
+    observe: "Observer | None" = None,
+) -> "Plan":
     """Compile `.wz` text (a str) or a file (a `Path`) to a plan.
 
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
     `--set` does; `observe(pass, plan, seconds)` is called after each pass. A `.wzir` file goes on
     from where its passes left off. Raises `WootzError` with every mistake of the source.
     """
+    from wootzc.ir.passes import PASSES, run
+
     plan = _front(source, overrides, space)
     return run(plan, PASSES if passes is None else tuple(passes), observe=observe)
 
 
 def _front(
     source: str | os.PathLike[str], overrides: Mapping[str, str] | None, space: str | None
-) -> Plan:
+) -> "Plan":
+    from wootzc.ir.plan import Plan
+    from wootzc.ir.text import parse_plan
+
     if isinstance(source, str):
         analysis = analyze(source, overrides=dict(overrides or {}))
     elif os.fspath(source).endswith(".wzir"):
