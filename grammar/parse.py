@@ -36,23 +36,25 @@ class DropNewlines:
     """Lark's hook between lexer and parser: some newlines separate nothing.
 
     Those inside ( ) or [ ], and those after a comma. All others end a statement, wherever they
-    stand: a statement that lacks its end must not swallow the next line.
+    stand: a statement that lacks its end must not swallow the next line. Of several, with comments
+    between them, one is left.
     """
 
     always_accept: ClassVar[tuple[str, ...]] = ("_SEP",)
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         depth = 0
-        after_comma = False
+        last = ""
         for token in stream:
             if token.type in ("LPAR", "LSQB"):
                 depth += 1
             elif token.type in ("RPAR", "RSQB"):
                 depth -= 1
-            elif token.type == "_SEP" and (depth > 0 or after_comma) and ";" not in token:
+            elif token.type == "_SEP" and ";" not in token and (depth > 0 or last == "COMMA"):
                 continue
-            after_comma = token.type == "COMMA"
-            yield token
+            if not token.type == last == "_SEP":
+                last = token.type
+                yield token
 
 
 @cache

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, render
-from wootzc.grammar import analyze, format_text, parse
+from wootzc.grammar import analyze, format_text
 from wootzc.grammar.feasible import narrowed
+from wootzc.grammar.parse import parse
 from wootzc.grammar.values import number_of
 from wootzc.ir.costs import variant_costs
 from wootzc.ir.variables import enumerate_rows, variables

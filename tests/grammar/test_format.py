@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from wootzc.diagnostics import WootzError
-from wootzc.grammar import format_text, parse
+from wootzc.grammar import format_text
+from wootzc.grammar.parse import parse
 
 CASES = Path(__file__).parent
 GOLDEN = sorted((CASES / "format").glob("*.wz"))

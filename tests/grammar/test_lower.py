@@ -113,3 +113,10 @@ def test_printing_is_for_any_network_type() -> None:
     """A vector goes in, and no module is there."""
     network: Network = analyze("network n { input(5); dense(4); tanh; dense(2) }").networks[0]
     assert print_network(network).splitlines()[1] == "  input(5)"
+
+
+def test_words_of_statements_are_no_reserved_names() -> None:
+    path = Path(__file__).parent / "format" / "keywords-as-names.wz"
+    [space] = analyzed(path).spaces
+    assert [m.name for m in space.network.modules] == ["data1", "prune", "all"]
+    assert space.choices == ((0,), (0, 1), (0, 1))
