@@ -9,7 +9,6 @@ from wootzc.grammar.lower_network import lower_network
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import check_definitions, recursive_modules, warn_unused
 from wootzc.grammar.names import did_you_mean
-from wootzc.grammar.overrides import apply_overrides
 from wootzc.grammar.program import Program, load
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
@@ -35,7 +34,10 @@ def analyze(
     """
     report = Report()
     program = load(text, path, report)
-    apply_overrides(program, overrides or {}, report)
+    if overrides:
+        from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
+
+        apply_overrides(program, overrides, report)
     networks = _lower_networks(program, path, report)
     spaces = _lower_spaces(program, networks, report)
     files = {file: order for order, file in enumerate(program.sources)}

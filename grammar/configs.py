@@ -1,7 +1,5 @@
 """Listed candidates: rows of rates, written in the space or read from a file."""
 
-import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -116,6 +114,8 @@ _HELP = "each row holds one rate per module in network order: fractions, or perc
 
 def _csv(path: Path, modules: Sequence[str]) -> list[list[Any]]:
     """Rows of rates; a first line of module names may give the columns another order."""
+    import csv
+
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     if not rows or not any(cell and cell[0].isalpha() for cell in rows[0]):
@@ -131,6 +131,8 @@ def _csv(path: Path, modules: Sequence[str]) -> list[list[Any]]:
 
 
 def _json(path: Path, modules: Sequence[str]) -> list[list[Any]]:
+    import json
+
     table = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
         raise _Unreadable("it is not a list of lists")

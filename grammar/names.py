@@ -1,7 +1,6 @@
 """Near misses among names, and lists for messages."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -10,6 +9,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longer = [c for c in by_lower if len(name) >= 3 and c.startswith(name.lower())]
     if len(longer) == 1:
         return by_lower[longer[0]]
+    from difflib import get_close_matches  # only a file with mistakes needs it
+
     close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
     return by_lower[close[0]] if close else None
 

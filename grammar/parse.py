@@ -7,7 +7,6 @@ not hide the next. Files are small and the parser is fast; this is simpler than 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, ClassVar, Literal
 
 from lark import Lark, Token, Tree, UnexpectedInput
@@ -15,7 +14,7 @@ from lark import Lark, Token, Tree, UnexpectedInput
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.brackets import scan, statement_at, without
-from wootzc.grammar.mistakes import explain
+from wootzc.grammar.tables import load_parser
 from wootzc.grammar.transform import ToSyntax
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
@@ -59,14 +58,8 @@ class DropNewlines:
 
 @cache
 def parser() -> Lark:
-    """Built once per process, in some 60 ms."""
-    return Lark(
-        (files("wootzc.grammar") / "wz.lark").read_text(encoding="utf-8"),
-        parser="lalr",
-        start=["file", "_space_statement"],
-        propagate_positions=True,
-        postlex=DropNewlines(),
-    )
+    """Made once per process."""
+    return load_parser(DropNewlines())
 
 
 def parse(text: str, path: str) -> Parsed:
@@ -89,7 +82,7 @@ def parse(text: str, path: str) -> Parsed:
         try:
             tree = parser().parse(text, start="file")
         except UnexpectedInput as error:
-            found = explain(parser(), text, path, error)
+            found = _explain(text, path, error)
             diagnostics.append(found)
             remaining = leave_out(text, found.span.start)
             if remaining == text:
@@ -113,9 +106,15 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     try:
         tree = parser().parse(text, start="_space_statement")
     except UnexpectedInput as error:
-        return explain(parser(), text, path, error)
+        return _explain(text, path, error)
     statement: syntax.SpaceStatement = _transform(tree, path)
     return statement
+
+
+def _explain(text: str, path: str, error: UnexpectedInput) -> Diagnostic:
+    from wootzc.grammar.mistakes import explain  # only a file with mistakes needs it
+
+    return explain(parser(), text, path, error)
 
 
 def _transform(tree: Tree[Token], path: str) -> Any:
