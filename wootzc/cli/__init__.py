@@ -1,5 +1,6 @@
 """The command line: `wootzc COMMAND`. Commands live in compiler.py and training.py."""
 
+import gc
 import os
 import sys
 
@@ -55,6 +56,7 @@ for command in (*compiler.COMMANDS, *training.COMMANDS):
 
 def main() -> None:
     """Run a command; user mistakes become diagnostics and exit codes, never tracebacks."""
+    gc.disable()  # most commands end before a collection would pay; `build` turns it on again
     try:
         code = cli.main(prog_name="wootzc", standalone_mode=False)
     except click.ClickException as error:

@@ -1,5 +1,6 @@
 """Commands around a build: build, verify, export, report, clean. JAX is imported when needed."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def build(
     """
     from wootzc.driver import analyze_file, choose_space
 
+    gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
     choose_space(analyze_file(file, given), space)  # mistakes are told before JAX loads
 
