@@ -7,7 +7,6 @@ version; where it is missing, stale, unreadable or cannot be written, the tables
 
 import marshal
 import os
-import sys
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -30,8 +29,7 @@ def load_parser(postlex: Any) -> Lark:
     if tables is None:
         built = Lark(text, parser="lalr", start=STARTS, propagate_positions=True)
         tables = built.memo_serialize([TerminalDef, Rule])
-        if not sys.dont_write_bytecode:
-            _write(kept, text, tables)
+        _write(kept, text, tables)
     data, memo = tables
     parser: Lark = Lark._load_from_dict(data, memo, postlex=postlex)  # type: ignore[no-untyped-call]
     return parser

@@ -15,7 +15,6 @@ TEXT = "network n {\n  input(8x8x1) // here\n\n  conv(3x3,\n    16)\n}\n"
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return tmp_path
 
 
@@ -72,6 +71,5 @@ def test_a_folder_that_cannot_be_written_does_no_harm(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "file"))
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     load_parser(DropNewlines()).parse(TEXT, start="file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
