@@ -1,7 +1,8 @@
 """`--set KEY=VALUE`: settings that replace those of the file, as if they were written in it.
 
 Each becomes one statement of the language, parsed by the same grammar, so it means the same and
-its mistakes are shown the same way. A space's other statements stay.
+its mistakes are shown the same way. A space's other statements stay, also those of the same keyword
+that speak of something else: of several `subject to`, only the one about the same metric goes.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,12 @@ def apply_overrides(program: Program, overrides: Mapping[str, str], report: Repo
             program.broken |= {f"space {name}" for name in program.spaces}
             continue
         for name, space in program.spaces.items():
-            changed = _applied(space.statements, statement, partial="." in key)
+            old = _replaced(space.statements, statement)
+            if _adds_up(statement) and len(old) > 1:
+                _report_ambiguous(statement, name, len(old), report)
+                program.broken.add(f"space {name}")
+                continue
+            changed = _applied(space.statements, old, statement, partial="." in key)
             program.spaces[name] = replace(space, statements=changed)
 
 
@@ -88,21 +94,86 @@ def _written_whole(head: str, value: str) -> str:
             return f"{head} {value}"
 
 
+def _adds_up(statement: syntax.SpaceStatement) -> bool:
+    """A space may have several of these."""
+    return isinstance(
+        statement,
+        syntax.Prune
+        | syntax.Keep
+        | syntax.Tie
+        | syntax.WhereOrder
+        | syntax.WhereCost
+        | syntax.Subject,
+    )
+
+
+def _replaced(
+    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement
+) -> list[syntax.SpaceStatement]:
+    """The statements that speak of the same as `new`.
+
+    Where a metric has limits on both sides, the one on the side of `new`.
+    """
+    match new:
+        case syntax.Subject() | syntax.WhereCost():
+            kind = type(new)
+            same = [
+                s for s in statements if isinstance(s, kind) and s.metric.text == new.metric.text
+            ]
+            side = [s for s in same if _side(s.comparison) == _side(new.comparison)]
+            return list(side if len(same) > 1 and side else same)
+        case syntax.WhereOrder(relation=relation):
+            return [
+                s
+                for s in statements
+                if isinstance(s, syntax.WhereOrder) and s.relation.text == relation.text
+            ]
+        case _:
+            keyword = keyword_of(new)
+            rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
+            return [s for s in statements if keyword_of(s) in rivals]
+
+
+def _side(comparison: syntax.Name) -> str:
+    return "above" if comparison.text[0] in ">≥" else "below"
+
+
+def _report_ambiguous(
+    statement: syntax.SpaceStatement, space: str, count: int, report: Report
+) -> None:
+    keyword = keyword_of(statement)
+    match statement:
+        case syntax.Subject(metric=about) | syntax.WhereCost(metric=about):
+            which = f"`{keyword}` statements about {about.text}"
+        case syntax.WhereOrder(relation=about):
+            which = f"`where {about.text}` statements"
+        case _:
+            which = f"`{keyword}` statements"
+    report.error(
+        statement.span, "WZ078",
+        f"space `{space}` has {count} {which}, so it is not clear which one this replaces",
+        "edit the file",
+    )  # fmt: skip
+
+
 def _applied(
-    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement, *, partial: bool
+    statements: tuple[syntax.SpaceStatement, ...],
+    old: list[syntax.SpaceStatement],
+    new: syntax.SpaceStatement,
+    *,
+    partial: bool,
 ) -> tuple[syntax.SpaceStatement, ...]:
-    """The statements with `new` in place of what it replaces, or at the end."""
-    keyword = keyword_of(new)
-    rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
-    old = [s for s in statements if keyword_of(s) in rivals]
-    merged = _merged(old[0], new, partial=partial) if old else new
+    """The statements with `new` in the place of `old`, or at the end."""
+    if not old:
+        return (*statements, new)
+    merged = _merged(old[0], new, partial=partial)
     result: list[syntax.SpaceStatement] = []
     for statement in statements:
-        if statement not in old:
+        if not any(statement is one for one in old):
             result.append(statement)
         elif statement is old[0]:
             result.append(merged)
-    return tuple(result) if old else (*statements, merged)
+    return tuple(result)
 
 
 def _merged(

@@ -8,7 +8,17 @@ import pytest
 from wootzc.diagnostics import render
 from wootzc.grammar import Analysis, analyze
 from wootzc.ir.recipe import FromFile, Recipe
-from wootzc.ir.space import AccuracyLimit, All, Listed, Sample, Space
+from wootzc.ir.space import (
+    AccuracyLimit,
+    All,
+    Constraint,
+    CostLimit,
+    Listed,
+    Ordered,
+    Sample,
+    Space,
+    Tie,
+)  # fmt: skip
 
 SOURCE = """module m(width) { conv(3x3, width); relu; conv(3x3, width) }
 network n { input(8x8x1); m(8) as a[1..2]; global_pool; dense(3) }
@@ -83,6 +93,81 @@ def test_other_statements() -> None:
     changed = overridden(subject="accuracy >= 90%").objective.limits
     assert changed == (AccuracyLimit(value=0.9),)
     assert overridden(keep="a1", sample="2").choices == ((0,), (0, 1, 2))
+
+
+SEVERAL = (
+    SOURCE.replace("as a[1..2]", "as a[1..4]").replace(
+        "sample 5 stratified by params seed 7", "all"
+    )
+).replace(
+    "  finetune",
+    """  subject to params <= 90%
+  subject to params >= 10%
+  where macs <= 80%
+  where nondecreasing(a1, a2)
+  where nonincreasing(a3, a4)
+  prune a1 by l2
+  tie a1, a2
+  keep a4
+  finetune""",
+)
+
+
+def test_only_the_limit_of_the_same_metric_is_replaced() -> None:
+    def limits(subject: str) -> list[tuple[object, ...]]:
+        analysis = analyze(SEVERAL, overrides={"subject": subject})
+        assert not analysis.diagnostics, render(analysis.diagnostics, analysis.sources)
+        return [
+            (lm.value,) if isinstance(lm, AccuracyLimit) else (lm.metric, lm.comparison, lm.value)
+            for lm in analysis.spaces[0].objective.limits
+        ]
+
+    accuracy, below, above = limits("accuracy >= teacher - 1 points")
+    assert limits("accuracy >= 90%") == [(0.9,), below, above]
+    assert limits("params <= 4000") == [accuracy, ("params", "<=", 4000), above]
+    assert limits("params >= 100") == [accuracy, below, ("params", ">=", 100)]
+    assert limits("macs <= 5M") == [accuracy, below, above, ("macs", "<=", 5_000_000)]
+    assert overridden(subject="params <= 1000").objective.limits[0] == AccuracyLimit(
+        value=0.01, below_teacher=True
+    )
+
+
+def test_only_the_constraint_of_the_same_kind_is_replaced() -> None:
+    def constraints(**overrides: str) -> list[Constraint]:
+        analysis = analyze(SEVERAL, overrides=overrides)
+        assert not analysis.diagnostics, render(analysis.diagnostics, analysis.sources)
+        return list(analysis.spaces[0].constraints)
+
+    macs, up, down, tie = constraints()
+    assert constraints(where="nondecreasing(a1..a3)") == [
+        macs, Ordered(direction="nondecreasing", modules=(0, 1, 2)), down, tie
+    ]  # fmt: skip
+    new, *others = constraints(where="macs <= 240k")
+    assert (new, others) == (
+        CostLimit(metric="macs", comparison="<=", value=240_000),
+        [up, down, tie],
+    )
+    assert constraints(where="params >= 1")[:4] == [macs, up, down, tie]
+    assert constraints(tie="a2, a3") == [macs, up, down, Tie(modules=(1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "which"),
+    [
+        ("prune", "a2 by l2", "2 `prune` statements"),
+        ("where", "nondecreasing(a2, a3)", "2 `where nondecreasing` statements"),
+        ("subject", "accuracy >= 10%", "2 `subject` statements about accuracy"),
+    ],
+)
+def test_what_could_replace_several_statements_is_refused(key: str, value: str, which: str) -> None:
+    source = SEVERAL.replace(
+        "  keep", "  where nondecreasing(a2, a3)\n  subject to accuracy >= 5%\n  keep"
+    )
+    analysis = analyze(source, overrides={key: value})
+    assert analysis.spaces == ()
+    assert [d.code for d in analysis.diagnostics] == ["WZ078"]
+    assert f"space `s` has {which}" in analysis.diagnostics[0].message
+    assert f"--set {key}:1:" in render(analysis.diagnostics, analysis.sources)
 
 
 @pytest.mark.parametrize(
