@@ -76,7 +76,7 @@ def main() -> None:
             process = start(options.source, harmed, options.settings)
             try:
                 process.wait(
-                    rng.uniform(1.0, max(2.0, seconds / 3)) if kills < options.kills else None
+                    rng.uniform(1.0, max(2.0, seconds / 6)) if kills < options.kills else None
                 )
                 break
             except subprocess.TimeoutExpired:

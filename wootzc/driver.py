@@ -85,6 +85,12 @@ def _front(
     if isinstance(source, str):
         analysis = analyze(source, overrides=dict(overrides or {}))
     elif os.fspath(source).endswith(".wzir"):
+        if overrides or space:
+            raise fail(
+                "WZ137",
+                f"{source} is a compiled plan: settings and spaces can't be chosen any more",
+                "give the .wz file it was made from",
+            )
         return parse_plan(read_source(source))
     else:
         analysis = analyze_file(source, overrides)

@@ -1,6 +1,7 @@
 """Files that are whole or not there at all, and reading them back."""
 
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -27,8 +28,24 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise
 
 
-def load_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a result folder. Raises `WootzError` naming what is missing or damaged."""
+def finite(value: Any) -> Any:
+    """JSON has no NaN, which the loss of a diverged run is: None stands for it."""
+    match value:
+        case dict():
+            return {key: finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [finite(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
+
+
+def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A JSON file of a result folder that has the keys `needs`.
+
+    Raises `WootzError` naming what is missing or damaged.
+    """
     try:
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -37,4 +54,7 @@ def load_json(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
+    missing = [key for key in needs if key not in loaded]
+    if missing:
+        raise fail("WZ145", f"{path} lacks {', '.join(missing)}", "build again")
     return loaded

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wootzc.build.store import Store, default_root, job_key
+from wootzc.build.store import Store, default_root, is_store, job_key
 from wootzc.diagnostics import WootzError
 
 WEIGHTS = {"a1/0/kernel": np.arange(12, dtype=np.float32).reshape(3, 4).T}  # not contiguous
@@ -113,3 +113,14 @@ def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.delenv("WOOTZC_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_root() == tmp_path / "cache" / "wootzc"
+
+
+def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
+    mine = store.root / "artifacts" / "thesis.txt"
+    mine.write_text("precious")
+    store.finish("key", "block", "b", {}, 1.0, WEIGHTS)
+    with store.in_use(), pytest.raises(WootzError, match="WZ141"):
+        store.clear()
+    store.clear()
+    assert mine.read_text() == "precious" and not list(store.root.glob("artifacts/*/*"))
+    assert is_store(store.root) and not is_store(store.root / "artifacts")

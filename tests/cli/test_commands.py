@@ -49,7 +49,13 @@ def test_the_digits_sample_is_as_large_as_promised() -> None:
 
 @pytest.mark.parametrize(
     ("stage", "beginning"),
-    [("ir", "plan {"), ("plan", "plan("), ("dag", "digraph"), ("mermaid", "flowchart"), ("ast", "File")],
+    [
+        ("ir", "plan {"),
+        ("plan", "plan("),
+        ("dag", "digraph"),
+        ("mermaid", "flowchart"),
+        ("ast", "File"),
+    ],
 )
 def test_plan_emits_every_stage(stage: str, beginning: str) -> None:
     done = wootzc("plan", SAMPLES / "listed.wz", "--emit", stage)

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from wootzc.files import finite
+
 Listener = Callable[[str, dict[str, Any]], None]  # (kind of event, its fields)
 
 
@@ -42,7 +44,9 @@ class JsonLog:
 
     def __call__(self, kind: str, fields: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.file.write(json.dumps({"time": now, "event": kind, **fields}) + "\n")
+        self.file.write(
+            json.dumps(finite({"time": now, "event": kind, **fields}), allow_nan=False) + "\n"
+        )
         self.file.flush()
 
     def __enter__(self) -> "JsonLog":

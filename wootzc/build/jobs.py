@@ -1,11 +1,9 @@
 """The jobs of a build: teacher → blocks → candidates → test. Each is found in the store or run.
 
-A job's key holds everything its outcome depends on and nothing else, so that editing a space
-retrains only what the edit touches. Raise a job's number in `VERSIONS` when its code changes what
-comes out.
+`keys.py` says what each of them depends on, so that editing a space retrains only what the edit
+touches.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,16 +16,14 @@ from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, trai
 from wootzc.backends.flax.weights import check_fits, initial_weights, read
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.events import Events
-from wootzc.build.store import Done, Store, Weights, job_key
+from wootzc.build.keys import Keys
+from wootzc.build.store import Done, Store, Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network, module_positions
 from wootzc.ir.plan import Block, Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.space import Space
-from wootzc.ir.text import print_network
-
-VERSIONS = {"teacher": 1, "block": 1, "candidate": 1, "test": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,37 +53,10 @@ class Jobs:
         return self.plan.space
 
     @cached_property
-    def common(self) -> dict[str, object]:
-        """What every job depends on."""
-        return {
-            "network": print_network(self.space.network),
-            "data": self.dataset.fingerprint,
-            "augment": asdict(self.space.augment),
-            "seed": self.space.seed,
-        }
-
-    def rates(self, candidate: int) -> tuple[float, ...]:
-        """The rates of a candidate, one per module."""
-        assert self.plan.candidates is not None
-        return tuple(self.space.rates[i] for i in self.plan.candidates.values[candidate])
-
-    def blocks_of(self, candidate: int) -> tuple[int, ...]:
-        """The tuning blocks a candidate is assembled from, first to last."""
-        assert self.plan.composition is not None
-        row = self.plan.composition.values[candidate]
-        return tuple(int(b) for b in dict.fromkeys(row) if b >= 0)
+    def keys(self) -> Keys:
+        return Keys(self.plan, self.dataset.fingerprint)
 
     # Teacher
-
-    @cached_property
-    def teacher_key(self) -> str:
-        teacher = self.space.teacher
-        recipe: object = (
-            {"file": file_hash(Path(teacher.path))}
-            if isinstance(teacher, FromFile)
-            else asdict(teacher)
-        )
-        return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
 
     def teacher(self) -> Outcome:
         """The full network, trained by its recipe or read from its file."""
@@ -111,28 +80,28 @@ class Jobs:
                     )
                     return _measurements(trained), trained.weights
 
-        return self._run("teacher", "teacher", self.teacher_key, make)
+        outcome = self._run("teacher", "teacher", self.keys.teacher, make)
+        if outcome.done.result["reason"] == "diverged":
+            raise fail(
+                "WZ148",
+                "the teacher's training diverged: its loss is no number any more",
+                "lower its learning rate, or add `clip 1.0` to its recipe",
+            )
+        chance = 1 / len(self.dataset.classes)
+        if outcome.done.result["accuracy"] < 1.5 * chance:
+            self.events.emit(
+                "warning",
+                message=f"the teacher is hardly better than chance ({chance:.1%}); "
+                "what is pruned from it means little",
+            )
+        return outcome
 
     # Blocks
-
-    def block_key(self, number: int) -> str:
-        """Depends on the block's modules and rates, not on the space that asks for it."""
-        block = self._block(number)
-        return job_key(
-            "block",
-            version=VERSIONS["block"],
-            teacher=self.teacher_key,
-            start=block.start,
-            rates=self._block_rates(block),
-            criteria=self.space.criteria[block.start : block.stop],
-            recipe=asdict(self.space.pretrain),
-            **self.common,
-        )
 
     def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
         """These tuning blocks; those the store lacks are trained in one flight."""
         found: dict[int, Outcome] = {}
-        keys = {number: self.block_key(number) for number in numbers}
+        keys = {number: self.keys.block(number) for number in numbers}
         with self.store.locked(list(keys.values()), self._waiting):
             for number, key in keys.items():
                 if done := self.store.find(key):
@@ -148,10 +117,9 @@ class Jobs:
     ) -> dict[int, Outcome]:
         work = [
             BlockJob(
-                start=(block := self._block(number)).start,
-                rates=self._block_rates(block),
-                weights=self._sliced_block(block, teacher),
-                key=keys[number],
+                start=self._block(number).start,
+                rates=self.keys.block_rates(number),
+                weights=self._sliced_block(number, teacher),
             )
             for number in numbers
         ]
@@ -171,12 +139,19 @@ class Jobs:
                 "loss_first": one.loss_first,
                 "loss_last": one.loss_last,
                 "steps": one.steps,
+                "finite": one.finite,
             }
             name = self.block_name(number)
             done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
             self.events.emit(
                 "block_finished", block=number, name=name, seconds=one.seconds, **result
             )
+            if not one.finite:
+                self.events.emit(
+                    "warning",
+                    message=f"block {name} diverged; inherited weights stand in for it. "
+                    "Lower the learning rate of `pretrain`",
+                )
             outcomes[number] = Outcome(done=done, reused=False)
         return outcomes
 
@@ -184,44 +159,33 @@ class Jobs:
         """`a1(50%) a2(30%)`: the modules of a block with their rates."""
         block = self._block(number)
         modules = self.space.network.modules[block.start : block.stop]
-        rates = self._block_rates(block)
+        rates = self.keys.block_rates(number)
         return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
 
     def _block(self, number: int) -> Block:
         assert self.plan.blocks is not None
         return self.plan.blocks[number]
 
-    def _block_rates(self, block: Block) -> tuple[float, ...]:
-        return tuple(self.space.rates[i] for i in block.rates)
-
-    def _sliced_block(self, block: Block, teacher: Weights) -> Weights:
+    def _sliced_block(self, number: int, teacher: Weights) -> Weights:
+        block = self._block(number)
         rates = [0.0] * len(self.space.network.modules)
-        rates[block.start : block.stop] = self._block_rates(block)
-        sliced = prune_weights(self.space.network, teacher, tuple(rates), self.space.criteria)
+        rates[block.start : block.stop] = self.keys.block_rates(number)
+        sliced = prune_weights(
+            self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
+        )
         return weights_of_modules(self.space.network, sliced, block.start, block.stop)
 
     # Candidates
-
-    def candidate_key(self, candidate: int, target: float | None) -> str:
-        return job_key(
-            "candidate",
-            version=VERSIONS["candidate"],
-            teacher=self.teacher_key,
-            rates=self.rates(candidate),
-            criteria=self.space.criteria,
-            blocks=[self.block_key(number) for number in self.blocks_of(candidate)],
-            recipe=asdict(self.space.finetune),
-            target=target,
-            **self.common,
-        )
 
     def assemble(
         self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
         """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
-        rates = self.rates(candidate)
-        weights = prune_weights(self.space.network, teacher, rates, self.space.criteria)
-        for number in self.blocks_of(candidate):
+        rates = self.keys.rates(candidate)
+        weights = prune_weights(
+            self.space.network, teacher, rates, self.space.criteria, seed=self.space.seed
+        )
+        for number in self.keys.blocks_of(candidate):
             weights |= blocks[number].weights
         return prune_network(self.space.network, rates), weights
 
@@ -250,8 +214,8 @@ class Jobs:
             )
             return {"start_accuracy": start, **_measurements(trained)}, trained.weights
 
-        name = " ".join(f"{rate:.4g}" for rate in self.rates(candidate))
-        return self._run("candidate", name, self.candidate_key(candidate, target), make)
+        name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
+        return self._run("candidate", name, self.keys.candidate(candidate, target), make)
 
     # Test
 
@@ -261,8 +225,9 @@ class Jobs:
         def make() -> tuple[dict[str, Any], None]:
             return {"accuracy": evaluate(network, weights, self.dataset.test)}, None
 
-        key = job_key("test", version=VERSIONS["test"], of=of, data=self.dataset.fingerprint)
-        return float(self._run("test", "test", key, make).done.result["accuracy"])
+        name = "teacher" if of == self.keys.teacher else "best"
+        outcome = self._run("test", name, self.keys.test(of), make)
+        return float(outcome.done.result["accuracy"])
 
     # Shared
 
@@ -300,15 +265,6 @@ def weights_of_modules(network: Network, weights: Weights, start: int, stop: int
     positions = module_positions(network)[start:stop]
     names = {network.segments[position].name for position in positions}
     return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a teacher's file. Raises `WootzError` (through `read`) where it is missing."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise fail("WZ142", f"can't read the teacher's weights {path}: {error.strerror}") from None
 
 
 def _measurements(trained: Any) -> dict[str, Any]:

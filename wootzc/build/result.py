@@ -7,7 +7,6 @@ result.json  report.html  plan.wzir  log.jsonl
 import hashlib
 import io
 import json
-import math
 import platform
 import sys
 from dataclasses import asdict
@@ -22,13 +21,14 @@ import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.codegen import model_source
 from wootzc.backends.flax.train import predict
+from wootzc.backends.parameters import count_parameters
 from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs, Outcome
 from wootzc.build.report import report_html
 from wootzc.build.search import Found
 from wootzc.build.store import Weights, contiguous
 from wootzc.diagnostics import fail
-from wootzc.files import write_atomically
+from wootzc.files import finite, write_atomically
 from wootzc.grammar import print_network
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
@@ -108,21 +108,8 @@ def summarize(
         "seed": space.seed,
         "versions": versions(),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(_finite(summary)))
+    plain: dict[str, Any] = json.loads(json.dumps(finite(summary), allow_nan=False))
     return plain
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN, which the loss of a diverged run is: None stands for it."""
-    match value:
-        case dict():
-            return {key: _finite(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_finite(item) for item in value]
-        case float() if not math.isfinite(value):
-            return None
-        case _:
-            return value
 
 
 def write_result(
@@ -136,15 +123,16 @@ def write_result(
     weights = save(contiguous(found.weights), {"format": "wootzc"})
     write_atomically(best / "weights.safetensors", weights)
     write_atomically(best / "network.wz", print_network(network))
-    write_atomically(
-        best / "model.py",
-        model_source(network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std),
+    model = model_source(
+        network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std
     )
+    write_atomically(best / "model.py", model)
     write_atomically(best / "example.npz", _example(network, found.weights, jobs.dataset))
     manifest = {
         "wootzc": wootzc.__version__,
         "network": network.name,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "model_sha256": hashlib.sha256(model.encode()).hexdigest(),
         "input": list(network.input),
         "classes": list(jobs.dataset.classes),
         "normalize": {
@@ -181,8 +169,7 @@ def write_result(
 
 def check_real(network: Network, weights: Weights, params: int, macs: int) -> None:
     """Stop the build if the sliced weights are not what the compiler predicted."""
-    statistics = ("/mean", "/var")
-    real = sum(a.size for name, a in weights.items() if not name.endswith(statistics))
+    real = count_parameters(weights)
     cost = network_cost(network)
     if (real, cost.macs) != (params, macs):
         raise fail(

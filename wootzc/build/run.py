@@ -63,7 +63,9 @@ def build(
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            return _build(plan, out, Store(options.store or default_root()), events)
+            store = Store(options.store or default_root())
+            with store.in_use():
+                return _build(plan, out, store, events)
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -118,9 +120,9 @@ def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
 def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:
     network = jobs.space.network
     pruned = prune_network(network, found.best.rates)
-    best_key = jobs.candidate_key(found.best.candidate, found.asked)
+    best_key = jobs.keys.candidate(found.best.candidate, found.asked)
     return (
-        jobs.test(jobs.teacher_key, network, teacher.weights),
+        jobs.test(jobs.keys.teacher, network, teacher.weights),
         jobs.test(best_key, pruned, found.weights),
     )
 

@@ -99,12 +99,16 @@ class Screen:
             case "candidate_finished" | "candidate_reused":
                 return (
                     f"{self._position} {percent(fields['start_accuracy'])} → "
-                    f"{percent(fields['accuracy'])} in {fields['steps']} steps" + _how(fields)
+                    f"{percent(fields['accuracy'])} in {fields['steps']} steps"
+                    + _how(fields)
+                    + (" DIVERGED" if fields.get("reason") == "diverged" else "")
                 )
             case "best":
                 met = "meets the objective" if fields["met"] else "closest so far"
                 self.best = f"{count(fields['params'])} params, {met}"
                 return None
+            case "warning":
+                return f"warning: {fields['message']}"
             case "waiting":
                 return f"waiting: {fields['message']}"
             case _:
@@ -181,6 +185,9 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
         )
     now = summary["seconds_now"]
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
+    trained = "  ".join(
+        f"{name} {seconds_text(spent)}" for name, spent in summary["seconds_recorded"].items()
+    )
     return f"""
 {verdict}
   params      {versus("params")}
@@ -194,4 +201,5 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
 store), {blocks["uses"]} uses
   steps       teacher {steps["teacher"]}, blocks {steps["blocks"]}, finetune {steps["finetune"]}
   time        {stages}
+  trained in  {trained}
   result      {out}/best   report: {out}/report.html"""

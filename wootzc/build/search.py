@@ -53,13 +53,16 @@ class Found:
 
 
 def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
-    """The highest accuracy that the objective's limits ask for; None where there is no limit."""
+    """The highest accuracy that the objective's limits ask for; None where there is no limit.
+
+    Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
+    """
     targets = [
         teacher_accuracy - limit.value if limit.below_teacher else limit.value
         for limit in objective.limits
         if isinstance(limit, AccuracyLimit)
     ]
-    return max(targets, default=None)
+    return max(targets) - 1e-9 if targets else None
 
 
 def stops_at_target(objective: Objective) -> bool:
@@ -129,7 +132,7 @@ def _attempts(
     order = jobs.plan.exploration_order.values
     for position, candidate in enumerate(map(int, order), start=1):
         jobs.events.emit("candidate", position=position, of=len(order), **_costs(jobs, candidate))
-        needed = jobs.blocks_of(candidate)
+        needed = jobs.keys.blocks_of(candidate)
         with jobs.events.stage("blocks"):
             missing = [number for number in needed if number not in blocks]
             blocks |= jobs.blocks(missing, teacher)
@@ -139,7 +142,7 @@ def _attempts(
         yield (
             Tried(
                 candidate=candidate,
-                rates=jobs.rates(candidate),
+                rates=jobs.keys.rates(candidate),
                 **_costs(jobs, candidate),
                 start_accuracy=float(result["start_accuracy"]),
                 accuracy=float(result["accuracy"]),

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -142,6 +143,14 @@ class Store:
                     stack.enter_context(lock.acquire())
             yield
 
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the store against `clear` for as long as a build runs."""
+        path = self.root / "locks" / f"build-{uuid.uuid4().hex}.lock"
+        with FileLock(path):
+            yield
+        path.unlink(missing_ok=True)
+
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
         with self._connect() as db:
@@ -149,7 +158,10 @@ class Store:
         return jobs, sum(f.stat().st_size for f in self.root.rglob("*") if f.is_file())
 
     def clear(self) -> None:
-        """Forget every job and delete every artifact, unless a build is running on this store."""
+        """Forget every job and delete every artifact, unless a build is running on this store.
+
+        Only files of the names that a store writes are deleted.
+        """
         for lock in (self.root / "locks").glob("*.lock"):
             try:
                 with FileLock(lock, timeout=0):
@@ -158,9 +170,17 @@ class Store:
                 raise fail("WZ141", "a build is using this store", "wait until it ends") from None
         with self._connect() as db:
             db.execute("DELETE FROM jobs")
-        for folder in ("artifacts", "locks", "xla"):
-            for file in sorted((self.root / folder).rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() else file.unlink(missing_ok=True)
+        ours = [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
+        ours += self.root.glob("artifacts/??/.*.safetensors.*")  # left by a kill while writing
+        ours += (file for file in (self.root / "xla").rglob("*-cache") if file.is_file())
+        ours += (file for file in (self.root / "xla").rglob("*-atime") if file.is_file())
+        for file in ours:
+            file.unlink(missing_ok=True)
+
+
+def is_store(root: Path) -> bool:
+    """Whether a build has made a store here."""
+    return (root / "results.sqlite").is_file()
 
 
 def contiguous(weights: Weights) -> Weights:

@@ -1,6 +1,7 @@
 """Verify a result folder: reload everything from disk and replay the stored images."""
 
 import hashlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from wootzc.backends.flax.train import predict
 from wootzc.backends.flax.weights import check_fits, read
+from wootzc.backends.parameters import count_parameters
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
 from wootzc.files import load_json
@@ -17,6 +19,7 @@ from wootzc.ir.network import Network
 from wootzc.units import percent
 
 TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
+NEEDS = ("weights_sha256", "model_sha256", "params", "macs", "normalize")  # of the manifest
 
 
 def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
@@ -32,17 +35,17 @@ def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
 
 def verify_result(folder: Path) -> Iterator[str]:
     """What holds, one line each. Raises `WootzError` at the first thing that does not."""
-    manifest = load_json(folder / "best" / "manifest.json")
+    manifest = load_json(folder / "best" / "manifest.json", needs=NEEDS)
     file = folder / "best" / "weights.safetensors"
     network, weights = load_best(folder)
     yield f"network.wz checks; {len(weights)} tensors fit it"
 
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if digest != manifest["weights_sha256"]:
-        raise fail("WZ146", f"{file} is not the file that was built", "build again")
-    yield f"weights.safetensors is unchanged ({digest[:12]}…)"
+    for kept, key in ((file, "weights_sha256"), (folder / "best" / "model.py", "model_sha256")):
+        if hashlib.sha256(kept.read_bytes()).hexdigest() != manifest[key]:
+            raise fail("WZ146", f"{kept} is not the file that was built", "build again")
+    yield f"weights.safetensors and model.py are unchanged ({manifest['weights_sha256'][:12]}…)"
 
-    real = sum(w.size for n, w in weights.items() if not n.endswith(("/mean", "/var")))
+    real = count_parameters(weights)
     cost = network_cost(network)
     if (real, cost.params, cost.macs) != (manifest["params"],) * 2 + (manifest["macs"],):
         raise fail(
@@ -52,8 +55,7 @@ def verify_result(folder: Path) -> Iterator[str]:
         )
     yield f"{real:,} parameters and {cost.macs:,} MACs, as the manifest says"
 
-    with np.load(folder / "best" / "example.npz", allow_pickle=False) as example:
-        images, labels, stored = example["images"], example["labels"], example["logits"]
+    images, labels, stored = _example(folder / "best" / "example.npz")
     scale = manifest["normalize"]
     normal = (images - np.float32(scale["mean"])) / np.float32(scale["std"])
     logits = predict(network, weights, normal.astype(np.float32))
@@ -62,3 +64,11 @@ def verify_result(folder: Path) -> Iterator[str]:
         raise fail("WZ146", f"logits differ by {gap:.2g} of the largest, over {TOLERANCE}")
     right = float((logits.argmax(-1) == labels).mean())
     yield f"{len(images)} stored images replayed: logits within {gap:.1e}, {percent(right)} right"
+
+
+def _example(path: Path) -> tuple[Any, Any, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as example:
+            return example["images"], example["labels"], example["logits"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sqlite3
 import sys
 
 import click
@@ -9,7 +10,7 @@ import click
 from wootzc import __version__
 from wootzc.cli import compiler, training
 from wootzc.cli.output import echo_error
-from wootzc.diagnostics import WootzError
+from wootzc.diagnostics import WootzError, fail
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -68,7 +69,14 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except sqlite3.Error as error:
+        echo_error(fail("WZ140", f"the store does not work: {error}", "choose another: --store"))
+        sys.exit(FAULT)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
+    except OSError as error:  # a full disk, a folder where a file should be
+        place = f"{error.filename}: " if error.filename else ""
+        echo_error(fail("WZ149", f"{place}{error.strerror or error}"))
+        sys.exit(FAULT)
     sys.exit(code if isinstance(code, int) else DONE)

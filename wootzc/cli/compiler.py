@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wootzc.cli.options import override_options, overrides, source_argument
-from wootzc.cli.output import echo_diagnostics
+from wootzc.cli.output import echo_diagnostics, echo_warnings
 from wootzc.diagnostics import WootzError
 
 
@@ -43,6 +43,9 @@ def check(
                 choose_space(analysis, space)
             found = [f"network {n.name}" for n in analysis.networks]
             found += [f"space {s.name}" for s in analysis.spaces]
+            missing = [s.data for s in analysis.spaces if not Path(s.data.path).exists()]
+            for data in missing:
+                click.echo(f"note: {data.path} is not there yet; build will need it", err=True)
             if not quiet:
                 click.echo(f"{file}: ok ({', '.join(found) or 'modules only'})")
         except WootzError as error:
@@ -124,6 +127,7 @@ def plan(
     from wootzc import driver
 
     over = overrides(settings, seed)
+    echo_warnings(file, over)
     match emit:
         case "ast":
             from wootzc.grammar import print_tree
@@ -149,6 +153,21 @@ def plan(
             click.echo(json.dumps(figures, indent=2) if as_json else plan_text(figures))
 
 
+def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from dataclasses import fields
+
+    from wootzc.ir.passes import available
+
+    for name, kind in sorted(available().items()):
+        options = ", ".join(field.name for field in fields(kind))  # type: ignore[arg-type]  # a dataclass
+        summary = (kind.__doc__ or "").strip().splitlines()[0]
+        click.echo(f"{name}{{{options}}}" if options else name)
+        click.echo(f"    {summary}")
+    context.exit()
+
+
 @click.command()
 @source_argument
 @click.option(
@@ -163,7 +182,14 @@ def plan(
 )
 @click.option("--print-ir-after-all", "after", is_flag=True, help="Print the IR after each pass.")
 @click.option("--time-passes", is_flag=True, help="Seconds of each pass, to standard error.")
-@click.option("--list", "list_passes", is_flag=True, help="List the passes and their options.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_passes,
+    help="List the passes, their options and what they do.",
+)
 @override_options
 def opt(
     file: Path,
@@ -171,7 +197,6 @@ def opt(
     before: bool,
     after: bool,
     time_passes: bool,
-    list_passes: bool,
     space: str | None,
     seed: int | None,
     settings: dict[str, str],

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 import click
@@ -34,7 +35,24 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, st
     click.echo(text, err=True)
     errors = sum(d.severity == "error" for d in shown)
     if len(shown) > 1:
-        click.echo(f"\n{errors} errors, {len(shown) - errors} warnings", err=True)
+        click.echo(f"\n{_counted(errors, len(shown) - errors)}", err=True)
+
+
+def _counted(errors: int, warnings: int) -> str:
+    words = ((errors, "error"), (warnings, "warning"))
+    return ", ".join(f"{number} {word}{'s' * (number > 1)}" for number, word in words if number)
+
+
+def echo_warnings(file: Path, overrides: Mapping[str, str]) -> None:
+    """Print a source's warnings; raise its errors, all of them, before anything is spent."""
+    from wootzc.driver import analyze_file
+
+    if file.suffix == ".wzir":
+        return
+    analysis = analyze_file(file, overrides)
+    if any(d.severity == "error" for d in analysis.diagnostics):
+        raise WootzError(analysis.diagnostics, analysis.sources)
+    echo_diagnostics(analysis.diagnostics, analysis.sources)
 
 
 def echo_error(error: WootzError) -> None:

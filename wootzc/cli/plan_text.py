@@ -124,6 +124,6 @@ blocks      {blocks["count"]:,} ({blocks["method"]}), \
 
 training, at most (MACs)
   teacher         {count(work["teacher"])}
-  all blocks      {count(work["all_blocks"])}
+  all blocks      {count(work["all_blocks"])} in one flight; those of one candidate at a time: more
   one candidate   {count(work["one_candidate"])}
   all candidates  {count(work["all_candidates"])}"""

@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 
+from wootzc.cli.interrupts import Interrupts
 from wootzc.cli.options import override_options, overrides, source_argument
+from wootzc.cli.output import echo_warnings
+from wootzc.diagnostics import fail
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -56,20 +59,21 @@ def build(
       wootzc build samples/digits.wz --baseline
       wootzc build samples/cifar10.wz --set data=cifar10-train.zip
     """
-    from wootzc.driver import analyze_file, choose_space
-
+    if file.suffix == ".wzir":
+        raise fail("WZ138", "build takes a .wz file, not a compiled plan", "give its .wz file")
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
-    choose_space(analyze_file(file, given), space)  # mistakes are told before JAX loads
+    echo_warnings(file, given)  # mistakes are told before JAX loads
 
     from wootzc.build import Options
     from wootzc.build import build as run_build
-    from wootzc.build.screen import Screen, summary_text
+    from wootzc.build.screen import Screen, Verbosity, summary_text
 
     options = Options(out=out, store=store, baseline=baseline, overrides=given, space=space)
-    with Screen("quiet" if quiet else "verbose" if verbose else "normal") as screen:
+    level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
+    with Screen(level) as screen, Interrupts() as interrupts:
         try:
-            built = run_build(file, options, [screen])
+            built = run_build(file, options, [screen, interrupts])
         except KeyboardInterrupt:
             click.echo(
                 "\ninterrupted: every finished job is kept; "
@@ -106,7 +110,7 @@ def export(folder: Path, form: str, out: Path) -> None:
 
     \b
       flax         a folder: model.py (plain Flax NNX), weights.safetensors, example.npz
-      safetensors  one file of weights; network.wz beside it says what they belong to
+      safetensors  one file of weights; a .wz file of the same name says what they belong to
       stablehlo    one portable file for jax.export.deserialize; batch size is free
 
     \b
@@ -133,7 +137,8 @@ def report(folder: Path, out: Path | None) -> None:
 
     target = out or folder / "report.html"
     plan = compile(folder / "plan.wzir", ())
-    write_atomically(target, report_html(load_json(folder / "result.json"), plan))
+    summary = load_json(folder / "result.json", needs=("space", "best", "tried", "teacher"))
+    write_atomically(target, report_html(summary, plan))
     click.echo(f"wrote {target}")
 
 
@@ -142,9 +147,12 @@ def report(folder: Path, out: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(store: Path | None, yes: bool) -> None:
     """Forget every finished job in the store and free its disk space."""
-    from wootzc.build.store import Store, default_root
+    from wootzc.build.store import Store, default_root, is_store
 
-    chosen = Store(store or default_root())
+    root = store or default_root()
+    if not is_store(root):
+        raise fail("WZ139", f"{root} is no store of wootzc", "nothing was deleted")
+    chosen = Store(root)
     jobs, size = chosen.size()
     click.echo(f"{chosen.root}: {jobs:,} jobs, {size / 1e6:,.1f} MB")
     if yes or click.confirm("delete them?"):

@@ -1,0 +1,24 @@
+"""Ctrl-C ends a build even where a library swallows the exception."""
+
+import os
+import signal
+
+import pytest
+
+from wootzc.cli.interrupts import Interrupts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_swallowed_interrupt_is_raised_again_once(number: signal.Signals) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interrupts() as interrupts:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+            interrupts("candidate", {})
+            with pytest.raises(KeyboardInterrupt):
+                interrupts("progress", {})
+            interrupts("progress", {})
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,128 @@
+"""The key of every job: a hash of everything its outcome depends on, and of nothing else.
+
+What is left out on purpose: names that mean nothing (the network's, the space's, a module's
+definition), settings that only pace reports, and where the job ran. Results of another machine or
+another version of JAX are reused, though they may differ in the last bits.
+
+Raise a number in `VERSIONS` when the code of a job changes what comes out of it.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from wootzc.build.store import job_key
+from wootzc.diagnostics import fail
+from wootzc.ir.network import Module, Network
+from wootzc.ir.plan import Plan
+from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.space import Space
+from wootzc.ir.text import print_network
+
+VERSIONS = {"teacher": 1, "block": 1, "candidate": 1, "test": 1}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of the jobs of one plan over one data set."""
+
+    plan: Plan
+    fingerprint: str  # of the data
+
+    @property
+    def space(self) -> Space:
+        return self.plan.space
+
+    def rates(self, candidate: int) -> tuple[float, ...]:
+        """The rates of a candidate, one per module."""
+        assert self.plan.candidates is not None
+        return tuple(self.space.rates[i] for i in self.plan.candidates.values[candidate])
+
+    def block_rates(self, number: int) -> tuple[float, ...]:
+        """The rates of a block, one for each of its modules."""
+        assert self.plan.blocks is not None
+        return tuple(self.space.rates[i] for i in self.plan.blocks[number].rates)
+
+    def blocks_of(self, candidate: int) -> tuple[int, ...]:
+        """The tuning blocks a candidate is assembled from, first to last."""
+        assert self.plan.composition is not None
+        row = self.plan.composition.values[candidate]
+        return tuple(int(b) for b in dict.fromkeys(row) if b >= 0)
+
+    @cached_property
+    def common(self) -> dict[str, object]:
+        """What every training job depends on."""
+        return {
+            "network": print_network(_nameless(self.space.network)),
+            "data": self.fingerprint,
+            "augment": asdict(self.space.augment),
+            "seed": self.space.seed,
+        }
+
+    @cached_property
+    def teacher(self) -> str:
+        match self.space.teacher:
+            case FromFile(path=path):
+                recipe: object = {"file": file_hash(Path(path))}
+            case Recipe() as trained:
+                recipe = asdict(trained)
+        return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
+
+    def block(self, number: int) -> str:
+        assert self.plan.blocks is not None
+        block = self.plan.blocks[number]
+        rates = self.block_rates(number)
+        return job_key(
+            "block",
+            version=VERSIONS["block"],
+            teacher=self.teacher,
+            start=block.start,
+            rates=rates,
+            criteria=_that_matter(self.space.criteria[block.start : block.stop], rates),
+            recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
+            **self.common,
+        )
+
+    def candidate(self, candidate: int, target: float | None) -> str:
+        rates = self.rates(candidate)
+        recipe = self.space.finetune
+        if not recipe.distill:
+            recipe = replace(recipe, temperature=1.0)
+        return job_key(
+            "candidate",
+            version=VERSIONS["candidate"],
+            teacher=self.teacher,
+            rates=rates,
+            criteria=_that_matter(self.space.criteria, rates),
+            blocks=[self.block(number) for number in self.blocks_of(candidate)],
+            recipe=asdict(recipe),
+            target=target,
+            **self.common,
+        )
+
+    def test(self, of: str) -> str:
+        """`of`: the key of the job that made the network."""
+        return job_key("test", version=VERSIONS["test"], of=of, data=self.fingerprint)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a teacher's file. Raises `WootzError` where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise fail("WZ142", f"can't read the teacher's weights {path}: {error.strerror}") from None
+
+
+def _nameless(network: Network) -> Network:
+    segments = tuple(
+        replace(segment, definition="") if isinstance(segment, Module) else segment
+        for segment in network.segments
+    )
+    return replace(network, name="", segments=segments)
+
+
+def _that_matter(criteria: tuple[str, ...], rates: tuple[float, ...]) -> list[str | None]:
+    """At rate 0 no filter goes, whatever the criterion."""
+    return [name if rate else None for name, rate in zip(criteria, rates, strict=True)]

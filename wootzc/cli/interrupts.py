@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM during a build."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupts:
+    """Turns both into KeyboardInterrupt, also where a library swallows it: a build listener that
+    raises again at the next event. Use as a context manager around the build.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup and the like mean it
+                self.before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.seen = True
+        raise KeyboardInterrupt
+
+    def __call__(self, kind: str, fields: dict[str, Any]) -> None:
+        if self.seen and kind == "progress":
+            self.seen = False
+            raise KeyboardInterrupt
