@@ -35,7 +35,7 @@ def schedule(recipe: Recipe) -> optax.Schedule:
             filled = {"init_value": peak, "decay_steps": steps}
         case "warmup_cosine":
             filled = {"init_value": 0.0, "peak_value": peak, "decay_steps": steps}
-            filled |= {"warmup_steps": max(1, steps // 20)}
+            filled |= {"warmup_steps": min(max(1, steps // 20), steps - 1)}
         case "linear":
             filled = {"init_value": peak, "end_value": 0.0, "transition_steps": steps}
         case "polynomial":

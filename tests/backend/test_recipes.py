@@ -101,3 +101,10 @@ def test_options_reach_optax() -> None:
     np.testing.assert_allclose(
         change(Recipe(steps=1, optimizer=nesterov), gradients)["0/bias"], -1.5
     )
+
+
+@pytest.mark.parametrize("steps", [2, 3, 30])
+def test_the_default_warm_up_leaves_steps_to_train(steps: int) -> None:
+    rate = schedule(Recipe(steps=steps, schedule=Schedule(name="warmup_cosine")))
+    assert float(rate(1)) == pytest.approx(0.1)
+    assert float(rate(steps)) == pytest.approx(0.0, abs=1e-6)

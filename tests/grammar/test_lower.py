@@ -8,9 +8,11 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import Analysis, analyze, format_text, print_network
+from wootzc.grammar.optimizers import OPTIONS
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
+from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
 from wootzc.ir.text import print_plan
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +122,9 @@ def test_words_of_statements_are_no_reserved_names() -> None:
     [space] = analyzed(path).spaces
     assert [m.name for m in space.network.modules] == ["data1", "prune", "all"]
     assert space.choices == ((0,), (0, 1), (0, 1))
+
+
+def test_every_option_of_the_tables_has_its_range() -> None:
+    named = {option for options in OPTIMIZERS.values() for option in options}
+    named |= {option for _, options in SCHEDULES.values() for option in options}
+    assert named | {"learning_rate"} == set(OPTIONS)
