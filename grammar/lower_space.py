@@ -16,6 +16,7 @@ from wootzc.grammar.rates import (
     ModuleRates,
     SpaceRates,
     check_filters,
+    check_values,
     no_prune_help,
     read_prunes,
     read_rates,
@@ -142,7 +143,8 @@ def lower_space(
         ),
     }
     constraints = read_constraints(statements.kept, network, full, report)
-    if network is None:
+    if network is None:  # what its modules are called is unknown, but not what a rate is
+        check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         return None
     _check_network(network, definition, report)
     pruning = _pruning(statements, network, definition, report, complete=complete)

@@ -11,8 +11,10 @@ from wootzc.grammar.patterns import listing, modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.coupling import Coupling, couple
+from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.network import Module, Network, segment_shapes
-from wootzc.ir.prune import kept_widths
+from wootzc.ir.norms import norm_after
+from wootzc.ir.prune import kept_width, kept_widths
 from wootzc.ir.space import Criterion
 
 CRITERIA: tuple[str, ...] = get_args(Criterion)
@@ -128,6 +130,17 @@ def read_prunes(
     return result
 
 
+def check_values(
+    rates: syntax.Rates | None, prunes: Sequence[syntax.Prune], report: Report
+) -> None:
+    """Report rates and criteria that are wrong in any network."""
+    for one in (rates, *(prune.rates for prune in prunes)):
+        if one is not None:
+            read_rates(one, report)
+    for prune in prunes:
+        _criterion(prune.criterion, report)
+
+
 def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
     if name is None:
         return "l1"
@@ -164,6 +177,34 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
             )  # fmt: skip
             continue
         _check_widths(module, coupling, of_module, report)
+        if of_module.criterion == "bn_scale":
+            _check_norms(module, coupling, of_module, report)
+
+
+def _check_norms(
+    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+) -> None:
+    """bn_scale judges a filter by the norm behind it: each layer that loses filters needs one."""
+    layers = dict(walk(module.body))
+    losing = [
+        group
+        for group in coupling.groups
+        if any(kept_width(group, rate) < group.width for rate in of_module.rates or ())
+    ]
+    for maker in (maker for group in losing for maker in group.makers):
+        if norm_after(module.body, maker) is None:
+            line = report.line(layers[maker].span)
+            report.error(
+                of_module.span, "WZ124",
+                f"`bn_scale` cannot judge module `{module.name}`: "
+                f"no norm follows its {_kind(layers[maker])} in line {line}",
+                f"put a `norm` after that layer, or add: prune {module.name} by l1",
+            )  # fmt: skip
+            return
+
+
+def _kind(layer: Layer) -> str:
+    return "dense layer" if isinstance(layer, Dense) else "convolution"
 
 
 def _check_widths(
