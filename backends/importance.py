@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from wootzc.backends.parameters import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.coupling import Coupling, Group
-from wootzc.ir.layers import Body, Norm, walk
+from wootzc.ir.layers import Body
+from wootzc.ir.norms import norm_after
 from wootzc.ir.prune import kept_width
 from wootzc.ir.space import Criterion
 
@@ -83,24 +84,17 @@ def _norm_scales(
 ) -> Scores:
     """|scale| of the norm that follows each maker, added up."""
     group = coupling.groups[number]
-    layers = list(walk(body))
-    order = [path for path, _ in layers]
-    norms = [
-        path
-        for path, layer in layers
-        if isinstance(layer, Norm) and number in coupling.inputs[path]
-    ]
     total = np.zeros(group.width)
     for maker in group.makers:
-        after = [path for path in norms if order.index(path) > order.index(maker)]
-        if not after:
+        norm = norm_after(body, maker)
+        if norm is None:
             raise fail(
                 "WZ124",
                 f"bn_scale cannot judge the filters of layer {maker} in module {name}: "
                 "no norm follows it",
                 "put a norm after the layer, or prune this module by l1",
             )
-        total += _chunks(coupling, after[0], number, np.abs(weights[f"{after[0]}/scale"]))
+        total += _chunks(coupling, norm, number, np.abs(weights[f"{norm}/scale"]))
     return total
 
 

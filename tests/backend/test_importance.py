@@ -7,7 +7,8 @@ from wootzc.backends.importance import kept_filters, scores
 from wootzc.backends.parameters import Weights
 from wootzc.diagnostics import WootzError
 from wootzc.ir.coupling import couple
-from wootzc.ir.layers import Activation, Body, Branch, Conv, Norm
+from wootzc.ir.layers import Activation, Body, Branch, Conv, DepthwiseConv, Norm
+from wootzc.ir.norms import norm_after
 from wootzc.ir.space import Criterion
 
 SHAPE = (4, 4, 1)
@@ -127,3 +128,41 @@ def test_bn_scale_without_a_norm_says_which_layer() -> None:
     with pytest.raises(WootzError, match="layer 0 in module m7") as caught:
         kept_filters(body, couple(body, SHAPE), {}, 0.5, "bn_scale", "m7")
     assert caught.value.diagnostics[0].code == "WZ124"
+
+
+ONE = (1, 1)
+RESIDUAL: Body = (Branch(join="add", arms=((Conv(width=2),), ())),)
+
+
+def test_bn_scale_takes_no_norm_of_another_arm() -> None:
+    arms = ((Conv(width=3, kernel=ONE),), (Conv(width=3, kernel=ONE), Norm()))
+    body: Body = (Branch(join="add", arms=arms), Norm(), Conv(width=1))
+    coupling = couple(body, SHAPE)
+    weights = {
+        "0.1.1/scale": np.array([1, 2, 3], np.float32),
+        "1/scale": np.array([10, 20, -30], np.float32),
+    }
+    number = coupling.outputs["0"][0]
+    got = scores(body, coupling, number, weights, "bn_scale", "m")
+    np.testing.assert_allclose(got, [11, 22, 33])
+
+    bare: Body = (body[0], Activation(), Conv(width=1))
+    with pytest.raises(WootzError, match=r"layer 0\.0\.0 in module m"):
+        scores(bare, couple(bare, SHAPE), number, weights, "bn_scale", "m")
+
+
+@pytest.mark.parametrize(
+    ("body", "maker", "norm"),
+    [
+        (CHAIN, "0", "1"),
+        (CHAIN, "3", None),
+        ((Conv(width=2), Conv(width=2), Norm()), "0", None),  # the norm is the second one's
+        ((Conv(width=2), DepthwiseConv(), Activation(), Norm()), "0", "3"),
+        ((Conv(width=2), Branch(join="add", arms=((Norm(),), ()))), "0", "1.0.0"),
+        ((Conv(width=2), Branch(join="add", arms=((Conv(width=2), Norm()), ())), Norm()), "0", "2"),
+        ((Conv(width=2), Branch(join="add", arms=((Conv(width=2),),) * 2), Norm()), "0", None),
+        ((Branch(join="add", arms=(RESIDUAL, ())), Norm()), "0.0.0.0.0", "1"),
+    ],
+)  # fmt: skip
+def test_the_norm_that_follows_a_layer(body: Body, maker: str, norm: str | None) -> None:
+    assert norm_after(body, maker) == norm

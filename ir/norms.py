@@ -1,0 +1,45 @@
+"""Which norm a layer's output goes through first: it says how much each of its filters counts."""
+
+from wootzc.ir.layers import Body, Branch, Conv, Dense, Norm
+
+
+def norm_after(body: Body, maker: str) -> str | None:
+    """The path of the first norm that what `maker` makes enters; None where another layer that
+    makes channels comes first, or the end of the body.
+    """
+    *outer, last = maker.split(".")
+    found, goes_on = _first_norm(_arm(body, outer)[int(last) + 1 :], outer, int(last) + 1)
+    while found is None and goes_on and outer:
+        *outer, branch, _ = outer
+        found, goes_on = _first_norm(_arm(body, outer)[int(branch) + 1 :], outer, int(branch) + 1)
+    return found
+
+
+def _arm(body: Body, prefix: list[str]) -> Body:
+    """The layers whose paths begin with `prefix`: branch and arm by turns."""
+    for branch, arm in zip(prefix[::2], prefix[1::2], strict=True):
+        layer = body[int(branch)]
+        assert isinstance(layer, Branch)
+        body = layer.arms[int(arm)]
+    return body
+
+
+def _first_norm(layers: Body, prefix: list[str], start: int) -> tuple[str | None, bool]:
+    """The first norm of these, and where there is none, whether channels come out of them."""
+    for index, layer in enumerate(layers, start):
+        here = [*prefix, str(index)]
+        match layer:
+            case Norm():
+                return ".".join(here), False
+            case Conv() | Dense():
+                return None, False
+            case Branch(arms=arms):
+                ends = [_first_norm(arm, [*here, str(i)], 0) for i, arm in enumerate(arms)]
+                norms = [path for path, _ in ends if path is not None]
+                if norms:
+                    return norms[0], False
+                if not any(goes_on for _, goes_on in ends):
+                    return None, False
+            case _:
+                pass  # channels stay what they are
+    return None, True
