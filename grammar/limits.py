@@ -282,3 +282,31 @@ def _warn_without_limits(
             goal.span, "WZ064", "nothing limits accuracy, so the smallest candidate always wins",
             "add: subject to accuracy >= teacher - 1.0 points",
         )  # fmt: skip
+
+
+def check_direction(
+    objective: ir.Objective, explore: str, stated: syntax.Name | None, report: Report
+) -> None:
+    """A search that ends at the first success begins where the best may be."""
+    if explore == "all":
+        return
+    place = objective.span if stated is None else stated.span
+    best = objective.target == "accuracy"
+    if explore != ("descending" if best else "ascending"):
+        fits, first, kind = (
+            ("descending", "smallest", "maximize") if best
+            else ("ascending", "largest", "minimize")
+        )  # fmt: skip
+        report.error(
+            place, "WZ067",
+            f"`explore {explore}` would stop at the {first} candidate that will do, "
+            f"the worst for `{kind} {objective.target}`",
+            f"write `explore {fits}`, or `explore all` to try every candidate",
+        )  # fmt: skip
+    elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
+        report.warn(
+            place, "WZ068",
+            "nothing limits accuracy, so only the largest candidate within the cost limits is "
+            "tried: it is taken to be the most accurate",
+            "write `explore all` to try every candidate",
+        )  # fmt: skip

@@ -43,6 +43,11 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
             "write `validation 15%`",
         )  # fmt: skip
+    if options.get("test") == 0:
+        report.warn(
+            data.span, "WZ071", "`test 0` needs data with a test part of its own",
+            "where it has none, build ends before anything is trained: write `test 15%`",
+        )  # fmt: skip
     if options.get("validation", 0.15) + options.get("test", 0.15) >= 1:
         report.error(
             data.span, "WZ071", "`validation` and `test` leave no images to train on",

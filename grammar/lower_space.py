@@ -8,7 +8,7 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
 from wootzc.grammar.feasible import check_space
-from wootzc.grammar.limits import read_constraints, read_objective
+from wootzc.grammar.limits import check_direction, read_constraints, read_objective
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_recipe
 from wootzc.grammar.names import did_you_mean
@@ -142,6 +142,8 @@ def lower_space(
             statements, "explore", "descending" if target_is_accuracy else "ascending", report
         ),
     }
+    if objective is not None and complete:
+        check_direction(objective, settings["explore"], statements.choice("explore"), report)
     constraints = read_constraints(statements.kept, network, full, report)
     if network is None:  # what its modules are called is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)

@@ -95,6 +95,28 @@ def test_fmt_rewrites_and_reports(tmp_path: Path) -> None:
     assert wootzc("fmt", "-", stdin=text).stdout == text
 
 
+def test_fmt_checks_standard_input() -> None:
+    text = (SAMPLES / "digits.wz").read_text()
+    untidy = text.replace("  basic(16)", "basic( 16 )")
+    assert wootzc("fmt", "-", stdin=untidy).stdout == text
+    checked = wootzc("fmt", "--check", "-", stdin=untidy)
+    assert (checked.returncode, checked.stdout) == (1, "would format -\n")
+    shown = wootzc("fmt", "--diff", "-", stdin=untidy)
+    assert shown.returncode == 0
+    assert "\n-basic( 16 )" in shown.stdout and "\n+  basic(16)" in shown.stdout
+    assert wootzc("fmt", "--check", "--diff", "-", stdin=untidy).returncode == 1
+    for option in ("--check", "--diff"):
+        tidy = wootzc("fmt", option, "-", stdin=text)
+        assert (tidy.returncode, tidy.stdout) == (0, "")
+
+
+def test_the_syntax_tree_takes_no_settings() -> None:
+    for option in (("--set", "sample=3"), ("--seed", "1")):
+        done = wootzc("plan", SAMPLES / "digits.wz", "--emit", "ast", *option)
+        assert done.returncode == 2 and "leave out --set" in done.stderr
+        assert done.stdout == ""
+
+
 def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path) -> None:
     missing = wootzc("check", tmp_path / "none.wz")
     assert missing.returncode == 1 and "WZ130" in missing.stderr

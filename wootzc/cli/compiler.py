@@ -59,7 +59,7 @@ def check(
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if one would.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
 def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
-    """Format .wz files in place, comments kept. `-` reads standard input and prints.
+    """Format .wz files in place, comments kept. `-` reads standard input and prints it formatted.
 
     \b
       wootzc fmt samples/*.wz
@@ -73,14 +73,15 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     failed = False
     for file in files:
         try:
-            if str(file) == "-":
-                click.echo(format_text(sys.stdin.read(), "<stdin>"), nl=False)
-                continue
-            before = read_source(file)
-            after = format_text(before, str(file))
+            piped = str(file) == "-"
+            before = sys.stdin.read() if piped else read_source(file)
+            after = format_text(before, "<stdin>" if piped else str(file))
         except WootzError as error:
             echo_diagnostics(error.diagnostics, error.sources)
             failed = True
+            continue
+        if piped and not check_only and not diff:
+            click.echo(after, nl=False)
             continue
         if before == after:
             continue
@@ -127,6 +128,10 @@ def plan(
     from wootzc import driver
 
     over = overrides(settings, seed)
+    if emit == "ast" and over:
+        raise click.UsageError(
+            "--emit ast shows the file as it is written: leave out --set and --seed"
+        )
     echo_warnings(file, over)
     match emit:
         case "ast":
