@@ -29,13 +29,15 @@ def kept_filters(
     rate: float,  # fraction of filters removed
     criterion: Criterion,
     name: str = "",  # of the module: seeds `random`, names the module in errors
+    *,
+    seed: int = 0,  # of `random`, with the name
 ) -> tuple[Indices, ...]:
     """For every group the filters that stay. Lowest scores go first; of equals the later one."""
     return tuple(
         np.arange(group.width)
         if kept_width(group, rate) == group.width
         else _kept(
-            scores(body, coupling, number, weights, criterion, name),
+            scores(body, coupling, number, weights, criterion, name, seed=seed),
             kept_width(group, rate),
             group.partitions,
         )
@@ -44,7 +46,14 @@ def kept_filters(
 
 
 def scores(
-    body: Body, coupling: Coupling, number: int, weights: Weights, criterion: Criterion, name: str
+    body: Body,
+    coupling: Coupling,
+    number: int,
+    weights: Weights,
+    criterion: Criterion,
+    name: str,
+    *,
+    seed: int = 0,
 ) -> Scores:
     """How much each filter of group `number` matters."""
     group = coupling.groups[number]
@@ -59,7 +68,7 @@ def scores(
         case "geometric_median":  # He et al. 2019: what all others resemble is redundant
             return _distances(_filters(group, weights))
         case "random":
-            digest = hashlib.sha256(f"{name}/{group.makers[0]}".encode()).digest()
+            digest = hashlib.sha256(f"{seed}/{name}/{group.makers[0]}".encode()).digest()
             return np.random.default_rng(list(digest)).random(group.width)
         case _:
             assert_never(criterion)

@@ -57,7 +57,12 @@ class Cut:
 
 
 def prune_weights(
-    network: Network, weights: Weights, rates: Sequence[float], criteria: Sequence[Criterion]
+    network: Network,
+    weights: Weights,
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,  # of criterion `random`
 ) -> Weights:
     """The surviving weights of `prune_network(network, rates)`; rates and criteria by module."""
     pruned: Weights = {}
@@ -66,20 +71,26 @@ def prune_weights(
         own = segment_weights(weights, segment.name)
         if isinstance(segment, Module):
             rate, criterion = next(by_module)
-            own = prune_module_weights(segment, shape, own, rate, criterion)
+            own = prune_module_weights(segment, shape, own, rate, criterion, seed=seed)
         pruned |= {f"{segment.name}/{name}": value for name, value in own.items()}
     _check(prune_network(network, tuple(rates)), pruned)
     return pruned
 
 
 def prune_module_weights(
-    module: Module, shape: Shape, weights: Weights, rate: float, criterion: Criterion
+    module: Module,
+    shape: Shape,
+    weights: Weights,
+    rate: float,
+    criterion: Criterion,
+    *,
+    seed: int = 0,
 ) -> Weights:
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
     coupling = couple(module.body, shape)
-    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name)
+    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
     cut = Cut(coupling, kept)
     return {
         f"{path}/{parameter}": np.ascontiguousarray(

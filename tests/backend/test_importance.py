@@ -88,6 +88,25 @@ def test_random_goes_by_the_modules_name() -> None:
     assert not np.array_equal(one, other)
 
 
+def test_random_goes_by_the_seed() -> None:
+    coupling = couple(CHAIN, SHAPE)
+    number = coupling.outputs["0"][0]
+    drawn = {
+        seed: tuple(
+            kept_filters(CHAIN, coupling, {}, 0.5, "random", "m1", seed=seed)[number].tolist()
+        )
+        for seed in range(8)
+    }
+    assert len(set(drawn.values())) > 1
+    for seed in range(8):
+        again = scores(CHAIN, coupling, number, {}, "random", "m1", seed=seed)
+        assert tuple(sorted(np.argsort(-again)[:2])) == drawn[seed]
+    assert not np.array_equal(
+        scores(CHAIN, coupling, number, {}, "random", "m1"),
+        scores(CHAIN, coupling, number, {}, "random", "m1", seed=7),
+    )
+
+
 def test_coupled_filters_are_judged_together() -> None:
     body: Body = (
         Branch(join="add", arms=((Conv(width=3, kernel=(1, 1)),), (Conv(width=3, kernel=(1, 1)),))),

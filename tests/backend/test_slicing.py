@@ -112,6 +112,20 @@ def test_a_modules_slice_does_not_depend_on_the_others(
             np.testing.assert_array_equal(one[name], all_[name])
 
 
+def test_only_random_goes_by_the_seed(zoo: dict[str, Network], random_weights: Random) -> None:
+    network, weights = zoo["residual"], random_weights(zoo["residual"])
+
+    def differ(criterion: Criterion) -> bool:
+        zero, seven = (
+            prune_weights(network, weights, [0.5] * 3, [criterion] * 3, seed=seed)
+            for seed in (0, 7)
+        )
+        return any(not np.array_equal(zero[name], seven[name]) for name in zero)
+
+    assert differ("random")
+    assert not differ("l1")
+
+
 def test_choosing_and_slicing_need_no_jax() -> None:
     code = (
         "import sys, wootzc.backends.slicing, wootzc.backends.importance, "
