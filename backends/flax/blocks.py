@@ -41,12 +41,12 @@ class BlockJob:
     start: int
     rates: tuple[float, ...]  # fraction of filters removed
     weights: Weights  # of these modules, sliced from the teacher's: segment/path/parameter
-    key: str = ""  # whatever the caller knows it by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedBlock:
-    weights: Weights  # named as they came in
+    weights: Weights  # named as they came in; of a block that diverged those that came in
+    finite: bool  # False: it diverged, a last loss or a weight was no finite number
     loss_first: float  # of the first step, before any learning
     loss_last: float  # mean over the last steps
     steps: int
@@ -107,13 +107,15 @@ def train_blocks(
     seconds = (time.perf_counter() - started) / len(blocks)
     return [
         TrainedBlock(
-            weights=weights,
+            weights=weights if finite else dict(job.weights),
+            finite=finite,
             loss_first=float(losses[0]),
             loss_last=float(np.mean(losses[-LAST:])),
             steps=recipe.steps,
             seconds=seconds,
         )
-        for weights, losses in landed
+        for job, (weights, losses) in zip(blocks, landed, strict=True)
+        for finite in [_finite(weights, losses)]
     ]
 
 
@@ -189,3 +191,11 @@ def _land(block: _Flying, devices: Devices) -> tuple[Weights, list[Any]]:
         for name, value in part.items()
     }
     return weights, [devices.first(loss) for loss in block.losses]
+
+
+def _finite(weights: Weights, losses: Sequence[Any]) -> bool:
+    """Whether a block can be used: one bad weight would spoil every candidate built of it."""
+    return bool(
+        all(np.isfinite(value).all() for value in weights.values())
+        and np.isfinite(np.array(losses[-LAST:])).all()
+    )

@@ -61,6 +61,7 @@ def test_every_weight_of_a_block_moves_and_its_loss_falls(
     for one, start, result in zip(jobs, kept, trained, strict=True):
         assert result.weights.keys() == one.weights.keys()
         assert result.steps == 12
+        assert result.finite
         assert result.loss_last < result.loss_first
         for name, value in result.weights.items():
             assert value.shape == start[name].shape
@@ -103,6 +104,27 @@ def test_equal_shaped_blocks_share_one_compiled_step(teacher: Teacher, dataset: 
     assert flight._compiled.cache_info().currsize == 1
     train_blocks(network, weights, [job(teacher, 2, 0.3)], dataset, recipe, seed=1)
     assert flight._compiled.cache_info().currsize == 2
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e4])
+def test_a_block_that_diverged_says_so_and_keeps_its_start(
+    teacher: Teacher, dataset: Dataset, rate: float
+) -> None:
+    network, weights = teacher
+    one = job(teacher, 2, 0.5)
+    recipe = replace(RECIPE, optimizer=Optimizer(learning_rate=rate), steps=30)
+    (wild,) = train_blocks(network, weights, [one], dataset, recipe, seed=1)
+    assert not wild.finite
+    assert wild.weights.keys() == one.weights.keys()
+    for name, value in wild.weights.items():
+        np.testing.assert_array_equal(value, one.weights[name])
+
+
+def test_one_bad_number_is_enough() -> None:
+    good = np.ones(3, np.float32)
+    assert flight._finite({"a": good, "b": good}, [np.float32(1)])
+    assert not flight._finite({"a": good, "b": good * np.inf}, [np.float32(1)])
+    assert not flight._finite({"a": good}, [np.float32(1), np.float32("nan")])
 
 
 def test_assembled_blocks_beat_inherited_weights(teacher: Teacher, dataset: Dataset) -> None:
