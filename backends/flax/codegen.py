@@ -222,24 +222,33 @@ def _statement(layer: Layer, path: str, x: str, result: str) -> Iterator[str]:
         case Flatten():
             yield f"{result} = {x}.reshape(len({x}), -1)"
         case Branch(arms=arms):
-            names = [f"{result}{chr(ord('a') + i)}" if arm else x for i, arm in enumerate(arms)]
+            names = [f"{result}_{i}" if arm else x for i, arm in enumerate(arms)]
             for number, (arm, name) in enumerate(zip(arms, names, strict=True)):
                 yield from _statements(arm, f"{path}.{number}.", x, name)
-            yield f"{result} = {_joined(layer, names)}"
+            yield from _joined(layer, names, result)
         case _:
             assert_never(layer)
 
 
-def _joined(branch: Branch, names: Iterable[str]) -> str:
+def _joined(branch: Branch, names: Iterable[str], result: str) -> Iterator[str]:
+    """A statement; what its brackets hold stands on lines of its own where it is too long."""
     match branch.join:
         case "add":
-            return " + ".join(names)
+            left, inner, right = "", " + ".join(names), ""
         case "concat":
-            return f"jnp.concatenate([{', '.join(names)}], axis=-1)"
+            left, inner, right = "jnp.concatenate([", ", ".join(names), "], axis=-1)"
         case "scale":
-            return " * ".join(names)
+            left, inner, right = "", " * ".join(names), ""
         case _:
             assert_never(branch.join)
+    room = WIDTH - 8  # the indent of a method
+    line = f"{result} = {left}{inner}{right}"
+    if len(line) <= room:
+        yield line
+        return
+    yield f"{result} = {left or '('}"
+    yield from (f"    {line}" for line in wrap(inner, room - 4))
+    yield right or ")"
 
 
 # Constants

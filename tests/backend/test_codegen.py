@@ -1,5 +1,6 @@
 """The generated model.py: runs alone, gives the same logits, and reads well."""
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,18 @@ from wootzc.backends.flax.evaluation import predict
 from wootzc.backends.flax.weights import save
 from wootzc.backends.parameters import Weights
 from wootzc.backends.slicing import prune_weights
-from wootzc.ir.layers import Conv, Dense, Flatten, Norm, Pool
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalPool,
+    Join,
+    Norm,
+    Pool,
+)  # fmt: skip
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.prune import prune_network
 
@@ -148,6 +160,26 @@ def test_the_text_is_clean(any_network: Network, count: int, tmp_path: Path) -> 
         [sys.executable, "-m", "ruff", "check", *rules, str(path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("join", ["add", "concat"])  # scale has two arms
+@pytest.mark.parametrize("depth", [1, 2])
+def test_any_number_of_arms_keep_apart(
+    join: Join, depth: int, random_weights: Random, tmp_path: Path
+) -> None:
+    """27 arms, and arms of arms, none of which may take the name of another."""
+    arm: Body = (Conv(width=2, kernel=(1, 1)),)
+    if depth > 1:
+        arm = (*arm, Branch(join="add", arms=((Norm(),), (Conv(width=2, kernel=(1, 1)),))))
+    many = Branch(join=join, arms=tuple((*arm, Activation(kind="sigmoid")) for _ in range(27)))
+    body = (many, Conv(width=4, kernel=(1, 1)), GlobalPool(), Dense(width=3))
+    network = Network(name="wide", input=(6, 6, 2), segments=(Plain(name="plain1", body=body),))
+    model = write(tmp_path / "wide", network, random_weights(network))
+    text = model.read_text()
+    ast.parse(text)
+    assert max(map(len, text.splitlines())) <= 100
+    done = run(model)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_normalising_figures_come_back_exactly() -> None:
