@@ -8,7 +8,8 @@ the axis, so that the numbers are those of one device up to rounding.
 import hashlib
 import platform
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,7 +26,8 @@ Tree = TypeVar("Tree")
 
 AXIS = "devices"
 SEGMENTED_STEPS = 500  # up to here compiling the whole costs more than it saves
-SCANNED_STEPS = 32  # per call of the device
+SCANNED_STEPS = 32  # per call of the device, at most
+COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,20 @@ def choose_strategy(devices: Devices, recipe: Recipe, platform: str | None = Non
     if devices.count > 1 or recipe.clip is not None or recipe.steps > SEGMENTED_STEPS:
         return "loop"
     return "segments"
+
+
+def chunk_size(distances: Sequence[int]) -> int:
+    """How many steps to scan in one call when the loop stops after each of `distances` steps.
+
+    The cheapest size: what a chunk leaves over runs step by step, and needs a program of its own.
+    """
+
+    def cost(size: int) -> int:
+        calls = sum(n * (d // size + d % size) for d, n in Counter(distances).items())
+        both = size > 1 and any(d >= size for d in distances) and any(d % size for d in distances)
+        return calls + both * COMPILE_COST
+
+    return min(range(1, SCANNED_STEPS + 1), key=cost)
 
 
 def configure(cache_dir: Path | None) -> None:

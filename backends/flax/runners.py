@@ -1,16 +1,17 @@
 """Many training steps in a row, in the way that suits the device. All give the same numbers."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
-from itertools import islice
+from functools import lru_cache, partial
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
 import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from wootzc.backends.flax.batches import looks
 from wootzc.backends.flax.model import Structure
-from wootzc.backends.flax.parallel import SCANNED_STEPS, Devices, Function, Strategy
+from wootzc.backends.flax.parallel import Devices, Function, Strategy, chunk_size
 from wootzc.backends.flax.segments import compiled_prepare, evaluate_segments, segmented_step
 from wootzc.backends.flax.step import (
     Images,
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from wootzc.backends.data import Batch
 
 Losses: TypeAlias = NDArray[np.float32]  # [steps]
+Step: TypeAlias = Callable[[State, Images], tuple[State, Loss]]
 Run: TypeAlias = Callable[[State, Iterable["Batch"]], tuple[State, Losses]]
+
+KEPT = 4  # compiled whole networks: every candidate is another one, and holds memory
 
 
 class Guide(NamedTuple):
@@ -56,8 +60,13 @@ def runner(
             compiled = _compiled(structures, recipe, augment, devices, taught)
             return partial(_one_by_one, partial(_call, compiled, values), devices)
         case "scan":
-            scanned = _compiled(structures, recipe, augment, devices, taught, scan=True)
-            return partial(_in_chunks, partial(_call, scanned, values), devices)
+            one = _compiled(structures, recipe, augment, devices, taught)
+            many = _compiled(structures, recipe, augment, devices, taught, scan=True)
+            stops = (0, *looks(recipe.steps, recipe.every))
+            size = chunk_size([after - before for before, after in pairwise(stops)])
+            return partial(
+                _in_chunks, partial(_call, many, values), partial(_call, one, values), size, devices
+            )
         case _:
             assert_never(strategy)
 
@@ -67,7 +76,7 @@ def _call(compiled: Function, values: Trees, state: State, batch: Images) -> Any
 
 
 def _one_by_one(
-    step: Callable[[State, Images], tuple[State, Loss]],
+    step: Step,
     devices: Devices,
     state: State,
     batches: Iterable["Batch"],
@@ -81,18 +90,28 @@ def _one_by_one(
 
 
 def _in_chunks(
-    steps: Callable[[State, Images], tuple[State, Loss]],
+    steps: Step,  # for chunks of `size`
+    step: Step,  # for what they leave over: every other length would compile another scan
+    size: int,
     devices: Devices,
     state: State,
     batches: Iterable["Batch"],
 ) -> tuple[State, Losses]:
     losses: list[Any] = []
-    for chunk in _chunks(iter(batches), SCANNED_STEPS):
+    for chunk in _chunks(iter(batches), size):
+        if len(chunk) < size or size == 1:
+            for batch in chunk:
+                one = Images(devices.spread(batch.images), devices.spread(batch.labels))
+                state, loss = step(state, one)
+                losses.append(loss)
+            continue
         images = np.stack([batch.images for batch in chunk])
         labels = np.stack([batch.labels for batch in chunk])
         state, some = steps(state, Images(devices.spread(images, 1), devices.spread(labels, 1)))
         losses.append(some)
-    return state, np.concatenate([devices.first(some) for some in losses] or [np.empty(0)])
+    return state, np.concatenate(
+        [np.empty(0, np.float32), *(np.atleast_1d(devices.first(some)) for some in losses)]
+    )
 
 
 def _chunks(batches: Iterator["Batch"], size: int) -> Iterator[list["Batch"]]:
@@ -100,7 +119,7 @@ def _chunks(batches: Iterator["Batch"], size: int) -> Iterator[list["Batch"]]:
         yield chunk
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _compiled(
     structures: tuple[Structure, ...],
     recipe: Recipe,

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.parallel import Devices, training_devices
+from wootzc.backends.flax.parallel import Devices, chunk_size, training_devices
 from wootzc.backends.flax.weights import read
 
 SCRIPT = Path(__file__).with_name("on_devices.py")
@@ -48,9 +49,31 @@ def test_spreading_cuts_the_batch_in_order(axis: int) -> None:
     np.testing.assert_array_equal(np.concatenate(list(spread), axis=axis), array)
 
 
-def test_every_batch_size_has_devices() -> None:
-    assert training_devices(7).count in {1, 7}
-    assert training_devices(1).count == 1
+@pytest.mark.parametrize(
+    ("devices", "batch", "used"),
+    [(8, 16, 8), (8, 12, 6), (8, 7, 7), (4, 7, 1), (3, 8, 2), (8, 1, 1), (1, 64, 1)],
+)
+def test_as_many_devices_as_divide_the_batch(
+    devices: int, batch: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
+    assert training_devices(batch).count == used
+
+
+@pytest.mark.parametrize(
+    ("distances", "size"),
+    [
+        ([50, 50, 20], 10),  # no tail
+        ([50, 50], 25),
+        ([32] * 4, 32),
+        ([5], 5),
+        ([53] * 100, 26),  # a prime: two chunks and one step, for one program more
+        ([53, 53], 1),  # which two looks are not worth
+        ([], 1),
+    ],
+)
+def test_chunks_are_few_and_of_one_size(distances: list[int], size: int) -> None:
+    assert chunk_size(distances) == size
 
 
 def test_compiled_functions_are_kept_and_a_broken_entry_is_silent(tmp_path: Path) -> None:

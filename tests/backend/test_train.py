@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 
 import numpy as np
 import pytest
 
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax import runners
 from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy
+from wootzc.backends.flax.parallel import Devices, Function, Strategy, choose_strategy
 from wootzc.backends.flax.train import Trained, evaluate, predict, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.parameters import Weights
 from wootzc.diagnostics import WootzError
 from wootzc.ir.network import Network
+from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import Augment, Optimizer, Recipe
 
 SGD = Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),))
+SLOW = Optimizer(name="sgd", learning_rate=1e-3)  # rounding does not grow over many steps
 RECIPE = Recipe(steps=40, batch=32, optimizer=SGD, every=10)
 
 
@@ -84,6 +88,74 @@ def test_every_strategy_gives_the_same_numbers(
     losses = [look.loss for look in got.history[1:]]
     assert losses == pytest.approx([look.loss for look in expected.history[1:]], rel=1e-4)
     close(got.weights, expected.weights, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("every", "steps", "programs"),
+    [(50, 120, {"steps"}), (10, 24, {"steps"}), (53, 106, {"step"})],
+)
+def test_scanning_compiles_at_most_two_programs(
+    network: Network,
+    start: Weights,
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
+    steps: int,
+    programs: set[str],
+) -> None:
+    recipe = replace(RECIPE, steps=steps, every=every, batch=8, optimizer=SLOW)
+    compiled = traced(monkeypatch)
+    got = train(network, start, dataset, recipe, seed=3, strategy="scan")
+    assert set(compiled) == programs
+    assert len(compiled) == len(programs)
+    same(got, train(network, start, dataset, recipe, seed=3, strategy="loop"))
+
+
+def test_what_chunks_leave_over_runs_step_by_step(
+    network: Network, start: Weights, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "chunk_size", lambda distances: 7)
+    recipe = replace(RECIPE, steps=24, every=10, batch=8, optimizer=SLOW)
+    compiled = traced(monkeypatch)
+    got = train(network, start, dataset, recipe, seed=3, strategy="scan")
+    assert sorted(compiled) == ["step", "steps"]  # for chunks of 7, 3 and 4 alike
+    same(got, train(network, start, dataset, recipe, seed=3, strategy="loop"))
+
+
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of whole-network programs, each as often as JAX traces, hence compiles, it."""
+    runners._compiled.cache_clear()
+    monkeypatch.setattr(runners, "_compiled", runners._compiled.__wrapped__)
+    compiled: list[str] = []
+    plain = Devices.compile
+
+    def watched(devices: Devices, function: Function, donate: tuple[int, ...] = ()) -> Function:
+        @wraps(function)
+        def noted(*arguments: object) -> object:
+            compiled.append(function.__name__)
+            return function(*arguments)
+
+        whole = function.__module__ == runners.__name__
+        return plain(devices, noted if whole else function, donate)
+
+    monkeypatch.setattr(Devices, "compile", watched)
+    return compiled
+
+
+def same(got: Trained, expected: Trained) -> None:
+    assert [look.step for look in got.history] == [look.step for look in expected.history]
+    losses = [look.loss for look in got.history[1:]]
+    assert losses == pytest.approx([look.loss for look in expected.history[1:]], rel=1e-4)
+    close(got.weights, expected.weights, 2e-3)
+
+
+def test_compiled_networks_are_let_go(zoo: dict[str, Network], dataset: Dataset) -> None:
+    """Candidates are many, and each is another network: memory must not grow with them."""
+    recipe = replace(RECIPE, steps=1, every=1, batch=8)
+    for number in range(runners.KEPT + 2):
+        network = prune_network(zoo["bare"], (number / 10,))
+        train(network, initial_weights(network, seed=0), dataset, recipe, seed=0, strategy="loop")
+    assert runners._compiled.cache_info().currsize <= runners.KEPT
 
 
 def test_segments_without_weights_train_too(zoo: dict[str, Network], dataset: Dataset) -> None:
