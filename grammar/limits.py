@@ -135,7 +135,7 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
         return None
     if not 0 <= value <= 1:
         text = limit.number.text if limit.number else "0"
-        by = f"`accuracy >= {text}%`" if 1 < value <= 100 else "80% or 0.8"
+        by = f"`accuracy >= {text}%`" if 1 < value <= 100 and "%" not in text else "80% or 0.8"
         report.error(
             limit.span, "WZ062", f"an accuracy lies from 0 to 1, so none is {text}",
             f"write {by}",

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -41,6 +41,13 @@ def finite(value: Any) -> Any:
             return value
 
 
+def missing_result(path: Path) -> WootzError:
+    """What to say where `path`, a part of a result folder, is not there."""
+    inside = path.parent.name == "best" and (path.parent.parent / path.name).exists()
+    way = f"the folder above: {path.parents[2]}" if inside else "a folder that `build` wrote"
+    return fail("WZ145", f"{path} is missing", f"give {way}")
+
+
 def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     """A JSON file of a result folder that has the keys `needs`.
 
@@ -49,9 +56,7 @@ def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise fail(
-            "WZ145", f"{path} is missing", "give the folder that `wootzc build` wrote"
-        ) from None
+        raise missing_result(path) from None
     except (OSError, ValueError) as error:
         raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
     missing = [key for key in needs if key not in loaded]

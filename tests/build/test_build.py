@@ -140,6 +140,8 @@ def test_verify_notices_a_changed_file(built: tuple[Path, Path, Built], tmp_path
     weights.write_bytes(bytes(content))
     with pytest.raises(WootzError, match="not the file that was built"):
         list(verify_result(folder))
+    with pytest.raises(WootzError, match="give the folder above"):
+        list(verify_result(folder / "best"))
     (folder / "best" / "manifest.json").unlink()
     with pytest.raises(WootzError, match="missing"):
         list(verify_result(folder))

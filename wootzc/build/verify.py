@@ -13,7 +13,7 @@ from wootzc.backends.flax.weights import check_fits, read
 from wootzc.backends.parameters import count_parameters
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
-from wootzc.files import load_json
+from wootzc.files import load_json, missing_result
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.units import percent
@@ -24,7 +24,10 @@ NEEDS = ("weights_sha256", "model_sha256", "params", "macs", "normalize")  # of 
 
 def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
     """The pruned network and its weights. Raises `WootzError`."""
-    analysis = analyze_file(folder / "best" / "network.wz")
+    source = folder / "best" / "network.wz"
+    if not source.exists():
+        raise missing_result(source)
+    analysis = analyze_file(source)
     if not analysis.networks or any(d.severity == "error" for d in analysis.diagnostics):
         raise fail("WZ145", f"{folder}/best/network.wz does not check", "build again")
     network = analysis.networks[0]

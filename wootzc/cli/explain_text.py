@@ -31,6 +31,8 @@ def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
             if name not in names:
                 raise fail("WZ135", f"there is no module `{name}`", f"known: {', '.join(names)}")
             return _module(plan, names.index(name))
+        case (name,) if name in {module.name for module in plan.space.network.modules}:
+            return explain_text(plan, ("module", name))
         case ("block", number):
             return _block(plan, _number(number.removeprefix("b"), len(plan.blocks or ()), "block"))
         case ("candidate", number):

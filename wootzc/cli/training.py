@@ -136,8 +136,8 @@ def report(folder: Path, out: Path | None) -> None:
     from wootzc.files import load_json, write_atomically
 
     target = out or folder / "report.html"
-    plan = compile(folder / "plan.wzir", ())
     summary = load_json(folder / "result.json", needs=("space", "best", "tried", "teacher"))
+    plan = compile(folder / "plan.wzir", ())
     write_atomically(target, report_html(summary, plan))
     click.echo(f"wrote {target}")
 
