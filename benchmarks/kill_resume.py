@@ -1,4 +1,4 @@
-"""Kill a build with SIGKILL at random moments, resume it, compare with an unharmed one.
+"""Kill builds with SIGKILL at random moments, resume them, compare with an unharmed one.
 
     python benchmarks/kill_resume.py samples/digits.wz --kills 12 [--set KEY=VALUE …]
 
@@ -66,33 +66,56 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
-        whole, harmed = Path(temporary) / "whole", Path(temporary) / "harmed"
+        whole = Path(temporary) / "whole"
         began = time.perf_counter()
         start(options.source, whole, options.settings).wait()
         seconds = time.perf_counter() - began
+        print("command:", " ".join(["python", *sys.argv]))
         print(f"unharmed build: {seconds:.1f} s", flush=True)
-        kills = 0
-        while True:
-            process = start(options.source, harmed, options.settings)
-            try:
-                process.wait(
-                    rng.uniform(1.0, max(2.0, seconds / 6)) if kills < options.kills else None
-                )
-                break
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
-                print(f"kill {kills:2}: during {stage(harmed)}", flush=True)
-        finished = collections.Counter(
-            (event["event"], event.get("name"))
-            for event in events(harmed)
-            if str(event["event"]).endswith("_finished") and event["event"] != "build_finished"
-        )
-        same = outcome(whole) == outcome(harmed)
-        twice = sum(count > 1 for count in finished.values())
-        print(f"{kills} kills; same result: {same}; finished jobs that were run again: {twice}")
-        sys.exit(not same)
+        kills: collections.Counter[str] = collections.Counter()
+        rounds = same = twice = 0
+        while kills.total() < options.kills:
+            rounds += 1
+            harmed = Path(temporary) / f"round{rounds}"
+            harm(options.source, harmed, options.settings, rng, seconds / 2, kills)
+            same += outcome(whole) == outcome(harmed)
+            twice += run_again(harmed)
+        print(f"{kills.total()} kills in {rounds} builds, by stage: {dict(kills)}")
+        print(f"builds that ended in the same result: {same} of {rounds}")
+        print(f"finished jobs that were run again: {twice}")
+        sys.exit(same != rounds)
+
+
+def harm(
+    source: str,
+    folder: Path,
+    settings: list[str],
+    rng: random.Random,
+    longest: float,
+    kills: collections.Counter[str],
+) -> None:
+    """Kill and resume one build until it ends by itself. At first it gets some seconds to start."""
+    while True:
+        process = start(source, folder, settings)
+        try:
+            process.wait(rng.uniform(2.0, longest))
+            return
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            where = stage(folder)
+            kills[where] += 1
+            print(f"kill {kills.total():2}: during {where}", flush=True)
+
+
+def run_again(folder: Path) -> int:
+    """Jobs that the log says were finished more than once."""
+    finished = collections.Counter(
+        (event["event"], event.get("name"))
+        for event in events(folder)
+        if str(event["event"]).endswith("_finished") and event["event"] != "build_finished"
+    )
+    return sum(count > 1 for count in finished.values())
 
 
 if __name__ == "__main__":
