@@ -45,7 +45,16 @@ class Devices:
         if self.count == 1:
             return jax.jit(function, donate_argnums=donate)
         devices = jax.local_devices()[: self.count]
-        return jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
+        mapped = jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
+        if devices[0].platform != "cpu":
+            return mapped
+
+        def one_at_a_time(*arguments: Any) -> Any:
+            # Virtual CPU devices share one pool of threads: with several steps in flight, devices
+            # waiting in an all-reduce can hold every thread that the others need (XLA then aborts).
+            return jax.block_until_ready(mapped(*arguments))
+
+        return one_at_a_time
 
     def replicate(self, tree: Tree) -> Tree:
         """A tree of host arrays on every device."""
