@@ -9,7 +9,7 @@ from wootzc.diagnostics import UNKNOWN, Span
 Pair: TypeAlias = tuple[int, int]
 Padding: TypeAlias = Literal["same", "valid"] | tuple[Pair, Pair]  # ((top, bottom), (left, right))
 ActivationKind = Literal[
-    "relu", "relu6", "leaky_relu", "elu", "gelu", "swish", "hard_swish",
+    "relu", "relu6", "leaky_relu", "elu", "gelu", "gelu_tanh", "swish", "hard_swish",
     "sigmoid", "hard_sigmoid", "tanh",
 ]  # fmt: skip
 Join = Literal["add", "concat", "scale"]
@@ -51,19 +51,43 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalNorm:
+    """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012, §3.3).
+
+    x / (k + alpha / size × Σ x²)^beta, the sum over `size` channels around each.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
+    """`gelu` is the exact one (erf), `gelu_tanh` its approximation."""
+
     kind: ActivationKind = "relu"
+    slope: float = 0.01  # below zero; of leaky_relu alone
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Maximum or average over windows; padding never counts towards an average."""
+    """Maximum or average over windows.
+
+    `ceil`: a last window may reach over the end, as in Caffe and PyTorch's ceil mode, if it begins
+    inside of the image or its padding at the top or left. `count_padding`: zeros of the padding
+    count towards an average; what lies beyond the padding never does.
+    """
 
     kind: Literal["max", "avg"] = "max"
     size: Pair = (2, 2)
     stride: Pair = (2, 2)
     padding: Padding = "valid"
+    ceil: bool = False
+    count_padding: bool = False
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -115,6 +139,7 @@ Layer: TypeAlias = (
     Conv
     | DepthwiseConv
     | Norm
+    | LocalNorm
     | Activation
     | Pool
     | GlobalPool

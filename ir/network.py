@@ -15,6 +15,8 @@ class Module:
 
     name: str
     body: Body
+    kept: tuple[str, ...] = ()  # paths of layers whose output channels no rate removes
+    multiple: int = 1  # filters left of each group: a multiple of this, or all of them
     # The module it was made from in the source, "basic" say: where it comes from, not what it is.
     definition: str = field(default="", compare=False)
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -33,12 +35,28 @@ Segment: TypeAlias = Module | Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Auxiliary:
+    """A second head that only training the teacher uses (Szegedy et al. 2015, §5).
+
+    Its loss, times `weight`, joins the network's. It is no part of the network's costs, weights or
+    exports. Its own weights are named name/path/parameter while they exist.
+    """
+
+    name: str  # aux1, aux2, …
+    after: int  # it reads what leaves segment number `after`, from 0
+    weight: float
+    body: Body
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """Segments in execution order. Weights are named segment/path/parameter: "a1/0.0.2/kernel"."""
 
     name: str
     input: Shape
     segments: tuple[Segment, ...]
+    auxiliaries: tuple[Auxiliary, ...] = ()
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     @property

@@ -1,0 +1,29 @@
+"""Networks from files of other tools: ONNX, Caffe prototxt. Each reader makes an `ir.graph.Graph`."""
+
+import os
+
+from wootzc.ir.graph import Graph, Refused
+from wootzc.ir.shapes import Shape
+
+SUFFIXES = (".onnx", ".prototxt")
+
+
+def read_graph(path: str, input: Shape | None = None) -> Graph:
+    """The graph of a file, by its suffix. `input` stands in where the file leaves its size open.
+
+    Raises `Refused` for what wootzc cannot read or prune, and `OSError`.
+    """
+    match os.path.splitext(path)[1].lower():
+        case ".onnx":
+            from wootzc.grammar.imports.onnx import read_onnx
+
+            return read_onnx(path, input)
+        case ".prototxt":
+            from wootzc.grammar.imports.prototxt import read_prototxt
+
+            return read_prototxt(path, input)
+        case suffix:
+            raise Refused(
+                f"wootzc reads no networks from `{suffix or path}` files",
+                'write `network NAME from "model.onnx"`, or a .prototxt file',
+            )
