@@ -7,6 +7,7 @@ version; where it is missing, stale, unreadable or cannot be written, the tables
 
 import marshal
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -21,13 +22,18 @@ GRAMMAR = Path(__file__).with_name("wz.lark")
 STARTS = ["file", "_space_statement"]
 
 
-def load_parser(postlex: Any) -> Lark:
-    """The parser of the language; `postlex` is Lark's hook between lexer and parser."""
-    text = GRAMMAR.read_text(encoding="utf-8")
-    kept = Path(cache_from_source(str(GRAMMAR))).with_suffix(".tables")
+def load_parser(
+    postlex: Any = None, grammar: Path = GRAMMAR, starts: Sequence[str] = STARTS
+) -> Lark:
+    """A parser, of the language unless another grammar is given.
+
+    `postlex` is Lark's hook between lexer and parser.
+    """
+    text = grammar.read_text(encoding="utf-8")
+    kept = Path(cache_from_source(str(grammar))).with_suffix(".tables")
     tables = _read(kept, text)
     if tables is None:
-        built = Lark(text, parser="lalr", start=STARTS, propagate_positions=True)
+        built = Lark(text, parser="lalr", start=list(starts), propagate_positions=True)
         tables = built.memo_serialize([TerminalDef, Rule])
         _write(kept, text, tables)
     data, memo = tables
