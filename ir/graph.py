@@ -47,7 +47,7 @@ class Graph:
     nodes: tuple[Node, ...]
     output: str  # the node whose tensor is the logits
     notes: tuple[str, ...] = ()  # what the user should know: "the final softmax is left out"
-    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # marked in the file: nodes
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # marked there: nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
