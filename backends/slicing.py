@@ -18,7 +18,7 @@ from wootzc.backends.parameters import (
     network_parameters,
     segment_weights,
 )  # fmt: skip
-from wootzc.ir.coupling import Channels, Coupling, couple
+from wootzc.ir.coupling import Channels, Coupling, couple_module
 from wootzc.ir.layers import (
     Activation,
     Branch,
@@ -29,6 +29,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
     walk,
@@ -89,7 +90,7 @@ def prune_module_weights(
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
-    coupling = couple(module.body, shape)
+    coupling = couple_module(module, shape)
     kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
     cut = Cut(coupling, kept)
     return {
@@ -113,7 +114,15 @@ def slice_parameter(layer: Layer, parameter: str, value: Array, cut: Cut, path: 
             return value[..., cut.indices(entering), :][..., cut.indices(leaving)]
         case DepthwiseConv() | Norm():  # channels are the last axis of all they carry
             return value[..., cut.indices(entering)]
-        case Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+        case (
+            LocalNorm()
+            | Activation()
+            | Pool()
+            | GlobalPool()
+            | Dropout()
+            | Flatten()
+            | Branch()
+        ):
             raise AssertionError(f"{type(layer).__name__} carries no weights")
         case _:
             assert_never(layer)

@@ -96,6 +96,13 @@ def _any(value: Value) -> Value:
     return value
 
 
+def _list(value: Value) -> tuple[float, ...]:
+    values = value if isinstance(value, tuple) else (value,)
+    if values and all(isinstance(v, int | float) and isfinite(v) for v in values):
+        return tuple(float(v) for v in values)
+    raise ValueError
+
+
 ANY = Kind("a value", _any)
 COUNT = Kind(f"a whole number from 1 to {LARGEST_COUNT:,}", _count)
 PAIR = Kind("a whole number or a size such as 3x3, at least 1", _pair)
@@ -107,6 +114,7 @@ SHARE = Kind("a fraction from 0 to 1, such as 0.5 or 50%",
              _number(0, 1, low_in=True, high_in=True))  # fmt: skip
 POSITIVE = Kind("a number above 0", _number(0, 1e30, low_in=False, high_in=False))
 AMOUNT = Kind("a number of at least 0", _number(0, 1e30, low_in=True, high_in=False))
+LIST = Kind("a number, or several with commas between them", _list)
 REAL = Kind("a number", _number(-1e30, 1e30, low_in=False, high_in=False))
 
 

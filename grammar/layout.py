@@ -27,7 +27,9 @@ class Item:
     braces: Braces | None = None
 
 
-Node: TypeAlias = syntax.Item | syntax.Statement | syntax.SpaceStatement
+Node: TypeAlias = (
+    syntax.Item | syntax.Statement | syntax.ImportStatement | syntax.SpaceStatement
+)
 
 
 def item_of(node: Node, code: str) -> Item:
@@ -44,14 +46,24 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
             shown = ", ".join(_parameter(p) for p in parameters)
             head = f"module {name.text}({shown})" if parameters else f"module {name.text}"
             return head, _block(body, code)
-        case syntax.NetworkDefinition(name=name, body=body):
-            return f"network {name.text}", _block(body, code)
+        case syntax.NetworkDefinition(name=name, parameters=parameters, body=body):
+            shown = ", ".join(_parameter(p) for p in parameters)
+            head = f"network {name.text}({shown})" if parameters else f"network {name.text}"
+            return head, _block(body, code)
+        case syntax.ImportedNetwork(name=name, path=path, statements=found):
+            return f'network {name.text} from "{path.value}"', _import_block(node, found, code)
         case syntax.SpaceDefinition(name=name, network=network, statements=statements):
             items = tuple(item_of(s, code) for s in statements)
-            braces = Braces(_brace(code, network.span.end), node.span.end, items)
-            return f"space {name.text} over {network.text}", braces
-        case syntax.Call() | syntax.Branches() | syntax.InlineModule():
+            after = node.arguments[-1].span.end if node.arguments else network.span.end
+            braces = Braces(_brace(code, after), node.span.end, items)
+            return f"space {name.text} over {network.text}{_arguments(node.arguments)}", braces
+        case syntax.Call() | syntax.Branches() | syntax.InlineModule() | syntax.Auxiliary():
             return _statement_parts(node, code)
+        case syntax.Grouping(how=how):
+            return f"modules by {how.text}", None
+        case syntax.FoundModule(name=name, patterns=patterns):
+            shown = ", ".join(f'"{pattern.value}"' for pattern in patterns)
+            return f"module {name.text} {{ {shown} }}", None
         case _:
             return _space_parts(node, code)
 
@@ -67,8 +79,19 @@ def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | N
             return name.text + _arguments(arguments), braces
         case syntax.InlineModule(name=name, body=body):
             return f"module {name.text}", _block(body, code)
+        case syntax.Auxiliary(arguments=arguments, body=body):
+            return f"auxiliary{_arguments(arguments)}", _block(body, code)
         case _:
             assert_never(node)
+
+
+def _import_block(
+    node: syntax.ImportedNetwork, statements: tuple[syntax.ImportStatement, ...], code: str
+) -> Braces | None:
+    if "{" not in code[node.path.span.end : node.span.end]:
+        return None
+    items = tuple(item_of(statement, code) for statement in statements)
+    return Braces(_brace(code, node.path.span.end), node.span.end, items)
 
 
 def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | None]:
@@ -78,10 +101,9 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
             return f"data {shown}", _settings(options)
         case syntax.Augment(settings=settings):
             return "augment", _settings(settings)
-        case syntax.Teacher(source=source):
-            if isinstance(source, syntax.Text):
-                return f'teacher from "{source.value}"', None
-            return "teacher", _settings(source)
+        case syntax.Teacher(path=path, settings=settings):
+            head = f'teacher from "{path.value}"' if path else "teacher"
+            return head, _settings(settings)
         case syntax.Stage(name=stage, settings=settings):
             return stage, _settings(settings)
         case syntax.Rates():
@@ -92,6 +114,8 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
             return f"prune {_patterns(patterns)}{by}{own}", None
         case syntax.Keep(patterns=patterns):
             return f"keep {_patterns(patterns)}", None
+        case syntax.Multiple(number=number):
+            return f"multiple of {number.text}", None
         case syntax.Tie(patterns=patterns):
             return f"tie {_patterns(patterns)}", None
         case syntax.WhereOrder(relation=relation, patterns=patterns):

@@ -15,7 +15,7 @@ from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Scope, Value, evaluate
+from wootzc.grammar.values import Scope, evaluate
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
 
@@ -75,6 +75,12 @@ class BodyLowering:
                 self.report.error(
                     name.span, "WZ020", f"module `{name.text}` is defined inside another body",
                     "write `module NAME { … }` at the top of a network or of the file",
+                )  # fmt: skip
+                return [], None
+            case syntax.Auxiliary(span=span):
+                self.report.error(
+                    span, "WZ037", "an auxiliary head stands in a network, between its modules",
+                    "move it out of this body",
                 )  # fmt: skip
                 return [], None
             case syntax.Call(name=name, target=target):
@@ -202,12 +208,13 @@ class BodyLowering:
         self, definition: syntax.ModuleDefinition, call: syntax.Call, scope: Scope
     ) -> Scope | None:
         """The parameters of a module at one call; None after an error or where one is unknown."""
-        parameters = tuple(
-            Parameter(p.name.text, ANY, self.default(p)) for p in definition.parameters
-        )
+        parameters = self.parameters(definition.parameters)
         return bind(call.name, parameters, call.arguments, scope, self.report, self.note())
 
-    def default(self, parameter: syntax.Parameter) -> Value | object:
+    def parameters(self, given: tuple[syntax.Parameter, ...]) -> tuple[Parameter, ...]:
+        return tuple(Parameter(p.name.text, ANY, self.default(p)) for p in given)
+
+    def default(self, parameter: syntax.Parameter) -> Any:
         if parameter.default is None:
             return REQUIRED
         value = evaluate(parameter.default, {}, self.report)

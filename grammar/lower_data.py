@@ -4,23 +4,36 @@ import os
 from typing import Any
 
 from wootzc.grammar import syntax
-from wootzc.grammar.arguments import COUNT, FLAG, PART, Kind
+from wootzc.grammar.arguments import COUNT, FLAG, LIST, PART, Kind
 from wootzc.grammar.lower_recipe import lower_recipe
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
+from wootzc.grammar.values import Value
 from wootzc.ir.recipe import Augment, Data, FromFile, Recipe
 
+WEIGHTS = (".safetensors", ".onnx")  # what a teacher is read from
 KINDS = ("npz", "folder", "zip", "parquet")
+
+# Of pixels from 0 to 1, as torchvision's models were trained with.
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def _normalize(value: Value) -> bool | str:
+    return "imagenet" if value == "imagenet" else FLAG.read(value)
+
 
 _DATA: dict[str, Kind] = {
     "validation": PART,
     "test": PART,
     "limit": COUNT,
-    "normalize": FLAG,
+    "normalize": Kind("`true`, `false` or `imagenet`", _normalize),
+    "mean": LIST,
+    "std": LIST,
     "stream": FLAG,
 }
+SWITCHES = ("normalize", "stream", "flip")  # alone, they mean on
 _AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
 
 
@@ -53,7 +66,22 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             data.span, "WZ071", "`validation` and `test` leave no images to train on",
             "together they must stay below 100%; each is 15% unless the file says otherwise",
         )  # fmt: skip
+    _settle_normalization(data, options, report)
     return Data(path=resolve(data.path.value, data.path.span.file), kind=kind, **options)
+
+
+def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Report) -> None:
+    """`normalize imagenet` stands for a mean and a deviation; these two come together."""
+    if options.get("normalize") == "imagenet":
+        options |= {"normalize": True, **IMAGENET}
+    given = [name for name in ("mean", "std") if name in options]
+    if len(given) == 1 or (given and options.get("normalize") is False):
+        report.error(
+            data.span, "WZ071", "`mean` and `std` come together, and without `normalize false`",
+            "write `mean(0.5); std(0.25)`, one number or one per channel, of pixels from 0 to 1",
+        )  # fmt: skip
+    if any(value <= 0 for value in options.get("std", ())):
+        report.error(data.span, "WZ071", "`std` divides the pixels, so it must be above 0")
 
 
 def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
@@ -61,17 +89,34 @@ def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     return Augment(**_flags(settings, _AUGMENT, "augment", report))
 
 
-def lower_teacher(teacher: syntax.Teacher | None, report: Report) -> Recipe | FromFile:
-    if teacher is None:
-        return lower_recipe("teacher", None, report)
-    if isinstance(teacher.source, syntax.Settings):
-        return lower_recipe("teacher", teacher.source, report)
-    if os.path.splitext(teacher.source.value)[1] != ".safetensors":
-        report.error(
-            teacher.source.span, "WZ071", "weights are read from .safetensors files only",
-            'write `teacher from "weights.safetensors"`; docs/language.md names its tensors',
-        )  # fmt: skip
-    return FromFile(path=resolve(teacher.source.value, teacher.source.span.file))
+def lower_teacher(
+    teacher: syntax.Teacher | None,
+    own: str | None,  # the file that the network came from, if it holds weights
+    report: Report,
+) -> Recipe | FromFile:
+    """Settings train: from the network's own weights or those of a file where there are some."""
+    settings = teacher.settings if teacher else None
+    path = own
+    if teacher is not None and teacher.path is not None:
+        path = resolve(teacher.path.value, teacher.path.span.file)
+        _check_weights(teacher.path, report)
+    recipe = lower_recipe("teacher", settings, report)
+    if path is None:
+        return recipe
+    return FromFile(path=path, recipe=recipe if settings else None)
+
+
+def _check_weights(path: syntax.Text, report: Report) -> None:
+    suffix = os.path.splitext(path.value)[1].lower()
+    if suffix in WEIGHTS:
+        return
+    pickled = suffix in {".pth", ".pt", ".bin", ".ckpt", ".pkl"}
+    report.error(
+        path.span, "WZ071", f"weights are read from {' and '.join(WEIGHTS)} files only",
+        "such files may run code when they are loaded; save yours in PyTorch with: "
+        'safetensors.torch.save_file(model.state_dict(), "weights.safetensors")' if pickled
+        else 'write `teacher from "weights.safetensors"`; docs/language.md names its tensors',
+    )  # fmt: skip
 
 
 def _flags(
@@ -83,7 +128,7 @@ def _flags(
         return values
     for setting in read_settings(settings, list(known), block, report):
         name = setting.name.text
-        if known[name] is FLAG and setting.arguments is None and setting.value is None:
+        if name in SWITCHES and setting.arguments is None and setting.value is None:
             values[name] = True
             continue
         value = setting_value(setting, known[name], report)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.arguments import Kind, Parameter, bind
+from wootzc.grammar.arguments import AMOUNT, Kind, Parameter, bind
 from wootzc.grammar.lower_body import BodyLowering, Draft, TooLarge, Use, settle_bias
 from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.values import Value, number_of
+from wootzc.grammar.values import Scope, Value, number_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
-from wootzc.ir.network import Module, Network, Plain, Segment
-from wootzc.ir.shapes import Shape
+from wootzc.ir.network import Auxiliary, Module, Network, Plain, Segment
+from wootzc.ir.shapes import Shape, shape_after_body, shape_text
 
 MAX_MODULES = 1_000  # of one network
 MAX_SIDE = 4_096  # pixels of an input's side, or channels
@@ -33,6 +33,8 @@ INPUT = (
         Kind("height x width x channels, such as 32x32x3, or a number for a vector", _input_shape),
     ),
 )
+AUXILIARY = (Parameter("weight", AMOUNT, 0.3),)  # Szegedy et al. 2015, §5
+_HEAD = syntax.Name(text="auxiliary")
 
 
 @dataclass(kw_only=True)
@@ -40,6 +42,7 @@ class _Segments:
     """Segments as they come; layers wait in `waiting` until a module ends their segment."""
 
     segments: list[Segment] = field(default_factory=list)
+    auxiliaries: list[Auxiliary] = field(default_factory=list)
     waiting: list[Draft] = field(default_factory=list)
     plain: int = 0
 
@@ -56,12 +59,17 @@ class _Segments:
         self.segments.append(Plain(name=f"{_RESERVED}{self.plain}", body=body, span=body[0].span))
 
 
-def lower_network(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Network | None:
-    """The network, or None after errors, all of them reported."""
+def lower_network(
+    definition: syntax.NetworkDefinition, lowering: BodyLowering, scope: Scope
+) -> Network | None:
+    """The network, or None after errors, all of them reported.
+
+    `scope`: values of the network's parameters; where one is not known, None comes back too.
+    """
     lowering.layers = 0
     errors = lowering.report.errors
     try:
-        segments, shape, entering = _segments(definition, lowering)
+        made, shape, entering = _segments(definition, lowering, scope)
     except TooLarge:
         lowering.report.error(
             definition.name.span, "WZ025",
@@ -74,8 +82,15 @@ def lower_network(definition: syntax.NetworkDefinition, lowering: BodyLowering) 
         lowering.depth = 0
     if shape is None or entering is None or lowering.report.errors > errors:
         return None
+    _check_auxiliaries(made.auxiliaries, made.segments, entering, shape, lowering)
+    if lowering.report.errors > errors:
+        return None
     network = Network(
-        name=definition.name.text, input=entering, segments=segments, span=definition.name.span
+        name=definition.name.text,
+        input=entering,
+        segments=tuple(made.segments),
+        auxiliaries=tuple(made.auxiliaries),
+        span=definition.name.span,
     )
     if max(network_cost(network)) > 2**53:
         lowering.report.error(
@@ -88,26 +103,29 @@ def lower_network(definition: syntax.NetworkDefinition, lowering: BodyLowering) 
 
 
 def _segments(
-    definition: syntax.NetworkDefinition, lowering: BodyLowering
-) -> tuple[tuple[Segment, ...], Shape | None, Shape | None]:
+    definition: syntax.NetworkDefinition, lowering: BodyLowering, scope: Scope
+) -> tuple[_Segments, Shape | None, Shape | None]:
     """Segments, the shape that leaves the last and the one that enters the first."""
     statements = definition.body.statements
-    entering = shape = _read_input(definition, lowering)
+    entering = shape = _read_input(definition, lowering, scope)
     has_input = bool(statements) and _is_input(statements[0])
     rest = statements[1:] if has_input else statements
     names = _Names(rest, lowering)
     made = _Segments()
     for statement in rest:
+        if isinstance(statement, syntax.Auxiliary):
+            _auxiliary(statement, made, lowering, scope, shape)
+            continue
         use = names.of(statement)
         if not use:
             if isinstance(statement, syntax.Call):  # a target was dealt with by `_Names`
                 statement = replace(statement, target=None)
-            drafts, shape = lowering.statement(statement, {}, shape)
+            drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
             continue
         for name, span in use:
             lowering.use = Use(name, span)
-            drafts, shape = _module_body(statement, lowering, shape)
+            drafts, shape = _module_body(statement, lowering, scope, shape)
             made.module(name, settle_bias(drafts), _definition_of(statement), span)
             lowering.use = None
             if shape is None:
@@ -118,19 +136,74 @@ def _segments(
             definition.name.span, "WZ033", f"network `{definition.name.text}` has no layers",
             "add layers and modules after its input",
         )  # fmt: skip
-        return (), None, None
-    return tuple(made.segments), shape, entering
+        return made, None, None
+    return made, shape, entering
+
+
+def _auxiliary(
+    statement: syntax.Auxiliary,
+    made: _Segments,
+    lowering: BodyLowering,
+    scope: Scope,
+    shape: Shape | None,
+) -> None:
+    """A head on what leaves the module before it; the network goes on as if it were not there."""
+    head = replace(_HEAD, span=statement.span)
+    values = bind(head, AUXILIARY, statement.arguments, scope, lowering.report)
+    drafts, after = lowering.block(statement.body, scope, shape)
+    if shape is not None and (made.waiting or not made.segments):
+        lowering.report.error(
+            statement.span, "WZ037", "an auxiliary head stands directly behind a module",
+            "move it there: it reads what leaves that module",
+        )  # fmt: skip
+    elif values is not None and after is not None:
+        number = len(made.auxiliaries) + 1
+        made.auxiliaries.append(
+            Auxiliary(
+                name=f"aux{number}",
+                after=len(made.segments) - 1,
+                weight=values["weight"],
+                body=settle_bias(drafts),
+                span=statement.span,
+            )
+        )
+
+
+def _check_auxiliaries(
+    auxiliaries: list[Auxiliary],
+    segments: list[Segment],
+    entering: Shape,
+    leaving: Shape,
+    lowering: BodyLowering,
+) -> None:
+    """A head ends in one score per class, as the network does."""
+    for head in auxiliaries:
+        shape = entering
+        for segment in segments[: head.after + 1]:
+            shape = shape_after_body(segment.body, shape)
+        if (after := shape_after_body(head.body, shape)) != leaving:
+            lowering.report.error(
+                head.span, "WZ038",
+                f"an auxiliary head ends in {shape_text(after)}, but the network in "
+                f"{shape_text(leaving)}",
+                "end both with a dense layer of one score per class",
+            )  # fmt: skip
+        if any(segment.name == head.name for segment in segments):
+            lowering.report.error(
+                head.span, "WZ021", f"this head is called `{head.name}`, but so is a module",
+                "give the module another name",
+            )  # fmt: skip
 
 
 def _module_body(
-    statement: syntax.Statement, lowering: BodyLowering, shape: Shape | None
+    statement: syntax.Statement, lowering: BodyLowering, scope: Scope, shape: Shape | None
 ) -> tuple[list[Draft], Shape | None]:
     if isinstance(statement, syntax.InlineModule):
-        drafts, shape = lowering.block(statement.body, {}, shape)
+        drafts, shape = lowering.block(statement.body, scope, shape)
         kind = "module `" + statement.name.text + "`"
     else:
         assert isinstance(statement, syntax.Call)
-        drafts, shape = lowering.module(statement, {}, shape)
+        drafts, shape = lowering.module(statement, scope, shape)
         kind = "module `" + statement.name.text + "`"
     if shape is not None and not drafts:
         lowering.report.error(
@@ -148,12 +221,14 @@ def _is_input(statement: syntax.Statement) -> bool:
     return isinstance(statement, syntax.Call) and statement.name.text == "input"
 
 
-def _read_input(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Shape | None:
+def _read_input(
+    definition: syntax.NetworkDefinition, lowering: BodyLowering, scope: Scope
+) -> Shape | None:
     statements = definition.body.statements
     first = statements[0] if statements else None
     broken = f"network {definition.name.text}" in lowering.broken  # its shapes would mislead
     if isinstance(first, syntax.Call) and first.name.text == "input":
-        values = bind(first.name, INPUT, first.arguments, {}, lowering.report)
+        values = bind(first.name, INPUT, first.arguments, scope, lowering.report)
         return None if values is None or broken else values["shape"]
     if not broken and not any(map(_is_input, statements)):
         lowering.report.error(

@@ -8,6 +8,8 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
 from wootzc.grammar.feasible import check_space
+from wootzc.grammar.found import Found
+from wootzc.grammar.kept import kept_layers, read_multiple, with_rules
 from wootzc.grammar.limits import check_direction, read_constraints, read_objective
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_recipe
@@ -109,13 +111,14 @@ def _statements(definition: syntax.SpaceDefinition, report: Report) -> _Statemen
 
 
 def lower_space(
-    definition: syntax.SpaceDefinition, network: Network | None, report: Report, *, complete: bool
+    definition: syntax.SpaceDefinition, found: Found | None, report: Report, *, complete: bool
 ) -> Space | None:
     """The space, or None after errors. Without a network the rest is checked all the same.
 
     `complete`: no statement was lost to a syntax error, so what is missing is really missing.
     """
     errors = report.errors
+    network = found.network if found else None
     statements = _statements(definition, report)
     data = statements.one(syntax.Data)
     if data is None and complete:
@@ -134,7 +137,9 @@ def lower_space(
     target_is_accuracy = objective is not None and objective.target == "accuracy"
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
-        "teacher": lower_teacher(statements.one(syntax.Teacher), report),
+        "teacher": lower_teacher(
+            statements.one(syntax.Teacher), found.weights if found else None, report
+        ),
         "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), report),
         "finetune": lower_recipe("finetune", statements.stage("finetune"), report),
         "blocks": _choice(statements, "blocks", "modules", report),
@@ -168,7 +173,7 @@ def lower_space(
         return None
     space = Space(
         name=definition.name.text,
-        network=network,
+        network=pruning.network,
         rates=pruning.rates,
         choices=pruning.choices,
         criteria=pruning.criteria,
@@ -218,6 +223,7 @@ def _check_network(network: Network, definition: syntax.SpaceDefinition, report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pruning:
+    network: Network  # with what `keep` and `multiple of` say of its modules
     rates: tuple[float, ...]
     choices: tuple[tuple[int, ...], ...]
     criteria: tuple[Any, ...]
@@ -239,6 +245,8 @@ def _pruning(
     names = [module.name for module in network.modules]
     rows = read_rows(configs, names, report) if configs else None
     pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report)
+    paths = kept_layers(statements.all(syntax.Keep), network, report)
+    multiple = read_multiple(statements.one(syntax.Multiple), report)
     if (stated and default is None) or pruned is None or (configs and rows is None):
         return None
     if not prunes and configs:
@@ -266,14 +274,15 @@ def _pruning(
                 )  # fmt: skip
             return None
     errors = report.errors
+    network = with_rules(network, paths, multiple)
     check_filters(network, pruned, report)
-    return _table(pruned, default, len(names), rows) if report.errors == errors else None
+    return _table(pruned, default, network, rows) if report.errors == errors else None
 
 
 def _table(
     pruned: SpaceRates,
     default: Iterable[float] | None,
-    modules: int,
+    network: Network,
     rows: list[ListedRow] | None,
 ) -> _Pruning:
     """One table of rates for the space: ascending, 0 first, and each module's positions in it."""
@@ -286,7 +295,9 @@ def _table(
         for m, of_module in pruned.of_module.items()
     }
     criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
+    modules = len(network.modules)
     return _Pruning(
+        network=network,
         rates=rates,
         choices=tuple(known.get(m, (0,)) for m in range(modules)),
         criteria=tuple(criteria.get(m, "l1") for m in range(modules)),

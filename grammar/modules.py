@@ -7,6 +7,7 @@ from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.names import quoted
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
+from wootzc.grammar.values import Value
 
 
 def recursive_modules(program: Program, report: Report) -> frozenset[str]:
@@ -35,25 +36,35 @@ def recursive_modules(program: Program, report: Report) -> frozenset[str]:
 
 def check_definitions(program: Program, lowering: BodyLowering) -> None:
     """Names and arguments in every body, with parameters left open."""
-    for definition in program.modules.values():
-        seen: set[str] = set()
-        for parameter in definition.parameters:
-            if parameter.name.text in seen:
-                lowering.report.error(
-                    parameter.name.span, "WZ016",
-                    f"there are two parameters `{parameter.name.text}`", "rename one of them",
-                )  # fmt: skip
-            seen.add(parameter.name.text)
-            lowering.default(parameter)
-        lowering.block(definition.body, dict.fromkeys(seen), None)
+    for name, definition in program.modules.items():
+        scope = check_parameters(definition, f"module `{name}`", program, lowering)
+        lowering.block(definition.body, scope, None)
         lowering.depth = 0
-        unused = [p.name for p in definition.parameters if p.name.text not in _words(definition)]
-        if unused and definition.name.text not in program.broken:
-            names = quoted(p.text for p in unused)
-            lowering.report.warn(
-                unused[0].span, "WZ024",
-                f"module `{definition.name.text}` never uses {names}", "remove it, or use it",
+
+
+def check_parameters(
+    definition: syntax.ModuleDefinition | syntax.NetworkDefinition,
+    shown: str,
+    program: Program,
+    lowering: BodyLowering,
+) -> dict[str, Value | None]:
+    """The parameters with their values left open; repeated and unused ones are reported."""
+    seen: dict[str, Value | None] = {}
+    for parameter in definition.parameters:
+        if parameter.name.text in seen:
+            lowering.report.error(
+                parameter.name.span, "WZ016",
+                f"there are two parameters `{parameter.name.text}`", "rename one of them",
             )  # fmt: skip
+        seen[parameter.name.text] = None
+        lowering.default(parameter)
+    unused = [p.name for p in definition.parameters if p.name.text not in _words(definition.body)]
+    if unused and not {definition.name.text, f"network {definition.name.text}"} & program.broken:
+        names = quoted(p.text for p in unused)
+        lowering.report.warn(
+            unused[0].span, "WZ024", f"{shown} never uses {names}", "remove it, or use it"
+        )
+    return seen
 
 
 def warn_unused(program: Program, main: str, used: set[str], report: Report) -> None:
@@ -75,7 +86,7 @@ def _statements(block: syntax.Block) -> Iterator[syntax.Statement]:
             case syntax.Branches(arms=arms):
                 for arm in arms:
                     yield from _statements(arm)
-            case syntax.InlineModule(body=body):
+            case syntax.InlineModule(body=body) | syntax.Auxiliary(body=body):
                 yield from _statements(body)
             case syntax.Call():
                 pass
@@ -85,11 +96,11 @@ def _calls(block: syntax.Block) -> Iterator[syntax.Call]:
     return (s for s in _statements(block) if isinstance(s, syntax.Call))
 
 
-def _words(definition: syntax.ModuleDefinition) -> set[str]:
-    """Every word in the arguments of a module's body."""
+def _words(body: syntax.Block) -> set[str]:
+    """Every word in the arguments of a body."""
     found: set[str] = set()
     waiting: list[syntax.Expression] = [
-        argument.value for call in _calls(definition.body) for argument in call.arguments or ()
+        argument.value for call in _calls(body) for argument in call.arguments or ()
     ]
     while waiting:
         match waiting.pop():

@@ -17,8 +17,8 @@ from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
 
 _WHOLE = (
-    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "tie", "where",
-    "all", "sample", "configs", "minimize", "maximize", "subject", "blocks", "explore", "seed",
+    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "multiple", "tie",
+    "where", "all", "sample", "configs", "minimize", "maximize", "subject", "blocks", "explore", "seed",
 )  # fmt: skip
 _DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
 _SELECTIONS = ("all", "sample", "configs")
@@ -194,10 +194,10 @@ def _merged(
         case syntax.Augment(), syntax.Augment():
             return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
         case (
-            syntax.Teacher(source=syntax.Settings() as before),
-            syntax.Teacher(source=syntax.Settings() as after),
+            syntax.Teacher(settings=before, path=path),
+            syntax.Teacher(settings=syntax.Settings() as after, path=None),
         ):
-            return replace(new, source=_settings(before, after) or after)
+            return replace(new, settings=_settings(before, after), path=path)
         case syntax.Sample(), syntax.Sample():
             kinds = {type(option) for option in new.options}
             kept = tuple(o for o in old.options if type(o) not in kinds)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from wootzc.grammar import syntax
 from wootzc.grammar.names import nearest
@@ -14,6 +14,9 @@ from wootzc.grammar.report import Report
 MAX_FILES = 200
 
 
+NetworkItem: TypeAlias = syntax.NetworkDefinition | syntax.ImportedNetwork
+
+
 @dataclass(kw_only=True)
 class Program:
     """`spaces` are those of the main file; `broken` names what syntax errors left incomplete:
@@ -21,7 +24,7 @@ class Program:
     """
 
     modules: dict[str, syntax.ModuleDefinition] = field(default_factory=dict)
-    networks: dict[str, syntax.NetworkDefinition] = field(default_factory=dict)
+    networks: dict[str, NetworkItem] = field(default_factory=dict)
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     incomplete: bool = False  # definitions may be missing: unknown names may be none
@@ -54,7 +57,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
             case syntax.ModuleDefinition(name=name):
                 _define(item, "module", program.modules, program, report)
                 program.broken |= {name.text} if holes else set()
-            case syntax.NetworkDefinition(name=name):
+            case syntax.NetworkDefinition(name=name) | syntax.ImportedNetwork(name=name):
                 _define(item, "network", program.networks, program, report)
                 program.broken |= {f"network {name.text}"} if holes else set()
             case syntax.SpaceDefinition(name=name):
@@ -66,9 +69,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
         program.incomplete |= not any(s.start <= hole.start < s.end for s in items)
 
 
-Definition = TypeVar(
-    "Definition", syntax.ModuleDefinition, syntax.NetworkDefinition, syntax.SpaceDefinition
-)
+Definition = TypeVar("Definition", syntax.ModuleDefinition, NetworkItem, syntax.SpaceDefinition)
 
 
 def _define(

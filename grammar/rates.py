@@ -6,11 +6,12 @@ from typing import Any, get_args
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
+from wootzc.grammar.kept import divide_patterns
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.patterns import listing, modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
-from wootzc.ir.coupling import Coupling, couple
+from wootzc.ir.coupling import Coupling, couple_module
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.norms import norm_after
@@ -114,7 +115,8 @@ def read_prunes(
                 rates=rates, criterion=criterion, span=prune.span
             )
     for keep in keeps:
-        positions = modules_of(keep.patterns, network, report)
+        patterns, _ = divide_patterns(keep.patterns, network)
+        positions = modules_of(patterns, network, report)
         good = good and positions is not None
         result.kept |= set(positions or ())
     for position in result.kept:
@@ -165,15 +167,16 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
     couplings: dict[Any, Coupling] = {}
     for position, of_module in sorted(rates.of_module.items()):
         module, shape = shapes[position]
-        key = (module.body, shape)
+        key = (module.body, module.kept, module.multiple, shape)
         if key not in couplings:
-            couplings[key] = couple(module.body, shape)
+            couplings[key] = couple_module(module, shape)
         coupling = couplings[key]
         if all(group.whole for group in coupling.groups):
             report.error(
                 of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
-                f"the layers that make a module's output stay whole, so give `{module.name}` "
-                f"an inner convolution, or add: keep {module.name}",
+                f"`keep` names the layers that have some: add: keep {module.name}" if module.kept
+                else f"the layers that make a module's output stay whole, so give "
+                f"`{module.name}` an inner convolution, or add: keep {module.name}",
             )  # fmt: skip
             continue
         _check_widths(module, coupling, of_module, report)

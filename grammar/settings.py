@@ -63,8 +63,12 @@ def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str |
     """The value of `steps 600` or `crop(4)`, and its text; (None, None) where there is none."""
     if setting.arguments:
         expression: syntax.Expression = setting.arguments[0].value
-        if len(setting.arguments) > 1 or setting.arguments[0].name is not None:
-            return (), "several values"
+        if any(argument.name is not None for argument in setting.arguments):
+            return (), "named values"
+        if len(setting.arguments) > 1:
+            numbers: list[Any] = [evaluate(a.value, {}, report) for a in setting.arguments]
+            shown = ", ".join(source_text(a.value) for a in setting.arguments)
+            return None if None in numbers else tuple(numbers), shown
     elif isinstance(setting.value, syntax.Invoke):
         word = setting.value.name.text
         return ((), f"{word}(…)") if setting.value.arguments else (word, word)

@@ -142,7 +142,39 @@ class InlineModule:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Statement: TypeAlias = Call | Branches | InlineModule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auxiliary:
+    """`auxiliary(weight = 0.3) { … }`: a second head that only training the teacher uses."""
+
+    arguments: tuple[Argument, ...] | None
+    body: Block
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Statement: TypeAlias = Call | Branches | InlineModule | Auxiliary
+
+
+# ---- networks from files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """`modules by names`: how the modules of an imported network are found."""
+
+    how: Name
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundModule:
+    """`module m1 { "layer1.0.*" }`: the layers of the file that make a module."""
+
+    name: Name
+    patterns: tuple[Text, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+ImportStatement: TypeAlias = Call | Grouping | FoundModule
 
 
 # ---- spaces
@@ -182,7 +214,10 @@ class Augment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teacher:
-    source: Settings | Text
+    """Trained by `settings`, read from a file, or read and then trained on."""
+
+    path: Text | None
+    settings: Settings | None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -220,6 +255,14 @@ class Prune:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     patterns: tuple[Pattern, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiple:
+    """`multiple of 8`: what a rate leaves of a layer's filters."""
+
+    number: Number
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -349,6 +392,7 @@ SpaceStatement: TypeAlias = (
     | Rates
     | Prune
     | Keep
+    | Multiple
     | Tie
     | WhereOrder
     | WhereCost
@@ -391,7 +435,18 @@ class ModuleDefinition:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDefinition:
     name: Name
+    parameters: tuple[Parameter, ...]
     body: Block
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedNetwork:
+    """`network n from "model.onnx" { … }`; the braces may be missing."""
+
+    name: Name
+    path: Text
+    statements: tuple[ImportStatement, ...]
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -399,11 +454,14 @@ class NetworkDefinition:
 class SpaceDefinition:
     name: Name
     network: Name
+    arguments: tuple[Argument, ...] | None  # of the network
     statements: tuple[SpaceStatement, ...]
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Item: TypeAlias = Include | ModuleDefinition | NetworkDefinition | SpaceDefinition
+Item: TypeAlias = (
+    Include | ModuleDefinition | NetworkDefinition | ImportedNetwork | SpaceDefinition
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

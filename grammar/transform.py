@@ -37,15 +37,26 @@ class ToSyntax(Transformer[Token, Any]):
             syntax.ModuleDefinition, meta, name=name, parameters=parameters or (), body=body
         )
 
-    def network(self, meta: Meta, name: Any, body: Any) -> syntax.NetworkDefinition:
-        return self.node(syntax.NetworkDefinition, meta, name=name, body=body)
+    def network(
+        self, meta: Meta, name: Any, parameters: Any, body: Any
+    ) -> syntax.NetworkDefinition:
+        return self.node(
+            syntax.NetworkDefinition, meta, name=name, parameters=parameters or (), body=body
+        )
+
+    def imported(
+        self, meta: Meta, name: Any, path: Any, *statements: Any
+    ) -> syntax.ImportedNetwork:
+        given = tuple(s for s in statements if s is not None)
+        return self.node(syntax.ImportedNetwork, meta, name=name, path=path, statements=given)
 
     def space(
-        self, meta: Meta, name: Any, network: Any, *statements: Any
+        self, meta: Meta, name: Any, network: Any, arguments: Any, *statements: Any
     ) -> syntax.SpaceDefinition:
         return self.node(
-            syntax.SpaceDefinition, meta, name=name, network=network, statements=statements
-        )
+            syntax.SpaceDefinition, meta, name=name, network=network, arguments=arguments,
+            statements=statements,
+        )  # fmt: skip
 
     def parameters(self, meta: Meta, *parameters: Any) -> tuple[syntax.Parameter, ...]:
         return parameters
@@ -69,6 +80,15 @@ class ToSyntax(Transformer[Token, Any]):
 
     def inline_module(self, meta: Meta, name: Any, body: Any) -> syntax.InlineModule:
         return self.node(syntax.InlineModule, meta, name=name, body=body)
+
+    def auxiliary(self, meta: Meta, arguments: Any, body: Any) -> syntax.Auxiliary:
+        return self.node(syntax.Auxiliary, meta, arguments=arguments, body=body)
+
+    def grouping(self, meta: Meta, how: Any) -> syntax.Grouping:
+        return self.node(syntax.Grouping, meta, how=how)
+
+    def found_module(self, meta: Meta, name: Any, *patterns: Any) -> syntax.FoundModule:
+        return self.node(syntax.FoundModule, meta, name=name, patterns=patterns)
 
     def arguments(self, meta: Meta, *arguments: Any) -> tuple[syntax.Argument, ...]:
         return arguments
@@ -97,8 +117,10 @@ class ToSyntax(Transformer[Token, Any]):
     def augment(self, meta: Meta, settings: Any) -> syntax.Augment:
         return self.node(syntax.Augment, meta, settings=settings)
 
-    def teacher(self, meta: Meta, source: Any) -> syntax.Teacher:
-        return self.node(syntax.Teacher, meta, source=source)
+    def teacher(self, meta: Meta, source: Any, more: Any = None) -> syntax.Teacher:
+        if isinstance(source, syntax.Settings):
+            return self.node(syntax.Teacher, meta, path=None, settings=source)
+        return self.node(syntax.Teacher, meta, path=source, settings=more)
 
     def stage(self, meta: Meta, name: Token, settings: Any) -> syntax.Stage:
         return self.node(syntax.Stage, meta, name=str(name), settings=settings)
@@ -132,6 +154,9 @@ class ToSyntax(Transformer[Token, Any]):
 
     def keep(self, meta: Meta, patterns: Any) -> syntax.Keep:
         return self.node(syntax.Keep, meta, patterns=patterns)
+
+    def multiple(self, meta: Meta, number: Any) -> syntax.Multiple:
+        return self.node(syntax.Multiple, meta, number=number)
 
     def tie(self, meta: Meta, patterns: Any) -> syntax.Tie:
         return self.node(syntax.Tie, meta, patterns=patterns)

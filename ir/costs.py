@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir import space
 from wootzc.ir.cost import Cost, body_cost
-from wootzc.ir.coupling import couple
-from wootzc.ir.layers import Body
+from wootzc.ir.coupling import couple_module
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.prune import kept_widths, prune_body
 from wootzc.ir.shapes import Shape
@@ -46,23 +45,22 @@ def add_up(table: NDArray[np.int64], fixed: int, rows: NDArray[Any]) -> NDArray[
 
 def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
     """The tables for a network. Modules of equal body and input shape are worked out once."""
-    known: dict[tuple[Body, Shape], list[Cost]] = {}
+    known: dict[tuple[Any, ...], list[Cost]] = {}
     rows: list[list[Cost]] = []
     fixed = Cost(0, 0)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
             fixed = fixed.plus(body_cost(segment.body, shape))
             continue
-        key = (segment.body, shape)
+        key = (segment.body, segment.kept, segment.multiple, shape)
         if key not in known:
-            known[key] = _costs_at(segment.body, shape, rates)
+            known[key] = _costs_at(segment, shape, rates)
         rows.append(known[key])
     table = np.array(rows, dtype=np.int64).reshape(len(rows), len(rates), 2)
     return VariantCosts(params=table[:, :, 0].copy(), macs=table[:, :, 1].copy(), fixed=fixed)
 
 
-def _costs_at(body: Body, shape: Shape, rates: tuple[float, ...]) -> list[Cost]:
-    coupling = couple(body, shape)
-    return [
-        body_cost(prune_body(body, coupling, kept_widths(coupling, rate)), shape) for rate in rates
-    ]
+def _costs_at(module: Module, shape: Shape, rates: tuple[float, ...]) -> list[Cost]:
+    coupling = couple_module(module, shape)
+    widths = (kept_widths(coupling, rate) for rate in rates)
+    return [body_cost(prune_body(module.body, coupling, kept), shape) for kept in widths]

@@ -3,10 +3,11 @@
 Every layer that makes channels opens a group; layers that combine channels merge groups: the arms
 of an add, the two arms of a scale. A layer's output is then a sequence of groups, one after the
 other: one for a convolution, several after concat, one per pixel and group after flatten. Groups
-that enter or leave the module are kept whole, so that any two modules fit together.
+that enter or leave the module are kept whole, so that any two modules fit together; so are those
+that a local norm mixes with their neighbours, and those that `keep` names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import gcd
 from typing import TypeAlias, assert_never
@@ -22,10 +23,12 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
     walk,
 )  # fmt: skip
+from wootzc.ir.network import Module
 from wootzc.ir.shapes import Shape, shape_after, shape_after_body
 
 Channels: TypeAlias = tuple[int, ...]  # group numbers, in channel order
@@ -36,12 +39,14 @@ class Group:
     """Channels that go together. `makers`: the paths of the layers whose filters they are.
 
     `partitions` > 1 where a grouped convolution needs as many channels left in each part.
+    `multiple`: what is left is a multiple of it, or everything.
     """
 
     width: int
     makers: tuple[str, ...]
     partitions: int = 1
     whole: bool = False  # never pruned
+    multiple: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,8 @@ class Coupling:
 class _Builder:
     """Union-find over groups while walking a body."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Collection[str]) -> None:
+        self.kept_paths = kept
         self.parent: list[int] = []
         self.width: list[int] = []
         self.makers: list[list[str]] = []
@@ -107,6 +113,8 @@ class _Builder:
             path = f"{prefix}{index}"
             self.inputs[path] = channels
             channels = self.layer(layer, shape, channels, path)
+            if path in self.kept_paths:
+                self.keep(channels)
             self.outputs[path] = channels
             shape = shape_after(layer, shape)
         return channels
@@ -121,6 +129,9 @@ class _Builder:
                 return self.open(width, path)
             case Flatten():
                 return channels * (shape[0] * shape[1])
+            case LocalNorm():
+                self.keep(channels)
+                return channels
             case Norm() | Activation() | Dropout() | Pool() | GlobalPool() | DepthwiseConv():
                 return channels
             case Branch(join=join, arms=arms):
@@ -145,10 +156,15 @@ class _Builder:
         self.partitions[root] = p * groups // gcd(p, groups)
 
 
-def couple(body: Body, shape: Shape) -> Coupling:
-    """The channel groups of a module's body whose input has this shape. Raises `ShapeError`."""
+def couple_module(module: Module, shape: Shape) -> Coupling:
+    """The channel groups of a module whose input has this shape. Raises `ShapeError`."""
+    return couple(module.body, shape, kept=module.kept, multiple=module.multiple)
+
+
+def couple(body: Body, shape: Shape, *, kept: Collection[str] = (), multiple: int = 1) -> Coupling:
+    """The channel groups of a body. `kept`: paths of layers whose channels stay."""
     shape_after_body(body, shape)
-    builder = _Builder()
+    builder = _Builder(kept)
     entering = builder.open(shape[-1], None)
     builder.keep(entering)
     builder.keep(builder.body(body, shape, entering, ""))
@@ -167,6 +183,7 @@ def couple(body: Body, shape: Shape) -> Coupling:
                 makers=tuple(sorted(builder.makers[root], key=order.__getitem__)),
                 partitions=builder.partitions[root],
                 whole=builder.whole[root],
+                multiple=multiple,
             )
             for root in roots
         ),

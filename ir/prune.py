@@ -1,10 +1,10 @@
 """A module at a rate: how many filters each group keeps, and the smaller body that results."""
 
 from dataclasses import replace
-from math import floor
+from math import floor, gcd
 from typing import assert_never
 
-from wootzc.ir.coupling import Coupling, Group, couple
+from wootzc.ir.coupling import Coupling, Group, couple_module
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -16,6 +16,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
@@ -26,12 +27,17 @@ from wootzc.ir.shapes import Shape
 def kept_width(group: Group, rate: float) -> int:
     """Filters that stay: width − round(rate × width), halves up, the same in every partition.
 
-    Zero where the rate leaves none: the checker reports that.
+    With a `multiple` m, the multiple of m nearest to (1 − rate) × width, at least m; a group of no
+    more than m filters stays whole. Zero where the rate leaves none: the checker reports that.
     """
-    if group.whole:
+    if group.whole or rate == 0:
         return group.width
     part = group.width // group.partitions
-    return group.partitions * (part - floor(rate * part + 0.5 + 1e-9))
+    unit = group.multiple // gcd(group.multiple, group.partitions)
+    if unit == 1:
+        return group.partitions * (part - floor(rate * part + 0.5 + 1e-9))
+    nearest = unit * floor((1 - rate) * part / unit + 0.5 + 1e-9)
+    return group.partitions * min(part, max(unit, nearest))
 
 
 def kept_widths(coupling: Coupling, rate: float) -> tuple[int, ...]:
@@ -57,7 +63,14 @@ def _prune_layer(layer: Layer, coupling: Coupling, widths: tuple[int, ...], path
             )
             return replace(layer, arms=pruned)
         case (
-            Norm() | Activation() | Dropout() | Pool() | GlobalPool() | DepthwiseConv() | Flatten()
+            Norm()
+            | LocalNorm()
+            | Activation()
+            | Dropout()
+            | Pool()
+            | GlobalPool()
+            | DepthwiseConv()
+            | Flatten()
         ):
             return layer
         case _:
@@ -65,13 +78,20 @@ def _prune_layer(layer: Layer, coupling: Coupling, widths: tuple[int, ...], path
 
 
 def prune_module(module: Module, shape: Shape, rate: float) -> Module:
-    """The module at `rate`, its input of this shape and its output whole."""
-    coupling = couple(module.body, shape)
-    return replace(module, body=prune_body(module.body, coupling, kept_widths(coupling, rate)))
+    """The module at `rate`, its input of this shape and its output whole.
+
+    What is left has no rules for being pruned again.
+    """
+    coupling = couple_module(module, shape)
+    body = prune_body(module.body, coupling, kept_widths(coupling, rate))
+    return replace(module, body=body, kept=(), multiple=1)
 
 
 def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
-    """The network with each module at its rate; one rate per module, in order."""
+    """The network with each module at its rate; one rate per module, in order.
+
+    Auxiliary heads are left out: they serve the teacher's training alone.
+    """
     remaining = iter(rates)
 
     def pruned(segment: Segment, shape: Shape) -> Segment:
@@ -83,4 +103,4 @@ def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
     segments = tuple(
         pruned(segment, shape) for segment, shape in zip(network.segments, shapes, strict=False)
     )
-    return replace(network, segments=segments)
+    return replace(network, segments=segments, auxiliaries=())

@@ -63,9 +63,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromFile:
-    """A teacher that is read, not trained: safetensors under wootzc's weight names."""
+    """A teacher that is read: safetensors, or an ONNX model. With a `recipe` it is trained on."""
 
     path: str
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +87,6 @@ class Data:
     test: float = 0.15  # likewise for the final figure; used only where the data has no test split
     limit: int | None = None  # use this many images of the training part, spread over the classes
     normalize: bool = True  # to mean 0, deviation 1 per channel, with the training images' figures
+    mean: tuple[float, ...] = ()  # to subtract instead, of pixels from 0 to 1: one, or per channel
+    std: tuple[float, ...] = ()  # to divide by, likewise
     stream: bool = False  # read batches from disk with grain instead of holding all in memory

@@ -2,8 +2,8 @@
 
 from typing import TypedDict
 
-from wootzc.ir.coupling import couple
-from wootzc.ir.network import Network, module_positions, segment_shapes
+from wootzc.ir.coupling import couple_module
+from wootzc.ir.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.prune import kept_widths
 
 
@@ -20,7 +20,8 @@ def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidt
     rows: list[ModuleWidths] = []
     for position, rate in zip(module_positions(network), rates, strict=True):
         segment = network.segments[position]
-        coupling = couple(segment.body, shapes[position])
+        assert isinstance(segment, Module)
+        coupling = couple_module(segment, shapes[position])
         pairs = [
             (group.width, kept)
             for group, kept in zip(coupling.groups, kept_widths(coupling, rate), strict=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from wootzc.cli.output import table
 from wootzc.diagnostics import fail
-from wootzc.ir.coupling import couple
+from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
 from wootzc.ir.network import module_positions, segment_shapes
 from wootzc.ir.plan import Plan
@@ -57,7 +57,7 @@ def _module(plan: Plan, m: int) -> str:
     assert costs is not None
     module = space.network.modules[m]
     shape = segment_shapes(space.network)[module_positions(space.network)[m]]
-    coupling = couple(module.body, shape)
+    coupling = couple_module(module, shape)
     kinds = {path: type(layer).__name__.lower() for path, layer in walk(module.body)}
     lines = [f"module {module.name}" + (f" ({module.definition})" if module.definition else "")]
     lines.append(f"  enters {shape_text(shape)}; filters go by {space.criteria[m]}")

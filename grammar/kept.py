@@ -1,0 +1,98 @@
+"""`keep` for kinds of layers, and `multiple of`: rules inside of modules, for every rate."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from wootzc.grammar import syntax
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.report import Report
+from wootzc.grammar.values import number_of
+from wootzc.ir.layers import Branch, Conv, Dense, DepthwiseConv, Layer, walk
+from wootzc.ir.network import Module, Network
+
+# What `keep` takes beside names of modules: layers whose channels no rate removes.
+KINDS = ("conv", "depthwise", "grouped", "dense", "add", "concat", "scale")
+MOST = 1024
+
+
+def divide_patterns(
+    patterns: Iterable[syntax.Pattern], network: Network
+) -> tuple[list[syntax.Pattern], list[syntax.Pattern]]:
+    """Patterns that speak of modules, and those that name a kind of layer.
+
+    A module of the same name comes first.
+    """
+    names = {module.name for module in network.modules}
+    kinds = [
+        p
+        for p in patterns
+        if p.last is None and p.numbers is None
+        and p.glob.text in {*KINDS, *BUILT_IN} and p.glob.text not in names
+    ]  # fmt: skip
+    return [p for p in patterns if p not in kinds], kinds
+
+
+def kept_layers(
+    keeps: Iterable[syntax.Keep], network: Network, report: Report
+) -> Mapping[str, tuple[str, ...]]:
+    """For each module the paths of the layers that `keep` names by their kind."""
+    kinds = [kind for keep in keeps for kind in divide_patterns(keep.patterns, network)[1]]
+    found: dict[str, tuple[str, ...]] = {}
+    used: set[str] = set()
+    for module in network.modules:
+        for path, layer in walk(module.body):
+            mine = {kind.glob.text for kind in kinds if _is_kind(layer, kind.glob.text)}
+            if mine:
+                used |= mine
+                found[module.name] = (*found.get(module.name, ()), path)
+    for kind in kinds:
+        name = kind.glob.text
+        if name not in KINDS:
+            report.error(
+                kind.span, "WZ093", f"`{name}` layers have no filters of their own to keep",
+                f"`keep` takes modules, and the kinds {', '.join(KINDS)}",
+            )  # fmt: skip
+        elif name not in used:
+            report.error(
+                kind.span, "WZ093",
+                f"no module of network `{network.name}` has a {name} layer to keep",
+                "remove it: every layer outside of modules is kept as it is",
+            )  # fmt: skip
+    return found
+
+
+def _is_kind(layer: Layer, kind: str) -> bool:
+    match layer:
+        case Conv(groups=groups):
+            return kind == "conv" or (kind == "grouped" and groups > 1)
+        case DepthwiseConv():
+            return kind == "depthwise"
+        case Dense():
+            return kind == "dense"
+        case Branch(join=join):
+            return kind == join
+        case _:
+            return False
+
+
+def read_multiple(statement: syntax.Multiple | None, report: Report) -> int:
+    if statement is None:
+        return 1
+    value = number_of(statement.number.text)
+    if isinstance(value, int) and 1 <= value <= MOST:
+        return value
+    report.error(
+        statement.number.span, "WZ094",
+        f"`multiple of` takes a whole number from 1 to {MOST:,}, not {statement.number.text}",
+        "write `multiple of 8`",
+    )  # fmt: skip
+    return 1
+
+
+def with_rules(network: Network, kept: Mapping[str, tuple[str, ...]], multiple: int) -> Network:
+    """The network, its modules bound by these rules."""
+    segments = tuple(
+        replace(s, kept=kept.get(s.name, ()), multiple=multiple) if isinstance(s, Module) else s
+        for s in network.segments
+    )
+    return replace(network, segments=segments)

@@ -1,0 +1,102 @@
+"""Networks from files of other tools: `network n from "model.onnx" { … }`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wootzc.ir.segment import segment
+
+from wootzc.grammar import syntax
+from wootzc.grammar.arguments import bind
+from wootzc.grammar.found import Found
+from wootzc.grammar.imports import read_graph
+from wootzc.grammar.lower_network import INPUT
+from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.program import resolve
+from wootzc.grammar.report import Report
+from wootzc.ir.decompose import decompose
+from wootzc.ir.graph import Refused
+from wootzc.ir.shapes import Shape
+
+WAYS = ("structure", "names", "file")
+
+
+@dataclass(kw_only=True)
+class _Wishes:
+    """What the braces say: the input's shape, and how modules are found."""
+
+    input: Shape | None = None
+    how: Any = "structure"
+    modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
+    """Read, decompose and segment the file; None after errors, all of them reported."""
+    wishes = _wishes(item, report)
+    if wishes is None:
+        return None
+    path = resolve(item.path.value, item.path.span.file)
+    try:
+        graph = read_graph(path, wishes.input)
+        how = wishes.modules or (graph.modules if wishes.how == "file" else wishes.how)
+        network = segment(item.name.text, graph.input, decompose(graph), how)
+    except Refused as refused:
+        report.error(item.path.span, "WZ090", refused.message, refused.help)
+        return None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        report.error(
+            item.path.span, "WZ091", f"can't read `{item.path.value}`: {reason}",
+            "paths are relative to the file they stand in",
+        )  # fmt: skip
+        return None
+    has_weights = any(node.weights for node in graph.nodes)
+    return Found(network=network, weights=path if has_weights else None, notes=graph.notes)
+
+
+def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
+    wishes = _Wishes()
+    errors = report.errors
+    seen: set[str] = set()
+    for statement in item.statements:
+        match statement:
+            case syntax.Call(name=name) if name.text != "input":
+                report.error(
+                    name.span, "WZ092", f"the layers come from the file: no `{name.text}` here",
+                    "in these braces stand `input(…)`, `modules by …` and `module NAME { \"…\" }`",
+                )  # fmt: skip
+            case syntax.Call(name=name, arguments=arguments):
+                values = bind(name, INPUT, arguments, {}, report)
+                wishes.input = values["shape"] if values else None
+                _once("input", statement, seen, report)
+            case syntax.Grouping(how=how):
+                if how.text not in WAYS:
+                    report.error(
+                        how.span, "WZ092", f"modules cannot be found by `{how.text}`",
+                        did_you_mean(how.text, WAYS),
+                    )  # fmt: skip
+                wishes.how = how.text
+                _once("modules by", statement, seen, report)
+            case syntax.FoundModule(name=name, patterns=patterns):
+                _check_name(name, wishes, report)
+                wishes.modules[name.text] = tuple(pattern.value for pattern in patterns)
+    return wishes if report.errors == errors else None
+
+
+def _once(what: str, statement: syntax.ImportStatement, seen: set[str], report: Report) -> None:
+    if what in seen:
+        report.error(statement.span, "WZ092", f"`{what}` stands here twice", "remove one of them")
+    seen.add(what)
+
+
+def _check_name(name: syntax.Name, wishes: _Wishes, report: Report) -> None:
+    if name.text in wishes.modules:
+        report.error(
+            name.span, "WZ021", f"there are two modules `{name.text}` in this network",
+            "every module needs a name of its own",
+        )  # fmt: skip
+    if name.text in BUILT_IN or (name.text.startswith("plain") and name.text[5:].isdigit()):
+        report.error(
+            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
+            "rename it",
+        )  # fmt: skip

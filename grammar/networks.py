@@ -1,0 +1,131 @@
+"""Networks by name: those of the file, those of the zoo, and those that are read from files."""
+
+from dataclasses import dataclass, field
+
+from wootzc.grammar import syntax
+from wootzc.grammar.arguments import bind
+from wootzc.grammar.found import Found
+from wootzc.grammar.lower_body import BodyLowering
+from wootzc.grammar.lower_network import lower_network
+from wootzc.grammar.modules import check_definitions, check_parameters, recursive_modules
+from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.program import NetworkItem, Program, load
+from wootzc.grammar.report import Report
+from wootzc.grammar.zoo_files import zoo_names, zoo_path
+from wootzc.ir.network import Network
+
+
+@dataclass
+class Networks:
+    """What `over NAME(…)` may stand for in one program."""
+
+    program: Program
+    report: Report
+    lowering: BodyLowering = field(init=False)
+    declared: dict[str, Found | None] = field(init=False)  # None after errors, or left open
+    _zoo: dict[str, tuple[Program, BodyLowering]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lowering = prepare(self.program, self.report)
+        self.declared = {
+            name: self._checked(name, self._declared(item))
+            for name, item in self.program.networks.items()
+        }
+
+    def over(self, space: syntax.SpaceDefinition) -> Found | None:
+        """The network a space is over; None after errors, all of them reported."""
+        name = space.network
+        item = self.program.networks.get(name.text)
+        if item is None:
+            return self._from_zoo(space)
+        if not isinstance(item, syntax.ImportedNetwork) and (
+            space.arguments or any(p.default is None for p in item.parameters)
+        ):
+            return self._checked(name.text, self._bound(item, space, self.lowering))
+        if space.arguments is not None:
+            kind = "is read from a file" if isinstance(item, syntax.ImportedNetwork) else "has none"
+            self.report.error(
+                name.span, "WZ013", f"network `{name.text}` takes no arguments: it {kind}",
+                f"write `over {name.text}`",
+            )  # fmt: skip
+        return self.declared[name.text]
+
+    def _declared(self, item: NetworkItem) -> Found | None:
+        if isinstance(item, syntax.ImportedNetwork):
+            from wootzc.grammar.lower_import import lower_import  # few files import networks
+
+            return lower_import(item, self.report)
+        scope = check_parameters(item, f"network `{item.name.text}`", self.program, self.lowering)
+        for parameter in item.parameters:
+            if parameter.default is not None:
+                scope[parameter.name.text] = self.lowering.default(parameter)
+        return _found(lower_network(item, self.lowering, scope))
+
+    def _from_zoo(self, space: syntax.SpaceDefinition) -> Found | None:
+        name = space.network
+        if name.text not in zoo_names():
+            if not self.program.incomplete:
+                self.report.error(
+                    name.span, "WZ022", f"there is no network `{name.text}`", self._help(name.text)
+                )
+            return None
+        path = zoo_path(name.text)
+        if path not in self._zoo:
+            with open(path, encoding="utf-8") as file:
+                program = load(file.read(), path, self.report)
+            self._zoo[path] = program, prepare(program, self.report)
+        program, lowering = self._zoo[path]
+        item = program.networks[name.text]
+        assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
+        return self._bound(item, space, lowering)
+
+    def _bound(
+        self,
+        item: syntax.NetworkDefinition,
+        space: syntax.SpaceDefinition,
+        lowering: BodyLowering,
+    ) -> Found | None:
+        """The network with the arguments that the space gives."""
+        scope = bind(
+            space.network, lowering.parameters(item.parameters), space.arguments, {}, self.report
+        )
+        if scope is None:
+            return None
+        errors = self.report.errors
+        network = lower_network(item, lowering, scope)
+        if network is None and self.report.errors > errors and item.span.file != space.span.file:
+            self.report.error(
+                space.network.span, "WZ039",
+                f"network `{item.name.text}` cannot be made with these arguments",
+                f"the message above names its place in {item.span.file}",
+            )  # fmt: skip
+        return _found(network)
+
+    def _checked(self, name: str, found: Found | None) -> Found | None:
+        return None if f"network {name}" in self.program.broken else found
+
+    def _help(self, name: str) -> str | None:
+        near = nearest(name, (*self.program.networks, *zoo_names()))
+        if near is None and self.program.networks:
+            return did_you_mean(name, self.program.networks)
+        return (
+            f"did you mean `{near}`?" if near
+            else "define it: network NAME { input(…) … }, or take one of the zoo: `wootzc zoo`"
+        )  # fmt: skip
+
+
+def prepare(program: Program, report: Report) -> BodyLowering:
+    """What lowers the bodies of a program; its modules are checked by themselves first."""
+    recursive = recursive_modules(program, report)
+    lowering = BodyLowering(
+        report=report,
+        modules=program.modules,
+        broken=recursive | program.broken,
+        incomplete=program.incomplete,
+    )
+    check_definitions(program, lowering)
+    return lowering
+
+
+def _found(network: Network | None) -> Found | None:
+    return None if network is None else Found(network=network)
