@@ -17,6 +17,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
@@ -44,7 +45,7 @@ def layer_parameters(layer: Layer, shape: Shape) -> dict[str, Shape]:
             return {"kernel": (shape[-1], width)} | _bias(width, bias)
         case Norm():
             return dict.fromkeys(NORM_PARAMETERS, (shape[-1],))
-        case Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             return {}
         case _:
             assert_never(layer)

@@ -15,6 +15,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Padding,
     Pair,
@@ -91,18 +92,25 @@ def _layer(layer: Layer, follower: Layer | None) -> str:
             given = [_pair(kernel, size=True), *_window(layer), *_bias(layer.bias, follower)]
             return f"depthwise({', '.join(given)})"
         case Norm(epsilon=epsilon, momentum=momentum):
+            usual_norm = Norm()
             return _call(
                 "norm",
-                {"epsilon": repr(float(epsilon)), "momentum": repr(float(momentum))},
-                {"epsilon": repr(Norm().epsilon), "momentum": repr(Norm().momentum)},
+                _numbers(epsilon=epsilon, momentum=momentum),
+                _numbers(epsilon=usual_norm.epsilon, momentum=usual_norm.momentum),
             )
+        case LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
+            values = {"size": str(size)} | _numbers(alpha=alpha, beta=beta, k=k)
+            usual = LocalNorm()
+            defaults = {"size": str(usual.size)} | _numbers(
+                alpha=usual.alpha, beta=usual.beta, k=usual.k
+            )
+            return _call("lrn", values, defaults)
+        case Activation(kind="leaky_relu", slope=slope):
+            return _call("leaky_relu", _numbers(slope=slope), _numbers(slope=Activation().slope))
         case Activation(kind=kind):
             return kind
-        case Pool(kind=pool, size=size, stride=stride, padding=padding):
-            given = [_pair(size)]
-            given += [f"stride = {_pair(stride)}"] if stride != size else []
-            given += [f"padding = {_padding(padding)}"] if padding != "valid" else []
-            return f"{pool}_pool({', '.join(given)})"
+        case Pool():
+            return _pool(layer)
         case GlobalPool(kind=pool, keep_dims=keep):
             return _call(
                 "global_pool", {"kind": pool, "keep_dims": str(keep).lower()},
@@ -118,6 +126,19 @@ def _layer(layer: Layer, follower: Layer | None) -> str:
             raise AssertionError("branches take several lines")
         case _:
             assert_never(layer)
+
+
+def _pool(pool: Pool) -> str:
+    given = [_pair(pool.size)]
+    given += [f"stride = {_pair(pool.stride)}"] if pool.stride != pool.size else []
+    given += [f"padding = {_padding(pool.padding)}"] if pool.padding != "valid" else []
+    given += ["ceil = true"] if pool.ceil else []
+    given += ["count_padding = true"] if pool.count_padding and pool.kind == "avg" else []
+    return f"{pool.kind}_pool({', '.join(given)})"
+
+
+def _numbers(**values: float) -> dict[str, str]:
+    return {name: repr(float(value)) for name, value in values.items()}
 
 
 def _call(name: str, values: dict[str, str], defaults: dict[str, str]) -> str:

@@ -6,12 +6,14 @@ from typing import Any, get_args
 
 from wootzc.diagnostics import Span
 from wootzc.grammar.arguments import (
+    AMOUNT,
     COUNT,
     FLAG,
     PADDING,
     PAIR,
     PART,
     POSITIVE,
+    REAL,
     Parameter,
     words,
 )  # fmt: skip
@@ -26,6 +28,7 @@ from wootzc.ir.layers import (
     GlobalPool,
     Join,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
@@ -45,19 +48,25 @@ _WINDOW = (
 
 
 def _pool(kind: Any) -> Operator:
-    def make(size: Any, stride: Any, padding: Any, span: Span) -> Layer:
-        return Pool(kind=kind, size=size, stride=stride or size, padding=padding, span=span)
+    def make(size: Any, stride: Any, span: Span, **options: Any) -> Layer:
+        return Pool(kind=kind, size=size, stride=stride or size, span=span, **options)
 
     parameters = (
         Parameter("size", PAIR),
         Parameter("stride", PAIR, None),
         Parameter("padding", PADDING, "valid"),
+        Parameter("ceil", FLAG, False),
     )
-    return Operator(parameters, make)
+    average = (Parameter("count_padding", FLAG, False),) if kind == "avg" else ()
+    return Operator((*parameters, *average), make)
 
 
 def _activation(kind: Any) -> Operator:
-    return Operator((), lambda span: Activation(kind=kind, span=span))
+    def make(span: Span, **options: Any) -> Layer:
+        return Activation(kind=kind, span=span, **options)
+
+    slope = (Parameter("slope", REAL, Activation().slope),) if kind == "leaky_relu" else ()
+    return Operator(slope, make)
 
 
 # A bias of None is settled later: none where a norm follows, which would cancel it.
@@ -77,6 +86,15 @@ OPERATORS: dict[str, Operator] = {
     ),
     "norm": Operator(
         (Parameter("epsilon", POSITIVE, 1e-5), Parameter("momentum", PART, 0.9)), Norm
+    ),
+    "lrn": Operator(
+        (
+            Parameter("size", COUNT, 5),
+            Parameter("alpha", AMOUNT, 1e-4),
+            Parameter("beta", AMOUNT, 0.75),
+            Parameter("k", POSITIVE, 1.0),
+        ),
+        LocalNorm,
     ),
     **{kind: _activation(kind) for kind in get_args(ActivationKind)},
     "silu": _activation("swish"),
@@ -102,6 +120,8 @@ BUILT_IN = (*OPERATORS, "shortcut", *JOINS, "input")
 ALIASES = {
     "conv2d": "conv", "convolution": "conv", "depthwise_conv": "depthwise", "dwconv": "depthwise",
     "bn": "norm", "batch_norm": "norm", "batchnorm": "norm", "batchnorm2d": "norm",
+    "local_norm": "lrn", "localnorm": "lrn", "local_response_norm": "lrn",
+    "localresponsenorm": "lrn", "gelu_erf": "gelu", "leaky": "leaky_relu",
     "maxpool": "max_pool", "maxpool2d": "max_pool", "pool": "max_pool", "avgpool": "avg_pool",
     "gap": "global_pool", "global_avg_pool": "global_pool", "linear": "dense", "fc": "dense",
     "residual": "add", "sum": "add", "cat": "concat", "concatenate": "concat", "se": "scale",

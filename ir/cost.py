@@ -18,6 +18,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
@@ -49,7 +50,7 @@ def layer_cost(layer: Layer, shape: Shape) -> Cost:
             return Cost(kernel + width * bias, kernel)
         case Norm():
             return Cost(2 * shape[-1], 0)
-        case Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
             return Cost(0, 0)
         case Branch(arms=arms):
             return Cost(*map(sum, zip(*(body_cost(arm, shape) for arm in arms), strict=True)))

@@ -50,8 +50,12 @@ def op_name(cls: type) -> str:
 
 @cache
 def unlabelled(cls: type) -> str | None:
-    """The field whose nodes need no label: the only tuple of nodes, where it cannot be None."""
-    many = [slot for slot in slots_of(cls) if slot.kind in ("nodes", "bodies")]
+    """The field whose nodes need no label: the only tuple of nodes, where it cannot be None.
+
+    Of several it is the only one without a default.
+    """
+    several = [slot for slot in slots_of(cls) if slot.kind in ("nodes", "bodies")]
+    many = [slot for slot in several if slot.default is MISSING] or several
     return many[0].name if len(many) == 1 and not many[0].optional else None
 
 

@@ -13,6 +13,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Padding,
     Pair,
@@ -44,7 +45,7 @@ def shape_after_body(body: Body, shape: Shape) -> Shape:
 def shape_after(layer: Layer, shape: Shape) -> Shape:
     """The shape that leaves `layer` when `shape` enters. Raises `ShapeError`."""
     match layer:
-        case Norm() | Activation() | Dropout():
+        case Norm() | LocalNorm() | Activation() | Dropout():
             return shape
         case Dense(width=width):
             if len(shape) == 3 and shape[:2] != (1, 1):
@@ -84,6 +85,37 @@ def resolved_padding(padding: Padding, size: Pair, window: Pair, stride: Pair) -
     return _same(size[0], window[0], stride[0]), _same(size[1], window[1], stride[1])
 
 
+def padding_of(layer: Conv | DepthwiseConv | Pool, size: Pair) -> tuple[Pair, Pair]:
+    """The pixels that a layer's windows reach over each side of an image of this size.
+
+    What a last window of a `ceil` pool covers beyond the padding is part of it.
+    """
+    padding = resolved_padding(layer.padding, size, window_of(layer), layer.stride)
+    if not isinstance(layer, Pool):
+        return padding
+    (top, bottom), (left, right) = padding
+    below, beside = overhang(layer, size)
+    return (top, bottom + below), (left, right + beside)
+
+
+def overhang(pool: Pool, size: Pair) -> Pair:
+    """Rows and columns at the bottom and right that the last windows cover beyond the padding."""
+    if not pool.ceil:
+        return 0, 0
+    padding = resolved_padding(pool.padding, size, pool.size, pool.stride)
+    axes = zip(size, padding, pool.size, pool.stride, strict=True)
+    below, beside = (_overhang(*axis) for axis in axes)
+    return below, beside
+
+
+def _overhang(size: int, padding: Pair, window: int, stride: int) -> int:
+    room = size + sum(padding) - window
+    steps = -(-room // stride)
+    if steps * stride >= size + padding[0]:  # it would begin behind the image
+        steps -= 1
+    return max(steps * stride - room, 0)
+
+
 def _same(size: int, window: int, stride: int) -> Pair:
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
     return total // 2, total - total // 2
@@ -98,8 +130,8 @@ def window_of(layer: Conv | DepthwiseConv | Pool) -> Pair:
 
 
 def _windows(layer: Conv | DepthwiseConv | Pool, size: Pair) -> Pair:
-    window = window_of(layer)
-    padding = resolved_padding(layer.padding, size, window, layer.stride)
+    window, padding = window_of(layer), padding_of(layer, size)
+    _check_padding(layer)
     height, width = (
         (size[axis] + sum(padding[axis]) - window[axis]) // layer.stride[axis] + 1
         for axis in (0, 1)
@@ -110,6 +142,18 @@ def _windows(layer: Conv | DepthwiseConv | Pool, size: Pair) -> Pair:
             f"a {shape_text(window)} window does not fit into {shape_text(size)} pixels",
         )
     return height, width
+
+
+def _check_padding(layer: Conv | DepthwiseConv | Pool) -> None:
+    """No window of a pool may lie in the padding altogether: it has no maximum and no average."""
+    if not isinstance(layer, Pool) or isinstance(layer.padding, str):
+        return
+    if layer.kind == "avg" and layer.count_padding:  # then it is an average of zeros
+        return
+    if any(max(layer.padding[axis]) >= layer.size[axis] for axis in (0, 1)):
+        raise ShapeError(
+            layer, f"the padding of a {shape_text(layer.size)} pool must be less than its window"
+        )
 
 
 def _image(layer: Layer, shape: Shape) -> Shape:

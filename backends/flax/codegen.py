@@ -10,9 +10,10 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.codegen_text import FOOTER, HEADER, LOADER
+from wootzc.backends.flax.codegen_text import FOOTER, HEADER, LOADER, LOCAL_NORM
 from wootzc.ir.layers import (
     Activation,
+    ActivationKind,
     Body,
     Branch,
     Conv,
@@ -22,12 +23,21 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Padding,
     Pool,
+    walk,
 )  # fmt: skip
 from wootzc.ir.network import Module, Network, segment_shapes
-from wootzc.ir.shapes import Shape, shape_after, shape_text
+from wootzc.ir.shapes import (
+    Shape,
+    overhang,
+    padding_of,
+    resolved_padding,
+    shape_after,
+    shape_text,
+)  # fmt: skip
 
 WIDTH = 96  # of a line
 
@@ -48,6 +58,8 @@ def model_source(
         *_floats("MEAN", mean, "  # per channel: input = (raw value - MEAN) / STD"),
         *_floats("STD", std),
     ]
+    if any(isinstance(layer, LocalNorm) for body, _ in made for _, layer in walk(body)):
+        lines += ["", "", LOCAL_NORM.rstrip()]
     for (body, shape), (name, users) in made.items():
         lines += ["", "", *_class(name, users, body, shape)]
     lines += ["", "", "class Net(nnx.Module):"]
@@ -110,7 +122,7 @@ def _class(name: str, users: list[str], body: Body, shape: Shape) -> Iterator[st
         yield "        pass  # nothing to learn here"
     yield ""
     yield "    def __call__(self, x):"
-    yield from (f"        {line}" for line in _statements(body, "", "x", "x"))
+    yield from (f"        {line}" for line in _statements(body, shape, "", "x", "x"))
     yield "        return x"
 
 
@@ -146,22 +158,22 @@ def _layers(body: Body, shape: Shape, prefix: str) -> Iterator[tuple[str, str]]:
             case Branch(arms=arms):
                 for number, arm in enumerate(arms):
                     yield from _layers(arm, shape, f"{path}.{number}.")
-            case Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
+            case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
                 pass
             case _:
                 assert_never(layer)
         shape = shape_after(layer, shape)
 
 
-def _assigned(target: str, call: str) -> Iterator[str]:
+def _assigned(target: str, call: str, width: int = WIDTH) -> Iterator[str]:
     """`target = call`, its arguments on lines of their own where it is too long."""
-    if len(target) + len(call) + 3 <= WIDTH:
+    if len(target) + len(call) + 3 <= width:
         yield f"{target} = {call}"
         return
     function, _, arguments = call.partition("(")
     indent = target[: len(target) - len(target.lstrip())]
     yield f"{target} = {function}("
-    yield from (f"{indent}    {line}" for line in wrap(arguments[:-1], WIDTH - len(indent) - 4))
+    yield from (f"{indent}    {line}" for line in wrap(arguments[:-1], width - len(indent) - 4))
     yield f"{indent})"
 
 
@@ -198,22 +210,24 @@ def _padding(padding: Padding) -> str:
 # Statements
 
 
-def _statements(body: Body, prefix: str, given: str, result: str) -> Iterator[str]:
+def _statements(body: Body, shape: Shape, prefix: str, given: str, result: str) -> Iterator[str]:
     """Lines that turn variable `given` into variable `result`; none where the body is empty."""
     for index, layer in enumerate(body):
-        yield from _statement(layer, f"{prefix}{index}", given, result)
+        yield from _statement(layer, shape, f"{prefix}{index}", given, result)
         given = result
+        shape = shape_after(layer, shape)
 
 
-def _statement(layer: Layer, path: str, x: str, result: str) -> Iterator[str]:
+def _statement(layer: Layer, shape: Shape, path: str, x: str, result: str) -> Iterator[str]:
     match layer:
         case Conv() | DepthwiseConv() | Dense() | Norm():
             yield f"{result} = self.{_name(layer, path)}({x})"
-        case Activation(kind=kind):
-            yield f"{result} = jax.nn.{kind}({x})"
-        case Pool(kind=kind, size=size, stride=stride, padding=padding):
-            extra = ", count_include_pad=False" if kind == "avg" else ""
-            yield f"{result} = nnx.{kind}_pool({x}, {size}, {stride}, {_padding(padding)}{extra})"
+        case LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
+            yield f"{result} = local_norm({x}, size={size}, alpha={alpha}, beta={beta}, k={k})"
+        case Activation(kind=kind, slope=slope):
+            yield f"{result} = {_activation(kind, slope, x)}"
+        case Pool():
+            yield from _pool(layer, shape, x, result)
         case GlobalPool(kind=kind, keep_dims=keep):
             extra = ", keepdims=True" if keep else ""
             yield f"{result} = {x}.{'max' if kind == 'max' else 'mean'}(axis=(1, 2){extra})"
@@ -224,10 +238,41 @@ def _statement(layer: Layer, path: str, x: str, result: str) -> Iterator[str]:
         case Branch(arms=arms):
             names = [f"{result}_{i}" if arm else x for i, arm in enumerate(arms)]
             for number, (arm, name) in enumerate(zip(arms, names, strict=True)):
-                yield from _statements(arm, f"{path}.{number}.", x, name)
+                yield from _statements(arm, shape, f"{path}.{number}.", x, name)
             yield from _joined(layer, names, result)
         case _:
             assert_never(layer)
+
+
+def _activation(kind: ActivationKind, slope: float, x: str) -> str:
+    match kind:
+        case "leaky_relu":
+            return f"jax.nn.leaky_relu({x}, {slope})"
+        case "gelu":
+            return f"jax.nn.gelu({x}, approximate=False)"
+        case "gelu_tanh":
+            return f"jax.nn.gelu({x}, approximate=True)"
+        case _:
+            return f"jax.nn.{kind}({x})"
+
+
+def _pool(pool: Pool, shape: Shape, x: str, result: str) -> Iterator[str]:
+    image = shape[0], shape[1]
+    below, beside = overhang(pool, image)
+    padding = padding_of(pool, image) if below or beside else pool.padding
+    extra = ""
+    if pool.kind == "avg":
+        extra = ", count_include_pad=False"
+        if pool.count_padding and (below or beside):
+            counted = resolved_padding(pool.padding, image, pool.size, pool.stride)
+            if counted != ((0, 0), (0, 0)):  # zeros that count as pixels do
+                yield f"{result} = jnp.pad({x}, {((0, 0), *counted, (0, 0))})"
+                x = result
+            padding = (0, below), (0, beside)
+        elif pool.count_padding:
+            extra = ""
+    call = f"nnx.{pool.kind}_pool({x}, {pool.size}, {pool.stride}, {_padding(padding)}{extra})"
+    yield from _assigned(result, call, WIDTH - 8)
 
 
 def _joined(branch: Branch, names: Iterable[str], result: str) -> Iterator[str]:

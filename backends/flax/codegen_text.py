@@ -21,6 +21,15 @@ from safetensors.numpy import load_file
 
 HERE = Path(__file__).resolve().parent'''
 
+LOCAL_NORM = '''def local_norm(x, size, alpha, beta, k):
+    """Every channel divided by a power of the squares of `size` channels around it."""
+    channels = np.arange(x.shape[-1])
+    distance = channels[:, None] - channels
+    around = (-(size // 2) <= distance) & (distance <= (size - 1) // 2)
+    squares = jnp.matmul(x * x, around.astype(np.float32), precision="highest")
+    return x / (k + alpha / size * squares) ** beta
+'''
+
 LOADER = '''def load(path=HERE / "weights.safetensors"):
     """The network with its weights."""
     net = nnx.eval_shape(lambda: Net(nnx.Rngs(0)))  # shapes alone: nothing is drawn at random

@@ -7,12 +7,13 @@ whatever is jitted for one serves all of them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from typing import Any, TypeAlias, assert_never
 from zlib import crc32
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
@@ -29,11 +30,12 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
 from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.shapes import Shape, resolved_padding, shape_after, window_of
+from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 
 Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
 Values: TypeAlias = Mapping[str, Array]  # "path/parameter" of one segment → array
@@ -43,7 +45,8 @@ ACTIVATIONS: dict[ActivationKind, Any] = {
     "relu6": jax.nn.relu6,
     "leaky_relu": jax.nn.leaky_relu,
     "elu": jax.nn.elu,
-    "gelu": jax.nn.gelu,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "gelu_tanh": jax.nn.gelu,
     "swish": jax.nn.swish,
     "hard_swish": jax.nn.hard_swish,
     "sigmoid": jax.nn.sigmoid,
@@ -83,6 +86,10 @@ class SegmentNet(nnx.Module):
                 return self.layers[path](x)
             case Norm():
                 return self.layers[path](x, use_running_average=not train)
+            case LocalNorm():
+                return local_norm(layer, x)
+            case Activation(kind="leaky_relu", slope=slope):
+                return jax.nn.leaky_relu(x, slope)
             case Activation(kind=kind):
                 return ACTIVATIONS[kind](x)
             case Pool():
@@ -103,10 +110,29 @@ class SegmentNet(nnx.Module):
 
 
 def pool(layer: Pool, x: jax.Array) -> jax.Array:
-    padding = resolved_padding(layer.padding, (x.shape[1], x.shape[2]), layer.size, layer.stride)
+    image = x.shape[1], x.shape[2]
+    padding = padding_of(layer, image)
     if layer.kind == "max":
         return nnx.max_pool(x, layer.size, layer.stride, padding)
-    return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
+    if layer.count_padding and any(over := overhang(layer, image)):
+        counted = resolved_padding(layer.padding, image, layer.size, layer.stride)
+        x = jnp.pad(x, ((0, 0), *counted, (0, 0)))
+        padding = (0, over[0]), (0, over[1])
+        return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
+    return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=layer.count_padding)
+
+
+def local_norm(layer: LocalNorm, x: jax.Array) -> jax.Array:
+    """Each channel divided by a power of the squares around it.
+
+    Of an even number of channels one more lies before it than behind, as in PyTorch. The sum is a
+    product with a band of ones: a window along the channels takes longer, forward and backward.
+    """
+    channels = np.arange(x.shape[-1])
+    distance = channels[:, None] - channels  # from the channel in the middle
+    around = (-(layer.size // 2) <= distance) & (distance <= (layer.size - 1) // 2)
+    squares = jnp.matmul(x * x, around.astype(np.float32), precision="highest")
+    return x / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
 
 
 def dropout(x: jax.Array, rate: float, keys: jax.Array | None, path: str) -> jax.Array:
@@ -155,7 +181,7 @@ def _modules(
             case Branch(arms=arms):
                 for i, arm in enumerate(arms):
                     yield from _modules(arm, shape, f"{path}.{i}.", axis_name, rngs)
-            case Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
+            case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
                 pass
             case _:
                 assert_never(layer)
@@ -168,13 +194,12 @@ def _convolution(layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs) -> n
         filters, groups = layer.width, layer.groups
     else:
         filters = groups = channels
-    padding = resolved_padding(layer.padding, (height, width), window_of(layer), layer.stride)
     return nnx.Conv(
         channels,
         filters,
         layer.kernel,
         strides=layer.stride,
-        padding=padding,
+        padding=padding_of(layer, (height, width)),
         kernel_dilation=layer.dilation,
         feature_group_count=groups,
         use_bias=layer.bias,

@@ -28,7 +28,7 @@ from wootzc.ir.layers import (
     Pool,
 )  # fmt: skip
 from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.shapes import Shape, resolved_padding, shape_after, window_of
+from wootzc.ir.shapes import Shape, padding_of, shape_after
 
 Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ def images(*shape: int) -> Array:
 
 def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
     """[batch, out height, out width, kh, kw, channels]: the pixels that each output sees."""
-    padding = resolved_padding(layer.padding, x.shape[1:3], window_of(layer), layer.stride)
+    padding = padding_of(layer, x.shape[1:3])
     padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
     height, width, _ = shape_after(layer, x.shape[1:])
     kh, kw = layer.size if isinstance(layer, Pool) else layer.kernel

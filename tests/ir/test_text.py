@@ -20,10 +20,11 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    LocalNorm,
     Norm,
     Pool,
 )
-from wootzc.ir.network import Module, Network, Plain
+from wootzc.ir.network import Auxiliary, Module, Network, Plain
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced
 from wootzc.ir.plan import Method, Plan
 from wootzc.ir.recipe import Augment, Data, FromFile, Optimizer, Recipe, Schedule
@@ -99,8 +100,18 @@ leaves = st.one_of(
     ),
     st.builds(DepthwiseConv, kernel=pairs, stride=pairs, dilation=pairs, bias=st.booleans()),
     st.builds(Norm, epsilon=st.floats(1e-9, 1), momentum=st.floats(0, 1)),
-    st.builds(Activation, kind=st.sampled_from(["relu", "swish", "hard_sigmoid"])),
-    st.builds(Pool, kind=st.sampled_from(["max", "avg"]), size=pairs, padding=paddings),
+    st.builds(LocalNorm, size=st.integers(1, 9), alpha=st.floats(0, 1), k=st.floats(0.1, 2)),
+    st.builds(
+        Activation, kind=st.sampled_from(["relu", "gelu_tanh", "leaky_relu"]), slope=st.floats(0, 1)
+    ),
+    st.builds(
+        Pool,
+        kind=st.sampled_from(["max", "avg"]),
+        size=pairs,
+        padding=paddings,
+        ceil=st.booleans(),
+        count_padding=st.booleans(),
+    ),
     st.builds(GlobalPool, kind=st.sampled_from(["max", "avg"]), keep_dims=st.booleans()),
     st.builds(Dense, width=st.integers(1, 999), bias=st.booleans()),
     st.builds(Dropout, rate=st.floats(0, 1)),
@@ -119,14 +130,29 @@ def branches(layers: st.SearchStrategy[Any]) -> st.SearchStrategy[Branch]:
 
 layers = st.recursive(leaves, lambda inner: st.one_of(inner, branches(inner)), max_leaves=12)
 segments = st.one_of(
-    st.builds(Module, name=st.text(max_size=5), body=bodies(layers), definition=st.text()),
+    st.builds(
+        Module,
+        name=st.text(max_size=5),
+        body=bodies(layers),
+        kept=st.lists(st.sampled_from(["0", "1.0.2"])).map(tuple),
+        multiple=st.integers(1, 64),
+        definition=st.text(),
+    ),
     st.builds(Plain, name=st.text(max_size=5), body=bodies(layers)),
+)
+heads = st.builds(
+    Auxiliary,
+    name=st.text(max_size=5),
+    after=st.integers(0, 3),
+    weight=st.floats(0, 2),
+    body=bodies(layers),
 )
 networks = st.builds(
     Network,
     name=st.text(),
     input=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9)),
     segments=st.lists(segments, max_size=3).map(tuple),
+    auxiliaries=st.lists(heads, max_size=2).map(tuple),
 )
 
 
