@@ -1,6 +1,7 @@
 """Tiny networks of every kind, random weights, and a dataset that can be learnt in a second."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from wootzc.backends.data.images import Stored
 from wootzc.backends.parameters import Weights, network_parameters
 from wootzc.ir.layers import (
     Activation,
+    ActivationKind,
     Body,
     Branch,
     Conv,
@@ -19,10 +21,14 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    Join,
+    Layer,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
 from wootzc.ir.network import Module, Network, Plain, Segment
+from wootzc.ir.shapes import Shape
 
 STEM: Body = (Conv(width=6), Norm(), Activation())
 HEAD: Body = (GlobalPool(), Dense(width=3))
@@ -113,6 +119,101 @@ ZOO: dict[str, Network] = {
     "weightless": around(CONCAT, stem=(Pool(size=(3, 3), stride=(1, 1), padding="same"),)),
     "dropout": around(residual(6), head=(GlobalPool(), Dropout(rate=0.3), Dense(width=3))),
 }
+
+
+def alone(*body: Layer, entering: Shape = (9, 8, 4)) -> Network:
+    """A network of these layers only."""
+    return Network(name="alone", input=entering, segments=(Plain(name="plain1", body=body),))
+
+
+def averaged(**options: object) -> Network:
+    return alone(Pool(kind="avg", **options))  # type: ignore[arg-type]
+
+
+def joined(join: Join, *arms: Body, entering: Shape = (3, 2, 4)) -> Network:
+    return alone(Branch(join=join, arms=arms), Norm(), entering=entering)
+
+
+FLAT: Body = (Flatten(), Activation(kind="tanh"))
+UNEVEN = ((2, 0), (1, 3))
+
+# Every kind of layer with every option that a file format may see differently: sizes and strides of
+# unequal sides, padding that is uneven or larger than usual, vectors that were images.
+LAYERS: dict[str, Network] = {
+    "conv": alone(Conv(width=6, bias=True)),
+    "conv-same-stride": alone(Conv(width=6, kernel=(3, 2), stride=(2, 3))),
+    "conv-valid": alone(Conv(width=6, kernel=(2, 4), padding="valid")),
+    "conv-uneven": alone(Conv(width=6, padding=UNEVEN)),
+    "conv-even": alone(Conv(width=6, kernel=(5, 1), padding=((2, 2), (0, 0)))),
+    "conv-grouped-dilated": alone(Conv(width=6, groups=2, dilation=(2, 1))),
+    "depthwise": alone(DepthwiseConv(bias=True, stride=(2, 2))),
+    "depthwise-dilated": alone(DepthwiseConv(dilation=(1, 3), padding=((1, 1), (0, 4)))),
+    "norm": alone(Norm(epsilon=1e-2)),
+    "norm-of-vector": alone(Flatten(), Norm(epsilon=0.1), Dense(width=3)),
+    "local-norm": alone(LocalNorm(size=3, alpha=0.5, beta=0.6, k=2.0)),
+    "local-norm-wide": alone(LocalNorm(size=7, alpha=0.5)),
+    "local-norm-even": alone(LocalNorm(size=4, alpha=0.5, beta=1.2), entering=(3, 2, 6)),
+    "local-norm-of-vector": alone(*FLAT, LocalNorm(size=3, alpha=2.0), Dense(width=3)),
+    **{kind: alone(Activation(kind=kind, slope=0.2)) for kind in get_args(ActivationKind)},
+    "max": alone(Pool(size=(3, 2), stride=(1, 2))),
+    "max-same": alone(Pool(size=(3, 3), stride=(2, 3), padding="same")),
+    "max-uneven": alone(Pool(size=(3, 4), stride=(2, 2), padding=UNEVEN)),
+    "max-even": alone(Pool(size=(3, 3), stride=(2, 2), padding=((1, 1), (1, 1)))),
+    "max-ceil": alone(Pool(size=(3, 3), ceil=True)),
+    "max-ceil-padded": alone(Pool(size=(3, 3), padding=((0, 1), (1, 0)), ceil=True)),
+    "avg": averaged(size=(3, 2), stride=(1, 2)),
+    "avg-same": averaged(size=(3, 3), stride=(1, 1), padding="same"),
+    "avg-same-stride": averaged(size=(3, 3), padding="same"),
+    "avg-even": averaged(size=(3, 3), padding=((1, 1), (1, 1))),
+    "avg-uneven": averaged(size=(3, 4), padding=UNEVEN),
+    "avg-ceil": averaged(size=(3, 3), padding=((1, 1), (1, 1)), stride=(3, 2), ceil=True),
+    "avg-ceil-uneven": averaged(size=(3, 3), padding=((0, 1), (0, 0)), stride=(3, 2), ceil=True),
+    "avg-counted": averaged(size=(3, 3), padding=((1, 1), (1, 1)), count_padding=True),
+    "avg-counted-uneven": averaged(size=(3, 4), padding=UNEVEN, count_padding=True),
+    "avg-counted-wide": averaged(size=(2, 2), padding=((3, 1), (0, 2)), count_padding=True),
+    "avg-counted-ceil": averaged(
+        size=(3, 3), stride=(2, 3), padding=((1, 1), (0, 0)), count_padding=True, ceil=True
+    ),
+    "avg-counted-ceil-uneven": averaged(
+        size=(3, 3), stride=(2, 3), padding=((0, 2), (1, 0)), count_padding=True, ceil=True
+    ),
+    "avg-counted-ceil-unpadded": averaged(size=(3, 3), count_padding=True, ceil=True),
+    "global-avg": alone(GlobalPool()),
+    "global-max": alone(GlobalPool(kind="max")),
+    "global-avg-kept": alone(GlobalPool(keep_dims=True)),
+    "global-max-kept": alone(GlobalPool(kind="max", keep_dims=True), Dense(width=3)),
+    "dense": alone(Dense(width=3), entering=(5,)),
+    "dense-without-bias": alone(Dense(width=3, bias=False), entering=(5,)),
+    "dense-of-pixel": alone(Dense(width=3), Activation(), Dense(width=2, bias=False), Flatten(),
+                            entering=(1, 1, 5)),
+    "dropout": alone(Dropout(rate=0.9), Dense(width=3), Dropout(rate=0.5), entering=(5,)),
+    "flatten": alone(Flatten()),
+    "flatten-one-channel": alone(Flatten(), Dense(width=3), entering=(3, 2, 1)),
+    "flatten-one-pixel": alone(Flatten(), Dense(width=3), entering=(1, 1, 4)),
+    "flatten-far-from-dense": alone(
+        *FLAT, Dropout(), Norm(), Activation(kind="elu"), Dense(width=5), Norm(), Dense(width=3)
+    ),
+    "add": joined("add", (), (Conv(width=4),), (Pool(size=(1, 1), stride=(1, 1)),)),
+    "add-of-one": joined("add", (Conv(width=3),)),
+    "add-of-nothing": joined("add", (), ()),
+    "add-of-flat": joined("add", FLAT, (Flatten(), Norm())),
+    "add-of-flat-and-dense": joined("add", FLAT, (GlobalPool(), Dense(width=24))),
+    "concat": joined("concat", (), (Conv(width=3),), (Norm(),)),
+    "concat-of-vectors": joined("concat", FLAT, (GlobalPool(),), (*FLAT, Dense(width=2))),
+    "scale": joined("scale", (), (GlobalPool(keep_dims=True), Dense(width=4))),
+    "scale-of-equals": joined("scale", (Conv(width=3),), (Conv(width=3),)),
+    "scale-of-vectors": joined("scale", FLAT, (*FLAT, Dense(width=24))),
+    "branch-of-flat": alone(
+        Flatten(), Branch(join="add", arms=((), (Norm(),))), Dense(width=3), entering=(3, 2, 4)
+    ),
+    "nothing": alone(),
+}  # fmt: skip
+
+
+@pytest.fixture(params=list(LAYERS.values()), ids=list(LAYERS))
+def any_layer(request: pytest.FixtureRequest) -> Network:
+    network: Network = request.param
+    return network
 
 
 @pytest.fixture(params=list(ZOO.values()), ids=list(ZOO))

@@ -1,0 +1,12 @@
+"""Networks as ONNX files, written node by node from the IR. Imports onnx.
+
+to_onnx      a network and its weights as an `onnx.ModelProto`; `onnx.save` writes it
+
+emit         bodies and layers; windows: convolutions and pools; activations
+writer       the graph while it is written
+metadata     classes and normalisation, as text beside the graph
+"""
+
+from wootzc.backends.onnx.emit import to_onnx
+
+__all__ = ["to_onnx"]

@@ -1,0 +1,85 @@
+"""Layers with windows: every padding resolved to pixels.
+
+`ceil_mode` is never written, for runtimes differ in it. Where a last window reaches over the end,
+that is padding here, which a maximum ignores, and an average that counts no padding. Where padding
+counts, but not what lies beyond it, a Pad node makes the first.
+"""
+
+from typing import Any
+
+from wootzc.backends.channels_first import NO_PADS, Pads
+from wootzc.backends.onnx.writer import Value, Writer
+from wootzc.ir.layers import Conv, DepthwiseConv, LocalNorm, Pool
+from wootzc.ir.shapes import overhang, padding_of, resolved_padding
+
+
+def convolution(
+    layer: Conv | DepthwiseConv, x: Value, weights: list[str], path: str, writer: Writer
+) -> str:
+    """`weights`: names of the kernel and, where there is one, of the bias."""
+    attributes: dict[str, Any] = {
+        "kernel_shape": layer.kernel,
+        "strides": layer.stride,
+        "pads": _in_order(padding_of(layer, (x.shape[0], x.shape[1]))),
+        "dilations": layer.dilation,
+        "group": x.shape[-1] if isinstance(layer, DepthwiseConv) else layer.groups,
+    }
+    return writer.node("Conv", [x.name, *weights], path, **attributes)
+
+
+def pool(layer: Pool, x: Value, path: str, writer: Writer) -> str:
+    image = x.shape[0], x.shape[1]
+    window: dict[str, Any] = {"kernel_shape": layer.size, "strides": layer.stride}
+    if layer.kind == "max":
+        pads = _in_order(padding_of(layer, image))
+        return writer.node("MaxPool", [x.name], path, **window, pads=pads)
+    if not layer.count_padding:
+        pads = _in_order(padding_of(layer, image))
+        return writer.node("AveragePool", [x.name], path, **window, pads=pads, count_include_pad=0)
+    said = resolved_padding(layer.padding, image, layer.size, layer.stride)
+    below, beside = overhang(layer, image)
+    wide = any(max(said[axis]) >= layer.size[axis] for axis in (0, 1))  # runtimes refuse these
+    if not wide and not below and not beside:
+        pads = _in_order(said)
+        return writer.node("AveragePool", [x.name], path, **window, pads=pads, count_include_pad=1)
+    padded = x.name
+    if said != NO_PADS:
+        top, left, bottom, right = _in_order(said)
+        sizes = writer.whole(0, 0, top, left, 0, 0, bottom, right)
+        padded = writer.node("Pad", [x.name, sizes, writer.number(0)], f"{path}/pad")
+    pads = [0, 0, below, beside]
+    return writer.node("AveragePool", [padded], path, **window, pads=pads, count_include_pad=0)
+
+
+def _in_order(pads: Pads) -> list[int]:
+    """ONNX's: top, left, bottom, right."""
+    (top, bottom), (left, right) = pads
+    return [top, left, bottom, right]
+
+
+def local_norm(layer: LocalNorm, x: Value, path: str, writer: Writer) -> str:
+    """LRN, where it means the same.
+
+    It takes images only, and of an even number of channels it has one more behind the channel, we
+    one more before it. Else the mean of squares is that of a window along the channels.
+    """
+    size, channels = layer.size, x.shape[-1]
+    if len(x.shape) == 3 and size % 2:
+        attributes = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": size}
+        return writer.node("LRN", [x.name], path, **attributes)
+    pixels = x.shape[0] * x.shape[1] if len(x.shape) == 3 else 1
+    squares = writer.node("Mul", [x.name, x.name], f"{path}/squares")
+    rows = writer.whole(0, 1, channels, pixels)
+    column = writer.node("Reshape", [squares, rows], f"{path}/column")
+    window: dict[str, Any] = {
+        "kernel_shape": [size, 1],
+        "pads": [size // 2, 0, (size - 1) // 2, 0],
+        "count_include_pad": 1,
+    }
+    means = writer.node("AveragePool", [column], f"{path}/means", **window)
+    back = writer.whole(0, channels, *x.shape[:-1])
+    means = writer.node("Reshape", [means, back], f"{path}/back")
+    scaled = writer.node("Mul", [means, writer.number(layer.alpha)], f"{path}/scaled")
+    base = writer.node("Add", [scaled, writer.number(layer.k)], f"{path}/base")
+    power = writer.node("Pow", [base, writer.number(layer.beta)], f"{path}/power")
+    return writer.node("Div", [x.name, power], path)
