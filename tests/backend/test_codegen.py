@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,13 +18,16 @@ from wootzc.backends.parameters import Weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.ir.layers import (
     Activation,
+    ActivationKind,
     Body,
     Branch,
     Conv,
     Dense,
+    DepthwiseConv,
     Flatten,
     GlobalPool,
     Join,
+    LocalNorm,
     Norm,
     Pool,
 )  # fmt: skip
@@ -126,6 +130,51 @@ def test_every_kind_of_pruned_network_gives_the_same_logits(
     np.testing.assert_allclose(got, example["logits"], rtol=1e-3, atol=1e-4)
 
 
+def layers_of_every_kind() -> Network:
+    """What has a statement of its own in the generated file, in every form that it takes."""
+    padded = ((1, 0), (0, 1))
+    pools: Body = tuple(
+        Pool(kind=kind, size=(2, 3), stride=(1, 1) if kind == "max" else (2, 2), padding=padding,
+             ceil=ceil, count_padding=counted)
+        for kind in ("max", "avg")
+        for padding in ("valid", padded)
+        for ceil in (False, True)
+        for counted in (False, True)
+        if not (kind == "max" and counted)
+    )  # fmt: skip
+    activations: Body = tuple(Activation(kind=kind, slope=0.3) for kind in get_args(ActivationKind))
+    arms: tuple[Body, ...] = tuple((pool, GlobalPool()) for pool in pools)
+    wide = 4 * len(arms)
+    return Network(
+        name="kinds",
+        input=(7, 8, 2),
+        segments=(
+            Plain(
+                name="plain1",
+                body=(
+                    Conv(width=4, kernel=(1, 5), stride=(1, 2), padding=((0, 0), (3, 1))),
+                    LocalNorm(size=3, alpha=0.3, beta=0.7, k=1.5),
+                    DepthwiseConv(kernel=(3, 2), dilation=(1, 2), bias=True),
+                    Branch(join="add", arms=tuple((a,) for a in activations)),
+                    Branch(join="concat", arms=arms),
+                    LocalNorm(size=2),
+                    Dense(width=wide),
+                    Activation(kind="tanh"),
+                    Dense(width=3),
+                ),
+            ),
+        ),
+    )
+
+
+def test_every_kind_of_layer_gives_the_same_logits(random_weights: Random, tmp_path: Path) -> None:
+    network = layers_of_every_kind()
+    done = run(write(tmp_path / "kinds", network, random_weights(network)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    apart = float(done.stdout.rpartition("logits: ")[2])
+    assert apart < 1e-5
+
+
 def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     network = replace(odd_network(), input=(6, 6, 3))
@@ -148,6 +197,14 @@ def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [3, 200])
 def test_the_text_is_clean(any_network: Network, count: int, tmp_path: Path) -> None:
+    check_text(any_network, count, tmp_path)
+
+
+def test_the_text_of_every_kind_of_layer_is_clean(tmp_path: Path) -> None:
+    check_text(layers_of_every_kind(), 3, tmp_path)
+
+
+def check_text(any_network: Network, count: int, tmp_path: Path) -> None:
     classes = [f"class number {i}" for i in range(count)]
     channels = np.linspace(0.1, 0.9, 2)
     source = model_source(any_network, classes, mean=channels, std=channels)

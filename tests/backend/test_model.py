@@ -1,6 +1,7 @@
 """Layers against arithmetic written out in NumPy, and what compiled functions are keyed by."""
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,16 @@ def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
         Conv(width=4, padding="valid", dilation=(2, 1)),
         Conv(width=4, padding=((0, 1), (2, 0)), stride=(3, 2)),
         Conv(width=6, groups=2, bias=True),
+        Conv(width=4, kernel=(1, 7), padding=((0, 0), (3, 3))),
+        Conv(
+            width=6,
+            kernel=(3, 1),
+            groups=2,
+            stride=(1, 2),
+            dilation=(2, 3),
+            padding=((2, 1), (0, 3)),
+        ),
+        Conv(width=8, kernel=(5, 2), groups=4, stride=(2, 2)),
     ],
     ids=repr,
 )
@@ -81,10 +92,18 @@ def test_convolution_is_a_sum_over_windows(layer: Conv) -> None:
     np.testing.assert_allclose(run(layer, x, values), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_depthwise_convolution_keeps_channels_apart(stride: int) -> None:
-    layer = DepthwiseConv(stride=(stride, stride), bias=True)
-    x, kernel, bias = images(2, 5, 6, 3), images(3, 3, 1, 3), images(3)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        DepthwiseConv(bias=True),
+        DepthwiseConv(stride=(2, 2), bias=True),
+        DepthwiseConv(kernel=(5, 1), stride=(2, 1), padding=((0, 1), (0, 0)), bias=True),
+        DepthwiseConv(kernel=(2, 3), dilation=(2, 1), padding=((1, 2), (2, 0)), bias=True),
+    ],
+    ids=repr,
+)
+def test_depthwise_convolution_keeps_channels_apart(layer: DepthwiseConv) -> None:
+    x, kernel, bias = images(2, 5, 6, 3), images(*layer.kernel, 1, 3), images(3)
     expected = np.einsum("nijabc,abc->nijc", windows(layer, x, 0), kernel[:, :, 0]) + bias
     got = run(layer, x, {"kernel": kernel, "bias": bias})
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
@@ -128,6 +147,16 @@ def test_layers_without_weights() -> None:
     np.testing.assert_array_equal(run(Dropout(rate=0.5), x), x)
     np.testing.assert_allclose(run(Activation(kind="relu6"), 9 * x), np.clip(9 * x, 0, 6))
     np.testing.assert_allclose(run(Activation(kind="tanh"), x), np.tanh(x), rtol=1e-5)
+    for kind, slope in (("leaky_relu", 0.3), ("relu", 0.0)):
+        expected = np.where(x < 0, slope * x, x)
+        layer = Activation(kind=kind, slope=0.3)  # type: ignore[arg-type]
+        np.testing.assert_allclose(run(layer, x), expected, rtol=1e-6)
+    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x.ravel()]
+    np.testing.assert_allclose(run(Activation(kind="gelu"), x).ravel(), exact, rtol=1e-4, atol=1e-6)
+    inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    approximate = 0.5 * x * (1 + np.tanh(inner))
+    got = run(Activation(kind="gelu_tanh"), x)
+    np.testing.assert_allclose(got, approximate, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)

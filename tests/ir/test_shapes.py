@@ -14,6 +14,7 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
+    LocalNorm,
     Norm,
     Pool,
 )
@@ -34,12 +35,15 @@ from wootzc.ir.shapes import Shape, ShapeError, resolved_padding, shape_after, s
         (Pool(), (7, 8, 3), (3, 4, 3)),
         (Pool(size=(3, 3), padding=((1, 1), (1, 1))), (112, 112, 64), (56, 56, 64)),
         (Pool(size=(3, 3), stride=(1, 1), padding="same"), (5, 5, 3), (5, 5, 3)),
+        (Pool(size=(3, 3), ceil=True), (112, 55, 64), (56, 27, 64)),
+        (Pool(size=(2, 2), padding=((0, 1), (1, 0)), ceil=True), (7, 8, 3), (4, 5, 3)),
         (GlobalPool(), (7, 7, 32), (32,)),
         (GlobalPool(keep_dims=True), (7, 7, 32), (1, 1, 32)),
         (Flatten(), (7, 5, 3), (105,)),
         (Dense(width=10), (32,), (10,)),
         (Dense(width=10), (1, 1, 32), (1, 1, 10)),
         (Norm(), (4, 4, 2), (4, 4, 2)),
+        (LocalNorm(size=9), (4, 4, 2), (4, 4, 2)),
         (Activation(), (3,), (3,)),
         (Dropout(), (3,), (3,)),
         (Branch(join="add", arms=((Conv(width=3),), ())), (4, 4, 3), (4, 4, 3)),
@@ -121,3 +125,4 @@ def test_biases_and_norms_count_as_parameters_only() -> None:
     assert layer_cost(Dense(width=4, bias=False), (3,)) == Cost(12, 12)
     assert layer_cost(Norm(), (5, 5, 3)) == Cost(6, 0)
     assert layer_cost(Pool(), (4, 4, 3)) == Cost(0, 0)
+    assert layer_cost(LocalNorm(), (4, 4, 3)) == Cost(0, 0)
