@@ -12,3 +12,4 @@ class Found:
     network: Network
     weights: str | None = None  # path of the file that holds them
     notes: tuple[str, ...] = ()
+    new_head: bool = False  # its last layer is another than the weights are for

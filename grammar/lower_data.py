@@ -5,6 +5,7 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, FLAG, LIST, PART, Kind
+from wootzc.grammar.found import Found
 from wootzc.grammar.lower_recipe import lower_recipe
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.program import resolve
@@ -91,16 +92,23 @@ def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
 
 def lower_teacher(
     teacher: syntax.Teacher | None,
-    own: str | None,  # the file that the network came from, if it holds weights
+    found: Found | None,
+    space: syntax.Name,
     report: Report,
 ) -> Recipe | FromFile:
     """Settings train: from the network's own weights or those of a file where there are some."""
     settings = teacher.settings if teacher else None
-    path = own
+    path = found.weights if found else None
     if teacher is not None and teacher.path is not None:
         path = resolve(teacher.path.value, teacher.path.span.file)
         _check_weights(teacher.path, report)
     recipe = lower_recipe("teacher", settings, report)
+    if found is not None and found.new_head and settings is None:
+        report.error(
+            teacher.span if teacher else space.span, "WZ095",
+            "`classes` gives the network a new last layer, so the teacher must be trained",
+            "add: teacher { steps 1000 }   // it goes on from the weights of the file",
+        )  # fmt: skip
     if path is None:
         return recipe
     return FromFile(path=path, recipe=recipe if settings else None)

@@ -1,12 +1,12 @@
 """Networks from files of other tools: `network n from "model.onnx" { … }`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wootzc.ir.segment import segment
 
 from wootzc.grammar import syntax
-from wootzc.grammar.arguments import bind
+from wootzc.grammar.arguments import COUNT, Parameter, bind
 from wootzc.grammar.found import Found
 from wootzc.grammar.imports import read_graph
 from wootzc.grammar.lower_network import INPUT
@@ -15,17 +15,20 @@ from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.ir.decompose import decompose
-from wootzc.ir.graph import Refused
+from wootzc.ir.graph import Chain, Refused
+from wootzc.ir.layers import Conv, Dense, walk
 from wootzc.ir.shapes import Shape
 
 WAYS = ("structure", "names", "file")
+SETTINGS = {"input": INPUT, "classes": (Parameter("number", COUNT),)}
 
 
 @dataclass(kw_only=True)
 class _Wishes:
-    """What the braces say: the input's shape, and how modules are found."""
+    """What the braces say: the input's shape, the scores wanted, and how modules are found."""
 
     input: Shape | None = None
+    classes: int | None = None
     how: Any = "structure"
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -39,7 +42,10 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
     try:
         graph = read_graph(path, wishes.input)
         how = wishes.modules or (graph.modules if wishes.how == "file" else wishes.how)
-        network = segment(item.name.text, graph.input, decompose(graph), how)
+        chain = decompose(graph)
+        if wishes.classes is not None:
+            chain = _with_classes(chain, wishes.classes)
+        network = segment(item.name.text, graph.input, chain, how)
     except Refused as refused:
         report.error(item.path.span, "WZ090", refused.message, refused.help)
         return None
@@ -51,7 +57,28 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
         )  # fmt: skip
         return None
     has_weights = any(node.weights for node in graph.nodes)
-    return Found(network=network, weights=path if has_weights else None, notes=graph.notes)
+    return Found(
+        network=network,
+        weights=path if has_weights else None,
+        notes=graph.notes,
+        new_head=wishes.classes is not None,
+    )
+
+
+def _with_classes(chain: Chain, classes: int) -> Chain:
+    """The chain, its last layer with weights as wide as there are classes."""
+    for index in reversed(range(len(chain))):
+        piece = chain[index]
+        match piece.layer:
+            case Dense() | Conv(groups=1):
+                new = replace(piece, layer=replace(piece.layer, width=classes))
+                return (*chain[:index], new, *chain[index + 1 :])
+        if piece.weights or any(isinstance(x, Dense | Conv) for _, x in walk((piece.layer,))):
+            break
+    raise Refused(
+        "the network does not end in a dense layer or a convolution that could be replaced",
+        "leave `classes(…)` out: the network keeps the classes it has",
+    )
 
 
 def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
@@ -60,15 +87,17 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
     seen: set[str] = set()
     for statement in item.statements:
         match statement:
-            case syntax.Call(name=name) if name.text != "input":
+            case syntax.Call(name=name, arguments=arguments) if name.text in SETTINGS:
+                values = bind(name, SETTINGS[name.text], arguments, {}, report) or {}
+                wishes.input = values.get("shape", wishes.input)
+                wishes.classes = values.get("number", wishes.classes)
+                _once(name.text, statement, seen, report)
+            case syntax.Call(name=name):
                 report.error(
                     name.span, "WZ092", f"the layers come from the file: no `{name.text}` here",
-                    "in these braces stand `input(…)`, `modules by …` and `module NAME { \"…\" }`",
+                    "in these braces stand `input(…)`, `classes(…)`, `modules by …` and "
+                    "`module NAME { \"…\" }`",
                 )  # fmt: skip
-            case syntax.Call(name=name, arguments=arguments):
-                values = bind(name, INPUT, arguments, {}, report)
-                wishes.input = values["shape"] if values else None
-                _once("input", statement, seen, report)
             case syntax.Grouping(how=how):
                 if how.text not in WAYS:
                     report.error(

@@ -137,9 +137,7 @@ def lower_space(
     target_is_accuracy = objective is not None and objective.target == "accuracy"
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
-        "teacher": lower_teacher(
-            statements.one(syntax.Teacher), found.weights if found else None, report
-        ),
+        "teacher": lower_teacher(statements.one(syntax.Teacher), found, definition.name, report),
         "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), report),
         "finetune": lower_recipe("finetune", statements.stage("finetune"), report),
         "blocks": _choice(statements, "blocks", "modules", report),

@@ -91,9 +91,21 @@ MISTAKES = (
         ("space s { seed 1 }", "space s of n { seed 1 }", "space s = n", "space s(n) { }"),
     ),
     Mistake(
-        "a network has no parameters",
-        "put what varies into a module: `module part(width) { … }`",
-        ("network n(width) { norm }", "network n() { norm }"),
+        "what is left of a layer's filters is a multiple of a number",
+        "write `multiple of 8`",
+        _space("multiple 8", "multiple = 8", "multiple(8)"),
+    ),
+    Mistake(
+        "a network from a file names its layers in quotes",
+        "write `module m1 { \"layer1.0.*\" }`, with the names that the file gives its layers",
+        tuple(f'network n from "x" {{ module m {{ {inside} }} }}'
+              for inside in ("a", "a*", "a(1)", "*", "conv(3x3, 16)", "")),
+    ),
+    Mistake(
+        "a network from a file has no layers of its own",
+        "in these braces stand `input(224x224x3)`, `modules by names` and `module m1 { \"…\" }`",
+        ('network n from "x" { add { } }', 'network n from "x" { add { { } { } } }',
+         'network n from "x" { auxiliary { norm } }', 'network n from "x" { auxiliary(1) { norm } }'),
     ),
     Mistake(
         "a path stands in quotes",
@@ -102,7 +114,8 @@ MISTAKES = (
                  "data ./x", "data /x", "teacher from x", "teacher from ./x", "teacher from /x",
                  "configs from x", "configs from /x",
                  "data folder(x)", "data folder(/x)"),
-         "include x", "include ./x", "include /x"),
+         "include x", "include ./x", "include /x",
+         "network n from x", "network n from ./x", "network n from /x"),
     ),
     Mistake(
         "the numbers of several modules are a range",

@@ -12,17 +12,17 @@ from wootzc.grammar.values import Value
 
 def recursive_modules(program: Program, report: Report) -> frozenset[str]:
     """Modules that cannot be written out because they contain themselves; reported."""
-    calls = {
-        name: [c for c in _calls(definition.body) if c.name.text in program.modules]
+    inner = {
+        name: [c for c in calls(definition.body) if c.name.text in program.modules]
         for name, definition in program.modules.items()
     }
-    reaches = {name: {c.name.text for c in calls[name]} for name in calls}
+    reaches = {name: {c.name.text for c in inner[name]} for name in inner}
     for middle in reaches:  # Warshall's transitive closure
         for name in reaches:
             if middle in reaches[name]:
                 reaches[name] |= reaches[middle]
-    for name, inner in calls.items():
-        for call in inner:
+    for name, called in inner.items():
+        for call in called:
             if name in reaches[name] and name in reaches[call.name.text]:
                 through = "" if call.name.text == name else f" through `{call.name.text}`"
                 report.error(
@@ -92,7 +92,8 @@ def _statements(block: syntax.Block) -> Iterator[syntax.Statement]:
                 pass
 
 
-def _calls(block: syntax.Block) -> Iterator[syntax.Call]:
+def calls(block: syntax.Block) -> Iterator[syntax.Call]:
+    """Every layer and module that a body calls, arms of branches included."""
     return (s for s in _statements(block) if isinstance(s, syntax.Call))
 
 
@@ -100,7 +101,7 @@ def _words(body: syntax.Block) -> set[str]:
     """Every word in the arguments of a body."""
     found: set[str] = set()
     waiting: list[syntax.Expression] = [
-        argument.value for call in _calls(body) for argument in call.arguments or ()
+        argument.value for call in calls(body) for argument in call.arguments or ()
     ]
     while waiting:
         match waiting.pop():

@@ -1,16 +1,20 @@
 """Networks by name: those of the file, those of the zoo, and those that are read from files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import bind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.lower_network import lower_network
-from wootzc.grammar.modules import check_definitions, check_parameters, recursive_modules
+from wootzc.grammar.modules import calls, check_definitions, check_parameters, recursive_modules
 from wootzc.grammar.names import did_you_mean, nearest
 from wootzc.grammar.program import NetworkItem, Program, load
 from wootzc.grammar.report import Report
+from wootzc.grammar.values import Value
 from wootzc.grammar.zoo_files import zoo_names, zoo_path
 from wootzc.ir.network import Network
 
@@ -71,9 +75,7 @@ class Networks:
             return None
         path = zoo_path(name.text)
         if path not in self._zoo:
-            with open(path, encoding="utf-8") as file:
-                program = load(file.read(), path, self.report)
-            self._zoo[path] = program, prepare(program, self.report)
+            self._zoo[path] = _zoo_program(name.text, self.report)
         program, lowering = self._zoo[path]
         item = program.networks[name.text]
         assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
@@ -129,3 +131,45 @@ def prepare(program: Program, report: Report) -> BodyLowering:
 
 def _found(network: Network | None) -> Found | None:
     return None if network is None else Found(network=network)
+
+
+def zoo_network(name: str, arguments: Mapping[str, Value]) -> Network:
+    """A network of the zoo. Raises `WootzError` for arguments it cannot have."""
+    report = Report()
+    program, lowering = _zoo_program(name, report)
+    item = program.networks[name]
+    assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
+    known = [parameter.name.text for parameter in item.parameters]
+    for given in arguments:
+        if given not in known:
+            raise fail("WZ011", f"`{name}` has no argument `{given}`", did_you_mean(given, known))
+    scope: dict[str, Any] = {p.name.text: lowering.default(p) for p in item.parameters}
+    network = lower_network(item, lowering, scope | dict(arguments))
+    if network is None:
+        raise WootzError(report.diagnostics, report.sources)
+    return network
+
+
+
+def zoo_source(name: str) -> str:
+    """The text of a network of the zoo, with the modules it uses and what its file says first."""
+    report = Report()
+    program = _zoo_program(name, report)[0]
+    text = report.sources[zoo_path(name)]
+    item = program.networks[name]
+    used: set[str] = set()
+    waiting = [item.body] if isinstance(item, syntax.NetworkDefinition) else []
+    while waiting:
+        new = {call.name.text for call in calls(waiting.pop())} & program.modules.keys() - used
+        used |= new
+        waiting += [program.modules[module].body for module in new]
+    spans = [d.span for module, d in program.modules.items() if module in used] + [item.span]
+    comment = text[: min(d.span.start for d in program.modules.values())].strip()
+    return "\n\n".join([comment, *(text[s.start : s.end] for s in spans)]) + "\n"
+
+
+def _zoo_program(name: str, report: Report) -> tuple[Program, BodyLowering]:
+    path = zoo_path(name)
+    with open(path, encoding="utf-8") as file:
+        program = load(file.read(), path, report)
+    return program, prepare(program, report)

@@ -1,26 +1,33 @@
 """wootzc: prune a trained CNN by composing pre-trained blocks.
 
 import wootzc
-plan = wootzc.compile(Path("space.wz"))     # the compiler; imports no JAX
+plan = wootzc.compile(Path("space.wz"))       # the compiler; imports no JAX
+network = wootzc.zoo("resnet50", classes=10)  # or: wootzc.import_network("model.onnx")
 
 from wootzc.build import build              # imports JAX
 built = build(Path("space.wz"))
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wootzc.diagnostics import Diagnostic, Span, WootzError
 
 if TYPE_CHECKING:
     from wootzc.driver import compile as compile
+    from wootzc.networks import import_network as import_network
+    from wootzc.networks import zoo as zoo
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "Span", "WootzError", "__version__", "compile"]
+_LAZY = {
+    "compile": "wootzc.driver",
+    "import_network": "wootzc.networks",
+    "zoo": "wootzc.networks",
+}
+__all__ = ["Diagnostic", "Span", "WootzError", "__version__", "compile", "import_network", "zoo"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "compile":  # on demand: `import wootzc` alone stays light
-        from wootzc.driver import compile
-
-        return compile
+    if name in _LAZY:  # on demand: `import wootzc` alone stays light
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'wootzc' has no attribute {name!r}")

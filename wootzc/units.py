@@ -2,13 +2,15 @@
 
 
 def count(number: float) -> str:
-    """1,234 up to five digits; then 123 k, 1.23 M, 4.56 G."""
+    """1,234 up to five digits; then 123 k, 1.23 M, 4.56 G, T, P."""
     if number < 100_000:
         return f"{number:,.0f}"
-    for limit, divisor, unit in ((1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G")):
+    for limit, divisor, unit in (
+        (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G"), (1e15, 1e12, "T"),
+    ):  # fmt: skip
         if number < limit:
             return f"{number / divisor:.3g} {unit}"
-    return f"{number / 1e12:,.3g} T"
+    return f"{number / 1e15:,.3g} P"
 
 
 def percent(fraction: float, digits: int = 2) -> str:

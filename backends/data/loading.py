@@ -50,7 +50,7 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
     streamed = any(_reads_files(images) for images, _ in kept.values())
     if streamed:
         check_grain(source.name)
-    mean, std = _statistics(*kept["train"], normalize=spec.normalize)
+    mean, std = _statistics(*kept["train"], spec)
 
     def split(name: PartName) -> Split:
         images, rows = kept[name]
@@ -65,6 +65,8 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
         "seed": seed,
         "shape": own_shape,
     }
+    if spec.mean:
+        settings |= {"mean": spec.mean, "std": spec.std}
     return Dataset(
         train=split("train"),
         validation=split("validation"),
@@ -149,16 +151,18 @@ def _reads_files(images: Images) -> bool:
 
 
 def _statistics(
-    images: Images, rows: Rows, *, normalize: bool
+    images: Images, rows: Rows, spec: Data
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation, [channels] each, of raw values of the training images.
+    """Mean and deviation, [channels] each, of raw values of the training images, or those given.
 
     Never of more than SAMPLE images, in memory too: where there is too little memory, and the
     data is streamed, the same numbers must come out. Merged by chunks (Chan et al. 1979).
     """
     channels = images.shape[2]
-    if not normalize:  # bytes become fractions, floats stay
-        unit = 255.0 if images.nbytes == np.prod(images.shape) else 1.0
+    unit = 255.0 if images.nbytes == np.prod(images.shape) else 1.0  # bytes become fractions
+    if spec.mean:
+        return _given(spec.mean, channels, unit, spec), _given(spec.std, channels, unit, spec)
+    if not spec.normalize:  # floats stay
         return np.zeros(channels, np.float32), np.full(channels, unit, np.float32)
     sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.intp)]
     count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
@@ -174,3 +178,17 @@ def _statistics(
     std = np.sqrt(squares / count)
     flat = std < 1e-6 * np.maximum(1.0, np.abs(mean))  # a channel of one value: nothing to scale
     return mean.astype(np.float32), np.where(flat, 1.0, std).astype(np.float32)
+
+
+def _given(
+    values: tuple[float, ...], channels: int, unit: float, spec: Data
+) -> NDArray[np.float32]:
+    """Figures of the file, of pixels from 0 to 1, on the scale of raw values: [channels]."""
+    if len(values) not in (1, channels):
+        raise fail(
+            "WZ117",
+            f"{spec.path}: images have {channels} channels, but mean or std has {len(values)} "
+            "numbers",
+            "give one number for all channels, or one for each",
+        )
+    return np.broadcast_to(np.array(values, np.float32) * np.float32(unit), (channels,)).copy()

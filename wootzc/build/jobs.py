@@ -13,11 +13,12 @@ from typing import Any
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
-from wootzc.backends.flax.weights import check_fits, initial_weights, read
+from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
 from wootzc.build.store import Done, Store, Weights
+from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network, module_positions
 from wootzc.ir.plan import Block, Plan
@@ -63,22 +64,15 @@ class Jobs:
 
         def make() -> tuple[dict[str, Any], Weights]:
             match self.space.teacher:
-                case FromFile(path=path):
-                    weights = read(Path(path))
-                    check_fits(self.space.network, weights)
+                case FromFile(path=path, recipe=None):
+                    weights = read_teacher(Path(path), self.space.network)
                     accuracy = evaluate(self.space.network, weights, self.dataset.validation)
                     return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
+                case FromFile(path=path, recipe=Recipe() as recipe):
+                    given = read_teacher(Path(path), self.space.network, new_head=True)
+                    return self._train_teacher(self._initial() | given, recipe)
                 case Recipe() as recipe:
-                    trained = train(
-                        self.space.network,
-                        initial_weights(self.space.network, self.space.seed),
-                        self.dataset,
-                        recipe,
-                        self.space.augment,
-                        seed=self.space.seed,
-                        progress=self._progress("teacher"),
-                    )
-                    return _measurements(trained), trained.weights
+                    return self._train_teacher(self._initial(), recipe)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":
@@ -95,6 +89,21 @@ class Jobs:
                 "what is pruned from it means little",
             )
         return outcome
+
+    def _initial(self) -> Weights:
+        return initial_weights(self.space.network, self.space.seed)
+
+    def _train_teacher(self, weights: Weights, recipe: Recipe) -> tuple[dict[str, Any], Weights]:
+        trained = train(
+            self.space.network,
+            weights,
+            self.dataset,
+            recipe,
+            self.space.augment,
+            seed=self.space.seed,
+            progress=self._progress("teacher"),
+        )
+        return _measurements(trained), trained.weights
 
     # Blocks
 

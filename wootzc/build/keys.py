@@ -63,8 +63,10 @@ class Keys:
     @cached_property
     def teacher(self) -> str:
         match self.space.teacher:
-            case FromFile(path=path):
+            case FromFile(path=path, recipe=None):
                 recipe: object = {"file": file_hash(Path(path))}
+            case FromFile(path=path, recipe=Recipe() as trained):
+                recipe = {"file": file_hash(Path(path)), "recipe": asdict(trained)}
             case Recipe() as trained:
                 recipe = asdict(trained)
         return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)

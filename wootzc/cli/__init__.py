@@ -1,4 +1,4 @@
-"""The command line: `wootzc COMMAND`. Commands live in compiler.py and training.py."""
+"""The command line: `wootzc COMMAND`. Commands live in compiler.py, networks.py, training.py."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import compiler, training
+from wootzc.cli import compiler, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -51,7 +51,7 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for command in (*compiler.COMMANDS, *training.COMMANDS):
+for command in (*compiler.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
     cli.add_command(command)
 
 

@@ -71,9 +71,9 @@ def _training(plan: Plan, costs: Costs) -> dict[str, int]:
     )
     finetune = space.finetune.steps * space.finetune.batch * TRAINING
     match space.teacher:
-        case FromFile():
+        case FromFile(recipe=None):
             teacher = 0
-        case Recipe(steps=steps, batch=batch):
+        case Recipe(steps=steps, batch=batch) | FromFile(recipe=Recipe(steps=steps, batch=batch)):
             teacher = steps * batch * TRAINING * costs.full_macs
     return {
         "teacher": teacher,

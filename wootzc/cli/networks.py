@@ -1,0 +1,105 @@
+"""Commands about networks: what the zoo holds, and what is in a file of another tool."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wootzc.cli.output import table
+from wootzc.diagnostics import fail
+
+
+@click.command()
+@click.argument("name", required=False)
+def zoo(name: str | None) -> None:
+    """List the networks that come with wootzc, or print the source of one.
+
+    \b
+      wootzc zoo
+      wootzc zoo resnet50 > my_resnet.wz      a copy to change
+
+    A space takes one by its name: space s over resnet50(classes = 102, input = 224x224x3) { … }
+    """
+    from wootzc import networks
+    from wootzc.grammar.networks import zoo_source
+    from wootzc.grammar.zoo_files import zoo_names
+    from wootzc.ir.cost import network_cost
+    from wootzc.ir.shapes import shape_text
+    from wootzc.units import count
+
+    if name is None:
+        rows = []
+        for each in zoo_names():
+            network = networks.zoo(each)
+            cost = network_cost(network)
+            rows.append(
+                (each, shape_text(network.input), f"{cost.params:,}", count(cost.macs),
+                 str(len(network.modules)))
+            )  # fmt: skip
+        click.echo(table(rows, ("network", "input", "params", "MACs", "modules")))
+        click.echo("\n1 MAC = 2 FLOPs. `wootzc zoo NAME` prints the source of one.")
+        return
+    networks.zoo(name)  # refuses what is not there
+    click.echo(zoo_source(name), nl=False)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--input", "shape", metavar="HxWxC", help="The image size, where the file has none.")
+@click.option(
+    "--modules",
+    type=click.Choice(["structure", "names", "file"]),
+    default="structure",
+    show_default=True,
+    help="How modules are found: by structure, by the names of the layers, or as the file says.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the network there: a .wz file.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Write the weights there: a .safetensors file for `teacher from`.",
+)
+def import_network(
+    file: Path, shape: str | None, modules: str, out: Path | None, weights: Path | None
+) -> None:
+    """Show an ONNX model or a Caffe prototxt as a network of the language.
+
+    \b
+      wootzc import model.onnx                              what wootzc finds in it
+      wootzc import model.onnx --out net.wz --weights net.safetensors
+
+    A .wz file can also read the model itself: network net from "model.onnx"
+    """
+    from wootzc import networks
+    from wootzc.files import write_atomically
+    from wootzc.grammar import print_network
+
+    imported = networks.import_network(file, input=_shape(shape), modules=modules)
+    for note in imported.notes:
+        click.echo(f"note: {note}", err=True)
+    text = print_network(imported.network)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(out, text)
+        click.echo(f"wrote {out}", err=True)
+    if weights is None:
+        return
+    if not imported.weights:
+        raise fail("WZ097", f"{file} holds no weights", "leave --weights out")
+    from safetensors.numpy import save
+
+    write_atomically(weights, save(imported.weights, {"format": "wootzc"}))
+    click.echo(f"wrote {weights}", err=True)
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    sizes = text.split("x")
+    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise click.BadParameter(f"{text!r} is no size: write for example --input 224x224x3")
+    return tuple(map(int, sizes))
+
+
+COMMANDS: tuple[Any, ...] = (zoo, import_network)
