@@ -106,10 +106,11 @@ def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None
 
 
 def read(path: Path) -> Weights:
-    """The tensors of a safetensors file, as float32."""
+    """The tensors of a safetensors file, as float32; PyTorch's counters in norms are left out."""
     try:
         with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            names = (n for n in file.keys() if not n.endswith("num_batches_tracked"))
+            arrays = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from None
     for name, value in arrays.items():

@@ -1,0 +1,73 @@
+"""One array of PyTorch's in our layout: channels last, and `in` before `out`."""
+
+from collections.abc import Iterator
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.checkpoints.slots import Image, Slot
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Norm
+from wootzc.ir.shapes import Shape
+
+Array = NDArray[Any]
+
+_KERNEL = {"kernel": "weight", "bias": "bias"}
+_NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+
+
+def torch_names(slot: Slot) -> Iterator[tuple[str, str]]:
+    """Our parameter of a layer, and PyTorch's name of it: ("kernel", "weight")."""
+    names = _NORM if isinstance(slot.layer, Norm) else _KERNEL
+    for parameter in slot.shapes:
+        yield parameter, names[parameter]
+
+
+def torch_shape(slot: Slot, parameter: str) -> Shape:
+    """The shape PyTorch keeps it in; dense layers may be 1x1 convolutions as well."""
+    shape = slot.shapes[parameter]
+    return shape if parameter != "kernel" else (*shape[:-3:-1], *shape[:-2])
+
+
+def converted(slot: Slot, parameter: str, value: Array) -> Array | None:
+    """The array as float32 in our layout, or None where its shape does not fit."""
+    array = _own_layout(slot, parameter, value)
+    if array is None or array.shape != slot.shapes[parameter]:
+        return None
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _own_layout(slot: Slot, parameter: str, value: Array) -> Array | None:
+    if parameter != "kernel":
+        return _channels_last(value, slot.image) if isinstance(slot.layer, Norm) else value
+    match slot.layer:
+        case Conv() | DepthwiseConv():
+            if value.ndim == 2:  # a dense layer that stands for a 1x1 convolution
+                value = value[:, :, None, None]
+            return value.transpose(2, 3, 1, 0) if value.ndim == 4 else None
+        case Dense():
+            if value.ndim == 4:  # a convolution over the whole image
+                fits = _covers(value, slot.image)
+                return value.transpose(2, 3, 1, 0).reshape(-1, len(value)) if fits else None
+            return _channels_last(value.T, slot.image) if value.ndim == 2 else None
+        case Norm():
+            return None
+        case _:
+            assert_never(slot.layer)
+
+
+def _covers(
+    kernel: Array,  # [out, in, kh, kw]
+    image: Image | None,
+) -> bool:
+    _, channels, *size = kernel.shape
+    return tuple(size) == (1, 1) if image is None else (*size, channels) == image
+
+
+def _channels_last(value: Array, image: Image | None) -> Array:
+    """The first axis in our order, where it runs over a flattened image."""
+    if image is None or len(value) != np.prod(image):
+        return value
+    height, width, channels = image
+    moved = value.reshape(channels, height, width, *value.shape[1:])
+    return np.moveaxis(moved, 0, 2).reshape(value.shape)

@@ -1,0 +1,164 @@
+"""A checkpoint's tensors → the network's weights, one to one and complete, or what differs.
+
+Nothing is guessed: the names of the tensors decide which naming a file has, every tensor must have
+its place, and every weight of the network its tensor.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.checkpoints.convert import converted, torch_names, torch_shape
+from wootzc.backends.checkpoints.names import Naming, namings
+from wootzc.backends.checkpoints.slots import Slot, slots
+from wootzc.backends.flax.weights import check_fits
+from wootzc.backends.parameters import Weights, network_parameters
+from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
+from wootzc.ir.network import Network
+from wootzc.ir.shapes import shape_text
+
+Tensors = Mapping[str, NDArray[Any]]
+
+NAMED = 8  # tensors that an error names before it only counts
+_WRAPPERS = ("model.", "module.", "_orig_mod.")  # Lightning, DataParallel, torch.compile
+_COUNTER = "num_batches_tracked"  # of PyTorch's norms; nothing here depends on it
+
+
+def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = False) -> Weights:
+    """The weights of `network` from a file's tensors: float32, named as ours.
+
+    The tensors bear our names ("a1/0.0.2/kernel") or, where the network is built as one of the zoo,
+    torchvision's or timm's. With `new_head` the weights of the last layer that has any are left out
+    of the result, whatever the file has for them: the caller starts them anew. Raises `WootzError`.
+    """
+    places = slots(network)
+    expected = network_parameters(network)
+    if any(name in expected for name in tensors):
+        found = _from_own(network, tensors, places[-1] if new_head else None)
+    else:
+        found = _from_torch(network, _plain(tensors), places, new_head)
+    return {name: found[name] for name in expected if name in found}
+
+
+# Our own names
+
+
+def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
+    """Auxiliary heads are left out, and so is `head`."""
+    left_out = [f"{auxiliary.name}/" for auxiliary in network.auxiliaries]
+    dummies: Weights = {}
+    if head is not None:
+        left_out.append(f"{head.path}/")
+        dummies = {f"{head.path}/{p}": np.empty(shape) for p, shape in head.shapes.items()}
+    weights = {
+        name: np.asarray(value, np.float32)
+        for name, value in tensors.items()
+        if not name.startswith(tuple(left_out))
+    }
+    check_fits(network, weights | dummies, "the file's tensors")
+    return weights
+
+
+# PyTorch's names
+
+
+def _plain(tensors: Tensors) -> Tensors:
+    """Without counters, and without what wraps the model."""
+    kept = {n: t for n, t in tensors.items() if n.rpartition(".")[2] != _COUNTER}
+    for wrapper in _WRAPPERS:
+        if all(n.startswith(wrapper) for n in kept):
+            kept = {n.removeprefix(wrapper): t for n, t in kept.items()}
+    return kept
+
+
+def _from_torch(
+    network: Network, tensors: Tensors, places: tuple[Slot, ...], new_head: bool
+) -> Weights:
+    naming = _recognised(network, tensors, len(places))
+    head = f"{naming.modules[-1]}."
+    left_out = (*naming.auxiliary, head) if new_head else naming.auxiliary
+    remaining = {n: t for n, t in tensors.items() if not n.startswith(left_out)}
+    weights: Weights = {}
+    missing: list[str] = []
+    misshapen: list[str] = []
+    for module, slot in zip(naming.modules, places, strict=True):
+        if new_head and slot is places[-1]:
+            continue
+        for parameter, theirs in torch_names(slot):
+            name = f"{module}.{theirs}"
+            if name not in remaining:
+                missing.append(name)
+                continue
+            value = remaining.pop(name)
+            array = converted(slot, parameter, value)
+            if array is None:
+                wanted = shape_text(torch_shape(slot, parameter))
+                misshapen.append(f"{name} ({shape_text(value.shape)}, expected {wanted})")
+            else:
+                weights[f"{slot.path}/{parameter}"] = array
+    _raise_differences(network, naming, missing, list(remaining), misshapen)
+    return weights
+
+
+def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
+    """The naming of a network of so many layers that is nearest to the file's."""
+    modules = {name.rpartition(".")[0] for name in tensors}
+
+    def distance(naming: Naming) -> int:
+        own = {m for m in modules if not f"{m}.".startswith(naming.auxiliary)}
+        return len(own ^ set(naming.modules))
+
+    best = min((n for n in namings() if len(n.modules) == layers), key=distance, default=None)
+    if best is not None and distance(best) == 0:
+        return best
+    theirs = next((naming for naming in namings() if distance(naming) == 0), None)
+    if theirs is not None:
+        raise fail(
+            "WZ153",
+            f"the file holds the tensors of {theirs.source}, "
+            f"but network {network.name} has other layers",
+            "name the network that the file was saved from",
+        )
+    if best is None or distance(best) > layers // 2:
+        raise fail(
+            "WZ153",
+            f"the file's tensors bear names that are not known for network {network.name}: "
+            + _some(sorted(tensors)),
+            "known are wootzc's own, segment/path/parameter, and torchvision's and timm's "
+            "for the networks of the zoo (docs/models.md)",
+        )
+    return best
+
+
+def _raise_differences(
+    network: Network,
+    naming: Naming,
+    missing: list[str],
+    unexpected: list[str],
+    misshapen: list[str],
+) -> None:
+    """One error that lists everything, or nothing where all fits."""
+    file = f"the file, read as {naming.source},"
+    heads = all(name.startswith(f"{naming.modules[-1]}.") for name in misshapen)
+    problems = [
+        ("WZ154", f"{file} lacks tensors of network {network.name}", missing, None),
+        ("WZ155", f"{file} holds tensors that network {network.name} has no place for",
+         unexpected, None),
+        ("WZ156", f"{file} holds tensors of other shapes than network {network.name}", misshapen,
+         "only the classifier differs: for other classes its layer must be started anew"
+         if heads else None),
+    ]  # fmt: skip
+    diagnostics = [
+        Diagnostic(UNKNOWN, code, f"{message}: {_some(names)}", help)
+        for code, message, names, help in problems
+        if names
+    ]
+    if diagnostics:
+        raise WootzError(diagnostics)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (", ".join(names[:NAMED]) or "none") + more
