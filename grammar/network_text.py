@@ -21,7 +21,7 @@ from wootzc.ir.layers import (
     Pair,
     Pool,
 )  # fmt: skip
-from wootzc.ir.network import Module, Network
+from wootzc.ir.network import Module, Network, module_positions
 from wootzc.ir.shapes import shape_text
 
 INDENT = "  "
@@ -31,19 +31,37 @@ WIDTH = 100  # of the formatter, so that what is printed is formatted
 def print_network(network: Network) -> str:
     """Every module is written out under its own name; layers between modules stand bare.
 
-    Plain segments get their names from their order, so they must be called plain1, plain2, …
-    and have a module between any two of them, as in every network that was checked.
+    What a space says of a network (`keep`, `multiple of`) is no part of it. Plain segments get
+    their names from their order, so they must be called plain1, plain2, … and have a module
+    between any two of them, as in every network that was checked.
     """
     _check_plain_names(network)
+    _check_auxiliaries(network)
     lines = [f"network {network.name} {{", f"{INDENT}input({shape_text(network.input)})"]
-    for segment in network.segments:
+    for number, segment in enumerate(network.segments):
         if isinstance(segment, Module):
-            lines.append(f"{INDENT}module {segment.name} {{")
-            lines += _body(segment.body, 2)
-            lines.append(f"{INDENT}}}")
+            lines += _block(f"module {segment.name}", segment.body)
         else:
             lines += _body(segment.body, 1)
+        for head in network.auxiliaries:
+            if head.after == number:
+                lines += _block(f"auxiliary(weight = {float(head.weight)!r})", head.body)
     return "\n".join([*lines, "}", ""])
+
+
+def _block(head: str, body: Body) -> Iterator[str]:
+    yield f"{INDENT}{head} {{"
+    yield from _body(body, 2)
+    yield f"{INDENT}}}"
+
+
+def _check_auxiliaries(network: Network) -> None:
+    """They are called aux1, aux2, … in order, and each stands behind a module."""
+    found = [(head.name, head.after) for head in network.auxiliaries]
+    after = sorted(after for _, after in found)
+    in_order = [(f"aux{i}", position) for i, position in enumerate(after, 1)]
+    if found != in_order or not set(after) <= set(module_positions(network)):
+        raise ValueError(f"the language cannot say auxiliary heads {found}")
 
 
 def _check_plain_names(network: Network) -> None:
