@@ -210,6 +210,11 @@ LAYERS: dict[str, Network] = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def layers() -> dict[str, Network]:
+    return LAYERS
+
+
 @pytest.fixture(params=list(LAYERS.values()), ids=list(LAYERS))
 def any_layer(request: pytest.FixtureRequest) -> Network:
     network: Network = request.param

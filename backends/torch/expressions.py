@@ -1,0 +1,67 @@
+"""Python expressions laid out as `ruff format` does it, so that generated files are formatted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+WIDTH = 88  # ruff's default
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Items between brackets: a call, or a list where the head is "["."""
+
+    head: str  # up to and with the opening bracket: "nn.Conv2d("
+    items: tuple["Expression", ...]
+    tail: str = ")"  # may go on after the closing bracket: "].flatten(1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Names with an operator between each two."""
+
+    operator: str
+    names: tuple[str, ...]
+
+
+Expression: TypeAlias = str | Call | Sum
+
+
+def text_of(expression: Expression) -> str:
+    """On one line."""
+    match expression:
+        case str():
+            return expression
+        case Call(head=head, items=items, tail=tail):
+            return f"{head}{', '.join(map(text_of, items))}{tail}"
+        case Sum(operator=operator, names=names):
+            return f" {operator} ".join(names)
+
+
+def laid_out(before: str, expression: Expression, after: str = "") -> Iterator[str]:
+    """Lines of `before`, which holds the indent, the expression, and `after`."""
+    line = f"{before}{text_of(expression)}{after}"
+    indent = before[: len(before) - len(before.lstrip())]
+    if len(line) <= WIDTH or isinstance(expression, str):
+        yield line
+        return
+    inner = f"{indent}    "
+    match expression:
+        case Call(head=head, items=items, tail=tail):
+            yield f"{before}{head}"
+            together = f"{inner}{', '.join(map(text_of, items))}"
+            if len(together) <= WIDTH:
+                yield together
+            else:
+                for item in items:
+                    yield from laid_out(inner, item, ",")
+            yield f"{indent}{tail}{after}"
+        case Sum(operator=operator, names=names):
+            yield f"{before}("
+            together = f"{inner}{text_of(expression)}"
+            if len(together) <= WIDTH:
+                yield together
+            else:
+                yield f"{inner}{names[0]}"
+                yield from (f"{inner}{operator} {name}" for name in names[1:])
+            yield f"{indent}){after}"
