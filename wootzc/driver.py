@@ -1,6 +1,7 @@
 """From a `.wz` file to a plan: what the command line and library users call. No JAX here."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,15 @@ if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is 
     from wootzc.ir.plan import Plan
 
 
+STDIN = "-"  # as a path
+
+
 def read_source(path: str | os.PathLike[str]) -> str:
-    """The text of a source file. Raises `WootzError` where it can't be read."""
+    """The text of a source file, or of standard input for "-". Raises `WootzError`."""
     file = Path(path)
     try:
+        if os.fspath(path) == STDIN:
+            return sys.stdin.buffer.read().decode("utf-8")
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise fail(
@@ -84,14 +90,24 @@ def _front(
 
     if isinstance(source, str):
         analysis = analyze(source, overrides=dict(overrides or {}))
-    elif os.fspath(source).endswith(".wzir"):
-        if overrides or space:
-            raise fail(
-                "WZ137",
-                f"{source} is a compiled plan: settings and spaces can't be chosen any more",
-                "give the .wz file it was made from",
-            )
-        return parse_plan(read_source(source))
     else:
-        analysis = analyze_file(source, overrides)
+        text = read_source(source)
+        if _is_plan(text, os.fspath(source)):
+            if overrides or space:
+                raise fail(
+                    "WZ137",
+                    f"{source} is a compiled plan: settings and spaces can't be chosen any more",
+                    "give the .wz file it was made from",
+                )
+            return parse_plan(text)
+        analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
     return Plan(space=choose_space(analysis, space))
+
+
+def _is_plan(text: str, path: str) -> bool:
+    """Whether a source is a compiled plan: by its name, or by its first word on standard input."""
+    if path != STDIN:
+        return path.endswith(".wzir")
+    code = (line.strip() for line in text.splitlines())
+    first = next((line for line in code if line and not line.startswith("//")), "")
+    return first.startswith(("plan(", "plan {"))

@@ -47,10 +47,16 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def run(plan: Plan, passes: tuple[Pass, ...] = PASSES, observe: Observer | None = None) -> Plan:
-    """The plan after these passes, verified after each.
+def run(
+    plan: Plan,
+    passes: tuple[Pass, ...] = PASSES,
+    observe: Observer | None = None,
+    *,
+    verify_each: bool = True,
+) -> Plan:
+    """The plan after these passes, verified after each unless `verify_each` is off.
 
     `observe(pass, plan, seconds)` sees every result. Raises `WootzError` for what the user can
     mend, `VerifyError` for what a pass did wrong.
     """
-    return run_passes(plan, passes, observe)
+    return run_passes(plan, passes, observe, verify_each=verify_each)

@@ -35,7 +35,13 @@ ITEM = re.compile(r"\s*([\w-]+)\s*(?:\{([^{}]*)\})?\s*")
 OPTION = re.compile(r"([\w-]+)\s*=\s*([^\s,]+)")
 
 
-def run_passes(plan: Plan, passes: Iterable[Pass], observe: Observer | None = None) -> Plan:
+def run_passes(
+    plan: Plan,
+    passes: Iterable[Pass],
+    observe: Observer | None = None,
+    *,
+    verify_each: bool = True,
+) -> Plan:
     """See `wootzc.ir.passes.run`."""
     try:
         verify(plan)
@@ -45,7 +51,8 @@ def run_passes(plan: Plan, passes: Iterable[Pass], observe: Observer | None = No
         began = time.perf_counter()
         result = apply(plan)
         seconds = time.perf_counter() - began
-        verify(result, after=apply.name, since=plan)
+        if verify_each:
+            verify(result, after=apply.name, since=plan)
         plan = result
         if observe:
             observe(apply, plan, seconds)

@@ -182,11 +182,17 @@ def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool)
     metavar="PIPELINE",
     help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
 )
-@click.option(
-    "--print-ir-before-all", "before", is_flag=True, help="Print the IR before each pass."
-)
-@click.option("--print-ir-after-all", "after", is_flag=True, help="Print the IR after each pass.")
+@click.option("--print-ir-before", multiple=True, metavar="PASS", help="Print the IR before PASS.")
+@click.option("--print-ir-after", multiple=True, metavar="PASS", help="Print the IR after PASS.")
+@click.option("--print-ir-before-all", is_flag=True, help="Print the IR before each pass.")
+@click.option("--print-ir-after-all", is_flag=True, help="Print the IR after each pass.")
 @click.option("--time-passes", is_flag=True, help="Seconds of each pass, to standard error.")
+@click.option(
+    "--verify-each/--no-verify-each",
+    default=True,
+    show_default=True,
+    help="Check that the plan is sound after each pass.",
+)
 @click.option(
     "--list",
     is_flag=True,
@@ -199,18 +205,22 @@ def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool)
 def opt(
     file: Path,
     pipeline: str | None,
-    before: bool,
-    after: bool,
+    print_ir_before: tuple[str, ...],
+    print_ir_after: tuple[str, ...],
+    print_ir_before_all: bool,
+    print_ir_after_all: bool,
     time_passes: bool,
+    verify_each: bool,
     space: str | None,
     seed: int | None,
     settings: dict[str, str],
 ) -> None:
-    """Run any list of passes on a .wz or .wzir file and print the IR.
+    """Run any list of passes on a .wz or .wzir file and print the IR. FILE may be - .
 
     \b
       wootzc opt samples/digits.wz -p expand-space,estimate-cost
       wootzc opt samples/digits.wz --time-passes > plan.wzir
+      wootzc opt samples/digits.wz -p expand-space | wootzc opt - -p estimate-cost
     """
     from wootzc import driver
     from wootzc.ir.passes import PASSES, Pass, parse_pipeline, run
@@ -218,18 +228,24 @@ def opt(
     from wootzc.ir.text import print_plan
 
     passes = PASSES if pipeline is None else parse_pipeline(pipeline)
+    names = [one.name for one in passes]
+    for wanted in (*print_ir_before, *print_ir_after):
+        if wanted not in names:
+            raise click.UsageError(f"no pass `{wanted}` is run; these are: {', '.join(names)}")
+    before = names if print_ir_before_all else print_ir_before
+    after = names if print_ir_after_all else print_ir_after
     timings: list[tuple[str, float]] = []
 
     def observe(done: Pass, result: Plan, seconds: float) -> None:
         timings.append((done.name, seconds))
-        if after:
+        if done.name in after:
             click.echo(f"// after {done.name}\n{print_plan(result)}")
 
     current = driver.compile(file, (), overrides=overrides(settings, seed), space=space)
     for one in passes:
-        if before:
+        if one.name in before:
             click.echo(f"// before {one.name}\n{print_plan(current)}")
-        current = run(current, (one,), observe=observe)
+        current = run(current, (one,), observe=observe, verify_each=verify_each)
     if not (before or after):
         click.echo(print_plan(current), nl=False)
     if time_passes:
