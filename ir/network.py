@@ -72,6 +72,12 @@ def segment_shapes(network: Network) -> list[Shape]:
     return shapes
 
 
+def head_shapes(network: Network) -> list[Shape]:
+    """The shape that enters every auxiliary head."""
+    shapes = segment_shapes(network)
+    return [shapes[head.after + 1] for head in network.auxiliaries]
+
+
 def module_positions(network: Network) -> list[int]:
     """Where in `segments` the modules are: position of module 0, of module 1, …"""
     return [i for i, s in enumerate(network.segments) if isinstance(s, Module)]

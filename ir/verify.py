@@ -1,5 +1,6 @@
 """What must hold of a plan between passes. A violation is a bug in a pass, not a user's mistake."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.cost import network_cost
-from wootzc.ir.network import segment_shapes
+from wootzc.ir.network import Network, head_shapes, segment_shapes
 from wootzc.ir.plan import Grammar, Plan, Windows
 from wootzc.ir.prune import prune_network
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.shapes import ShapeError
+from wootzc.ir.shapes import ShapeError, shape_after_body, shape_text
 from wootzc.ir.space import CostLimit, Listed, Ordered, Sample, Tie
 
 
@@ -51,10 +52,7 @@ def _space(plan: Plan) -> Iterator[str]:
         yield "choices and criteria must be given once per module"
     if any(not 0 <= rate < len(space.rates) for choice in space.choices for rate in choice):
         yield "a choice is no position in the rates"
-    try:
-        segment_shapes(space.network)
-    except ShapeError as error:
-        yield f"a layer of the network does not fit: {error}"
+    yield from _network(space.network)
     match space.selection:
         case Listed(rows=rows):
             if rows.values.ndim != 2 or rows.values.shape[1] != modules:
@@ -68,6 +66,33 @@ def _space(plan: Plan) -> Iterator[str]:
             range(modules)
         ):
             yield f"{constraint} speaks of modules that do not exist"
+
+
+def _network(network: Network) -> Iterator[str]:
+    try:
+        leaving = segment_shapes(network)[-1]
+    except ShapeError as error:
+        yield f"a layer of the network does not fit: {error}"
+        return
+    names = [part.name for part in (*network.segments, *network.auxiliaries)]
+    if len(set(names)) != len(names):
+        yield "two segments or auxiliary heads of the network have one name"
+    if any(not 0 <= head.after < len(network.segments) for head in network.auxiliaries):
+        yield "an auxiliary head reads a segment that does not exist"
+        return
+    for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True):
+        if not 0 <= head.weight < math.inf:
+            yield f"the auxiliary head {head.name} weighs {head.weight}"
+        try:
+            after = shape_after_body(head.body, shape)
+        except ShapeError as error:
+            yield f"a layer of the auxiliary head {head.name} does not fit: {error}"
+            continue
+        if len(after) != 1 or after != leaving:
+            yield (
+                f"the auxiliary head {head.name} ends in {shape_text(after)}, "
+                f"the network in {shape_text(leaving)}"
+            )
 
 
 def _candidates(plan: Plan) -> Iterator[str]:

@@ -99,19 +99,21 @@ def all_devices() -> Devices:
     return Devices(jax.local_device_count())
 
 
-def choose_strategy(devices: Devices, recipe: Recipe, platform: str | None = None) -> Strategy:
+def choose_strategy(
+    devices: Devices, recipe: Recipe, platform: str | None = None, *, heads: bool = False
+) -> Strategy:
     """How to run many steps. Measured in docs/decisions/002-no-scan-on-cpu.md.
 
     scan: chunks of steps in one compiled loop; on a CPU convolutions in loops lose their threads.
     segments: one compiled function per module variant, which candidates share.
     loop: one compiled step of the whole network, called again and again: for long runs, for several
-    devices, and where gradients are clipped by the norm of all of them.
+    devices, where gradients are clipped by the norm of all of them, and with auxiliary heads.
     """
     if (platform or jax.default_backend()) != "cpu":
         return "scan"
-    if devices.count > 1 or recipe.clip is not None or recipe.steps > SEGMENTED_STEPS:
+    if devices.count > 1 or recipe.clip is not None or heads:
         return "loop"
-    return "segments"
+    return "loop" if recipe.steps > SEGMENTED_STEPS else "segments"
 
 
 def chunk_size(distances: Sequence[int]) -> int:

@@ -14,6 +14,7 @@ from wootzc.backends.flax.model import Structure
 from wootzc.backends.flax.parallel import Devices, Function, Strategy, chunk_size
 from wootzc.backends.flax.segments import compiled_prepare, evaluate_segments, segmented_step
 from wootzc.backends.flax.step import (
+    Head,
     Images,
     Loss,
     State,
@@ -48,20 +49,23 @@ def runner(
     devices: Devices,
     strategy: Strategy,
     guide: Guide | None = None,
+    heads: tuple[Head, ...] = (),
 ) -> Run:
     """A function that takes one step per batch and waits for the device only at its end."""
     taught = guide.structures if guide else None
     values = guide.values if guide else ()
     match strategy:
         case "segments":
+            if heads:
+                raise ValueError("segments cannot train auxiliary heads")
             step = _segments(structures, recipe, augment, devices, guide)
             return partial(_one_by_one, step, devices)
         case "loop":
-            compiled = _compiled(structures, recipe, augment, devices, taught)
+            compiled = _compiled(structures, recipe, augment, devices, taught, heads)
             return partial(_one_by_one, partial(_call, compiled, values), devices)
         case "scan":
-            one = _compiled(structures, recipe, augment, devices, taught)
-            many = _compiled(structures, recipe, augment, devices, taught, scan=True)
+            one = _compiled(structures, recipe, augment, devices, taught, heads)
+            many = _compiled(structures, recipe, augment, devices, taught, heads, scan=True)
             stops = (0, *looks(recipe.steps, recipe.every))
             size = chunk_size([after - before for before, after in pairwise(stops)])
             return partial(
@@ -126,10 +130,11 @@ def _compiled(
     augment: Augment,
     devices: Devices,
     taught: tuple[Structure, ...] | None,
+    heads: tuple[Head, ...],
     scan: bool = False,
 ) -> Function:
     """(state, teacher's values, batch) → (state, loss); with `scan`, of a chunk of batches."""
-    learn = network_step(structures, recipe, devices.axis_name)
+    learn = network_step(structures, recipe, devices.axis_name, heads)
 
     def step(state: State, values: Trees, batch: Images) -> tuple[State, Loss]:
         ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)

@@ -1,4 +1,4 @@
-"""The same step as `step.network_step`, compiled segment by segment.
+"""The same step as `step.network_step`, compiled segment by segment. It knows no auxiliary heads.
 
 `jax.vjp` may leave one compiled function and enter another: its closure is a pytree. So forward and
 backward are compiled once per distinct segment, and a candidate made of known module variants

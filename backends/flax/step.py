@@ -24,7 +24,7 @@ Loss: TypeAlias = jax.Array  # scalar, float32
 
 
 class State(NamedTuple):
-    """Everything a step moves."""
+    """Everything a step moves. Auxiliary heads come behind the segments."""
 
     params: Trees  # kernels, biases, scales
     stats: Trees  # running means and variances of norms
@@ -44,6 +44,14 @@ def initial_state(parts: tuple[Weights, ...], recipe: Recipe, seed: int) -> Stat
 def merged(state: State) -> Trees:
     """Parameters and statistics of each segment together: what `Structure.evaluate` takes."""
     return tuple({**p, **s} for p, s in zip(state.params, state.stats, strict=True))
+
+
+class Head(NamedTuple):
+    """An auxiliary head: a second classifier, on what leaves segment number `after`."""
+
+    structure: Structure
+    after: int
+    weight: float  # of its loss beside the network's
 
 
 class Images(NamedTuple):
@@ -141,6 +149,20 @@ def forward(
     moving: tuple[bool, ...],  # per segment: trained, or frozen in evaluation mode
 ) -> tuple[jax.Array, Trees]:
     """What leaves the segments in training mode, and their new running statistics."""
+    outputs, moved = forward_all(structures, params, stats, x, keys, moving)
+    return outputs[-1], moved
+
+
+def forward_all(
+    structures: tuple[Structure, ...],
+    params: Trees,
+    stats: Trees,
+    x: jax.Array,
+    keys: jax.Array,
+    moving: tuple[bool, ...],
+) -> tuple[list[jax.Array], Trees]:
+    """As `forward`, but with what leaves every segment."""
+    outputs: list[jax.Array] = []
     moved: list[Values] = []
     for number, (structure, p, s) in enumerate(zip(structures, params, stats, strict=True)):
         if moving[number]:
@@ -149,18 +171,35 @@ def forward(
         else:
             x = structure.evaluate({**p, **s}, x)
             moved.append(s)
-    return x, tuple(moved)
+        outputs.append(x)
+    return outputs, tuple(moved)
 
 
 def network_step(
-    structures: tuple[Structure, ...], recipe: Recipe, axis_name: str | None = None
+    structures: tuple[Structure, ...],
+    recipe: Recipe,
+    axis_name: str | None = None,
+    heads: tuple[Head, ...] = (),
 ) -> Callable[[State, Prepared], tuple[State, Loss]]:
-    """A step of a whole network against labels (and a teacher's logits)."""
-    moving = (True,) * len(structures)
+    """A step of a whole network against labels (and a teacher's logits).
+
+    `heads` learn the same labels; what they add to the loss reaches the segments before them.
+    """
+    count = len(structures)
+    moving = (True,) * count
 
     def loss(params: Trees, stats: Trees, batch: Prepared) -> tuple[Loss, Trees]:
-        logits, moved = forward(structures, params, stats, batch.images, batch.keys, moving)
-        return classification_loss(logits, batch, recipe), moved
+        outputs, moved = forward_all(
+            structures, params[:count], stats[:count], batch.images, batch.keys, moving
+        )
+        total = classification_loss(outputs[-1], batch, recipe)
+        labelled = batch._replace(soft=None)
+        for number, head in enumerate(heads, count):
+            own = {**params[number], **stats[number]}
+            logits, new = head.structure.train(own, outputs[head.after], fold(batch.keys, number))
+            total += head.weight * classification_loss(logits, labelled, recipe)
+            moved = (*moved, new)
+        return total, moved
 
     def step(state: State, batch: Prepared) -> tuple[State, Loss]:
         return learn(state, partial(loss, batch=batch), recipe, axis_name)

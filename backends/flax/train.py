@@ -12,13 +12,13 @@ import numpy as np
 from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
 from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
-from wootzc.backends.flax.model import structures
+from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy, training_devices
 from wootzc.backends.flax.runners import Guide, runner
-from wootzc.backends.flax.step import initial_state, merged
-from wootzc.backends.flax.weights import check_fits, join, split
+from wootzc.backends.flax.step import Head, initial_state, merged
+from wootzc.backends.flax.weights import check_fits, initial_heads, join, split
 from wootzc.backends.parameters import Weights
-from wootzc.ir.network import Network
+from wootzc.ir.network import Network, head_shapes
 from wootzc.ir.recipe import Augment, Recipe
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def train(
 
     Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
     better accuracy, at a loss that is no number, or at the recipe's end. `teacher`: whose outputs
-    to distil from, if the recipe says so.
+    to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
+    they count in the loss alone.
     """
     check_fits(network, weights)
     started = time.perf_counter()
@@ -88,11 +89,13 @@ def train(
         recipe,
         augment,
         devices,
-        strategy or choose_strategy(devices, recipe),
+        strategy or choose_strategy(devices, recipe, heads=bool(network.auxiliaries)),
         _guide(recipe, teacher, devices),
+        _heads(network, devices.axis_name),
     )
     evaluated = structures(network)
-    state = devices.replicate(initial_state(split(network, weights), recipe, seed))
+    parts = split(network, weights) + initial_heads(network, seed)
+    state = devices.replicate(initial_state(parts, recipe, seed))
     batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed)
     history: list[Look] = []
     best: tuple[Look, Weights] | None = None
@@ -105,10 +108,11 @@ def train(
         if loss is not None and not math.isfinite(loss):
             reason = "diverged"
             break
-        accuracy = accuracy_of(evaluated, merged(state), dataset.validation, devices)
+        values = merged(state)[: len(evaluated)]
+        accuracy = accuracy_of(evaluated, values, dataset.validation, devices)
         history.append(Look(step=step, loss=loss, accuracy=accuracy))
         if best is None or accuracy >= best[0].accuracy:
-            best = history[-1], join(network, devices.first(merged(state)))
+            best = history[-1], join(network, devices.first(values))
         if progress:
             progress(Progress(step=step, steps=recipe.steps, loss=loss, accuracy=accuracy))
         if target is not None and accuracy >= target:
@@ -126,6 +130,13 @@ def train(
         reason=reason,
         history=tuple(history),
         seconds=time.perf_counter() - started,
+    )
+
+
+def _heads(network: Network, axis_name: str | None) -> tuple[Head, ...]:
+    return tuple(
+        Head(structure(head.body, shape, axis_name), head.after, head.weight)
+        for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
     )
 
 

@@ -15,12 +15,13 @@ from safetensors.numpy import save_file
 
 from wootzc.backends.parameters import Weights, network_parameters, parameters, segment_weights
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
-from wootzc.ir.network import Network
+from wootzc.ir.network import Network, head_shapes
 from wootzc.ir.shapes import Shape, shape_text
 
 __all__ = [
     "Weights",
     "check_fits",
+    "initial_heads",
     "initial_weights",
     "join",
     "parameters",
@@ -41,6 +42,15 @@ def initial_weights(network: Network, seed: int) -> Weights:
     return {
         name: _initial(name, shape, seed) for name, shape in network_parameters(network).items()
     }
+
+
+def initial_heads(network: Network, seed: int) -> tuple[Weights, ...]:
+    """Fresh weights of the auxiliary heads, each named path/parameter."""
+    return tuple(
+        {name: _initial(f"{head.name}/{name}", size, seed) for name, size in own.items()}
+        for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
+        for own in [parameters(head.body, shape)]
+    )
 
 
 def _initial(name: str, shape: Shape, seed: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from wootzc.backends.flax.train import BlockJob, evaluate, predict, train, train
 from wootzc.backends.flax.weights import initial_weights, save
 from wootzc.backends.slicing import prune_weights
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, Dropout, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain
+from wootzc.ir.network import Auxiliary, Module, Network, Plain
 from wootzc.ir.recipe import Augment, Optimizer, Recipe
 
 
@@ -43,6 +43,14 @@ network = Network(
         Plain(name="plain1", body=(Conv(width=4), Norm())),
         Module(name="m1", body=(residual, Norm(), Activation())),
         Plain(name="plain2", body=(GlobalPool(), Dropout(rate=0.2), Dense(width=3))),
+    ),
+    auxiliaries=(
+        Auxiliary(
+            name="aux1",
+            after=1,
+            weight=0.3,
+            body=(Conv(width=3), Norm(), GlobalPool(), Dropout(rate=0.2), Dense(width=3)),
+        ),
     ),
 )
 dataset = Dataset(

@@ -9,6 +9,8 @@ import pytest
 
 from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
+from wootzc.ir.layers import Dense, GlobalPool
+from wootzc.ir.network import Auxiliary
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
 from wootzc.ir.space import Constraint, CostLimit, Listed, Objective, Ordered, Sample, Space, Tie
@@ -74,6 +76,17 @@ def more_blocks(*new: Block) -> Damage:
     return lambda plan: replace(plan, blocks=(*(plan.blocks or ()), *new))
 
 
+def heads(*auxiliaries: Auxiliary) -> Damage:
+    def damage(plan: Plan) -> Plan:
+        network = replace(plan.space.network, auxiliaries=auxiliaries)
+        return replace(plan, space=replace(plan.space, network=network))
+
+    return damage
+
+
+HEAD = Auxiliary(name="aux1", after=1, weight=0.3, body=(GlobalPool(), Dense(width=3)))
+
+
 def training(*order: int) -> Damage:
     return lambda plan: replace(plan, training_order=order)
 
@@ -97,6 +110,12 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "choices": ("once per module", space(choices=())),
     "choice": ("no position in the rates", space(choices=((9,),) * 5)),
     "shape": ("layer of the network does not fit", shapeless),
+    "head nowhere": ("a segment that does not exist", heads(replace(HEAD, after=7))),
+    "head wide": ("ends in 4, the network in 3", heads(replace(HEAD, body=(GlobalPool(),)))),
+    "head image": ("ends in 4x4x4", heads(replace(HEAD, body=()))),
+    "head misfit": ("head aux1 does not fit", heads(replace(HEAD, body=(Dense(width=3),)))),
+    "head weight": ("weighs -1", heads(replace(HEAD, weight=-1.0))),
+    "head twice": ("have one name", heads(HEAD, HEAD)),
     "list": ("one rate for each module", space(selection=Listed(rows=Array(np.zeros((1, 4)))))),
     "sample": ("at least one", space(selection=Sample(count=0))),
     "module": ("do not exist", limited(Tie(modules=(0, 7)))),
@@ -141,6 +160,10 @@ def test_damage_is_noticed(plan: Plan, kind: str) -> None:
         verify(damage(plan), after="some-pass", since=plan)
     assert message in str(caught.value)
     assert "after the pass `some-pass`" in str(caught.value)
+
+
+def test_a_sound_head_is_accepted(plan: Plan) -> None:
+    verify(heads(HEAD, replace(HEAD, name="aux2", after=0))(plan))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
