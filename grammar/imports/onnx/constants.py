@@ -1,0 +1,66 @@
+"""Operators whose inputs are all known: run now, by the reference implementations of `onnx`."""
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wootzc.grammar.imports.onnx.source import Array, Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+MOST = 1 << 26  # numbers that one operator may make out of few
+
+FOLDABLE = frozenset(
+    """Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape Div Equal Exp Expand
+    Flatten Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Min Mod Mul
+    Neg Not Or Pow Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Reshape Round Shape Sign Size Slice Split Sqrt Squeeze Sub Sum Transpose
+    Unsqueeze Where""".split()
+)
+
+
+def fold(operator: Operator, values: dict[str, Array]) -> dict[str, Array]:
+    """Its outputs by name. `values`: its inputs by name."""
+    if operator.kind not in FOLDABLE:
+        raise operator.refused("wootzc does not compute it before the network runs")
+    _check_size(operator, [values[name] for name in operator.inputs if name])
+    outputs = _run(operator.proto, operator.opset, values)
+    return {
+        name: np.asarray(value)
+        for name, value in zip(operator.outputs, outputs, strict=False)
+        if name
+    }
+
+
+def _check_size(operator: Operator, inputs: list[Array]) -> None:
+    """A damaged file may ask for more memory than there is."""
+    match operator.kind:
+        case "ConstantOfShape":
+            size = prod(map(int, inputs[0].ravel()))
+        case "Expand":
+            size = prod(np.broadcast_shapes(inputs[0].shape, tuple(map(int, inputs[1].ravel()))))
+        case "Range":
+            start, limit, delta = (float(i.ravel()[0]) for i in inputs)
+            size = int((limit - start) / delta)
+        case _:
+            return
+    if size > MOST:
+        raise operator.refused(f"it makes {size} numbers")
+
+
+def _run(node: "NodeProto", opset: int, values: dict[str, Array]) -> list[Any]:
+    from onnx import TypeProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    def untyped(name: str) -> Any:
+        return helper.make_value_info(name, TypeProto())
+
+    names = dict.fromkeys(filter(None, node.input))
+    graph = helper.make_graph(
+        [node], "constant", [untyped(n) for n in names], [untyped(n) for n in node.output if n]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    outputs = ReferenceEvaluator(model).run(None, {name: values[name] for name in names})
+    return list(outputs)

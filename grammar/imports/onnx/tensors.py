@@ -1,0 +1,126 @@
+"""What flows between the operators of an ONNX graph, as far as it is known before any of them runs.
+
+Our layers keep images as height x width x channels. An ONNX tensor has axes of its own, which
+reshapes and transpositions move about without a number changing. So a tensor says for each of its
+ONNX axes which of ours run along it, in letters: an image is ("N", "C", "H", "W"), and after
+flattening ("N", "CHW"). An axis of size 1 has no letter (the batch's excepted): what only adds or
+drops such axes changes nothing here, and ("N", "C", "", "") is ("N", "C") to every layer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from wootzc.ir.graph import Refused
+from wootzc.ir.layers import Pair
+from wootzc.ir.shapes import Shape
+
+Layout: TypeAlias = tuple[str, ...]
+Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+Curve: TypeAlias = NDArray[Any]  # a function's values on `curves.GRID`
+
+NO_PADS: Pads = ((0, 0), (0, 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    node: str | None  # the draft that makes it; None where no layer of ours does
+    image: Shape  # (height, width, channels), flattened or not
+    layout: Layout
+    batch: int = 1
+    flat: bool = False  # ours is a vector already, channels fastest
+    refusal: Refused | None = None  # why it may not be used by a layer: no node, padding, softmax
+    pads: Pads = NO_PADS  # zeros around it that no layer has added yet
+    softmax: bool = False  # a softmax that is left out: only the network's end may read it
+    positive: bool = False  # no number in it is below zero
+    lines: Mapping[str, "Line"] = field(default_factory=dict)  # by the base's node, oldest first
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The sizes of its axes in ONNX."""
+        return tuple(prod(self.size(letter) for letter in letters) for letters in self.layout)
+
+    @property
+    def features(self) -> int:
+        """The size of the last axis of ours."""
+        return prod(self.image) if self.flat else self.image[2]
+
+    def size(self, letter: str) -> int:
+        height, width, channels = self.image
+        sizes = {
+            "N": self.batch,
+            "C": channels,
+            "H": height + sum(self.pads[0]),
+            "W": width + sum(self.pads[1]),
+        }
+        return sizes[letter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A tensor as a function, number by number, of an earlier one."""
+
+    base: Tensor
+    curve: Curve
+
+
+def inner(tensor: Tensor) -> Tensor:
+    """The tensor without the zeros around it, for layers that keep or add them."""
+    return tensor if tensor.pads == NO_PADS else replace(tensor, pads=NO_PADS, refusal=None)
+
+
+def letters(axes: str, image: Shape) -> Layout:
+    """A layout of one axis a letter: ("N", "C", "H", "W") without the letters of size 1."""
+    sizes = dict(zip("HWC", image, strict=True))
+    return tuple(a if sizes.get(a, 2) > 1 else "" for a in axes)
+
+
+def reshaped(tensor: Tensor, dims: Sequence[int]) -> Tensor:
+    """The same numbers in the same order with other axes. Raises `ValueError` with the reason.
+
+    Before: ("N", "C", "H", "W") of 1x8x4x4, to 1x128
+    After:  ("N", "CHW")
+    """
+    if tensor.layout[:1] != ("N",) or tuple(dims[:1]) != (tensor.batch,):
+        raise ValueError("it moves the axis of the batch")
+    rest = list("".join(tensor.layout[1:]))
+    layout = ["N"]
+    for size in dims[1:]:
+        taken = ""
+        while rest and prod(map(tensor.size, taken)) < size:
+            taken += rest.pop(0)
+        if prod(map(tensor.size, taken)) != size:
+            raise ValueError("it splits an axis, as a channel shuffle or attention does")
+        layout.append(taken)
+    if rest:
+        raise ValueError("it leaves numbers out")
+    return replace(tensor, layout=tuple(layout))
+
+
+def target_dims(tensor: Tensor, target: Sequence[int], *, zero_copies: bool) -> list[int]:
+    """What the sizes in a Reshape stand for: 0 is the input's, -1 whatever is left."""
+    old = tensor.dims
+    dims = [old[i] if size == 0 and zero_copies else size for i, size in enumerate(target)]
+    if -1 in dims:
+        at = dims.index(-1)
+        dims[at] = 1
+        dims[at] = prod(old) // prod(dims)
+    return dims
+
+
+def transposed(tensor: Tensor, order: Sequence[int]) -> Tensor:
+    if sorted(order) != list(range(len(tensor.layout))):
+        raise ValueError("its axes are not those of its input")
+    return replace(tensor, layout=tuple(tensor.layout[axis] for axis in order))
+
+
+def in_our_order(values: NDArray[Any], letters: str, image: Shape) -> NDArray[Any]:
+    """Values along axis 0 in ONNX's order of flattening, "CHW" say, put into ours, "HWC"."""
+    sizes = dict(zip("HWC", image, strict=True))
+    apart = values.reshape(*(sizes[letter] for letter in letters), *values.shape[1:])
+    order = [letters.index(letter) for letter in "HWC" if letter in letters]
+    rest = range(len(letters), apart.ndim)
+    return apart.transpose(*order, *rest).reshape(values.shape)

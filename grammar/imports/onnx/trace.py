@@ -1,0 +1,182 @@
+"""An ONNX graph, operator by operator: what is known becomes constants, the rest drafts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
+from wootzc.grammar.imports.onnx.constants import fold
+from wootzc.grammar.imports.onnx.context import Context, Draft
+from wootzc.grammar.imports.onnx.source import Operator, Source
+from wootzc.grammar.imports.onnx.tensors import Tensor, letters
+from wootzc.ir.graph import INPUT, Refused
+from wootzc.ir.shapes import Shape, shape_text
+
+Handler: TypeAlias = Callable[[Operator, Context], Tensor]
+
+HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(curves.UNARY, elementwise.unary),
+    **dict.fromkeys(curves.BINARY, elementwise.binary),
+    "AveragePool": windows.average_pool,
+    "BatchNormalization": features.batch_norm,
+    "Cast": shapes.cast,
+    "CastLike": shapes.cast,
+    "Concat": joins.concat,
+    "Conv": windows.conv,
+    "Dropout": shapes.dropout,
+    "Expand": shapes.expand,
+    "Flatten": shapes.flatten,
+    "Gather": shapes.gather,
+    "Gemm": features.gemm,
+    "GlobalAveragePool": features.global_pool,
+    "GlobalMaxPool": features.global_pool,
+    "Identity": shapes.identity,
+    "LRN": features.local_norm,
+    "LogSoftmax": features.softmax,
+    "MatMul": features.matmul,
+    "MaxPool": windows.max_pool,
+    "Pad": shapes.pad,
+    "ReduceMax": features.reduce,
+    "ReduceMean": features.reduce,
+    "Reshape": shapes.reshape,
+    "Slice": shapes.slice_,
+    "Softmax": features.softmax,
+    "Squeeze": shapes.squeeze,
+    "Sum": joins.sum_of_many,
+    "Transpose": shapes.transpose,
+    "Unsqueeze": shapes.unsqueeze,
+}
+
+_ENLARGES = "wootzc has no layer that enlarges images", "it prunes classifiers"
+_NORM = "the norm that wootzc has is batch norm", "train the network with batch norm instead"
+_SEQUENCE = (
+    "wootzc reads networks without loops or conditions",
+    ("exporting for one fixed input size often removes them"),
+)
+_QUANTISED = "it is quantised", "export the network before it is quantised"
+_SCORES = "what it makes is no score for each class", "export the network without it"
+WHY: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("Resize", "Upsample", "ConvTranspose", "DepthToSpace"), _ENLARGES),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization"),
+        _NORM,
+    ),
+    **dict.fromkeys(("If", "Loop", "Scan", "LSTM", "GRU", "RNN"), _SEQUENCE),
+    **dict.fromkeys(
+        ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"),
+        _QUANTISED,
+    ),
+    **dict.fromkeys(("ArgMax", "TopK", "NonMaxSuppression"), _SCORES),
+    "Split": (
+        "it takes channels apart, and wootzc's layers read all of them",
+        "a convolution for each part says the same",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    input: Shape
+    drafts: dict[str, Draft]  # in an order in which they can run
+    output: str
+    notes: Sequence[str]
+
+
+def trace(source: Source, input: Shape | None) -> Traced:
+    layout = _input_layout(source)
+    shape, batch = _input_shape(source, layout, input)
+    entering = Tensor(node=INPUT, image=shape, layout=letters(layout, shape), batch=batch)
+    context = Context(
+        constants=dict(source.constants), tensors={source.input: entering}, input=shape
+    )
+    for operator in source.operators:
+        try:
+            _step(operator, context)
+        except Refused:
+            raise
+        # Attributes and shapes of a file can be at odds in more ways than can be listed.
+        except Exception as error:
+            raise operator.refused(f"it does not fit what enters: {error}") from error
+    output = _output(source, context)
+    return Traced(input=shape, drafts=context.drafts, output=output, notes=context.notes)
+
+
+def _step(operator: Operator, context: Context) -> None:
+    inputs = [name for name in operator.inputs if name]
+    if operator.kind in ("Shape", "Size") and inputs[0] in context.tensors:
+        dims = context.tensors[inputs[0]].dims
+        given = operator.attributes
+        part = dims[given.get("start", 0) : given.get("end", len(dims))]
+        value = part if operator.kind == "Shape" else np.prod(dims)
+        context.constants[operator.outputs[0]] = np.array(value, dtype=np.int64)
+    elif all(name in context.constants for name in inputs):
+        known = {name: context.constants[name] for name in inputs}
+        context.constants |= fold(operator, known)
+    elif handler := HANDLERS.get(operator.kind):
+        context.tensors[operator.outputs[0]] = handler(operator, context)
+    else:
+        why, help = WHY.get(operator.kind, ("wootzc has no layer for it", None))
+        raise operator.refused(why, help)
+
+
+def _input_layout(source: Source) -> str:
+    """NHWC where all that reads the input first transposes it, as tf2onnx writes it; else NCHW."""
+    names, through = {source.input}, {"Identity", "Cast", *curves.BINARY}
+    orders = set()
+    for operator in source.operators:
+        if not names & set(operator.inputs):
+            continue
+        if operator.kind in through:
+            names |= set(operator.outputs)
+        else:
+            order = operator.attributes.get("perm", ()) if operator.kind == "Transpose" else ()
+            orders.add(tuple(order))
+    return "NHWC" if orders == {(0, 3, 1, 2)} else "NCHW"
+
+
+def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shape, int]:
+    """(height, width, channels), and the batch: 1 where it is open."""
+    if len(source.sizes) != 4:
+        raise Refused(
+            f'the input "{source.input}" has {len(source.sizes)} axes; '
+            "wootzc takes images: batch, channels, height and width"
+        )
+    sizes = dict(zip(layout, source.sizes, strict=True))
+    said = [sizes[axis] for axis in "HWC"]
+    example = "x".join(str(size or usual) for size, usual in zip(said, (224, 224, 3), strict=True))
+    if given is None:
+        if None in said:
+            raise Refused(
+                f'the file leaves the size of its input "{source.input}" open',
+                f"write `input({example})` in braces behind the file's name",
+            )
+        given = tuple(size or 0 for size in said)
+    if len(given) != 3 or any(s not in (None, g) for s, g in zip(said, given, strict=False)):
+        raise Refused(
+            f'input({shape_text(given)}) does not fit the input "{source.input}" of the file, '
+            f"{'x'.join(str(size or 'any') for size in said)}",
+            f"write `input({example})`, or leave it out",
+        )
+    return given, sizes["N"] or 1
+
+
+def _output(source: Source, context: Context) -> str:
+    tensor = context.tensors.get(source.output)
+    if tensor is None:
+        raise Refused(f'the output "{source.output}" does not depend on the input')
+    if tensor.softmax:
+        context.notes.append("the softmax at the end is left out: training adds it to the loss")
+    elif tensor.refusal:
+        raise tensor.refusal
+    assert tensor.node is not None
+    if tensor.image[:2] != (1, 1) or tensor.layout[:1] != ("N",):
+        sizes = "x".join(map(str, tensor.dims))
+        raise Refused(
+            f'the output "{source.output}" is {sizes}, not one score for each class',
+            "wootzc prunes classifiers",
+        )
+    if tensor.node == INPUT:
+        raise Refused("the network has no layers")
+    return tensor.node

@@ -1,0 +1,145 @@
+"""Convolutions and pools: operators that move a window over an image."""
+
+from wootzc.grammar.imports.onnx.context import Context, Draft, made
+from wootzc.grammar.imports.onnx.source import Operator
+from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters
+from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
+from wootzc.ir.shapes import Shape
+
+
+def image(operator: Operator, tensor: Tensor) -> Tensor:
+    """The tensor, if its axes are those of an image in ONNX: batch, channels, height, width."""
+    if tensor.layout != letters("NCHW", _padded(tensor)):
+        axes = " x ".join(axis or "1" for axis in tensor.layout)
+        raise operator.refused(f"it needs an image N x C x H x W, and {axes} enters")
+    if tensor.flat:
+        raise operator.refused("it reads an image that was flattened before")
+    return tensor
+
+
+def as_image(tensor: Tensor, draft: Draft, *, positive: bool = False) -> Tensor:
+    """What a draft makes of an image: another image."""
+    shape = draft.shape
+    layout = letters("NCHW", shape)
+    return made(tensor, draft, image=shape, layout=layout, pads=NO_PADS, positive=positive)
+
+
+def conv(operator: Operator, context: Context) -> Tensor:
+    tensor = image(operator, context.tensor(operator))
+    weights = context.needed(operator, 1)  # [out, in // groups, kh, kw]
+    if weights.ndim != 4:
+        raise operator.refused(f"it has {weights.ndim - 2} spatial axes; wootzc has two")
+    bias = context.constant(operator, 2)
+    groups = int(operator.attributes.get("group", 1))
+    width, channels = weights.shape[0], tensor.image[2]
+    if channels != weights.shape[1] * groups:
+        raise operator.refused(
+            f"it reads {weights.shape[1] * groups} channels, and {channels} enter"
+        )
+    kernel: Pair = (weights.shape[2], weights.shape[3])
+    stride, dilation = _pair(operator, "strides"), _pair(operator, "dilations")
+    window = _window(kernel, dilation)
+    padding = _named(_pads(operator, tensor, window, stride), window, stride, "same")
+    layer: Layer
+    if groups == channels == width > 1:
+        layer = DepthwiseConv(
+            kernel=kernel, stride=stride, padding=padding, dilation=dilation,
+            bias=bias is not None,
+        )  # fmt: skip
+    else:
+        layer = Conv(
+            width=width, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
+            groups=groups, bias=bias is not None,
+        )  # fmt: skip
+    arrays = {"kernel": weights.transpose(2, 3, 1, 0)} | ({} if bias is None else {"bias": bias})
+    return as_image(tensor, context.layer(operator, layer, inner(tensor), **arrays))
+
+
+def max_pool(operator: Operator, context: Context) -> Tensor:
+    tensor = image(operator, context.tensor(operator))
+    if tensor.pads != NO_PADS and not tensor.positive and tensor.refusal:
+        raise tensor.refusal  # zeros would win over what is below zero
+    return _pool(operator, context, tensor, Pool(kind="max"))
+
+
+def average_pool(operator: Operator, context: Context) -> Tensor:
+    tensor = image(operator, context.tensor(operator))
+    counts = bool(operator.attributes.get("count_include_pad", 0))
+    if tensor.pads != NO_PADS:
+        own = any(operator.attributes.get("pads", ())) or _auto(operator)
+        if own and not counts and tensor.refusal:
+            raise tensor.refusal  # some zeros count, others do not
+        counts = True
+    return _pool(operator, context, tensor, Pool(kind="avg", count_padding=counts))
+
+
+def _pool(operator: Operator, context: Context, tensor: Tensor, pool: Pool) -> Tensor:
+    if any(d != 1 for d in operator.attributes.get("dilations", ())):
+        raise operator.refused("its window is dilated; wootzc pools neighbours")
+    size, stride = _pair(operator, "kernel_shape"), _pair(operator, "strides")
+    padding = _named(_pads(operator, tensor, size, stride), size, stride, "valid")
+    counts = pool.count_padding and padding != "valid"
+    layer = Pool(
+        kind=pool.kind, size=size, stride=stride, padding=padding, count_padding=counts,
+        ceil=bool(operator.attributes.get("ceil_mode", 0)),
+    )  # fmt: skip
+    draft = context.layer(operator, layer, inner(tensor))
+    return as_image(tensor, draft, positive=tensor.positive)
+
+
+def _pair(operator: Operator, name: str) -> Pair:
+    values = operator.attributes.get(name)
+    if values is None and name != "kernel_shape":
+        return 1, 1
+    if values is None or len(values) != 2 or min(values) < 1:
+        raise operator.refused(f"its {name} are {values}; wootzc has two spatial axes")
+    return int(values[0]), int(values[1])
+
+
+def _window(kernel: Pair, dilation: Pair) -> Pair:
+    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
+
+
+def _auto(operator: Operator) -> str:
+    auto = str(operator.attributes.get("auto_pad", "NOTSET"))
+    return "" if auto in ("NOTSET", "VALID", "") else auto
+
+
+def _pads(operator: Operator, tensor: Tensor, window: Pair, stride: Pair) -> Pads:
+    """Its own padding in pixels, and the zeros that already are around the tensor."""
+    auto = _auto(operator)
+    if auto not in ("", "SAME_UPPER", "SAME_LOWER"):
+        raise operator.refused(f'its auto_pad is "{auto}"')
+    given = [int(p) for p in operator.attributes.get("pads") or (0, 0, 0, 0)]
+    if len(given) != 4 or min(given) < 0:
+        raise operator.refused(f"its pads are {given}; wootzc pads with zero or more pixels a side")
+    pads = []
+    height, width, _ = _padded(tensor)
+    for axis, size in enumerate((height, width)):
+        before, after = given[axis], given[axis + 2]
+        if auto:
+            total = max((-(-size // stride[axis]) - 1) * stride[axis] + window[axis] - size, 0)
+            before = total // 2 if auto == "SAME_UPPER" else total - total // 2
+            after = total - before
+        elif operator.attributes.get("auto_pad") == "VALID":
+            before = after = 0
+        pads.append((before + tensor.pads[axis][0], after + tensor.pads[axis][1]))
+    return pads[0], pads[1]
+
+
+def _padded(tensor: Tensor) -> Shape:
+    (top, bottom), (left, right) = tensor.pads
+    height, width, channels = tensor.image
+    return height + top + bottom, width + left + right, channels
+
+
+def _named(pads: Pads, window: Pair, stride: Pair, default: Padding) -> Padding:
+    """Padding by name where the name means these pixels for images of every size."""
+    same = all(
+        (stride[axis] == 1 or window[axis] == 1)
+        and pads[axis] == ((window[axis] - 1) // 2, window[axis] // 2)
+        for axis in (0, 1)
+    )
+    if pads == NO_PADS and (default == "valid" or not same):
+        return "valid"
+    return "same" if same else pads
