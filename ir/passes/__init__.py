@@ -15,6 +15,7 @@ from wootzc.ir.passes.pipeline import (
     replaced,
     run_passes,
 )
+from wootzc.ir.passes.segment_modules import SegmentModules
 from wootzc.ir.passes.select_blocks import SelectBlocks
 from wootzc.ir.plan import Plan
 
@@ -27,6 +28,7 @@ __all__ = [
     "Observer",
     "Order",
     "Pass",
+    "SegmentModules",
     "SelectBlocks",
     "available",
     "inserted",

@@ -15,6 +15,7 @@ from wootzc.ir.passes.estimate_cost import EstimateCost
 from wootzc.ir.passes.expand_space import ExpandSpace
 from wootzc.ir.passes.mine_subsequences import MineSubsequences
 from wootzc.ir.passes.order import Order
+from wootzc.ir.passes.segment_modules import SegmentModules
 from wootzc.ir.passes.select_blocks import SelectBlocks
 from wootzc.ir.plan import Plan
 from wootzc.ir.reflect import Mismatch, fit
@@ -30,6 +31,7 @@ BUILTIN: tuple[type[Pass], ...] = (
     SelectBlocks,
     Compose,
     Order,
+    SegmentModules,
 )
 ITEM = re.compile(r"\s*([\w-]+)\s*(?:\{([^{}]*)\})?\s*")
 OPTION = re.compile(r"([\w-]+)\s*=\s*([^\s,]+)")
