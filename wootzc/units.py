@@ -13,6 +13,14 @@ def count(number: float) -> str:
     return f"{number / 1e15:,.3g} P"
 
 
+def bytes_text(size: int) -> str:
+    """512 bytes, 12.3 kB, 1.2 MB, 4.6 GB: in thousands."""
+    for divisor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= divisor:
+            return f"{size / divisor:.1f} {unit}"
+    return f"{size} bytes"
+
+
 def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f} %"
 

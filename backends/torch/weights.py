@@ -14,11 +14,14 @@ NORM_NAMES = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": 
 
 
 def state_dict(network: Network, weights: Weights) -> Weights:
-    """What `load_state_dict` of the generated file takes, nothing more and nothing less."""
+    """What `load_state_dict` of the generated file takes, nothing more and nothing less.
+
+    Arrays are row-major, as safetensors writes them.
+    """
     check_fits(network, weights)
     classes = classes_of(network)
     return {
-        f"{classes.attributes[segment]}.{learned.attribute}.{name}": value
+        f"{classes.attributes[segment]}.{learned.attribute}.{name}": np.asarray(value, order="C")
         for segment, made in classes.of.items()
         for learned in made.body.learned
         for name, value in _converted(learned, weights, f"{segment}/{learned.path}").items()

@@ -49,8 +49,7 @@ def source_of(network: Network, **options: Any) -> str:
 def write(folder: Path, network: Network, weights: Weights, **options: Any) -> dict[str, Any]:
     """model.py and its weights; what the file defines."""
     (folder / "model.py").write_text(source_of(network, **options))
-    arrays = {k: np.ascontiguousarray(v) for k, v in state_dict(network, weights).items()}
-    save_file(arrays, folder / "weights.safetensors")
+    save_file(state_dict(network, weights), folder / "weights.safetensors")
     names: dict[str, Any] = {"__name__": "model", "__file__": str(folder / "model.py")}
     exec((folder / "model.py").read_text(), names)
     return names

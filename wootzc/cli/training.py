@@ -2,7 +2,7 @@
 
 import gc
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,10 @@ from wootzc.cli.interrupts import Interrupts
 from wootzc.cli.options import override_options, overrides, source_argument
 from wootzc.cli.output import echo_warnings
 from wootzc.diagnostics import fail
+from wootzc.units import bytes_text
+
+if TYPE_CHECKING:
+    from wootzc.build.export import Form
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -102,24 +106,46 @@ def verify(folder: Path) -> None:
 @click.command()
 @result_argument
 @click.option(
-    "--to", "form", type=click.Choice(["flax", "safetensors", "stablehlo"]), required=True
+    "--to",
+    "form",
+    type=click.Choice(["onnx", "torch", "flax", "stablehlo", "safetensors"]),
+    required=True,
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File or folder.")
-def export(folder: Path, form: str, out: Path) -> None:
-    """Write the best network in another form.
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File or folder. Default: FOLDER/export/NETWORK.onnx and the like.",
+)
+@click.option(
+    "--with-normalization/--without-normalization",
+    default=None,
+    help="Whether (value − mean) / std is the network's first step, so that it takes images as "
+    "stored. Default: without for onnx and torch, with for stablehlo.",
+)
+def export(folder: Path, form: "Form", out: Path | None, with_normalization: bool | None) -> None:
+    """Write the best network in another form. Only FOLDER/best is read.
 
     \b
+      onnx         one file: NCHW, float32, opset 17, any batch size; mean, std and classes
+                   are in its metadata
+      torch        a folder: model.py (plain torch.nn), weights.safetensors, example.npz
       flax         a folder: model.py (plain Flax NNX), weights.safetensors, example.npz
+      stablehlo    one file for jax.export.deserialize, any batch size; readable by JAX up to
+                   6 months newer and 3 weeks older than this one, which NETWORK.stablehlo.json
+                   names
       safetensors  one file of weights; a .wz file of the same name says what they belong to
-      stablehlo    one portable file for jax.export.deserialize; batch size is free
 
     \b
-      wootzc export build/digits --to stablehlo -o digits.stablehlo
+      wootzc export build/digits --to onnx
+      wootzc export build/digits --to torch -o digits-torch
     """
     from wootzc.build.export import export_result
 
-    for path in export_result(folder, form, out):
-        click.echo(f"wrote {path}")
+    done = export_result(folder, form, out, with_normalization=with_normalization)
+    for path in done.files:
+        click.echo(f"wrote {path}  {bytes_text(path.stat().st_size)}")
+    click.echo(f"{done.params:,} parameters; {done.takes}")
 
 
 @click.command()
