@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from wootzc.ir.plan import Plan
 from wootzc.ir.segment import segment_modules
+from wootzc.ir.space import Criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,11 @@ class SegmentModules:
         modules = len(network.modules)
         if modules == len(space.network.modules):
             return plan
+        by: Criterion = "l1"
         whole = replace(
             space,
             network=network,
             choices=(tuple(range(len(space.rates))),) * modules,
-            criteria=("l1",) * modules,
+            criteria=(by,) * modules,
         )
         return Plan(space=whole)  # what was worked out before was about no modules

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,8 @@ def test_equal_costs_keep_the_order_of_candidates(make_space: MakeSpace) -> None
     """Two modules of one shape: which of them is pruned makes no difference in cost."""
     space = make_space(1)
     (module,) = space.network.modules
-    segments = (space.network.segments[0], module, module, space.network.segments[2])
+    twin = replace(module, name="m2")
+    segments = (space.network.segments[0], module, twin, space.network.segments[2])
     network = type(space.network)(name="twins", input=(4, 4, 2), segments=segments)
     twins = make_space(2, rates=(0.0, 0.5), network=network)
     assert order_of(twins) == [3, 1, 2, 0]
