@@ -1,11 +1,10 @@
 """Networks: a chain of segments, each prunable (a module) or not (plain layers)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers import Body, Layer, walk
+from wootzc.ir.layers import Body
 from wootzc.ir.shapes import Shape, shape_after_body
 
 
@@ -81,10 +80,3 @@ def head_shapes(network: Network) -> list[Shape]:
 def module_positions(network: Network) -> list[int]:
     """Where in `segments` the modules are: position of module 0, of module 1, …"""
     return [i for i, s in enumerate(network.segments) if isinstance(s, Module)]
-
-
-def walk_network(network: Network) -> Iterator[tuple[str, Layer]]:
-    """Every layer with its full path, "a1/0.0.2"."""
-    for segment in network.segments:
-        for path, layer in walk(segment.body):
-            yield f"{segment.name}/{path}", layer

@@ -11,6 +11,7 @@ images. Weights are in weights.safetensors beside this file, named segment/layer
 """
 
 import sys
+import zipfile
 from pathlib import Path
 
 import jax
@@ -59,16 +60,35 @@ def predict(net, images, batch=256):
 FOOTER = '''
 def read_images(names):
     """Image files, converted and cropped to the input's shape."""
-    from PIL import Image, ImageOps
-
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise SystemExit("image files need Pillow: pip install pillow") from None
     height, width, channels = INPUT
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
+    if mode is None:
+        raise SystemExit(f"no image file has {channels} channels: give the values in an .npz file")
     found = []
     for name in names:
-        image = Image.open(name).convert(mode)
+        try:
+            image = Image.open(name).convert(mode)
+        except OSError as error:
+            raise SystemExit(f"can't read the image {name}: {error.strerror or error}") from None
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
         found.append(np.asarray(image).reshape(INPUT))
     return np.stack(found)
+
+
+def read_arrays(path):
+    """What an .npz file holds: "images", and perhaps "labels" and "logits"."""
+    try:
+        file = dict(np.load(path, allow_pickle=False))
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "it is no .npz file of numbers"
+        raise SystemExit(f"can't read {path}: {reason}") from None
+    if "images" not in file or file["images"].shape[1:] != INPUT:
+        raise SystemExit(f"{path} must hold images of shape (n, *{INPUT})")
+    return file
 
 
 def show(scores, labels=None, names=None):
@@ -86,7 +106,7 @@ def main(arguments):
     if arguments and not arguments[0].endswith(".npz"):
         show(predict(load(), read_images(arguments)), names=arguments)
         return 0
-    file = np.load(arguments[0] if arguments else HERE / "example.npz", allow_pickle=False)
+    file = read_arrays(arguments[0] if arguments else HERE / "example.npz")
     scores = predict(load(), file["images"])
     labels = file["labels"] if "labels" in file else None
     show(scores, labels)

@@ -193,6 +193,32 @@ def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
     normal = (pixels[None] - mean) / std
     best = predict(network, weights, normal.astype(np.float32), batch=8).argmax()
     assert f"one.png: {CLASSES[best]} (" in done.stdout
+    (tmp_path / "text.png").write_text("no image")
+    for name, message in (
+        ("two.png", "can't read the image two.png: No such file or directory\n"),
+        ("text.png", "can't read the image text.png: cannot identify image file 'text.png'\n"),
+    ):
+        done = run(folder / "model.py", name)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+def test_a_file_that_cannot_be_read_is_told_in_a_line(
+    random_weights: Random, tmp_path: Path
+) -> None:
+    network = odd_network()
+    model = write(tmp_path / "odd", network, random_weights(network))
+    (tmp_path / "text.npz").write_text("no zip")
+    (tmp_path / "cut.npz").write_bytes((model.parent / "example.npz").read_bytes()[:300])
+    np.savez(tmp_path / "other.npz", images=np.zeros((2, 9, 9, 2), np.float32))
+    for name, message in (
+        ("missing.npz", "can't read missing.npz: No such file or directory"),
+        ("text.npz", "can't read text.npz: it is no .npz file of numbers"),
+        ("cut.npz", "can't read cut.npz: it is no .npz file of numbers"),
+        ("other.npz", "other.npz must hold images of shape (n, *(6, 6, 2))"),
+        ("one.png", "no image file has 2 channels: give the values in an .npz file"),
+    ):
+        done = run(model, name)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", message + "\n")
 
 
 @pytest.mark.parametrize("count", [3, 200])

@@ -19,8 +19,8 @@ from wootzc.backends.flax.weights import (
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost import network_cost
-from wootzc.ir.layers import Norm
-from wootzc.ir.network import Network, walk_network
+from wootzc.ir.layers import Norm, walk
+from wootzc.ir.network import Network
 
 
 def codes(error: WootzError) -> list[str]:
@@ -30,7 +30,11 @@ def codes(error: WootzError) -> list[str]:
 def test_real_arrays_hold_what_the_cost_model_counts(any_network: Network) -> None:
     weights = initial_weights(any_network, seed=0)
     assert count_parameters(weights) == network_cost(any_network).params
-    norms = sum(isinstance(layer, Norm) for _, layer in walk_network(any_network))
+    norms = sum(
+        isinstance(layer, Norm)
+        for segment in any_network.segments
+        for _, layer in walk(segment.body)
+    )
     assert sum(name.endswith("/var") for name in weights) == norms
 
 
