@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from wootzc.grammar.imports.onnx.context import Affine, Draft, Pick
-from wootzc.ir.graph import Node
+from wootzc.ir.graph import INPUT, Node
 from wootzc.ir.layers import Activation, Dense, Dropout, Flatten, GlobalPool, Norm
 
 Drafts = dict[str, Draft]
@@ -46,7 +46,8 @@ def _turned(drafts: Mapping[str, Draft], output: str) -> set[str]:
             readers.get(name, []).append(draft.name)
     for draft in reversed(list(drafts.values())):
         pixel = draft.shape[:-1] == (1, 1)
-        wanted = draft.name == output or readers[draft.name]
+        # What enters the graph has no draft that could be turned.
+        wanted = (draft.name == output or readers[draft.name]) and INPUT not in draft.inputs
         if pixel and wanted and _either_way(draft) and turned.issuperset(readers[draft.name]):
             turned.add(draft.name)
     return turned
