@@ -1,11 +1,12 @@
 """Checkpoints against the real thing: PyTorch's models on one side, wootzc's on the other.
 
-    python benchmarks/checkpoints.py [NETWORK …] [--fixtures tests/zoo/state_dicts.json]
+    python benchmarks/checkpoints.py [NETWORK …] [--fixtures tests/zoo]
 
 For every network of the zoo that torchvision or timm has: a model with random weights and random
 running statistics, its state_dict saved as safetensors, read by `read_checkpoint`, and the logits
 of both for the same images, in evaluation mode. Needs torch, torchvision and timm; tests do not.
-`--fixtures` writes the names and shapes of the state_dicts, which the tests are held against.
+`--fixtures` writes what the tests are held against: the names and shapes of the state_dicts, and
+logits of a few models whose tensors are drawn by their names.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import timm
@@ -28,8 +30,8 @@ from torchvision.models.resnet import BasicBlock
 from wootzc.backends.checkpoints import read_checkpoint
 from wootzc.backends.flax.evaluation import predict
 from wootzc.backends.flax.weights import read
-from wootzc.grammar import analyze
-from wootzc.grammar.zoo_files import zoo_names, zoo_path
+from wootzc.grammar.networks import zoo_network
+from wootzc.grammar.zoo_files import zoo_names
 from wootzc.ir.network import Network
 
 TIMM = {
@@ -40,6 +42,15 @@ TIMM = {
     "mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
     "densenet121": "densenet121", "efficientnet_b0": "efficientnet_b0",
 }  # fmt: skip
+
+
+FEW = {  # whose logits the tests compare: small images, so that it takes seconds
+    ("resnet18", "torchvision"): (64, 64, 3),
+    ("googlenet", "torchvision"): (80, 80, 3),
+    ("mobilenet_v2", "timm"): (64, 64, 3),
+    ("efficientnet_b0", "torchvision"): (64, 64, 3),
+    ("squeezenet1_1", "torchvision"): (64, 64, 3),
+}
 
 
 class CifarResNet(nn.Module):
@@ -131,12 +142,6 @@ def pictures(network: Network) -> NDArray[np.float32]:
     return (coarse + 0.5 * rng.normal(size=coarse.shape)).astype(np.float32)
 
 
-def zoo_network(name: str) -> Network:
-    path = zoo_path(name)
-    found = analyze(Path(path).read_text(encoding="utf-8"), path=path)
-    return next(network for network in found.networks if network.name == name)
-
-
 def deviation(network: Network, model: nn.Module, folder: Path) -> tuple[float, float]:
     """The largest difference of the two sides' logits, and of the two images' logits for scale,
     both relative to the largest logit."""
@@ -168,29 +173,68 @@ def shapes(model: nn.Module) -> dict[str, str]:
     return found
 
 
+def drawn(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A tensor that depends on its name alone; the tests draw the same."""
+    random = np.random.RandomState(crc32(name.encode()))  # its numbers never change
+    if len(shape) > 1:
+        return random.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
+    if name.endswith("running_var"):
+        return random.uniform(0.8, 1.5, shape).astype(np.float32)
+    return (random.uniform(-0.1, 0.1, shape) + name.endswith("weight")).astype(np.float32)
+
+
+def first_logits(make: Callable[[], nn.Module], shape: tuple[int, int, int]) -> list[list[float]]:
+    """Eight logits of each of two images, of a model with drawn tensors."""
+    model = make().eval()
+    tensors = {
+        name: torch.from_numpy(drawn(name, tuple(t.shape))) if t.ndim else t
+        for name, t in model.state_dict().items()
+    }
+    model.load_state_dict(tensors)
+    images = np.random.RandomState(1).normal(size=(2, *shape)).astype(np.float32)
+    images[1, : shape[0] // 2] += 1
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+    return [[float(f"{value:.8g}") for value in row] for row in logits[:, :8].tolist()]
+
+
+def write_fixtures(folder: Path) -> None:
+    shapes_by_key: dict[str, dict[str, str]] = {}
+    for name in zoo_names():
+        for source, make in references(name).items():
+            found = shapes(make())
+            same = [key for key, known in shapes_by_key.items() if known == found]
+            key = same[0] if same else name
+            shapes_by_key.pop(key, None)
+            shapes_by_key[f"{key} {source}"] = found
+    logits = {
+        f"{name} {source}": {
+            "input": shape,
+            "logits": first_logits(references(name)[source], shape),
+        }
+        for (name, source), shape in FEW.items()
+    }
+    for file, content in (("state_dicts", shapes_by_key), ("logits", logits)):
+        text = json.dumps(content, indent=0 if file == "state_dicts" else None)
+        (folder / f"{file}.json").write_text(text + "\n", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("networks", nargs="*")
     parser.add_argument("--fixtures", type=Path)
     arguments = parser.parse_args()
+    if arguments.fixtures:
+        write_fixtures(arguments.fixtures)
+        return 0
     torch.manual_seed(0)
-    fixtures: dict[str, dict[str, str]] = {}
     worst = 0.0
     for name in arguments.networks or zoo_names():
         for source, make in references(name).items():
-            model = make()
-            if arguments.fixtures:
-                same = [key for key, known in fixtures.items() if known == shapes(model)]
-                fixtures[f"{same[0]} {source}" if same else f"{name} {source}"] = shapes(model)
-                if same:
-                    del fixtures[same[0]]
-                continue
             with tempfile.TemporaryDirectory() as folder:
-                found, spread = deviation(zoo_network(name), model, Path(folder))
+                found, spread = deviation(zoo_network(name, {}), make(), Path(folder))
             worst = max(worst, found)
             print(f"{name:16} {source:12} {found:.1e} {spread:.1e}", flush=True)
-    if arguments.fixtures:
-        arguments.fixtures.write_text(json.dumps(fixtures, indent=0) + "\n", encoding="utf-8")
     return worst > 1e-4
 
 

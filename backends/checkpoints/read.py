@@ -30,42 +30,33 @@ def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = Fals
     """The weights of `network` from a file's tensors: float32, named as ours.
 
     The tensors bear our names ("a1/0.0.2/kernel") or, where the network is built as one of the zoo,
-    torchvision's or timm's. With `new_head` the weights of the last layer that has any are left out
-    of the result, whatever the file has for them: the caller starts them anew. Raises `WootzError`.
+    torchvision's or timm's. With `new_head` the last layer that has weights may be of another width
+    in the file, or not be there: then it is left out of the result. Raises `WootzError`.
     """
     places = slots(network)
     expected = network_parameters(network)
     if any(name in expected for name in tensors):
         found = _from_own(network, tensors, places[-1] if new_head else None)
     else:
-        found = _from_torch(network, _plain(tensors), places, new_head)
+        found = _from_torch(network, _plain(tensors), places, new_head=new_head)
     return {name: found[name] for name in expected if name in found}
 
 
-# Our own names
-
-
 def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
-    """Auxiliary heads are left out, and so is `head`."""
-    left_out = [f"{auxiliary.name}/" for auxiliary in network.auxiliaries]
-    dummies: Weights = {}
-    if head is not None:
-        left_out.append(f"{head.path}/")
-        dummies = {f"{head.path}/{p}": np.empty(shape) for p, shape in head.shapes.items()}
-    weights = {
-        name: np.asarray(value, np.float32)
-        for name, value in tensors.items()
-        if not name.startswith(tuple(left_out))
-    }
-    check_fits(network, weights | dummies, "the file's tensors")
-    return weights
-
-
-# PyTorch's names
+    """Under our names; auxiliary heads are left out."""
+    auxiliary = tuple(f"{one.name}/" for one in network.auxiliaries)
+    kept = {n: np.asarray(t, np.float32) for n, t in tensors.items() if not n.startswith(auxiliary)}
+    shapes = {} if head is None else {f"{head.path}/{p}": s for p, s in head.shapes.items()}
+    if all(name in kept and kept[name].shape == shape for name, shape in shapes.items()):
+        shapes = {}  # the head fits, or must
+    kept = {name: value for name, value in kept.items() if name not in shapes}
+    new = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
+    check_fits(network, kept | new, "the file's tensors")
+    return kept
 
 
 def _plain(tensors: Tensors) -> Tensors:
-    """Without counters, and without what wraps the model."""
+    """PyTorch's tensors without counters, and without what wraps the model."""
     kept = {n: t for n, t in tensors.items() if n.rpartition(".")[2] != _COUNTER}
     for wrapper in _WRAPPERS:
         if all(n.startswith(wrapper) for n in kept):
@@ -74,18 +65,19 @@ def _plain(tensors: Tensors) -> Tensors:
 
 
 def _from_torch(
-    network: Network, tensors: Tensors, places: tuple[Slot, ...], new_head: bool
+    network: Network, tensors: Tensors, places: tuple[Slot, ...], *, new_head: bool
 ) -> Weights:
+    """Under PyTorch's names; auxiliary heads are left out."""
     naming = _recognised(network, tensors, len(places))
-    head = f"{naming.modules[-1]}."
-    left_out = (*naming.auxiliary, head) if new_head else naming.auxiliary
-    remaining = {n: t for n, t in tensors.items() if not n.startswith(left_out)}
+    modules = naming.modules
+    remaining = {n: t for n, t in tensors.items() if not n.startswith(naming.auxiliary)}
+    if new_head and not _fits(places[-1], modules[-1], remaining):
+        remaining = {n: t for n, t in remaining.items() if not n.startswith(f"{modules[-1]}.")}
+        places, modules = places[:-1], modules[:-1]
     weights: Weights = {}
     missing: list[str] = []
     misshapen: list[str] = []
-    for module, slot in zip(naming.modules, places, strict=True):
-        if new_head and slot is places[-1]:
-            continue
+    for module, slot in zip(modules, places, strict=True):
         for parameter, theirs in torch_names(slot):
             name = f"{module}.{theirs}"
             if name not in remaining:
@@ -100,6 +92,14 @@ def _from_torch(
                 weights[f"{slot.path}/{parameter}"] = array
     _raise_differences(network, naming, missing, list(remaining), misshapen)
     return weights
+
+
+def _fits(slot: Slot, module: str, tensors: Tensors) -> bool:
+    names = {parameter: f"{module}.{theirs}" for parameter, theirs in torch_names(slot)}
+    return all(
+        name in tensors and converted(slot, parameter, tensors[name]) is not None
+        for parameter, name in names.items()
+    )
 
 
 def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
