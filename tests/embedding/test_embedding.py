@@ -1,0 +1,65 @@
+"""What docs/passes.md promises to those who embed the compiler: the samples do it."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import wootzc
+from wootzc.diagnostics import WootzError
+from wootzc.ir.cost import network_cost
+from wootzc.ir.passes import PASSES, inserted
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def sample(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SAMPLES / "embedding" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_latency_table_limits_and_orders_candidates(tmp_path: Path) -> None:
+    latency = sample("latency")
+    plain = wootzc.compile(SAMPLES / "listed.wz")
+    assert plain.candidates is not None
+    modules, rates = len(plain.space.network.modules), len(plain.space.rates)
+    table = np.random.default_rng(0).uniform(0.1, 2, (modules, rates))
+    path = tmp_path / "latency.csv"
+    np.savetxt(path, table, delimiter=",")
+    rows = plain.candidates.values
+    milliseconds = [sum(table[m, rate] for m, rate in enumerate(row)) for row in rows]
+    most = float(np.median(milliseconds))
+
+    limit = latency.LatencyLimit(table=str(path), most=most)
+    passes = inserted(PASSES, limit, after="expand-space")
+    passes = inserted(passes, latency.FastestFirst(table=str(path)), after="order")
+    plan = wootzc.compile(SAMPLES / "listed.wz", passes)
+    assert plan.candidates is not None and plan.exploration_order is not None
+    expected = [row.tolist() for row, ms in zip(rows, milliseconds, strict=True) if ms <= most]
+    assert plan.candidates.values.tolist() == expected
+    order = latency.latencies(plan, str(path))[plan.exploration_order.values]
+    assert (np.diff(order) >= 0).all() and len(order) > 1
+
+    for wrong in ({"most": 0.0}, {"table": str(tmp_path / "small.csv")}):
+        np.savetxt(tmp_path / "small.csv", table[:1], delimiter=",")
+        refused = latency.LatencyLimit(**{"table": str(path), "most": most} | wrong)
+        with pytest.raises(WootzError, match="LAT00"):
+            wootzc.compile(SAMPLES / "listed.wz", inserted(PASSES, refused, after="expand-space"))
+
+
+def test_another_searcher_works_on_a_compiled_space() -> None:
+    pytest.importorskip("optuna")
+    searcher = sample("searcher")
+    plan = wootzc.compile(SAMPLES / "listed.wz", ())
+    score = searcher.share_of_weight(plan.space)
+    study = searcher.search(plan, score, budget=0.6, trials=25)
+    assert len(study.trials) == 25
+    assert study.best_trial.user_attrs["params"] <= 0.6 * network_cost(plan.space.network).params
+    for trial in study.trials:
+        rates = tuple(plan.space.rates[i] for i in trial.params.values())
+        assert trial.value == pytest.approx(score(rates))
