@@ -47,8 +47,10 @@ class Builder:
         _check_shared_weights(self.layers[number] for number in self.wires.reads)
         for number, reads in self.wires.reads.items():
             entry = self.layers[number]
+            if entry.type in KINDS or entry.type in JOINS:
+                entry.check_fields()
             self.values[number] = self._value(entry, reads, [self.values[r] for r in reads])
-            entry.finish()
+            entry.check_parameters()
         output = self.values[self.wires.output]
         if len(output.shape) == 3 and output.shape[:2] == (1, 1):
             last = self.layers[self.wires.output]
@@ -72,7 +74,7 @@ class Builder:
                 return self._layers(entry, KINDS[kind](entry, value.shape), value)
             case kind, _ if kind in KINDS:
                 raise entry.refuse(
-                    f"has {len(inputs)} bottoms and {len(entry.tops)} tops",
+                    f"has {len(inputs)} and {len(entry.tops)} of `bottom` and `top`",
                     f"a layer of type {kind} has one of each",
                 )
             case kind, _:

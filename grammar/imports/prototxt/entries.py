@@ -31,6 +31,12 @@ _LAYER = (
     "propagate_down", "blob_share_mode", "phase", "include", "exclude", "loss_param",
 )  # fmt: skip
 
+_PARAMETERS = tuple(
+    f"{kind}_param"
+    for kind in """batch_norm bn clip concat convolution dropout eltwise elu flatten inner_product
+    lrn pooling relu reshape scale sigmoid swish tanh""".split()
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -55,9 +61,22 @@ class Entry:
                     f"works along axis {axis}", f"only `{name}: 1`, along the channels, is known"
                 )
 
-    def finish(self) -> None:
-        """Refuse a field that no reader of its type asked for."""
-        self.fields.finish(_LAYER)
+    def check_fields(self) -> None:
+        """Refuse a field that no layer has."""
+        known = (*_LAYER, *_PARAMETERS)
+        for found in self.fields.message.fields:
+            if found.name not in known:
+                raise found.place.refuse(
+                    f"`{self.fields.name}` has no field `{found.name}`",
+                    did_you_mean(found.name, known, "remove it, if nothing depends on it"),
+                )
+
+    def check_parameters(self) -> None:
+        """Refuse parameters of another type, once this one's have been read."""
+        for found in self.fields.unread(_LAYER):
+            raise found.place.refuse(
+                f"a layer of type {self.type} has no `{found.name}`", "remove it"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """Fields of a message, read by name and type. What nobody asks for is refused, as Caffe does."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wootzc.grammar.imports.prototxt.text import Field, Message, Place, Scalar
-from wootzc.grammar.names import did_you_mean, either
+from wootzc.grammar.names import did_you_mean, either, nearest
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Pair
 
@@ -57,7 +57,11 @@ class Fields:
         if found is not None:
             return as_whole(found, least)
         if default is None:
-            raise self.place.refuse(f"`{self.name}` has no `{name}`", f"write `{name}: …` into it")
+            near = nearest(name, (f.name for f in self.message.fields if f.name not in self._asked))
+            raise self.place.refuse(
+                f"`{self.name}` has no `{name}`",
+                f"should `{near}` be `{name}`?" if near else f"write `{name}: …` into it",
+            )
         return default
 
     def signed(self, name: str, default: int) -> int:
@@ -111,8 +115,7 @@ class Fields:
             return self.whole(tall, fallback, least), self.whole(wide, fallback, least)
         if len(values) > 2:
             raise self.all(name)[2].place.refuse(
-                f"`{name}` has {len(values)} values: networks here work on images, with height "
-                "and width"
+                f"`{name}` has {len(values)} values: images have height and width"
             )
         if values:
             return values[0], values[-1]
@@ -121,13 +124,15 @@ class Fields:
 
     def finish(self, ignored: Iterable[str] = ()) -> None:
         """Refuse a field that was neither asked for nor is `ignored`."""
+        for found in self.unread(ignored):
+            known = sorted(self._asked | set(ignored))
+            raise found.place.refuse(
+                f"`{self.name}` has no field `{found.name}`", did_you_mean(found.name, known)
+            )
+
+    def unread(self, ignored: Iterable[str]) -> Iterator[Field]:
         known = self._asked | set(ignored)
-        for found in self.message.fields:
-            if found.name not in known:
-                raise found.place.refuse(
-                    f"`{self.name}` has no field `{found.name}`",
-                    did_you_mean(found.name, sorted(known)),
-                )
+        return (found for found in self.message.fields if found.name not in known)
 
 
 _FLAGS = {"true": True, "false": False, "t": True, "f": False, "1": True, "0": False}

@@ -56,7 +56,7 @@ def _of_source(blob: str, source: Entry) -> tuple[Shape | None, tuple[str, ...]]
             return _cropped(source)
         case _:
             raise source.refuse(
-                f"is of type {source.type} and reads nothing, but is no input wootz knows",
+                f"is of type {source.type} and reads nothing, but is no input wootzc knows",
                 'write `layer { type: "Input" … }`',
             )
 
@@ -105,5 +105,5 @@ def _shape(dims: Sequence[int], place: Place) -> Shape | None:
 
 def _odd(count: int, place: Place) -> Refused:
     return place.refuse(
-        f"an input of {count} dimensions", "write batch, channels, height and width: 1 3 224 224"
+        f"the input has {count} dimensions", "write batch, channels, height and width: 1 3 224 224"
     )

@@ -191,7 +191,7 @@ def _activation_of(entry: Entry, kind: ActivationKind, name: str, parameter: str
     value = own.number(parameter, 1.0)
     own.finish(FILLERS)
     if value != 1:
-        raise entry.refuse(f"has an `{parameter}` of {value:g}", "only 1 is known")
+        raise entry.refuse(f"sets `{parameter}` to {value:g}", "only 1 is known")
     return (Activation(kind=kind),)
 
 

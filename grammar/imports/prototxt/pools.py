@@ -15,6 +15,8 @@ def explicit(padding: Pair) -> Padding:
 
 
 def pooling(entry: Entry, shape: Shape) -> Body:
+    if len(shape) != 3:
+        raise entry.refuse("pools a vector", "only images are pooled")
     own = entry.fields.message_of("pooling_param")
     method = own.choice("pool", {"MAX": 0, "AVE": 1, "STOCHASTIC": 2}, "MAX")
     if method == "STOCHASTIC":

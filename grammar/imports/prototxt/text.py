@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wootzc.grammar.brackets import MAX_CHARACTERS, MAX_NESTING
+from wootzc.grammar.brackets import MAX_NESTING
 from wootzc.grammar.names import either
 from wootzc.grammar.tables import load_parser
 from wootzc.ir.graph import Refused
 
+MAX_CHARACTERS = 2_000_000  # some 20,000 layers
 GRAMMAR = Path(__file__).with_name("prototxt.lark")
 
 _TOKENS = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|(?P<endless>["'])|[{}]""")
@@ -97,7 +98,7 @@ def _scan(text: str, file: str) -> None:
     if len(text) > MAX_CHARACTERS:
         raise Refused(
             f"{file} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read",
-            "weights do not belong into a .prototxt: remove the `blobs`",
+            "if there are `blobs` in it, weights, remove them",
         )
     open_braces: list[int] = []
     for match in _TOKENS.finditer(text):

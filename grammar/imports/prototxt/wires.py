@@ -10,7 +10,7 @@ from wootzc.ir.graph import Refused
 
 Reference: TypeAlias = int | str  # the number of a layer, or a blob that enters
 
-ENDS = ("Softmax", "ArgMax")  # behind the scores: wootz works on the scores themselves
+ENDS = ("Softmax", "ArgMax")  # behind the scores: wootzc works on the scores themselves
 _NO_RESULT = ("Silence", "HDF5Output")
 
 
@@ -50,7 +50,7 @@ def wires_of(entries: Entries, inputs: Iterable[str]) -> Wires:
     if len(enters) > 1:
         raise Refused(
             f"{layers[0].fields.place.file} has {len(enters)} inputs, {quoted(sorted(enters))}",
-            "wootz prunes networks that read one image",
+            "wootzc prunes networks that read one image",
         )
     kept = {n: reads[n] for n in sorted(needed)}
     return Wires(
@@ -157,4 +157,5 @@ def _left_out(
         return
     only = _leading_to(others, reads) - needed - set(others)
     names = quoted(layers[n].name for n in sorted(others))
-    yield f"left out: {names}, with {len(only)} layers that lead only there"
+    layers_there = "1 layer that leads" if len(only) == 1 else f"{len(only)} layers that lead"
+    yield f"left out: {names}, with {layers_there} only there"
