@@ -106,6 +106,11 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                     )  # fmt: skip
                 wishes.how = how.text
                 _once("modules by", statement, seen, report)
+            case syntax.FoundModule(name=name, patterns=()):
+                report.error(
+                    statement.span, "WZ092", f"module `{name.text}` names no layers of the file",
+                    f"`wootzc import {item.path.value} --names` lists the names it gives them",
+                )  # fmt: skip
             case syntax.FoundModule(name=name, patterns=patterns):
                 _check_name(name, wishes, report)
                 wishes.modules[name.text] = tuple(pattern.value for pattern in patterns)

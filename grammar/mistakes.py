@@ -99,7 +99,7 @@ MISTAKES = (
         "a network from a file names its layers in quotes",
         "write `module m1 { \"layer1.0.*\" }`, with the names that the file gives its layers",
         tuple(f'network n from "x" {{ module m {{ {inside} }} }}'
-              for inside in ("a", "a*", "a(1)", "*", "conv(3x3, 16)", "")),
+              for inside in ("a", "a*", "a(1)", "*", "conv(3x3, 16)")),
     ),
     Mistake(
         "a network from a file has no layers of its own",

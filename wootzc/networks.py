@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wootzc.ir.graph import Piece
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
@@ -21,6 +23,7 @@ class Imported:
     network: Network
     weights: "dict[str, NDArray[np.float32]]"
     notes: tuple[str, ...]
+    origins: "tuple[tuple[str, Piece], ...]"  # the segment of every piece, and its nodes' names
 
 
 def zoo(name: str, **arguments: Any) -> Network:
@@ -58,4 +61,10 @@ def import_network(
         weights = chain_weights(network, chain)
     except Refused as refused:
         raise fail("WZ090", f"{os.fspath(path)}: {refused.message}", refused.help) from None
-    return Imported(network=network, weights=weights, notes=graph.notes)
+    places = [part.name for part in network.segments for _ in part.body]
+    return Imported(
+        network=network,
+        weights=weights,
+        notes=graph.notes,
+        origins=tuple(zip(places, chain, strict=True)),
+    )

@@ -53,6 +53,7 @@ def zoo(name: str | None) -> None:
     show_default=True,
     help="How modules are found: by structure, by the names of the layers, or as the file says.",
 )
+@click.option("--names", is_flag=True, help="List the names that the file gives its layers.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the network there: a .wz file.")
 @click.option(
     "--weights",
@@ -60,7 +61,12 @@ def zoo(name: str | None) -> None:
     help="Write the weights there: a .safetensors file for `teacher from`.",
 )
 def import_network(
-    file: Path, shape: str | None, modules: str, out: Path | None, weights: Path | None
+    file: Path,
+    shape: str | None,
+    modules: str,
+    names: bool,
+    out: Path | None,
+    weights: Path | None,
 ) -> None:
     """Show an ONNX model or a Caffe prototxt as a network of the language.
 
@@ -78,9 +84,16 @@ def import_network(
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     text = print_network(imported.network)
-    if out is None:
+    if names:
+        rows = [
+            (place, type(piece.layer).__name__.lower(), name)
+            for place, piece in imported.origins
+            for name in piece.names
+        ]
+        click.echo(table(rows, ("segment", "layer", "name in the file"), align="<<<"))
+    elif out is None:
         click.echo(text, nl=False)
-    else:
+    if out is not None:
         write_atomically(out, text)
         click.echo(f"wrote {out}", err=True)
     if weights is None:

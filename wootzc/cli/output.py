@@ -59,14 +59,19 @@ def echo_error(error: WootzError) -> None:
     echo_diagnostics(error.diagnostics, error.sources)
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: str = "  ") -> str:
-    """Columns aligned: the first to the left, the others to the right."""
+def table(
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str] = (),
+    indent: str = "  ",
+    align: str = "<",
+) -> str:
+    """Columns aligned: to the left where `align` has a `<`, the others to the right."""
     lines = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         indent
         + "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if align[i : i + 1] == "<" else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
