@@ -205,6 +205,8 @@ REFUSED = [
      'write `module { name: "m1" layer { … } }`'),
     ('module { name: "1/a" }', "3: `1/a` cannot be a module's name",
      "a name is letters, digits and `_`, and begins with no digit"),
+    ('module { name: "conv" }', "3: `conv` is built into wootzc, so no module can have its name",
+     "rename it"),
     ('module { name: "a" }\nmodule { name: "a" }', "4: there is a module `a` on line 3 already",
      "every module needs a name of its own"),
     ('module { name: "a" module { name: "b" } }', "3: `module` has no field `module`",

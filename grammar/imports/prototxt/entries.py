@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wootzc.grammar.imports.prototxt.fields import Fields, as_message, as_text, wrong
 from wootzc.grammar.imports.prototxt.text import Field, Place, Scalar
 from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.operators import BUILT_IN
 from wootzc.ir.graph import Refused
 
 MAX_LAYERS = 20_000  # as in the language
@@ -122,25 +123,29 @@ def _messages(net: Fields, modules: dict[str, Place]) -> Iterator[tuple[Field, s
                 yield found, ""
             case "module":
                 block = as_message(found)
-                name = block.text("name")
-                if not name:
-                    raise found.place.refuse(
-                        "this module has no name", 'write `module { name: "m1" layer { … } }`'
-                    )
-                if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-                    raise found.place.refuse(
-                        f"`{name}` cannot be a module's name",
-                        "a name is letters, digits and `_`, and begins with no digit",
-                    )
-                if name in modules:
-                    raise found.place.refuse(
-                        f"there is a module `{name}` on line {modules[name].line} already",
-                        "every module needs a name of its own",
-                    )
+                name = _module_name(block, modules)
                 modules[name] = found.place
                 inner = [*block.all("layer"), *block.all("layers")]
                 block.finish()
                 yield from ((layer, name) for layer in sorted(inner, key=_position))
+
+
+def _module_name(block: Fields, modules: dict[str, Place]) -> str:
+    name = block.text("name")
+    if not name:
+        message, help = "this module has no name", 'write `module { name: "m1" layer { … } }`'
+    elif not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        message = f"`{name}` cannot be a module's name"
+        help = "a name is letters, digits and `_`, and begins with no digit"
+    elif name in BUILT_IN or re.fullmatch(r"plain\d*", name):
+        message = f"`{name}` is built into wootzc, so no module can have its name"
+        help = "rename it"
+    elif name in modules:
+        message = f"there is a module `{name}` on line {modules[name].line} already"
+        help = "every module needs a name of its own"
+    else:
+        return name
+    raise block.place.refuse(message, help)
 
 
 def _position(found: Field) -> tuple[int, int]:
