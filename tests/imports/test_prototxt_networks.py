@@ -13,6 +13,7 @@ from wootzc.grammar.imports import read_graph
 from wootzc.ir.cost import Cost, body_cost, layer_cost, network_cost
 from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import INPUT, Graph
+from wootzc.ir.segment import How, segment
 from wootzc.ir.shapes import Shape, shape_after
 
 HERE = Path(__file__).parent
@@ -202,3 +203,26 @@ def test_a_file_for_training_gives_the_network_of_the_test_phase() -> None:
     assert deploy.notes == (
         "the final Softmax `prob` is left out: training and accuracy go by the scores before it",
     )
+
+
+@pytest.mark.parametrize("how", ["structure", "names"])
+def test_modules_are_found_by_prefix_and_by_structure(how: How) -> None:
+    def modules(name: str) -> list[str]:
+        graph = read(name)
+        return [m.name for m in segment("net", graph.input, decompose(graph), how).modules]
+
+    letters = {"2": "abc", "3": "abcd", "4": "abcdef", "5": "abc"}
+    assert modules("resnet50") == [f"res{s}{b}" for s, blocks in letters.items() for b in blocks]
+    assert modules("googlenet_old") == ["conv2", *(f"inception_{n}" for n in WRITER.INCEPTIONS)]
+
+
+def test_modules_that_a_file_marks_reach_a_space(tmp_path: Path) -> None:
+    (tmp_path / "deploy.prototxt").write_text((FILES / "graphs" / "modules.prototxt").read_text())
+    source = """network net from "deploy.prototxt" { modules by file }
+    space s over net {
+      data "x.npz"; rates { 0, 50% }; prune m2 by l1; sample 2 seed 1; maximize accuracy
+    }"""
+    analysis = analyze(source, str(tmp_path / "a.wz"))
+    (space,) = analysis.spaces
+    assert [m.name for m in space.network.modules] == ["m1", "m2"]
+    assert space.choices == ((0,), (0, 1))
