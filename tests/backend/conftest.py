@@ -175,7 +175,7 @@ LAYERS: dict[str, Network] = {
         size=(3, 3), stride=(2, 3), padding=((1, 1), (0, 0)), count_padding=True, ceil=True
     ),
     "avg-counted-ceil-uneven": averaged(
-        size=(3, 3), stride=(2, 3), padding=((0, 2), (1, 0)), count_padding=True, ceil=True
+        size=(3, 3), stride=(2, 4), padding=((0, 1), (1, 0)), count_padding=True, ceil=True
     ),
     "avg-counted-ceil-unpadded": averaged(size=(3, 3), count_padding=True, ceil=True),
     "global-avg": alone(GlobalPool()),
