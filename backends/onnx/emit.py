@@ -5,6 +5,7 @@ input is called "input", the output "logits". Dropout is left out: it does nothi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, TypeAlias, assert_never
 
 import numpy as np
@@ -12,7 +13,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from wootzc import __version__
 from wootzc.backends.channels_first import (
     Array,
     channels_first,
@@ -96,7 +96,7 @@ def to_onnx(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="wootzc",
-        producer_version=__version__,
+        producer_version=version("wootzc"),
     )
     helper.set_model_props(model, metadata(network, classes, mean, std, with_normalization))
     return model

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc import __version__
 from wootzc.ir.network import Network
 
 
@@ -19,7 +19,7 @@ def metadata(
     inside: bool,  # whether (x − mean) / std is part of the network
 ) -> dict[str, str]:
     """Lists are JSON. `normalization`: "inside", or "before": whoever calls does it."""
-    found = {"wootzc": __version__, "network": network.name}
+    found = {"wootzc": version("wootzc"), "network": network.name}
     if classes:
         found["classes"] = json.dumps(list(classes), ensure_ascii=False)
     if mean is not None and std is not None:

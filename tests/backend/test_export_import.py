@@ -30,6 +30,7 @@ TOLERANCE = 1e-4  # of the largest logit
 ONE_WAY = {
     "add-of-flat-and-dense",
     "avg-counted-ceil",
+    "avg-counted-ceil-uneven",
     "dense",
     "dense-without-bias",
     "dropout",

@@ -12,10 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.parameters import Weights, count_parameters, network_parameters
 from wootzc.backends.slicing import prune_weights
 from wootzc.diagnostics import WootzError
+from wootzc.grammar.networks import zoo_network
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.prune import prune_network
@@ -60,6 +62,15 @@ def test_pruned_networks_compute_the_same(any_network: Network, random_weights: 
     rates = (0.5,) * len(any_network.modules)
     weights = prune_weights(any_network, random_weights(any_network), rates, ["l1"] * len(rates))
     check_same(prune_network(any_network, rates), weights)
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20", "mobilenet_v2", "squeezenet1_1"])
+def test_networks_of_the_zoo_compute_the_same(name: str, random_weights: Random) -> None:
+    network = zoo_network(name, {"classes": 10, "input": (48, 48, 3)})
+    drawn = initial_weights(network, 0)
+    # Kernels that keep activations in bounds, or rounding grows from layer to layer.
+    kernels = {name: value for name, value in drawn.items() if name.endswith("kernel")}
+    check_same(network, random_weights(network) | kernels)
 
 
 def test_names_are_those_of_the_ir(zoo: dict[str, Network], random_weights: Random) -> None:
@@ -152,3 +163,15 @@ def test_older_readers_can_read_it(random_weights: Random) -> None:
 def test_weights_of_another_network_are_refused(random_weights: Random) -> None:
     with pytest.raises(WootzError, match="WZ123"):
         to_onnx(wide(8), random_weights(wide(4)))
+
+
+def test_a_network_too_large_for_one_file_is_refused(
+    random_weights: Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = random_weights(wide(4))
+    size = sum(value.nbytes for value in weights.values())
+    monkeypatch.setattr("wootzc.backends.onnx.emit.LARGEST", size)
+    to_onnx(wide(4), weights)
+    monkeypatch.setattr("wootzc.backends.onnx.emit.LARGEST", size - 1)
+    with pytest.raises(WootzError, match="WZ159"):
+        to_onnx(wide(4), weights)

@@ -12,11 +12,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.backends.slicing import prune_weights
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.names import TAKEN_ATTRIBUTES
 from wootzc.driver import analyze_file
+from wootzc.grammar.networks import zoo_network
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, Flatten, GlobalPool, Norm, Pool
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.prune import prune_network
@@ -81,6 +83,17 @@ def test_pruned_networks_compute_the_same(
     rates = (0.5,) * len(any_network.modules)
     weights = prune_weights(any_network, random_weights(any_network), rates, ["l1"] * len(rates))
     check_same(tmp_path, prune_network(any_network, rates), weights)
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20", "mobilenet_v2", "squeezenet1_1"])
+def test_networks_of_the_zoo_compute_the_same(
+    name: str, random_weights: Random, tmp_path: Path
+) -> None:
+    network = zoo_network(name, {"classes": 10, "input": (48, 48, 3)})
+    drawn = initial_weights(network, 0)
+    # Kernels that keep activations in bounds, or rounding grows from layer to layer.
+    kernels = {name: value for name, value in drawn.items() if name.endswith("kernel")}
+    check_same(tmp_path, network, random_weights(network) | kernels)
 
 
 def odd() -> Network:
