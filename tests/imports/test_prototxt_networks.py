@@ -220,9 +220,12 @@ def test_modules_that_a_file_marks_reach_a_space(tmp_path: Path) -> None:
     (tmp_path / "deploy.prototxt").write_text((FILES / "graphs" / "modules.prototxt").read_text())
     source = """network net from "deploy.prototxt" { modules by file }
     space s over net {
-      data "x.npz"; rates { 0, 50% }; prune m2 by l1; sample 2 seed 1; maximize accuracy
+      data "x.npz"; rates { 0, 50% }; prune m2 by l1; all; minimize params
+      subject to accuracy >= 80%
     }"""
+    (tmp_path / "a.wz").write_text(source)  # paths are relative to a file that is there
     analysis = analyze(source, str(tmp_path / "a.wz"))
+    assert not analysis.diagnostics
     (space,) = analysis.spaces
     assert [m.name for m in space.network.modules] == ["m1", "m2"]
     assert space.choices == ((0,), (0, 1))
