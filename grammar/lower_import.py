@@ -1,9 +1,8 @@
 """Networks from files of other tools: `network n from "model.onnx" { … }`."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from wootzc.ir.segment import segment
+from wootzc.ir.segment import How, segment
 
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, Parameter, bind
@@ -15,7 +14,7 @@ from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.ir.decompose import decompose
-from wootzc.ir.graph import Chain, Refused
+from wootzc.ir.graph import Chain, Graph, Refused
 from wootzc.ir.layers import Conv, Dense, walk
 from wootzc.ir.shapes import Shape
 
@@ -29,7 +28,7 @@ class _Wishes:
 
     input: Shape | None = None
     classes: int | None = None
-    how: Any = "structure"
+    how: str | None = None
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -41,7 +40,7 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
     path = resolve(item.path.value, item.path.span.file)
     try:
         graph = read_graph(path, wishes.input)
-        how = wishes.modules or (graph.modules if wishes.how == "file" else wishes.how)
+        how = wishes.modules or how_of(wishes.how, graph)
         chain = decompose(graph)
         if wishes.classes is not None:
             chain = _with_classes(chain, wishes.classes)
@@ -63,6 +62,19 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
         notes=graph.notes,
         new_head=wishes.classes is not None,
     )
+
+
+def how_of(word: str | None, graph: Graph) -> How:
+    """How modules are found: as the word says; else as the file marks them, or by structure."""
+    match word:
+        case "names":
+            return "names"
+        case "file":
+            return graph.modules
+        case None if graph.modules:
+            return graph.modules
+        case _:
+            return "structure"
 
 
 def _with_classes(chain: Chain, classes: int) -> Chain:

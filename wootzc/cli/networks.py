@@ -49,9 +49,8 @@ def zoo(name: str | None) -> None:
 @click.option(
     "--modules",
     type=click.Choice(["structure", "names", "file"]),
-    default="structure",
-    show_default=True,
-    help="How modules are found: by structure, by the names of the layers, or as the file says.",
+    help="How modules are found: by structure, by the names of the layers, or as the file marks "
+    "them (a prototxt may). Default: as marked, else by structure.",
 )
 @click.option("--names", is_flag=True, help="List the names that the file gives its layers.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the network there: a .wz file.")
@@ -63,7 +62,7 @@ def zoo(name: str | None) -> None:
 def import_network(
     file: Path,
     shape: str | None,
-    modules: str,
+    modules: str | None,
     names: bool,
     out: Path | None,
     weights: Path | None,
