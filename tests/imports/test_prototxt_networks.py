@@ -216,13 +216,14 @@ def test_modules_are_found_by_prefix_and_by_structure(how: How) -> None:
     assert modules("googlenet_old") == ["conv2", *(f"inception_{n}" for n in WRITER.INCEPTIONS)]
 
 
-def test_modules_that_a_file_marks_reach_a_space(tmp_path: Path) -> None:
+@pytest.mark.parametrize("braces", ["", "{ modules by file }"])
+def test_modules_that_a_file_marks_reach_a_space(braces: str, tmp_path: Path) -> None:
     (tmp_path / "deploy.prototxt").write_text((FILES / "graphs" / "modules.prototxt").read_text())
-    source = """network net from "deploy.prototxt" { modules by file }
-    space s over net {
-      data "x.npz"; rates { 0, 50% }; prune m2 by l1; all; minimize params
+    source = f"""network net from "deploy.prototxt" {braces}
+    space s over net {{
+      data "x.npz"; rates {{ 0, 50% }}; prune m2 by l1; all; minimize params
       subject to accuracy >= 80%
-    }"""
+    }}"""
     (tmp_path / "a.wz").write_text(source)  # paths are relative to a file that is there
     analysis = analyze(source, str(tmp_path / "a.wz"))
     assert not analysis.diagnostics
