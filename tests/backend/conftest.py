@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.parameters import Weights, network_parameters
+from wootzc.backends.importance import kept_filters
+from wootzc.backends.parameters import Weights, network_parameters, segment_weights
+from wootzc.ir.coupling import Channels, couple
 from wootzc.ir.layers import (
     Activation,
     ActivationKind,
@@ -26,9 +28,11 @@ from wootzc.ir.layers import (
     LocalNorm,
     Norm,
     Pool,
+    walk,
 )  # fmt: skip
-from wootzc.ir.network import Module, Network, Plain, Segment
+from wootzc.ir.network import Module, Network, Plain, Segment, segment_shapes
 from wootzc.ir.shapes import Shape
+from wootzc.ir.space import Criterion
 
 STEM: Body = (Conv(width=6), Norm(), Activation())
 HEAD: Body = (GlobalPool(), Dense(width=3))
@@ -247,6 +251,46 @@ def random_weights() -> Callable[[Network], Weights]:
         return {name: draw(name, shape) for name, shape in network_parameters(network).items()}
 
     return make
+
+
+def silence(
+    network: Network, weights: Weights, rates: list[float], criterion: Criterion
+) -> Weights:
+    """The full network's weights with every removed channel held at zero, layer by layer."""
+    masked = {name: value.copy() for name, value in weights.items()}
+    by_module = iter(rates)
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        if not isinstance(segment, Module):
+            continue
+        coupling = couple(segment.body, shape)
+        own = segment_weights(weights, segment.name)
+        kept = kept_filters(segment.body, coupling, own, next(by_module), criterion, segment.name)
+
+        def gone(channels: Channels) -> list[int]:
+            removed, offset = [], 0
+            for group in channels:
+                width = coupling.groups[group].width  # noqa: B023
+                removed += [offset + i for i in range(width) if i not in kept[group]]  # noqa: B023
+                offset += width
+            return removed
+
+        for path, layer in walk(segment.body):
+            match layer:
+                case Conv() | Dense() | DepthwiseConv():
+                    silent, parameters = gone(coupling.outputs[path]), ("kernel", "bias")
+                case Norm():
+                    silent, parameters = gone(coupling.outputs[path]), ("scale", "bias")
+                case _:
+                    continue
+            for parameter in parameters:
+                if (name := f"{segment.name}/{path}/{parameter}") in masked:
+                    masked[name][..., silent] = 0
+    return masked
+
+
+@pytest.fixture
+def silenced() -> Callable[[Network, Weights, list[float], Criterion], Weights]:
+    return silence
 
 
 @pytest.fixture(scope="session")

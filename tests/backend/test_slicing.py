@@ -10,56 +10,21 @@ import pytest
 
 from wootzc.backends.flax.evaluation import predict
 from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.importance import kept_filters
-from wootzc.backends.parameters import Weights, count_parameters, segment_weights
+from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.backends.slicing import prune_weights
 from wootzc.ir.cost import network_cost
-from wootzc.ir.coupling import Channels, couple
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Norm, walk
-from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
 from wootzc.ir.space import Criterion
 
 Random = Callable[[Network], Weights]
-
-
-def silenced(
-    network: Network, weights: Weights, rates: list[float], criterion: Criterion
-) -> Weights:
-    """The full network's weights with every removed channel held at zero, layer by layer."""
-    masked = {name: value.copy() for name, value in weights.items()}
-    by_module = iter(rates)
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        if not isinstance(segment, Module):
-            continue
-        coupling = couple(segment.body, shape)
-        own = segment_weights(weights, segment.name)
-        kept = kept_filters(segment.body, coupling, own, next(by_module), criterion, segment.name)
-
-        def gone(channels: Channels) -> list[int]:
-            removed, offset = [], 0
-            for group in channels:
-                width = coupling.groups[group].width  # noqa: B023
-                removed += [offset + i for i in range(width) if i not in kept[group]]  # noqa: B023
-                offset += width
-            return removed
-
-        for path, layer in walk(segment.body):
-            match layer:
-                case Conv() | Dense() | DepthwiseConv():
-                    silent, parameters = gone(coupling.outputs[path]), ("kernel", "bias")
-                case Norm():
-                    silent, parameters = gone(coupling.outputs[path]), ("scale", "bias")
-                case _:
-                    continue
-            for parameter in parameters:
-                if (name := f"{segment.name}/{path}/{parameter}") in masked:
-                    masked[name][..., silent] = 0
-    return masked
+Silencer = Callable[[Network, Weights, list[float], Criterion], Weights]
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.5, 0.75])
-def test_pruned_equals_masked(any_network: Network, random_weights: Random, rate: float) -> None:
+def test_pruned_equals_masked(
+    any_network: Network, random_weights: Random, silenced: Silencer, rate: float
+) -> None:
     weights = random_weights(any_network)
     count = len(any_network.modules)
     rates = list(islice(cycle([rate, 0.5]), count))
