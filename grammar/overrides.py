@@ -88,6 +88,8 @@ def _written_whole(head: str, value: str) -> str:
             return f"rates {{ {value} }}"
         case "subject" if not value.startswith("to "):
             return f"subject to {value}"
+        case "multiple" if not value.startswith("of "):
+            return f"multiple of {value}"
         case "all":
             return "all"
         case _:

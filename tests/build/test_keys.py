@@ -40,6 +40,9 @@ CHANGES: list[tuple[dict[str, str], set[str]]] = [
     ({"finetune.temperature": "3"}, set()),  # nothing is distilled
     ({"finetune.distill": "0.5"}, {C}),
     ({"prune": "a*, b* by l2"}, {B, C}),
+    ({"multiple": "7"}, {B, C}),
+    ({"multiple": "1"}, set()),
+    ({"keep": "add"}, set()),  # what leaves a module was kept before
     ({"explore": "all"}, set()),
 ]
 

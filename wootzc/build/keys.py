@@ -14,13 +14,16 @@ from pathlib import Path
 
 from wootzc.build.store import job_key
 from wootzc.diagnostics import fail
-from wootzc.ir.network import Module, Network
+from wootzc.ir.coupling import couple, couple_module
+from wootzc.ir.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.plan import Plan
+from wootzc.ir.prune import kept_widths
 from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Space
 from wootzc.ir.text import print_network
 
-VERSIONS = {"teacher": 1, "block": 1, "candidate": 1, "test": 1}
+VERSIONS = {"teacher": 2, "block": 2, "candidate": 2, "test": 1}  # 2: gelu is the exact one
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,11 @@ class Keys:
     @cached_property
     def common(self) -> dict[str, object]:
         """What every training job depends on."""
+        network = _nameless(self.space.network)
+        if isinstance(self.space.teacher, FromFile) and self.space.teacher.recipe is None:
+            network = replace(network, auxiliaries=())  # they only serve training
         return {
-            "network": print_network(_nameless(self.space.network)),
+            "network": print_network(network),
             "data": self.fingerprint,
             "augment": asdict(self.space.augment),
             "seed": self.space.seed,
@@ -83,6 +89,7 @@ class Keys:
             rates=rates,
             criteria=_that_matter(self.space.criteria[block.start : block.stop], rates),
             recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
+            **self._rules(block.start, rates),
             **self.common,
         )
 
@@ -100,8 +107,34 @@ class Keys:
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
+            **self._rules(0, rates),
             **self.common,
         )
+
+    def _rules(self, start: int, rates: tuple[float, ...]) -> dict[str, object]:
+        """The widths that `keep` and `multiple of` change; nothing where they change none."""
+        rules = [self._ruled_widths(start + m, rate) for m, rate in enumerate(rates)]
+        return {"rules": rules} if any(rules) else {}
+
+    def _ruled_widths(self, module: int, rate: float) -> tuple[int, ...] | None:
+        one = self.space.network.modules[module]
+        if rate == 0 or (not one.kept and one.multiple == 1):
+            return None
+        if (module, rate) not in self._widths:
+            shape = self._shapes[module]
+            ruled = kept_widths(couple_module(one, shape), rate)
+            plain = kept_widths(couple(one.body, shape), rate)
+            self._widths[module, rate] = None if ruled == plain else ruled
+        return self._widths[module, rate]
+
+    @cached_property
+    def _widths(self) -> dict[tuple[int, float], tuple[int, ...] | None]:
+        return {}
+
+    @cached_property
+    def _shapes(self) -> list[Shape]:
+        shapes = segment_shapes(self.space.network)
+        return [shapes[position] for position in module_positions(self.space.network)]
 
     def test(self, of: str) -> str:
         """`of`: the key of the job that made the network."""
@@ -118,8 +151,11 @@ def file_hash(path: Path) -> str:
 
 
 def _nameless(network: Network) -> Network:
+    """The network that is trained: without names, and rules that only pruning follows."""
     segments = tuple(
-        replace(segment, definition="") if isinstance(segment, Module) else segment
+        replace(segment, definition="", kept=(), multiple=1)
+        if isinstance(segment, Module)
+        else segment
         for segment in network.segments
     )
     return replace(network, name="", segments=segments)
