@@ -1,5 +1,7 @@
 """Numbers for people: counts, percentages, durations."""
 
+import math
+
 
 def count(number: float) -> str:
     """1,234 up to five digits; then 123 k, 1.23 M, 4.56 G, T, P."""
@@ -11,6 +13,18 @@ def count(number: float) -> str:
         if number < limit:
             return f"{number / divisor:.3g} {unit}"
     return f"{number / 1e15:,.3g} P"
+
+
+def large(number: int) -> str:
+    """1,234,567 below ten thousand million; then 7.4 × 10^19, also beyond what floats hold."""
+    if number < 10**10:
+        return f"{number:,}"
+    power = int(math.log10(number))
+    power -= 10**power > number  # the logarithm of 9.99… × 10^19 may have been rounded up
+    tenths = (number + 10 ** (power - 1) // 2) // 10 ** (power - 1)  # halves rounded up
+    if tenths == 100:
+        tenths, power = 10, power + 1
+    return f"{tenths // 10}.{tenths % 10} × 10^{power}"
 
 
 def bytes_text(size: int) -> str:

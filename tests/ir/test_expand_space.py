@@ -247,16 +247,39 @@ def test_an_empty_list_is_a_mistake(make_space: MakeSpace) -> None:
 
 def test_too_many_for_all_is_a_mistake(make_space: MakeSpace) -> None:
     code, text = mistake(make_space(3), limit=26)
-    assert code == "WZ057" and "more than 26 candidates" in text
+    assert code == "WZ057" and "27 candidates are allowed, but `all` lists at most 26" in text
     assert len(expanded(make_space(3), limit=27)) == 27
 
 
-def test_too_few_for_a_sample_tells_how_many(make_space: MakeSpace) -> None:
-    """Chains that overlap are not counted exactly, so a drawn sample can fall short."""
+def test_chains_that_overlap_are_counted_exactly(make_space: MakeSpace) -> None:
     constraints = (
         Ordered(direction="nondecreasing", modules=(0, 1, 2)),
         Ordered(direction="nonincreasing", modules=(0, 2)),
     )
-    space = make_space(3, constraints=constraints, selection=Sample(count=5))
-    code, text = mistake(space, limit=2)
-    assert code == "WZ056" and "found 3 candidates of the 5 asked for" in text
+    assert expanded(make_space(3, constraints=constraints, selection=Sample(count=5))) == [
+        (0, 0, 0), (1, 1, 1), (2, 2, 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["limit", "bands"])
+def test_options_below_one_are_mistakes(option: str) -> None:
+    with pytest.raises(WootzError) as caught:
+        ExpandSpace(**{option: 0})
+    assert caught.value.diagnostics[0].code == "WZ086"
+
+
+def test_orders_that_cross_too_often_are_a_mistake(make_space: MakeSpace) -> None:
+    """Every module of the first half is compared with every one of the second half."""
+    chains = tuple(
+        Ordered(direction="nondecreasing", modules=(low, high))
+        for low in range(12)
+        for high in range(12, 24)
+    )
+    space = make_space(24, constraints=chains, selection=Sample(count=5))
+    assert len(expanded(space)) == 5  # all that matters is the highest rate so far
+    crossing = tuple(
+        Ordered(direction="nondecreasing", modules=(low, 30 + (7 * low + step) % 30))
+        for low in range(30)
+        for step in (0, 3, 11, 16)
+    )
+    assert mistake(make_space(60, constraints=crossing, selection=Sample(count=5)))[0] == "WZ069"
