@@ -7,7 +7,7 @@ import numpy as np
 
 from wootzc.grammar.imports.onnx.context import Context, made, usable
 from wootzc.grammar.imports.onnx.source import Array, Operator
-from wootzc.grammar.imports.onnx.tensors import Tensor, in_our_order, letters
+from wootzc.grammar.imports.onnx.tensors import Tensor, in_our_order, letters, matrix_turned
 from wootzc.grammar.imports.onnx.windows import as_image, image
 from wootzc.ir.layers import Conv, Dense, GlobalPool, LocalNorm, Norm, Pool
 
@@ -17,18 +17,20 @@ def gemm(operator: Operator, context: Context) -> Tensor:
     tensor, kernel = context.tensor(operator), context.needed(operator, 1)
     if given.get("transA", 0):
         raise operator.refused("it transposes what enters (transA)")
-    kernel = (kernel.T if given.get("transB", 0) else kernel) * _factor(operator, "alpha")
+    kernel = _times(
+        matrix_turned(kernel) if given.get("transB", 0) else kernel, given.get("alpha", 1.0)
+    )
     bias = context.constant(operator, 2)
     if bias is not None:
-        bias = bias.reshape(bias.shape[-1:]) * _factor(operator, "beta")
+        bias = _times(bias.reshape(bias.shape[-1:]), given.get("beta", 1.0))
         bias = np.broadcast_to(bias, kernel.shape[1:])
     if len(tensor.layout) != 2:
         raise operator.refused(f"{len(tensor.layout)} axes enter, and it has two")
     return _dense(operator, context, tensor, kernel, bias)
 
 
-def _factor(operator: Operator, name: str) -> np.float32:
-    return np.float32(operator.attributes.get(name, 1.0))
+def _times(values: Array, factor: float) -> Array:
+    return values if factor == 1 else values * np.float32(factor)
 
 
 def matmul(operator: Operator, context: Context) -> Tensor:
@@ -85,8 +87,11 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
 def local_norm(operator: Operator, context: Context) -> Tensor:
     tensor = image(operator, context.tensor(operator))
     given = operator.attributes
+    size = int(given["size"])
+    if size % 2 == 0:
+        raise operator.refused(f"it reads {size} channels around each; wootzc wants an odd number")
     norm = LocalNorm(
-        size=int(given["size"]),
+        size=size,
         alpha=_short(given.get("alpha", 1e-4)),
         beta=_short(given.get("beta", 0.75)),
         k=_short(given.get("bias", 1.0)),

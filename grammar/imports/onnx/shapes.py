@@ -159,6 +159,20 @@ def _more_channels(
     return made(tensor, draft, image=draft.shape, layout=layout, positive=tensor.positive)
 
 
+def _in_order(
+    operator: Operator,
+    context: Context,
+    tensor: Tensor,
+    channels: tuple[int, ...],
+    layout: tuple[str, ...],
+) -> Tensor:
+    """All channels in another order, as from RGB to BGR: a 1x1 convolution."""
+    kernel = np.eye(len(channels))[:, channels][None, None]
+    conv = Conv(width=len(channels), kernel=(1, 1))
+    draft = context.layer(operator, conv, tensor, kernel=kernel)
+    return made(tensor, draft, layout=layout, positive=tensor.positive)
+
+
 def slice_(operator: Operator, context: Context) -> Tensor:
     """Some of the channels, to be put together again, or every n-th pixel."""
     tensor = context.tensor(operator)
@@ -210,6 +224,8 @@ def _picked(
 ) -> Tensor:
     if tensor.flat or not channels:
         raise operator.refused("it takes a vector apart, or leaves nothing of it")
+    if sorted(channels) == list(range(tensor.image[2])):
+        return _in_order(operator, context, tensor, channels, layout)
     refusal = operator.refused("it takes channels apart, and wootzc's layers read all of them")
     image = (*tensor.image[:2], len(channels))
     pick = Pick(channels=channels, refusal=refusal)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.graph import Refused
@@ -124,3 +125,11 @@ def in_our_order(values: NDArray[Any], letters: str, image: Shape) -> NDArray[An
     order = [letters.index(letter) for letter in "HWC" if letter in letters]
     rest = range(len(letters), apart.ndim)
     return apart.transpose(*order, *rest).reshape(values.shape)
+
+
+def matrix_turned(matrix: NDArray[Any]) -> NDArray[Any]:
+    """The transpose, in strips: NumPy takes six times as long over VGG's 4096 x 25088 at once."""
+    turned = np.empty(matrix.shape[::-1], matrix.dtype)
+    for start in range(0, len(matrix), 64):
+        turned[:, start : start + 64] = matrix[start : start + 64].T
+    return turned

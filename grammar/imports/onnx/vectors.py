@@ -46,19 +46,17 @@ def _turned(drafts: Mapping[str, Draft], output: str) -> set[str]:
             readers.get(name, []).append(draft.name)
     for draft in reversed(list(drafts.values())):
         pixel = draft.shape[:-1] == (1, 1)
-        # What enters the graph has no draft that could be turned.
-        wanted = (draft.name == output or readers[draft.name]) and INPUT not in draft.inputs
-        if pixel and wanted and _either_way(draft) and turned.issuperset(readers[draft.name]):
+        if pixel and _either_way(draft) and turned.issuperset(readers[draft.name]):
             turned.add(draft.name)
     return turned
 
 
 def _either_way(draft: Draft) -> bool:
     match draft.operation:
-        case (
-            GlobalPool() | Dense() | Norm() | Activation() | Dropout() | "add" | "concat" | "scale"
-        ):
+        case GlobalPool():
             return True
+        case Dense() | Norm() | Activation() | Dropout() | "add" | "concat" | "scale":
+            return INPUT not in draft.inputs  # what enters the graph stays what it is
         case _:
             return False
 

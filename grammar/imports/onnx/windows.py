@@ -1,8 +1,8 @@
 """Convolutions and pools: operators that move a window over an image."""
 
 from wootzc.grammar.imports.onnx.context import Context, Draft, made
-from wootzc.grammar.imports.onnx.source import Operator
-from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters
+from wootzc.grammar.imports.onnx.source import Array, Operator
+from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters, matrix_turned
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
 from wootzc.ir.shapes import Shape
 
@@ -51,8 +51,15 @@ def conv(operator: Operator, context: Context) -> Tensor:
             width=width, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
             groups=groups, bias=bias is not None,
         )  # fmt: skip
-    arrays = {"kernel": weights.transpose(2, 3, 1, 0)} | ({} if bias is None else {"bias": bias})
+    arrays = {"kernel": _kernel(weights)} | ({} if bias is None else {"bias": bias})
     return as_image(tensor, context.layer(operator, layer, inner(tensor), **arrays))
+
+
+def _kernel(weights: Array) -> Array:
+    """[out, in, kh, kw] → [kh, kw, in, out]."""
+    width, *rest = weights.shape
+    turned = matrix_turned(weights.reshape(width, -1))
+    return turned.reshape(*rest, width).transpose(1, 2, 0, 3)
 
 
 def max_pool(operator: Operator, context: Context) -> Tensor:
