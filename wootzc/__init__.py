@@ -15,16 +15,30 @@ from wootzc.diagnostics import Diagnostic, Span, WootzError
 
 if TYPE_CHECKING:
     from wootzc.driver import compile as compile
+    from wootzc.networks import from_nnx as from_nnx
     from wootzc.networks import import_network as import_network
+    from wootzc.networks import weights_from_nnx as weights_from_nnx
     from wootzc.networks import zoo as zoo
 
 __version__ = "0.1.0"
 _LAZY = {
     "compile": "wootzc.driver",
+    "from_nnx": "wootzc.networks",
     "import_network": "wootzc.networks",
+    "weights_from_nnx": "wootzc.networks",
     "zoo": "wootzc.networks",
 }
-__all__ = ["Diagnostic", "Span", "WootzError", "__version__", "compile", "import_network", "zoo"]
+__all__ = [
+    "Diagnostic",
+    "Span",
+    "WootzError",
+    "__version__",
+    "compile",
+    "from_nnx",
+    "import_network",
+    "weights_from_nnx",
+    "zoo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,9 +11,10 @@ from wootzc.ir.network import Network
 
 if TYPE_CHECKING:
     import numpy as np
+    from flax import nnx
     from numpy.typing import NDArray
 
-    from wootzc.ir.graph import Piece
+    from wootzc.ir.graph import Chain, Piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +43,14 @@ def import_network(
     path: str | os.PathLike[str],
     *,
     input: tuple[int, ...] | None = None,  # (height, width, channels), where the file has no size
-    modules: str = "structure",  # how modules are found: structure, names, file
+    modules: str | None = None,  # how modules are found: structure, names, file
 ) -> Imported:
     """An ONNX model or a Caffe prototxt as a network, cut into modules.
 
     Raises `WootzError` for what wootzc cannot read or prune (docs/models.md), and `OSError`.
     """
     from wootzc.grammar.imports import read_graph
+    from wootzc.grammar.lower_import import how_of
     from wootzc.ir.decompose import decompose
     from wootzc.ir.graph import Refused
     from wootzc.ir.segment import chain_weights, segment
@@ -56,15 +58,49 @@ def import_network(
     try:
         graph = read_graph(os.fspath(path), input)
         chain = decompose(graph)
-        how = graph.modules if modules == "file" else modules
-        network = segment(graph.name, graph.input, chain, how)
+        network = segment(graph.name, graph.input, chain, how_of(modules, graph))
         weights = chain_weights(network, chain)
     except Refused as refused:
         raise fail("WZ090", f"{os.fspath(path)}: {refused.message}", refused.help) from None
-    places = [part.name for part in network.segments for _ in part.body]
     return Imported(
-        network=network,
-        weights=weights,
-        notes=graph.notes,
-        origins=tuple(zip(places, chain, strict=True)),
+        network=network, weights=weights, notes=graph.notes, origins=_origins(network, chain)
     )
+
+
+def from_nnx(
+    model: "nnx.Module",
+    example_input: Any,  # [batch, height, width, channels]; only its shape and type count
+    *,
+    name: str | None = None,  # of the network; the model's class in small letters
+    modules: str = "structure",  # how modules are found: structure, names
+) -> Imported:
+    """A flax.nnx model as a network with its weights, cut into modules. Imports JAX.
+
+    The model is traced in evaluation mode and stays as it is. Raises `WootzError` for what wootzc
+    cannot prune, naming the operation and its line.
+    """
+    from wootzc.backends.flax.from_nnx import network_of
+    from wootzc.ir.segment import chain_weights
+
+    network, chain, notes = network_of(model, example_input, name, modules)
+    weights = chain_weights(network, chain)
+    return Imported(network=network, weights=weights, notes=notes, origins=_origins(network, chain))
+
+
+def weights_from_nnx(
+    network: Network, model: "nnx.Module", example_input: Any
+) -> "dict[str, NDArray[np.float32]]":
+    """A model's arrays as the weights of a network that describes it. Imports JAX.
+
+    For models that `from_nnx` refuses. Layers are found by what they are, in the order in which
+    the model calls them; both are then run on random images. Raises `WootzError` where a layer is
+    missing, or the results differ.
+    """
+    from wootzc.backends.flax.from_nnx_weights import weights_of
+
+    return weights_of(network, model, example_input)
+
+
+def _origins(network: Network, chain: "Chain") -> "tuple[tuple[str, Piece], ...]":
+    places = [part.name for part in network.segments for _ in part.body]
+    return tuple(zip(places, chain, strict=True))

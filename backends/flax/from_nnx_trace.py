@@ -1,0 +1,139 @@
+"""A flax.nnx model → jaxpr, with its layers as single operations.
+
+While the model is traced, `__call__` of every kind of module in it is replaced: convolutions,
+dense layers and batch norms leave one marked operation each, dropout leaves nothing, and all other
+modules leave their place in the model as a named scope. JAX's own `jit` is off meanwhile, so that
+no trace with marks stays in its caches.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import jax
+import jax.extend.core
+from flax import nnx
+
+from wootzc.backends.flax.from_nnx_layers import LAYERS
+from wootzc.diagnostics import fail
+
+HELP = (
+    "describe the network in a .wz file instead, and give the model's arrays as its weights: "
+    "wootzc.weights_from_nnx(network, model, example_input)"
+)
+SWITCHES = {  # arguments that models have for evaluation
+    "train": False, "training": False, "is_training": False,
+    "deterministic": True, "use_running_average": True,
+}  # fmt: skip
+
+layer_p = jax.extend.core.Primitive("wootzc_layer")  # one layer of `Traced.layers`
+
+
+layer_p.def_abstract_eval(lambda x, *, number, result: result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    jaxpr: Any  # a closed one
+    layers: tuple[tuple[str, Any], ...]  # the place and the module of every marked operation
+
+
+def trace(model: nnx.Module, example: Any) -> Traced:
+    """The model in evaluation mode on an input like `example`. Raises `WootzError`."""
+    model = nnx.clone(model)
+    model.eval()
+    places = {
+        id(module): ".".join(str(part) for part in path) for path, module in nnx.iter_modules(model)
+    }
+    layers: list[tuple[str, Any]] = []
+    given = switches(model)
+    struct = jax.ShapeDtypeStruct(example.shape, example.dtype)
+    with _marked(model, places, layers), jax.disable_jit():
+        try:
+            jaxpr = jax.make_jaxpr(lambda x: model(x, **given))(struct)
+        except Exception as error:  # whatever a model may do
+            reason = str(error).strip().splitlines()[:1]
+            raise fail(
+                "WZ150",
+                f"{type(model).__name__} cannot be traced: {type(error).__name__}: "
+                f"{reason[0] if reason else ''}",
+                f"is the example input what the model takes? If so, {HELP}",
+            ) from error
+    return Traced(jaxpr=jaxpr, layers=tuple(layers))
+
+
+def switches(model: nnx.Module) -> dict[str, bool]:
+    parameters = inspect.signature(type(model).__call__).parameters
+    return {name: value for name, value in SWITCHES.items() if name in parameters}
+
+
+@contextmanager
+def _marked(
+    model: nnx.Module, places: dict[int, str], layers: list[tuple[str, Any]]
+) -> Iterator[None]:
+    """All `__call__`s of the model's classes replaced."""
+
+    def place_of(module: Any) -> str | None:
+        return places.get(id(module))
+
+    def layer(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def call(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+            place = place_of(self)
+            if place is None or not isinstance(x, jax.core.Tracer):
+                return original(self, x, *args, **kwargs)
+            if isinstance(self, nnx.Dropout):
+                return x
+            result = jax.eval_shape(lambda x: original(self, x), x)
+            layers.append((place, self))
+            aval = jax.core.ShapedArray(result.shape, result.dtype)
+            with jax.named_scope(place):
+                return layer_p.bind(x, number=len(layers) - 1, result=aval)
+
+        return call
+
+    def scope(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            place = place_of(self)
+            if not place:
+                return original(self, *args, **kwargs)
+            with jax.named_scope(place):
+                return original(self, *args, **kwargs)
+
+        return call
+
+    classes: set[Any] = {
+        cls
+        for _, module in nnx.iter_modules(model)
+        for cls in type(module).__mro__
+        if "__call__" in vars(cls) and issubclass(cls, nnx.Module)
+    }
+    originals = {cls: vars(cls)["__call__"] for cls in classes}
+    try:
+        for cls, original in originals.items():
+            cls.__call__ = (layer if cls in LAYERS else scope)(original)
+        yield
+    finally:
+        for cls, original in originals.items():
+            cls.__call__ = original
+
+
+def where(eqn: Any) -> str:
+    """The line of the user's source that an operation comes from: "net.py:12"."""
+    traceback = eqn.source_info.traceback
+    for frame in traceback.frames if traceback else ():
+        file = frame.file_name.replace("\\", "/")
+        ours = any(part in file for part in ("/jax/", "/flax/", "/wootzc/backends/", "/contextlib"))
+        if not ours and "/backends/flax/from_nnx" not in file:
+            return f"{file.rpartition('/')[2]}:{frame.line_num}"
+    return "unknown place"
+
+
+def scope_of(eqn: Any) -> str:
+    """The place in the model of the innermost module that an operation stands in."""
+    stack = eqn.source_info.name_stack.stack
+    return stack[-1].name if stack else ""

@@ -1,0 +1,105 @@
+"""The arrays of an nnx model as weights of a network that was written for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.extend.core
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.from_nnx_layers import Arrays, layer_of
+from wootzc.backends.flax.from_nnx_trace import layer_p, switches, trace
+from wootzc.backends.flax.model import structures
+from wootzc.backends.flax.weights import split
+from wootzc.backends.parameters import network_parameters
+from wootzc.diagnostics import fail
+from wootzc.ir.graph import Refused
+from wootzc.ir.network import Network
+from wootzc.ir.shapes import Shape, shape_text
+
+CLOSE = 1e-3  # of the largest logit: what the results may differ by
+
+
+def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Arrays:
+    """See `wootzc.weights_from_nnx`."""
+    traced = trace(model, example_input)
+    waiting: list[tuple[str, Arrays]] = []
+    for number in _calls(traced.jaxpr.jaxpr):
+        place, module = traced.layers[number]
+        try:
+            waiting.append((place, layer_of(module, place, (1, 1, 1))[1]))
+        except Refused as refused:
+            raise fail("WZ151", f"{type(model).__name__}: {refused.message}") from None
+    weights: Arrays = {}
+    for path, wanted in _layers(network):
+        found = next((entry for entry in waiting if _shapes(entry[1]) == wanted), None)
+        if found is None:
+            shown = ", ".join(f"{name} {shape_text(shape)}" for name, shape in wanted.items())
+            raise fail(
+                "WZ152",
+                f"{type(model).__name__} calls no layer that could be `{path}` ({shown})",
+                "does the network describe this model?",
+            )
+        waiting.remove(found)
+        weights |= {f"{path}/{name}": value for name, value in found[1].items()}
+    if waiting:
+        raise fail(
+            "WZ152",
+            f"`{waiting[0][0]}` of {type(model).__name__} is no layer of network {network.name}",
+            "does the network describe this model?",
+        )
+    _check_results(network, weights, model, example_input)
+    return weights
+
+
+def _calls(jaxpr: Any) -> Iterator[int]:
+    """The marked layers, in the order in which they are called."""
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is layer_p:
+            yield eqn.params["number"]
+        for inner in jax.extend.core.jaxprs_in_params(eqn.params):
+            yield from _calls(inner)
+
+
+def _layers(network: Network) -> Iterator[tuple[str, dict[str, Shape]]]:
+    """The layers that carry arrays, and the shapes of these."""
+    layers: dict[str, dict[str, Shape]] = {}
+    for name, shape in network_parameters(network).items():
+        path, _, parameter = name.rpartition("/")
+        layers.setdefault(path, {})[parameter] = shape
+    yield from layers.items()
+
+
+def _shapes(arrays: Arrays) -> dict[str, Shape]:
+    return {name: value.shape for name, value in arrays.items()}
+
+
+def _check_results(network: Network, weights: Arrays, model: nnx.Module, example: Any) -> None:
+    """Layers of one shape could have changed places: then the results would differ."""
+    x = np.random.default_rng(0).standard_normal(example.shape).astype(np.float32)
+    expected = _evaluated(model, x)
+    parts = list(zip(structures(network), split(network, weights), strict=True))
+
+    def run(y: Any) -> Any:
+        for structure, values in parts:
+            y = structure.evaluate(values, y)
+        return y
+
+    y = jax.jit(run)(x)
+    results = [np.asarray(y), np.asarray(jax.nn.softmax(y))]
+    bound = CLOSE * max(1.0, float(np.abs(expected).max()))
+    if not any(r.shape == expected.shape and np.abs(r - expected).max() < bound for r in results):
+        raise fail(
+            "WZ152",
+            f"network {network.name} does not compute what {type(model).__name__} does",
+            "compare their layers; arms of a branch must stand in the order of the model's calls",
+        )
+
+
+def _evaluated(model: nnx.Module, x: NDArray[np.float32]) -> NDArray[Any]:
+    """What the model makes of images in evaluation mode."""
+    model = nnx.clone(model)
+    model.eval()
+    return np.asarray(jax.jit(lambda x: model(x, **switches(model)))(x))
