@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from wootzc.diagnostics import render
+from wootzc.diagnostics import WootzError, render
 from wootzc.driver import compile
 from wootzc.grammar import analyze, format_text
 from wootzc.grammar.networks import zoo_network
@@ -186,10 +186,18 @@ def test_five_hundred_candidates_compile(name: str, networks: dict[str, Network]
     assert len(plan.candidates) == 500
 
 
-def test_classes_and_input_are_parameters() -> None:
-    for name in NAMES:
-        sizes = {"googlenet": 80, "inception_v3": 299}  # what their auxiliary heads can take
-        side = sizes.get(name, 64)
-        network = zoo_network(name, {"classes": 7, "input": (side, side, 1)})
-        assert network.input == (side, side, 1)
-        assert segment_shapes(network)[-1] == (7,)
+HEADS = {"googlenet": 79, "inception_v3": 299}  # pixels that their auxiliary heads need
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_classes_and_input_are_parameters(name: str) -> None:
+    side = HEADS.get(name, 64)
+    network = zoo_network(name, {"classes": 7, "input": (side, side, 1)})
+    assert network.input == (side, side, 1)
+    assert segment_shapes(network)[-1] == (7,)
+
+
+@pytest.mark.parametrize(("name", "side"), HEADS.items())
+def test_images_too_small_for_an_auxiliary_head_are_told(name: str, side: int) -> None:
+    with pytest.raises(WootzError, match="does not fit"):
+        zoo_network(name, {"input": (side - 1, side - 1, 3)})
