@@ -147,8 +147,8 @@ def _raise_differences(
         ("WZ155", f"{file} holds tensors that network {network.name} has no place for",
          unexpected, None),
         ("WZ156", f"{file} holds tensors of other shapes than network {network.name}", misshapen,
-         "only the classifier differs: with settings, `teacher from \"…\" { steps 1000 }`, it starts anew"
-         if heads else None),
+         'only the classifier differs: with settings, `teacher from "…" { steps 1000 }`, '
+         "it starts anew" if heads else None),
     ]  # fmt: skip
     diagnostics = [
         Diagnostic(UNKNOWN, code, f"{message}: {_some(names)}", help)
