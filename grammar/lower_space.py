@@ -31,10 +31,10 @@ from wootzc.ir.shapes import shape_text
 from wootzc.ir.space import All, Selection, Space
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "blocks": ("none", "modules", "wootz", "maximal"),
+    "blocks": ("none", "modules", "wootz", "maximal", "optimal"),
     "explore": ("ascending", "descending", "all"),
 }
-_CHOICE_ALIASES = {"optimal": "maximal", "smallest": "ascending", "largest": "descending",
+_CHOICE_ALIASES = {"best": "optimal", "smallest": "ascending", "largest": "descending",
                    "module": "modules", "off": "none", "increasing": "ascending",
                    "decreasing": "descending", "everything": "all"}  # fmt: skip
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wootzc.ir.array import Array
+from wootzc.ir.cost_model import CostModel
 from wootzc.ir.space import Space
 
 
@@ -73,14 +74,29 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What `select-blocks{method=optimal}` expects of its blocks, by the plan's cost model.
+
+    Seconds of pre-training all blocks and fine-tuning all candidates within the cost limits.
+    """
+
+    value: float  # with these blocks
+    bound: float  # no set of blocks takes less
+    without: float  # with no blocks at all
+    proven: bool = False  # no set is better
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A space on its way through the passes; None is what no pass has filled in yet."""
 
     space: Space
+    cost_model: CostModel | None = None  # None: the defaults; see ir/cost_model.py
     candidates: Array | None = None  # uint8 [candidates, modules], rows distinct
     costs: Costs | None = None
     mined: Mined | None = None
     blocks: tuple[Block, ...] | None = None
+    selection: Selection | None = None  # of `blocks optimal`
     composition: Array | None = None  # int32 [candidates, modules]: block that covers, or -1
     training_order: tuple[int, ...] | None = None  # blocks, in the order they are first needed
     exploration_order: Array | None = None  # int32: candidates within the cost limits, first to try

@@ -48,7 +48,7 @@ def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDAr
         alive = np.arange(len(rows))
         numbers = np.zeros(len(rows), dtype=np.int64)
         for stop in range(start + 1, rows.shape[1] + 1):
-            numbers, counts = _renumber(numbers, rows[alive, stop - 1])
+            numbers, counts = renumbered(numbers, rows[alive, stop - 1])
             shared = counts >= least
             keep = shared[numbers]
             alive, numbers = alive[keep], (np.cumsum(shared) - 1)[numbers[keep]]
@@ -70,7 +70,7 @@ def _table(start: int, stop: int, rows: NDArray[np.int32], counts: Ints) -> NDAr
     return table
 
 
-def _renumber(numbers: Ints, column: Matrix) -> tuple[Ints, Ints]:
+def renumbered(numbers: Ints, column: Matrix) -> tuple[Ints, Ints]:
     """Number the distinct (number, value) pairs 0, 1, … in their order, and count each."""
     width = int(column.max(initial=0)) + 1
     keys = numbers * width + column

@@ -114,7 +114,7 @@ class Space:
     teacher: Recipe | FromFile
     pretrain: Recipe
     finetune: Recipe
-    blocks: Literal["none", "modules", "wootz", "maximal"] = "modules"
+    blocks: Literal["none", "modules", "wootz", "maximal", "optimal"] = "modules"
     explore: Literal["ascending", "descending", "all"] = "ascending"
     seed: int = 0
     span: Span = field(default=UNKNOWN, compare=False, repr=False)

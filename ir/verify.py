@@ -228,6 +228,13 @@ def _blocks(plan: Plan) -> Iterator[str]:
             yield f"{block} prunes nothing"
 
 
+def _selection(plan: Plan) -> Iterator[str]:
+    assert plan.selection is not None
+    values = (plan.selection.bound, plan.selection.value, plan.selection.without)
+    if not all(map(math.isfinite, values)) or list(values) != sorted(values):
+        yield f"the bound, value and seconds without blocks of the selection do not rise: {values}"
+
+
 def _composition(plan: Plan) -> Iterator[str]:
     assert plan.candidates is not None and plan.blocks is not None and plan.composition is not None
     rows, vectors = plan.candidates.values, plan.composition.values
@@ -287,6 +294,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Plan], Iterator[str]]], ...] = (
     (("space", "candidates", "costs"), _costs),
     (("candidates", "mined"), _mined),
     (("space", "blocks"), _blocks),
+    (("blocks", "selection"), _selection),
     (("candidates", "blocks", "composition"), _composition),
     (("space", "candidates", "costs", "exploration_order"), _exploration),
     (("blocks", "composition", "exploration_order", "training_order"), _training),

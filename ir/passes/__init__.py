@@ -41,7 +41,7 @@ __all__ = [
 
 PASSES: tuple[Pass, ...] = (
     ExpandSpace(),
-    EstimateCost(),  # only `order` needs it; early, so that `plan` shows costs whatever fails later
+    EstimateCost(),  # for `blocks optimal` and `order`; early: costs show whatever fails later
     MineSubsequences(),
     SelectBlocks(),  # `wootz` reads the mined rules; `maximal` and `modules` read the candidates
     Compose(),

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.array import Array
+from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.base import needed
 from wootzc.ir.plan import Block, Plan
+from wootzc.ir.pricing import block_worths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +21,9 @@ class Compose:
     Before: candidates = { 1 1 0 }; blocks { block(0, rates = (1, 1)); block(1, rates = (1, 0)) }
     After:  composition = { 0 0 -1 }
 
-    The most modules are covered, and that with the fewest blocks; among equals, the last block is
-    the longest. -1 where no block covers: the full network's weights are used.
+    The most modules are covered, and that with the fewest blocks; blocks that were selected by the
+    cost model are used as it says, so that the most fine-tuning is spared. Among equals, the last
+    block is the longest. -1 where no block covers: the full network's weights are used.
     """
 
     name: ClassVar[str] = "compose"
@@ -28,21 +31,32 @@ class Compose:
     def __call__(self, plan: Plan) -> Plan:
         rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
         blocks = needed(plan.blocks, "blocks", "select-blocks", self.name)
-        return replace(plan, composition=Array(composite_vectors(rows, blocks)))
+        worth = None
+        if plan.selection is not None:
+            worth = block_worths(plan.cost_model or CostModel(), blocks)
+        return replace(plan, composition=Array(composite_vectors(rows, blocks, worth)))
 
 
-def composite_vectors(rows: NDArray[Any], blocks: Sequence[Block]) -> NDArray[np.int32]:
-    """int32 [rows, modules]: the block that covers each module, or -1."""
+def composite_vectors(
+    rows: NDArray[Any], blocks: Sequence[Block], worth: Sequence[int] | None = None
+) -> NDArray[np.int32]:
+    """int32 [rows, modules]: the block that covers each module, or -1.
+
+    Maximises the worth of the blocks used in each row. By default a module covered is worth more
+    than any number of blocks saved.
+    """
     count, modules = rows.shape
-    per_module = modules + 1  # one module covered is worth more than any number of blocks saved
-    score = np.zeros((modules + 1, count), dtype=np.int32)  # best so far, before each module
+    if worth is None:
+        worth = [(modules + 1) * len(block.rates) - 1 for block in blocks]
+    worths = np.array(worth, dtype=np.int64)
+    score = np.zeros((modules + 1, count), dtype=np.int64)  # best so far, before each module
     last = np.full((modules + 1, count), -1, dtype=np.int32)  # the block that ends there, if any
     for start in range(modules):
         better = score[start] > score[start + 1]
         score[start + 1][better] = score[start][better]
         last[start + 1][better] = -1
         for stop, matching, which in _matches(rows, blocks, start):
-            reached = score[start][matching] + per_module * (stop - start) - 1
+            reached = score[start][matching] + worths[which]
             better = reached > score[stop][matching]
             score[stop][matching[better]] = reached[better]
             last[stop][matching[better]] = which[better]

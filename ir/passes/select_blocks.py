@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
+from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Block, Grammar, Plan
-from wootzc.ir.sequence import linked_runs
+from wootzc.ir.passes.mine_subsequences import mine_grammar
+from wootzc.ir.passes.order import within_limits
+from wootzc.ir.plan import Block, Costs, Grammar, Plan, Selection
+from wootzc.ir.pricing import Priced, priced
+from wootzc.ir.selection import EXACT, choose
+from wootzc.ir.sequence import TooMany, linked_runs
+
+SEQUITUR = 200_000  # symbols up to which `optimal` also starts from the paper's blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +30,20 @@ class SelectBlocks:
 
     none: no blocks, every candidate inherits the full network's weights. modules: each module at
     each rate in use. wootz: the paper's heuristic on the Sequitur DAG. maximal: the longest runs
-    that always occur together, the answer that heuristic approximates. Without a method, the
-    space's `blocks`. Blocks that prune nothing are left out: they are the full network's own.
+    that always occur together, the answer that heuristic approximates. optimal: what takes the
+    least time by the cost model, with a bound, in `selection`. Without a method, the space's
+    `blocks`. Blocks that prune nothing are left out: they are the full network's own.
     """
 
-    method: Literal["none", "modules", "wootz", "maximal"] | None = None
+    method: Literal["none", "modules", "wootz", "maximal", "optimal"] | None = None
+    most: int = 10_000_000  # (candidate, run) pairs that `optimal` may weigh
+    exact: int = EXACT  # such pairs that may be left to an integer programme
     name: ClassVar[str] = "select-blocks"
 
     def __call__(self, plan: Plan) -> Plan:
         rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
         method = self.method or plan.space.blocks
+        selection: Selection | None = None
         match method:
             case "none":
                 blocks: Iterable[Block] = ()
@@ -49,11 +60,61 @@ class SelectBlocks:
                     )
                 blocks = wootz_blocks(mined)
             case "maximal":
-                blocks = (Block(start=r.start, rates=r.values) for r in linked_runs(rows))
+                blocks = maximal_blocks(rows)
+            case "optimal":
+                costs = needed(plan.costs, "costs", "estimate-cost", self.name)
+                blocks, selection = self._optimal(plan, costs)
             case _:
                 assert_never(method)
         kept = (block for block in blocks if any(block.rates))
-        return replace(plan, blocks=tuple(sorted(kept, key=lambda b: (b.start, b.rates))))
+        return replace(
+            plan,
+            blocks=tuple(sorted(kept, key=lambda b: (b.start, b.rates))),
+            selection=selection,
+        )
+
+    def _optimal(self, plan: Plan, costs: Costs) -> tuple[list[Block], Selection]:
+        task = priced_plan(plan, costs)
+        rows = task.problem.rows
+        starts = [every_module(rows), maximal_blocks(rows)]
+        if isinstance(plan.mined, Grammar):
+            starts.append(wootz_blocks(plan.mined))
+        elif rows.size <= SEQUITUR:
+            starts.append(wootz_blocks(mine_grammar(rows)))
+        given = [[(block.start, block.rates) for block in blocks] for blocks in starts]
+        try:
+            choice = choose(task.problem, given, most=self.most, exact=self.exact)
+        except TooMany:
+            raise fail(
+                "WZ098",
+                f"`blocks optimal` would weigh more than {self.most:,} pairs of a candidate and a "
+                "run that it shares",
+                "take a smaller sample, use `blocks maximal`, or raise the option `most` of "
+                f"`{self.name}`",
+            ) from None
+        selection = Selection(
+            value=task.total(choice.value),
+            bound=task.total(choice.bound),
+            without=task.total(0),
+            proven=choice.proven,
+        )
+        return [Block(start=start, rates=rates) for start, rates in choice.runs], selection
+
+
+def priced_plan(plan: Plan, costs: Costs) -> Priced:
+    """What blocks cost and bring for the candidates that may be tried.
+
+    Those beyond the objective's cost limits never are; where none is within, `order` will say so.
+    """
+    assert plan.candidates is not None
+    rows = plan.candidates.values
+    allowed = within_limits(costs, plan.space.objective)
+    tried = rows[allowed] if allowed.any() else rows
+    return priced(plan.space, costs, plan.cost_model or CostModel(), tried)
+
+
+def maximal_blocks(rows: NDArray[Any]) -> list[Block]:
+    return [Block(start=run.start, rates=run.values) for run in linked_runs(rows)]
 
 
 def every_module(rows: NDArray[Any]) -> list[Block]:

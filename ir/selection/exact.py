@@ -1,0 +1,69 @@
+"""The problem as an integer programme for HiGHS, where it is small enough."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from wootzc.ir.selection.problem import Mask, Offers
+
+
+class Solved(NamedTuple):
+    taken: Mask | None  # [runs]; None where HiGHS found none
+    bound: float  # on the value
+    proven: bool  # `taken` is optimal
+
+
+def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -> Solved:
+    """Use only the allowed offers, look at `nodes` nodes at most. `relaxed`: only the bound.
+
+    Variables: x of a run, whether it is taken; y of an offer, whether it is used, which is whole by
+    itself once all x are, since each row's constraints are intervals. Constraints: each column of a
+    row is covered once at most, and only what is taken is used. Proven means up to HiGHS's absolute
+    tolerance, a millionth of the largest price or gain.
+    """
+    # Here, for SciPy takes longer to load than most spaces to compile.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, vstack
+
+    kept = np.flatnonzero(allowed)
+    shared = np.flatnonzero(offers.shared[kept])  # positions in `kept`
+    runs, run = np.unique(offers.run[kept[shared]], return_inverse=True)
+    variables = len(kept) + len(runs)
+
+    stops = np.empty(len(offers.gain), dtype=np.int64)
+    for _, stop, low, high in offers.spans:
+        stops[low:high] = stop
+    lengths = (stops - offers.start)[kept]
+    offer = np.repeat(np.arange(len(kept)), lengths)
+    place = np.arange(len(offer)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    cell = offers.row[kept][offer] * np.int64(offers.columns) + offers.start[kept][offer] + place
+    cells, number = np.unique(cell, return_inverse=True)
+    covered = csr_array(
+        (np.ones(len(offer)), (number.reshape(-1), offer)), shape=(len(cells), variables)
+    )
+    links = np.arange(len(shared))
+    taken_first = csr_array(
+        (
+            np.repeat([1.0, -1.0], len(shared)),
+            (np.tile(links, 2), np.concatenate([shared, len(kept) + run.reshape(-1)])),
+        ),
+        shape=(len(shared), variables),
+    )
+    limits = np.concatenate([np.ones(len(cells)), np.zeros(len(shared))])
+    costs = np.concatenate([-offers.gain[kept], offers.price[runs]])
+    scale = float(np.abs(costs).max(initial=1.0))  # tolerances of the solver are absolute
+    whole = np.repeat([0, 0 if relaxed else 1], [len(kept), len(runs)])
+    result = milp(
+        costs / scale,
+        integrality=whole,
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(vstack([covered, taken_first]), -np.inf, limits),
+        options={"mip_rel_gap": 0.0, "node_limit": nodes},
+    )
+    bound = result.fun if relaxed else result.mip_dual_bound
+    value = np.inf if bound is None else -float(bound) * scale
+    if result.x is None or relaxed:
+        return Solved(None, value, False)
+    taken = offers.nothing()
+    taken[runs[result.x[len(kept) :] > 0.5]] = True
+    return Solved(taken, value, result.status == 0)
