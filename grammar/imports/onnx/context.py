@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any, TypeAlias
 
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Tensor
 from wootzc.ir.graph import INPUT, Refused
 from wootzc.ir.layers import Flatten, Join, Layer
-from wootzc.ir.shapes import Shape, shape_after
+from wootzc.ir.shapes import Shape, shape_after, shape_text
+
+MOST_FEATURES = 1 << 20  # channels, or numbers of a flattened image
+MOST_NUMBERS = 1 << 28  # of one image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,10 @@ class Context:
         """Add the draft of a layer, under the operator's name."""
         node = usable(tensor)
         shape = shape_after(layer, self.shape(node))
+        for name, values in weights.items():
+            if name != "kernel" and values.shape != shape[-1:]:
+                sizes = "x".join(map(str, values.shape))
+                raise operator.refused(f"its {name} is {sizes}, and {shape[-1]} channels leave it")
         return self.add(operator.name, layer, (node,), shape, weights)
 
     def affine(self, operator: Operator, tensor: Tensor, scale: Array, shift: Array) -> Draft:
@@ -113,6 +121,7 @@ class Context:
         shape: Shape,
         weights: Mapping[str, Array] | None = None,
     ) -> Draft:
+        check_size(f'what node "{name}" makes', shape)
         while name in self.drafts or name == INPUT:
             name += "_"
         draft = Draft(
@@ -133,6 +142,12 @@ class Context:
         if name not in self.drafts:
             self.add(name, Flatten(), (node,), shape_after(Flatten(), self.shape(node)))
         return replace(tensor, node=name, flat=True, lines={})
+
+
+def check_size(what: str, shape: Shape) -> None:
+    """Nobody means a billion numbers: a damaged file says so, and memory would run out."""
+    if shape[-1] > MOST_FEATURES or prod(shape) > MOST_NUMBERS:
+        raise Refused(f"{what}, {shape_text(shape)}, is too large")
 
 
 def usable(tensor: Tensor) -> str:

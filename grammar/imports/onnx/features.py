@@ -74,7 +74,7 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         raise operator.refused("its second axis holds pixels, not channels")
     names = ("scale", "bias", "mean", "var")
     arrays = {
-        name: in_our_order(values, along, tensor.image) if along else values
+        name: in_our_order(values, along, tensor.image) if len(along) > 1 else values
         for name, values in zip(names, (scale, bias, mean, var), strict=True)
     }
     norm = Norm(

@@ -17,7 +17,7 @@ from wootzc.grammar.imports.onnx.tensors import (
 )
 from wootzc.ir.layers import Conv, Dropout, Pool
 
-MOST_CHANNELS = 1 << 16  # that padding may make
+MOST_CHANNELS = 1 << 13  # that padding may make
 
 
 def identity(operator: Operator, context: Context) -> Tensor:
@@ -146,7 +146,7 @@ def _more_channels(
     """Channels of zeros, as the shortcuts of He et al. 2015 (option A): a 1x1 convolution."""
     channels = tensor.image[2]
     width = before + channels + after
-    if width > MOST_CHANNELS or tensor.flat:
+    if width > MOST_CHANNELS or tensor.flat:  # its kernel has channels * width numbers
         raise operator.refused(f"it makes {width} channels")
     kernel = np.zeros((1, 1, channels, width))
     kernel[0, 0, range(channels), range(before, before + channels)] = 1

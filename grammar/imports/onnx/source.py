@@ -49,6 +49,15 @@ def load(path: str) -> Source:
     if os.path.isdir(path):
         raise Refused(f'"{os.path.basename(path)}" is a folder, not an ONNX file')
     model = _checked_model(path)
+    try:
+        return _source(model)
+    except (TypeError, ValueError) as error:  # text that is no text, attributes of no type
+        if isinstance(error, Refused):
+            raise
+        raise Refused(f'"{os.path.basename(path)}" is damaged: {error}', EXPORT_AGAIN) from error
+
+
+def _source(model: "ModelProto") -> Source:
     graph = model.graph
     opset = _opset(model)
     output = _only_output(graph)

@@ -8,7 +8,7 @@ import numpy as np
 
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
 from wootzc.grammar.imports.onnx.constants import fold
-from wootzc.grammar.imports.onnx.context import Context, Draft
+from wootzc.grammar.imports.onnx.context import Context, Draft, check_size
 from wootzc.grammar.imports.onnx.source import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, Refused
@@ -159,6 +159,7 @@ def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shap
             f"{'x'.join(str(size or 'any') for size in said)}",
             f"write `input({example})`, or leave it out",
         )
+    check_size(f'the input "{source.input}"', given)
     return given, sizes["N"] or 1
 
 

@@ -1,0 +1,398 @@
+"""ONNX files that wootzc cannot prune: what it says, and that it never says it with a traceback."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from wootzc.grammar.imports import read_graph
+from wootzc.ir.decompose import decompose
+from wootzc.ir.graph import Graph, Refused
+from wootzc.ir.shapes import Shape
+
+FIXTURES = Path(__file__).parent / "onnx_fixtures"
+
+Model = Callable[..., onnx.ModelProto]
+
+
+def refused(model: onnx.ModelProto, folder: Path, input: Shape | None = None) -> Refused:
+    onnx.save(model, folder / "net.onnx")
+    started = time.perf_counter()
+    with pytest.raises(Refused) as caught:
+        read_graph(str(folder / "net.onnx"), input)
+    assert time.perf_counter() - started < 5  # milliseconds on an idle machine
+    return caught.value
+
+
+def ones(*shape: int) -> Any:
+    return np.ones(shape, np.float32)
+
+
+def ints(*values: int) -> Any:
+    return np.array(values, np.int64)
+
+
+PADS = {"p": ints(0, 0, 1, 1, 0, 0, 1, 1)}
+POOL = {"kernel_shape": [3, 3]}
+OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
+    "resize": (
+        [("Resize", "x  s", "y", {})],
+        {"s": ones(4)},
+        'node "y" is a Resize: wootzc has no layer that enlarges images',
+    ),
+    "layer norm": (
+        [("LayerNormalization", "x s", "y", {})],
+        {"s": ones(8)},
+        'node "y" is a LayerNormalization: the norm that wootzc has is batch norm',
+    ),
+    "split": (
+        [("Split", "x", "y z", {"axis": 2, "num_outputs": 2})],
+        {},
+        'node "y" is a Split: it takes channels apart, and wootzc\'s layers read all of them',
+    ),
+    "channel shuffle": (
+        [("Conv", "x w", "c", {}), ("Reshape", "c s", "y", {})],
+        {"w": ones(4, 3, 1, 1), "s": ints(1, 2, 2, 8, 8)},
+        'node "y" is a Reshape: 1x4x8x8 → 1x2x2x8x8: '
+        "it splits an axis, as a channel shuffle or attention does",
+    ),
+    "attention": (
+        [("GlobalAveragePool", "x", "g", {}), ("Softmax", "g", "s", {"axis": 1}),
+         ("Mul", "x s", "y", {})],
+        {},
+        'node "s" is a Softmax: wootzc has one at the end of a network only',
+    ),
+    "unknown activation": (
+        [("Softplus", "x", "s", {}), ("Tanh", "s", "t", {}), ("Mul", "x t", "y", {})],
+        {},
+        'node "s" is a Softplus: it is none of the activations that wootzc has',
+    ),
+    "clip": (
+        [("Clip", "x a b", "y", {})],
+        {"a": np.float32(-1), "b": np.float32(1)},
+        'node "y" is a Clip: it is none of the activations that wootzc has',
+    ),
+    "hard sigmoid of another slope": (
+        [("HardSigmoid", "x", "y", {"alpha": 0.2})],
+        {},
+        'node "y" is a HardSigmoid: it is none of the activations that wootzc has',
+    ),
+    "slopes by channel": (
+        [("PRelu", "x a", "y", {})],
+        {"a": np.arange(3, dtype=np.float32).reshape(3, 1, 1)},
+        'node "y" is a PRelu: its slope differs from channel to channel; '
+        "wootzc has leaky_relu with one",
+    ),
+    "dilated pool": (
+        [("MaxPool", "x", "y", POOL | {"dilations": [2, 2]})],
+        {},
+        'node "y" is a MaxPool: its window is dilated; wootzc pools neighbours',
+    ),
+    "pad before max pool": (
+        [("Pad", "x p", "q", {}), ("MaxPool", "q", "y", POOL)],
+        PADS,
+        'node "q" is a Pad: the layer behind it does not take in its zeros',
+    ),
+    "pad before an average that does not count": (
+        [("Pad", "x p", "q", {}), ("AveragePool", "q", "y", POOL | {"pads": [1, 1, 1, 1]})],
+        PADS,
+        'node "q" is a Pad: the layer behind it does not take in its zeros',
+    ),
+    "pad before an addition": (
+        [("Pad", "x p", "q", {}), ("Add", "q k", "y", {})],
+        PADS | {"k": ones(1)},
+        'node "q" is a Pad: the layer behind it does not take in its zeros',
+    ),
+    "pad with ones": (
+        [("Pad", "x p one", "y", {})],
+        PADS | {"one": np.float32(1)},
+        'node "y" is a Pad: wootzc pads with zeros, nothing else',
+    ),
+    "crop": (
+        [("Slice", "x a b c", "y", {})],
+        {"a": ints(1), "b": ints(7), "c": ints(2)},
+        'node "y" is a Slice: it cuts a piece out of the image',
+    ),
+    "half of the channels": (
+        [("Slice", "x a b c", "s", {}), ("GlobalAveragePool", "s", "y", {})],
+        {"a": ints(0), "b": ints(2), "c": ints(1)},
+        'node "s" is a Slice: it takes channels apart, and wootzc\'s layers read all of them',
+    ),
+    "constant by pixel": (
+        [("Add", "x k", "y", {})],
+        {"k": np.arange(64, dtype=np.float32).reshape(8, 8)},
+        'node "y" is an Add: its constant differs from pixel to pixel',
+    ),
+    "sums of two sizes": (
+        [("GlobalAveragePool", "x", "g", {}), ("Add", "x g", "y", {})],
+        {},
+        'node "y" is an Add: it adds 1x3x8x8 and 1x3x1x1; wootzc adds tensors of one shape',
+    ),
+    "quotient of two tensors": (
+        [("MaxPool", "x", "m", {"kernel_shape": [1, 1]}), ("Div", "x m", "y", {})],
+        {},
+        'node "y" is a Div: it takes two tensors; wootzc adds and multiplies them, nothing else',
+    ),
+    "spatial attention": (
+        [("Conv", "x w", "c", {}), ("Sigmoid", "c", "s", {}), ("Mul", "x s", "y", {})],
+        {"w": ones(1, 3, 1, 1)},
+        'node "y" is a Mul: it multiplies 1x3x8x8 and 1x1x8x8; wootzc multiplies tensors of one '
+        "shape, or an image by one number a channel",
+    ),
+    "concatenated rows": (
+        [("Relu", "x", "r", {}), ("Concat", "x r", "y", {"axis": 2})],
+        {},
+        'node "y" is a Concat: it joins 1x3x8x8 and 1x3x8x8 along axis 2; '
+        "wootzc joins channels, nothing else",
+    ),
+    "mean over channels": (
+        [("ReduceMean", "x a", "y", {})],
+        {"a": ints(1)},
+        'node "y" is a ReduceMean: it reduces more than height and width',
+    ),
+    "product of two computed matrices": (
+        [("MatMul", "x x", "y", {})],
+        {},
+        'node "y" is a MatMul: its input "x" is computed from the image, not a constant',
+    ),
+    "indices of a pool": (
+        [("MaxPool", "x", "m i", POOL), ("Cast", "i", "f", {"to": 1}), ("Add", "m f", "y", {})],
+        {},
+        'node "f" is a Cast: its input "i" is a second result of another node',
+    ),
+    "weights of another width": (
+        [("Conv", "x w", "y", {})],
+        {"w": ones(4, 5, 3, 3)},
+        'node "y" is a Conv: it reads 5 channels, and 3 enter',
+    ),
+    "window larger than the image": (
+        [("Conv", "x w", "y", {})],
+        {"w": ones(4, 3, 9, 9)},
+        'node "y" is a Conv: it does not fit what enters: '
+        "a 9x9 window does not fit into 8x8 pixels",
+    ),
+    "lrn of an even number": (
+        [("LRN", "x", "y", {"size": 4})],
+        {},
+        'node "y" is a LRN: it reads 4 channels around each; wootzc wants an odd number',
+    ),
+    "an operator on constants": (
+        [("Relu", "k", "r", {}), ("Add", "x r", "y", {})],
+        {"k": ones(1, 3, 1, 1)},
+        'node "r" is a Relu: wootzc does not compute it before the network runs',
+    ),
+    "a bias of another width": (
+        [("Conv", "x w b", "y", {})],
+        {"w": ones(4, 3, 3, 3), "b": ones(3)},
+        'node "y" is a Conv: its bias is 3, and 4 channels leave it',
+    ),
+    "a norm of another width": (
+        [("BatchNormalization", "x k k k k", "y", {})],
+        {"k": ones(4)},
+        'node "y" is a BatchNormalization: its scale is 4, and 3 channels leave it',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_that_wootzc_lacks_is_named(
+    name: str, onnx_model: Model, tmp_path: Path
+) -> None:
+    steps, constants, message = OPERATORS[name]
+    model = onnx_model(steps, constants, dims=(1, 3, 8, 8), opset=18, head=False)
+    set_rank(model, 4)
+    assert refused(model, tmp_path).message == message
+
+
+def set_rank(model: onnx.ModelProto, rank: int) -> None:
+    """The checker wants to know how many axes an output has."""
+    for _ in range(rank):
+        model.graph.output[0].type.tensor_type.shape.dim.add()
+
+
+def test_all_of_several_outputs_are_named(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("GlobalAveragePool", "x", "y", {})])
+    model.graph.output.append(model.graph.output[0])
+    model.graph.output[1].name = "y"
+    error = refused(model, tmp_path)
+    assert error.message == (
+        'the network has 2 outputs ("logits", "y"); wootzc prunes classifiers with one'
+    )
+    assert error.help is not None and "auxiliary" in error.help
+
+
+def test_all_of_several_inputs_are_named(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Add", "x x", "y", {})])
+    model.graph.input.append(model.graph.input[0])
+    model.graph.input[1].name = model.graph.node[0].input[1] = "z"
+    message = 'the network has 2 inputs ("x", "z"); wootzc takes one image'
+    assert refused(model, tmp_path).message == message
+
+
+def with_input(model: onnx.ModelProto, dims: list[int | str], kind: int = 1) -> onnx.ModelProto:
+    value = onnx.helper.make_tensor_value_info("x", kind, dims)
+    model.graph.input[0].CopyFrom(value)
+    return model
+
+
+def test_an_open_size_must_be_said(onnx_model: Model, tmp_path: Path) -> None:
+    model = with_input(onnx_model([("GlobalAveragePool", "x", "y", {})]), ["n", 3, "h", "w"])
+    error = refused(model, tmp_path)
+    assert error.message == 'the file leaves the size of its input "x" open'
+    assert error.help == "write `input(224x224x3)` in braces behind the file's name"
+
+
+def test_a_fixed_size_is_not_to_be_contradicted(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("GlobalAveragePool", "x", "y", {})])
+    error = refused(model, tmp_path, (16, 16, 3))
+    assert error.message == 'input(16x16x3) does not fit the input "x" of the file, 8x8x3'
+    assert "input(192)" in refused(model, tmp_path, (192,)).message
+
+
+def test_the_input_is_one_image_of_floats(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Relu", "x", "y", {})])
+    axes = refused(with_input(model, [1, 192]), tmp_path)
+    assert axes.message.startswith('the input "x" has 2 axes; wootzc takes images')
+    bytes_ = refused(with_input(model, [1, 3, 8, 8], onnx.TensorProto.UINT8), tmp_path)
+    assert bytes_.message == 'the input "x" does not hold floating-point numbers'
+
+
+def test_sizes_that_no_memory_holds(onnx_model: Model, tmp_path: Path) -> None:
+    model = with_input(onnx_model([("Slice", "x a b", "y", {})], {"a": ints(1), "b": ints(9)}),
+                       [1, 2**31, 8, 8])  # fmt: skip
+    assert refused(model, tmp_path).message == 'the input "x", 8x8x2147483648, is too large'
+    steps: list[Any] = [("Pad", "x p", "p1", {}), ("Conv", "p1 w", "y", {})]
+    padding = ints(0, 0, 0, 0, 0, 0, 2**30, 0)
+    model = onnx_model(steps, {"p": padding, "w": ones(4, 3, 1, 1)}, head=False)
+    set_rank(model, 4)
+    assert refused(model, tmp_path).message == 'what node "y" makes, 1073741832x8x4, is too large'
+
+
+def test_an_image_is_no_score_for_each_class(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Relu", "x", "y", {})], head=False, dims=(1, 3, 8, 8))
+    set_rank(model, 4)
+    message = 'the output "y" is 1x3x8x8, not one score for each class'
+    assert refused(model, tmp_path).message == message
+
+
+def test_a_network_without_layers(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Flatten", "x", "y", {})], head=False, dims=(1, 3, 1, 1))
+    set_rank(model, 2)
+    assert refused(model, tmp_path).message == "the network has no layers"
+
+
+def test_an_output_that_nothing_leads_to(onnx_model: Model, tmp_path: Path) -> None:
+    steps: list[Any] = [("Relu", "x", "r", {}), ("Add", "k k", "y", {})]
+    model = onnx_model(steps, {"k": ones(1, 3)}, head=False)
+    set_rank(model, 2)
+    assert "inputs (none)" in refused(model, tmp_path).message
+
+
+def test_opsets_that_are_too_old(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Relu", "x", "y", {})])
+    model.opset_import[0].version = 6
+    error = refused(model, tmp_path)
+    assert error.message == "the file uses opset 6; wootzc reads 7 and later"
+
+
+def test_operators_of_other_vendors(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Relu", "x", "y", {})])
+    model.graph.node[0].domain = "com.microsoft"
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    message = 'node "y" is a com.microsoft.Relu: wootzc has no layer for it'
+    assert refused(model, tmp_path).message == message
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07", b"\xff" * 99])
+def test_a_file_that_is_no_model(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(
+        Refused, match=r'^"net\.onnx" (is empty|is not an ONNX|holds no ONNX|is dam)'
+    ):
+        read_graph(str(path))
+
+
+def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").mkdir()
+    with pytest.raises(Refused, match="is a folder"):
+        read_graph(str(tmp_path / "net.onnx"))
+    with pytest.raises(FileNotFoundError):  # the front end says which statement names it
+        read_graph(str(tmp_path / "other.onnx"))
+
+
+def test_missing_external_weights(tmp_path: Path) -> None:
+    model = onnx.load(FIXTURES / "vgg_ts13.onnx")
+    path = tmp_path / "net.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(Refused, match=r'^"net\.onnx" is damaged: .*weights\.bin'):
+        read_graph(str(path))
+
+
+def read_or_refused(content: bytes, path: Path) -> Graph | None:
+    path.write_bytes(content)
+    try:
+        graph = read_graph(str(path))
+        decompose(graph)
+    except Refused as refusal:
+        assert refusal.message
+        return None
+    return graph
+
+
+SMALL = sorted(FIXTURES.glob("*.onnx"), key=lambda path: path.stat().st_size)[:6]
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_files_that_are_cut_short(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    for length in range(0, len(content), max(1, len(content) // 40)):
+        assert read_or_refused(content[:length], tmp_path / "net.onnx") is None, length
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_files_with_changed_bytes(path: Path, tmp_path: Path) -> None:
+    """Whatever a byte becomes, the file is read or refused."""
+    content, choice = path.read_bytes(), random.Random(path.stem)
+    for _ in range(200):
+        changed = bytearray(content)
+        for _ in range(choice.choice((1, 4, 16))):
+            changed[choice.randrange(len(changed))] = choice.randrange(256)
+        read_or_refused(bytes(changed), tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_graphs_with_changed_parts(seed: int, tmp_path: Path) -> None:
+    """Well-formed files whose nodes, attributes and sizes do not belong together."""
+    choice = random.Random(seed)
+    for _ in range(40):
+        model = onnx.load(choice.choice(SMALL))
+        for _ in range(choice.choice((1, 2, 3))):
+            change(model.graph, choice)
+        read_or_refused(model.SerializeToString(), tmp_path / "net.onnx")
+
+
+def change(graph: Any, choice: random.Random) -> None:
+    node, number = choice.choice(graph.node), choice.choice((-(2**40), -1, 0, 1, 2, 7, 2**31))
+    match choice.randrange(6):
+        case 0 if node.input:
+            node.input[choice.randrange(len(node.input))] = choice.choice(graph.node).output[0]
+        case 1:
+            node.op_type = choice.choice(graph.node).op_type
+        case 2 if node.attribute:
+            attribute = choice.choice(node.attribute)
+            attribute.i = number
+            attribute.ints.append(number)
+        case 3:
+            tensor = choice.choice(graph.initializer)
+            tensor.dims[:] = [number, *tensor.dims[1:]]
+        case 4:
+            del graph.node[choice.randrange(len(graph.node))]
+        case _:
+            graph.input[0].type.tensor_type.shape.dim[choice.randrange(4)].dim_value = number

@@ -1,0 +1,172 @@
+"""Networks of each family as PyTorch's exporters write them: read, run, compared with PyTorch.
+
+benchmarks/onnx_families.py made the files, and the logits that PyTorch computed.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from wootzc.grammar.imports import read_graph
+from wootzc.ir.decompose import decompose
+from wootzc.ir.graph import Graph
+from wootzc.ir.layers import Activation, Conv, Dense, Norm
+from wootzc.ir.segment import segment
+
+FIXTURES = Path(__file__).parent / "onnx_fixtures"
+FILES = sorted(FIXTURES.glob("*.onnx"))
+FAMILIES = sorted({path.stem.partition("_")[0] for path in FILES})
+
+
+@cache
+def expected() -> dict[str, Any]:
+    with np.load(FIXTURES / "expected.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_network_gives_the_logits_of_pytorch(path: Path, logits: Callable[..., Any]) -> None:
+    started = time.perf_counter()
+    graph = read_graph(str(path))
+    assert time.perf_counter() - started < 5  # 0.1 s on an idle machine
+    actual = logits(graph, expected()["images"])
+    wanted = expected()[path.stem.partition("_")[0]]
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_pytorch_and_onnxruntime_agree_on_the_files(path: Path) -> None:
+    """What the test above compares with is what the file says."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    images = expected()["images"].transpose(0, 3, 1, 2)
+    batches = [images] if isinstance(given.shape[0], str) else [images[:1], images[1:]]
+    actual = np.concatenate([session.run(None, {given.name: batch})[0] for batch in batches])
+    wanted = expected()[path.stem.partition("_")[0]]
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+def shape(graph: Graph) -> list[tuple[str, ...]]:
+    """Modules and their layers, whatever the nodes are called."""
+    network = segment(graph.name, graph.input, decompose(graph))
+    return [tuple(type(layer).__name__ for layer in part.body) for part in network.segments]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_exporters_give_one_network(family: str) -> None:
+    old, new = (read_graph(str(FIXTURES / f"{family}_{v}.onnx")) for v in ("ts13", "dynamo"))
+    assert shape(old) == shape(new)
+
+
+def test_norms_stay_where_the_exporter_kept_them() -> None:
+    kept, folded = (read_graph(str(FIXTURES / f"resnet_{v}.onnx")) for v in ("ts11", "ts13"))
+    norms = [sum(isinstance(node.operation, Norm) for node in g.nodes) for g in (kept, folded)]
+    assert norms == [12, 0]
+    assert not any(n.operation.bias for n in kept.nodes if isinstance(n.operation, Conv))
+
+
+@pytest.mark.parametrize("variant", ["ts11", "ts13", "dynamo"])
+def test_nodes_bear_the_names_of_pytorchs_modules(variant: str) -> None:
+    graph = read_graph(str(FIXTURES / f"resnet_{variant}.onnx"))
+    names = [node.name for node in graph.nodes]
+    assert len(set(names)) == len(names)
+    assert any(name.startswith("/layer1/layer1.0/conv1/") for name in names)
+    assert any(name.startswith("/layer2/layer2.0/downsample/") for name in names)
+
+
+def test_weights_may_lie_beside_the_file(tmp_path: Path, logits: Callable[..., Any]) -> None:
+    model = onnx.load(FIXTURES / "vgg_ts13.onnx")
+    path = tmp_path / "vgg.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert path.stat().st_size < (tmp_path / "weights.bin").stat().st_size
+    wanted = expected()["vgg"]
+    actual = logits(read_graph(str(path)), expected()["images"])
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_local_functions_are_written_out(
+    onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]
+) -> None:
+    model = onnx_model([("Relu", "x", "y", {})])
+    function = onnx.helper.make_function(
+        "own", "Leaky", ["a"], ["b"], [onnx.helper.make_node("LeakyRelu", ["a"], ["b"], alpha=0.3)],
+        [onnx.helper.make_opsetid("", 13)],
+    )  # fmt: skip
+    model.functions.append(function)
+    model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Leaky", "own"
+    assert next(n.operation for n in agrees(model).nodes) == Activation(
+        kind="leaky_relu", slope=0.3
+    )
+
+
+def test_a_network_written_channels_last(
+    onnx_model: Callable[..., onnx.ModelProto],
+    agrees: Callable[..., Graph],
+    kinds: Callable[[Graph], str],
+) -> None:
+    """As tf2onnx writes it: the input is N x H x W x C, and transposed at once."""
+    random = np.random.default_rng(3)
+    model = onnx_model(
+        [
+            ("Div", "x k", "d", {}),
+            ("Transpose", "d", "t", {"perm": [0, 3, 1, 2]}),
+            ("Conv", "t w", "c", {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+            ("Transpose", "c", "u", {"perm": [0, 2, 3, 1]}),
+            ("Add", "u b", "v", {}),
+            ("Relu", "v", "y", {}),
+        ],
+        {
+            "k": np.float32(127.5),
+            "w": random.standard_normal((5, 3, 3, 3)).astype(np.float32),
+            "b": random.standard_normal(5).astype(np.float32),
+        },
+        dims=(2, 8, 6, 3),
+    )
+    graph = agrees(model, channels_last=True)
+    assert graph.input == (8, 6, 3)
+    assert kinds(graph) == "Conv relu"
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
+def test_a_softmax_at_the_end_is_left_out(
+    kind: str, onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
+) -> None:
+    model = onnx_model([("GlobalAveragePool", "x", "y", {})])
+    model.graph.node.append(onnx.helper.make_node(kind, ["logits"], ["scores"]))
+    model.graph.output[0].name = "scores"
+    onnx.save(model, tmp_path / "1st-net.onnx")
+    graph = read_graph(str(tmp_path / "1st-net.onnx"))
+    assert isinstance(graph.nodes[-1].operation, Dense)
+    assert graph.notes == ("the softmax at the end is left out: training adds it to the loss",)
+    assert graph.name == "net_1st_net"
+
+
+def test_sizes_that_are_open_are_those_of_the_input(
+    onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
+) -> None:
+    model = onnx_model([("GlobalAveragePool", "x", "y", {})])
+    for axis in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        axis.dim_param = "size"
+    onnx.save(model, tmp_path / "open.onnx")
+    assert read_graph(str(tmp_path / "open.onnx"), (16, 24, 3)).input == (16, 24, 3)
+
+
+def test_what_leads_nowhere_is_not_read(
+    onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]
+) -> None:
+    agrees(onnx_model([("Relu", "x", "y", {}), ("Det", "x", "unused", {})]))
+
+
+def test_every_weight_is_single_precision_and_in_one_piece() -> None:
+    for path in FILES:
+        for node in read_graph(str(path)).nodes:
+            for values in node.weights.values():
+                assert values.dtype == np.float32 and values.flags.c_contiguous
