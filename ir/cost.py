@@ -68,6 +68,7 @@ def body_cost(body: Body, shape: Shape) -> Cost:
 
 
 def network_cost(network: Network) -> Cost:
+    """Cost of a whole network on one image, without its auxiliary heads."""
     total = Cost(0, 0)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         total = total.plus(body_cost(segment.body, shape))

@@ -1,0 +1,123 @@
+"""Write docs/api.md from the docstrings: `python docs/make_api.py`. A test holds it up to date."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# What others may build on. A name that is not here may change without notice.
+PUBLIC: dict[str, tuple[str, ...]] = {
+    "wootzc": ("compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span"),
+    "wootzc.networks": ("Imported",),
+    "wootzc.grammar": ("analyze", "Analysis", "format_text", "print_network"),
+    "wootzc.ir.layers": (
+        "Layer", "Conv", "DepthwiseConv", "Norm", "LocalNorm", "Activation", "Pool", "GlobalPool",
+        "Dense", "Dropout", "Flatten", "Branch", "walk",
+    ),
+    "wootzc.ir.network": ("Network", "Module", "Plain", "Auxiliary", "segment_shapes"),
+    "wootzc.ir.graph": ("Graph", "Node", "Piece", "Refused"),
+    "wootzc.ir.decompose": ("decompose",),
+    "wootzc.ir.segment": ("segment", "segment_modules", "chain_weights"),
+    "wootzc.ir.coupling": ("couple", "couple_module", "Coupling", "Group"),
+    "wootzc.ir.prune": ("prune_network", "prune_module", "kept_width"),
+    "wootzc.ir.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
+    "wootzc.ir.costs": ("variant_costs", "VariantCosts"),
+    "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
+    "wootzc.ir.plan": ("Plan", "Costs", "Grammar", "Windows", "Block"),
+    "wootzc.ir.passes": (
+        "PASSES", "run", "Pass", "needed", "inserted", "replaced", "available", "parse_pipeline",
+        "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences", "SelectBlocks",
+        "Compose", "Order",
+    ),
+    "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
+    "wootzc.backends.slicing": ("prune_weights",),
+    "wootzc.backends.checkpoints": ("read_checkpoint",),
+    "wootzc.backends.onnx": ("to_onnx",),
+    "wootzc.build": ("build", "Options", "Built"),
+}  # fmt: skip
+
+HEAD = """# The public API
+
+Made from the docstrings by `python docs/make_api.py`. What stands here keeps its meaning until the
+next major version; everything else may change. All of it is typed. `import wootzc` loads no JAX;
+modules under `wootzc.build` and `wootzc.backends.flax` do.
+
+[passes.md](passes.md) shows how to write a pass, [samples/embedding](../samples/embedding) two
+whole programs.
+"""
+
+
+def api_text() -> str:
+    return HEAD + "".join(_module(name, names) for name, names in PUBLIC.items())
+
+
+def _module(name: str, names: tuple[str, ...]) -> str:
+    module = importlib.import_module(name)
+    parts = [f"\n## {name}\n", _first_paragraph(module), ""]
+    for each in names:
+        parts += _entry(each, getattr(module, each))
+    return "\n".join(parts) + "\n"
+
+
+def _entry(name: str, value: Any) -> Iterator[str]:
+    if inspect.isclass(value) or inspect.isfunction(value):
+        yield f"**`{_wrapped(name + _signature(value))}`**  "
+        yield _first_paragraph(value)
+        yield from _methods(value)
+    elif isinstance(value, types.UnionType):
+        members = " | ".join(member.__name__ for member in typing.get_args(value))
+        yield f"**`{name}`** = `{members}`"
+    else:
+        yield f"**`{name}`**: `{type(value).__name__}` of {len(value)}"
+    yield ""
+
+
+def _methods(value: Any) -> Iterator[str]:
+    """Public methods and properties of a class, one line each."""
+    if not inspect.isclass(value):
+        return
+    fields = (
+        {f.name for f in dataclasses.fields(value)} if dataclasses.is_dataclass(value) else set()
+    )
+    for name, member in vars(value).items():
+        if (
+            name.startswith("_")
+            or name in fields
+            or not (inspect.isfunction(member) or isinstance(member, property))
+        ):
+            continue
+        shown = name if isinstance(member, property) else name + _signature(member)
+        yield f"- `{shown}` {_first_line(member)}".rstrip()
+
+
+def _signature(value: Any) -> str:
+    if inspect.isclass(value) and not dataclasses.is_dataclass(value):
+        return ""
+    text = str(inspect.signature(value))
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations that were quoted
+    text = re.sub(r"(\w+\.)+(\w+)", r"\2", text)  # names without their modules
+    return re.sub(r" -> None$|, span: Span = [^,)]*(?:\([^)]*\))?", "", text)
+
+
+def _wrapped(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def _first_paragraph(value: Any) -> str:
+    return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+
+
+def _first_line(value: Any) -> str:
+    getter = value.fget if isinstance(value, property) else value
+    return (inspect.getdoc(getter) or "").split("\n")[0]
+
+
+if __name__ == "__main__":
+    target = Path(__file__).parent / "api.md"
+    target.write_text(api_text(), encoding="utf-8")
+    print(f"wrote {target}")

@@ -1,0 +1,33 @@
+"""docs/api.md is what the docstrings say, and everything public has one."""
+
+import importlib
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_api", DOCS / "make_api.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date() -> None:
+    text = maker().api_text()
+    assert text == (DOCS / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api.py"
+
+
+def test_everything_public_is_described() -> None:
+    bare = [
+        f"{module}.{name}"
+        for module, names in maker().PUBLIC.items()
+        for name in names
+        if inspect.isfunction(value := getattr(importlib.import_module(module), name))
+        and not inspect.getdoc(value)
+    ]
+    assert bare == []
