@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from wootzc.grammar import Analysis, analyze
 from wootzc.ir.space import Space
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
+    from wootzc.ir.cost_model import CostModel
     from wootzc.ir.passes import Observer, Pass
     from wootzc.ir.plan import Plan
 
@@ -69,16 +71,20 @@ def compile(
     overrides: Mapping[str, str] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
+    cost_model: "CostModel | None" = None,
 ) -> "Plan":
     """Compile `.wz` text (a str) or a file (a `Path`) to a plan.
 
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
-    `--set` does; `observe(pass, plan, seconds)` is called after each pass. A `.wzir` file goes on
-    from where its passes left off. Raises `WootzError` with every mistake of the source.
+    `--set` does; `observe(pass, plan, seconds)` is called after each pass; `cost_model` replaces
+    the defaults that `blocks optimal` goes by. A `.wzir` file goes on from where its passes left
+    off. Raises `WootzError` with every mistake of the source.
     """
     from wootzc.ir.passes import PASSES, run
 
     plan = _front(source, overrides, space)
+    if cost_model is not None:
+        plan = replace(plan, cost_model=cost_model)
     return run(plan, PASSES if passes is None else tuple(passes), observe=observe)
 
 

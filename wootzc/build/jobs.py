@@ -17,6 +17,7 @@ from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
+from wootzc.build.measured import candidate_work, flight_work
 from wootzc.build.store import Done, Store, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import fail
@@ -124,7 +125,7 @@ class Jobs:
     def _train_blocks(
         self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights
     ) -> dict[int, Outcome]:
-        work = [
+        launched = [
             BlockJob(
                 start=self._block(number).start,
                 rates=self.keys.block_rates(number),
@@ -135,7 +136,7 @@ class Jobs:
         trained = train_blocks(
             self.space.network,
             teacher,
-            work,
+            launched,
             self.dataset,
             self.space.pretrain,
             self.space.augment,
@@ -143,12 +144,14 @@ class Jobs:
             progress=self._progress("blocks"),
         )
         outcomes = {}
+        work = flight_work(self.plan, numbers).times(1 / len(numbers))  # even shares, as seconds
         for number, one in zip(numbers, trained, strict=True):
             result = {
                 "loss_first": one.loss_first,
                 "loss_last": one.loss_last,
                 "steps": one.steps,
                 "finite": one.finite,
+                "work": list(work),
             }
             name = self.block_name(number)
             done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
@@ -221,7 +224,9 @@ class Jobs:
                 teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
                 progress=self._progress("candidate"),
             )
-            return {"start_accuracy": start, **_measurements(trained)}, trained.weights
+            work = list(candidate_work(self.plan, candidate, trained.steps))
+            result = {"start_accuracy": start, "work": work, **_measurements(trained)}
+            return result, trained.weights
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
         return self._run("candidate", name, self.keys.candidate(candidate, target), make)

@@ -151,6 +151,12 @@ class Store:
             yield
         path.unlink(missing_ok=True)
 
+    def jobs(self) -> list[tuple[str, dict[str, Any], float]]:
+        """Kind, result and seconds of every recorded job, oldest first."""
+        with self._connect() as db:
+            rows = db.execute("SELECT kind, result, seconds FROM jobs ORDER BY finished, key")
+            return [(kind, json.loads(result), seconds) for kind, result, seconds in rows]
+
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
         with self._connect() as db:

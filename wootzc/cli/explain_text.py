@@ -2,23 +2,16 @@
 
 import numpy as np
 
+from wootzc.cli.block_text import block_name, block_text
 from wootzc.cli.output import table
 from wootzc.diagnostics import fail
 from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
 from wootzc.ir.network import module_positions, segment_shapes
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Block, Plan
 from wootzc.ir.prune import kept_widths
 from wootzc.ir.shapes import shape_text
 from wootzc.units import count, rate_text
-
-METHODS = {
-    "none": "no blocks: every candidate inherits the teacher's surviving weights",
-    "modules": "every module at every rate that occurs is a block of its own",
-    "wootz": "the Wootz heuristic (PLDI 2019): the highest rule of the Sequitur grammar that "
-    "occurs as often as its most frequent part",
-    "maximal": "the longest runs of modules that always occur together",
-}
 
 
 def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
@@ -34,7 +27,8 @@ def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
         case (name,) if name in {module.name for module in plan.space.network.modules}:
             return explain_text(plan, ("module", name))
         case ("block", number):
-            return _block(plan, _number(number.removeprefix("b"), len(plan.blocks or ()), "block"))
+            blocks = len(plan.blocks or ())
+            return block_text(plan, _number(number.removeprefix("b"), blocks, "block"))
         case ("candidate", number):
             return _candidate(plan, _number(number, len(plan.candidates or ()), "candidate"))
         case _:
@@ -88,25 +82,6 @@ def _module(plan: Plan, m: int) -> str:
     return "\n".join(lines)
 
 
-def _block(plan: Plan, number: int) -> str:
-    assert plan.blocks is not None and plan.composition is not None and plan.costs is not None
-    block = plan.blocks[number]
-    symbols = _symbols(plan, block.start, block.rates)
-    users = np.flatnonzero((plan.composition.values == number).any(axis=1))
-    macs = sum(
-        int(plan.costs.variant_macs.values[block.start + k, i]) for k, i in enumerate(block.rates)
-    )
-    shown = ", ".join(map(str, users[:12])) + (", …" if len(users) > 12 else "")
-    return "\n".join(
-        [
-            f"block {number}: {symbols}",
-            f"  chosen by `blocks {plan.space.blocks}`: {METHODS[plan.space.blocks]}",
-            f"  used by {len(users):,} of {len(plan.composition):,} candidates: {shown}",
-            f"  {count(macs)} MACs forward; pre-trained for {plan.space.pretrain.steps} steps",
-        ]
-    )
-
-
 def _candidate(plan: Plan, number: int) -> str:
     assert plan.candidates is not None and plan.costs is not None and plan.composition is not None
     assert plan.blocks is not None and plan.exploration_order is not None
@@ -117,20 +92,12 @@ def _candidate(plan: Plan, number: int) -> str:
         f"tried as number {int(position[0]) + 1}" if len(position) else "outside the cost limits"
     )
     used = [int(b) for b in dict.fromkeys(plan.composition.values[number]) if b >= 0]
-    row = plan.candidates.values[number]
+    row = plan.candidates.values[number].tolist()
     lines = [
-        f"candidate {number}: {_symbols(plan, 0, tuple(int(i) for i in row))}",
+        f"candidate {number}: {block_name(plan, Block(start=0, rates=tuple(row)))}",
         f"  {count(params)} params ({params / plan.costs.full_params:.1%}), "
         f"{count(macs)} MACs ({macs / plan.costs.full_macs:.1%})",
         f"  {place} of {len(plan.exploration_order):,} (explore {plan.space.explore})",
         "  assembled from: " + (", ".join(f"block {b}" for b in used) or "the teacher alone"),
     ]
     return "\n".join(lines)
-
-
-def _symbols(plan: Plan, start: int, rates: tuple[int, ...]) -> str:
-    modules = plan.space.network.modules[start:]
-    return " ".join(
-        f"{module.name}({rate_text(plan.space.rates[i])})"
-        for module, i in zip(modules, rates, strict=False)
-    )
