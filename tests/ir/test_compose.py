@@ -56,6 +56,33 @@ def test_covers_are_best(problem: tuple[list[list[int]], list[Block]]) -> None:
         assert len(pieces) == -used
 
 
+def best_worth(row: tuple[int, ...], worths: dict[Block, int], place: int = 0) -> int:
+    if place == len(row):
+        return 0
+    return max(
+        best_worth(row, worths, place + 1),
+        *(
+            worth + best_worth(row, worths, block.stop)
+            for block, worth in worths.items()
+            if block.start == place and row[place : block.stop] == block.rates
+        ),
+        0,
+    )
+
+
+@given(problems(), st.data())
+def test_worths_decide_where_they_are_given(
+    problem: tuple[list[list[int]], list[Block]], data: st.DataObject
+) -> None:
+    rows, blocks = problem
+    worth = [data.draw(st.integers(-3, 9)) for _ in blocks]
+    worths = dict(zip(blocks, worth, strict=True))
+    vectors = composite_vectors(np.array(rows, dtype=np.uint8), blocks, worth)
+    for row, vector in zip(rows, vectors.tolist(), strict=True):
+        pieces = pieces_of(vector, blocks)
+        assert sum(worths[piece] for piece in pieces) == best_worth(tuple(row), worths)
+
+
 def pieces_of(vector: list[int], blocks: list[Block]) -> list[Block]:
     """The blocks along a composite vector, each of them whole."""
     pieces: list[Block] = []
