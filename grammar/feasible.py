@@ -19,7 +19,7 @@ from wootzc.ir.variables import variables
 from wootzc.units import large
 
 MAX_CANDIDATES = 1_000_000  # that `all` may mean
-STATES = 150_000  # of a diagram: a fraction of a second, for a check must not be waited for
+STATES = 300_000  # of a diagram: a fraction of a second, for a check must not be waited for
 
 
 def check_space(space: Space, report: Report) -> None:
@@ -109,7 +109,7 @@ def _report_empty(
             report.error(
                 constraint.span, "WZ066" if goal else "WZ055",
                 f"no candidate has {metric} {comparison} {value:,}{others}",
-                f"those that meet the others go from {low:,} to {high:,} {metric}; "
+                f"those that meet the others lie between {low:,} and {high:,} {metric}; "
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
         case Tie(modules=modules) | Ordered(modules=modules):

@@ -63,11 +63,11 @@ class Diagram:
 
     @property
     def count(self) -> int:
-        return sum(self.counts[0].tolist())  # of one state, and of none
+        return int(self.counts[0][0])
 
     @property
     def states(self) -> int:
-        return sum(edges.shape[1] for edges in self.layers) + 1
+        return sum(int(edges.shape[1]) for edges in self.layers) + 1
 
     def used(self, variable: int) -> NDArray[np.uint8]:
         """The values that some word has there."""

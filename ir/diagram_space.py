@@ -23,9 +23,9 @@ from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import Cost
 from wootzc.ir.variables import UNBOUNDED, Range, Variables
 
-BINS = (128, 512, 2_048, 8_192, 32_768)  # values of a rounded sum
-BAND_BINS = (2_048, 512, 128)  # the same where many diagrams are wanted, one for each band of costs
-BAND_STATES = 50_000  # of a diagram whose bands are told apart exactly
+BINS = tuple(2**k for k in range(3, 18))  # values of a rounded sum
+BAND_BINS = (2_048, 256, 64, 8)  # the same where every band of costs has a diagram of its own
+BAND_STATES = 50_000  # of an exact diagram of a band
 WIDE = 4  # variables that wait to be compared, from which on another order of them may be better
 FEW = 200_000  # words of the rounded set that are rather looked at one by one
 ROUNDS = 10  # draws without a new candidate before the rounded set counts as exhausted
@@ -76,13 +76,16 @@ class SpaceDiagram:
         return max(low + fixed, least), min(high + fixed, most)
 
     def within(self, metric: Cost, band: Range) -> "SpaceDiagram":
-        """Those candidates whose cost lies in the band; `exact` if the whole one is small."""
+        """Those candidates whose cost lies in the band; rounded where that takes a moment."""
         low, high = self.problem.limits.get(metric, UNBOUNDED)
         limits = {**self.problem.limits, metric: (max(low, band[0]), min(high, band[1]))}
         problem = replace(self.problem, limits=limits)
-        if self.exact and self.diagram.states <= BAND_STATES:
-            return counted(problem)
-        return _rounded(problem, self.order, STATES, BAND_BINS)
+        try:
+            diagram = _build(problem, self.order, BAND_STATES if self.exact else 0)
+        except TooLarge:
+            states = min(STATES, 4 * max(BAND_STATES, self.diagram.states))
+            return _rounded(problem, self.order, states, BAND_BINS[len(limits) > 1 :])
+        return replace(self, problem=problem, diagram=diagram, bins=0)
 
     def words(self) -> NDArray[np.uint8]:
         """All candidates, by the diagram's variables, in its order: see `count` first."""
@@ -178,7 +181,8 @@ def _rounded(
         found = SpaceDiagram(problem=problem, diagram=diagram, order=order, bins=bins)
         if diagram.count <= FEW:  # then better look at all of them
             return replace(found, diagram=from_words(found.words(), diagram.values), bins=0)
-        if many[0] > many[-1]:
+        likely = diagram.states * 2 ** len(problem.limits)  # with twice as many bins
+        if many[0] > many[-1] or likely > states:
             break
     if found is None:
         raise TooLarge

@@ -23,20 +23,22 @@ class Limit(NamedTuple):
 
 
 def rounded(limit: Limit, values: Sequence[NDArray[Any]], bins: int, outer: bool) -> Limit:
-    """The limit with costs rounded so that sums take about `bins` values; as it is if they do.
+    """The limit with costs rounded so that the sums it lets through take about `bins` values; with
+    costs as they are, if they do so already.
 
     Every word within `limit` is within the outer one; every word within the inner one is within
     `limit`. Both are as close as the sum of the rounding errors permits.
     """
     own = [limit.table[v, choices] for v, choices in enumerate(values)]
     least = np.array([c.min(initial=FAR) if len(c) else 0 for c in own], dtype=np.int64)
+    base = sum(least.tolist())
     spread = sum(int(np.ptp(c)) for c in own if len(c))
-    unit = max(1, -(-spread // bins))
+    room = min(spread, limit.high - base, base + spread - limit.low)
+    unit = max(1, -(-room // bins))
     table = (limit.table - least[:, None] + unit // 2) // unit
     errors = limit.table - least[:, None] - unit * table
     kept = [errors[v, choices] for v, choices in enumerate(values) if len(choices)]
     lowest, highest = sum(int(e.min()) for e in kept), sum(int(e.max()) for e in kept)
-    base = sum(least.tolist())
     first, last = (highest, lowest) if outer else (lowest, highest)
     return Limit(table, -((base + first - limit.low) // unit), (limit.high - base - last) // unit)
 

@@ -10,7 +10,7 @@ def count(number: float) -> str:
     for limit, divisor, unit in (
         (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G"), (1e15, 1e12, "T"),
     ):  # fmt: skip
-        if number < limit:
+        if number < 0.9995 * limit:  # what is more would be rounded to 1e+03
             return f"{number / divisor:.3g} {unit}"
     return f"{number / 1e15:,.3g} P"
 

@@ -42,7 +42,11 @@ def check(
             if space is not None:
                 choose_space(analysis, space)
             found = [f"network {n.name}" for n in analysis.networks]
-            found += [f"space {s.name}" for s in analysis.spaces]
+            if analysis.spaces and not quiet:
+                from wootzc.cli.holds_text import candidates_text
+                from wootzc.grammar.feasible import STATES
+
+                found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
             missing = [s.data for s in analysis.spaces if not Path(s.data.path).exists()]
             for data in missing:
                 click.echo(f"note: {data.path} is not there yet; build will need it", err=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.ir.plan import Costs, Plan
 from wootzc.ir.recipe import FromFile, Recipe
@@ -39,6 +40,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
             for m, row in enumerate(widths)
         ],
         "full": {"params": costs.full_params, "macs": costs.full_macs},
+        "holds": holds_figures(space),
         "candidates": {
             "count": len(plan.candidates),
             "within_cost_limits": len(plan.exploration_order),
@@ -102,22 +104,18 @@ def plan_text(figures: dict[str, Any]) -> str:
     )
     work = figures["training_macs"]
 
-    def spread(metric: str) -> str:
-        low, high = candidates[metric]["min"], candidates[metric]["max"]
-        return (
-            f"{count(low)} … {count(high)}"
-            f"  ({low / full[metric]:.0%} … {high / full[metric]:.0%} of the full network)"
-        )
-
     return f"""\
 space {figures["space"]} over {figures["network"]}: \
 {count(full["params"])} params, {count(full["macs"])} MACs (1 MAC = 2 FLOPs)
 
 {modules}
 
-candidates  {candidates["count"]:,}, {candidates["within_cost_limits"]:,} within the cost limits
-  params    {spread("params")}
-  MACs      {spread("macs")}
+{holds_text(figures["holds"], full)}
+
+candidates  {candidates["count"]:,} taken, \
+{candidates["within_cost_limits"]:,} within the cost limits
+  params    {spread(candidates["params"], full["params"])}
+  MACs      {spread(candidates["macs"], full["macs"])}
 
 blocks      {blocks["count"]:,} ({blocks["method"]}), \
 {blocks["modules_per_block"]:.1f} modules each; {blocks["per_candidate"]:.1f} to a candidate

@@ -1,0 +1,57 @@
+"""What `plan` and `check` say of the whole space, beside what is taken from it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from wootzc.units import count, large
+
+SOURCE = """space s over resnet101(classes = 10) {
+  data "x.npz"
+  rates { 0, 30%, 50%, 70% }
+  prune layer* by l1
+  tie layer1_1, layer1_2
+  where params <= 50%
+  sample 20 seed 1
+  minimize params
+  subject to accuracy >= teacher - 1.0 points
+  subject to macs <= 60%
+}
+"""
+
+
+def wootzc(*arguments: str, cwd: Path) -> str:
+    command = [sys.executable, "-m", "wootzc.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "s.wz").write_text(SOURCE)
+    figures = json.loads(wootzc("plan", "s.wz", "--json", cwd=tmp_path))
+    holds, taken = figures["holds"], figures["candidates"]
+    tie, limit, goal = holds["constraints"]
+    assert taken["count"] == 20
+    assert tie["candidates"] == 4**32
+    assert holds["candidates"] == limit["candidates"] == holds["at_least"] < 4**32
+    assert goal["goal"] and goal["at_least"] <= goal["at_most"] <= limit["candidates"]
+    for metric in ("params", "macs"):
+        assert holds[metric]["min"] <= taken[metric]["min"] <= taken[metric]["max"]
+        assert taken[metric]["max"] <= holds[metric]["max"] <= figures["full"][metric]
+    shown = large(holds["candidates"])
+    assert " × 10^" in shown
+    text = wootzc("plan", "s.wz", cwd=tmp_path)
+    assert f"space       {shown} candidates\n" in text
+    assert f"params <= {figures['full']['params'] // 2:,} leaves {shown} candidates" in text
+    assert "candidates  20 taken" in text
+    assert f"space s: {shown} candidates" in wootzc("check", "s.wz", cwd=tmp_path)
+
+
+def test_large_numbers_are_rounded_to_two_figures() -> None:
+    assert large(9_999_999_999) == "9,999,999,999"
+    assert large(4**33) == "7.4 × 10^19"
+    assert large(10**20 - 1) == "1.0 × 10^20"
+    assert large(10**5000) == "1.0 × 10^5000"
+    assert count(999_951) == "1 M" and count(999_400) == "999 k"

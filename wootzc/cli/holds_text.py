@@ -1,0 +1,97 @@
+"""What a space holds before anything is taken from it: how many candidates, at which costs."""
+
+from typing import Any, assert_never
+
+from wootzc.ir.costs import variant_costs
+from wootzc.ir.diagram_build import STATES
+from wootzc.ir.diagram_feasible import holds
+from wootzc.ir.diagram_space import SpaceDiagram
+from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
+from wootzc.units import count, large
+
+STEP_STATES = STATES // 4  # of a diagram that only says what is left between two constraints
+
+
+def holds_figures(space: Space) -> dict[str, Any]:
+    """Counts are exact where `at_least` equals `at_most`; else `candidates` is None.
+
+    `constraints`: after each of them, in the order of the file, and after each cost limit of the
+    objective, how many candidates are left.
+    """
+    costs = variant_costs(space.network, space.rates)
+    goals = [c for c in space.objective.limits if isinstance(c, CostLimit)]
+    every: list[Constraint] = [*space.constraints, *goals]
+    whole = holds(space, costs)
+    if not whole.diagram.count:
+        return {**_count(whole), "constraints": []}
+    steps: list[dict[str, Any]] = []
+    for upto, constraint in enumerate(every, 1):
+        last = upto == len(space.constraints)
+        left = whole if last else holds(space, costs, every[:upto], STEP_STATES)
+        text, goal = constraint_text(constraint, space), upto > len(space.constraints)
+        figures = _count(left)
+        if steps:  # bounds can be too wide, but every constraint leaves less than was there
+            figures["at_most"] = min(figures["at_most"], steps[-1]["at_most"])
+        steps.append({"constraint": text, "goal": goal, **figures})
+    ranges = {metric: whole.range(metric) for metric in ("params", "macs")}
+    return {
+        **_count(whole),
+        **{metric: {"min": low, "max": high} for metric, (low, high) in ranges.items()},
+        "constraints": steps,
+    }
+
+
+def candidates_text(space: Space, states: int) -> str:
+    """How many candidates a space holds, as far as so many states of a diagram can tell."""
+    left = holds(space, variant_costs(space.network, space.rates), states=states)
+    return _count_text(_count(left))
+
+
+def holds_text(figures: dict[str, Any], full: dict[str, int]) -> str:
+    """The figures for a person; `full`: the costs of the full network."""
+    lines = [f"space       {_count_text(figures)}"]
+    for metric, name in (("params", "params"), ("macs", "MACs")):
+        if metric in figures:
+            lines.append(f"  {name:<8}  {spread(figures[metric], full[metric])}")
+    for step in figures["constraints"]:
+        which = "of these, " if step["goal"] else ""
+        lines.append(f"  {which}{step['constraint']} leaves {_count_text(step)}")
+    return "\n".join(lines)
+
+
+def spread(values: dict[str, int], full: int) -> str:
+    """From least to greatest cost, and as shares of the full network's."""
+    low, high = values["min"], values["max"]
+    return (
+        f"{count(low)} … {count(high)}  ({low / full:.0%} … {high / full:.0%} of the full network)"
+    )
+
+
+def constraint_text(constraint: Constraint, space: Space) -> str:
+    """As a `.wz` file says it, with every module by its name and costs in whole units."""
+    match constraint:
+        case CostLimit(metric=metric, comparison=comparison, value=value):
+            return f"{metric} {comparison} {value:,}"
+        case Tie(modules=modules):
+            return f"tie {_names(modules, space)}"
+        case Ordered(direction=direction, modules=modules):
+            return f"{direction}({_names(modules, space)})"
+        case _:
+            assert_never(constraint)
+
+
+def _names(modules: tuple[int, ...], space: Space) -> str:
+    names = [space.network.modules[m].name for m in modules]
+    return ", ".join(names if len(names) <= 6 else [*names[:3], "…", names[-1]])
+
+
+def _count(left: SpaceDiagram) -> dict[str, Any]:
+    least, most = left.between
+    return {"candidates": left.count, "at_least": least, "at_most": most}
+
+
+def _count_text(figures: dict[str, Any]) -> str:
+    least, most = figures["at_least"], figures["at_most"]
+    if figures["candidates"] is None:
+        return f"{large(least)} to {large(most)} candidates (too many states to count them exactly)"
+    return f"{large(most)} candidate{'s' * (most != 1)}"
