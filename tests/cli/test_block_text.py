@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from wootzc.build import Store
 from wootzc.cli.explain_text import explain_text
+from wootzc.cli.options import calibrated
+from wootzc.cli.plan_text import plan_figures, plan_text
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
 from wootzc.ir.plan import Plan
@@ -56,3 +59,22 @@ def test_a_long_block_says_what_would_be_in_its_place(plan: Plan) -> None:
 def test_other_methods_are_weighed_too(method: str) -> None:
     text = explain_text(compile(DIGITS, overrides={"blocks": method}), ("block", "0"))
     assert "to pre-train, spares" in text and "next best" not in text
+
+
+def test_the_cost_model_is_calibrated_only_from_a_store_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(WootzError, match="WZ099"):
+        calibrated(tmp_path)
+    assert calibrated(None) is None
+    Store(tmp_path)
+    with pytest.raises(WootzError, match="too few"):
+        calibrated(tmp_path)
+
+
+def test_plans_say_how_good_the_choice_is(plan: Plan) -> None:
+    assert plan.selection is not None
+    figures = plan_figures(plan)
+    assert figures["blocks"]["predicted_seconds"]["value"] == plan.selection.value
+    assert "predicted to train in" in plan_text(figures)
+    modules = plan_figures(compile(DIGITS))
+    assert modules["blocks"]["predicted_seconds"] is None
+    assert "predicted to train in" not in plan_text(modules)

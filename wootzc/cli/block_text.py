@@ -1,6 +1,5 @@
 """What `wootzc explain block` prints: why a block was chosen, what it costs, what it spares."""
 
-
 import numpy as np
 
 from wootzc.ir.cost_model import CostModel

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from wootzc.cli.options import override_options, overrides, source_argument
+from wootzc.cli.options import (
+    calibrate_option,
+    calibrated,
+    override_options,
+    overrides,
+    source_argument,
+)
 from wootzc.cli.output import echo_diagnostics, echo_warnings
 from wootzc.diagnostics import WootzError
 
@@ -114,11 +120,13 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     help="Print a stage instead: syntax tree, IR before the passes, the plan as .wzir, "
     "or the graph of shared runs as Graphviz DOT or Mermaid.",
 )
+@calibrate_option
 @override_options
 def plan(
     file: Path,
     as_json: bool,
     emit: str | None,
+    calibrate: Path | None,
     space: str | None,
     seed: int | None,
     settings: dict[str, str],
@@ -128,7 +136,10 @@ def plan(
     \b
       wootzc plan samples/digits.wz
       wootzc plan samples/digits.wz --set blocks=wootz --emit dag | dot -Tsvg > dag.svg
+      wootzc plan space.wz --calibrate STORE --emit plan > p.wzir && wootzc build p.wzir
     """
+    from functools import partial
+
     from wootzc import driver
 
     over = overrides(settings, seed)
@@ -137,6 +148,9 @@ def plan(
             "--emit ast shows the file as it is written: leave out --set and --seed"
         )
     echo_warnings(file, over)
+    compiled = partial(
+        driver.compile, file, overrides=over, space=space, cost_model=calibrated(calibrate)
+    )
     match emit:
         case "ast":
             from wootzc.grammar import print_tree
@@ -145,20 +159,20 @@ def plan(
         case "ir":
             from wootzc.ir.text import print_plan
 
-            click.echo(print_plan(driver.compile(file, (), overrides=over, space=space)), nl=False)
+            click.echo(print_plan(compiled(())), nl=False)
         case "plan":
             from wootzc.ir.text import print_plan
 
-            click.echo(print_plan(driver.compile(file, overrides=over, space=space)), nl=False)
+            click.echo(print_plan(compiled()), nl=False)
         case "dag" | "mermaid":
             from wootzc.ir.dag import to_dot, to_mermaid
 
-            compiled = driver.compile(file, overrides=over, space=space)
-            click.echo(to_dot(compiled) if emit == "dag" else to_mermaid(compiled), nl=False)
+            draw = to_dot if emit == "dag" else to_mermaid
+            click.echo(draw(compiled()), nl=False)
         case _:
             from wootzc.cli.plan_text import plan_figures, plan_text
 
-            figures = plan_figures(driver.compile(file, overrides=over, space=space))
+            figures = plan_figures(compiled())
             click.echo(json.dumps(figures, indent=2) if as_json else plan_text(figures))
 
 
@@ -260,10 +274,12 @@ def opt(
 @click.command()
 @source_argument
 @click.argument("what", nargs=-1)
+@calibrate_option
 @override_options
 def explain(
     file: Path,
     what: tuple[str, ...],
+    calibrate: Path | None,
     space: str | None,
     seed: int | None,
     settings: dict[str, str],
@@ -273,13 +289,18 @@ def explain(
     \b
       wootzc explain samples/digits.wz                  every module
       wootzc explain samples/digits.wz module a1        what couples, what a rate costs
-      wootzc explain samples/digits.wz block 3          who uses it and why
+      wootzc explain samples/digits.wz block 3          who uses it and why, what it costs
       wootzc explain samples/digits.wz candidate 12     rates, cost, blocks
     """
     from wootzc import driver
     from wootzc.cli.explain_text import explain_text
 
-    compiled = driver.compile(file, overrides=overrides(settings, seed), space=space)
+    compiled = driver.compile(
+        file,
+        overrides=overrides(settings, seed),
+        space=space,
+        cost_model=calibrated(calibrate),
+    )
     click.echo(explain_text(compiled, what))
 
 

@@ -2,9 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from wootzc.diagnostics import fail
+
+if TYPE_CHECKING:
+    from wootzc.ir.cost_model import CostModel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,6 +45,28 @@ def override_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def calibrate_option(function: Function) -> Function:
+    """--calibrate"""
+    return click.option(
+        "--calibrate",
+        type=click.Path(path_type=Path),
+        metavar="STORE",
+        help="Fit the cost model of `blocks optimal` to what builds on this store measured.",
+    )(function)
+
+
+def calibrated(store: Path | None) -> "CostModel | None":
+    """The cost model that `--calibrate` asks for."""
+    if store is None:
+        return None
+    from wootzc.build.measured import calibrate
+    from wootzc.build.store import Store, is_store
+
+    if not is_store(store):
+        raise fail("WZ099", f"there is no store in {store}", "name the folder given to `--store`")
+    return calibrate(Store(store))
 
 
 def overrides(settings: dict[str, str], seed: int | None) -> dict[str, str]:

@@ -1,17 +1,17 @@
 """What `wootzc plan` prints: the figures of a compiled space, as a dictionary and as text."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
+from wootzc.ir.cost_model import TRAINING
 from wootzc.ir.plan import Costs, Plan
 from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.widths import module_widths
-from wootzc.units import count, rate_text
-
-TRAINING = 3  # a training step costs about three forward passes: forward, and backward twice
+from wootzc.units import count, rate_text, seconds_text
 
 
 def plan_figures(plan: Plan) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
             "modules_per_block": float(np.mean([len(b.rates) for b in plan.blocks] or [0])),
             "per_candidate": float(np.mean(per_candidate)),
             "used": len(covered),
+            "predicted_seconds": plan.selection and asdict(plan.selection),
         },
         "training_macs": _training(plan, costs),
     }
@@ -103,6 +104,7 @@ def plan_text(figures: dict[str, Any]) -> str:
         ("module", "filters", "rates", "by", "params", "MACs"),
     )
     work = figures["training_macs"]
+    predicted = _predicted(blocks["predicted_seconds"])
 
     return f"""\
 space {figures["space"]} over {figures["network"]}: \
@@ -118,10 +120,24 @@ candidates  {candidates["count"]:,} taken, \
   MACs      {spread(candidates["macs"], full["macs"])}
 
 blocks      {blocks["count"]:,} ({blocks["method"]}), \
-{blocks["modules_per_block"]:.1f} modules each; {blocks["per_candidate"]:.1f} to a candidate
+{blocks["modules_per_block"]:.1f} modules each; {blocks["per_candidate"]:.1f} to a candidate\
+{predicted}
 
 training, at most (MACs)
   teacher         {count(work["teacher"])}
   all blocks      {count(work["all_blocks"])} in one flight; those of one candidate at a time: more
   one candidate   {count(work["one_candidate"])}
   all candidates  {count(work["all_candidates"])}"""
+
+
+def _predicted(selection: dict[str, Any] | None) -> str:
+    """How good an optimal choice of blocks is."""
+    if selection is None:
+        return ""
+    value, without = selection["value"], selection["without"]
+    gap = 1 - selection["bound"] / value if value else 0.0
+    quality = "proven optimal" if selection["proven"] else f"at most {gap:.2%} above the optimum"
+    return (
+        f"\n  predicted to train in {seconds_text(value)}, without blocks {seconds_text(without)}: "
+        f"{quality}"
+    )
