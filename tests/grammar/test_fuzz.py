@@ -110,6 +110,7 @@ def test_any_text_ends_in_diagnostics(text: str) -> None:
     assert analysis.diagnostics or not re.sub(r"\s|//.*|/\*.*?\*/|;", "", text)
 
 
+NETWORK = "network n { input(3); module a { dense(4); dense(3) } }\n"
 HOSTILE = {
     "deep branches": "module m { " + "add { { " * 3000 + "} } " * 3000 + "}",
     "deep brackets": "network n { conv(" + "(" * 100_000 + "1" + ")" * 100_000 + ", 3) }",
@@ -123,9 +124,9 @@ HOSTILE = {
     "large numbers": "network n { input(9999999x9999999x9999999); conv(3x3, 1e308) }",
     "numbers of many digits": "network n { input(3); dense(" + "9" * 100_000 + ") }",
     "long names": "module " + "a" * 1_000_000 + " { rleu }",
-    "many rates": "network n { input(3); module a { dense(4); dense(3) } }\nspace s over n { rates { "
+    "many rates": f"{NETWORK}space s over n {{ rates {{ "
     + ", ".join(f"{i / 1e5}" for i in range(50_000)) + " } }",
-    "many patterns": "network n { input(3); module a { dense(4); dense(3) } }\nspace s over n { prune "
+    "many patterns": f"{NETWORK}space s over n {{ prune "
     + ", ".join("a*" * 20 for _ in range(2_000)) + " }",
     "strings that stay open": 'data "' * 20_000,
     "comments that stay open": "/*" * 50_000,
