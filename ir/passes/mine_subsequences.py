@@ -1,5 +1,6 @@
 """mine-subsequences: which module runs the candidates share."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -50,8 +51,10 @@ class MineSubsequences:
         )
 
 
-def mine_grammar(rows: NDArray[Any]) -> Grammar:
-    """Sequitur on all candidates one after another, each closed by its own end marker.
+def mine_grammar(
+    rows: NDArray[Any], infer: Callable[[Iterable[int]], Rules] = sequitur
+) -> Grammar:
+    """The grammar of all candidates one after another, each closed by its own end marker.
 
     Rules are numbered as the paper does: the start, the rules of several symbols in the order in
     which they appear from the start on, level by level, then one rule for each symbol.
@@ -60,7 +63,7 @@ def mine_grammar(rows: NDArray[Any]) -> Grammar:
     sequence = np.empty((rows.shape[0], rows.shape[1] + 1), dtype=np.int64)
     sequence[:, :-1] = where
     sequence[:, -1] = len(symbols) + np.arange(len(rows))
-    rules = sequitur(sequence.ravel().tolist())
+    rules = infer(sequence.ravel().tolist())
     order = _levels(rules)
     number = {-old: new for new, old in enumerate(order)}
     number |= {terminal: len(order) + terminal for terminal in range(len(symbols))}
