@@ -43,7 +43,8 @@ def order_layers(values: Values, pairs: Pairs, most: int = NODES) -> list[Edges]
         kept = np.flatnonzero(alive)
         bounds = np.concatenate([lower, upper], axis=1)[kept]
         bounds[:, [place, len(values) + place]] = 0  # it has its value; its bounds are history
-        starts, numbers = number([np.zeros(len(kept)), *bounds.T])
+        told_apart = bounds[:, np.ptp(bounds, axis=0) > 0] if len(kept) else bounds[:, :0]
+        starts, numbers = number([np.zeros(len(kept)), *told_apart.T])
         if len(starts) > most:
             raise TooLarge
         edges = np.full(len(alive), -1, dtype=np.int32)

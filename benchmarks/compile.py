@@ -1,0 +1,109 @@
+"""How the compiler's time grows: parse, check and each pass, for growing networks and spaces.
+
+    python benchmarks/compile.py                # 2 minutes
+
+The slope is that of log(seconds) against log(size), by least squares over the larger half of the
+sizes, where fixed costs no longer count: 1 is linear.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import numpy as np
+
+from wootzc.driver import compile
+from wootzc.grammar import analyze
+from wootzc.grammar.parse import parse
+from wootzc.ir.passes import PASSES, run
+from wootzc.ir.plan import Plan
+
+MODULES = (10, 30, 100, 300, 1_000)  # of a network; its text has as many lines
+CANDIDATES = (100, 1_000, 10_000, 100_000)  # of a space over 16 modules
+
+HEAD = """module block(width) {
+  add {
+    { conv(3x3, width); norm; relu; conv(3x3, width); norm }
+    { shortcut(width) }
+  }
+  relu
+}
+"""
+
+
+def program(modules: int, candidates: int) -> str:
+    lines = "\n".join(f"  block(16) as m{i}" for i in range(modules))
+    return f"""{HEAD}network net {{
+  input(8x8x16)
+{lines}
+  global_pool; dense(10)
+}}
+space s over net {{
+  data "x.npz"
+  rates {{ 0, 30%, 50%, 70% }}
+  prune *
+  sample {candidates} seed 1
+  minimize params
+  subject to accuracy >= 90%
+}}
+"""
+
+
+def best_of(run_once: Callable[[], object], times: int) -> float:
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        run_once()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def slope(sizes: tuple[int, ...], seconds: list[float]) -> float:
+    half = len(sizes) // 2
+    return float(np.polyfit(np.log(sizes[half:]), np.log(seconds[half:]), 1)[0])
+
+
+def passes_of(text: str) -> dict[str, float]:
+    """Seconds of each pass, verification left out."""
+    found: dict[str, float] = {}
+
+    def observe(done: object, _plan: Plan, seconds: float) -> None:
+        found[done.name] = seconds  # type: ignore[attr-defined]
+
+    run(compile(text, ()), PASSES, observe, verify_each=False)
+    return found
+
+
+def show(title: str, sizes: tuple[int, ...], rows: dict[str, list[float]]) -> None:
+    print(f"\n| {title} | " + " | ".join(f"{size:,}" for size in sizes) + " | slope |")
+    print("| --- |" + " --- |" * (len(sizes) + 1))
+    for name, seconds in rows.items():
+        cells = " | ".join(f"{value:.4f}" for value in seconds)
+        print(f"| {name} | {cells} | {slope(sizes, seconds):.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=3, help="runs of each; the best one counts")
+    times = parser.parse_args().times
+    print(f"python benchmarks/compile.py --times {times}")
+    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
+          f"numpy {version('numpy')}, lark {version('lark')}; seconds")  # fmt: skip
+    front: dict[str, list[float]] = {"parse": [], "check": []}
+    for modules in MODULES:
+        text = program(modules, 100)
+        front["parse"].append(best_of(lambda text=text: parse(text, "x"), times))
+        front["check"].append(best_of(lambda text=text: analyze(text), times))
+    show("modules", MODULES, front)
+    middle: dict[str, list[float]] = {}
+    for candidates in CANDIDATES:
+        runs = [passes_of(program(16, candidates)) for _ in range(times)]
+        for name in runs[0]:
+            middle.setdefault(name, []).append(min(one[name] for one in runs))
+    show("candidates of 16 modules", CANDIDATES, middle)
+
+
+if __name__ == "__main__":
+    main()
