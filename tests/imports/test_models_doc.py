@@ -98,6 +98,7 @@ def onnx_model(
     output: Sequence[int] = (1, 3),
     opset: int = 17,
     size: int | str = 8,
+    outputs: Sequence[str] = (),
     **constants: NDArray[Any],
 ) -> Case:
     """A model of x: [1, 3, 8, 8] with these nodes: operator, inputs, output, attributes."""
@@ -108,7 +109,9 @@ def onnx_model(
         graph = helper.make_graph(
             [helper.make_node(kind, list(reads), [top], name=top, **attributes)
              for kind, reads, top, attributes in nodes],
-            "net", [x], [y],
+            "net", [x],
+            [y, *(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 1, 1])
+                  for name in outputs)],
             [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
         )  # fmt: skip
         opsets = [helper.make_opsetid("", opset)]
@@ -149,6 +152,25 @@ ONNX: dict[str, Case] = {
     "attention": onnx_model(
         [("Softmax", ["x"], "soft", {"axis": 1}), ("Relu", ["soft"], "relu", {}),
          ("GlobalAveragePool", ["relu"], "pool", {}), ("Flatten", ["pool"], "y", {})],
+    ),
+    "several heads": onnx_model([*POOL, ("Relu", ["pool"], "z", {})], outputs=("z",)),
+    "channels in parts": onnx_model(
+        [("Split", ["x"], "half", {"axis": 3}), *POOL[:1], ("Add", ["pool", "half"], "y", {})],
+    ),
+    "channel shuffles": onnx_model(
+        [("Reshape", ["x", "sizes"], "apart", {}),
+         ("Flatten", ["apart"], "y", {})],
+        sizes=np.array([1, 3, 2, 4, 8]),
+    ),
+    "other activations": onnx_model(
+        [("Softplus", ["x"], "plus", {}), ("GlobalAveragePool", ["plus"], "pool", {}),
+         ("Flatten", ["pool"], "y", {})],
+    ),
+    "padding where nothing takes it in": onnx_model(
+        [("Pad", ["x", "sides"], "zeros", {}),
+         ("MaxPool", ["zeros"], "max", {"kernel_shape": [3, 3]}),
+         ("GlobalAveragePool", ["max"], "pool", {}), ("Flatten", ["pool"], "y", {})],
+        sides=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
     ),
     "unknown operators": onnx_model(
         [("Det", ["x"], "det", {}), ("GlobalAveragePool", ["det"], "pool", {}),

@@ -182,9 +182,9 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         'node "y" is a LRN: it reads 4 channels around each; wootzc wants an odd number',
     ),
     "an operator on constants": (
-        [("Relu", "k", "r", {}), ("Add", "x r", "y", {})],
-        {"k": ones(1, 3, 1, 1)},
-        'node "r" is a Relu: wootzc does not compute it before the network runs',
+        [("Det", "k", "r", {}), ("Add", "x r", "y", {})],
+        {"k": ones(3, 1, 1)},
+        'node "r" is a Det: wootzc does not compute it before the network runs',
     ),
     "a bias of another width": (
         [("Conv", "x w b", "y", {})],

@@ -170,3 +170,17 @@ def test_every_weight_is_single_precision_and_in_one_piece() -> None:
         for node in read_graph(str(path)).nodes:
             for values in node.weights.values():
                 assert values.dtype == np.float32 and values.flags.c_contiguous
+
+
+def test_norms_of_old_training_exports(
+    onnx_model: Callable[..., onnx.ModelProto], kinds: Callable[[Graph], str], tmp_path: Path
+) -> None:
+    """Up to opset 13 they list running statistics as four more results, which nothing reads."""
+    model = onnx_model(
+        [("BatchNormalization", "x one one one one", "y", {})],
+        {"one": np.ones(3, np.float32)},
+        opset=9,
+    )
+    model.graph.node[0].output.extend(["mean", "var", "saved_mean", "saved_var"])
+    onnx.save(model, tmp_path / "old.onnx")
+    assert kinds(read_graph(str(tmp_path / "old.onnx"))) == "Norm"

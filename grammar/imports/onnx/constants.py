@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 MOST = 1 << 26  # numbers that one operator may make out of few
 
 FOLDABLE = frozenset(
-    """Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape Div Equal Exp Expand
-    Flatten Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Min Mod Mul
-    Neg Not Or Pow Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    ReduceSumSquare Reshape Round Shape Sign Size Slice Split Sqrt Squeeze Sub Sum Transpose
+    """Abs Add And BatchNormalization Cast CastLike Ceil Clip Concat Constant ConstantOfShape
+    Div Equal Exp Expand Flatten Floor Gather Greater GreaterOrEqual Identity Less
+    LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceL2
+    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round
+    Shape Sigmoid Sign Size Slice Softmax Split Sqrt Squeeze Sub Sum Tanh Transpose
     Unsqueeze Where""".split()
 )
 
@@ -58,9 +59,11 @@ def _run(node: "NodeProto", opset: int, values: dict[str, Array]) -> list[Any]:
         return helper.make_value_info(name, TypeProto())
 
     names = dict.fromkeys(filter(None, node.input))
+    outputs = list(filter(None, node.output))
+    if node.op_type == "BatchNormalization":  # old training exports list its statistics as well
+        outputs = outputs[:1]
     graph = helper.make_graph(
-        [node], "constant", [untyped(n) for n in names], [untyped(n) for n in node.output if n]
+        [node], "constant", [untyped(n) for n in names], [untyped(n) for n in outputs]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    outputs = ReferenceEvaluator(model).run(None, {name: values[name] for name in names})
-    return list(outputs)
+    return list(ReferenceEvaluator(model).run(None, {name: values[name] for name in names}))

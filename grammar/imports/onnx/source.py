@@ -54,7 +54,12 @@ def load(path: str) -> Source:
     except (TypeError, ValueError) as error:  # text that is no text, attributes of no type
         if isinstance(error, Refused):
             raise
-        raise Refused(f'"{os.path.basename(path)}" is damaged: {error}', EXPORT_AGAIN) from error
+        reason = f'"{os.path.basename(path)}" is damaged: {first_line(error)}'
+        raise Refused(reason, EXPORT_AGAIN) from error
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _source(model: "ModelProto") -> Source:
@@ -96,8 +101,7 @@ def _checked_model(path: str) -> "ModelProto":
         onnx.load_external_data_for_model(model, os.path.dirname(path))
         return onnx.inliner.inline_local_functions(model) if model.functions else model
     except Exception as error:  # the checker's parts are many, and so are their exceptions
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Refused(f'"{name}" is damaged: {reason}', EXPORT_AGAIN) from None
+        raise Refused(f'"{name}" is damaged: {first_line(error)}', EXPORT_AGAIN) from None
 
 
 def _without_weights(model: "ModelProto") -> "ModelProto":

@@ -9,7 +9,7 @@ import numpy as np
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
 from wootzc.grammar.imports.onnx.constants import fold
 from wootzc.grammar.imports.onnx.context import Context, Draft, check_size
-from wootzc.grammar.imports.onnx.source import Operator, Source
+from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, Refused
 from wootzc.ir.shapes import Shape, shape_text
@@ -98,7 +98,7 @@ def trace(source: Source, input: Shape | None) -> Traced:
             raise
         # Attributes and shapes of a file can be at odds in more ways than can be listed.
         except Exception as error:
-            raise operator.refused(f"it does not fit what enters: {error}") from error
+            raise operator.refused(f"it does not fit what enters: {first_line(error)}") from error
     output = _output(source, context)
     return Traced(input=shape, drafts=context.drafts, output=output, notes=context.notes)
 
