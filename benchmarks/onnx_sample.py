@@ -1,4 +1,4 @@
-"""Make samples/digits.onnx: a residual network trained and exported by PyTorch, as a user's would be.
+"""Make samples/digits.onnx: a residual network, trained and exported by PyTorch.
 
     pip install torch onnx onnxscript && python benchmarks/onnx_sample.py
 
@@ -64,9 +64,9 @@ def main() -> None:
     x, y = batch(dataset.validation, np.arange(len(dataset.validation)))
     print(f"validation accuracy {(net(x).argmax(1) == y).float().mean():.2%}")
     out = ROOT / "samples" / "digits.onnx"
-    shapes = {"image": {0: torch.export.Dim("batch")}}
     torch.onnx.export(
-        net, (torch.zeros(2, 1, 8, 8),), out, dynamo=True, dynamic_shapes=({0: shapes["image"][0]},),
+        net, (torch.zeros(2, 1, 8, 8),), out, dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
         input_names=["image"], output_names=["scores"], external_data=False,
     )  # fmt: skip
     print(f"{out.name}: {out.stat().st_size:,} bytes")

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-from wootzc.ir.segment import How, segment
-
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, Parameter, bind
 from wootzc.grammar.found import Found
@@ -16,6 +14,7 @@ from wootzc.grammar.report import Report
 from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Chain, Graph, Refused
 from wootzc.ir.layers import Conv, Dense, walk
+from wootzc.ir.segment import How, segment
 from wootzc.ir.shapes import Shape
 
 WAYS = ("structure", "names", "file")

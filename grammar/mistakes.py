@@ -105,7 +105,8 @@ MISTAKES = (
         "a network from a file has no layers of its own",
         "in these braces stand `input(224x224x3)`, `modules by names` and `module m1 { \"…\" }`",
         ('network n from "x" { add { } }', 'network n from "x" { add { { } { } } }',
-         'network n from "x" { auxiliary { norm } }', 'network n from "x" { auxiliary(1) { norm } }'),
+         'network n from "x" { auxiliary { norm } }',
+         'network n from "x" { auxiliary(1) { norm } }'),
     ),
     Mistake(
         "a path stands in quotes",

@@ -150,7 +150,6 @@ def zoo_network(name: str, arguments: Mapping[str, Value]) -> Network:
     return network
 
 
-
 def zoo_source(name: str) -> str:
     """The text of a network of the zoo, with the modules it uses and what its file says first."""
     report = Report()

@@ -17,8 +17,9 @@ from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
 
 _WHOLE = (
-    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "multiple", "tie",
-    "where", "all", "sample", "configs", "minimize", "maximize", "subject", "blocks", "explore", "seed",
+    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "multiple",
+    "tie", "where", "all", "sample", "configs", "minimize", "maximize", "subject", "blocks",
+    "explore", "seed",
 )  # fmt: skip
 _DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
 _SELECTIONS = ("all", "sample", "configs")

@@ -174,7 +174,8 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
         if all(group.whole for group in coupling.groups):
             report.error(
                 of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
-                f"`keep` names the layers that have some: add: keep {module.name}" if module.kept
+                "what `keep` says of its layers leaves none; say that it stays whole, add: "
+                f"keep {module.name}" if module.kept
                 else f"the layers that make a module's output stay whole, so give "
                 f"`{module.name}` an inner convolution, or add: keep {module.name}",
             )  # fmt: skip

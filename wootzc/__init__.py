@@ -41,6 +41,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:  # on demand: `import wootzc` alone stays light
         return getattr(import_module(_LAZY[name]), name)

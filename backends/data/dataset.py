@@ -82,7 +82,8 @@ def check_fits(dataset: Dataset, shape: Shape, outputs: int) -> None:
                 "WZ111",
                 f"{dataset.source}: the data has {count} classes ({named}), "
                 f"but the network has {outputs} outputs",
-                f"end the network with dense({count})",
+                f"end the network with dense({count}); of the zoo: over NAME(classes = {count}); "
+                f'from a file: network NAME from "…" {{ classes({count}) }}',
             )
         )
     if found:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
         return Split(images=images, rows=rows, labels=own, mean=mean, std=std, streamed=streamed)
 
     own_shape = source.parts["train"].images.shape
-    settings = shares | {
+    settings: dict[str, Any] = shares | {
         "limit": spec.limit,
         "normalize": spec.normalize,
         "seed": seed,

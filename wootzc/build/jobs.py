@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
@@ -64,7 +64,8 @@ class Jobs:
         """The full network, trained by its recipe or read from its file."""
 
         def make() -> tuple[dict[str, Any], Weights]:
-            match self.space.teacher:
+            source = self.space.teacher
+            match source:
                 case FromFile(path=path, recipe=None):
                     weights = read_teacher(Path(path), self.space.network)
                     accuracy = evaluate(self.space.network, weights, self.dataset.validation)
@@ -72,8 +73,10 @@ class Jobs:
                 case FromFile(path=path, recipe=Recipe() as recipe):
                     given = read_teacher(Path(path), self.space.network, new_head=True)
                     return self._train_teacher(self._initial() | given, recipe)
-                case Recipe() as recipe:
-                    return self._train_teacher(self._initial(), recipe)
+                case Recipe():
+                    return self._train_teacher(self._initial(), source)
+                case _:
+                    assert_never(source)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":

@@ -7,13 +7,12 @@ another version of JAX are reused, though they may differ in the last bits.
 Raise a number in `VERSIONS` when the code of a job changes what comes out of it.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from wootzc.build.store import job_key
-from wootzc.diagnostics import fail
+from wootzc.build.teacher import teacher_hash
 from wootzc.ir.coupling import couple, couple_module
 from wootzc.ir.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.plan import Plan
@@ -70,9 +69,9 @@ class Keys:
     def teacher(self) -> str:
         match self.space.teacher:
             case FromFile(path=path, recipe=None):
-                recipe: object = {"file": file_hash(Path(path))}
+                recipe: object = {"file": teacher_hash(Path(path))}
             case FromFile(path=path, recipe=Recipe() as trained):
-                recipe = {"file": file_hash(Path(path)), "recipe": asdict(trained)}
+                recipe = {"file": teacher_hash(Path(path)), "recipe": asdict(trained)}
             case Recipe() as trained:
                 recipe = asdict(trained)
         return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
@@ -139,15 +138,6 @@ class Keys:
     def test(self, of: str) -> str:
         """`of`: the key of the job that made the network."""
         return job_key("test", version=VERSIONS["test"], of=of, data=self.fingerprint)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a teacher's file. Raises `WootzError` where it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise fail("WZ142", f"can't read the teacher's weights {path}: {error.strerror}") from None
 
 
 def _nameless(network: Network) -> Network:

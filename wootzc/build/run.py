@@ -13,11 +13,14 @@ from wootzc.build.jobs import Jobs, Outcome
 from wootzc.build.result import summarize, write_result
 from wootzc.build.search import Found, explore
 from wootzc.build.store import Store, default_root
-from wootzc.diagnostics import fail
+from wootzc.build.teacher import read_teacher
+from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
+from wootzc.files import load_json
 from wootzc.ir.network import segment_shapes
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
+from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Space
 
 
@@ -28,6 +31,7 @@ class Options:
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
     store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
     baseline: bool = False
+    replace: bool = False  # even what another file's build left in `out`
     overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
     space: str | None = None
 
@@ -60,12 +64,15 @@ def build(
         plan = compile(source, overrides=overrides, space=options.space)
     out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)
     _make_folder(out)
+    origin = str(source.resolve()) if isinstance(source, Path) else None
+    if origin is not None and not options.replace:
+        _check_owner(out, origin)
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
             store = Store(options.store or default_root())
             with store.in_use():
-                return _build(plan, out, store, events)
+                return _build(plan, out, store, events, origin)
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -74,7 +81,7 @@ def build(
             raise
 
 
-def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
+def _build(plan: Plan, out: Path, store: Store, events: Events, origin: str | None) -> Built:
     started = time.perf_counter()
     space = plan.space
     configure(store.root / "xla")
@@ -87,6 +94,9 @@ def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
         candidates=len(plan.candidates),
         blocks=len(plan.blocks or ()),
     )
+    if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
+        new_head = space.teacher.recipe is not None
+        read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
     with events.stage("data"):
         dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
         check_fits(dataset, _image_shape(space), _outputs(space))
@@ -102,11 +112,18 @@ def _build(plan: Plan, out: Path, store: Store, events: Events) -> Built:
     with events.stage("teacher"):
         teacher = jobs.teacher()
     found = explore(jobs, teacher)
+    if found.target is not None and found.target <= 0:
+        events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
     with events.stage("write"):
-        summary = summarize(jobs, teacher, found, tests, events)
+        summary = summarize(jobs, teacher, found, tests, events) | {"built_from": origin}
+        before = _weights_hash(out)
         write_result(out, jobs, found, summary)
+    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
+        events.emit(
+            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
+        )
     events.emit(
         "build_finished",
         seconds=time.perf_counter() - started,
@@ -144,6 +161,30 @@ def _image_shape(space: Space) -> tuple[int, int, int]:
 
 def _outputs(space: Space) -> int:
     return segment_shapes(space.network)[-1][-1]
+
+
+def _check_owner(out: Path, origin: str) -> None:
+    """Refuse a folder that holds what another file's build found."""
+    owner = _read(out / "result.json", "built_from")
+    if owner is not None and owner != origin:
+        raise fail(
+            "WZ127",
+            f"{out} holds the result of {owner}",
+            "choose another folder with --out DIR, give the space another name, or overwrite it "
+            "with --replace",
+        )
+
+
+def _weights_hash(out: Path) -> str | None:
+    return _read(out / "best" / "manifest.json", "weights_sha256")
+
+
+def _read(path: Path, key: str) -> str | None:
+    """One value of an earlier result; None where there is none that can be read."""
+    try:
+        return load_json(path).get(key)
+    except WootzError:
+        return None
 
 
 def _make_folder(out: Path) -> None:

@@ -188,12 +188,19 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
     trained = "  ".join(
         f"{name} {seconds_text(spent)}" for name, spent in summary["seconds_recorded"].items()
     )
+    data = summary["data"]
+    validation, test = [
+        100 * 1.96 * (best[key] * (1 - best[key]) / data[part]) ** 0.5
+        for part, key in (("validation", "accuracy"), ("test", "test_accuracy"))
+    ]
     return f"""
 {verdict}
   params      {versus("params")}
   MACs        {versus("macs")}   (1 MAC = 2 FLOPs)
   accuracy    validation {percent(teacher["validation_accuracy"])} → {percent(best["accuracy"])}\
    test {percent(teacher["test_accuracy"])} → {percent(best["test_accuracy"])}
+              on {data["validation"]:,} and {data["test"]:,} images: ± {validation:.1f} and \
+± {test:.1f} points by chance
   rates       {rates}
   candidates  {candidates["tried"]} tried, {candidates["spared"]} spared of \
 {candidates["within_cost_limits"]}

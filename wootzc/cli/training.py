@@ -39,6 +39,11 @@ store_option = click.option(
     is_flag=True,
     help="Explore default networks (inherited weights, no blocks) with the same recipe.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Overwrite a result that another file's build left in the folder.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
 @override_options
@@ -47,6 +52,7 @@ def build(
     out: Path | None,
     store: Path | None,
     baseline: bool,
+    replace: bool,
     verbose: bool,
     quiet: bool,
     space: str | None,
@@ -73,7 +79,9 @@ def build(
     from wootzc.build import build as run_build
     from wootzc.build.screen import Screen, Verbosity, summary_text
 
-    options = Options(out=out, store=store, baseline=baseline, overrides=given, space=space)
+    options = Options(
+        out=out, store=store, baseline=baseline, replace=replace, overrides=given, space=space
+    )
     level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     with Screen(level) as screen, Interrupts() as interrupts:
         try:
