@@ -40,9 +40,9 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
     try:
         graph = read_graph(path, wishes.input)
         how = wishes.modules or how_of(wishes.how, graph)
-        chain = decompose(graph)
+        chain = read = decompose(graph)
         if wishes.classes is not None:
-            chain = _with_classes(chain, wishes.classes)
+            chain = _with_classes(read, wishes.classes)
         network = segment(item.name.text, graph.input, chain, how)
     except Refused as refused:
         report.error(item.path.span, "WZ090", refused.message, refused.help)
@@ -59,7 +59,7 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
         network=network,
         weights=path if has_weights else None,
         notes=graph.notes,
-        new_head=wishes.classes is not None,
+        new_head=[piece.layer for piece in chain] != [piece.layer for piece in read],
     )
 
 

@@ -17,20 +17,23 @@ CONTINUED = (
 
 
 def modules_of(
-    patterns: Iterable[syntax.Pattern], network: Network, report: Report
+    patterns: Iterable[syntax.Pattern],
+    network: Network,
+    report: Report,
+    also: tuple[str, ...] = (),  # words that might have been meant
 ) -> tuple[int, ...] | None:
     """Positions of modules, each once, in the order of the patterns. None after an error."""
     found: list[int] = []
     good = True
     for pattern in patterns:
-        positions = _modules_of(pattern, network, report)
+        positions = _modules_of(pattern, network, report, also)
         good = good and positions is not None
         found += [p for p in positions or () if p not in found]
     return tuple(found) if good else None
 
 
 def _modules_of(
-    pattern: syntax.Pattern, network: Network, report: Report
+    pattern: syntax.Pattern, network: Network, report: Report, also: tuple[str, ...]
 ) -> tuple[int, ...] | None:
     names = [module.name for module in network.modules]
     if pattern.last is not None:
@@ -64,7 +67,7 @@ def _modules_of(
     )
     found = tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
     if not found:
-        _no_match(pattern.glob.text, pattern, names, network, report)
+        _no_match(pattern.glob.text, pattern, names, network, report, also)
         return None
     return found
 
@@ -82,9 +85,10 @@ def _no_match(
     names: list[str],
     network: Network,
     report: Report,
+    also: tuple[str, ...] = (),
 ) -> None:
     plain = {s.name for s in network.segments} - set(names)
-    near = nearest(text.strip("*?"), names)
+    near = nearest(text.strip("*?"), (*names, *also))
     if text in CONTINUED:
         help = "the comma at the end of the line before goes on in this one: remove it"
     elif text in plain:

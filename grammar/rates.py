@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.kept import divide_patterns
+from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.patterns import listing, modules_of
 from wootzc.grammar.report import Report
@@ -116,7 +116,7 @@ def read_prunes(
             )
     for keep in keeps:
         patterns, _ = divide_patterns(keep.patterns, network)
-        positions = modules_of(patterns, network, report)
+        positions = modules_of(patterns, network, report, KINDS)
         good = good and positions is not None
         result.kept |= set(positions or ())
     for position in result.kept:

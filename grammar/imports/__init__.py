@@ -1,4 +1,4 @@
-"""Networks from files of other tools: ONNX, Caffe prototxt. Each reader makes an `ir.graph.Graph`."""
+"""Networks from files of other tools, ONNX and Caffe prototxt, as an `ir.graph.Graph`."""
 
 import os
 
