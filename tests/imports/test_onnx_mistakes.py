@@ -181,6 +181,21 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         'node "y" is a LRN: it reads 4 channels around each; wootzc wants an odd number',
     ),
+    "windows by strides": (
+        [("Reshape", "x all", "f", {}), ("Gather", "f i", "y", {})],
+        {"all": ints(-1), "i": np.arange(128).reshape(2, 64) // 2},
+        'node "y" is a Gather: it puts numbers in another order',
+    ),
+    "numbers of several images in one axis": (
+        [("Reshape", "x all", "f", {}), ("Relu", "f", "y", {})],
+        {"all": ints(-1)},
+        'node "f" is a Reshape: 1x3x8x8 → 192: it moves the axis of the batch',
+    ),
+    "images in one axis, behind a gather": (
+        [("Reshape", "x all", "f", {}), ("Gather", "f i", "g", {}), ("Gemm", "g w", "y", {})],
+        {"all": ints(-1), "i": np.arange(192).reshape(3, 64), "w": ones(64, 4)},
+        'node "f" is a Reshape: 1x3x8x8 → 192: it moves the axis of the batch',
+    ),
     "an operator on constants": (
         [("Det", "k", "r", {}), ("Add", "x r", "y", {})],
         {"k": ones(3, 1, 1)},
@@ -207,6 +222,14 @@ def test_an_operator_that_wootzc_lacks_is_named(
     model = onnx_model(steps, constants, dims=(1, 3, 8, 8), opset=18, head=False)
     set_rank(model, 4)
     assert refused(model, tmp_path).message == message
+
+
+def test_strides_have_a_way_out(onnx_model: Model, tmp_path: Path) -> None:
+    steps, constants, _ = OPERATORS["windows by strides"]
+    model = onnx_model(steps, constants, dims=(1, 3, 8, 8), head=False)
+    set_rank(model, 2)
+    help = refused(model, tmp_path).help
+    assert help is not None and "`x.contiguous()`" in help and "`dynamo=False`" in help
 
 
 def set_rank(model: onnx.ModelProto, rank: int) -> None:

@@ -51,9 +51,12 @@ def one(kind: str, reads: str, inputs: str = "x", opset: int = 13, **attributes:
     return Case(steps=[(kind, inputs, "y", attributes)], reads=reads, options={"opset": opset})
 
 
-def after_conv(steps: list[Step], reads: str, **constants: Any) -> Case:
+def after_conv(
+    steps: list[Step], reads: str, dims: tuple[int | str, ...] = IMAGE, **constants: Any
+) -> Case:
     """`steps` from "c", which a convolution without bias makes, to "y"."""
     return Case(
+        options={"dims": dims},
         steps=[("Conv", "x w", "c", {"pads": [1, 1, 1, 1]}), *steps],
         constants={"w": numbers(4, 3, 3, 3), **constants},
         reads=reads,
@@ -465,6 +468,40 @@ SHAPES = {
                    "minus": ints(-1)},
         reads="Conv",
         options={"dims": ("batch", 3, 8, 8)},
+    ),
+    **{  # PyTorch's as_strided: of what has its channels last in memory, at whatever batch
+        f"numbers in the order they have, {name}": after_conv(
+            [("GlobalAveragePool", "c", "g", {}), ("Reshape", "g all", "f", {}),
+             ("Gather", "f order", "o", {}), ("Reshape", "o vector", "y", {})],
+            "Conv avg",
+            all=ints(-1), order=np.arange(batch * 4).reshape(batch, 4, 1, 1),
+            vector=ints(batch, 4), dims=(dim, 3, 8, 8),
+        )
+        for name, batch, dim in (("one image", 1, 1), ("two images", 2, 2))
+    },
+    "numbers in the order they have, any images": after_conv(
+        [("GlobalAveragePool", "c", "g", {}), ("Reshape", "g all", "f", {}),
+         ("Shape", "x", "s", {}), ("Gather", "s zero", "n", {}), ("Range", "zero n one", "r", {}),
+         ("Mul", "r step", "m", {}), ("Unsqueeze", "m axes", "u", {}), ("Add", "u own", "i", {}),
+         ("Gather", "f i", "o", {}), ("Reshape", "o vector", "y", {})],
+        "Conv avg",
+        dims=("n", 3, 8, 8), all=ints(-1), zero=np.array(0), one=np.array(1), step=np.array(4),
+        axes=ints(1, 2, 3), own=np.arange(4).reshape(1, 4, 1, 1), vector=ints(-1, 4),
+    ),
+    "channels put last by their strides": after_conv(
+        [("Reshape", "c all", "f", {}), ("Gather", "f order", "y", {})],
+        "Conv",
+        all=ints(-1), order=np.arange(2 * 4 * 64).reshape(2, 4, 8, 8).transpose(0, 2, 3, 1),
+    ),
+    "an image flattened and put in order": after_conv(
+        [("Flatten", "c", "f", {}), ("Gather", "f order", "y", {"axis": 1})],
+        "Conv",
+        order=np.arange(4 * 64).reshape(4, 64).T,
+    ),
+    "one axis for all images, and back": after_conv(
+        [("Reshape", "c all", "f", {}), ("Reshape", "f image", "y", {})],
+        "Conv",
+        all=ints(-1), image=ints(2, 4, 8, 8),
     ),
     "squeeze": Case(
         steps=[("GlobalAveragePool", "x", "g", {}), ("Squeeze", "g", "y", {"axes": [2, 3]})],

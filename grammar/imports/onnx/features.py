@@ -24,6 +24,7 @@ def gemm(operator: Operator, context: Context) -> Tensor:
     if bias is not None:
         bias = _times(bias.reshape(bias.shape[-1:]), given.get("beta", 1.0))
         bias = np.broadcast_to(bias, kernel.shape[1:])
+    usable(tensor)
     if len(tensor.layout) != 2:
         raise operator.refused(f"{len(tensor.layout)} axes enter, and it has two")
     return _dense(operator, context, tensor, kernel, bias)
@@ -44,6 +45,7 @@ def _dense(
     kernel: Array,  # [in, out], rows in ONNX's order
     bias: Array | None,
 ) -> Tensor:
+    usable(tensor)
     if kernel.ndim != 2 or kernel.shape[0] != tensor.dims[-1]:
         raise operator.refused(f"weights of {kernel.shape} do not fit the {tensor.dims} that enter")
     rows, width = tensor.layout[-1], kernel.shape[1]

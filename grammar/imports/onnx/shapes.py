@@ -8,16 +8,20 @@ import numpy as np
 from wootzc.grammar.imports.onnx.context import Context, Pick, made, usable
 from wootzc.grammar.imports.onnx.source import FLOATS, Operator
 from wootzc.grammar.imports.onnx.tensors import (
+    MOVES_BATCH,
     NO_PADS,
     Tensor,
+    gathered,
     letters,
     reshaped,
     target_dims,
     transposed,
 )
+from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Conv, Dropout, Pool
 
 MOST_CHANNELS = 1 << 13  # that padding may make
+CONTIGUOUS = "export it with a contiguous example, `x.contiguous()`, or with `dynamo=False`"
 
 
 def identity(operator: Operator, context: Context) -> Tensor:
@@ -86,11 +90,28 @@ def _with_dims(operator: Operator, tensor: Tensor, dims: list[int]) -> Tensor:
         return tensor
     if tensor.pads != NO_PADS:
         usable(tensor)
+    before_after = " → ".join("x".join(map(str, some)) for some in (tensor.dims, dims))
     try:
-        return reshaped(tensor, dims)
+        after = reshaped(tensor, dims)
     except ValueError as error:
-        sizes = ("x".join(map(str, some)) for some in (tensor.dims, dims))
-        raise operator.refused(f"{' → '.join(sizes)}: {error}") from None
+        raise operator.refused(f"{before_after}: {error}") from None
+    return _apart(tensor, after, operator.refused(f"{before_after}: {MOVES_BATCH}"))
+
+
+def _apart(before: Tensor, after: Tensor, refusal: Refused) -> Tensor:
+    """No layer may read a tensor whose images lie in one axis with their numbers.
+
+    `refusal` says so, until another reshape takes them apart.
+    """
+    merged = [tensor.layout[:1] != ("N",) for tensor in (before, after)]
+    if merged == [False, True]:
+        usable(before)
+        return replace(after, refusal=refusal, lines={})
+    if merged == [True, False]:
+        if after.node is None and after.refusal:
+            raise after.refusal
+        return replace(after, refusal=None, lines={})
+    return after
 
 
 def transpose(operator: Operator, context: Context) -> Tensor:
@@ -126,8 +147,7 @@ def pad(operator: Operator, context: Context) -> Tensor:
         return tensor
     if not set(wanted) <= set("CHW") or min(min(both) for both in wanted.values()) < 0:
         raise operator.refused("wootzc adds zeros around an image, nothing else")
-    if tensor.pads != NO_PADS or "C" in wanted:
-        usable(tensor)
+    usable(tensor)
     if "C" in wanted:
         tensor = _more_channels(operator, context, tensor, *wanted.pop("C"))
     if not wanted:
@@ -207,6 +227,12 @@ def slice_(operator: Operator, context: Context) -> Tensor:
 def gather(operator: Operator, context: Context) -> Tensor:
     tensor, indices = context.tensor(operator), context.needed(operator, 1)
     axis = int(operator.attributes.get("axis", 0)) % len(tensor.layout)
+    layout = gathered(tensor, axis, indices)
+    if layout is not None and (layout[:1] == ("N",) or "N" in tensor.layout[axis]):
+        refusal = operator.refused(MOVES_BATCH, CONTIGUOUS)
+        return _apart(tensor, replace(tensor, layout=layout), refusal)
+    if "N" in tensor.layout[axis] and len(tensor.layout[axis]) > 1:
+        raise operator.refused("it puts numbers in another order", CONTIGUOUS)
     if tensor.layout[axis] != "C" or indices.ndim > 1:
         raise operator.refused("it takes some of the pixels or images, and wootzc keeps all")
     usable(tensor)

@@ -25,6 +25,9 @@ Curve: TypeAlias = NDArray[Any]  # a function's values on `curves.GRID`
 
 NO_PADS: Pads = ((0, 0), (0, 0))
 
+MOVES_BATCH = "it moves the axis of the batch"
+SPLITS = "it splits an axis, as a channel shuffle or attention does"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
@@ -84,21 +87,58 @@ def reshaped(tensor: Tensor, dims: Sequence[int]) -> Tensor:
 
     Before: ("N", "C", "H", "W") of 1x8x4x4, to 1x128
     After:  ("N", "CHW")
+
+    To 128 it becomes ("NCHW",), which no layer reads: it has to be taken apart again.
     """
-    if tensor.layout[:1] != ("N",) or tuple(dims[:1]) != (tensor.batch,):
-        raise ValueError("it moves the axis of the batch")
-    rest = list("".join(tensor.layout[1:]))
-    layout = ["N"]
-    for size in dims[1:]:
-        taken = ""
+    rest = list("".join(tensor.layout))
+    if not dims or rest[:1] != ["N"]:
+        raise ValueError(MOVES_BATCH)
+    layout = []
+    for number, size in enumerate(dims):
+        taken = rest.pop(0) if number == 0 else ""
         while rest and prod(map(tensor.size, taken)) < size:
             taken += rest.pop(0)
         if prod(map(tensor.size, taken)) != size:
-            raise ValueError("it splits an axis, as a channel shuffle or attention does")
+            raise ValueError(SPLITS if number else MOVES_BATCH)
         layout.append(taken)
     if rest:
         raise ValueError("it leaves numbers out")
     return replace(tensor, layout=tuple(layout))
+
+
+def gathered(tensor: Tensor, axis: int, indices: NDArray[Any]) -> Layout | None:
+    """The layout behind a Gather that takes every number along `axis` once; None behind others.
+
+    PyTorch's exporter writes so what only changes the strides of a tensor.
+
+    Before: ("NC",) of 128, the batch being 2, at the indices [[0, 1, …, 63], [64, 65, …, 127]]
+    After:  ("N", "C")
+    """
+    along = [x for x in tensor.layout[axis] if tensor.size(x) > 1]
+    sizes = [tensor.size(letter) for letter in along]
+    if not indices.size or indices.size != prod(sizes):
+        return None
+    steps = [prod(sizes[number + 1 :]) for number in range(len(sizes))]
+    layout = []
+    for number, size in enumerate(indices.shape):
+        if size == 1:
+            layout.append("")
+            continue
+        neighbour = indices[tuple(int(other == number) for other in range(indices.ndim))]
+        ends = [end for end, step in enumerate(steps) if step == neighbour - indices.flat[0]]
+        runs = ("".join(along[start : end + 1]) for end in ends for start in range(end + 1))
+        layout.append(next((r for r in runs if prod(map(tensor.size, r)) == size), "?"))
+    order = [along.index(letter) for letter in "".join(layout) if letter in along]
+    if len(order) != len(along) or len(set(order)) != len(along):
+        return None
+    numbers = np.arange(indices.size).reshape(sizes).transpose(order)
+    if not np.array_equal(numbers.reshape(indices.shape), indices):
+        return None
+    if tensor.batch == 1 and "N" in tensor.layout[axis]:
+        if not layout:
+            return None
+        layout[0] = f"N{layout[0]}"
+    return (*tensor.layout[:axis], *layout, *tensor.layout[axis + 1 :])
 
 
 def target_dims(tensor: Tensor, target: Sequence[int], *, zero_copies: bool) -> list[int]:
