@@ -5,13 +5,14 @@ from typing import Any
 
 from flax import nnx
 
+from wootzc.backends.flax.from_nnx_check import check_results
 from wootzc.backends.flax.from_nnx_graph import GraphOfModel
 from wootzc.backends.flax.from_nnx_trace import HELP, trace
 from wootzc.diagnostics import fail
 from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Chain, Refused
 from wootzc.ir.network import Network
-from wootzc.ir.segment import How, segment
+from wootzc.ir.segment import How, chain_weights, segment
 
 
 def network_of(
@@ -37,6 +38,7 @@ def network_of(
     except Refused as refused:
         help = f"{refused.help}; or {HELP}" if refused.help else HELP
         raise fail("WZ152", f"{type(model).__name__}: {refused.message}", help) from None
+    check_results(network, chain_weights(network, chain), model, example_input, HELP)
     return network, chain, graph.notes
 
 

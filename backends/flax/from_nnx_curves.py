@@ -47,7 +47,9 @@ def line(curve: Curve) -> tuple[float, float] | None:
 
 @cache
 def _known() -> dict[ActivationKind, Curve]:
-    known = {kind: np.asarray(function(POINTS)) for kind, function in ACTIVATIONS.items()}
+    known: dict[ActivationKind, Curve] = {
+        kind: np.asarray(function(POINTS)) for kind, function in ACTIVATIONS.items()
+    }
     del known["leaky_relu"]  # of any slope: told apart below
     return known
 

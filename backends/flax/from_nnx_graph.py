@@ -14,6 +14,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
+from wootzc.backends.flax import from_nnx_pools as pools
 from wootzc.backends.flax import from_nnx_softmax as softmax
 from wootzc.backends.flax.from_nnx_curves import POINTS, Curve
 from wootzc.backends.flax.from_nnx_layers import layer_of
@@ -25,16 +26,17 @@ from wootzc.backends.flax.from_nnx_values import (
     Tensor,
     Value,
     alike,
+    constant,
     fits,
+    is_key,
     number,
     relabelled,
     unknown,
-    window_counts,
 )
 from wootzc.ir.graph import INPUT, Graph, Refused
 from wootzc.ir.graph_vectors import as_vectors
-from wootzc.ir.layers import Flatten, GlobalPool, Pool
-from wootzc.ir.shapes import Shape, shape_after, shape_text
+from wootzc.ir.layers import Flatten
+from wootzc.ir.shapes import Shape, shape_text
 
 ELEMENTWISE = frozenset(
     """abs add add_any and atan2 ceil clamp convert_element_type copy copy_p cos div eq erf erf_inv
@@ -64,7 +66,7 @@ class GraphOfModel:
         closed = self.traced.jaxpr
         (variable,) = closed.jaxpr.invars
         tensor = Tensor(self.nodes.content(INPUT), "NHWC", variable.aval.shape)
-        consts = [np.asarray(const) for const in closed.consts]
+        consts = [constant(const) for const in closed.consts]
         results = self.run(closed.jaxpr, [*consts, tensor], outermost=True)
         if len(results) != 1 or not isinstance(results[0], Tensor):
             raise Refused(f"the model returns {len(results)} arrays; wootzc needs one, the logits")
@@ -107,13 +109,24 @@ class GraphOfModel:
         name = eqn.primitive.name
         if name in CALLS:
             inner = eqn.params[CALLS[name]]
-            consts = [np.asarray(const) for const in getattr(inner, "consts", ())]
+            consts = [constant(const) for const in getattr(inner, "consts", ())]
             return self.run(getattr(inner, "jaxpr", inner), [*consts, *inputs])
         if not any(isinstance(value, Tensor) for value in inputs):
-            results = eqn.primitive.bind(*map(jnp.asarray, inputs), **eqn.params)
-            many = eqn.primitive.multiple_results
-            return [np.asarray(r) for r in (results if many else [results])]
+            return self.constants(eqn, inputs)
         return [self.result(eqn, name, inputs)]
+
+    def constants(self, eqn: Any, inputs: list[Value]) -> Sequence[Value]:
+        """What an operation makes that reads none of the image."""
+        if eqn.primitive is layer_p:
+            raise Refused(f"`{self.traced.layers[eqn.params['number']][0]}` reads no image")
+        try:
+            results = eqn.primitive.bind(*map(jnp.asarray, inputs), **eqn.params)
+        except Exception as error:  # whatever a primitive may need to run
+            raise self.unknown(eqn.primitive.name, "it without an image") from error
+        made = [constant(r) for r in (results if eqn.primitive.multiple_results else [results])]
+        if any(is_key(value) for value in (*inputs, *made)):
+            raise self.unknown(eqn.primitive.name, "random numbers")
+        return made
 
     def result(self, eqn: Any, name: str, inputs: list[Value]) -> Tensor:
         """What an operation on at least one tensor makes."""
@@ -133,9 +146,9 @@ class GraphOfModel:
                 axes = "".join(first.axes[i] for i in eqn.params["permutation"])
                 return replace(first, axes=axes, shape=eqn.outvars[0].aval.shape)
             case "reduce_sum" | "reduce_max":
-                return self.reduce(eqn, first)
+                return pools.reduced(self.nodes, eqn, self.eqn, first)
             case "reduce_window_sum" | "reduce_window_max" if not first.softmax:
-                return self.window(eqn, first)
+                return pools.windowed(self.nodes, eqn, self.eqn, first)
             case layer_p.name if not first.softmax:
                 return self.layer(eqn, first)
             case _:
@@ -181,7 +194,7 @@ class GraphOfModel:
         largest = max(tensors, key=lambda tensor: np.prod(tensor.content.image))
         if not all(alike(tensor, largest) for tensor in tensors):
             raise self.unknown(name, "arithmetic between tensors whose axes differ")
-        content = self.averaged(name, inputs)
+        content = pools.averaged(self.nodes, self.scope, name, inputs)
         if content is None:
             operands = tuple(v.content if isinstance(v, Tensor) else v for v in inputs)
             content = Content(largest.content.image)
@@ -189,22 +202,6 @@ class GraphOfModel:
             content.curves = _curves(eqn, inputs, tensors)
             content.curves[content] = POINTS
         return Tensor(content, largest.axes, eqn.outvars[0].aval.shape)
-
-    def averaged(self, name: str, inputs: list[Value]) -> Content | None:
-        """A sum over windows, divided by how many pixels of the image each of them has."""
-        if name != "div" or not isinstance(inputs[0], Tensor) or not inputs[0].content.windows:
-            return None
-        source, pool = inputs[0].content.windows
-        divisor = inputs[1]
-        if not isinstance(divisor, np.ndarray) or divisor.ndim != 4:
-            return None
-        counts = window_counts(pool, source.image)[None]
-        if divisor.shape[-1] != 1 and (divisor == divisor[..., :1]).all():
-            divisor = divisor[..., :1]
-        if not np.array_equal(divisor[:1], counts):
-            return None
-        counted = replace(pool, count_padding=False)
-        return self.nodes.made(counted, source, self.nodes.named(self.scope, "avg_pool"), {})
 
     # Axes
 
@@ -238,61 +235,6 @@ class GraphOfModel:
                 raise self.unknown("broadcast_in_dim", "channels repeated")
         return replace(tensor, axes="".join(axes), shape=shape)
 
-    # Pooling
-
-    def reduce(self, eqn: Any, tensor: Tensor) -> Tensor:
-        """A sum or maximum over height and width; over channels it may be part of a softmax."""
-        name, shape = eqn.primitive.name, eqn.outvars[0].aval.shape
-        over = "".join(tensor.axes[axis] for axis in eqn.params["axes"]).replace("-", "")
-        axes = "".join(a for i, a in enumerate(tensor.axes) if i not in eqn.params["axes"])
-        if step := softmax.reduced(name, tensor, axes, over):
-            return step
-        if set(over) != {"H", "W"} or not fits(tensor) or tensor.softmax:
-            raise self.unknown(name, f"a reduction over other axes than height and width ({over})")
-        is_max = name == "reduce_max"
-        pool = GlobalPool(kind="max" if is_max else "avg", keep_dims=True)
-        pooled = self.nodes.named(self.scope, "global_pool")
-        made = self.nodes.made(pool, tensor.content, pooled, {})
-        if is_max:
-            return Tensor(made, axes, shape)
-        pixels = np.asarray(np.prod(tensor.content.image[:2]), np.float32)
-        return Tensor(self.times(made, pixels), axes, shape)
-
-    def window(self, eqn: Any, tensor: Tensor) -> Tensor:
-        p, ones = eqn.params, (1, 1, 1, 1)
-        straight = tensor.axes == "NHWC" and fits(tensor)
-        undilated = tuple(p["base_dilation"]) == tuple(p["window_dilation"]) == ones
-        size, stride, padding = p["window_dimensions"], p["window_strides"], p["padding"]
-        if not straight or not undilated or {size[0], size[-1], stride[0], stride[-1]} != {1}:
-            raise self.unknown(eqn.primitive.name, "windows over other axes, or dilated ones")
-        is_max = eqn.primitive.name == "reduce_window_max"
-        (top, bottom), (left, right) = padding[1], padding[2]
-        padded = any((top, bottom, left, right))
-        pool = Pool(
-            kind="max" if is_max else "avg",
-            size=(size[1], size[2]),
-            stride=(stride[1], stride[2]),
-            padding=((top, bottom), (left, right)) if padded else "valid",
-            count_padding=padded and not is_max,
-        )
-        shape = eqn.outvars[0].aval.shape
-        if is_max:
-            name = self.nodes.named(self.scope, "max_pool")
-            return Tensor(self.nodes.made(pool, tensor.content, name, {}), "NHWC", shape)
-        self.nodes.materialised(tensor.content)
-        average = Content(shape_after(pool, tensor.content.image))
-        average.windows = (tensor.content, pool)
-        average.origin = Origin(eqn.primitive.name, (), where(self.eqn), self.scope)
-        average.curves[average] = POINTS
-        return Tensor(self.times(average, np.asarray(size[1] * size[2], np.float32)), "NHWC", shape)
-
-    def times(self, mean: Content, count: Any) -> Content:
-        """The sum of so many numbers, of which the mean is known."""
-        total = Content(mean.image, windows=mean.windows)
-        total.curves = {mean: POINTS * count, total: POINTS}
-        total.origin = Origin("mul", (mean, count), where(self.eqn), self.scope)
-        return total
-
 
 def _curves(eqn: Any, inputs: list[Value], tensors: list[Tensor]) -> dict[Content, Curve]:
     """The result of an operation as a function of all that its operands are functions of."""
@@ -306,9 +248,11 @@ def _curves(eqn: Any, inputs: list[Value], tensors: list[Tensor]) -> dict[Conten
             return value.content.curves[base]
         return np.full(POINTS.shape, value.flat[0], value.dtype)
 
-    return {
-        base: np.asarray(
-            eqn.primitive.bind(*(jnp.asarray(at(v, base)) for v in inputs), **eqn.params)
-        )
-        for base in shared[:MOST_CURVES]
-    }
+    def curve(base: Content) -> Curve:
+        operands = (jnp.asarray(at(value, base)) for value in inputs)
+        return np.asarray(eqn.primitive.bind(*operands, **eqn.params))
+
+    try:
+        return {base: curve(base) for base in shared[:MOST_CURVES]}
+    except TypeError:  # half precision, whose curves these are not
+        return {}

@@ -10,7 +10,8 @@ import numpy as np
 
 from wootzc.backends.flax.from_nnx_values import Tensor, Value
 
-ARITHMETIC = {  # operation → what its operands are to the softmax → what its result is
+# Operation and what its operands are to the softmax → what its result is.
+ARITHMETIC: dict[tuple[str, tuple[str, ...]], str] = {
     ("exp", ("shifted",)): "exp",
     ("exp", ("",)): "exp",
     ("log", ("sum",)): "log",

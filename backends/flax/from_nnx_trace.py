@@ -7,18 +7,20 @@ no trace with marks stays in its caches.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import jax
+import jax.core
 import jax.extend.core
 from flax import nnx
 
 from wootzc.backends.flax.from_nnx_layers import LAYERS
 from wootzc.diagnostics import fail
+from wootzc.ir.graph import Refused
 
 HELP = (
     "describe the network in a .wz file instead, and give the model's arrays as its weights: "
@@ -27,6 +29,11 @@ HELP = (
 SWITCHES = {  # arguments that models have for evaluation
     "train": False, "training": False, "is_training": False,
     "deterministic": True, "use_running_average": True,
+}  # fmt: skip
+
+HARMLESS: dict[str, tuple[Any, ...] | None] = {  # arguments of layers, and what changes nothing
+    "deterministic": (None, True), "use_running_average": (None, True),
+    "mask": None, "rngs": None, "out_sharding": None,  # no value does in evaluation mode
 }  # fmt: skip
 
 layer_p = jax.extend.core.Primitive("wootzc_layer")  # one layer of `Traced.layers`
@@ -54,6 +61,9 @@ def trace(model: nnx.Module, example: Any) -> Traced:
     with _marked(model, places, layers), jax.disable_jit():
         try:
             jaxpr = jax.make_jaxpr(lambda x: model(x, **given))(struct)
+        except Refused as refused:
+            name = type(model).__name__
+            raise fail("WZ151", f"{name}: {refused.message}", refused.help) from None
         except Exception as error:  # whatever a model may do
             reason = str(error).strip().splitlines()[:1]
             raise fail(
@@ -73,18 +83,22 @@ def switches(model: nnx.Module) -> dict[str, bool]:
 @contextmanager
 def _marked(
     model: nnx.Module, places: dict[int, str], layers: list[tuple[str, Any]]
-) -> Iterator[None]:
+) -> Generator[None]:
     """All `__call__`s of the model's classes replaced."""
 
     def place_of(module: Any) -> str | None:
         return places.get(id(module))
 
     def layer(original: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(original)
+
         @wraps(original)
-        def call(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            (_, self), (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
             place = place_of(self)
             if place is None or not isinstance(x, jax.core.Tracer):
-                return original(self, x, *args, **kwargs)
+                return original(*args, **kwargs)
+            _check_arguments(place, dict(others))
             if isinstance(self, nnx.Dropout):
                 return x
             result = jax.eval_shape(lambda x: original(self, x), x)
@@ -120,6 +134,19 @@ def _marked(
     finally:
         for cls, original in originals.items():
             cls.__call__ = original
+
+
+def _check_arguments(place: str, given: dict[str, Any]) -> None:
+    """Raises `Refused` for what makes a layer compute something else than in evaluation mode."""
+    for name, value in given.items():
+        same = HARMLESS.get(name, ())
+        if same is None or any(value is one for one in same):
+            continue
+        shown = f"{name}={value}" if isinstance(value, bool | int | float | str) else f"`{name}`"
+        raise Refused(
+            f"`{place}` is called with {shown}, which is not what it does in evaluation mode",
+            f"call it without `{name}`, or with what the model is to be evaluated with",
+        )
 
 
 def where(eqn: Any) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +53,15 @@ Value: TypeAlias = Tensor | Constant
 def unknown(name: str, line: str, what: str = "it") -> Refused:
     """A refusal that names the primitive and where it comes from."""
     return Refused(f"`{name}` at {line}: wootzc has no layer for {what}")
+
+
+def constant(value: Any) -> Constant:
+    """An array of JAX's as one of NumPy's; keys of random numbers are none and stay."""
+    return value if is_key(value) else np.asarray(value)
+
+
+def is_key(value: Any) -> bool:
+    return jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def number(value: Constant) -> float | None:

@@ -3,23 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import jax.extend.core
-import numpy as np
 from flax import nnx
-from numpy.typing import NDArray
 
+from wootzc.backends.flax.from_nnx_check import check_results
 from wootzc.backends.flax.from_nnx_layers import Arrays, layer_of
-from wootzc.backends.flax.from_nnx_trace import layer_p, switches, trace
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.weights import split
+from wootzc.backends.flax.from_nnx_trace import layer_p, trace
 from wootzc.backends.parameters import network_parameters
 from wootzc.diagnostics import fail
 from wootzc.ir.graph import Refused
 from wootzc.ir.network import Network
 from wootzc.ir.shapes import Shape, shape_text
-
-CLOSE = 1e-3  # of the largest logit: what the results may differ by
 
 
 def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Arrays:
@@ -50,7 +44,8 @@ def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Array
             f"`{waiting[0][0]}` of {type(model).__name__} is no layer of network {network.name}",
             "does the network describe this model?",
         )
-    _check_results(network, weights, model, example_input)
+    help = "compare their layers; arms of a branch must stand in the order of the model's calls"
+    check_results(network, weights, model, example_input, help)
     return weights
 
 
@@ -74,32 +69,3 @@ def _layers(network: Network) -> Iterator[tuple[str, dict[str, Shape]]]:
 
 def _shapes(arrays: Arrays) -> dict[str, Shape]:
     return {name: value.shape for name, value in arrays.items()}
-
-
-def _check_results(network: Network, weights: Arrays, model: nnx.Module, example: Any) -> None:
-    """Layers of one shape could have changed places: then the results would differ."""
-    x = np.random.default_rng(0).standard_normal(example.shape).astype(np.float32)
-    expected = _evaluated(model, x)
-    parts = list(zip(structures(network), split(network, weights), strict=True))
-
-    def run(y: Any) -> Any:
-        for structure, values in parts:
-            y = structure.evaluate(values, y)
-        return y
-
-    y = jax.jit(run)(x)
-    results = [np.asarray(y), np.asarray(jax.nn.softmax(y))]
-    bound = CLOSE * max(1.0, float(np.abs(expected).max()))
-    if not any(r.shape == expected.shape and np.abs(r - expected).max() < bound for r in results):
-        raise fail(
-            "WZ152",
-            f"network {network.name} does not compute what {type(model).__name__} does",
-            "compare their layers; arms of a branch must stand in the order of the model's calls",
-        )
-
-
-def _evaluated(model: nnx.Module, x: NDArray[np.float32]) -> NDArray[Any]:
-    """What the model makes of images in evaluation mode."""
-    model = nnx.clone(model)
-    model.eval()
-    return np.asarray(jax.jit(lambda x: model(x, **switches(model)))(x))

@@ -415,6 +415,7 @@ def refused(model: nnx.Module, example: Any = EXAMPLE) -> tuple[str, str]:
 
 
 RNGS = nnx.Rngs(0)
+KEY = jax.random.key(0)
 
 
 @pytest.mark.parametrize(
@@ -443,11 +444,103 @@ RNGS = nnx.Rngs(0)
         (lambda x: x.mean((1, 2)) if x.sum() > 0 else x, "WZ150", "cannot be traced: Tracer"),
         (lambda x: 1 / 0, "WZ150", "cannot be traced: ZeroDivisionError: division by zero"),
         (lambda x: jnp.zeros((2, 3)), "WZ151", "the model returns 1 arrays"),
+        (
+            lambda x: x + jax.random.normal(jax.random.key(0), x.shape),
+            "WZ151",
+            "`random_seed` at test_from_nnx.py:",
+        ),
+        (
+            lambda x: x + jax.random.uniform(KEY, x.shape),
+            "WZ151",
+            "has no layer for random numbers",
+        ),
     ],
 )
 def test_what_no_layer_does(layer: Any, code: str, message: str) -> None:
     found, text = refused(Odd(layer))
     assert found == code and message in text and text.startswith("Odd")
+
+
+class Called(nnx.Module):
+    """Layers called with arguments of their own."""
+
+    def __init__(self, norm: dict[str, Any], drop: dict[str, Any]):
+        self.conv = nnx.Conv(3, 4, (3, 3), rngs=nnx.Rngs(0))
+        self.norm = nnx.BatchNorm(4, rngs=nnx.Rngs(0))
+        self.drop = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
+        self.of_norm, self.of_drop = norm, drop
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.norm(x=self.conv(inputs=x, out_sharding=None), **self.of_norm)
+        return self.drop(x, **self.of_drop).mean((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("norm", "drop", "message"),
+    [
+        ({"use_running_average": False}, {}, "`norm` is called with use_running_average=False"),
+        ({}, {"deterministic": False}, "`drop` is called with deterministic=False"),
+    ],
+)
+def test_layers_called_as_in_training(norm: Any, drop: Any, message: str) -> None:
+    code, text = refused(Called(norm, drop))
+    assert code == "WZ151" and text.startswith(f"Called: {message}")
+
+
+def test_layers_called_as_in_evaluation() -> None:
+    model = Called({"use_running_average": True, "mask": None}, {"deterministic": True})
+    found = wootzc.from_nnx(filled(lambda: model), EXAMPLE)
+    assert [type(x).__name__ for x in layers_of(found.network)] == ["Conv", "Norm", "GlobalPool"]
+
+
+def test_results_are_compared() -> None:
+    """A layer may compute something else in ways that no one looks for."""
+
+    def doubled(*args: Any, **options: Any) -> jax.Array:
+        return 2 * jax.lax.dot_general(*args, **options)
+
+    code, text = refused(Spelled(nnx.Linear(4, 4, dot_general=doubled, rngs=nnx.Rngs(2))))
+    assert (code, text) == ("WZ152", "network spelled does not compute what Spelled does")
+
+
+def test_results_of_many_classes_are_compared() -> None:
+    """A thousand classes have a softmax of thousandths: a bound must be relative to that."""
+
+    class Many(nnx.Module):
+        def __init__(self, factor: float):
+            self.factor = factor
+            self.head = nnx.Linear(3, 2000, rngs=nnx.Rngs(0))
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return nnx.softmax(self.factor * self.head(x.mean((1, 2))))
+
+    (network,) = analyze("network n { input(16x16x3); global_pool; dense(2000) }").networks
+    wootzc.weights_from_nnx(network, Many(1), EXAMPLE)
+    with pytest.raises(WootzError, match="does not compute what Many does"):
+        wootzc.weights_from_nnx(network, Many(2), EXAMPLE)
+
+
+def test_images_may_be_whole_numbers() -> None:
+    model = filled(lambda: Spelled(lambda x: nnx.relu(x / 4)))
+    pixels = wootzc.from_nnx(model, jnp.zeros((2, 16, 16, 3), jnp.uint8))
+    assert pixels.network.input == (16, 16, 3)
+
+
+def test_half_precision_is_told() -> None:
+    half = nnx.Conv(3, 4, (3, 3), dtype=jnp.bfloat16, rngs=nnx.Rngs(0))
+    code, text = refused(Odd(nnx.Sequential(half, nnx.relu)))
+    assert code == "WZ151" and "at test_from_nnx.py:" in text
+
+
+def test_layers_that_read_no_image() -> None:
+    class Fixed(nnx.Module):
+        def __init__(self) -> None:
+            self.layer = nnx.Linear(2, 3, rngs=nnx.Rngs(0))
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return (x + self.layer(jnp.ones((1, 1, 1, 2)))).mean((1, 2))
+
+    assert refused(Fixed()) == ("WZ151", "Fixed: `layer` reads no image")
 
 
 def test_weights_are_not_shared() -> None:
