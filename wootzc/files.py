@@ -11,11 +11,20 @@ from wootzc.diagnostics import WootzError, fail
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a temporary file beside `path`, sync it, rename it."""
+    """Write a temporary file beside `path`, sync it, rename it. An `OSError` names `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(path, content)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

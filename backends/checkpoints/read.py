@@ -4,7 +4,7 @@ Nothing is guessed: the names of the tensors decide which naming a file has, eve
 its place, and every weight of the network its tensor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,14 @@ def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
 def _plain(tensors: Tensors) -> Tensors:
     """PyTorch's tensors without counters, and without what wraps the model."""
     kept = {n: t for n, t in tensors.items() if n.rpartition(".")[2] != _COUNTER}
-    for wrapper in _WRAPPERS:
-        if all(n.startswith(wrapper) for n in kept):
-            kept = {n.removeprefix(wrapper): t for n, t in kept.items()}
+    while wrapper := _wrapper(kept):
+        kept = {n.removeprefix(wrapper): t for n, t in kept.items()}
     return kept
+
+
+def _wrapper(names: Collection[str]) -> str | None:
+    """What all of the names begin with; several may have wrapped the model, in any order."""
+    return next((w for w in _WRAPPERS if names and all(n.startswith(w) for n in names)), None)
 
 
 def _from_torch(

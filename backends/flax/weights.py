@@ -117,6 +117,8 @@ def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None
 
 def read(path: Path) -> Weights:
     """The tensors of a safetensors file, as float32; PyTorch's counters in norms are left out."""
+    import ml_dtypes  # tells NumPy what bfloat16 is, which safetensors asks it for
+
     try:
         with safe_open(path, framework="numpy") as file:
             names = (n for n in file.keys() if not n.endswith("num_batches_tracked"))
@@ -124,7 +126,7 @@ def read(path: Path) -> Weights:
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from None
     for name, value in arrays.items():
-        if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+        if value.dtype.kind != "f" and value.dtype != ml_dtypes.bfloat16:
             raise fail("WZ125", f"{path}: tensor {name} holds {value.dtype}, expected floats")
     return {name: value.astype(np.float32) for name, value in arrays.items()}
 

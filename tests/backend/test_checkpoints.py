@@ -223,17 +223,10 @@ def test_half_precision_files_and_counters(tmp_path: Path) -> None:
     check_fits(network_of("squeezenet1_1"), weights)
 
 
-def test_bfloat16_files(tmp_path: Path) -> None:
-    """As written by PyTorch: 0x3FC0 is 1.5. NumPy alone has no such type."""
-    header = b'{"x.weight":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
-    content = len(header).to_bytes(8, "little") + header + bytes.fromhex("c03fc0bf")
-    (tmp_path / "w").write_bytes(content)
-    np.testing.assert_array_equal(
-        read(tmp_path / "w")["x.weight"], np.array([1.5, -1.5], np.float32)
-    )
-
-
-@pytest.mark.parametrize("wrapper", ["module.", "model.module.", "_orig_mod."])
+@pytest.mark.parametrize(
+    "wrapper",
+    ["module.", "model.module.", "module.model.", "_orig_mod.", "_orig_mod.module.model.module."],
+)
 def test_wrapped_models(wrapper: str) -> None:
     tensors = tensors_of("squeezenet1_1 torchvision")
     wrapped = {f"{wrapper}{name}": tensor for name, tensor in tensors.items()}

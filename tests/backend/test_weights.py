@@ -1,5 +1,7 @@
 """Weights at rest: names, counts, files, and errors that say what is wrong with them."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +91,23 @@ def test_half_precision_is_read_as_single(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file({"a/0/kernel": np.array([[0.5]], np.float16)}, path)
     assert read(path)["a/0/kernel"].dtype == np.float32
+
+
+def test_bfloat16_is_read_without_jax(tmp_path: Path) -> None:
+    """As written by PyTorch: 0x3FC0 is 1.5. NumPy alone has no such type, JAX brings it along."""
+    header = b'{"x.weight":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    content = len(header).to_bytes(8, "little") + header + bytes.fromhex("c03fc0bf")
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(content)
+    code = (
+        "import sys; from pathlib import Path; from wootzc.backends.flax.weights import read; "
+        "value = read(Path(sys.argv[1]))['x.weight']; assert 'jax' not in sys.modules; "
+        "print(value.dtype, value.tolist())"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split(maxsplit=1) == ["float32", "[1.5, -1.5]\n"]
 
 
 def test_weights_of_another_network_are_refused_with_names(zoo: dict[str, Network]) -> None:
