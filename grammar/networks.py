@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from numbers import Integral
+from typing import Any, TypeGuard
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar import syntax
@@ -99,7 +100,7 @@ class Networks:
             self.report.error(
                 space.network.span, "WZ039",
                 f"network `{item.name.text}` cannot be made with these arguments",
-                f"the message above names its place in {item.span.file}",
+                f"another message names its place in {item.span.file}",
             )  # fmt: skip
         return _found(network)
 
@@ -133,21 +134,43 @@ def _found(network: Network | None) -> Found | None:
     return None if network is None else Found(network=network)
 
 
-def zoo_network(name: str, arguments: Mapping[str, Value]) -> Network:
+def zoo_network(name: str, arguments: Mapping[str, object]) -> Network:
     """A network of the zoo. Raises `WootzError` for arguments it cannot have."""
     report = Report()
     program, lowering = _zoo_program(name, report)
     item = program.networks[name]
     assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
     known = [parameter.name.text for parameter in item.parameters]
-    for given in arguments:
-        if given not in known:
-            raise fail("WZ011", f"`{name}` has no argument `{given}`", did_you_mean(given, known))
+    for argument in arguments:
+        if argument not in known:
+            help = did_you_mean(argument, known)
+            raise fail("WZ011", f"`{name}` has no argument `{argument}`", help)
     scope: dict[str, Any] = {p.name.text: lowering.default(p) for p in item.parameters}
-    network = lower_network(item, lowering, scope | dict(arguments))
+    given = {key: _zoo_value(name, key, scope[key], value) for key, value in arguments.items()}
+    network = lower_network(item, lowering, scope | given)
     if network is None:
         raise WootzError(report.diagnostics, report.sources)
     return network
+
+
+def _zoo_value(network: str, name: str, default: Value, value: object) -> Value:
+    """What Python gives for a parameter, checked: the language cannot write every object."""
+    if not isinstance(default, tuple):
+        if _is_count(value):
+            return int(value)
+        wanted = "a whole number from 1"
+    else:
+        if isinstance(value, tuple | list) and len(value) == len(default):
+            sizes = tuple(int(size) for size in value if _is_count(size))
+            if len(sizes) == len(default):
+                return sizes
+        wanted = "three whole numbers from 1, (height, width, channels)"
+    raise fail("WZ014", f"`{name}` of `{network}` must be {wanted}, not {value!r}",
+               f"write {name}={default!r}")  # fmt: skip
+
+
+def _is_count(value: object) -> TypeGuard[Integral]:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def zoo_source(name: str) -> str:

@@ -32,6 +32,19 @@ def test_all_samples_check_and_are_formatted() -> None:
     assert formatted.returncode == 0, formatted.stdout
 
 
+def test_files_that_build_will_need_are_noted(tmp_path: Path) -> None:
+    body = "prune * rates { 0, 50% }; minimize params; subject to accuracy >= 80%"
+    over = "over cifar_resnet20(classes = 3)"
+    (tmp_path / "a.wz").write_text(
+        f'space a {over} {{ data "x.npz"; teacher from "w.onnx"; {body} }}\n'
+        f'space b {over} {{ data "x.npz"; teacher from "w.onnx" {{ steps 5 }}; {body} }}\n'
+    )
+    done = wootzc("check", tmp_path / "a.wz")
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert done.returncode == 0
+    assert [Path(note.split()[1]).name for note in notes] == ["x.npz", "w.onnx"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_sample_plans(name: str) -> None:
     done = wootzc("plan", SAMPLES / name, "--json")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import wootzc
@@ -150,3 +151,26 @@ def test_the_zoo_in_python(tmp_path: Path) -> None:
         wootzc.zoo("resnet5")
     with pytest.raises(WootzError, match="did you mean `classes`"):
         wootzc.zoo("resnet50", clases=3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({"classes": value} for value in (None, True, 0, -1, 1.5, "7", (3,))),
+        *({"input": value} for value in (None, 224, (8, 8), (0, 0, 3), "8x8x3", (8, 8, True))),
+    ],
+    ids=str,
+)
+def test_arguments_of_the_zoo_in_python_are_checked(arguments: dict[str, object]) -> None:
+    with pytest.raises(WootzError) as caught:
+        wootzc.zoo("resnet18", **arguments)
+    (diagnostic,) = caught.value.diagnostics
+    ((name, value),) = arguments.items()
+    assert diagnostic.code == "WZ014" and diagnostic.help
+    assert diagnostic.message.startswith(f"`{name}` of `resnet18` must be ")
+    assert diagnostic.message.endswith(f"not {value!r}")
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    network = wootzc.zoo("cifar_resnet20", classes=np.int64(3), input=list(np.array([8, 8, 1])))
+    assert network == wootzc.zoo("cifar_resnet20", classes=3, input=(8, 8, 1))

@@ -4,7 +4,7 @@ import difflib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from wootzc.cli.options import (
 )
 from wootzc.cli.output import echo_diagnostics, echo_warnings
 from wootzc.diagnostics import WootzError
+
+if TYPE_CHECKING:
+    from wootzc.ir.space import Space
 
 
 @click.command()
@@ -53,15 +56,23 @@ def check(
                 from wootzc.grammar.feasible import STATES
 
                 found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
-            missing = [s.data for s in analysis.spaces if not Path(s.data.path).exists()]
-            for data in missing:
-                click.echo(f"note: {data.path} is not there yet; build will need it", err=True)
+            for path in _missing(analysis.spaces):
+                click.echo(f"note: {path} is not there yet; build will need it", err=True)
             if not quiet:
                 click.echo(f"{file}: ok ({', '.join(found) or 'modules only'})")
         except WootzError as error:
             echo_diagnostics(error.diagnostics, error.sources)
             failed = True
     return int(failed)
+
+
+def _missing(spaces: "tuple[Space, ...]") -> list[str]:
+    """Data and teachers that spaces name and that are not there."""
+    from wootzc.ir.recipe import FromFile
+
+    teachers = [s.teacher.path for s in spaces if isinstance(s.teacher, FromFile)]
+    named = dict.fromkeys([*(s.data.path for s in spaces), *teachers])
+    return [path for path in named if not Path(path).exists()]
 
 
 @click.command()
