@@ -1,6 +1,6 @@
 """Mining side by side: time, memory, and what the resulting blocks cost.
 
-    python benchmarks/mining.py speed     windows from 10^3 to 10^6 rows, sequitur and re-pair to 10^5
+    python benchmarks/mining.py speed     windows to 10^6 candidates, sequitur and re-pair to 10^5
     python benchmarks/mining.py blocks    number and predicted cost of the blocks they lead to
     python benchmarks/mining.py agree     how often each finds the runs that always occur together
 

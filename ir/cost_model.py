@@ -24,15 +24,19 @@ LEAST = 4  # jobs of each kind that a calibration needs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostModel:
-    """Times are those of the machine that the defaults were measured on; their ratios matter."""
+    """Seconds are those of the two cores that the defaults come from; their ratios matter.
 
-    seconds_per_mac: float = 6e-11
-    seconds_per_pass: float = 2e-4  # of one module, whatever its size: dispatch, norms, activations
-    seconds_per_block: float = 0.3  # slicing, compiling, storing
-    seconds_per_candidate: float = 0.3
-    occupancy: float = 0.5  # share of a teacher pass that the blocks in flight make use of
-    saved: float = 0.5  # share of fine-tuning that is spared where every pruned module has a block
-    seam: float = 0.1  # what of it is lost again at each module if blocks are one module long
+    Where every pruned module of a candidate is in a block of n pruned modules, `saved − seam / n` of
+    its fine-tuning is spared.
+    """
+
+    seconds_per_mac: float = 2e-11
+    seconds_per_pass: float = 4e-4  # of one module, whatever its size: dispatch, norms, activations
+    seconds_per_block: float = 0.5  # slicing, compiling, storing
+    seconds_per_candidate: float = 0.5
+    occupancy: float = 0.4  # share of the teacher's passes that the blocks in flight make use of
+    saved: float = 1.0  # share of fine-tuning that very long blocks would spare
+    seam: float = 0.5  # what of it blocks of one module lose
 
 
 class Work(NamedTuple):
