@@ -9,11 +9,11 @@ from wootzc.grammar import syntax
 from wootzc.grammar.names import did_you_mean, either, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, Value, evaluate, source_text, value_text
+from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
 
 REQUIRED: Final = object()
 UNKNOWN_YET: Final = object()  # depends on a parameter of the module that is being checked
 
-LARGEST_COUNT = 1_000_000
 FLAGS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
@@ -35,15 +35,15 @@ class Parameter:
 def _count(value: Value) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and 1 <= value <= LARGEST_COUNT:
+    if isinstance(value, int) and 1 <= value <= MAX_COUNT:
         return value
     raise ValueError
 
 
 def _pair(value: Value) -> tuple[int, int]:
-    if isinstance(value, tuple) and len(value) == 2 and 1 <= min(value) <= max(value) <= 4096:
+    if isinstance(value, tuple) and len(value) == 2 and 1 <= min(value) <= max(value) <= MAX_SIDE:
         return value[0], value[1]
-    if isinstance(value, int) and 1 <= value <= 4096:
+    if isinstance(value, int) and 1 <= value <= MAX_SIDE:
         return value, value
     raise ValueError
 
@@ -52,11 +52,13 @@ def _padding(value: Value) -> Any:
     match value:
         case "same" | "valid":
             return value
-        case int() if 0 <= value <= 4096:
+        case int() if 0 <= value <= MAX_SIDE:
             return (value, value), (value, value)
-        case (int() as v, int() as h) if max(v, h) <= 4096:
+        case (int() as v, int() as h) if max(v, h) <= MAX_SIDE:
             return (v, v), (h, h)
-        case (int() as top, int() as bottom, int() as left, int() as right) if max(value) <= 4096:
+        case (int() as top, int() as bottom, int() as left, int() as right) if (
+            max(value) <= MAX_SIDE
+        ):
             return (top, bottom), (left, right)
         case _:
             raise ValueError
@@ -104,7 +106,7 @@ def _list(value: Value) -> tuple[float, ...]:
 
 
 ANY = Kind("a value", _any)
-COUNT = Kind(f"a whole number from 1 to {LARGEST_COUNT:,}", _count)
+COUNT = Kind(f"a whole number from 1 to {MAX_COUNT:,}", _count)
 PAIR = Kind("a whole number or a size such as 3x3, at least 1", _pair)
 PADDING = Kind("`same`, `valid`, or pixels such as 1 or 1x2", _padding)
 FLAG = Kind("`true` or `false`", _flag)
@@ -112,10 +114,10 @@ PART = Kind("a fraction from 0 to below 1, such as 0.5 or 50%",
             _number(0, 1, low_in=True, high_in=False))  # fmt: skip
 SHARE = Kind("a fraction from 0 to 1, such as 0.5 or 50%",
              _number(0, 1, low_in=True, high_in=True))  # fmt: skip
-POSITIVE = Kind("a number above 0", _number(0, 1e30, low_in=False, high_in=False))
-AMOUNT = Kind("a number of at least 0", _number(0, 1e30, low_in=True, high_in=False))
+POSITIVE = Kind("a number above 0", _number(0, MAX_NUMBER, low_in=False, high_in=False))
+AMOUNT = Kind("a number of at least 0", _number(0, MAX_NUMBER, low_in=True, high_in=False))
 LIST = Kind("a number, or several with commas between them", _list)
-REAL = Kind("a number", _number(-1e30, 1e30, low_in=False, high_in=False))
+REAL = Kind("a number", _number(-MAX_NUMBER, MAX_NUMBER, low_in=False, high_in=False))
 
 
 def signature(name: str, parameters: Iterable[Parameter]) -> str:

@@ -17,9 +17,9 @@ from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTC
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, evaluate
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
+from wootzc.ir.limits import MAX_LAYERS
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
 
-MAX_LAYERS = 20_000  # of one network, after every module is written out
 MAX_BRANCHES = 32  # branches within branches
 
 

@@ -11,11 +11,10 @@ from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.values import Scope, Value, number_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
+from wootzc.ir.limits import MAX_COST, MAX_LAYERS, MAX_MODULES, MAX_SIDE
 from wootzc.ir.network import Auxiliary, Module, Network, Plain, Segment
 from wootzc.ir.shapes import Shape, shape_after_body, shape_text
 
-MAX_MODULES = 1_000  # of one network
-MAX_SIDE = 4_096  # pixels of an input's side, or channels
 _RESERVED = "plain"  # plain1, plain2, … are the layers outside of modules
 
 
@@ -74,7 +73,7 @@ def lower_network(
         lowering.report.error(
             definition.name.span, "WZ025",
             f"network `{definition.name.text}` is too large when its modules are written out",
-            "it may have at most 20,000 layers, and 32 branches within branches",
+            f"it may have at most {MAX_LAYERS:,} layers, and 32 branches within branches",
         )  # fmt: skip
         return None
     finally:
@@ -92,7 +91,7 @@ def lower_network(
         auxiliaries=tuple(made.auxiliaries),
         span=definition.name.span,
     )
-    if max(network_cost(network)) > 2**53:
+    if max(network_cost(network)) > MAX_COST:
         lowering.report.error(
             definition.name.span, "WZ025",
             f"network `{network.name}` has more parameters or MACs than can be counted",

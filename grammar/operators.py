@@ -12,8 +12,8 @@ from wootzc.grammar.arguments import (
     PADDING,
     PAIR,
     PART,
-    POSITIVE,
     REAL,
+    SHARE,
     Parameter,
     words,
 )  # fmt: skip
@@ -85,14 +85,14 @@ OPERATORS: dict[str, Operator] = {
         (Parameter("kernel", PAIR), *_WINDOW, Parameter("bias", FLAG, None)), DepthwiseConv
     ),
     "norm": Operator(
-        (Parameter("epsilon", POSITIVE, 1e-5), Parameter("momentum", PART, 0.9)), Norm
+        (Parameter("epsilon", AMOUNT, 1e-5), Parameter("momentum", SHARE, 0.9)), Norm
     ),
     "lrn": Operator(
         (
             Parameter("size", COUNT, 5),
             Parameter("alpha", AMOUNT, 1e-4),
             Parameter("beta", AMOUNT, 0.75),
-            Parameter("k", POSITIVE, 1.0),
+            Parameter("k", AMOUNT, 1.0),
         ),
         LocalNorm,
     ),

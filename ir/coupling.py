@@ -148,7 +148,7 @@ class _Builder:
 
     def partition(self, channels: Channels, groups: int) -> None:
         """What enters a grouped convolution loses as many channels in each of its parts."""
-        if len(channels) > 1:  # parts need not line up with the concatenated pieces
+        if len(channels) != 1:  # parts need not line up with the concatenated pieces
             self.keep(channels)
             return
         root = self.find(channels[0])
@@ -173,8 +173,12 @@ def couple(body: Body, shape: Shape, *, kept: Collection[str] = (), multiple: in
     number = {root: i for i, root in enumerate(roots)}
     order = {path: i for i, (path, _) in enumerate(walk(body))}
 
+    known: dict[int, Channels] = {}  # by identity: flattened ones are long, and go far
+
     def renumber(channels: Channels) -> Channels:
-        return tuple(number[builder.find(g)] for g in channels)
+        if id(channels) not in known:
+            known[id(channels)] = tuple(number[builder.find(g)] for g in channels)
+        return known[id(channels)]
 
     return Coupling(
         groups=tuple(

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from wootzc.ir.graph import INPUT, Arrays, Graph, Node, Refused
 from wootzc.ir.layers import Branch, Join, Layer
+from wootzc.ir.sayable import check_input, check_layer
 from wootzc.ir.shapes import Shape, ShapeError, shape_after, shape_text
 
 MAX_FLAT = 4_096  # inputs of a concat, with those of the concats that it reads written out
@@ -183,7 +184,11 @@ def _without_dead(steps: Steps) -> Steps:
 
 
 def _checked(steps: Steps, input: Shape) -> Steps:
-    """Every step fits what it reads; the arms of a scale are in the order that `Branch` wants."""
+    """Every step fits what it reads, and the language has words for it.
+
+    The arms of a scale come out in the order that `Branch` wants.
+    """
+    check_input(input)
     shapes: list[Shape] = [input] * len(steps.steps)
     result = list(steps.steps)
     for number, step in steps.live():
@@ -197,6 +202,7 @@ def _checked(steps: Steps, input: Shape) -> Steps:
         elif isinstance(operation, Branch) or len(entering) != 1:
             raise Refused(f"`{step.name}` has {len(entering)} inputs, a layer has one")
         else:
+            check_layer(step.name, operation)
             try:
                 shapes[number] = shape_after(operation, entering[0])
             except ShapeError as error:

@@ -11,6 +11,7 @@ from wootzc.ir.graph import Chain, Piece, Refused
 from wootzc.ir.module_names import chosen_runs, identifiers, named_runs
 from wootzc.ir.network import Module, Network, Plain, Segment
 from wootzc.ir.runs import Run
+from wootzc.ir.sayable import check_network
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
 from wootzc.ir.structure import found_runs
 
@@ -23,8 +24,14 @@ def segment(name: str, input: Shape, chain: Chain, how: How = "structure") -> Ne
     "structure": see `ir.structure`. "names": the smallest groups of layers that have the beginning
     of their nodes' names in common, and something to prune. A mapping: from the name of each
     module to patterns of the nodes in it. Raises `Refused` where no modules are found by names, or
-    a mapping names what cannot be one.
+    a mapping names what cannot be one, or the language could not say the network.
     """
+    network = _segmented(name, input, chain, how)
+    check_network(network)
+    return network
+
+
+def _segmented(name: str, input: Shape, chain: Chain, how: How) -> Network:
     shapes = _shapes(chain, input)
     if how == "structure":
         runs = found_runs(chain, shapes)
@@ -53,7 +60,7 @@ def segment_modules(network: Network) -> Network:
         return network
     layers = [layer for plain in network.segments for layer in plain.body]
     chain = tuple(Piece(layer=layer, weights={}, names=()) for layer in layers)
-    made = segment(network.name, network.input, chain)
+    made = _segmented(network.name, network.input, chain, "structure")
     return replace(network, segments=made.segments)
 
 

@@ -19,6 +19,7 @@ from wootzc.ir.layers import (
     Pair,
     Pool,
 )  # fmt: skip
+from wootzc.ir.limits import MAX_COUNT
 
 Shape: TypeAlias = tuple[int, ...]  # (height, width, channels) or (channels,)
 
@@ -56,7 +57,7 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
                 )
             return (*shape[:-1], width)
         case Flatten():
-            return (_image(layer, shape)[0] * shape[1] * shape[2],)
+            return (_numbers(layer, _image(layer, shape)),)
         case GlobalPool(keep_dims=keep):
             channels = _image(layer, shape)[2]
             return (1, 1, channels) if keep else (channels,)
@@ -154,6 +155,18 @@ def _check_padding(layer: Conv | DepthwiseConv | Pool) -> None:
         raise ShapeError(
             layer, f"the padding of a {shape_text(layer.size)} pool must be less than its window"
         )
+
+
+def _numbers(layer: Layer, image: Shape) -> int:
+    """How many numbers an image has. A vector of more than that is a slip, and takes hours."""
+    count = image[0] * image[1] * image[2]
+    if count > MAX_COUNT:
+        raise ShapeError(
+            layer,
+            f"flatten makes a vector of {count:,} numbers, and at most {MAX_COUNT:,} are possible; "
+            "put a pool or global_pool before it",
+        )
+    return count
 
 
 def _image(layer: Layer, shape: Shape) -> Shape:

@@ -3,6 +3,7 @@
 import os
 
 from wootzc.ir.graph import Graph, Refused
+from wootzc.ir.sayable import check_input
 from wootzc.ir.shapes import Shape
 
 SUFFIXES = (".onnx", ".prototxt")
@@ -13,6 +14,8 @@ def read_graph(path: str, input: Shape | None = None) -> Graph:
 
     Raises `Refused` for what wootzc cannot read or prune, and `OSError`.
     """
+    if input is not None:
+        check_input(input, "the input as given")
     match os.path.splitext(path)[1].lower():
         case ".onnx":
             from wootzc.grammar.imports.onnx import read_onnx

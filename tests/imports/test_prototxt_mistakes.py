@@ -148,8 +148,6 @@ REFUSED = [
      "3: layer `l` multiplies 3 tensors", "only two are known"),
     (layer("Concat", "concat_param { axis: 2 }", bottoms="data data"),
      "3: layer `l` works along axis 2", "only `axis: 1`, along the channels, is known"),
-    (layer("BatchNorm", "batch_norm_param { eps: 0 }"), "3: layer `l` has an `eps` of 0",
-     "it must be above 0"),
     (layer("Scale", "scale_param { num_axes: 2 }"), "3: layer `l` scales more than channels",
      "set `num_axes: 1`"),
     (layer("Scale", "scale_param { bias_term: true }", bottoms="data data"),

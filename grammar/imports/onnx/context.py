@@ -9,9 +9,9 @@ from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Tensor
 from wootzc.ir.graph import INPUT, Refused
 from wootzc.ir.layers import Flatten, Join, Layer
+from wootzc.ir.limits import MAX_COUNT
 from wootzc.ir.shapes import Shape, shape_after, shape_text
 
-MOST_FEATURES = 1 << 20  # channels, or numbers of a flattened image
 MOST_NUMBERS = 1 << 28  # of one image
 
 
@@ -146,7 +146,7 @@ class Context:
 
 def check_size(what: str, shape: Shape) -> None:
     """Nobody means a billion numbers: a damaged file says so, and memory would run out."""
-    if shape[-1] > MOST_FEATURES or prod(shape) > MOST_NUMBERS:
+    if shape[-1] > MAX_COUNT or prod(shape) > MOST_NUMBERS:
         raise Refused(f"{what}, {shape_text(shape)}, is too large")
 
 

@@ -21,6 +21,7 @@ from wootzc.grammar.imports.prototxt.text import Place, parse
 from wootzc.grammar.imports.prototxt.vectors import as_vectors
 from wootzc.grammar.imports.prototxt.wires import wires_of
 from wootzc.ir.graph import INPUT, Graph, Refused
+from wootzc.ir.sayable import check_input
 from wootzc.ir.shapes import Shape
 
 # Fields of a network that say nothing about its layers.
@@ -44,6 +45,7 @@ def read_prototxt(path: str, input: Shape | None = None) -> Graph:
     entries = entries_of(net)
     wires = wires_of(entries, net.texts("input"))
     shape, notes = input_shape(wires.input, net, entries.sources, input)
+    check_input(shape, f"{name}: the input `{wires.input}`")
     title = net.text("name") or Path(path).stem
     for field in ("layer", "layers", "module", "input_shape", "input_dim"):
         net.all(field)

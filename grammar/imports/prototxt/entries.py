@@ -9,8 +9,7 @@ from wootzc.grammar.imports.prototxt.text import Field, Place, Scalar
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.ir.graph import Refused
-
-MAX_LAYERS = 20_000  # as in the language
+from wootzc.ir.limits import MAX_LAYERS
 
 # What the old syntax calls its types, where it is more than the name of today in capitals.
 _UNLIKE = {
@@ -128,6 +127,8 @@ def _messages(net: Fields, modules: dict[str, Place]) -> Iterator[tuple[Field, s
                 inner = [*block.all("layer"), *block.all("layers")]
                 block.finish()
                 yield from ((layer, name) for layer in sorted(inner, key=_position))
+            case _:
+                pass  # settings of the whole net
 
 
 def _module_name(block: Fields, modules: dict[str, Place]) -> str:

@@ -53,8 +53,6 @@ def batch_norm(entry: Entry, shape: Shape) -> Body:
     """Caffe's moving average corrects for its beginning, so its fraction is not our momentum."""
     own = entry.fields.message_of("batch_norm_param" if entry.type == "BatchNorm" else "bn_param")
     epsilon = own.number("eps", 1e-5)
-    if epsilon <= 0:
-        raise entry.refuse(f"has an `eps` of {epsilon:g}", "it must be above 0")
     own.finish((
         "use_global_stats", "moving_average_fraction", "momentum", "frozen", "slope_filler",
         *FILLERS,
