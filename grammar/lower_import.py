@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, Parameter, bind
 from wootzc.grammar.found import Found
@@ -29,6 +30,7 @@ class _Wishes:
     classes: int | None = None
     how: str | None = None
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)  # of the modules
 
 
 def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
@@ -45,7 +47,8 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
             chain = _with_classes(read, wishes.classes)
         network = segment(item.name.text, graph.input, chain, how)
     except Refused as refused:
-        report.error(item.path.span, "WZ090", refused.message, refused.help)
+        at = wishes.spans.get(refused.module or "", item.path.span)
+        report.error(at, "WZ090", refused.message, refused.help)
         return None
     except OSError as error:
         reason = error.strerror or str(error)
@@ -80,10 +83,10 @@ def _with_classes(chain: Chain, classes: int) -> Chain:
     """The chain, its last layer with weights as wide as there are classes."""
     for index in reversed(range(len(chain))):
         piece = chain[index]
-        match piece.layer:
-            case Dense() | Conv(groups=1):
-                new = replace(piece, layer=replace(piece.layer, width=classes))
-                return (*chain[:index], new, *chain[index + 1 :])
+        layer = piece.layer
+        if isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1):
+            new = replace(piece, layer=replace(layer, width=classes))
+            return (*chain[:index], new, *chain[index + 1 :])
         if piece.weights or any(isinstance(x, Dense | Conv) for _, x in walk((piece.layer,))):
             break
     raise Refused(
@@ -125,6 +128,7 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
             case syntax.FoundModule(name=name, patterns=patterns):
                 _check_name(name, wishes, report)
                 wishes.modules[name.text] = tuple(pattern.value for pattern in patterns)
+                wishes.spans[name.text] = statement.span
     return wishes if report.errors == errors else None
 
 

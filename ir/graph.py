@@ -21,10 +21,13 @@ INPUT = ""  # the name of the tensor that enters a graph
 
 
 class Refused(ValueError):
-    """A network that wootzc cannot prune. `help`: a way out, where there is one."""
+    """A network that wootzc cannot prune. `help`: a way out, where there is one.
 
-    def __init__(self, message: str, help: str | None = None):
-        self.message, self.help = message, help
+    `module`: the one whose patterns are to blame, if any are.
+    """
+
+    def __init__(self, message: str, help: str | None = None, module: str | None = None):
+        self.message, self.help, self.module = message, help, module
         super().__init__(message)
 
 
@@ -65,5 +68,3 @@ class Piece:
 
 
 Chain: TypeAlias = tuple[Piece, ...]
-
-

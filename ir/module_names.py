@@ -143,6 +143,7 @@ def chosen_runs(chain: Chain, modules: Mapping[str, tuple[str, ...]]) -> dict[st
                 raise Refused(
                     f"`{shown}` is in the modules `{owner[number]}` and `{name}`",
                     "a layer is in one module at most",
+                    name,
                 )
     return runs
 
@@ -162,13 +163,22 @@ def _matching(name: str, patterns: Sequence[str], chain: Chain) -> set[str]:
         expression = re.compile(translate(pattern))
         found = [n for s, nodes in spelled.items() if expression.match(s) for n in nodes]
         if not found:
-            close = get_close_matches(pattern, list(spelled), n=3, cutoff=0.3)
+            close = get_close_matches(pattern, _patterns(spelled, pattern), n=3, cutoff=0.3)
             raise Refused(
                 f"module `{name}`: no layer is called `{pattern}`",
                 f"close to it are {', '.join(f'`{c}`' for c in close)}" if close else None,
+                name,
             )
         matched.update(found)
     return matched
+
+
+def _patterns(names: Iterable[str], near: str) -> list[str]:
+    """What could be meant: names, or all that begins as some of them do, if `near` has a star."""
+    if not near.endswith("*"):
+        return list(names)
+    starts = {f"{name[: part.start()]}*": None for name in names for part in _TOKEN.finditer(name)}
+    return [start for start in starts if start != "*"]
 
 
 def _chosen(name: str, matched: set[str], chain: Chain) -> Run:
@@ -184,9 +194,11 @@ def _chosen(name: str, matched: set[str], chain: Chain) -> Run:
                 f"module `{name}` has a part of the branch that ends in `{piece.names[-1]}`, but "
                 f"not `{outside[0]}`",
                 "a branch is in a module with all of its arms, or with none",
+                name,
             )
     if not numbers:  # a join alone, which comes with its arms
-        raise Refused(f"module `{name}` has no layers", "name the layers of a branch's arms")
+        help = "name the layers of a branch's arms"
+        raise Refused(f"module `{name}` has no layers", help, name)
     first, last = numbers[0], numbers[-1]
     between = [n for n in range(first, last) if n not in set(numbers)]
     if between:
@@ -195,6 +207,7 @@ def _chosen(name: str, matched: set[str], chain: Chain) -> Run:
         raise Refused(
             f"the layers of module `{name}` do not stand in a row: between them are {shown}{more}",
             "add patterns for these, or make several modules",
+            name,
         )
     return first, last + 1
 
@@ -215,7 +228,8 @@ def identifiers(chain: Chain, runs: Sequence[Run]) -> list[str]:
         given.append(_identifier(next(alone, "")))
     taken = {name for name in given if name is not None}
     if len(taken) < sum(name is not None for name in given):  # two places spelled alike
-        given, taken = [None] * len(runs), set()
+        given = [None] * len(runs)
+        taken = set()
     names: list[str] = []
     number = 0
     for name in given:

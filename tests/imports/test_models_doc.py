@@ -135,9 +135,29 @@ POOL: tuple[tuple[str, Sequence[str], str, dict[str, Any]], ...] = (
     ("GlobalAveragePool", ["x"], "pool", {}), ("Flatten", ["pool"], "y", {}),
 )  # fmt: skip
 
+
+def without_data(folder: Path) -> object:
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    x, y = (helper.make_tensor_value_info(i, TensorProto.FLOAT, [1, 3, 8, 8]) for i in "xy")
+    weights = onnx.numpy_helper.from_array(np.ones((8, 8), np.float32), "w")
+    model = helper.make_model(helper.make_graph([node], "net", [x], [y], [weights]), ir_version=8)
+    onnx.save(
+        model, folder / "net.onnx", save_as_external_data=True, location="net.onnx.data",
+        size_threshold=0,
+    )  # fmt: skip
+    (folder / "net.onnx.data").unlink()
+    return read_graph(str(folder / "net.onnx"))
+
+
 ONNX: dict[str, Case] = {
     "a file that is none": file("net.onnx", b"not one"),
     "an open input size": onnx_model(POOL, size="height"),
+    "weights that lie elsewhere": without_data,
+    "strides that repeat numbers": onnx_model(
+        [("Reshape", ["x", "all"], "line", {}), ("Gather", ["line", "numbers"], "strided", {}),
+         ("Flatten", ["strided"], "y", {})],
+        output=(1, 192), all=np.array([-1]), numbers=np.arange(192)[None] // 2,
+    ),
     "old opsets": onnx_model(POOL, opset=6),
     "operators that make images larger": onnx_model(
         [("Resize", ["x", "", "scales"], "large", {}),
@@ -150,6 +170,10 @@ ONNX: dict[str, Case] = {
         scale=np.ones(3, np.float32), bias=np.zeros(3, np.float32),
     ),
     "attention": onnx_model(
+        [("MatMul", ["x", "x"], "product", {}), ("Softmax", ["product"], "soft", {}),
+         ("GlobalAveragePool", ["soft"], "pool", {}), ("Flatten", ["pool"], "y", {})],
+    ),
+    "a softmax inside of the network": onnx_model(
         [("Softmax", ["x"], "soft", {"axis": 1}), ("Relu", ["soft"], "relu", {}),
          ("GlobalAveragePool", ["relu"], "pool", {}), ("Flatten", ["pool"], "y", {})],
     ),

@@ -158,7 +158,20 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "product of two computed matrices": (
         [("MatMul", "x x", "y", {})],
         {},
-        'node "y" is a MatMul: its input "x" is computed from the image, not a constant',
+        'node "y" is a MatMul: '
+        "it multiplies tensors that are both computed from the image, as attention does",
+    ),
+    "attention behind a split": (
+        [("Split", "x", "q k", {"axis": 2, "num_outputs": 2}), ("MatMul", "q k", "s", {}),
+         ("Softmax", "s", "y", {})],
+        {},
+        'node "s" is a MatMul: '
+        "it multiplies tensors that are both computed from the image, as attention does",
+    ),
+    "computed weights": (
+        [("MaxPool", "x", "w", {"kernel_shape": [3, 3]}), ("Conv", "x w", "y", {})],
+        {},
+        'node "y" is a Conv: its input "w" is computed from the image, not a constant',
     ),
     "indices of a pool": (
         [("MaxPool", "x", "m i", POOL), ("Cast", "i", "f", {"to": 1}), ("Add", "m f", "y", {})],
@@ -288,7 +301,8 @@ def test_the_input_is_one_image_of_floats(onnx_model: Model, tmp_path: Path) -> 
 def test_sizes_that_no_memory_holds(onnx_model: Model, tmp_path: Path) -> None:
     model = with_input(onnx_model([("Slice", "x a b", "y", {})], {"a": ints(1), "b": ints(9)}),
                        [1, 2**31, 8, 8])  # fmt: skip
-    assert refused(model, tmp_path).message == 'the input "x", 8x8x2147483648, is too large'
+    message = 'the input "x", 8x8x2147483648, is too large; sizes are at most 4,096'
+    assert refused(model, tmp_path).message == message
     steps: list[Any] = [("Pad", "x p", "p1", {}), ("Conv", "p1 w", "y", {})]
     padding = ints(0, 0, 0, 0, 0, 0, 2**30, 0)
     model = onnx_model(steps, {"p": padding, "w": ones(4, 3, 1, 1)}, head=False)
@@ -354,8 +368,9 @@ def test_missing_external_weights(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(Refused, match=r'^"net\.onnx" is damaged: .*weights\.bin'):
+    with pytest.raises(Refused, match=r'^the weights of "net\.onnx" are in "weights\.bin"') as lost:
         read_graph(str(path))
+    assert lost.value.help is not None and "`external_data=False`" in lost.value.help
 
 
 def read_or_refused(content: bytes, path: Path) -> Graph | None:

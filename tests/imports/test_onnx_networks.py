@@ -149,6 +149,32 @@ def test_a_softmax_at_the_end_is_left_out(
     assert graph.name == "net_1st_net"
 
 
+@pytest.mark.parametrize("through", ["w", "same"])
+def test_shared_weights_are_told_and_then_each_layers_own(
+    through: str, onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]
+) -> None:
+    kernel = np.random.default_rng(3).standard_normal((3, 3, 3, 3)).astype(np.float32)
+    steps: list[Any] = [
+        ("Identity", "w", "same", {}), ("Conv", "x w", "a", {}), ("Relu", "a", "r", {}),
+        ("Conv", f"r {through}", "y", {}),
+    ]  # fmt: skip
+    graph = agrees(onnx_model(steps, {"w": kernel}))
+    assert graph.notes == (
+        'the weights "w" are shared by "a" and "y": here each has its own, so parameters count '
+        "more than once, and training lets them differ",
+    )
+    assert sum("kernel" in node.weights for node in graph.nodes) == 3  # and the head
+
+
+def test_equal_numbers_that_are_no_kernels_may_be_shared(
+    onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]
+) -> None:
+    steps: list[Any] = [("Conv", "x v b", "a", {}), ("Conv", "a w b", "y", {})]
+    kernels = np.random.default_rng(3).standard_normal((2, 3, 3, 3, 3)).astype(np.float32)
+    constants = {"v": kernels[0], "w": kernels[1], "b": np.zeros(3, np.float32)}
+    assert agrees(onnx_model(steps, constants)).notes == ()
+
+
 def test_sizes_that_are_open_are_those_of_the_input(
     onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
 ) -> None:

@@ -503,6 +503,12 @@ SHAPES = {
         "Conv",
         all=ints(-1), image=ints(2, 4, 8, 8),
     ),
+    "constant of another type": Case(
+        steps=[("CastLike", "k x", "f", {}), ("Mul", "x f", "y", {})],
+        constants={"k": np.array(2, np.float64)},
+        reads="DepthwiseConv",
+        options={"opset": 18},
+    ),
     "squeeze": Case(
         steps=[("GlobalAveragePool", "x", "g", {}), ("Squeeze", "g", "y", {"axes": [2, 3]})],
         reads="avg", options={"opset": 11},

@@ -1,6 +1,7 @@
 """ONNX files → graphs of layers. `read_onnx` is all there is to call.
 
 source       the file: checked, and as plain operators, constants, one input, one output
+known        what is told before: attention, weights that are shared
 trace        each operator in turn: folded to a constant, or made into a draft of a layer
 tensors      what flows between them: where its axes went, what is still owed to it
 curves       functions of single numbers, recognised by their values

@@ -96,12 +96,25 @@ def _checked_model(path: str) -> "ModelProto":
         raise Refused(f'"{name}" holds no ONNX graph', EXPORT_AGAIN)
     if model.graph.sparse_initializer:
         raise Refused(f'"{name}" holds sparse weights', "export it with dense ones")
+    _check_data_files(model, path)
     try:
         onnx.checker.check_model(_without_weights(model))
         onnx.load_external_data_for_model(model, os.path.dirname(path))
         return onnx.inliner.inline_local_functions(model) if model.functions else model
     except Exception as error:  # the checker's parts are many, and so are their exceptions
         raise Refused(f'"{name}" is damaged: {first_line(error)}', EXPORT_AGAIN) from None
+
+
+def _check_data_files(model: "ModelProto", path: str) -> None:
+    """The weights may lie in a file of their own, which gets lost when models are copied."""
+    places = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    for location in sorted({entry.value for entry in places if entry.key == "location"}):
+        if not os.path.exists(os.path.join(os.path.dirname(path), location)):
+            raise Refused(
+                f'the weights of "{os.path.basename(path)}" are in "{location}", '
+                "which must lie beside it and does not",
+                "copy that file too, and rename neither; or export with `external_data=False`",
+            )
 
 
 def _without_weights(model: "ModelProto") -> "ModelProto":

@@ -8,10 +8,12 @@ import numpy as np
 
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
 from wootzc.grammar.imports.onnx.constants import fold
-from wootzc.grammar.imports.onnx.context import Context, Draft, check_size
+from wootzc.grammar.imports.onnx.context import Context, Draft
+from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
 from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, Refused
+from wootzc.ir.sayable import check_input
 from wootzc.ir.shapes import Shape, shape_text
 
 Handler: TypeAlias = Callable[[Operator, Context], Tensor]
@@ -91,6 +93,8 @@ def trace(source: Source, input: Shape | None) -> Traced:
     context = Context(
         constants=dict(source.constants), tensors={source.input: entering}, input=shape
     )
+    check_attention(source)
+    context.notes += shared_weights(source)
     for operator in source.operators:
         try:
             _step(operator, context)
@@ -114,6 +118,8 @@ def _step(operator: Operator, context: Context) -> None:
     elif all(name in context.constants for name in inputs):
         known = {name: context.constants[name] for name in inputs}
         context.constants |= fold(operator, known)
+    elif operator.kind == "CastLike" and inputs[0] in context.constants:
+        context.constants[operator.outputs[0]] = context.constants[inputs[0]]
     elif handler := HANDLERS.get(operator.kind):
         context.tensors[operator.outputs[0]] = handler(operator, context)
     else:
@@ -159,7 +165,7 @@ def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shap
             f"{'x'.join(str(size or 'any') for size in said)}",
             f"write `input({example})`, or leave it out",
         )
-    check_size(f'the input "{source.input}"', given)
+    check_input(given, f'the input "{source.input}"')
     return given, sizes["N"] or 1
 
 
