@@ -1,8 +1,9 @@
 # What CI runs: `make check`. PYTHON may name the interpreter of a virtual environment.
 PYTHON ?= python3
-BIN := $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
+EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
+BIN := $(dir $(EXECUTABLE))
 
-.PHONY: check lint types imports test format
+.PHONY: check lint types pyright imports test format
 check: lint types imports test
 
 lint:
@@ -11,6 +12,9 @@ lint:
 
 types:
 	$(BIN)mypy
+
+pyright: # not in `check`: it needs Node
+	$(BIN)pyright --pythonpath $(EXECUTABLE)
 
 imports:
 	$(BIN)lint-imports

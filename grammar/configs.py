@@ -151,9 +151,8 @@ def _rate(value: Any, row: int) -> float:
     text = str(value)
     try:
         number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
-        good = 0 <= number < 1
-    except InvalidOperation:
-        good = False
-    if isinstance(value, bool) or not good:
-        raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")
-    return float(number)
+        if 0 <= number < 1 and not isinstance(value, bool):
+            return float(number)
+    except InvalidOperation:  # no number, or NaN
+        pass
+    raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")

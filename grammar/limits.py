@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from math import ceil, floor
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from wootzc.grammar import syntax
 from wootzc.grammar.names import nearest
@@ -112,10 +112,8 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
         return None
     limit = statement.limit
     match limit:
-        case syntax.RelativeLimit(number=None):
-            value: Decimal | None = Decimal(0)
-        case syntax.RelativeLimit(number=syntax.Number() as number):
-            value = _points(number, limit.unit, report)
+        case syntax.RelativeLimit(number=number, unit=unit):
+            value = Decimal(0) if number is None else _points(number, unit, report)
         case syntax.PlainLimit(number=number, unit=unit):
             value = decimal_of(number.text)
             if unit is not None:
@@ -125,6 +123,8 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
                     f"or `teacher - {number.text.rstrip('%')} points`",
                 )  # fmt: skip
                 return None
+        case _:
+            assert_never(limit)
     if value is None or comparison is None:
         return None
     if not 0 <= value <= 1 and isinstance(limit, syntax.RelativeLimit):
@@ -217,7 +217,7 @@ def _several(
     if network is None:
         return None
     modules = modules_of(patterns, network, report)
-    if modules is not None and len(modules) < 2:
+    if modules is not None and len(modules) == 1:  # a pattern names at least one
         what = "tie" if isinstance(statement, syntax.Tie) else statement.relation.text
         report.error(
             statement.span, "WZ048", f"`{what}` needs at least two modules",

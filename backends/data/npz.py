@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.data.images import Shape, Stored, as_pixels, check_finite
-from wootzc.backends.data.source import Part, PartName, Source, check_labels, class_count
+from wootzc.backends.data.source import (
+    Labels,
+    Part,
+    PartName,
+    Source,
+    check_labels,
+    class_count,
+)  # fmt: skip
 from wootzc.diagnostics import WootzError, fail
 
 # Per convention: part → (key of images, key of labels). Parts other than "train" may be absent.
@@ -63,11 +70,12 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
             "save it with np.savez instead of np.savez_compressed, or do not ask to stream",
         )
     mapped = stream or (size > budget and not compressed)
-    parts = {
+    parts: dict[PartName, Part] = {
         part: _read_part(path, name, entries[images], entries[labels], mapped)
         for part, (images, labels) in pairs.items()
     }
-    count = class_count({part: read.labels for part, read in parts.items()}, name)
+    labels: dict[PartName, Labels] = {part: read.labels for part, read in parts.items()}
+    count = class_count(labels, name)
     return Source(
         name=name, parts=parts, classes=tuple(str(i) for i in range(count)), content=(path,)
     )
@@ -125,7 +133,9 @@ def _pairs(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str,
     for layout in LAYOUTS:
         if not any(key in entries for key in layout["train"]):
             continue
-        pairs = {part: keys for part, keys in layout.items() if entries.keys() & set(keys)}
+        pairs: dict[PartName, tuple[str, str]] = {
+            part: keys for part, keys in layout.items() if entries.keys() & set(keys)
+        }
         missing = [key for keys in pairs.values() for key in keys if key not in entries]
         if missing:
             raise fail("WZ103", f"{name}: no {' and no '.join(missing)}; its keys are: {there}")

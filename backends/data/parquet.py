@@ -20,6 +20,7 @@ from wootzc.backends.data.images import Encoded, Shape, natural_shape
 from wootzc.backends.data.layout import hidden
 from wootzc.backends.data.source import (
     PART_NAMES,
+    Labels,
     Part,
     PartName,
     Source,
@@ -64,12 +65,12 @@ class SpooledBlobs:
 def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
     """One file, or a folder with `train-….parquet`, `test-….parquet` (or train/….parquet)."""
     tables = _tables(path, name)
-    opened = {
+    opened: dict[PartName, list[tuple[str, Any]]] = {
         part: [(_shown(file, path, name), _open(file, _shown(file, path, name))) for file in files]
         for part, files in tables.items()
     }
     named = _class_names(opened["train"][0][1])
-    labels = {part: _labels(files) for part, files in opened.items()}
+    labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
     count = class_count(labels, name, named=len(named) if named else None)
     # A name without a training image is no class of the network: the labels decide.
     classes = named[:count] if named else tuple(str(number) for number in range(count))

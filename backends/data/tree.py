@@ -70,7 +70,9 @@ class ZipBlobs:
 def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
     files, folders = _walk(path)
     layout = arrange(files, folders, name)
-    blobs = {part: FileBlobs(path, name, names) for part, (names, _) in layout.parts.items()}
+    blobs: dict[PartName, Blobs] = {
+        part: FileBlobs(path, name, names) for part, (names, _) in layout.parts.items()
+    }
     content = tuple(path / entry for names, _ in layout.parts.values() for entry in names)
     return _source(layout, blobs, name, shape, content)
 
@@ -89,7 +91,7 @@ def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
     folders = [entry.filename.rstrip("/") for entry in entries if entry.is_dir()]
     layout = arrange(files, folders, name)
     lock = threading.Lock()  # one for all parts: they share the file
-    blobs = {
+    blobs: dict[PartName, Blobs] = {
         part: ZipBlobs(archive, lock, name, names) for part, (names, _) in layout.parts.items()
     }
     return _source(layout, blobs, name, shape, (path,))

@@ -199,7 +199,7 @@ def _convolution(layer: Conv | DepthwiseConv, shape: Shape) -> str:
 
 def _name(layer: Layer, path: str) -> str:
     """`conv_0_1_2`: the kind of a layer and its path."""
-    kinds = {Norm: "norm", Dense: "dense", DepthwiseConv: "depthwise"}
+    kinds: dict[type[Layer], str] = {Norm: "norm", Dense: "dense", DepthwiseConv: "depthwise"}
     return f"{kinds.get(type(layer), 'conv')}_{path.replace('.', '_')}"
 
 

@@ -5,7 +5,7 @@ weights. Segments of equal shape have equal graph definitions (nothing in them h
 whatever is jitted for one serves all of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, reduce
 from typing import Any, TypeAlias, assert_never
@@ -53,6 +53,10 @@ ACTIVATIONS: dict[ActivationKind, Any] = {
     "hard_sigmoid": jax.nn.hard_sigmoid,
     "tanh": jnp.tanh,
 }
+
+# The pools of nnx have no types, and pyright takes that of `padding` from its default, a string.
+max_pool: Callable[..., jax.Array] = nnx.max_pool
+avg_pool: Callable[..., jax.Array] = nnx.avg_pool
 
 
 class SegmentNet(nnx.Module):
@@ -113,13 +117,13 @@ def pool(layer: Pool, x: jax.Array) -> jax.Array:
     image = x.shape[1], x.shape[2]
     padding = padding_of(layer, image)
     if layer.kind == "max":
-        return nnx.max_pool(x, layer.size, layer.stride, padding)
+        return max_pool(x, layer.size, layer.stride, padding)
     if layer.count_padding and any(over := overhang(layer, image)):
         counted = resolved_padding(layer.padding, image, layer.size, layer.stride)
         x = jnp.pad(x, ((0, 0), *counted, (0, 0)))
         padding = (0, over[0]), (0, over[1])
-        return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
-    return nnx.avg_pool(x, layer.size, layer.stride, padding, count_include_pad=layer.count_padding)
+        return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
+    return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=layer.count_padding)
 
 
 def local_norm(layer: LocalNorm, x: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ Trees are tuples with one dict (path/parameter → array) per segment.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -257,7 +257,7 @@ def learn(
 def update(recipe: Recipe, params: Values, moments: Any, gradients: Values) -> tuple[Values, Any]:
     """One segment's parameters and optimiser state after its gradients."""
     changes, moments = transformation(recipe).update(gradients, moments, params)
-    return optax.apply_updates(params, changes), moments
+    return cast(Values, optax.apply_updates(params, changes)), moments
 
 
 def clipped(gradients: Trees, limit: float) -> Trees:

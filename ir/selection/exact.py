@@ -22,7 +22,7 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -
     tolerance, a millionth of the largest price or gain.
     """
     # Here, for SciPy takes longer to load than most spaces to compile.
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, milp
     from scipy.sparse import csr_array, vstack
 
     kept = np.flatnonzero(allowed)
@@ -57,7 +57,7 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -
         costs / scale,
         integrality=whole,
         bounds=Bounds(0, 1),
-        constraints=LinearConstraint(vstack([covered, taken_first]), -np.inf, limits),
+        constraints=(vstack([covered, taken_first]), -np.inf, limits),
         options={"mip_rel_gap": 0.0, "node_limit": nodes},
     )
     bound = result.fun if relaxed else result.mip_dual_bound

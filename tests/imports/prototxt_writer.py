@@ -11,7 +11,7 @@ from pathlib import Path
 INPUT = 'input: "data"\ninput_dim: 10\ninput_dim: 3\ninput_dim: {0}\ninput_dim: {0}\n'
 
 # Krizhevsky et al. 2012, with the pools before the norms, as Caffe's reference network has them.
-ALEXNET = [
+ALEXNET: list[str | tuple[str, int, int, int, int, int]] = [
     ("conv1", 96, 11, 4, 0, 1), "pool1", "norm1", ("conv2", 256, 5, 1, 2, 2), "pool2", "norm2",
     ("conv3", 384, 3, 1, 1, 1), ("conv4", 384, 3, 1, 1, 2), ("conv5", 256, 3, 1, 1, 2), "pool5",
 ]  # fmt: skip
@@ -154,8 +154,8 @@ def alexnet(old: bool) -> str:
             case str():
                 net.lrn(part)
             case (name, width, kernel, stride, pad, group):
-                net.conv(str(name), width, kernel, stride, pad, group)
-                net.relu(f"relu{str(name)[-1]}")
+                net.conv(name, width, kernel, stride, pad, group)
+                net.relu(f"relu{name[-1]}")
     for number, width in ((6, 4096), (7, 4096), (8, 1000)):
         net.dense(f"fc{number}", width)
         if number < 8:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
@@ -24,7 +24,7 @@ from wootzc.diagnostics import fail
 from wootzc.ir.network import Network, module_positions
 from wootzc.ir.plan import Block, Plan
 from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.recipe import Recipe
 from wootzc.ir.space import Space
 
 
@@ -65,18 +65,15 @@ class Jobs:
 
         def make() -> tuple[dict[str, Any], Weights]:
             source = self.space.teacher
-            match source:
-                case FromFile(path=path, recipe=None):
-                    weights = read_teacher(Path(path), self.space.network)
-                    accuracy = evaluate(self.space.network, weights, self.dataset.validation)
-                    return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
-                case FromFile(path=path, recipe=Recipe() as recipe):
-                    given = read_teacher(Path(path), self.space.network, new_head=True)
-                    return self._train_teacher(self._initial() | given, recipe)
-                case Recipe():
-                    return self._train_teacher(self._initial(), source)
-                case _:
-                    assert_never(source)
+            if isinstance(source, Recipe):
+                return self._train_teacher(self._initial(), source)
+            path = Path(source.path)
+            if source.recipe is None:
+                weights = read_teacher(path, self.space.network)
+                accuracy = evaluate(self.space.network, weights, self.dataset.validation)
+                return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
+            given = read_teacher(path, self.space.network, new_head=True)
+            return self._train_teacher(self._initial() | given, source.recipe)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":

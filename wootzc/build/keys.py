@@ -10,6 +10,7 @@ Raise a number in `VERSIONS` when the code of a job changes what comes out of it
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import assert_never
 
 from wootzc.build.store import job_key
 from wootzc.build.teacher import teacher_hash
@@ -67,13 +68,16 @@ class Keys:
 
     @cached_property
     def teacher(self) -> str:
-        match self.space.teacher:
-            case FromFile(path=path, recipe=None):
-                recipe: object = {"file": teacher_hash(Path(path))}
-            case FromFile(path=path, recipe=Recipe() as trained):
-                recipe = {"file": teacher_hash(Path(path)), "recipe": asdict(trained)}
+        source = self.space.teacher
+        match source:
+            case FromFile(path=path, recipe=trained):
+                recipe: dict[str, object] = {"file": teacher_hash(Path(path))}
+                if trained is not None:
+                    recipe["recipe"] = asdict(trained)
             case Recipe() as trained:
                 recipe = asdict(trained)
+            case _:
+                assert_never(source)
         return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
 
     def block(self, number: int) -> str:

@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +81,7 @@ class Store:
             ) from None
 
     @contextlib.contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
+    def _connect(self) -> Generator[sqlite3.Connection]:
         db = sqlite3.connect(self.root / "results.sqlite", timeout=60)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -128,7 +128,7 @@ class Store:
         return Done(key=key, result=result, seconds=seconds, weights=weights)
 
     @contextlib.contextmanager
-    def locked(self, keys: Sequence[str], waiting: Callable[[], None]) -> Iterator[None]:
+    def locked(self, keys: Sequence[str], waiting: Callable[[], None]) -> Generator[None]:
         """Hold these jobs against other builds; `waiting` is called if another one has them.
 
         Locks are taken in sorted order, so that two builds never wait for each other.
@@ -144,7 +144,7 @@ class Store:
             yield
 
     @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self) -> Generator[None]:
         """Hold the store against `clear` for as long as a build runs."""
         path = self.root / "locks" / f"build-{uuid.uuid4().hex}.lock"
         with FileLock(path):

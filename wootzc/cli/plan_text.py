@@ -9,7 +9,7 @@ from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.ir.cost_model import TRAINING
 from wootzc.ir.plan import Costs, Plan
-from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.ir.recipe import FromFile
 from wootzc.ir.widths import module_widths
 from wootzc.units import count, rate_text, seconds_text
 
@@ -73,11 +73,9 @@ def _training(plan: Plan, costs: Costs) -> dict[str, int]:
         int(variant[b.start + k, rate]) for b in plan.blocks for k, rate in enumerate(b.rates)
     )
     finetune = space.finetune.steps * space.finetune.batch * TRAINING
-    match space.teacher:
-        case FromFile(recipe=None):
-            teacher = 0
-        case Recipe(steps=steps, batch=batch) | FromFile(recipe=Recipe(steps=steps, batch=batch)):
-            teacher = steps * batch * TRAINING * costs.full_macs
+    source = space.teacher
+    recipe = source.recipe if isinstance(source, FromFile) else source  # None: nothing to train
+    teacher = recipe.steps * recipe.batch * TRAINING * costs.full_macs if recipe else 0
     return {
         "teacher": teacher,
         "all_blocks": pretrain * (TRAINING * block_macs + costs.full_macs),

@@ -49,6 +49,7 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
 def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> Markup:
     best = one["candidate"] == summary["best"]["candidate"]
     full = max(summary["teacher"]["params"], 1)
+    reason: str = one["reason"]
     met = tag("span", "met", class_="good") if one["met"] else tag("span", "missed", class_="bad")
     return tag(
         "tr",
@@ -62,7 +63,7 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         _accuracy(one["accuracy"]),
         number(one["steps"]),
         cell(duration(one["seconds"]), sort=one["seconds"], class_="n"),
-        cell(ENDINGS.get(one["reason"], one["reason"])),
+        cell(ENDINGS.get(reason, reason)),
         cell(met),
         cell("store" if one["reused"] else "trained"),
         class_="best" if best else None,
