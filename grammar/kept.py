@@ -1,14 +1,16 @@
 """`keep` for kinds of layers, and `multiple of`: rules inside of modules, for every rate."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from wootzc.grammar import syntax
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
-from wootzc.ir.layers import Branch, Conv, Dense, DepthwiseConv, Layer, walk
-from wootzc.ir.network import Module, Network
+from wootzc.ir.coupling import couple
+from wootzc.ir.layers import Body, Branch, Conv, Dense, DepthwiseConv, Layer, walk
+from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.shapes import Shape
 
 # What `keep` takes beside names of modules: layers whose channels no rate removes.
 KINDS = ("conv", "depthwise", "grouped", "dense", "add", "concat", "scale")
@@ -59,6 +61,34 @@ def kept_layers(
                 "remove it: every layer outside of modules is kept as it is",
             )  # fmt: skip
     return found
+
+
+def check_kinds(
+    keeps: Iterable[syntax.Keep], network: Network, pruned: Collection[int], report: Report
+) -> None:
+    """Warn of kinds that keep no channels of the modules at positions `pruned`.
+
+    Each is looked at alone: of two kinds that keep the same, neither is without effect.
+    """
+    shapes = segment_shapes(network)
+    modules = [
+        (segment.body, shape)
+        for segment, shape in zip(network.segments, shapes, strict=False)
+        if isinstance(segment, Module)
+    ]
+    bodies = dict.fromkeys(modules[position] for position in sorted(pruned))
+    for kind in (kind for keep in keeps for kind in divide_patterns(keep.patterns, network)[1]):
+        name = kind.glob.text
+        if name in KINDS and all(_without_effect(name, *body) for body in bodies):
+            report.warn(
+                kind.span, "WZ093", f"`keep {name}` has no effect",
+                f"no pruned module would lose channels at its {name} layers; remove it",
+            )  # fmt: skip
+
+
+def _without_effect(kind: str, body: Body, shape: Shape) -> bool:
+    kept = [path for path, layer in walk(body) if _is_kind(layer, kind)]
+    return not kept or couple(body, shape, kept=kept).groups == couple(body, shape).groups
 
 
 def _is_kind(layer: Layer, kind: str) -> bool:

@@ -9,7 +9,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
 from wootzc.grammar.feasible import check_space
 from wootzc.grammar.found import Found
-from wootzc.grammar.kept import kept_layers, read_multiple, with_rules
+from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_rules
 from wootzc.grammar.limits import check_direction, read_constraints, read_objective
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_recipe
@@ -274,6 +274,8 @@ def _pruning(
     errors = report.errors
     network = with_rules(network, paths, multiple)
     check_filters(network, pruned, report)
+    if report.errors == errors:
+        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     return _table(pruned, default, network, rows) if report.errors == errors else None
 
 

@@ -1,7 +1,7 @@
 """Rates: which module may be pruned how far, and by which criterion."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from wootzc.diagnostics import Span
@@ -232,9 +232,18 @@ def _check_widths(
                 span, "WZ059",
                 f"the rates {percent(seen[widths])} and {percent(rate)} make the same "
                 f"module `{module.name}`",
-                "its layers are too narrow to tell them apart; candidates would be tried twice",
+                f"{_why_same(module, coupling, rate, seen[widths])}; candidates would be tried "
+                "twice",
             )  # fmt: skip
         seen.setdefault(widths, rate)
+
+
+def _why_same(module: Module, coupling: Coupling, one: float, other: float) -> str:
+    """What makes two rates leave equal widths: few filters, or the `multiple` that they end on."""
+    free = replace(coupling, groups=tuple(replace(g, multiple=1) for g in coupling.groups))
+    if kept_widths(free, one) == kept_widths(free, other):
+        return "its layers are too narrow to tell them apart"
+    return f"`multiple of {module.multiple}` makes both leave the same widths"
 
 
 def percent(rate: float) -> str:

@@ -106,6 +106,34 @@ def test_keep_takes_kinds_of_layers() -> None:
     assert "WZ043" in codes(check("net(3)", "keep conv"))
 
 
+def test_keep_of_a_kind_without_effect_is_told() -> None:
+    def warnings(statements: str) -> list[tuple[str, str]]:
+        analysis = check("cifar_resnet20(classes = 10)", statements)
+        return [(d.code, d.message) for d in analysis.diagnostics if d.severity == "warning"]
+
+    useless = ("WZ093", "`keep add` has no effect")
+    assert warnings("keep add") == [useless]  # what leaves a module is whole anyway
+    assert warnings("keep add; keep layer1_*, add") == [useless, useless]
+    of_net = check("net(3)", "keep depthwise")
+    assert not of_net.diagnostics
+    unpruned = check("net(3)", "prune b1; keep depthwise; keep a*, b1")
+    assert "WZ093" in [d.code for d in unpruned.diagnostics]
+
+
+def test_the_reason_for_equal_rates_is_named() -> None:
+    def helps(statements: str) -> set[str | None]:
+        analysis = check("cifar_resnet20(classes = 10)", statements)
+        return {d.help for d in analysis.diagnostics if d.code == "WZ059"}
+
+    assert helps("multiple of 4") == set()
+    again = "candidates would be tried twice"
+    assert helps("multiple of 64") == {
+        f"`multiple of 64` makes both leave the same widths; {again}"
+    }
+    rates = "prune layer1_0 rates { 0, 1% }; multiple of 4"
+    assert helps(rates) == {f"its layers are too narrow to tell them apart; {again}"}
+
+
 def test_a_module_comes_before_a_kind_of_its_name() -> None:
     text = NETWORK.replace("as b1", "as grouped")
     analysis = analyze(f'{text}space s over net(3) {{ data "x"; rates {{ 0, 50% }}; prune *; '
