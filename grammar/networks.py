@@ -170,7 +170,7 @@ def _zoo_value(network: str, name: str, default: Value, value: object) -> Value:
 
 
 def _is_count(value: object) -> TypeGuard[Integral]:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
 
 
 def zoo_source(name: str) -> str:
