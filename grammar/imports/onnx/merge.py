@@ -20,20 +20,14 @@ Drafts = dict[str, Draft]
 
 def merged(drafts: Mapping[str, Draft], output: str) -> tuple[Drafts, str]:
     """The drafts that `output` needs, without an `Affine` or a `Pick`, and what `output` is now."""
-    live = _needed(drafts, output)
-    for name in list(live):
-        draft = live[name] if name in live else None
-        if draft is None or not isinstance(draft.operation, Affine):
-            continue
-        consumers = [d for d in live.values() if name in d.inputs]
-        if _absorbed_before(live, draft, draft.operation, output):
-            output = draft.inputs[0] if output == name else output
-        elif name == output or not _absorbed_behind(live, draft, draft.operation, consumers):
-            live[name] = _as_layer(draft, draft.operation)
-    for draft in live.values():
+    merging = _Merging(_needed(drafts, output), output)
+    for draft in list(merging.live.values()):
+        if isinstance(draft.operation, Affine):
+            merging.merge(draft.name)
+    for draft in merging.live.values():
         if isinstance(draft.operation, Pick):
             raise draft.operation.refusal
-    return live, output
+    return merging.live, merging.output
 
 
 def _needed(drafts: Mapping[str, Draft], output: str) -> Drafts:
@@ -45,13 +39,64 @@ def _needed(drafts: Mapping[str, Draft], output: str) -> Drafts:
     return {draft.name: draft for draft in reversed(needed)}
 
 
-def _absorbed_before(live: Drafts, draft: Draft, affine: Affine, output: str) -> bool:
-    """Whether the layer before took it in: it can if nothing else reads what it makes."""
-    maker = live.get(draft.inputs[0])
-    if maker is None or maker.name == output:
-        return False
-    if any(maker.name in d.inputs for d in live.values() if d is not draft):
-        return False
+class _Merging:
+    """The drafts that are left, and who reads each of them."""
+
+    def __init__(self, live: Drafts, output: str):
+        self.live, self.output = live, output
+        self.readers: dict[str, dict[str, None]] = {}  # names, in order
+        for draft in live.values():
+            self._reads(draft)
+
+    def merge(self, name: str) -> None:
+        """Take an affine into its neighbours; where none can, it becomes a layer."""
+        draft = self.live[name]
+        affine = draft.operation
+        assert isinstance(affine, Affine)
+        if self._absorbed_before(draft, affine):
+            self.output = draft.inputs[0] if self.output == name else self.output
+        elif name == self.output or not self._absorbed_behind(draft, affine):
+            self.live[name] = _as_layer(draft, affine)
+
+    def _absorbed_before(self, draft: Draft, affine: Affine) -> bool:
+        """Whether the layer before took it in: it can if nothing else reads what it makes."""
+        maker = self.live.get(draft.inputs[0])
+        if maker is None or maker.name == self.output or len(self.readers[maker.name]) > 1:
+            return False
+        changed = _before(affine, maker)
+        if changed is None:
+            return False
+        self.live[maker.name] = changed
+        self._bypass(draft)
+        return True
+
+    def _absorbed_behind(self, draft: Draft, affine: Affine) -> bool:
+        """Whether all layers behind took it in. What they pad with must stay zero."""
+        changed = [_with(affine, self.live[name]) for name in self.readers[draft.name]]
+        if None in changed:
+            return False
+        self.live |= {d.name: d for d in changed if d is not None}
+        self._bypass(draft)
+        return True
+
+    def _bypass(self, draft: Draft) -> None:
+        """Take a draft out: who read it reads what it read."""
+        (source,) = draft.inputs
+        del self.live[draft.name]
+        del self.readers[source][draft.name]
+        for name in self.readers.pop(draft.name, {}):
+            reader = self.live[name]
+            inputs = tuple(source if i == draft.name else i for i in reader.inputs)
+            self.live[name] = replace(reader, inputs=inputs)
+            self._reads(self.live[name])
+
+    def _reads(self, draft: Draft) -> None:
+        for name in draft.inputs:
+            self.readers.setdefault(name, {})[draft.name] = None
+
+
+def _before(affine: Affine, maker: Draft) -> Draft | None:
+    """A layer that does what it did with `affine` behind it; None where there is none."""
     weights = dict(maker.weights)
     operation: Any = maker.operation
     match operation:
@@ -63,25 +108,13 @@ def _absorbed_before(live: Drafts, draft: Draft, affine: Affine, output: str) ->
             weights["scale"] = weights["scale"] * affine.scale
             weights["bias"] = weights["bias"] * affine.scale + affine.shift
         case _:
-            return False
-    live[maker.name] = replace(maker, operation=operation, weights=weights)
-    _bypass(live, draft)
-    return True
+            return None
+    return replace(maker, operation=operation, weights=weights)
 
 
 def _add_bias(weights: dict[str, Array], scale: Array | float, shift: Array) -> None:
     if "bias" in weights or shift.any():
         weights["bias"] = weights.get("bias", 0.0) * scale + shift
-
-
-def _absorbed_behind(live: Drafts, draft: Draft, affine: Affine, consumers: list[Draft]) -> bool:
-    """Whether all layers behind took it in. What they pad with must stay zero."""
-    changed = [_with(affine, consumer) for consumer in consumers]
-    if not changed or None in changed:
-        return False
-    live |= {d.name: d for d in changed if d is not None}
-    _bypass(live, draft)
-    return True
 
 
 def _with(affine: Affine, consumer: Draft) -> Draft | None:
@@ -121,15 +154,6 @@ def _with(affine: Affine, consumer: Draft) -> Draft | None:
 
 def _unpadded(padding: Any, size: tuple[int, int]) -> bool:
     return padding == "valid" or (padding == "same" and size == (1, 1))
-
-
-def _bypass(live: Drafts, draft: Draft) -> None:
-    """Take a draft out: who read it reads what it read."""
-    del live[draft.name]
-    for name, other in live.items():
-        if draft.name in other.inputs:
-            inputs = tuple(draft.inputs[0] if i == draft.name else i for i in other.inputs)
-            live[name] = replace(other, inputs=inputs)
 
 
 def _as_layer(draft: Draft, affine: Affine) -> Draft:
