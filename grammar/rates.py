@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean
@@ -195,14 +195,21 @@ def _check_norms(
         for group in coupling.groups
         if any(kept_width(group, rate) < group.width for rate in of_module.rates or ())
     ]
-    for maker in (maker for group in losing for maker in group.makers):
+    for width, maker in ((group.width, maker) for group in losing for maker in group.makers):
         if norm_after(module.body, maker) is None:
-            line = report.line(layers[maker].span)
+            what = f"`bn_scale` cannot judge module `{module.name}`: no norm follows"
+            kind, span = _kind(layers[maker]), layers[maker].span
+            instead = f"or add: prune {module.name} by l1"
+            if span == UNKNOWN:  # the network comes from a file
+                report.error(
+                    of_module.span, "WZ124", f"{what} its {kind} of {width} filters",
+                    "PyTorch's ONNX exporters put norms into the convolutions unless told not to "
+                    f"(docs/models.md): export it with norms, {instead}",
+                )  # fmt: skip
+                return
             report.error(
-                of_module.span, "WZ124",
-                f"`bn_scale` cannot judge module `{module.name}`: "
-                f"no norm follows its {_kind(layers[maker])} in line {line}",
-                f"put a `norm` after that layer, or add: prune {module.name} by l1",
+                of_module.span, "WZ124", f"{what} its {kind} in line {report.line(span)}",
+                f"put a `norm` after that layer, {instead}",
             )  # fmt: skip
             return
 

@@ -1,12 +1,27 @@
 """Networks without a space around them: the zoo, and files of other tools. No JAX here."""
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, assert_never
 
 from wootzc.diagnostics import fail
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.zoo_files import zoo_names
+from wootzc.ir.layers import (
+    Activation,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Join,
+    Layer,
+    LocalNorm,
+    Norm,
+    Pool,
+)
 from wootzc.ir.network import Network
 
 if TYPE_CHECKING:
@@ -25,6 +40,7 @@ class Imported:
     weights: "dict[str, NDArray[np.float32]]"
     notes: tuple[str, ...]
     origins: "tuple[tuple[str, Piece], ...]"  # the segment of every piece, and its nodes' names
+    kinds: dict[str, str] = field(default_factory=dict)  # of a file's nodes: conv, relu, add
 
 
 def zoo(name: str, **arguments: Any) -> Network:
@@ -61,10 +77,40 @@ def import_network(
         network = segment(graph.name, graph.input, chain, how_of(modules, graph))
         weights = chain_weights(network, chain)
     except Refused as refused:
-        raise fail("WZ090", f"{os.fspath(path)}: {refused.message}", refused.help) from None
+        raise fail("WZ090", _with_file(os.fspath(path), refused.message), refused.help) from None
     return Imported(
-        network=network, weights=weights, notes=graph.notes, origins=_origins(network, chain)
-    )
+        network=network, weights=weights, notes=graph.notes, origins=_origins(network, chain),
+        kinds={node.name: _kind(node.operation) for node in graph.nodes},
+    )  # fmt: skip
+
+
+def _with_file(path: str, message: str) -> str:
+    """The message with the whole path in front, where it does not begin with the file's name."""
+    name = os.path.basename(path)
+    if message.startswith(name):
+        return path + message.removeprefix(name)
+    return message if message.startswith(f'"{name}"') else f"{path}: {message}"
+
+
+def _kind(operation: Layer | Join) -> str:
+    """A layer in the language's words."""
+    match operation:
+        case str():
+            return operation
+        case Activation(kind=kind):
+            return kind
+        case Pool(kind=kind):
+            return f"{kind}_pool"
+        case GlobalPool():
+            return "global_pool"
+        case DepthwiseConv():
+            return "depthwise"
+        case LocalNorm():
+            return "lrn"
+        case Conv() | Norm() | Dense() | Dropout() | Flatten() | Branch():
+            return type(operation).__name__.lower()
+        case _:
+            assert_never(operation)
 
 
 def from_nnx(

@@ -49,3 +49,47 @@ def test_files_that_are_no_networks_are_told(file: str, words: str, tmp_path: Pa
 def test_a_size_is_three_numbers(tmp_path: Path) -> None:
     done = wootzc("import", "x.onnx", "--input", "224", cwd=tmp_path)
     assert done.returncode == 2 and "224x224x3" in done.stderr
+
+
+MODELS = Path(__file__).parents[1] / "imports"
+
+
+def test_names_come_with_the_layer_that_each_makes(tmp_path: Path) -> None:
+    file = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
+    done = wootzc("import", str(file), "--names", cwd=tmp_path)
+    kinds = {line.split()[2]: line.split()[1] for line in done.stdout.splitlines()[1:]}
+    assert kinds["/layer1/layer1.0/conv1/node_Conv_181"] == "conv"
+    assert kinds["/layer1/layer1.0/relu/node_relu_1"] == "relu"
+    assert kinds["/layer1/layer1.0/node_add"] == "add"
+    assert set(kinds.values()) == {"conv", "relu", "max_pool", "add", "global_pool", "dense"}
+
+
+def test_a_message_names_its_file_once(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.prototxt").write_text("layer { }")
+    done = wootzc("import", "sub/a.prototxt", cwd=tmp_path)
+    assert done.stderr.startswith("error[WZ090]: sub/a.prototxt:1: ")
+    assert done.stderr.count("a.prototxt") == 1
+
+
+def test_patterns_that_fit_nothing_are_told_at_their_place(tmp_path: Path) -> None:
+    model = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
+    (tmp_path / "a.wz").write_text(
+        f'network n from "{model}" {{\n'
+        '  module a { "/layer1/*" }\n  module b { "/laier2/*" }\n}'
+    )
+    done = wootzc("check", "a.wz", cwd=tmp_path)
+    assert "module `b`: no layer is called `/laier2/*`\n --> a.wz:3:3\n" in done.stderr
+    assert "close to it are `/layer2/*`" in done.stderr
+
+
+def test_networks_from_files_without_norms_are_not_told_of_lines(tmp_path: Path) -> None:
+    model = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
+    (tmp_path / "a.wz").write_text(
+        f'network n from "{model}"\n'
+        'space s over n { data "x.npz"; rates { 0, 50% }; prune * by bn_scale; all; '
+        "minimize params; subject to accuracy >= teacher - 1 points }"
+    )
+    done = wootzc("check", "a.wz", cwd=tmp_path)
+    assert "error[WZ124]" in done.stderr and "in line" not in done.stderr
+    assert "export it with norms" in done.stderr

@@ -85,7 +85,7 @@ def import_network(
     text = print_network(imported.network)
     if names:
         rows = [
-            (place, type(piece.layer).__name__.lower(), name)
+            (place, imported.kinds.get(name) or type(piece.layer).__name__.lower(), name)
             for place, piece in imported.origins
             for name in piece.names
         ]
