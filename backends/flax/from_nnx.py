@@ -11,6 +11,7 @@ from wootzc.backends.flax.from_nnx_trace import HELP, trace
 from wootzc.diagnostics import fail
 from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Chain, Refused
+from wootzc.ir.graph_ends import without_final_sigmoid
 from wootzc.ir.network import Network
 from wootzc.ir.segment import How, chain_weights, segment
 
@@ -30,6 +31,7 @@ def network_of(
     height, width, channels = example_input.shape[1:]
     try:
         graph = GraphOfModel(traced, (height, width, channels)).graph(called)
+        graph = without_final_sigmoid(graph)
     except Refused as refused:
         raise fail("WZ151", f"{type(model).__name__}: {refused.message}", HELP) from None
     try:

@@ -3,6 +3,7 @@
 import os
 
 from wootzc.ir.graph import Graph, Refused
+from wootzc.ir.graph_ends import without_final_sigmoid
 from wootzc.ir.sayable import check_input
 from wootzc.ir.shapes import Shape
 
@@ -20,11 +21,11 @@ def read_graph(path: str, input: Shape | None = None) -> Graph:
         case ".onnx":
             from wootzc.grammar.imports.onnx import read_onnx
 
-            return read_onnx(path, input)
+            return without_final_sigmoid(read_onnx(path, input))
         case ".prototxt":
             from wootzc.grammar.imports.prototxt import read_prototxt
 
-            return read_prototxt(path, input)
+            return without_final_sigmoid(read_prototxt(path, input))
         case suffix:
             raise Refused(
                 f"wootzc reads no networks from `{suffix or path}` files",
