@@ -41,6 +41,7 @@ class Builder:
     nodes: dict[str, Node] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    scaled: set[int] = field(default_factory=set)  # norms by number, with a Scale behind them
 
     def build(self) -> str:
         """Add all nodes. Gives the name of the one that makes the scores."""
@@ -51,6 +52,7 @@ class Builder:
                 entry.check_fields()
             self.values[number] = self._value(entry, reads, [self.values[r] for r in reads])
             entry.check_parameters()
+        self._note_bare_norms()
         output = self.values[self.wires.output]
         if len(output.shape) == 3 and output.shape[:2] == (1, 1):
             last = self.layers[self.wires.output]
@@ -70,6 +72,7 @@ class Builder:
                 return self._join(entry, "add", [scaled, rest])
             case kind, [value] if kind in KINDS and len(entry.tops) == 1:
                 if kind == "Scale" and self._follows_norm(reads[0]):
+                    self.scaled.add(int(reads[0]))
                     return self._shifted(entry, value)
                 return self._layers(entry, KINDS[kind](entry, value.shape), value)
             case kind, _ if kind in KINDS:
@@ -97,6 +100,16 @@ class Builder:
         if not has_shift(entry):
             self.notes.append(f"`{entry.name}` has no offset in the file; here every norm has one")
         return value
+
+    def _note_bare_norms(self) -> None:
+        """A BatchNorm of Caffe only normalises. Our norm has a scale and a shift, both trained."""
+        for number in self.wires.reads:
+            entry = self.layers[number]
+            if entry.type == "BatchNorm" and number not in self.scaled:
+                self.notes.append(
+                    f"`{entry.name}` has no Scale behind it in the file; "
+                    "here every norm has a factor and an offset"
+                )
 
     def _layers(self, entry: Entry, body: Body, value: Value) -> Value:
         for layer in body:

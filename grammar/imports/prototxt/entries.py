@@ -129,8 +129,6 @@ def _messages(net: Fields, modules: dict[str, Place]) -> Iterator[tuple[Field, s
                 yield from ((layer, name) for layer in sorted(inner, key=_position))
             case _:
                 pass  # settings of the whole net
-            case _:
-                pass  # settings of the whole net
 
 
 def _module_name(block: Fields, modules: dict[str, Place]) -> str:
