@@ -355,6 +355,19 @@ def test_a_file_that_is_no_model(content: bytes, tmp_path: Path) -> None:
         read_graph(str(path))
 
 
+def test_a_file_against_the_rules_of_onnx(onnx_model: Model, tmp_path: Path) -> None:
+    model = onnx_model([("Relu", "x", "y", {})])
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("depth", 3))
+    message = '"net.onnx" does not follow ONNX\'s rules: Unrecognized attribute: depth'
+    assert refused(model, tmp_path).message.startswith(message)
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "prototxt"])
+def test_an_input_without_pixels(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="the input as given, 0x8x3, has a size of 0"):
+        read_graph(str(tmp_path / f"net.{suffix}"), (0, 8, 3))
+
+
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").mkdir()
     with pytest.raises(Refused, match="is a folder"):

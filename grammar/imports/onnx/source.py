@@ -101,6 +101,9 @@ def _checked_model(path: str) -> "ModelProto":
         onnx.checker.check_model(_without_weights(model))
         onnx.load_external_data_for_model(model, os.path.dirname(path))
         return onnx.inliner.inline_local_functions(model) if model.functions else model
+    except onnx.checker.ValidationError as error:
+        reason = f'"{name}" does not follow ONNX\'s rules: {first_line(error)}'
+        raise Refused(reason, EXPORT_AGAIN) from None
     except Exception as error:  # the checker's parts are many, and so are their exceptions
         raise Refused(f'"{name}" is damaged: {first_line(error)}', EXPORT_AGAIN) from None
 
