@@ -20,7 +20,7 @@ imports:
 	$(BIN)lint-imports
 
 test:
-	$(BIN)pytest -q
+	$(BIN)pytest -q -n auto
 
 format:
 	$(BIN)ruff check --fix .

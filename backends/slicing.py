@@ -114,15 +114,7 @@ def slice_parameter(layer: Layer, parameter: str, value: Array, cut: Cut, path: 
             return value[..., cut.indices(entering), :][..., cut.indices(leaving)]
         case DepthwiseConv() | Norm():  # channels are the last axis of all they carry
             return value[..., cut.indices(entering)]
-        case (
-            LocalNorm()
-            | Activation()
-            | Pool()
-            | GlobalPool()
-            | Dropout()
-            | Flatten()
-            | Branch()
-        ):
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             raise AssertionError(f"{type(layer).__name__} carries no weights")
         case _:
             assert_never(layer)

@@ -27,9 +27,7 @@ class Item:
     braces: Braces | None = None
 
 
-Node: TypeAlias = (
-    syntax.Item | syntax.Statement | syntax.ImportStatement | syntax.SpaceStatement
-)
+Node: TypeAlias = syntax.Item | syntax.Statement | syntax.ImportStatement | syntax.SpaceStatement
 
 
 def item_of(node: Node, code: str) -> Item:

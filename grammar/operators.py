@@ -84,9 +84,7 @@ OPERATORS: dict[str, Operator] = {
     "depthwise": Operator(
         (Parameter("kernel", PAIR), *_WINDOW, Parameter("bias", FLAG, None)), DepthwiseConv
     ),
-    "norm": Operator(
-        (Parameter("epsilon", AMOUNT, 1e-5), Parameter("momentum", SHARE, 0.9)), Norm
-    ),
+    "norm": Operator((Parameter("epsilon", AMOUNT, 1e-5), Parameter("momentum", SHARE, 0.9)), Norm),
     "lrn": Operator(
         (
             Parameter("size", COUNT, 5),

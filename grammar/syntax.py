@@ -459,9 +459,7 @@ class SpaceDefinition:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Item: TypeAlias = (
-    Include | ModuleDefinition | NetworkDefinition | ImportedNetwork | SpaceDefinition
-)
+Item: TypeAlias = Include | ModuleDefinition | NetworkDefinition | ImportedNetwork | SpaceDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,9 +51,7 @@ class MineSubsequences:
         )
 
 
-def mine_grammar(
-    rows: NDArray[Any], infer: Callable[[Iterable[int]], Rules] = sequitur
-) -> Grammar:
+def mine_grammar(rows: NDArray[Any], infer: Callable[[Iterable[int]], Rules] = sequitur) -> Grammar:
     """The grammar of all candidates one after another, each closed by its own end marker.
 
     Rules are numbered as the paper does: the start, the rules of several symbols in the order in
