@@ -26,8 +26,8 @@ LEAST = 4  # jobs of each kind that a calibration needs
 class CostModel:
     """Seconds are those of the two cores that the defaults come from; their ratios matter.
 
-    Where every pruned module of a candidate is in a block of n pruned modules, `saved − seam / n` of
-    its fine-tuning is spared.
+    Where every pruned module of a candidate is in a block of n pruned modules, `saved − seam / n`
+    of its fine-tuning is spared.
     """
 
     seconds_per_mac: float = 2e-11
