@@ -11,6 +11,7 @@ from wootzc.grammar.imports.onnx.context import Context, made
 from wootzc.grammar.imports.onnx.joins import joined
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Line, Tensor, in_our_order, inner
+from wootzc.ir.curves import GRID, ZERO, activation, straight
 from wootzc.ir.graph import Refused
 
 Lines: TypeAlias = Mapping[str, Line]
@@ -93,18 +94,18 @@ def _moved(
             name: replace(line, curve=function(line.curve)) for name, line in _lines(tensor).items()
         }
     own = lines[tensor.node] if tensor.node is not None else None
-    straight = curves.affine(own.curve) if own else None
-    if straight == (1, 0):
+    linear = straight(own.curve) if own else None
+    if linear == (1, 0):
         return tensor
     found = _activated(operator, context, tensor, [own] if own else [], lines) or _activated(
         operator, context, tensor, reversed(lines.values()), lines
     )
     if found:
         return found
-    if straight is None or (tensor.pads != NO_PADS and straight[1] != 0):
+    if linear is None or (tensor.pads != NO_PADS and linear[1] != 0):
         refusal = operator.refused("it is none of the activations that wootzc has", ACTIVATIONS)
         return replace(tensor, node=None, refusal=tensor.refusal or refusal, lines=lines)
-    scale, shift = (np.full(tensor.features, value) for value in straight)
+    scale, shift = (np.full(tensor.features, value) for value in linear)
     draft = context.affine(operator, inner(tensor), scale, shift)
     return made(tensor, draft, lines=lines, refusal=tensor.refusal)
 
@@ -138,7 +139,7 @@ def _lines(tensor: Tensor) -> dict[str, Line]:
         raise tensor.refusal
     lines = dict(list(tensor.lines.items())[-MEMORY:])
     if tensor.node is not None:
-        lines[tensor.node] = Line(base=replace(tensor, lines={}), curve=curves.GRID)
+        lines[tensor.node] = Line(base=replace(tensor, lines={}), curve=GRID)
     return lines
 
 
@@ -147,14 +148,14 @@ def _activated(
 ) -> Tensor | None:
     """The first of these lines that is an activation of ours, as a layer; None without one."""
     for line in among:
-        found = curves.activation(line.curve)
+        found = activation(line.curve)
         if found is None:
             continue
         base = line.base
-        if base.pads != NO_PADS and base.refusal and line.curve[curves.ZERO] != 0:
+        if base.pads != NO_PADS and base.refusal and line.curve[ZERO] != 0:
             raise base.refusal
         draft = context.layer(operator, found, inner(base))
-        reached = line.curve[curves.GRID >= 0] if base.positive else line.curve
+        reached = line.curve[GRID >= 0] if base.positive else line.curve
         positive = bool((reached >= 0).all())
         return made(tensor, draft, lines=lines, positive=positive, refusal=base.refusal)
     return None

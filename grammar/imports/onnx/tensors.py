@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.ir.curves import Curve
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Pair
 from wootzc.ir.shapes import Shape
 
 Layout: TypeAlias = tuple[str, ...]
 Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
-Curve: TypeAlias = NDArray[Any]  # a function's values on `curves.GRID`
 
 NO_PADS: Pads = ((0, 0), (0, 0))
 
