@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from wootzc.diagnostics import WootzError
 from wootzc.grammar.imports import read_graph
 from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import INPUT, Graph, Node, Refused
-from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool
+from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.segment import How, segment
 from wootzc.networks import zoo
 
@@ -247,6 +248,12 @@ GRAPHS: dict[str, Case] = {
     "sums of two shapes": lambda folder: decompose(
         graph(conv("a", INPUT), Node(name="b", inputs=("a",), operation=Conv(width=4)),
               join("sum", "a", "b"))
+    ),
+    "values that no layer can have": lambda folder: decompose(
+        graph(Node(name="norm", inputs=(INPUT,), operation=Norm(epsilon=-1)))
+    ),
+    "images too large": lambda folder: decompose(
+        replace(graph(conv("a", INPUT)), input=(5000, 8, 3))
     ),
 }  # fmt: skip
 
