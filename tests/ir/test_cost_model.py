@@ -1,6 +1,8 @@
 """The cost model: what a step costs, what its fit finds, and how a plan's blocks are priced."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from wootzc.ir.recipe import Recipe
 from wootzc.ir.space import Space
 
 MakeSpace = Callable[..., Space]
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cost-model.md").read_text(encoding="utf-8")
 UNIT = CostModel(  # seconds = MACs, and nothing else costs anything
     seconds_per_mac=1.0,
     seconds_per_pass=0.0,
@@ -156,3 +160,25 @@ def test_too_few_jobs_are_told() -> None:
 
 def test_a_step_counts_the_images_of_its_batch_and_its_modules() -> None:
     assert step_work(1000, 3, batch=64) == Work(64_000, 3)
+
+
+# docs/cost-model.md
+
+
+def test_the_page_states_the_defaults() -> None:
+    table = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]+) \|", PAGE, re.MULTILINE))
+    stated: dict[str, float] = {}
+    for names, values in table.items():
+        fields = re.findall(r"`(\w+)`", names)
+        numbers = [float(value) for value in values.split(",")]
+        stated |= dict(zip(fields, numbers if len(numbers) > 1 else numbers * 2, strict=False))
+    assert stated == _fields(CostModel())
+
+
+def test_the_example_of_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (source,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(source, "docs/cost-model.md", "exec", dont_inherit=True), names)
+    plan = names["plan"]
+    assert isinstance(plan, Plan) and plan.selection is not None and plan.cost_model is not None
