@@ -81,9 +81,7 @@ def build(
             raise
 
 
-def _build(
-    plan: Plan, out: Path, store: Store, events: Events, origin: str | None = None
-) -> Built:
+def _build(plan: Plan, out: Path, store: Store, events: Events, origin: str | None = None) -> Built:
     started = time.perf_counter()
     space = plan.space
     configure(store.root / "xla")
