@@ -100,8 +100,10 @@ def rounded(offers: Offers, dual: Dual, threshold: float) -> Mask:
     return most > threshold
 
 
-def still_open(offers: Offers, dual: Dual, floor: float) -> Mask:
-    """[offers]: those that a solution better than `floor` may use: all others cost too much."""
+def misfits(offers: Offers, dual: Dual) -> Exact:
+    """[offers]: by how much the bound falls if the offer is used. In a solution of value v no
+    offer has more than bound − v.
+    """
     short = shortfall(offers, offers.gain - dual.best)
     unpaid = np.maximum(offers.price - offers.per_run(dual.best), 0.0)
-    return short + unpaid[offers.run] <= dual.bound - floor
+    return short + unpaid[offers.run]

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wootzc.ir.selection.bound import descend, first_split, rounded, still_open
+from wootzc.ir.selection.bound import Dual, descend, first_split, misfits, rounded
 from wootzc.ir.selection.exact import solve
 from wootzc.ir.selection.paths import NEVER
 from wootzc.ir.selection.problem import Mask, Offers, Problem, offers_of
@@ -14,13 +14,13 @@ from wootzc.ir.selection.search import Cover, cover, improved
 
 Run: TypeAlias = tuple[int, tuple[int, ...]]  # first column, values
 
-PHASES = 4  # of lowering the bound; after each, its prices are rounded to sets
+PHASES = 8  # of lowering the bound; after each, its prices are rounded to sets
 THRESHOLDS = (0.3, 0.5, 0.7)  # for rounding
 VISITS = 150_000_000  # offers looked at while the bound is lowered
-STEPS = (60, 400)  # fewest and most steps of it
-LARGE = 100_000  # offers from which a gap of CLOSE is close enough
+STEPS = (64, 400)  # fewest and most steps of it
+LARGE = 100_000  # offers from which half the phases will do, and a gap of CLOSE
 CLOSE = 1e-4  # of the value
-EXACT = 4_000  # offers that HiGHS is given by default
+EXACT = 2_000  # offers that HiGHS is given by default: with 4,000 it takes a minute now and then
 NODES = 200  # of its search tree
 
 
@@ -43,8 +43,8 @@ def choose(
 ) -> Choice:
     """A choice at least as good as every one of `starts`. Raises `TooMany` beyond `most` offers.
 
-    At most `exact` offers are left to HiGHS, 0 for none. What comes out depends on the problem
-    alone: work is limited by counts, never by time.
+    HiGHS is given the `exact` most hopeful offers, 0 for none. What comes out depends on the
+    problem alone: work is limited by counts, never by time.
     """
     offers = offers_of(problem, most)
     given = [cover(offers, mask_of(problem, offers, runs)) for runs in starts]
@@ -79,8 +79,9 @@ def _searched(offers: Offers, best: Cover, exact: int) -> tuple[Cover, float, bo
     """The best cover found, a bound, and whether there is no better one."""
     dual = first_split(offers)
     large = len(offers.gain) > LARGE
-    steps = int(np.clip(VISITS // max(len(offers.gain), 1), *STEPS)) // PHASES
-    for _ in range(PHASES):
+    phases = PHASES // 2 if large else PHASES
+    steps = int(np.clip(VISITS // max(len(offers.gain), 1), *STEPS)) // phases
+    for _ in range(phases):
         descend(offers, dual, best.value, steps, close=CLOSE if large else 0.0)
         found = [cover(offers, rounded(offers, dual, threshold)) for threshold in THRESHOLDS]
         if large:  # local search takes longer than all that
@@ -88,17 +89,29 @@ def _searched(offers: Offers, best: Cover, exact: int) -> tuple[Cover, float, bo
         best = max([best, *(improved(offers, c) for c in found)], key=lambda c: c.value)
         if dual.bound <= best.value:
             return best, best.value, True
-    allowed = still_open(offers, dual, best.value)
-    if not allowed.any():
+    return _solved(offers, best, dual, exact)
+
+
+def _solved(offers: Offers, best: Cover, dual: Dual, exact: int) -> tuple[Cover, float, bool]:
+    """The same after HiGHS has looked at the offers that fit the bound's prices best."""
+    misfit = misfits(offers, dual)
+    hopeful = misfit <= dual.bound - best.value  # no better cover uses any other
+    if not hopeful.any():
         return best, best.value, True
-    if int(allowed.sum()) > exact:
+    if exact == 0:
         return best, dual.bound, False
-    solved = solve(offers, allowed, nodes=NODES)
+    given = np.zeros(len(misfit), dtype=bool)
+    given[np.argsort(misfit, kind="stable")[:exact]] = True
+    given &= hopeful
+    all_of_them = given.sum() == hopeful.sum()
+    given[best.used] = True
+    solved = solve(offers, given, nodes=NODES)
     if solved.taken is not None:
-        best = max([best, cover(offers, solved.taken)], key=lambda c: c.value)
-    if solved.proven:
-        return best, best.value, True
-    return best, min(dual.bound, solved.bound), False
+        found = improved(offers, cover(offers, solved.taken))
+        best = max([best, found], key=lambda c: c.value)
+    if not all_of_them:
+        return best, dual.bound, False
+    return best, best.value if solved.proven else min(dual.bound, solved.bound), solved.proven
 
 
 def mask_of(problem: Problem, offers: Offers, runs: Iterable[Run]) -> Mask:
