@@ -31,6 +31,9 @@ SCHEDULES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer:
     name: str = "sgd"
@@ -59,6 +62,8 @@ class Recipe:
     patience: int | None = None  # looks without a better accuracy before training stops
     distill: float = 0.0  # weight of the teacher's soft targets against the labels, in [0, 1]
     temperature: float = 1.0  # softens both sides of distillation
+    reconstruct: int = 0  # training images that least squares refits blocks on, before any step
+    precision: Precision = "float32"  # of activations and gradients; parameters stay float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

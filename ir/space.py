@@ -95,6 +95,14 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a search may spend before it ends with what it has; None: no limit."""
+
+    candidates: int | None = None  # fine-tuned in this build or found in the store
+    seconds: float | None = None  # of this build, after the teacher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
     """Everything a `space` block says, resolved against its network.
 
@@ -115,6 +123,8 @@ class Space:
     pretrain: Recipe
     finetune: Recipe
     blocks: Literal["none", "modules", "wootz", "maximal", "optimal"] = "modules"
-    explore: Literal["ascending", "descending", "all"] = "ascending"
+    explore: Literal["ascending", "descending", "all", "predicted"] = "ascending"
+    certify: float | None = None  # `predicted`: the confidence at which what is untried is ruled out
+    budget: Budget = Budget()
     seed: int = 0
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
