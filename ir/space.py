@@ -73,7 +73,18 @@ class Listed:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Selection: TypeAlias = All | Sample | Listed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """`count` candidates proposed at build time, by integer programming over variants' scores.
+
+    The space may be far too large to list. Only for `explore predicted`.
+    """
+
+    count: int
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Selection: TypeAlias = All | Sample | Listed | Proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +135,9 @@ class Space:
     finetune: Recipe
     blocks: Literal["none", "modules", "wootz", "maximal", "optimal"] = "modules"
     explore: Literal["ascending", "descending", "all", "predicted"] = "ascending"
-    certify: float | None = None  # `predicted`: the confidence at which what is untried is ruled out
+    certify: float | None = (
+        None  # `predicted`: the confidence at which what is untried is ruled out
+    )
     budget: Budget = Budget()
     seed: int = 0
     span: Span = field(default=UNKNOWN, compare=False, repr=False)

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network, head_shapes, segment_shapes
 from wootzc.ir.plan import Grammar, Plan, Windows
 from wootzc.ir.prune import prune_network
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.shapes import ShapeError, shape_after_body, shape_text
-from wootzc.ir.space import CostLimit, Listed, Ordered, Sample, Tie
+from wootzc.ir.space import CostLimit, Ordered, Tie
+from wootzc.ir.verify_space import space_problems
 
 
 class VerifyError(AssertionError):
@@ -40,59 +39,6 @@ def verify(plan: Plan, after: str | None = None, since: Plan | None = None) -> N
         problems += check(plan)
         if problems:  # later checks rely on earlier ones
             raise VerifyError(problems, after)
-
-
-def _space(plan: Plan) -> Iterator[str]:
-    space, modules = plan.space, len(plan.space.network.modules)
-    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates)):
-        yield "the rates do not rise from 0.0"
-    if len(space.rates) > 256:
-        yield "more than 256 rates do not fit into uint8"
-    if len(space.choices) != modules or len(space.criteria) != modules:
-        yield "choices and criteria must be given once per module"
-    if any(not 0 <= rate < len(space.rates) for choice in space.choices for rate in choice):
-        yield "a choice is no position in the rates"
-    yield from _network(space.network)
-    match space.selection:
-        case Listed(rows=rows):
-            if rows.values.ndim != 2 or rows.values.shape[1] != modules:
-                yield "listed candidates must have one rate for each module"
-        case Sample(count=count) if count < 1:
-            yield "a sample must have at least one candidate"
-        case _:
-            pass
-    for constraint in space.constraints:
-        if isinstance(constraint, Tie | Ordered) and not set(constraint.modules) <= set(
-            range(modules)
-        ):
-            yield f"{constraint} speaks of modules that do not exist"
-
-
-def _network(network: Network) -> Iterator[str]:
-    try:
-        leaving = segment_shapes(network)[-1]
-    except ShapeError as error:
-        yield f"a layer of the network does not fit: {error}"
-        return
-    names = [part.name for part in (*network.segments, *network.auxiliaries)]
-    if len(set(names)) != len(names):
-        yield "two segments or auxiliary heads of the network have one name"
-    if any(not 0 <= head.after < len(network.segments) for head in network.auxiliaries):
-        yield "an auxiliary head reads a segment that does not exist"
-        return
-    for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True):
-        if not 0 <= head.weight < math.inf:
-            yield f"the auxiliary head {head.name} weighs {head.weight}"
-        try:
-            after = shape_after_body(head.body, shape)
-        except ShapeError as error:
-            yield f"a layer of the auxiliary head {head.name} does not fit: {error}"
-            continue
-        if len(after) != 1 or after != leaving:
-            yield (
-                f"the auxiliary head {head.name} ends in {shape_text(after)}, "
-                f"the network in {shape_text(leaving)}"
-            )
 
 
 def _candidates(plan: Plan) -> Iterator[str]:
@@ -289,7 +235,7 @@ def _training(plan: Plan) -> Iterator[str]:
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Plan], Iterator[str]]], ...] = (
-    (("space",), _space),
+    (("space",), space_problems),
     (("space", "candidates"), _candidates),
     (("space", "candidates", "costs"), _costs),
     (("candidates", "mined"), _mined),

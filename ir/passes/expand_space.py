@@ -15,7 +15,7 @@ from wootzc.ir.diagram_space import SpaceDiagram
 from wootzc.ir.plan import Plan
 from wootzc.ir.sampling import stratified
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import All, CostLimit, Listed, Ordered, Sample, Space, Tie
+from wootzc.ir.space import All, CostLimit, Listed, Ordered, Proposed, Sample, Space, Tie
 from wootzc.ir.variables import variables
 from wootzc.units import large
 
@@ -32,6 +32,9 @@ class ExpandSpace:
     Rows are in lexicographic order; listed ones keep the order they were given in, the first of
     equal ones staying. Samples are drawn by counting, from spaces of any size, without listing
     what is not taken (see ir/diagram.py). The same seed gives the same sample.
+
+    What `propose 500` tries is known only once the variants have scores. Until then a placeholder
+    stands for it: a sample of 500 within all cost limits, stratified by the cost to be minimised.
     """
 
     limit: int = 2_000_000  # candidates that `all` may list
@@ -67,6 +70,10 @@ class ExpandSpace:
                 return self._all(space, holds(space, costs))
             case Sample() as sample:
                 return self._sample(holds(space, costs), sample)
+            case Proposed() as proposed:
+                goals = [c for c in space.objective.limits if isinstance(c, CostLimit)]
+                whole = holds(space, costs, [*space.constraints, *goals])
+                return self._sample(whole, placeholder(space, proposed))
             case _:
                 assert_never(space.selection)
 
@@ -100,6 +107,16 @@ class ExpandSpace:
                 sample.span,
             )
         return rows[distinct_rows(rows)]
+
+
+def placeholder(space: Space, proposed: Proposed) -> Sample:
+    """The sample that stands for candidates not proposed yet."""
+    return Sample(
+        count=proposed.count,
+        seed=space.seed,
+        stratified="macs" if space.objective.target == "macs" else "params",
+        span=proposed.span,
+    )
 
 
 def _empty(space: Space, costs: VariantCosts) -> WootzError:

@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from wootzc.ir.prune import prune_network
 from wootzc.ir.space import (
     Constraint,
     CostLimit,
+    Objective,
     Ordered,
+    Proposed,
     Sample,
     Space,
     Tie,
@@ -199,6 +203,23 @@ def test_a_stratified_sample_is_evenly_spread(make_space: MakeSpace, limit: int)
 
     random = np.array(costs(space, expanded(make_space(10, selection=Sample(count=400))))["params"])
     assert cost.std() > 1.5 * random.std()
+
+
+@pytest.mark.parametrize("target", ["params", "macs", "accuracy"])
+def test_candidates_to_be_proposed_have_a_sample_in_their_place(
+    make_space: MakeSpace, target: Literal["params", "macs", "accuracy"]
+) -> None:
+    """Even where it is too large to list, and only a few of it meet the objective's limits."""
+    plain = make_space(30, seed=4, explore="predicted")
+    table = variant_costs(plain.network, plain.rates)
+    least = table.fixed.params + int(table.params.min(axis=1).sum())
+    limit = CostLimit(metric="params", comparison="<=", value=int(least * 1.02))
+    objective = Objective(target=target, limits=(limit,))
+    rows = expanded(replace(plain, selection=Proposed(count=40), objective=objective))
+    assert len(rows) == 40
+    assert max(costs(plain, rows)["params"]) <= limit.value
+    sample = Sample(count=40, seed=4, stratified="macs" if target == "macs" else "params")
+    assert rows == expanded(replace(plain, constraints=(limit,), selection=sample))
 
 
 def test_limits_far_from_the_mean_can_be_sampled(make_space: MakeSpace) -> None:

@@ -30,9 +30,11 @@ from wootzc.ir.plan import Method, Plan
 from wootzc.ir.recipe import Augment, Data, FromFile, Optimizer, Recipe, Schedule
 from wootzc.ir.space import (
     AccuracyLimit,
+    Budget,
     CostLimit,
     Objective,
     Ordered,
+    Proposed,
     Sample,
     Space,
     Tie,
@@ -90,6 +92,21 @@ def test_a_space_with_everything_in_it_comes_back(make_space: MakeSpace) -> None
     )
     assert parse_plan(print_plan(Plan(space=space))).space == space
     assert parse_ir(print_ir(space), (Space,)) == space
+
+
+def test_a_predicted_search_comes_back(make_space: MakeSpace) -> None:
+    space = make_space(
+        2,
+        selection=Proposed(count=500),
+        pretrain=Recipe(steps=0, reconstruct=512, precision="bfloat16"),
+        explore="predicted",
+        certify=0.975,
+        budget=Budget(candidates=10, seconds=1800.0),
+    )
+    text = print_ir(space)
+    assert parse_ir(text, (Space,)) == space
+    assert "selection = proposed(500)" in text
+    assert "budget(10, seconds = 1800.0)" in text
 
 
 pairs = st.tuples(st.integers(1, 7), st.integers(1, 7))

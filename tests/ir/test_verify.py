@@ -13,7 +13,18 @@ from wootzc.ir.layers import Dense, GlobalPool
 from wootzc.ir.network import Auxiliary
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
-from wootzc.ir.space import Constraint, CostLimit, Listed, Objective, Ordered, Sample, Space, Tie
+from wootzc.ir.space import (
+    Budget,
+    Constraint,
+    CostLimit,
+    Listed,
+    Objective,
+    Ordered,
+    Proposed,
+    Sample,
+    Space,
+    Tie,
+)
 from wootzc.ir.verify import VerifyError, verify
 
 MakeSpace = Callable[..., Space]
@@ -118,6 +129,17 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "head twice": ("have one name", heads(HEAD, HEAD)),
     "list": ("one rate for each module", space(selection=Listed(rows=Array(np.zeros((1, 4)))))),
     "sample": ("at least one", space(selection=Sample(count=0))),
+    "proposal": (
+        "at least one candidate must be proposed",
+        space(selection=Proposed(count=0), explore="predicted"),
+    ),
+    "proposal unpredicted": ("only a predicted", space(selection=Proposed(count=5))),
+    "certified unpredicted": ("only a predicted", space(certify=0.95)),
+    "certainty": ("no confidence", space(explore="predicted", certify=1.0)),
+    "coin toss": ("no confidence", space(explore="predicted", certify=0.5)),
+    "no candidates": ("allows nothing", space(budget=Budget(candidates=0))),
+    "no time": ("allows nothing", space(budget=Budget(seconds=0.0))),
+    "all of time": ("allows nothing", space(budget=Budget(seconds=float("inf")))),
     "module": ("do not exist", limited(Tie(modules=(0, 7)))),
     "tie": ("breaks Tie", limited(Tie(modules=(0, 1)))),
     "order": ("breaks Ordered", limited(Ordered(direction="nondecreasing", modules=(3, 4)))),
@@ -160,6 +182,16 @@ def test_damage_is_noticed(plan: Plan, kind: str) -> None:
         verify(damage(plan), after="some-pass", since=plan)
     assert message in str(caught.value)
     assert "after the pass `some-pass`" in str(caught.value)
+
+
+def test_a_predicted_search_is_accepted(plan: Plan) -> None:
+    search = {
+        "selection": Proposed(count=4),
+        "explore": "predicted",
+        "certify": 0.95,
+        "budget": Budget(candidates=10, seconds=0.5),
+    }
+    verify(space(**search)(plan))
 
 
 def test_a_sound_head_is_accepted(plan: Plan) -> None:
