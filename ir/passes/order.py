@@ -22,8 +22,9 @@ class Order:
 
     Ascending or descending by the objective's cost (parameters where it is accuracy), then by the
     other cost, then by the candidates' own order. `explore all` takes the objective's natural
-    direction: cheapest first, or for `maximize accuracy` largest first. Blocks come in the order
-    in which the candidates need them; those that no candidate needs are left out.
+    direction: cheapest first, or for `maximize accuracy` largest first. So does `explore
+    predicted`, which makes an order of its own once there are scores. Blocks come in the order in
+    which the candidates need them; those that no candidate needs are left out.
     """
 
     name: ClassVar[str] = "order"
@@ -54,7 +55,7 @@ def exploration_order(space: Space, costs: Costs, allowed: NDArray[np.bool_]) ->
 
 
 def is_descending(space: Space) -> bool:
-    if space.explore == "all":
+    if space.explore in ("all", "predicted"):
         return space.objective.target == "accuracy"
     return space.explore == "descending"
 

@@ -127,6 +127,8 @@ def order_of(space: Space) -> list[int]:
     [
         ("params", "ascending", True),
         ("params", "descending", False),
+        ("macs", "predicted", True),
+        ("accuracy", "predicted", False),
         ("macs", "all", True),
         ("accuracy", "all", False),
         ("accuracy", "ascending", True),
