@@ -90,9 +90,7 @@ def prune_module_weights(
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
-    coupling = couple_module(module, shape)
-    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
-    cut = Cut(coupling, kept)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
     return {
         f"{path}/{parameter}": np.ascontiguousarray(
             slice_parameter(layer, parameter, weights[f"{path}/{parameter}"], cut, path)
@@ -100,6 +98,21 @@ def prune_module_weights(
         for path, layer in walk(module.body)
         for parameter in layer_parameters(layer, (1, 1, 1))
     }
+
+
+def cut_module(
+    module: Module,
+    shape: Shape,
+    weights: Weights,  # of the whole module: path/parameter
+    rate: float,
+    criterion: Criterion,
+    *,
+    seed: int = 0,
+) -> Cut:
+    """What `rate` leaves of a module with these weights."""
+    coupling = couple_module(module, shape)
+    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
+    return Cut(coupling, kept)
 
 
 def slice_parameter(layer: Layer, parameter: str, value: Array, cut: Cut, path: str) -> Array:

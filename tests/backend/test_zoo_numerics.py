@@ -27,6 +27,7 @@ from wootzc.backends.parameters import (
     parameters,
 )  # fmt: skip
 from wootzc.backends.slicing import prune_weights
+from wootzc.backends.widen import widen_weights
 from wootzc.grammar.networks import zoo_network
 from wootzc.grammar.zoo_files import zoo_names
 from wootzc.ir.cost import Cost, network_cost
@@ -161,7 +162,7 @@ def narrow(name: str) -> Network:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_pruned_equals_masked(
+def test_pruned_equals_masked_equals_widened(
     name: str,
     random_weights: Callable[[Network], Weights],
     silenced: Callable[..., Weights],
@@ -179,3 +180,6 @@ def test_pruned_equals_masked(
     scale = np.abs(masked).max()
     assert np.abs(full - masked).max() > 0.01 * scale
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-4 * scale)
+    wide = widen_weights(network, weights, sliced, rates, ["l1"] * count)
+    widened = predict(network, wide, images, batch=2)
+    np.testing.assert_allclose(widened, found, rtol=0, atol=1e-4 * scale)

@@ -1,0 +1,76 @@
+"""Pruned weights at full width: the inverse of `slicing`. NumPy only.
+
+Survivors go back to where they were cut out, removed filters are zero. Consumers have zeros for
+what removed channels bring, so the full module computes in evaluation mode what the pruned one
+does, and every candidate runs through the functions that were compiled for the teacher.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.parameters import Weights, layer_parameters, segment_weights
+from wootzc.backends.slicing import Cut, cut_module, slice_parameter
+from wootzc.ir.layers import Layer, walk
+from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.shapes import Shape
+from wootzc.ir.space import Criterion
+
+Array = NDArray[Any]
+
+
+def widen_weights(
+    network: Network,
+    teacher: Weights,  # of `network`: say which filters were removed
+    pruned: Weights,  # of `prune_network(network, rates)`
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,  # of criterion `random`
+) -> Weights:
+    """Weights that make `network` compute what the pruned network does; by module as there."""
+    wide: Weights = {}
+    by_module = iter(zip(rates, criteria, strict=True))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        own = segment_weights(pruned, segment.name)
+        if isinstance(segment, Module):
+            rate, criterion = next(by_module)
+            whole = segment_weights(teacher, segment.name)
+            own = widen_module_weights(segment, shape, whole, own, rate, criterion, seed=seed)
+        wide |= {f"{segment.name}/{name}": value for name, value in own.items()}
+    return wide
+
+
+def widen_module_weights(
+    module: Module,
+    shape: Shape,
+    teacher: Weights,  # of the whole module: path/parameter
+    pruned: Weights,  # of the module at `rate`, named likewise
+    rate: float,
+    criterion: Criterion,
+    *,
+    seed: int = 0,
+) -> Weights:
+    """The inverse of `prune_module_weights`, with nothing where filters were removed."""
+    if rate == 0:
+        return dict(pruned)
+    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed)
+    return {
+        name: _widened(layer, parameter, pruned[name], teacher[name].shape, cut, path)
+        for path, layer in walk(module.body)
+        for parameter in layer_parameters(layer, (1, 1, 1))
+        for name in [f"{path}/{parameter}"]
+    }
+
+
+def _widened(
+    layer: Layer, parameter: str, value: Array, shape: Shape, cut: Cut, path: str
+) -> Array:
+    """One array scattered to its places: those that slicing takes from an array of positions."""
+    size = int(np.prod(shape))
+    positions = np.arange(size, dtype=np.min_scalar_type(size)).reshape(shape)
+    wide = np.full(shape, parameter == "var", value.dtype)  # norms divide by the deviation
+    wide.flat[slice_parameter(layer, parameter, positions, cut, path)] = value
+    return wide
