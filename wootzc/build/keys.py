@@ -23,7 +23,14 @@ from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Space
 from wootzc.ir.text import print_network
 
-VERSIONS = {"teacher": 2, "block": 2, "candidate": 2, "test": 1}  # 2: gelu is the exact one
+VERSIONS = {
+    "teacher": 2,  # 2: gelu is the exact one
+    "variant": 1,
+    "score": 1,
+    "block": 2,
+    "candidate": 2,
+    "test": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,25 @@ class Keys:
                 assert_never(source)
         return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
 
+    def variant(self, module: int, rate: float, images: int) -> str:
+        """A module at a rate, refitted by least squares on some training images."""
+        return job_key(
+            "variant",
+            version=VERSIONS["variant"],
+            teacher=self.teacher,
+            module=module,
+            rate=rate,
+            criterion=self.space.criteria[module],
+            images=images,
+            **self._rules(module, (rate,)),
+            **self.common,
+        )
+
+    def score(self, module: int, rate: float, images: int, scored: int) -> str:
+        """A variant in its counterpart's place, on some validation images."""
+        variant = self.variant(module, rate, images)
+        return job_key("score", version=VERSIONS["score"], variant=variant, images=scored)
+
     def block(self, number: int) -> str:
         assert self.plan.blocks is not None
         block = self.plan.blocks[number]
@@ -96,7 +122,9 @@ class Keys:
             **self.common,
         )
 
-    def candidate(self, candidate: int, target: float | None) -> str:
+    def candidate(
+        self, candidate: int, target: float | None, floors: tuple[tuple[int, float], ...] = ()
+    ) -> str:
         rates = self.rates(candidate)
         recipe = self.space.finetune
         if not recipe.distill:
@@ -110,6 +138,7 @@ class Keys:
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
+            **({"floors": floors} if floors else {}),
             **self._rules(0, rates),
             **self.common,
         )

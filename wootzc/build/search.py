@@ -1,11 +1,32 @@
-"""The search: candidates in exploration order, blocks when the next candidate needs them."""
+"""The search: which candidate is fine-tuned next, and when to stop.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+This file holds what every search shares; `explore.py` the searches in a fixed order, `predicted.py`
+the one that chooses by scores. Blocks are trained when the next candidate needs them.
+"""
 
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from wootzc.build.futility import Floors
 from wootzc.build.jobs import Jobs, Outcome
 from wootzc.build.store import Weights
 from wootzc.ir.space import AccuracyLimit, Objective, Space
+
+# met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
+# is left would hardly be better. certified: nor all of it together. budget: it was spent.
+Ended = Literal["met", "all", "ruled out", "certified", "budget"]
+
+AHEAD = 20  # candidates whose blocks may be trained before it is their turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What was expected of a candidate before it was fine-tuned."""
+
+    accuracy: float  # fraction, on validation data
+    chance: float  # of being better than the best known then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +41,11 @@ class Tried:
     accuracy: float
     steps: int  # of fine-tuning
     seconds: float  # of fine-tuning, when it ran
-    reason: str  # why fine-tuning ended: steps, target, patience, diverged
+    reason: str  # why fine-tuning ended: steps, target, patience, hopeless, diverged
     met: bool  # accuracy is within the objective
     blocks: tuple[int, ...]
     reused: bool  # found in the store
+    forecast: Forecast | None = None  # of `explore predicted`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +56,31 @@ class BlockUse:
     name: str
     steps: int
     seconds: float
-    loss_first: float
-    loss_last: float
+    loss_first: float | None  # None where nothing was trained, only solved
+    loss_last: float | None
     uses: int  # candidates tried that were assembled from it
     reused: bool  # found in the store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A candidate that was neither tried nor ruled out when the search ended."""
+
+    candidate: int
+    rates: tuple[float, ...]
+    params: int
+    macs: int
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a predicted search did not try."""
+
+    ruled_out: int  # candidates that would be better if they held, but hardly do
+    open: int  # candidates that may well be better
+    likeliest: tuple[Open, ...]  # of those the first few
+    chance: float  # that any untried candidate is better: at most this, by the predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +90,11 @@ class Found:
     tried: tuple[Tried, ...]
     blocks: tuple[BlockUse, ...]
     best: Tried
+    best_key: str  # of the job that made it
     weights: Weights  # of the best
     target: float | None  # the accuracy asked for
-    asked: float | None  # the accuracy at which fine-tuning stopped early, part of a job's key
+    ended: Ended
+    left: Left | None = None  # of `explore predicted`
 
 
 def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
@@ -70,96 +115,157 @@ def stops_at_target(objective: Objective) -> bool:
     return objective.target != "accuracy"
 
 
-def explore(jobs: Jobs, teacher: Outcome) -> Found:
-    """Try candidates until the first that meets the objective, or all with `explore all`."""
-    space = jobs.space
-    target = accuracy_target(space.objective, float(teacher.done.result["accuracy"]))
-    asked = target if stops_at_target(space.objective) else None
-    tried: list[Tried] = []
-    blocks: dict[int, Outcome] = {}
-    best: Tried | None = None
-    weights: Weights = {}
-    for one, outcome in _attempts(jobs, teacher.weights, target, asked, blocks):
-        tried.append(one)
-        if best is None or better(one, best, space):
-            best, weights = one, outcome.weights
-        jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
-        if one.met and space.explore != "all":
-            break
-    assert best is not None, "the order pass leaves no empty exploration"
-    uses = [number for one in tried for number in one.blocks]
-    return Found(
-        tried=tuple(tried),
-        blocks=tuple(
-            BlockUse(
-                block=number,
-                name=jobs.block_name(number),
-                steps=int(outcome.done.result["steps"]),
-                seconds=outcome.done.seconds,
-                loss_first=float(outcome.done.result["loss_first"]),
-                loss_last=float(outcome.done.result["loss_last"]),
-                uses=uses.count(number),
-                reused=outcome.reused,
-            )
-            for number, outcome in sorted(blocks.items())
-        ),
-        best=best,
-        weights=weights,
-        target=target,
-        asked=asked,
-    )
-
-
 def better(one: Tried, other: Tried, space: Space) -> bool:
     """Within the limits first; then the objective; among misses the one nearer to the limit."""
     if one.met != other.met:
         return one.met
     if not one.met or space.objective.target == "accuracy":
         return one.accuracy > other.accuracy
-    if space.objective.target == "macs":
-        return one.macs < other.macs
-    return one.params < other.params
+    return cost_of(one, space) < cost_of(other, space)
 
 
-def _attempts(
-    jobs: Jobs,
-    teacher: Weights,
-    target: float | None,
-    asked: float | None,
-    blocks: dict[int, Outcome],
-) -> Iterator[tuple[Tried, Outcome]]:
-    assert jobs.plan.exploration_order is not None
-    order = jobs.plan.exploration_order.values
-    for position, candidate in enumerate(map(int, order), start=1):
-        jobs.events.emit("candidate", position=position, of=len(order), **_costs(jobs, candidate))
-        needed = jobs.keys.blocks_of(candidate)
-        with jobs.events.stage("blocks"):
-            missing = [number for number in needed if number not in blocks]
-            blocks |= jobs.blocks(missing, teacher)
-        with jobs.events.stage("candidates"):
-            outcome = jobs.candidate(candidate, teacher, blocks, asked)
-        result = outcome.done.result
-        yield (
-            Tried(
-                candidate=candidate,
-                rates=jobs.keys.rates(candidate),
-                **_costs(jobs, candidate),
-                start_accuracy=float(result["start_accuracy"]),
-                accuracy=float(result["accuracy"]),
-                steps=int(result["steps"]),
-                seconds=outcome.done.seconds,
-                reason=str(result["reason"]),
-                met=target is None or float(result["accuracy"]) >= target,
-                blocks=needed,
-                reused=outcome.reused,
+def cost_of(one: Tried, space: Space) -> int:
+    """In the objective's measure; parameters where that is accuracy."""
+    return one.macs if space.objective.target == "macs" else one.params
+
+
+@dataclass(kw_only=True)
+class Search:
+    """A search under way."""
+
+    jobs: Jobs
+    teacher: Outcome
+    tried: list[Tried] = field(default_factory=list)
+    blocks: dict[int, Outcome] = field(default_factory=dict)
+    best: Tried | None = None
+    best_outcome: Outcome | None = None
+    results: list[dict[str, Any]] = field(default_factory=list)  # of the candidates' jobs
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        objective = self.jobs.space.objective
+        self.target = accuracy_target(objective, float(self.teacher.done.result["accuracy"]))
+        self.asked = self.target if stops_at_target(objective) else None
+        assert self.jobs.plan.exploration_order is not None
+        self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
+
+    @property
+    def space(self) -> Space:
+        return self.jobs.space
+
+    @property
+    def spent(self) -> bool:
+        """The budget is used up. One candidate is always tried."""
+        budget = self.space.budget
+        if not self.tried:
+            return False
+        if budget.candidates is not None and len(self.tried) >= budget.candidates:
+            return True
+        return budget.seconds is not None and time.perf_counter() - self.started >= budget.seconds
+
+    @property
+    def width(self) -> int:
+        """How many candidates to try next, side by side."""
+        most = self.space.budget.candidates
+        return self.jobs.width if most is None else min(self.jobs.width, most - len(self.tried))
+
+    def attempt(
+        self,
+        candidates: Sequence[int],
+        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
+        forecasts: Sequence[Forecast] = (),
+        floors: Floors = (),
+    ) -> Iterator[tuple[Tried, Outcome]]:
+        """Assemble and fine-tune these candidates, side by side where the devices allow."""
+        for place, candidate in enumerate(candidates, start=len(self.tried) + 1):
+            costs = self.costs(candidate)
+            self.jobs.events.emit("candidate", position=place, of=len(self.order), **costs)
+        self._train_blocks(candidates, upcoming)
+        with self.jobs.events.stage("candidates"):
+            outcomes = self.jobs.candidates(
+                candidates, self.teacher.weights, self.blocks, self.asked, floors
+            )
+        expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
+        for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
+            yield self._judged(candidate, outcome, forecast), outcome
+
+    def note(self, one: Tried, outcome: Outcome) -> None:
+        """Count a candidate as tried."""
+        self.tried.append(one)
+        self.results.append(outcome.done.result)
+        if self.best is None or better(one, self.best, self.space):
+            self.best, self.best_outcome = one, outcome
+        best = self.best
+        self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
+
+    def found(self, ended: Ended, left: Left | None = None) -> Found:
+        assert self.best is not None and self.best_outcome is not None
+        uses = [number for one in self.tried for number in one.blocks]
+        return Found(
+            tried=tuple(self.tried),
+            blocks=tuple(
+                BlockUse(
+                    block=number,
+                    name=self.jobs.block_name(number),
+                    steps=int(outcome.done.result["steps"]),
+                    seconds=outcome.done.seconds,
+                    loss_first=outcome.done.result["loss_first"],
+                    loss_last=outcome.done.result["loss_last"],
+                    uses=uses.count(number),
+                    reused=outcome.reused,
+                )
+                for number, outcome in sorted(self.blocks.items())
             ),
-            outcome,
+            best=self.best,
+            best_key=self.best_outcome.done.key,
+            weights=self.best_outcome.weights,
+            target=self.target,
+            ended=ended,
+            left=left,
         )
 
+    @property
+    def full_cost(self) -> int:
+        """What the whole network costs, in the objective's measure."""
+        costs = self.jobs.plan.costs
+        assert costs is not None
+        return costs.full_macs if self.space.objective.target == "macs" else costs.full_params
 
-def _costs(jobs: Jobs, candidate: int) -> dict[str, int]:
-    assert jobs.plan.costs is not None
-    return {
-        "params": int(jobs.plan.costs.params.values[candidate]),
-        "macs": int(jobs.plan.costs.macs.values[candidate]),
-    }
+    def costs(self, candidate: int) -> dict[str, int]:
+        assert self.jobs.plan.costs is not None
+        return {
+            "params": int(self.jobs.plan.costs.params.values[candidate]),
+            "macs": int(self.jobs.plan.costs.macs.values[candidate]),
+        }
+
+    def _train_blocks(
+        self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]
+    ) -> None:
+        keys = self.jobs.keys
+        needed = [b for candidate in candidates for b in keys.blocks_of(candidate)]
+        missing = [b for b in dict.fromkeys(needed) if b not in self.blocks]
+        likely: dict[int, float] = {}
+        for candidate, chance in upcoming[:AHEAD]:
+            for number in keys.blocks_of(candidate):
+                if number not in self.blocks and number not in missing:
+                    likely.setdefault(number, chance)
+        with self.jobs.events.stage("blocks"):
+            self.blocks |= self.jobs.blocks(missing, self.teacher.weights, tuple(likely.items()))
+
+    def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
+        result = outcome.done.result
+        accuracy = float(result["accuracy"])
+        return Tried(
+            candidate=candidate,
+            rates=self.jobs.keys.rates(candidate),
+            **self.costs(candidate),
+            start_accuracy=float(result["start_accuracy"]),
+            accuracy=accuracy,
+            steps=int(result["steps"]),
+            seconds=outcome.done.seconds,
+            reason=str(result["reason"]),
+            met=self.target is None or accuracy >= self.target,
+            blocks=self.jobs.keys.blocks_of(candidate),
+            reused=outcome.reused,
+            forecast=forecast,
+        )

@@ -1,0 +1,188 @@
+"""The predicted search, driven by simulated fine-tuning: what it tries, and when it ends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import wootzc
+from wootzc.build.events import Events
+from wootzc.build.explore import in_order
+from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.keys import Keys
+from wootzc.build.predicted import predicted
+from wootzc.build.search import Found, Search
+from wootzc.build.store import Done
+from wootzc.ir.plan import Plan
+
+SPACE = """
+module plain(width) { conv(3x3, width); norm; relu; conv(3x3, width); norm; relu }
+network net { input(8x8x3); conv(3x3, 8); plain(8) as a[1..6]; global_pool; dense(10) }
+space s over net {
+  data "none.npz"
+  rates { 0, 25%, 50%, 75% }
+  prune a*
+  sample 200 seed 3
+  GOAL
+  explore EXPLORE
+}
+"""
+LEAST = "minimize params; subject to accuracy >= 85%"
+
+
+@dataclass
+class Simulated:
+    """What a search asks of `Jobs`; accuracy falls with the damage, by a known law."""
+
+    plan: Plan
+    accuracy: Callable[[float, int], float]  # (damage, candidate) → accuracy after fine-tuning
+    blind: float = 0.0  # error of the scores, as a share of each
+    asked: list[int] = field(default_factory=list)
+    floors: list[Any] = field(default_factory=list)
+    width: int = 1
+
+    space = property(lambda self: self.plan.space)
+    events = property(lambda self: Events())
+    dataset = property(
+        lambda self: SimpleNamespace(validation=range(1000), classes=tuple(range(10)))
+    )
+    keys = property(lambda self: Keys(self.plan, "data"))
+
+    @property
+    def variants(self) -> Any:
+        return SimpleNamespace(scores=lambda teacher: self.scores)
+
+    @cached_property
+    def damage(self) -> Any:
+        """True damage of each variant: later modules matter less."""
+        weight = np.linspace(1.0, 0.3, 6)[:, None]
+        return weight * np.array([0.0, 0.1, 0.3, 0.8])
+
+    @cached_property
+    def scores(self) -> Any:
+        noise = np.random.default_rng(5).normal(1, self.blind, self.damage.shape)
+        return self.damage * np.maximum(noise, 0.1)
+
+    def truth(self, candidate: int) -> float:
+        assert self.plan.candidates is not None
+        row = self.plan.candidates.values[candidate]
+        return self.accuracy(float(self.damage[range(6), row].sum()), candidate)
+
+    def blocks(self, *_: object) -> dict[int, Outcome]:
+        return {}
+
+    def candidates(
+        self, numbers: Sequence[int], _teacher: Any, _blocks: Any, target: float | None, floors: Any
+    ) -> list[Outcome]:
+        self.asked += numbers
+        self.floors.append(floors)
+        return [self._outcome(number, target) for number in numbers]
+
+    def _outcome(self, number: int, target: float | None) -> Outcome:
+        accuracy = self.truth(number)
+        met = target is not None and accuracy >= target
+        history = [{"step": 0, "accuracy": accuracy - 0.2}, {"step": 10, "accuracy": accuracy}]
+        result = {"accuracy": accuracy, "start_accuracy": accuracy - 0.2, "steps": 10}
+        result |= {"reason": "target" if met else "steps", "history": history}
+        done = Done(key=str(number), result=result, seconds=1.0, weights={})
+        return Outcome(done=done, reused=False)
+
+
+def simulated(
+    goal: str = LEAST, explore: str = "predicted", noise: float = 0.003, **options: Any
+) -> Simulated:
+    plan = wootzc.compile(SPACE.replace("GOAL", goal).replace("EXPLORE", explore))
+    draws = np.random.default_rng(7).normal(0, noise, 1000)
+    return Simulated(plan, lambda damage, c: 0.93 - 0.06 * damage + draws[c], **options)
+
+
+def searched(jobs: Simulated) -> Found:
+    done = Done(key="t", result={"accuracy": 0.93}, seconds=0.0, weights={})
+    search = Search(jobs=cast(Jobs, jobs), teacher=Outcome(done=done, reused=False))
+    return predicted(search) if jobs.space.explore == "predicted" else in_order(search)
+
+
+@pytest.mark.parametrize("blind", [0.0, 0.3])
+def test_it_finds_nearly_the_smallest_with_few_tries(blind: float) -> None:
+    first = searched(simulated(explore="ascending"))
+    jobs = simulated(blind=blind)
+    found = searched(jobs)
+    assert found.best.met and found.ended == "ruled out"
+    assert len(found.tried) <= len(first.tried) / (3 if not blind else 2)
+    assert found.best.params <= 1.1 * first.best.params
+    assert len(jobs.asked) == len(set(jobs.asked)) == len(found.tried)
+
+
+@pytest.mark.parametrize("blind", [0.0, 0.2])
+def test_certified_it_gives_the_answer_of_ascending(blind: float) -> None:
+    first = searched(simulated(explore="ascending"))
+    found = searched(simulated(explore="predicted; certify 95%", blind=blind))
+    assert found.best.params == first.best.params
+    assert found.ended in ("certified", "all")
+    assert len(found.tried) < len(first.tried)
+    assert found.left is not None and found.left.chance <= 0.05
+
+
+def test_a_budget_ends_it_with_what_was_not_ruled_out() -> None:
+    found = searched(simulated(explore="predicted; budget 2 candidates"))
+    assert found.ended == "budget" and len(found.tried) == 2
+    assert found.left is not None and found.left.open > 0
+    assert found.left.likeliest[0].forecast.chance >= found.left.likeliest[-1].forecast.chance
+    assert all(one.params < found.best.params for one in found.left.likeliest)
+
+
+def test_a_time_that_is_over_still_leaves_one_candidate() -> None:
+    found = searched(simulated(explore="predicted; budget 0.000001 seconds"))
+    assert found.ended == "budget" and len(found.tried) == 1
+
+
+def test_a_limit_beyond_reach_is_given_up_after_the_least_damaged() -> None:
+    jobs = simulated("minimize params; subject to accuracy >= 99%")
+    found = searched(jobs)
+    assert not found.best.met and found.ended == "ruled out"
+    assert len(found.tried) < 20
+    least = min(range(200), key=lambda c: -jobs.truth(c) if c in jobs.asked else 1.0)
+    assert found.best.candidate == least
+
+
+def test_a_limit_that_all_meet_ends_at_the_smallest() -> None:
+    found = searched(simulated("minimize params; subject to accuracy >= 20%"))
+    assert found.best.params == min(one.params for one in found.tried)
+    assert len(found.tried) <= 4
+    assert found.ended == "all"  # nothing smaller is left
+
+
+def test_accuracy_is_maximised_under_a_limit_of_cost() -> None:
+    goal = "maximize accuracy; subject to params <= 60%"
+    everything = searched(simulated(goal, "all"))
+    found = searched(simulated(goal))
+    assert found.best.accuracy >= everything.best.accuracy - 0.004
+    assert len(found.tried) < len(everything.tried) / 3
+
+
+def test_several_at_once_give_as_good_an_answer() -> None:
+    one, four = searched(simulated()), searched(simulated(width=4))
+    assert four.best.params <= 1.05 * one.best.params
+    assert len(four.tried) <= len(one.tried) + 8
+
+
+def test_floors_come_of_complete_runs() -> None:
+    jobs = simulated()
+    searched(jobs)
+    complete = 0
+    for candidate, floors in zip(jobs.asked, jobs.floors, strict=True):
+        assert bool(floors) == (complete >= 2)
+        complete += jobs.truth(candidate) < 0.85 - 1e-9
+
+
+def test_in_order_the_first_that_meets_ends_it_whatever_runs_beside() -> None:
+    one = searched(simulated(explore="ascending"))
+    four = searched(simulated(explore="ascending", width=4))
+    assert (four.best, four.ended) == (one.best, "met")
+    assert four.tried == one.tried
+    short = searched(simulated(explore="ascending; budget 5 candidates", width=4))
+    assert short.ended == "budget" and len(short.tried) == 5

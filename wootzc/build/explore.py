@@ -1,0 +1,30 @@
+"""`explore`: the searches in a fixed order, and which search a space asks for."""
+
+from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.predicted import predicted
+from wootzc.build.search import AHEAD, Found, Search
+
+
+def explore(jobs: Jobs, teacher: Outcome) -> Found:
+    """Search as the space says."""
+    search = Search(jobs=jobs, teacher=teacher)
+    return predicted(search) if jobs.space.explore == "predicted" else in_order(search)
+
+
+def in_order(search: Search) -> Found:
+    """Try candidates until the first that meets the objective, or all with `explore all`."""
+    order = search.order
+    while len(search.tried) < len(order) and not search.spent:
+        place = len(search.tried)
+        now = order[place : place + search.width]
+        # By Laplace's rule: how likely one more fails, so that the next is needed.
+        failing = (place + 1) / (place + 2)
+        upcoming = [
+            (candidate, failing ** (ahead + 1))
+            for ahead, candidate in enumerate(order[place + len(now) : place + len(now) + AHEAD])
+        ]
+        for one, outcome in search.attempt(now, upcoming):
+            search.note(one, outcome)
+            if one.met and search.space.explore != "all":
+                return search.found("met")  # what ran beside it, behind it in the order, is dropped
+    return search.found("all" if len(search.tried) == len(order) else "budget")

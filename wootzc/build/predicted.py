@@ -1,0 +1,159 @@
+"""`explore predicted`: fine-tune what is most likely to be best, then what could still beat it.
+
+Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
+sum of its variants'. `ir/predict.py` turns damage and the accuracies seen so far into chances. Of
+the candidates that would beat the best known, the next is the one that promises most: its chance
+times what it would save, or the accuracy it is expected to gain. The search ends when no candidate
+is left that would be better with a chance worth trying.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.build.futility import Floors, floors
+from wootzc.build.search import AHEAD, Ended, Forecast, Found, Left, Open, Search, Tried, cost_of
+from wootzc.ir.predict import Belief, Seen, prior
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+WORTH = 0.2  # a candidate less likely than this to be better is not tried, unless certifying
+SHOWN = 5  # candidates not ruled out that are named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """The untried candidates that would beat the best known, most promising first."""
+
+    candidates: Ints
+    chance: Floats  # of each to be better than the best known
+    accuracy: Floats  # expected
+
+
+def predicted(search: Search) -> Found:
+    """Search by predictions; deterministic, but for a budget of time."""
+    damage = damages(search)
+    belief = _prior(search, damage)
+    while True:
+        view = _view(search, belief, damage)
+        ended = _ended(search, view, damage)
+        if ended is not None:
+            return search.found(ended, _left(search, view))
+        now = view.candidates[: search.width].tolist()
+        forecasts = [
+            Forecast(accuracy=float(a), chance=float(c))
+            for a, c in zip(view.accuracy, view.chance, strict=True)
+        ][: len(now)]
+        upcoming = [
+            (int(candidate), 0.5 ** (ahead + 1))
+            for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
+        ]
+        for one, outcome in search.attempt(now, upcoming, forecasts, _floors(search)):
+            search.note(one, outcome)
+            belief = belief.given(seen(one, float(damage[one.candidate]), search.target))
+
+
+def damages(search: Search) -> Floats:
+    """The damage of every candidate: [candidates] nats."""
+    by_variant = search.jobs.variants.scores(search.teacher.weights)
+    assert search.jobs.plan.candidates is not None
+    rows = search.jobs.plan.candidates.values
+    found = np.zeros(len(rows))
+    for module, column in enumerate(rows.T):
+        found += by_variant[module][column]
+    return found
+
+
+def seen(one: Tried, damage: float, target: float | None) -> Seen:
+    """What a fine-tuned candidate tells: a run that was ended early shows a bound alone."""
+    if one.reason == "target":
+        return Seen(damage=damage, accuracy=one.accuracy, bound="least")
+    if one.reason == "hopeless" and target is not None:
+        return Seen(damage=damage, accuracy=target, bound="most")
+    return Seen(damage=damage, accuracy=one.accuracy)
+
+
+def _prior(search: Search, damage: Floats) -> Belief:
+    dataset = search.jobs.dataset
+    return prior(
+        damage[search.order],
+        float(search.teacher.done.result["accuracy"]),
+        images=len(dataset.validation),
+        chance=1 / len(dataset.classes),
+    )
+
+
+def _view(search: Search, belief: Belief, damage: Floats) -> _View:
+    best, space = search.best, search.space
+    done = {one.candidate for one in search.tried}
+    untried = np.array([c for c in search.order if c not in done], dtype=np.int64)
+    goal = 0.0 if search.target is None else search.target
+    if space.objective.target == "accuracy":
+        reached = best.accuracy if best is not None and best.met else goal
+        chance = belief.chance(damage[untried], reached)
+        promise = belief.improvement(damage[untried], reached)
+    else:
+        costs = np.array([search.costs(c)[space.objective.target] for c in untried.tolist()])
+        limit = search.full_cost if best is None or not best.met else cost_of(best, space)
+        untried, costs = untried[costs < limit], costs[costs < limit]
+        chance = belief.chance(damage[untried], goal)
+        promise = chance * (limit - costs)
+    if not (best is not None and best.met) and not (chance >= WORTH).any():
+        promise = chance  # before all is given up, the likeliest is tried
+    order = np.argsort(-promise, kind="stable")
+    return _View(
+        candidates=untried[order],
+        chance=chance[order],
+        accuracy=belief.expected(damage[untried])[order],
+    )
+
+
+def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
+    """Why the search is over; None where it goes on."""
+    if not len(view.candidates):
+        return "all"
+    if search.spent:
+        return "budget"
+    certify = search.space.certify
+    if certify is not None:
+        return "certified" if view.chance.sum() <= 1 - certify else None
+    if (view.chance >= WORTH).any():
+        return None
+    if search.best is not None and search.best.met:
+        return "ruled out"
+    # Nothing met the limit, not even what is damaged least?
+    tried = [damage[one.candidate] for one in search.tried]
+    return "ruled out" if tried and min(tried) <= damage[view.candidates].min() else None
+
+
+def _floors(search: Search) -> Floors:
+    """What a candidate must have at each look to go on."""
+    best = search.best
+    goal = search.target
+    if search.space.objective.target == "accuracy" and best is not None and best.met:
+        goal = best.accuracy
+    if goal is None:
+        return ()
+    return floors(search.results, goal, len(search.jobs.dataset.validation))
+
+
+def _left(search: Search, view: _View) -> Left:
+    worth = view.chance >= WORTH
+    order = np.argsort(-view.chance, kind="stable")[:SHOWN]
+    return Left(
+        ruled_out=int((~worth).sum()),
+        open=int(worth.sum()),
+        likeliest=tuple(
+            Open(
+                candidate=int(view.candidates[i]),
+                rates=search.jobs.keys.rates(int(view.candidates[i])),
+                **search.costs(int(view.candidates[i])),
+                forecast=Forecast(accuracy=float(view.accuracy[i]), chance=float(view.chance[i])),
+            )
+            for i in order.tolist()
+            if worth[i]
+        ),
+        chance=min(float(view.chance.sum()), 1.0),
+    )

@@ -1,0 +1,132 @@
+"""The jobs about single variants, one module at one rate: refitted by least squares, and scored.
+
+Refitting gives blocks a good start (`pretrain { reconstruct … }`); scores say how much damage each
+variant does by itself, which `explore predicted` goes by. One sweep serves all variants that the
+store lacks.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.data import Dataset
+from wootzc.build.events import Events
+from wootzc.build.keys import Keys
+from wootzc.build.store import Done, Store, Weights
+from wootzc.ir.plan import Plan
+
+Variant: TypeAlias = tuple[int, float]  # module number, fraction of filters removed
+Make: TypeAlias = Callable[[list[Variant]], Mapping[Variant, tuple[dict[str, Any], Weights | None]]]
+
+REFITTED = 512  # training images, where the file says no number
+SCORED = 512  # validation images, at most
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The variants of one plan over one data set."""
+
+    plan: Plan
+    dataset: Dataset
+    store: Store
+    events: Events
+    keys: Keys
+    waiting: Callable[[], None]
+
+    @property
+    def images(self) -> int:
+        """Training images that least squares looks at."""
+        return min(self.plan.space.pretrain.reconstruct or REFITTED, len(self.dataset.train))
+
+    def refitted(self, variants: Iterable[Variant], teacher: Weights) -> dict[Variant, Weights]:
+        """The weights of each variant, named segment/path/parameter."""
+        keys = {one: self.keys.variant(*one, self.images) for one in variants}
+        done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
+        return {one: job.weights for one, job in done.items() if job.weights is not None}
+
+    def scores(self, teacher: Weights) -> NDArray[np.float64]:  # [modules, rates], in nats
+        """The damage of every variant that a candidate has; 0 for others, and at rate 0."""
+        space, rows = self.plan.space, self.plan.candidates
+        assert rows is not None
+        wanted = [
+            (module, int(rate))
+            for module, column in enumerate(rows.values.T)
+            for rate in np.unique(column)
+            if space.rates[rate]
+        ]
+        keys = {
+            (module, space.rates[rate]): self.keys.score(
+                module, space.rates[rate], self.images, SCORED
+            )
+            for module, rate in wanted
+        }
+        done = self._done("score", keys, lambda missing: self._score(missing, teacher))
+        found = np.zeros((rows.values.shape[1], len(space.rates)))
+        for module, rate in wanted:
+            found[module, rate] = done[module, space.rates[rate]].result["loss"]
+        return found
+
+    def _refit(
+        self, missing: list[Variant], teacher: Weights
+    ) -> Mapping[Variant, tuple[dict[str, Any], Weights]]:
+        from wootzc.backends.flax.reconstruct import reconstruct
+
+        space = self.plan.space
+        found = reconstruct(
+            space.network,
+            teacher,
+            missing,
+            space.criteria,
+            self.dataset.train,
+            images=self.images,
+            seed=space.seed,
+        )
+        return {variant: ({}, weights) for variant, weights in found.items()}
+
+    def _score(
+        self, missing: list[Variant], teacher: Weights
+    ) -> Mapping[Variant, tuple[dict[str, Any], None]]:
+        from wootzc.backends.flax.scores import score_variants
+
+        space = self.plan.space
+        validation = self.dataset.validation
+        count = min(SCORED, len(validation))
+        rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
+        images = validation.batch(np.sort(rows)).images
+        found = score_variants(
+            space.network,
+            teacher,
+            self.refitted(missing, teacher),
+            space.criteria,
+            images,
+            seed=space.seed,
+        )
+        return {variant: (asdict(score), None) for variant, score in found.items()}
+
+    def _done(self, kind: str, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
+        """Each variant's finished job; those that the store lacks are made together."""
+        found: dict[Variant, Done] = {}
+        with self.store.locked(list(keys.values()), self.waiting):
+            for variant, key in keys.items():
+                if done := self.store.find(key):
+                    found[variant] = done
+            missing = [variant for variant in keys if variant not in found]
+            if not missing:
+                return found
+            self.events.emit(f"{kind}s_started", variants=len(missing))
+            started = time.perf_counter()
+            made = make(missing)
+            seconds = time.perf_counter() - started
+            for variant in missing:
+                result, weights = made[variant]
+                name = f"{self.plan.space.network.modules[variant[0]].name}({variant[1]:.4g})"
+                share = seconds / len(missing)
+                found[variant] = self.store.finish(
+                    keys[variant], kind, name, result, share, weights
+                )
+            self.events.emit(f"{kind}s_finished", variants=len(missing), seconds=seconds)
+        return found
