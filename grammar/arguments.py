@@ -32,14 +32,6 @@ class Parameter:
     default: Any = REQUIRED
 
 
-def _count(value: Value) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and 1 <= value <= MAX_COUNT:
-        return value
-    raise ValueError
-
-
 def _pair(value: Value) -> tuple[int, int]:
     if isinstance(value, tuple) and len(value) == 2 and 1 <= min(value) <= max(value) <= MAX_SIDE:
         return value[0], value[1]
@@ -83,6 +75,19 @@ def _number(low: float, high: float, *, low_in: bool, high_in: bool) -> Callable
     return read
 
 
+def whole(least: int) -> Kind:
+    """A whole number from `least` on."""
+
+    def read(value: Value) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and least <= value <= MAX_COUNT:
+            return value
+        raise ValueError
+
+    return Kind(f"a whole number from {least} to {MAX_COUNT:,}", read)
+
+
 def words(*choices: str) -> Kind:
     """One of a few words."""
 
@@ -106,7 +111,7 @@ def _list(value: Value) -> tuple[float, ...]:
 
 
 ANY = Kind("a value", _any)
-COUNT = Kind(f"a whole number from 1 to {MAX_COUNT:,}", _count)
+COUNT = whole(1)
 PAIR = Kind("a whole number or a size such as 3x3, at least 1", _pair)
 PADDING = Kind("`same`, `valid`, or pixels such as 1 or 1x2", _padding)
 FLAG = Kind("`true` or `false`", _flag)
@@ -114,6 +119,8 @@ PART = Kind("a fraction from 0 to below 1, such as 0.5 or 50%",
             _number(0, 1, low_in=True, high_in=False))  # fmt: skip
 SHARE = Kind("a fraction from 0 to 1, such as 0.5 or 50%",
              _number(0, 1, low_in=True, high_in=True))  # fmt: skip
+CONFIDENCE = Kind("a confidence above 50% and below 100%, such as 95%",
+                  _number(0.5, 1, low_in=False, high_in=False))  # fmt: skip
 POSITIVE = Kind("a number above 0", _number(0, MAX_NUMBER, low_in=False, high_in=False))
 AMOUNT = Kind("a number of at least 0", _number(0, MAX_NUMBER, low_in=True, high_in=False))
 LIST = Kind("a number, or several with commas between them", _list)

@@ -14,7 +14,17 @@ from wootzc.ir.costs import VariantCosts, variant_costs
 from wootzc.ir.diagram_feasible import emptied_by, holds
 from wootzc.ir.diagram_merge import TooLarge
 from wootzc.ir.diagram_space import SpaceDiagram
-from wootzc.ir.space import All, Constraint, CostLimit, Listed, Ordered, Sample, Space, Tie
+from wootzc.ir.space import (
+    All,
+    Constraint,
+    CostLimit,
+    Listed,
+    Ordered,
+    Proposed,
+    Sample,
+    Space,
+    Tie,
+)
 from wootzc.ir.variables import variables
 from wootzc.units import large
 
@@ -131,10 +141,12 @@ def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:
             report.error(
                 space.selection.span, "WZ057",
                 f"`all` would mean {count} candidates, too many to list",
-                "take some of them, `sample 500 seed 1`, or add constraints, or prune with "
-                "fewer rates",
+                "take some of them, `sample 500 seed 1`; or have them proposed, `propose 500` with "
+                "`explore predicted`; or add constraints, or prune with fewer rates",
             )  # fmt: skip
-        case Sample(count=wanted, span=span) if whole.count is not None and whole.count < wanted:
+        case Sample(count=wanted, span=span) | Proposed(count=wanted, span=span) if (
+            whole.count is not None and whole.count < wanted
+        ):
             report.warn(
                 span, "WZ054",
                 f"the space has only {whole.count:,} candidates, so all of them are taken",

@@ -129,12 +129,18 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
                 return f'configs from "{listed.value}"', None
             items = tuple(Item(r.span.start, r.span.end, _row(r)) for r in listed)
             return "configs", Braces(_brace(code, span.start), span.end, items, " ")
+        case syntax.Propose(count=count):
+            return f"propose {count.text}", None
         case syntax.Goal(direction=direction, metric=metric):
             return f"{direction} {metric.text}", None
         case syntax.Subject(metric=metric, comparison=comparison, limit=limit):
             return f"subject to {metric.text} {comparison.text} {_limit(limit)}", None
         case syntax.Choice(setting=setting, value=name):
             return f"{setting} {name.text}", None
+        case syntax.Certify(confidence=confidence):
+            return f"certify {confidence.text}" if confidence else "certify", None
+        case syntax.Budget(number=number, unit=unit):
+            return f"budget {number.text}" + (f" {unit.text}" if unit else ""), None
         case syntax.Seed(number=number):
             return f"seed {number.text}", None
         case _:
@@ -165,7 +171,8 @@ def _setting(setting: syntax.Setting) -> str:
         case syntax.Invoke(name=invoked, arguments=arguments):
             return f"{name} {invoked.text}{_arguments(arguments)}"
         case expression:
-            return f"{name} {source_text(expression)}"
+            unit = f" {setting.unit.text}" if setting.unit else ""
+            return f"{name} {source_text(expression)}{unit}"
 
 
 def _parameter(parameter: syntax.Parameter) -> str:

@@ -288,7 +288,7 @@ def check_direction(
     objective: ir.Objective, explore: str, stated: syntax.Name | None, report: Report
 ) -> None:
     """A search that ends at the first success begins where the best may be."""
-    if explore == "all":
+    if explore in ("all", "predicted"):
         return
     place = objective.span if stated is None else stated.span
     best = objective.target == "accuracy"
@@ -308,5 +308,5 @@ def check_direction(
             place, "WZ068",
             "nothing limits accuracy, so only the largest candidate within the cost limits is "
             "tried: it is taken to be the most accurate",
-            "write `explore all` to try every candidate",
+            "write `explore all` to try every candidate, `explore predicted` the promising ones",
         )  # fmt: skip

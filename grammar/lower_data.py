@@ -12,7 +12,7 @@ from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
 from wootzc.grammar.values import Value
-from wootzc.ir.recipe import Augment, Data, FromFile, Recipe
+from wootzc.ir.recipe import Augment, Data, FromFile, Precision, Recipe
 
 WEIGHTS = (".safetensors", ".onnx")  # what a teacher is read from
 KINDS = ("npz", "folder", "zip", "parquet")
@@ -94,6 +94,7 @@ def lower_teacher(
     teacher: syntax.Teacher | None,
     found: Found | None,
     space: syntax.Name,
+    precision: Precision,
     report: Report,
 ) -> Recipe | FromFile:
     """Settings train: from the network's own weights or those of a file where there are some."""
@@ -102,7 +103,7 @@ def lower_teacher(
     if teacher is not None and teacher.path is not None:
         path = resolve(teacher.path.value, teacher.path.span.file)
         _check_weights(teacher.path, report)
-    recipe = lower_recipe("teacher", settings, report)
+    recipe = lower_recipe("teacher", settings, precision, report)
     if found is not None and found.new_head and settings is None:
         report.error(
             teacher.span if teacher else space.span, "WZ095",

@@ -1,6 +1,7 @@
 """Recipes: how the teacher, the blocks and the candidates are trained."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from wootzc.grammar import syntax
@@ -11,11 +12,12 @@ from wootzc.grammar.arguments import (
     POSITIVE,
     SHARE,
     Kind,
+    whole,
 )  # fmt: skip
 from wootzc.grammar.optimizers import check_warmup, read_optimizer, read_schedule
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
-from wootzc.ir.recipe import Optimizer, Recipe, Schedule
+from wootzc.ir.recipe import Optimizer, Precision, Recipe, Schedule
 
 StageName: TypeAlias = Literal["teacher", "pretrain", "finetune"]
 
@@ -47,14 +49,22 @@ _NUMBERS: dict[str, Kind] = {
     "patience": COUNT,
     "distill": SHARE,
     "temperature": POSITIVE,
+    "reconstruct": COUNT,
 }
 SETTINGS = (*_NUMBERS, "optimizer", "schedule")
+_UNITS = {"reconstruct": ("images", "image")}
+
+# Of `pretrain`, which may solve least squares instead of taking steps, or before it.
+_NO_STEPS = whole(0)
+_STEPS = Kind(f"{COUNT.expects}, or 0 beside `reconstruct`", COUNT.read)
+_OF_STEPS = ("optimizer", "schedule", "weight_decay", "clip", "every")
 
 # Settings that a stage has no use for, and why.
 _USELESS: dict[StageName, dict[str, str]] = {
     "teacher": {
         "distill": "the teacher has no teacher of its own",
         "temperature": "the teacher has no teacher of its own",
+        "reconstruct": "least squares refits pruned blocks to the teacher",
     },
     "pretrain": {
         "distill": "blocks learn the teacher's activations as it is",
@@ -62,7 +72,7 @@ _USELESS: dict[StageName, dict[str, str]] = {
         "label_smoothing": "blocks learn the teacher's activations, not labels",
         "patience": "blocks are not tested, so nothing could run out of patience",
     },
-    "finetune": {},
+    "finetune": {"reconstruct": "least squares refits blocks before candidates are assembled"},
 }
 ALIASES = {
     "lr": "optimizer sgd(0.1)", "learning_rate": "optimizer sgd(0.1)", "batch_size": "batch 64",
@@ -72,34 +82,48 @@ ALIASES = {
 }  # fmt: skip
 
 
-def lower_recipe(stage: StageName, settings: syntax.Settings | None, report: Report) -> Recipe:
+def lower_recipe(
+    stage: StageName, settings: syntax.Settings | None, precision: Precision, report: Report
+) -> Recipe:
     """The stage's default recipe with what the file says instead. Mistakes keep the default."""
-    default = DEFAULTS[stage]
+    default = replace(DEFAULTS[stage], precision=precision)
     if settings is None:
         return default
     changes: dict[str, Any] = {}
     given: dict[str, syntax.Setting] = {}
-    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES):
+    kinds = _NUMBERS
+    if stage == "pretrain":
+        solved = any(setting.name.text == "reconstruct" for setting in settings.settings)
+        kinds = {**_NUMBERS, "steps": _NO_STEPS if solved else _STEPS}
+        changes = {"steps": 0} if solved else {}
+    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=_UNITS):
         name = setting.name.text
         given[name] = setting
         if name in _USELESS[stage]:
             report.error(
                 setting.name.span, "WZ074",
                 f"`{name}` has no meaning in `{stage}`: {_USELESS[stage][name]}",
-                "remove it, or move it to `finetune`",
+                f"remove it, or move it to `{'pretrain' if name == 'reconstruct' else 'finetune'}`",
             )  # fmt: skip
         elif name == "optimizer":
             changes[name] = read_optimizer(setting, report)
         elif name == "schedule":
             changes[name] = read_schedule(setting, report)
         else:
-            changes[name] = setting_value(setting, _NUMBERS[name], report)
-    recipe = _with(default, {k: v for k, v in changes.items() if v is not None})
-    if None not in (changes.get("steps", 0), changes.get("schedule")):
+            changes[name] = setting_value(setting, kinds[name], report)
+    recipe = replace(default, **{k: v for k, v in changes.items() if v is not None})
+    if recipe.steps == 0:
+        _warn_without_steps(given, report)
+    elif None not in (changes.get("steps", 0), changes.get("schedule")):
         check_warmup(given["schedule"], recipe, report)
     return recipe
 
 
-def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    values = {name: getattr(recipe, name) for name in Recipe.__dataclass_fields__}
-    return Recipe(**{**values, **changes})
+def _warn_without_steps(given: Mapping[str, syntax.Setting], report: Report) -> None:
+    for name in _OF_STEPS:
+        if name in given:
+            report.warn(
+                given[name].span, "WZ053",
+                f"`{name}` has no effect: without steps, `reconstruct` solves least squares alone",
+                "add `steps 200` to train after it, or remove this",
+            )  # fmt: skip

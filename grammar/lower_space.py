@@ -1,10 +1,9 @@
 """Spaces: what each statement means for the network it is over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
 from wootzc.grammar.feasible import check_space
@@ -13,7 +12,6 @@ from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_ru
 from wootzc.grammar.limits import check_direction, read_constraints, read_objective
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_recipe
-from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.rates import (
     ModuleRates,
     SpaceRates,
@@ -24,90 +22,13 @@ from wootzc.grammar.rates import (
     read_rates,
 )  # fmt: skip
 from wootzc.grammar.report import Report
-from wootzc.grammar.selection import listed, read_sample, read_seed
+from wootzc.grammar.search import check_predicted, read_budget, read_certify, read_choice
+from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
+from wootzc.grammar.statements import Statements, statements_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network, segment_shapes
 from wootzc.ir.shapes import shape_text
 from wootzc.ir.space import All, Selection, Space
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "blocks": ("none", "modules", "wootz", "maximal", "optimal"),
-    "explore": ("ascending", "descending", "all"),
-}
-_CHOICE_ALIASES = {"best": "optimal", "smallest": "ascending", "largest": "descending",
-                   "module": "modules", "off": "none", "increasing": "ascending",
-                   "decreasing": "descending", "everything": "all"}  # fmt: skip
-
-Node = TypeVar("Node", bound=syntax.SpaceStatement)
-
-
-def keyword_of(statement: syntax.SpaceStatement) -> str:
-    """How the statement begins in the source."""
-    match statement:
-        case syntax.Stage(name=name):
-            return name
-        case syntax.Choice(setting=setting):
-            return setting
-        case syntax.Goal(direction=direction):
-            return direction
-        case syntax.WhereOrder() | syntax.WhereCost():
-            return "where"
-        case syntax.Subject():
-            return "subject"
-        case _:
-            return type(statement).__name__.lower()
-
-
-def _slot(statement: syntax.SpaceStatement) -> str | None:
-    """What can be said only once; None for statements that add up."""
-    match statement:
-        case syntax.All() | syntax.Sample() | syntax.Configs():
-            return "says which candidates to try"
-        case syntax.Goal():
-            return "says what is best"
-        case (
-            syntax.Prune() | syntax.Keep() | syntax.Tie() | syntax.WhereOrder()
-            | syntax.WhereCost() | syntax.Subject()
-        ):  # fmt: skip
-            return None
-        case _:
-            return f"has `{keyword_of(statement)}`"
-
-
-@dataclass(kw_only=True)
-class _Statements:
-    """The statements of a space by kind; repetitions have been reported and dropped."""
-
-    kept: Sequence[syntax.SpaceStatement]
-
-    def all(self, kind: type[Node]) -> list[Node]:
-        return [s for s in self.kept if isinstance(s, kind)]
-
-    def one(self, kind: type[Node]) -> Node | None:
-        return next(iter(self.all(kind)), None)
-
-    def stage(self, name: str) -> syntax.Settings | None:
-        return next((s.settings for s in self.all(syntax.Stage) if s.name == name), None)
-
-    def choice(self, setting: str) -> syntax.Name | None:
-        return next((s.value for s in self.all(syntax.Choice) if s.setting == setting), None)
-
-
-def _statements(definition: syntax.SpaceDefinition, report: Report) -> _Statements:
-    seen: dict[str, Span] = {}
-    kept: list[syntax.SpaceStatement] = []
-    for statement in definition.statements:
-        slot = _slot(statement)
-        if slot is not None and slot in seen:
-            report.error(
-                statement.span, "WZ045", f"line {report.line(seen[slot])} already {slot}",
-                "keep one of the two statements",
-            )  # fmt: skip
-            continue
-        if slot is not None:
-            seen[slot] = statement.span
-        kept.append(statement)
-    return _Statements(kept=kept)
 
 
 def lower_space(
@@ -119,7 +40,7 @@ def lower_space(
     """
     errors = report.errors
     network = found.network if found else None
-    statements = _statements(definition, report)
+    statements = statements_of(definition, report)
     data = statements.one(syntax.Data)
     if data is None and complete:
         report.error(
@@ -135,30 +56,38 @@ def lower_space(
         complete=complete,
     )  # fmt: skip
     target_is_accuracy = objective is not None and objective.target == "accuracy"
+    precision = read_choice(statements, "precision", "float32", report)
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
-        "teacher": lower_teacher(statements.one(syntax.Teacher), found, definition.name, report),
-        "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), report),
-        "finetune": lower_recipe("finetune", statements.stage("finetune"), report),
-        "blocks": _choice(statements, "blocks", "modules", report),
-        "explore": _choice(
+        "teacher": lower_teacher(
+            statements.one(syntax.Teacher), found, definition.name, precision, report
+        ),
+        "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), precision, report),
+        "finetune": lower_recipe("finetune", statements.stage("finetune"), precision, report),
+        "blocks": read_choice(statements, "blocks", "modules", report),
+        "explore": read_choice(
             statements, "explore", "descending" if target_is_accuracy else "ascending", report
         ),
+        "certify": read_certify(statements.one(syntax.Certify), report),
+        "budget": read_budget(statements.all(syntax.Budget), report),
     }
     if objective is not None and complete:
         check_direction(objective, settings["explore"], statements.choice("explore"), report)
+    if complete:
+        check_predicted(statements, report)
     constraints = read_constraints(statements.kept, network, full, report)
     if network is None:  # what its modules are called is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         return None
     _check_network(network, definition, report)
     pruning = _pruning(statements, network, definition, report, complete=complete)
-    sample = statements.one(syntax.Sample)
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
-    elif sample is not None:
+    elif (sample := statements.one(syntax.Sample)) is not None:
         selection = read_sample(sample, seed_value, report)
+    elif (propose := statements.one(syntax.Propose)) is not None:
+        selection = read_proposed(propose, report)
     configs = statements.one(syntax.Configs)
     if configs is not None and pruning is not None and pruning.rows is not None:
         selection = listed(
@@ -185,19 +114,6 @@ def lower_space(
     )
     check_space(space, report)
     return space if report.errors == errors else None
-
-
-def _choice(statements: _Statements, setting: str, default: str, report: Report) -> str:
-    value = statements.choice(setting)
-    if value is None or value.text in _CHOICES[setting]:
-        return default if value is None else value.text
-    near = _CHOICE_ALIASES.get(value.text)
-    report.error(
-        value.span, "WZ058", f"`{setting}` cannot be `{value.text}`",
-        f"did you mean `{near}`?" if near in _CHOICES[setting]
-        else did_you_mean(value.text, _CHOICES[setting]),
-    )  # fmt: skip
-    return default
 
 
 def _check_network(network: Network, definition: syntax.SpaceDefinition, report: Report) -> None:
@@ -229,7 +145,7 @@ class _Pruning:
 
 
 def _pruning(
-    statements: _Statements,
+    statements: Statements,
     network: Network,
     definition: syntax.SpaceDefinition,
     report: Report,

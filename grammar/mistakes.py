@@ -16,6 +16,8 @@ class Mistake(NamedTuple):
     message: str  # {found} is the text at which the parser stopped, {before} the word before it
     help: str  # likewise
     examples: tuple[str, ...]
+    code: str = "WZ001"
+    at_before: bool = False  # it is the word before that is out of place
 
 
 def _space(*statements: str) -> tuple[str, ...]:
@@ -33,8 +35,16 @@ MISTAKES = (
         _space(
             "teacher { steps = 600 }", "seed = 1", "minimize = params", "data = x", "rates = {}",
             "blocks = wootz", "explore = all", "sample = 5", "teacher = x", "finetune = {}",
-            "augment = {}",
+            "augment = {}", "certify = 95%", "budget = 10", "precision = x", "propose = 5",
         ),
+    ),
+    Mistake(
+        "`{before}` must begin a new statement or be removed",
+        "end the statement before it with a new line or `;`",
+        _space(*(f"teacher {{ steps 600 batch {rest} }}" for rest in ("64", "sgd", "3x3", '"x"')),
+               *(f"teacher {{ steps 600 crop{rest} }}" for rest in ("(4)", " -1"))),
+        code="WZ006",
+        at_before=True,
     ),
     Mistake(
         "each arm of a branch needs braces of its own",
@@ -79,6 +89,16 @@ MISTAKES = (
         "write `sample 500 seed 1`",
         _space("sample seed 1", "sample stratified by params", "sample all", "sample by x",
                "sample", "sample\n"),
+    ),
+    Mistake(
+        "`propose` needs to know how many candidates to propose",
+        "write `propose 500`",
+        _space("propose all", "propose", "propose\n"),
+    ),
+    Mistake(
+        "`budget` needs to know how much",
+        "write `budget 10 candidates` or `budget 30 minutes`",
+        _space("budget candidates 10", "budget all", "budget", "budget\n", "budget -1"),
     ),
     Mistake(
         "a limit begins with `subject to`",
@@ -248,10 +268,10 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if (mistake := _by_example(parser, error)) is not None:
         word = _WORD_BEFORE.search(text, 0, before)
         words = {"found": found, "before": word[0] if word else "…"}
-        if cut_off and word:
+        if word and (cut_off or mistake.at_before):
             span = Span(path, *word.span())
         help = _filled(mistake.help, words)
-        return Diagnostic(span, "WZ001", _filled(mistake.message, words), help)
+        return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
     if not begins_statement and (cut_off or "\n" in between):
         span = Span(path, before - 1, before)
         return Diagnostic(span, "WZ001", f"this ends too early: {_expected(accepted)} must follow")
@@ -308,8 +328,9 @@ class _Keywords(dict[str, str]):
 _KEYWORDS = _Keywords(
     (f"_{word.upper()}", word)
     for word in (
-        "include module network space over as from by to data augment teacher rates prune keep tie "
-        "where all sample stratified seed configs minimize maximize subject blocks explore"
+        "include module network space over as auxiliary modules from by to data augment teacher "
+        "rates prune keep multiple of tie where all sample stratified seed configs propose "
+        "minimize maximize subject blocks explore certify budget precision"
     ).split()
 )
 

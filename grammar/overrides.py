@@ -10,19 +10,14 @@ from dataclasses import replace
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.lower_space import keyword_of
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.parse import parse_statement
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
+from wootzc.grammar.statements import KEYWORDS, keyword_of, kind_of_budget
 
-_WHOLE = (
-    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "multiple",
-    "tie", "where", "all", "sample", "configs", "minimize", "maximize", "subject", "blocks",
-    "explore", "seed",
-)  # fmt: skip
 _DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
-_SELECTIONS = ("all", "sample", "configs")
+_SELECTIONS = ("all", "sample", "configs", "propose")
 _GOALS = ("minimize", "maximize")
 
 
@@ -48,11 +43,11 @@ def _statement(
 ) -> syntax.SpaceStatement | None:
     head, dot, setting = key.partition(".")
     shown = f"--set {key}"
-    if head not in _WHOLE or (dot and head not in _DOTTED):
+    if head not in KEYWORDS or (dot and head not in _DOTTED):
         program.sources[shown] = f"{key}={value}"
         report.error(
             Span(shown, 0, len(key)), "WZ078", f"there is nothing to set called `{key}`",
-            did_you_mean(key, (*_WHOLE, *(f"{h}.steps" for h in _DOTTED[2:5])),
+            did_you_mean(key, (*KEYWORDS, *(f"{h}.steps" for h in _DOTTED[2:5])),
                          "keys are statements of a space, such as sample, data or teacher.steps"),
         )  # fmt: skip
         return None
@@ -130,6 +125,13 @@ def _replaced(
                 s
                 for s in statements
                 if isinstance(s, syntax.WhereOrder) and s.relation.text == relation.text
+            ]
+        case syntax.Budget():
+            kind_of_new = kind_of_budget(new)
+            return [
+                s
+                for s in statements
+                if isinstance(s, syntax.Budget) and kind_of_budget(s) == kind_of_new
             ]
         case _:
             keyword = keyword_of(new)

@@ -1,4 +1,4 @@
-"""Which candidates are tried: all | sample | configs."""
+"""Which candidates are tried: all | sample | configs | propose."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.array import Array
 from wootzc.ir.network import Network
-from wootzc.ir.space import Listed, Sample
+from wootzc.ir.space import Listed, Proposed, Sample
 
 MAX_SAMPLE = 1_000_000
 MAX_SEED = 2**32 - 1
@@ -60,6 +60,18 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
                 if stratified in (None, "accuracy"):
                     return None
     return Sample(count=count, seed=seed, stratified=stratified, span=sample.span)
+
+
+def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
+    count = number_of(propose.count.text)
+    if isinstance(count, int) and 1 <= count <= MAX_SAMPLE:
+        return Proposed(count=count, span=propose.span)
+    report.error(
+        propose.count.span, "WZ071",
+        f"a whole number from 1 to {MAX_SAMPLE:,} is proposed, not {propose.count.text}",
+        "write `propose 500`",
+    )  # fmt: skip
+    return None
 
 
 def listed(

@@ -7,6 +7,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.arguments import Kind
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.report import Report
+from wootzc.grammar.statements import KEYWORDS
 from wootzc.grammar.values import Value, evaluate, source_text
 
 
@@ -16,17 +17,19 @@ def read_settings(
     block: str,
     report: Report,
     hints: Mapping[str, str] | None = None,
+    units: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[syntax.Setting]:
-    """The settings of a block that it really has; others and repetitions are reported."""
+    """The settings of a block that it really has; others and repetitions are reported.
+
+    `units`: the words that may follow a setting's number.
+    """
     seen: set[str] = set()
     for setting in settings.settings:
         name = setting.name
         if name.text not in known:
-            hint = (hints or {}).get(name.text)
-            listing = f"`{block}` has the settings {', '.join(known)}"
             report.error(
                 name.span, "WZ070", f"`{block}` has no setting `{name.text}`",
-                f"write `{hint}`" if hint else did_you_mean(name.text, known, listing),
+                _help(name.text, known, block, (hints or {}).get(name.text)),
             )  # fmt: skip
         elif name.text in seen:
             report.error(
@@ -34,7 +37,37 @@ def read_settings(
             )
         else:
             seen.add(name.text)
+            if setting.unit is not None:
+                known_units = (units or {}).get(name.text, ())
+                _check_unit(name.text, setting.unit, known_units, known, report)
             yield setting
+
+
+def _help(name: str, known: Sequence[str], block: str, hint: str | None) -> str | None:
+    if hint:
+        return f"write `{hint}`"
+    if name in KEYWORDS:
+        return f"`{name}` is a statement of the space: write it outside of these braces"
+    return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")
+
+
+def _check_unit(
+    name: str, unit: syntax.Name, units: Sequence[str], known: Sequence[str], report: Report
+) -> None:
+    if unit.text in units:
+        return
+    if unit.text in known:
+        report.error(
+            unit.span, "WZ006", f"`{unit.text}` must begin a new statement or be removed",
+            "end the statement before it with a new line or `;`",
+        )  # fmt: skip
+    elif units:
+        report.error(
+            unit.span, "WZ161", f"`{name}` is not given in `{unit.text}`",
+            did_you_mean(unit.text, units, f"write `{units[0]}`, or nothing"),
+        )  # fmt: skip
+    else:
+        report.error(unit.span, "WZ161", f"`{name}` has no unit", f"remove `{unit.text}`")
 
 
 def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:

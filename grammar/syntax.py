@@ -182,11 +182,15 @@ ImportStatement: TypeAlias = Call | Grouping | FoundModule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """`steps 600`, `optimizer sgd(0.1)`, `crop(4)`, `flip`: never both arguments and a value."""
+    """`steps 600`, `optimizer sgd(0.1)`, `crop(4)`, `flip`: never both arguments and a value.
+
+    A number may have a `unit`: `reconstruct 512 images`.
+    """
 
     name: Name
     arguments: tuple[Argument, ...] | None
     value: Number | Shape | Text | Negative | Invoke | None
+    unit: Name | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -351,6 +355,14 @@ class Configs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Propose:
+    """`propose 500`."""
+
+    count: Number
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """`minimize params`, `maximize accuracy`."""
 
@@ -371,10 +383,27 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`blocks wootz`, `explore ascending`."""
+    """`blocks wootz`, `explore ascending`, `precision bfloat16`."""
 
-    setting: Literal["blocks", "explore"]
+    setting: Literal["blocks", "explore", "precision"]
     value: Name
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certify:
+    """`certify 95%`, or without a number."""
+
+    confidence: Number | None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """`budget 10 candidates`, `budget 30 minutes`."""
+
+    number: Number
+    unit: Name | None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -399,9 +428,12 @@ SpaceStatement: TypeAlias = (
     | All
     | Sample
     | Configs
+    | Propose
     | Goal
     | Subject
     | Choice
+    | Certify
+    | Budget
     | Seed
 )
 

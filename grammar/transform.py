@@ -138,6 +138,9 @@ class ToSyntax(Transformer[Token, Any]):
             value=None if called else detail,
         )
 
+    def measured_setting(self, meta: Meta, name: Any, value: Any, unit: Any) -> syntax.Setting:
+        return self.node(syntax.Setting, meta, name=name, arguments=None, value=value, unit=unit)
+
     negative_number = negative
 
     def invoke(self, meta: Meta, name: Any, arguments: Any) -> syntax.Invoke:
@@ -199,6 +202,9 @@ class ToSyntax(Transformer[Token, Any]):
     def row(self, meta: Meta, *rates: Any) -> syntax.Row:
         return self.node(syntax.Row, meta, rates=rates)
 
+    def propose(self, meta: Meta, count: Any) -> syntax.Propose:
+        return self.node(syntax.Propose, meta, count=count)
+
     def minimize(self, meta: Meta, metric: Any) -> syntax.Goal:
         return self.node(syntax.Goal, meta, direction="minimize", metric=metric)
 
@@ -221,6 +227,15 @@ class ToSyntax(Transformer[Token, Any]):
 
     def explore(self, meta: Meta, value: Any) -> syntax.Choice:
         return self.node(syntax.Choice, meta, setting="explore", value=value)
+
+    def certify(self, meta: Meta, confidence: Any) -> syntax.Certify:
+        return self.node(syntax.Certify, meta, confidence=confidence)
+
+    def budget(self, meta: Meta, number: Any, unit: Any) -> syntax.Budget:
+        return self.node(syntax.Budget, meta, number=number, unit=unit)
+
+    def precision(self, meta: Meta, value: Any) -> syntax.Choice:
+        return self.node(syntax.Choice, meta, setting="precision", value=value)
 
     def seed(self, meta: Meta, number: Any) -> syntax.Seed:
         return self.node(syntax.Seed, meta, number=number)

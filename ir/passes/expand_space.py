@@ -86,7 +86,8 @@ class ExpandSpace:
         raise fail(
             "WZ057",
             f"{some} candidates are allowed, but `all` lists at most {self.limit:,}",
-            "take some of them, as in `sample 500 seed 1`, or add constraints",
+            "take some of them, `sample 500 seed 1`; or have them proposed, `propose 500` with "
+            "`explore predicted`; or add constraints",
             space.selection.span,
         )
 

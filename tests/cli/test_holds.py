@@ -49,6 +49,18 @@ def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
     assert f"space s: {shown} candidates" in wootzc("check", "s.wz", cwd=tmp_path)
 
 
+def test_candidates_to_be_proposed_are_told_from_others(tmp_path: Path) -> None:
+    (tmp_path / "s.wz").write_text(SOURCE)
+    proposing = ("--set", "propose=7", "--set", "explore=predicted")
+    figures = json.loads(wootzc("plan", "s.wz", *proposing, "--json", cwd=tmp_path))
+    taken = figures["candidates"]
+    assert taken["proposed"]
+    assert taken["count"] == taken["within_cost_limits"] == 7
+    text = wootzc("plan", "s.wz", *proposing, cwd=tmp_path)
+    assert "candidates  7 taken, 7 within the cost limits\n  a sample in place of those" in text
+    assert "in place of" not in wootzc("plan", "s.wz", cwd=tmp_path)
+
+
 def test_large_numbers_are_rounded_to_two_figures() -> None:
     assert large(9_999_999_999) == "9,999,999,999"
     assert large(4**33) == "7.4 × 10^19"

@@ -13,7 +13,7 @@ from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
-from wootzc.ir.text import print_plan
+from wootzc.ir.text import parse_plan, print_plan
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted((Path(__file__).parent / "lower").glob("*.wz"))
@@ -31,6 +31,12 @@ def test_golden(path: Path, expect: Callable[[Path, str], None]) -> None:
     [space] = analyzed(path).spaces
     data = replace(space.data, path=Path(space.data.path).name)
     expect(path, print_plan(Plan(space=replace(space, data=data))))
+
+
+@pytest.mark.parametrize("path", [*CASES, *SAMPLES], ids=lambda path: path.stem)
+def test_spaces_come_back_from_their_ir_text(path: Path) -> None:
+    for space in analyzed(path).spaces:
+        assert parse_plan(print_plan(Plan(space=space))).space == space
 
 
 @pytest.mark.parametrize("path", [*CASES, *SAMPLES], ids=lambda path: path.stem)
@@ -122,6 +128,9 @@ def test_words_of_statements_are_no_reserved_names() -> None:
     [space] = analyzed(path).spaces
     assert [m.name for m in space.network.modules] == ["data1", "prune", "all"]
     assert space.choices == ((0,), (0, 1), (0, 1))
+    [search] = analyzed(path.with_stem("search-as-names")).spaces
+    assert [m.name for m in search.network.modules] == ["propose", "precision", "budget"]
+    assert (search.choices, search.budget.candidates) == (((0, 1),) * 3, 3)
 
 
 def test_every_option_of_the_tables_has_its_range() -> None:

@@ -11,10 +11,12 @@ from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.space import (
     AccuracyLimit,
     All,
+    Budget,
     Constraint,
     CostLimit,
     Listed,
     Ordered,
+    Proposed,
     Sample,
     Space,
     Tie,
@@ -83,6 +85,40 @@ def test_one_selection_replaces_another() -> None:
     listed = overridden(configs="{ [0, 30%] }").selection
     assert isinstance(listed, Listed)
     assert listed.rows.values.tolist() == [[0, 1]]
+
+
+def test_a_predicted_search() -> None:
+    searched = overridden(explore="predicted", certify="95%", propose="5", precision="bfloat16")
+    assert (searched.explore, searched.certify) == ("predicted", 0.95)
+    assert searched.selection == Proposed(count=5)
+    assert isinstance(searched.teacher, Recipe)
+    recipes = (searched.teacher, searched.pretrain, searched.finetune)
+    assert [recipe.precision for recipe in recipes] == ["bfloat16"] * 3
+    assert overridden(explore="predicted", certify="").certify == 0.95
+    assert overridden(precision="float32") == overridden()
+
+
+def test_each_kind_of_budget_is_replaced_alone() -> None:
+    source = SOURCE.replace("  rates", "  budget 10 candidates\n  budget 5 minutes\n  rates")
+
+    def budget(**overrides: str) -> Budget:
+        analysis = analyze(source, overrides=overrides)
+        assert not analysis.diagnostics, render(analysis.diagnostics, analysis.sources)
+        return analysis.spaces[0].budget
+
+    assert budget() == Budget(candidates=10, seconds=300.0)
+    assert budget(budget="1 candidate") == Budget(candidates=1, seconds=300.0)
+    assert budget(budget="1.5 hours") == Budget(candidates=10, seconds=5400.0)
+    assert overridden(budget="20 seconds").budget == Budget(seconds=20.0)
+
+
+def test_reconstruction() -> None:
+    for value in ("512", "512 images"):
+        alone = overridden(pretrain__reconstruct=value).pretrain
+        assert (alone.reconstruct, alone.steps) == (512, 0)
+    both = analyze(SOURCE, overrides={"pretrain.reconstruct": "64", "pretrain.steps": "20"})
+    assert [(s.pretrain.reconstruct, s.pretrain.steps) for s in both.spaces] == [(64, 20)]
+    assert overridden(pretrain__batch="32").pretrain.steps == 200
 
 
 def test_other_statements() -> None:
@@ -182,6 +218,12 @@ def test_what_could_replace_several_statements_is_refused(key: str, value: str, 
         ("data", '"', "WZ004", ""),
         ("sample", "", "WZ001", ""),
         ("sample", "0", "WZ071", "sample 500"),
+        ("certify", "95%", "WZ160", "explore predicted"),
+        ("propose", "500", "WZ160", "explore predicted"),
+        ("budget", "10", "WZ161", "10 candidates"),
+        ("budget", "0 minutes", "WZ071", "30 minutes"),
+        ("precision", "bf16", "WZ058", "bfloat16"),
+        ("pretrain.reconstruct", "512 imags", "WZ161", "images"),
     ],
 )
 def test_mistakes_are_shown_in_the_override(key: str, value: str, code: str, help: str) -> None:

@@ -10,6 +10,7 @@ from wootzc.cli.output import table
 from wootzc.ir.cost_model import TRAINING
 from wootzc.ir.plan import Costs, Plan
 from wootzc.ir.recipe import FromFile
+from wootzc.ir.space import Proposed
 from wootzc.ir.widths import module_widths
 from wootzc.units import count, rate_text, seconds_text
 
@@ -43,6 +44,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         "holds": holds_figures(space),
         "candidates": {
             "count": len(plan.candidates),
+            "proposed": isinstance(space.selection, Proposed),
             "within_cost_limits": len(plan.exploration_order),
             "params": _range(costs.params.values),
             "macs": _range(costs.macs.values),
@@ -113,7 +115,7 @@ space {figures["space"]} over {figures["network"]}: \
 {holds_text(figures["holds"], full)}
 
 candidates  {candidates["count"]:,} taken, \
-{candidates["within_cost_limits"]:,} within the cost limits
+{candidates["within_cost_limits"]:,} within the cost limits{_proposed(candidates["proposed"])}
   params    {spread(candidates["params"], full["params"])}
   MACs      {spread(candidates["macs"], full["macs"])}
 
@@ -126,6 +128,13 @@ training, at most (MACs)
   all blocks      {count(work["all_blocks"])} in one flight; those of one candidate at a time: more
   one candidate   {count(work["one_candidate"])}
   all candidates  {count(work["all_candidates"])}"""
+
+
+def _proposed(proposed: bool) -> str:
+    """What the candidates are worth that a plan shows for `propose`."""
+    if not proposed:
+        return ""
+    return "\n  a sample in place of those that are proposed once the scores of variants are known"
 
 
 def _predicted(selection: dict[str, Any] | None) -> str:

@@ -1,0 +1,144 @@
+"""How a space is searched: `blocks`, `explore`, `certify`, `budget` and `precision`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from wootzc.grammar import syntax
+from wootzc.grammar.arguments import CONFIDENCE, COUNT, POSITIVE, Kind
+from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.report import Report
+from wootzc.grammar.statements import (
+    BUDGET_UNITS,
+    SECONDS,
+    Statements,
+    keyword_of,
+    kind_of_budget,
+)
+from wootzc.grammar.values import number_of
+from wootzc.ir.space import Budget
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "blocks": ("none", "modules", "wootz", "maximal", "optimal"),
+    "explore": ("ascending", "descending", "all", "predicted"),
+    "precision": ("float32", "bfloat16"),
+}
+_CHOICE_ALIASES = {"best": "optimal", "smallest": "ascending", "largest": "descending",
+                   "module": "modules", "off": "none", "increasing": "ascending",
+                   "decreasing": "descending", "everything": "all",
+                   "bf16": "bfloat16", "float16": "bfloat16", "fp16": "bfloat16",
+                   "half": "bfloat16", "mixed": "bfloat16",
+                   "fp32": "float32", "single": "float32", "full": "float32"}  # fmt: skip
+
+CONFIDENT = 0.95  # what `certify` alone means
+
+_UNIT_ALIASES = {"configs": "candidates", "networks": "candidates", "trials": "candidates",
+                 "s": "seconds", "sec": "seconds", "secs": "seconds",
+                 "m": "minutes", "min": "minutes", "mins": "minutes",
+                 "h": "hours", "hr": "hours", "hrs": "hours"}  # fmt: skip
+
+
+def read_choice(statements: Statements, setting: str, default: str, report: Report) -> Any:
+    """The word after `blocks`, `explore` or `precision`, one of CHOICES."""
+    value = statements.choice(setting)
+    if value is None or value.text in CHOICES[setting]:
+        return default if value is None else value.text
+    near = _CHOICE_ALIASES.get(value.text)
+    report.error(
+        value.span, "WZ058", f"`{setting}` cannot be `{value.text}`",
+        f"did you mean `{near}`?" if near in CHOICES[setting]
+        else did_you_mean(value.text, CHOICES[setting]),
+    )  # fmt: skip
+    return default
+
+
+def read_certify(statement: syntax.Certify | None, report: Report) -> float | None:
+    """A fraction. None where nothing is to be certified, or after an error."""
+    if statement is None:
+        return None
+    if statement.confidence is None:
+        return CONFIDENT
+    text = statement.confidence.text
+    value = number_of(text)
+    try:
+        confidence: float = CONFIDENCE.read(value)
+    except ValueError:
+        meant = f"{text}%" if 50 < value < 100 and "%" not in text else "95%"
+        report.error(
+            statement.confidence.span, "WZ071", f"`certify` wants {CONFIDENCE.expects}, not {text}",
+            f"write `certify {meant}`",
+        )  # fmt: skip
+        return None
+    return confidence
+
+
+def read_budget(statements: Iterable[syntax.Budget], report: Report) -> Budget:
+    """At most one of candidates and one of time."""
+    candidates: int | None = None
+    seconds: float | None = None
+    for statement in statements:
+        match kind_of_budget(statement):
+            case "candidates":
+                candidates = _amount(statement, COUNT, "10 candidates", report)
+            case "time" if statement.unit is not None:
+                amount = _amount(statement, POSITIVE, "30 minutes", report)
+                seconds = None if amount is None else amount * SECONDS[statement.unit.text]
+            case _:
+                _report_unit(statement, report)
+    return Budget(candidates=candidates, seconds=seconds)
+
+
+def _amount(statement: syntax.Budget, kind: Kind, example: str, report: Report) -> Any:
+    text = statement.number.text
+    try:
+        if text.endswith("%"):
+            raise ValueError
+        return kind.read(number_of(text))
+    except ValueError:
+        what = kind_of_budget(statement)
+        report.error(
+            statement.number.span, "WZ071",
+            f"a budget of {what} is {kind.expects}, not {text}", f"write `budget {example}`",
+        )  # fmt: skip
+        return None
+
+
+def _report_unit(statement: syntax.Budget, report: Report) -> None:
+    number, unit = statement.number.text, statement.unit
+    if unit is None:
+        report.error(
+            statement.span, "WZ161", f"`budget {number}` does not say of what",
+            f"write `budget {number} candidates` or `budget {number} minutes`",
+        )  # fmt: skip
+        return
+    near = _UNIT_ALIASES.get(unit.text.lower()) or nearest(unit.text, BUDGET_UNITS)
+    report.error(
+        unit.span, "WZ161", f"there is no budget of `{unit.text}`",
+        f"did you mean `{near}`?" if near
+        else "budgets are of candidates, seconds, minutes or hours",
+    )  # fmt: skip
+
+
+_PREDICTS = {
+    "certify": "what is not tried is ruled out by predictions",
+    "propose": "candidates are proposed by the scores of their modules",
+}
+
+
+def check_predicted(statements: Statements, report: Report) -> None:
+    """Some statements mean something only where the search predicts."""
+    explore = statements.choice("explore")
+    if explore and (explore.text == "predicted" or explore.text not in CHOICES["explore"]):
+        return  # an unknown choice has been reported
+    instead = f" instead of `explore {explore.text}`" if explore else ""
+    stated: list[syntax.Certify | syntax.Propose] = [
+        *statements.all(syntax.Certify),
+        *statements.all(syntax.Propose),
+    ]
+    for statement in stated:
+        keyword = keyword_of(statement)
+        other = ", or `sample 500 seed 1`" if keyword == "propose" else ", or remove `certify`"
+        report.error(
+            statement.span, "WZ160",
+            f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",
+            f"write `explore predicted`{instead}{other}",
+        )  # fmt: skip
