@@ -1,183 +1,19 @@
-"""The syntax tree: what a `.wz` file says, before names and numbers mean anything.
-
-Spans never affect equality, so a file and its formatted text have equal trees.
-"""
+"""The statements of a `space`."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
-
-# ---- names and expressions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
-    text: str
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """A number as it was written: "30%", "1_000_000", "10M"."""
-
-    text: str
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """Sizes with an x between them: "3x3", "8x8x1"."""
-
-    text: str
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """A string, without its quotes; there are no escapes."""
-
-    value: str
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """A parameter of the module around it, or a word that an operator knows ("same", "avg")."""
-
-    text: str
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binary:
-    operator: Literal["+", "-", "*", "/"]
-    left: "Expression"
-    right: "Expression"
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Negative:
-    operand: "Expression"
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-Expression: TypeAlias = Number | Shape | Text | Word | Binary | Negative
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
-    """`16`, or `stride = 2`."""
-
-    name: Name | None
-    value: Expression
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invoke:
-    """A name with or without arguments where a value stands: `sgd(0.1, momentum = 0.9)`."""
-
-    name: Name
-    arguments: tuple[Argument, ...] | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-# ---- bodies of modules and networks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberSpan:
-    """`[1..3]`, both ends included."""
-
-    first: Number
-    last: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The name or names a module gets: `b1`, `a[1..3]`."""
-
-    name: Name
-    numbers: NumberSpan | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A layer or a module: `norm`, `conv(3x3, 16)`, `basic(16) as a[1..3]`."""
-
-    name: Name
-    arguments: tuple[Argument, ...] | None
-    target: Target | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Statements between braces."""
-
-    statements: tuple["Statement", ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branches:
-    """`add { {…} {…} }`, and concat and scale likewise."""
-
-    name: Name
-    arguments: tuple[Argument, ...] | None
-    arms: tuple[Block, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InlineModule:
-    """`module c1 { … }` inside a network: defined and used at once."""
-
-    name: Name
-    body: Block
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auxiliary:
-    """`auxiliary(weight = 0.3) { … }`: a second head that only training the teacher uses."""
-
-    arguments: tuple[Argument, ...] | None
-    body: Block
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-Statement: TypeAlias = Call | Branches | InlineModule | Auxiliary
-
-
-# ---- networks from files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
-    """`modules by names`: how the modules of an imported network are found."""
-
-    how: Name
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundModule:
-    """`module m1 { "layer1.0.*" }`: the layers of the file that make a module."""
-
-    name: Name
-    patterns: tuple[Text, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-ImportStatement: TypeAlias = Call | Grouping | FoundModule
-
-
-# ---- spaces
+from wootzc.grammar.syntax.expressions import (
+    Argument,
+    Invoke,
+    Name,
+    Negative,
+    Number,
+    NumberSpan,
+    Shape,
+    Text,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -438,63 +274,10 @@ SpaceStatement: TypeAlias = (
 )
 
 
-# ---- files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Include:
-    path: Text
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """`width`, or `stride = 1`."""
-
-    name: Name
-    default: Expression | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleDefinition:
-    name: Name
-    parameters: tuple[Parameter, ...]
-    body: Block
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkDefinition:
-    name: Name
-    parameters: tuple[Parameter, ...]
-    body: Block
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedNetwork:
-    """`network n from "model.onnx" { … }`; the braces may be missing."""
-
-    name: Name
-    path: Text
-    statements: tuple[ImportStatement, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceDefinition:
     name: Name
     network: Name
     arguments: tuple[Argument, ...] | None  # of the network
     statements: tuple[SpaceStatement, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
-
-
-Item: TypeAlias = Include | ModuleDefinition | NetworkDefinition | ImportedNetwork | SpaceDefinition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    items: tuple[Item, ...]
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
