@@ -112,7 +112,7 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
 
 
 def _explain(text: str, path: str, error: UnexpectedInput) -> Diagnostic:
-    from wootzc.grammar.mistakes import explain  # only a file with mistakes needs it
+    from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
     return explain(parser(), text, path, error)
 

@@ -1,0 +1,207 @@
+"""Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
+
+import re
+
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from wootzc.diagnostics import Diagnostic, Span
+from wootzc.grammar.brackets import end_of_code_before, open_bracket
+from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
+from wootzc.grammar.names import either, nearest
+
+_READABLE = {
+    "NAME": "a name",
+    "PATTERN": "a module or a pattern such as `a*`",
+    "NUMBER": "a number",
+    "SHAPE": "a size such as `3x3`",
+    "STRING": 'a text in quotes, "…"',
+    "COMPARISON": "`<=` or `>=`",
+    "STAGE": "`pretrain` or `finetune`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "PLUS": "`+`",
+    "MINUS": "`-`",
+    "STAR": "`*`",
+    "SLASH": "`/`",
+    "_DOTS": "`..`",
+    "_SEP": "a new line or `;`",
+    "$END": "the end of the file",
+}
+_WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
+_OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
+
+
+def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagnostic:
+    """The one diagnostic for a syntax error."""
+    match error:
+        case UnexpectedCharacters():
+            return _explain_character(text, path, error)
+        case UnexpectedToken():
+            return _explain_token(parser, text, path, error)
+        case _:
+            raise error
+
+
+def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:
+    start = error.pos_in_stream or 0
+    end = start + 1
+    if text[start] == ".":  # a file name without quotes: all of it, "digits.npz"
+        while start and (text[start - 1].isalnum() or text[start - 1] in "_-./"):
+            start -= 1
+    while text[start].isalnum() and end < len(text) and (text[end].isalnum() or text[end] in "._"):
+        end += 1
+    found = text[start:end]
+    if found[0].isdigit():
+        help = "numbers look like 16, 0.3, 30%, 1_000_000 or 10M; sizes like 3x3"
+        return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a number", help)
+    if "." in found:
+        help = 'a path or file name stands in quotes: "…"'
+        return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a name", help)
+    shown = found if found.isprintable() else f"U+{ord(found):04X}"
+    help = CHARACTERS.get(found, "remove it; names use letters a-z, digits and _")
+    message = f"`{shown}` means nothing here"
+    return Diagnostic(Span(path, start, end), "WZ005", message, help)
+
+
+def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -> Diagnostic:
+    token = error.token
+    start = len(text) if token.type == "$END" else (token.start_pos or 0)
+    span = Span(path, start, max(start + len(token.rstrip()), start + 1))
+    accepted = _accepted(error)
+    before = end_of_code_before(text, start)
+    last = text[before - 1 : before]
+    between = text[before:start]
+    begins_statement = last in ("", "{", "}", ";") or ("\n" in between and last != ",")
+    found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
+    cut_off = token.type in ("_SEP", "$END", "RBRACE")
+    bracket = open_bracket(text, start)
+    if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
+        return _unclosed(text, path, bracket)
+    if token.type in ("RPAR", "RSQB") and bracket is None:
+        help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
+        return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
+    if (mistake := _by_example(parser, error)) is not None:
+        word = _WORD_BEFORE.search(text, 0, before)
+        words = {"found": found, "before": word[0] if word else "…"}
+        if word and (cut_off or mistake.at_before):
+            span = Span(path, *word.span())
+        help = _filled(mistake.help, words)
+        return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
+    if not begins_statement and (cut_off or "\n" in between):
+        span = Span(path, before - 1, before)
+        return Diagnostic(span, "WZ001", f"this ends too early: {_expected(accepted)} must follow")
+    if (
+        not begins_statement
+        and "_SEP" in accepted
+        and token.type in ("NAME", "PATTERN", "LBRACE", "STAGE", *_KEYWORDS)
+    ):
+        return Diagnostic(
+            span, "WZ006", f"{found} must begin a new statement or be removed",
+            "end the statement before it with a new line or `;`",
+        )  # fmt: skip
+    keywords = [_KEYWORDS[t] for t in accepted if t in _KEYWORDS]
+    keywords += ["pretrain", "finetune"] if "STAGE" in accepted else []
+    if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
+        return _unknown_statement(span, str(token), sorted(keywords))
+    return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
+
+
+def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:
+    """A parenthesis that was opened on an earlier line, where what follows does not fit into it."""
+    line = text[bracket:].split("\n", 1)[0]
+    closing = ")" if text[bracket] == "(" else "]"
+    comment = "; `//` begins a comment, division is a single `/`" if "//" in line else ""
+    return Diagnostic(
+        Span(path, bracket, bracket + 1), "WZ003",
+        f"this `{text[bracket]}` is not closed where it should be",
+        f"add the missing `{closing}`{comment}",
+    )  # fmt: skip
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    """`template` with its words; other braces in it are the language's."""
+    for name, word in words.items():
+        template = template.replace(f"{{{name}}}", word)
+    return template
+
+
+def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
+    near = nearest(word, keywords)
+    if near is None:
+        hints = {"epochs": "finetune { steps 400 }", "constraint": "subject to", "goal": "minimize"}
+        listing = f"possible here: {', '.join(keywords)}"
+        near_text = f"write `{hints[word]}`" if word in hints else listing
+    else:
+        near_text = f"did you mean `{near}`?"
+    return Diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
+
+
+class _Keywords(dict[str, str]):
+    """Terminal name → the keyword: `_DATA` → data."""
+
+
+_KEYWORDS = _Keywords(
+    (f"_{word.upper()}", word)
+    for word in (
+        "include module network space over as auxiliary modules from by to data augment teacher "
+        "rates prune keep multiple of tie where all sample stratified seed configs propose "
+        "minimize maximize subject blocks explore certify budget precision"
+    ).split()
+)
+
+
+def _accepted(error: UnexpectedToken) -> list[str]:
+    """Terminals that could really follow (the table alone would list too many)."""
+    accepts = error.accepts or error.expected
+    return sorted(str(terminal) for terminal in accepts)
+
+
+def _expected(accepted: list[str]) -> str:
+    names = [t for t in accepted if t not in _OPERATORS] or accepted
+    words = [_READABLE.get(t) or f"`{_KEYWORDS.get(t, t)}`" for t in names]
+    if len(words) > 7:
+        words = [*words[:6], "…"]
+    return either(words)
+
+
+def _by_example(parser: Lark, error: UnexpectedToken) -> Mistake | None:
+    """Lark's match_examples, by the parser's state and the kind of token it stopped at."""
+    kinds: dict[str, set[str]] = {}
+
+    def parse(text: str) -> Tree[Token]:
+        try:
+            return parser.parse(text, start="file")
+        except UnexpectedInput as mistaken:
+            _compare_by_position(mistaken)
+            kinds.setdefault(text, set()).add(_kind(mistaken))
+            raise
+
+    _compare_by_position(error)
+    mistake: Mistake | None = error.match_examples(
+        parse,
+        {mistake: mistake.examples for mistake in MISTAKES},
+        token_type_match_fallback=True,
+        use_accepts=False,
+    )
+    if mistake is None:
+        return None
+    fits = any(_kind(error) in kinds.get(example, ()) for example in mistake.examples)
+    return mistake if fits else None
+
+
+def _compare_by_position(error: UnexpectedInput) -> None:
+    """Compare the parser's state alone, not the depth of its stack: context is no matter."""
+    error.state = getattr(error.state, "position", error.state)
+
+
+def _kind(error: UnexpectedInput) -> str:
+    if not isinstance(error, UnexpectedToken):
+        return "character"
+    token: Token = error.token
+    return "word" if token.type in ("NAME", "PATTERN") or token.isidentifier() else token.type
