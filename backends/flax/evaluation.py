@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 BATCH = 256  # one size for all splits, or every split compiles every segment anew
 
 
-def evaluate(network: Network, weights: Weights, images: "Split", batch: int = BATCH) -> float:
+def evaluate(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    batch: int = BATCH,
+    devices: Devices | None = None,  # all local ones, if none are named
+) -> float:
     """The fraction of images that the network labels right."""
     check_fits(network, weights)
-    devices = all_devices()
+    devices = devices or all_devices()
     values = devices.replicate(split(network, weights))
     return accuracy_of(structures(network), values, images, devices, batch)
 

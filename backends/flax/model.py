@@ -8,6 +8,7 @@ whatever is jitted for one serves all of them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, reduce
+from threading import Lock
 from typing import Any, TypeAlias, assert_never
 from zlib import crc32
 
@@ -53,6 +54,8 @@ ACTIVATIONS: dict[ActivationKind, Any] = {
     "hard_sigmoid": jax.nn.hard_sigmoid,
     "tanh": jnp.tanh,
 }
+
+_lock = Lock()
 
 # The pools of nnx have no types, and pyright takes that of `padding` from its default, a string.
 max_pool: Callable[..., jax.Array] = nnx.max_pool
@@ -259,7 +262,8 @@ def structure(body: Body, shape: Shape, axis_name: str | None = None) -> Structu
 
 def structures(network: Network, axis_name: str | None = None) -> tuple[Structure, ...]:
     """The network as a list of segments."""
-    return tuple(
-        structure(segment.body, shape, axis_name)
-        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
-    )
+    with _lock:  # or threads that ask at once get objects of their own, and compile all anew
+        return tuple(
+            structure(segment.body, shape, axis_name)
+            for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+        )

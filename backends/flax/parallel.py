@@ -3,6 +3,9 @@
 One device: plain `jax.jit`. Several: `jax.pmap` over them, every tree replicated along a leading
 device axis, every batch cut into equal parts; gradients and batch-norm statistics are averaged over
 the axis, so that the numbers are those of one device up to rounding.
+
+Several candidates at once: each on a group of devices of its own, driven by a thread. One device
+gives the same bits as any other.
 """
 
 import hashlib
@@ -10,7 +13,7 @@ import platform
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from wootzc.ir.recipe import Recipe
 
 Strategy = Literal["segments", "loop", "scan"]
+Parallel = Literal["auto", "data", "candidates"]
 Function = Callable[..., Any]
 Tree = TypeVar("Tree")
 
@@ -28,13 +32,19 @@ AXIS = "devices"
 SEGMENTED_STEPS = 500  # up to here compiling the whole costs more than it saves
 SCANNED_STEPS = 32  # per call of the device, at most
 COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
+SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The first `count` local devices."""
+    """A group of local devices: `count` of them, from number `start` on."""
 
     count: int
+    start: int = 0
+
+    @property
+    def local(self) -> list[jax.Device]:
+        return jax.local_devices()[self.start : self.start + self.count]
 
     @property
     def axis_name(self) -> str | None:
@@ -43,8 +53,8 @@ class Devices:
     def compile(self, function: Function, donate: tuple[int, ...] = ()) -> Function:
         """`function` on every device. Arguments and results carry a device axis if several."""
         if self.count == 1:
-            return jax.jit(function, donate_argnums=donate)
-        devices = jax.local_devices()[: self.count]
+            return jax.jit(function, donate_argnums=donate)  # it runs where its arguments are
+        devices = self.local
         mapped = jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
         if devices[0].platform != "cpu":
             return mapped
@@ -60,8 +70,8 @@ class Devices:
         """A tree of host arrays on every device."""
         if self.count == 1:
             # A copy of our own: steps give their buffers away, and NumPy's may be borrowed.
-            return jax.tree.map(lambda a: jax.numpy.array(a, copy=True), tree)
-        mesh = jax.sharding.Mesh(jax.local_devices()[: self.count], (AXIS,))
+            return jax.device_put(tree, self.local[0], may_alias=False)
+        mesh = jax.sharding.Mesh(self.local, (AXIS,))
         along = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
         def copied(array: NDArray[Any]) -> jax.Array:
@@ -75,10 +85,10 @@ class Devices:
             return jax.device_get(tree)
         return jax.tree.map(lambda a: np.asarray(a.addressable_shards[0].data)[0], tree)
 
-    def spread(self, array: NDArray[Any], axis: int = 0) -> NDArray[Any]:
+    def spread(self, array: NDArray[Any], axis: int = 0) -> NDArray[Any] | jax.Array:
         """Cut a batch axis into one equal part per device; the device axis comes first."""
-        if self.count == 1:
-            return array
+        if self.count == 1:  # the first device takes what is on the host as it is
+            return jax.device_put(array, self.local[0]) if self.start else array
         shape = array.shape
         cut = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
         return np.moveaxis(array.reshape(cut), axis, 0)
@@ -89,14 +99,34 @@ class Devices:
         return values if self.count == 1 else values.reshape(-1, *values.shape[2:])
 
 
-def training_devices(batch: int) -> Devices:
-    """As many local devices as divide the batch evenly."""
-    count = jax.local_device_count()
-    return Devices(next(n for n in range(min(count, batch), 0, -1) if batch % n == 0))
+def training_devices(batch: int, group: Devices | None = None) -> Devices:
+    """As many devices of the group, or of all local ones, as divide the batch evenly."""
+    group = group or all_devices()
+    count = next(n for n in range(min(group.count, batch), 0, -1) if batch % n == 0)
+    return replace(group, count=count)
 
 
 def all_devices() -> Devices:
     return Devices(jax.local_device_count())
+
+
+def candidate_groups(
+    parallel: Parallel, batch: int, candidates: int, platform: str | None = None
+) -> tuple[Devices, ...]:
+    """The groups of devices that fine-tune candidates: as many candidates run at once.
+
+    data: one group of all. candidates: as many equal groups as there are devices, or candidates if
+    these are fewer. auto: `candidates` if a batch over all devices leaves each fewer than
+    `SMALL_SHARE` images, too few to keep it busy; `data` otherwise.
+    """
+    devices = all_devices()
+    at_once = min(devices.count, candidates)
+    small = batch < SMALL_SHARE * devices.count
+    if at_once < 2 or parallel == "data" or (parallel == "auto" and not small):
+        return (devices,)
+    # Steps over several virtual CPU devices must not be in flight at once: see `compile`.
+    size = 1 if (platform or jax.default_backend()) == "cpu" else devices.count // at_once
+    return tuple(Devices(size, size * number) for number in range(at_once))
 
 
 def choose_strategy(

@@ -36,7 +36,7 @@ __all__ = [
     "train_blocks",
 ]
 
-Reason = Literal["steps", "target", "patience", "diverged"]
+Reason = Literal["steps", "target", "patience", "hopeless", "diverged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +70,23 @@ def train(
     *,
     seed: int,
     target: float | None = None,
+    floors: Sequence[tuple[int, float]] = (),
     teacher: tuple[Network, Weights] | None = None,
     progress: Report | None = None,
     strategy: Strategy | None = None,
+    devices: Devices | None = None,
 ) -> Trained:
     """Run `recipe` and look at the validation images before the first step and every so often.
 
     Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
-    better accuracy, at a loss that is no number, or at the recipe's end. `teacher`: whose outputs
+    better accuracy, at a loss that is no number, or at the recipe's end; and at a look below its
+    floor: `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
     to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
-    they count in the loss alone.
+    they count in the loss alone. `devices`: all local ones, if none are named.
     """
     check_fits(network, weights)
     started = time.perf_counter()
-    devices = training_devices(recipe.batch)
+    devices = training_devices(recipe.batch, devices)
     run = runner(
         structures(network, devices.axis_name),
         recipe,
@@ -97,6 +100,7 @@ def train(
     parts = split(network, weights) + initial_heads(network, seed)
     state = devices.replicate(initial_state(parts, recipe, seed))
     batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed)
+    hopeful = dict(floors)
     history: list[Look] = []
     best: tuple[Look, Weights] | None = None
     reason: Reason = "steps"
@@ -120,6 +124,9 @@ def train(
             break
         if recipe.patience is not None and _stale(history) >= recipe.patience:
             reason = "patience"
+            break
+        if step < recipe.steps and accuracy < hopeful.get(step, 0.0):
+            reason = "hopeless"
             break
     assert best is not None, "the look before the first step always counts"
     return Trained(

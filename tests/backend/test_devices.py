@@ -9,20 +9,30 @@ import jax
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.parallel import Devices, chunk_size, training_devices
+from wootzc.backends.flax.parallel import (
+    Devices,
+    Parallel,
+    candidate_groups,
+    chunk_size,
+    training_devices,
+)
 from wootzc.backends.flax.weights import read
 
-SCRIPT = Path(__file__).with_name("on_devices.py")
+FOLDER = Path(__file__).parent
+
+
+def run(script: str, devices: int, *arguments: str, flags: str = "") -> None:
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {flags}",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-W", "error", str(FOLDER / script), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def on(devices: int, out: Path) -> Path:
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        "JAX_PLATFORMS": "cpu",
-    }
-    command = [sys.executable, "-W", "error", str(SCRIPT), str(devices), str(out)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run("on_devices.py", devices, str(devices), str(out))
     return out
 
 
@@ -35,6 +45,37 @@ def test_eight_devices_equal_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(eight[name], one[name], rtol=2e-3, atol=2e-3, err_msg=name)
 
 
+def test_groups_of_devices_train_at_once_as_one_does() -> None:
+    run("on_groups.py", 8, flags="--xla_backend_optimization_level=0")  # compiles in half the time
+
+
+@pytest.mark.parametrize(
+    ("parallel", "devices", "batch", "candidates", "platform", "groups"),
+    [
+        ("data", 8, 16, 99, "gpu", [Devices(8)]),
+        ("candidates", 4, 512, 99, "gpu", [Devices(1, n) for n in range(4)]),
+        ("candidates", 8, 512, 3, "gpu", [Devices(2, 0), Devices(2, 2), Devices(2, 4)]),
+        ("candidates", 8, 512, 3, "cpu", [Devices(1, n) for n in range(3)]),
+        ("candidates", 8, 512, 1, "gpu", [Devices(8)]),
+        ("candidates", 1, 16, 99, "gpu", [Devices(1)]),
+        ("auto", 4, 127, 99, "gpu", [Devices(1, n) for n in range(4)]),
+        ("auto", 4, 128, 99, "gpu", [Devices(4)]),
+        ("auto", 1, 16, 99, "cpu", [Devices(1)]),
+    ],
+)
+def test_candidates_share_the_devices(
+    parallel: Parallel,
+    devices: int,
+    batch: int,
+    candidates: int,
+    platform: str,
+    groups: list[Devices],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
+    assert candidate_groups(parallel, batch, candidates, platform) == tuple(groups)
+
+
 def test_arrays_survive_the_way_to_the_device_and_back() -> None:
     devices = Devices(1)
     tree = ({"a": np.arange(3.0)},)
@@ -44,7 +85,7 @@ def test_arrays_survive_the_way_to_the_device_and_back() -> None:
 @pytest.mark.parametrize("axis", [0, 1])
 def test_spreading_cuts_the_batch_in_order(axis: int) -> None:
     array = np.arange(2 * 12 * 3).reshape(2, 12, 3) if axis else np.arange(12 * 3).reshape(12, 3)
-    spread = Devices(4).spread(array, axis)
+    spread = np.asarray(Devices(4).spread(array, axis))
     assert spread.shape[0] == 4
     np.testing.assert_array_equal(np.concatenate(list(spread), axis=axis), array)
 
@@ -57,7 +98,8 @@ def test_as_many_devices_as_divide_the_batch(
     devices: int, batch: int, used: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jax, "local_device_count", lambda: devices)
-    assert training_devices(batch).count == used
+    assert training_devices(batch) == Devices(used)
+    assert training_devices(batch, Devices(devices, 8)) == Devices(used, 8)
 
 
 @pytest.mark.parametrize(

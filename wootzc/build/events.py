@@ -1,30 +1,56 @@
 """What a build reports while it runs: one event, many listeners (the log file, the screen)."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
 from wootzc.files import finite
 
 Listener = Callable[[str, dict[str, Any]], None]  # (kind of event, its fields)
+Inbox = SimpleQueue[tuple[str, dict[str, Any]] | None]  # None: a thread has ended
 
 
 @dataclass(slots=True)
 class Events:
-    """Sends every event to every listener, and adds up the seconds of each stage."""
+    """Sends every event to every listener, and adds up the seconds of each stage.
+
+    Listeners are called one at a time, and by the thread that builds: what another thread emits
+    waits until that one calls `relay`.
+    """
 
     listeners: list[Listener] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; stages do not overlap
+    home: int = field(default_factory=threading.get_ident)
+    inbox: Inbox = field(default_factory=SimpleQueue)
 
     def emit(self, kind: str, **fields: Any) -> None:
+        if threading.get_ident() != self.home:
+            self.inbox.put((kind, fields))
+            return
         for listener in self.listeners:
             listener(kind, fields)
+
+    def end_thread(self) -> None:
+        """The last word of a thread that `relay` waits for."""
+        self.inbox.put(None)
+
+    def relay(self, threads: int) -> None:
+        """Pass on what other threads emit until so many of them have ended."""
+        while threads:
+            event = self.inbox.get()
+            if event is None:
+                threads -= 1
+            else:
+                kind, fields = event
+                self.emit(kind, **fields)
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
