@@ -6,7 +6,7 @@ what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
+Variant: TypeAlias = tuple[int, float]  # module number, fraction of filters removed
 
 
 @dataclass(frozen=True, slots=True)
