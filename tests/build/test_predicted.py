@@ -54,7 +54,7 @@ class Simulated:
 
     @property
     def variants(self) -> Any:
-        return SimpleNamespace(scores=lambda teacher: self.scores)
+        return SimpleNamespace(scores=lambda teacher, choices: self.scores)
 
     @cached_property
     def damage(self) -> Any:

@@ -57,9 +57,12 @@ def predicted(search: Search) -> Found:
 
 def damages(search: Search) -> Floats:
     """The damage of every candidate: [candidates] nats."""
-    by_variant = search.jobs.variants.scores(search.teacher.weights)
     assert search.jobs.plan.candidates is not None
     rows = search.jobs.plan.candidates.values
+    with search.jobs.events.stage("scores"):
+        by_variant = search.jobs.variants.scores(
+            search.teacher.weights, [np.unique(column).tolist() for column in rows.T]
+        )
     found = np.zeros(len(rows))
     for module, column in enumerate(rows.T):
         found += by_variant[module][column]

@@ -76,6 +76,11 @@ def summarize(
             "tried": len(found.tried),
             "spared": explored - len(found.tried),
         },
+        "search": {
+            "explore": space.explore,
+            "ended": found.ended,
+            "left": None if found.left is None else asdict(found.left),
+        },
         "blocks": {
             "method": space.blocks,
             "planned": len(plan.blocks or ()),

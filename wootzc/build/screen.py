@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +23,13 @@ LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
 STAGES = {"teacher": "teacher", "blocks": "blocks", "candidate": "fine-tuning"}
 
 
+class Place(NamedTuple):
+    """A candidate's place in the search."""
+
+    number: int
+    text: str
+
+
 class Screen:
     """A listener of build events. Use as a context manager: it restores the terminal."""
 
@@ -32,7 +39,7 @@ class Screen:
         self.live = verbosity != "quiet" and self.console.is_terminal
         self.best = "none yet"
         self.last_line = 0.0
-        self.since: float | None = None  # when the current stage said its first word
+        self.since: dict[int | None, float] = {}  # by candidate: when its stage said a first word
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -46,8 +53,10 @@ class Screen:
             disable=not self.live,
         )
         self.search: TaskID | None = None
-        self.stage: TaskID | None = None
+        self.stages: dict[int | None, TaskID] = {}  # by candidate; None: teacher, blocks
         self.stage_name = ""
+        self.places: dict[int | None, Place] = {}  # of candidates under way
+        self.latest = Place(0, "")
 
     def __enter__(self) -> "Screen":
         self.bars.start()
@@ -74,7 +83,9 @@ class Screen:
                 if line:
                     self.console.print(line, soft_wrap=True)
         if kind.endswith(("_finished", "_reused")):
-            self._end_stage()
+            self._end_stage(fields.get("candidate"))
+        if kind in ("candidate_finished", "candidate_reused"):
+            self.places.pop(fields.get("candidate"), None)
 
     def _line(self, kind: str, fields: dict[str, Any]) -> str | None:
         verbose = self.verbosity == "verbose"
@@ -89,6 +100,8 @@ class Screen:
                     f"data: {fields['train']:,} train, {fields['validation']:,} validation, "
                     f"{fields['test']:,} test images"
                 )
+            case "devices" if fields["count"] > 1:
+                return f"devices: {fields['count']}, {_shared(fields)}"
             case "teacher_finished" | "teacher_reused":
                 return f"teacher: validation accuracy {percent(fields['accuracy'])}" + _how(fields)
             case "block_finished" if verbose:
@@ -98,11 +111,19 @@ class Screen:
                 )
             case "candidate_finished" | "candidate_reused":
                 return (
-                    f"{self._position} {percent(fields['start_accuracy'])} → "
+                    f"{self._place(fields).text} {percent(fields['start_accuracy'])} → "
                     f"{percent(fields['accuracy'])} in {fields['steps']} steps"
                     + _how(fields)
-                    + (" DIVERGED" if fields.get("reason") == "diverged" else "")
+                    + {"diverged": " DIVERGED", "hopeless": " given up"}.get(
+                        fields.get("reason", ""), ""
+                    )
                 )
+            case "variants_finished":
+                return f"least squares: {_variants(fields)}"
+            case "scores_finished":
+                return f"scores: {_variants(fields)}"
+            case "proposed":
+                return f"proposed: {fields['candidates']:,} candidates"
             case "best":
                 met = "meets the objective" if fields["met"] else "closest so far"
                 self.best = f"{count(fields['params'])} params, {met}"
@@ -115,14 +136,16 @@ class Screen:
                 return None
 
     def _candidate(self, fields: dict[str, Any]) -> None:
-        place = f"candidate {fields['position']}/{fields['of']}"
-        self._position = f"{place} ({count(fields['params'])} params):"
+        place = f"candidate {fields['position']}/{fields['of']} ({count(fields['params'])} params):"
+        self.latest = self.places[fields.get("candidate")] = Place(fields["position"], place)
         if not self.live:
             return
         if self.search is None:
             self.search = self.bars.add_task("search", total=fields["of"], note="")
         self.bars.update(
-            self.search, completed=fields["position"] - 1, note=f"at most; best: {self.best}"
+            self.search,
+            completed=fields["position"] - len(self.places),
+            note=f"at most; best: {self.best}",
         )
 
     def _progress(self, fields: dict[str, Any]) -> None:
@@ -130,28 +153,44 @@ class Screen:
         note = "" if fields.get("loss") is None else f"loss {fields['loss']:.4f}"
         if fields.get("accuracy") is not None:
             note += f" accuracy {percent(fields['accuracy'])}"
+        which = fields.get("candidate")
+        several = which is not None and len(self.places) > 1
+        label = f"{name} {self._place(fields).number}" if several else name
         if self.live:
-            if self.stage is None or name != self.stage_name:
-                self._end_stage()
-                self.stage = self.bars.add_task(name, total=steps, note=note)
+            if which not in self.stages or name != self.stage_name:
+                self._end_stage(which)
+                self.stages[which] = self.bars.add_task(label, total=steps, note=note)
                 self.stage_name = name
-            self.bars.update(self.stage, completed=step, note=note)
+            self.bars.update(self.stages[which], completed=step, note=note)
             return
         now = time.perf_counter()
-        if self.since is None:
-            self.since = self.last_line = now
+        if which not in self.since:
+            self.since[which] = now
+            self.last_line = max(self.last_line, now) if len(self.since) > 1 else now
         if self.verbosity == "verbose" or now - self.last_line >= LOG_EVERY:
             self.last_line = now
-            eta = (now - self.since) / max(step, 1) * (steps - step)
+            eta = (now - self.since[which]) / max(step, 1) * (steps - step)
             self.console.print(
-                f"  {name} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
+                f"  {label} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
             )
 
-    def _end_stage(self) -> None:
-        self.since = None
-        if self.stage is not None:
-            self.bars.remove_task(self.stage)
-            self.stage = None
+    def _place(self, fields: dict[str, Any]) -> Place:
+        """Of the candidate that an event is about."""
+        return self.places.get(fields.get("candidate"), self.latest)
+
+    def _end_stage(self, candidate: int | None) -> None:
+        self.since.pop(candidate, None)
+        if candidate in self.stages:
+            self.bars.remove_task(self.stages.pop(candidate))
+
+
+def _shared(fields: dict[str, Any]) -> str:
+    at_once = fields["at_once"]
+    return f"{at_once} candidates at once" if at_once > 1 else "every step over all of them"
+
+
+def _variants(fields: dict[str, Any]) -> str:
+    return f"{fields['variants']} variants ({seconds_text(fields['seconds'])})"
 
 
 def _how(fields: dict[str, Any]) -> str:
@@ -204,9 +243,31 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
   rates       {rates}
   candidates  {candidates["tried"]} tried, {candidates["spared"]} spared of \
 {candidates["within_cost_limits"]}
-  blocks      {blocks["used"]} used ({blocks["trained"]} trained, {blocks["from_store"]} from the \
+{_left_text(summary)}  blocks      {blocks["used"]} used ({blocks["trained"]} trained, {blocks["from_store"]} from the \
 store), {blocks["uses"]} uses
   steps       teacher {steps["teacher"]}, blocks {steps["blocks"]}, finetune {steps["finetune"]}
   time        {stages}
   trained in  {trained}
   result      {out}/best   report: {out}/report.html"""
+
+
+def _left_text(summary: dict[str, Any]) -> str:
+    """What a predicted search did not try: a line or two."""
+    search = summary["search"]
+    left = search["left"]
+    if left is None:
+        return "              the budget was spent\n" if search["ended"] == "budget" else ""
+    why = {
+        "all": "nothing better is left to try",
+        "ruled out": f"{left['ruled_out']:,} that would be better are unlikely to hold",
+        "certified": f"{left['ruled_out']:,} that would be better are ruled out together: "
+        f"chance {percent(left['chance'])} that any holds",
+        "budget": f"the budget was spent: of those that would be better {left['ruled_out']:,} are "
+        f"unlikely to hold, {left['open']:,} are not ruled out",
+    }[search["ended"]]
+    lines = [f"              {why}"] + [
+        f"              not ruled out: {count(one['params'])} params, expected "
+        f"{percent(one['forecast']['accuracy'])}, chance {percent(one['forecast']['chance'])}"
+        for one in left["likeliest"]
+    ]
+    return "".join(line + "\n" for line in lines)

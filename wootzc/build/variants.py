@@ -6,7 +6,7 @@ store lacks.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.data import Dataset
+from wootzc.backends.slicing import Variant
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
 from wootzc.build.store import Done, Store, Weights
 from wootzc.ir.plan import Plan
 
-Variant: TypeAlias = tuple[int, float]  # module number, fraction of filters removed
 Make: TypeAlias = Callable[[list[Variant]], Mapping[Variant, tuple[dict[str, Any], Weights | None]]]
 
 REFITTED = 512  # training images, where the file says no number
@@ -48,26 +48,19 @@ class Variants:
         done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
         return {one: job.weights for one, job in done.items() if job.weights is not None}
 
-    def scores(self, teacher: Weights) -> NDArray[np.float64]:  # [modules, rates], in nats
-        """The damage of every variant that a candidate has; 0 for others, and at rate 0."""
-        space, rows = self.plan.space, self.plan.candidates
-        assert rows is not None
-        wanted = [
-            (module, int(rate))
-            for module, column in enumerate(rows.values.T)
-            for rate in np.unique(column)
-            if space.rates[rate]
-        ]
-        keys = {
-            (module, space.rates[rate]): self.keys.score(
-                module, space.rates[rate], self.images, SCORED
-            )
-            for module, rate in wanted
-        }
+    def scores(
+        self,
+        teacher: Weights,
+        choices: Sequence[Sequence[int]],  # per module: the rate positions to score
+    ) -> NDArray[np.float64]:  # [modules, rates], in nats
+        """The damage of these variants; 0 for others, and at rate 0."""
+        rates = self.plan.space.rates
+        wanted = [(m, int(r)) for m, positions in enumerate(choices) for r in positions if rates[r]]
+        keys = {(m, rates[r]): self.keys.score(m, rates[r], self.images, SCORED) for m, r in wanted}
         done = self._done("score", keys, lambda missing: self._score(missing, teacher))
-        found = np.zeros((rows.values.shape[1], len(space.rates)))
+        found = np.zeros((len(choices), len(rates)))
         for module, rate in wanted:
-            found[module, rate] = done[module, space.rates[rate]].result["loss"]
+            found[module, rate] = done[module, rates[rate]].result["loss"]
         return found
 
     def _refit(
@@ -96,7 +89,7 @@ class Variants:
         validation = self.dataset.validation
         count = min(SCORED, len(validation))
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
-        images = validation.batch(np.sort(rows)).images
+        images = validation.batch(np.sort(rows))
         found = score_variants(
             space.network,
             teacher,
