@@ -1,4 +1,7 @@
-"""Run by test_devices.py: train, distil and train blocks on N devices; save every figure."""
+"""Run by test_devices.py: train, distil, train, refit and score blocks on N devices.
+
+Saves every figure.
+"""
 
 import sys
 from pathlib import Path
@@ -9,6 +12,8 @@ import numpy as np
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.parallel import all_devices, training_devices
+from wootzc.backends.flax.reconstruct import reconstruct
+from wootzc.backends.flax.scores import score_variants
 from wootzc.backends.flax.train import BlockJob, evaluate, predict, train, train_blocks
 from wootzc.backends.flax.weights import initial_weights, save
 from wootzc.backends.slicing import prune_weights
@@ -95,6 +100,11 @@ job = BlockJob(
 (block,) = train_blocks(
     network, teacher.weights, [job], dataset, Recipe(steps=4, batch=16), augment, seed=3
 )
+refitted = reconstruct(
+    network, teacher.weights, [(0, 0.5)], ["l1"], dataset.train, images=45, seed=4, samples=20
+)
+seen = dataset.validation.batch(np.arange(13))
+score = score_variants(network, teacher.weights, refitted, ["l1"], seen, seed=4)[0, 0.5]
 figures = [
     evaluate(network, teacher.weights, dataset.test),
     teacher.accuracy,
@@ -102,11 +112,14 @@ figures = [
     *(look.loss or 0 for look in teacher.history),
     block.loss_first,
     block.loss_last,
+    score.loss,
+    score.accuracy,
 ]
 logits = predict(network, start, dataset.test.batch(np.arange(9)).images)
 save(
     out,
     {f"trained:{name}": value for name, value in student.weights.items()}
     | {f"block:{name}": value for name, value in block.weights.items()}
+    | {f"refitted:{name}": value for name, value in refitted[0, 0.5].items()}
     | {"figures": np.array(figures, np.float32), "logits": logits},
 )
