@@ -1,9 +1,9 @@
 """When fine-tuning can't reach its goal any more.
 
-The rule: from every candidate that was fine-tuned to its end we know which share of the errors left
-at each look was still repaired afterwards. A candidate that would miss the goal even if it repaired
-the largest share seen, and were one standard error better than it looks, is given up. At least two
-candidates must have run to their end.
+The rule: curves hardly cross. A candidate is given up at a look where it stands more than one
+standard error below every candidate that was fine-tuned to its end and still missed the goal. There
+must be at least two of those. The look before the first step decides nothing: how well a network is
+put together says little about how well it learns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 Floors: TypeAlias = tuple[tuple[int, float], ...]  # (step of a look, least accuracy to go on with)
 
-LEAST = 2  # complete runs that a floor needs
+LEAST = 2  # runs that a floor needs
 
 
 def floors(
@@ -22,22 +22,16 @@ def floors(
     images: int,  # on the validation side
 ) -> Floors:
     """What a candidate must have at each look to go on. Steps without enough evidence have none."""
-    complete = [r["history"] for r in results if r["reason"] in ("steps", "patience")]
-    repaired: dict[int, list[float]] = {}
-    for history in complete:
-        best = 0.0
-        for look in reversed(history):  # the best accuracy seen after each look
-            left = max(1 - look["accuracy"], 1e-9)
-            if best:
-                share = max(best - look["accuracy"], 0.0) / left
-                repaired.setdefault(look["step"], []).append(share)
-            best = max(best, look["accuracy"])
-    margin = np.sqrt(goal * (1 - goal) / images) if 0 < goal < 1 else 0.0
+    seen: dict[int, list[float]] = {}
+    for result in results:
+        if result["reason"] in ("steps", "patience") and result["accuracy"] < goal:
+            for look in result["history"]:
+                seen.setdefault(look["step"], []).append(look["accuracy"])
     found = []
-    for step, shares in sorted(repaired.items()):
-        share = max(shares)
-        if len(shares) >= LEAST and share < 1:
-            floor = (goal - margin - share) / (1 - share)
+    for step, accuracies in sorted(seen.items()):
+        if step > 0 and len(accuracies) >= LEAST:
+            worst = min(accuracies)
+            floor = worst - np.sqrt(worst * (1 - worst) / images)
             if floor > 0:
                 found.append((step, round(float(floor), 6)))
     return tuple(found)
