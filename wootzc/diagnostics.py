@@ -6,6 +6,10 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 
+MOST = 200  # diagnostics that are shown; what is left out is counted
+WIDTH = 300  # columns of a source line that are shown
+LONGEST = 2_000  # characters of a message; only what quotes a whole file has more
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -54,27 +58,55 @@ def place(span: Span, source: str) -> tuple[int, int]:
 
 
 def render(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
-    """Diagnostics as text, each with its source line and carets under the span."""
-    return "\n\n".join(_render_one(d, sources.get(d.span.file)) for d in diagnostics)
+    """Diagnostics as text, each with its source line and carets under the span.
+
+    Bounded, whatever the source is: of very many diagnostics the first are shown, errors before
+    warnings, and of very long lines the part around the span.
+    """
+    every = list(diagnostics)
+    shown = every
+    if len(every) > MOST:
+        shown = sorted(every, key=lambda d: d.severity != "error")[:MOST]
+    parts = [_render_one(d, sources.get(d.span.file)) for d in shown]
+    if len(every) > MOST:
+        parts.append(f"… and {len(every) - MOST:,} more")
+    return "\n\n".join(parts)
 
 
 def _render_one(diagnostic: Diagnostic, source: str | None) -> str:
     span = diagnostic.span
-    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {_shortened(diagnostic.message)}"]
     if source is not None:
         line, column = place(span, source)
-        text = source.splitlines()[line - 1] if line <= len(source.splitlines()) else ""
-        shown = text.replace("\t", " ")
-        width = max(1, min(span.end - span.start, len(text) - column + 1))
+        shown, carets = _marked_line(source, span)
         gutter = " " * len(str(line))
         lines += [
             f"{gutter}--> {span.file}:{line}:{column}",
             f"{gutter} |",
             f"{line} | {shown}",
-            f"{gutter} | {' ' * (column - 1)}{'^' * width}",
+            f"{gutter} | {carets}",
         ]
     elif span != UNKNOWN:
         lines.append(f" --> {span.file}")
     if diagnostic.help:
-        lines.append(f"  help: {diagnostic.help}")
+        lines.append(f"  help: {_shortened(diagnostic.help)}")
     return "\n".join(lines)
+
+
+def _marked_line(source: str, span: Span) -> tuple[str, str]:
+    """The line that a span begins in, and carets to put under it."""
+    begin = source.rfind("\n", 0, span.start) + 1
+    end = source.find("\n", span.start)
+    end = len(source) if end < 0 else end
+    left, right = begin, end
+    if end - begin > WIDTH:
+        left = max(begin, span.start - WIDTH // 3)
+        right = min(end, left + WIDTH)
+    before, after = "… " * (left > begin), " …" * (right < end)
+    text = "".join(c if c.isprintable() else " " for c in source[left:right])
+    carets = "^" * max(1, min(span.end, right) - span.start)
+    return f"{before}{text}{after}", " " * (len(before) + span.start - left) + carets
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
