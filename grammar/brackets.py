@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from wootzc.diagnostics import Diagnostic, Span, place
 
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
-MAX_CHARACTERS = 5_000_000
+MAX_CHARACTERS = 1_000_000  # more take seconds and most of a gigabyte to parse
+MAX_BYTES = 4 * MAX_CHARACTERS  # in UTF-8
 MAX_OPERATORS = 64  # in one pair of parentheses; an expression is as deep as it has operators
 MAX_NUMBER = 40  # characters
 
@@ -21,7 +22,7 @@ _TOKENS = re.compile(
       | (?P<endless>"[^\n]*|/\*)
       | (?P<end>[;\n])
       | (?P<operator>[-+*/])
-      | (?P<number>(?<![\w.])\d[\d_.]{39,})
+      | (?P<number>(?<![\w.])\d(?:[\d_.]|[eE][+-]?(?=\d)){39,})
     """,
     re.VERBOSE,
 )
@@ -45,7 +46,7 @@ class Scan:
 def scan(text: str, path: str) -> Scan:
     """Everything wrong with brackets, strings and comments."""
     if len(text) > MAX_CHARACTERS:
-        too_long = f"the file has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read"
+        too_long = f"the file has more than {MAX_CHARACTERS:,} characters, too many to be read"
         return Scan(diagnostics=(Diagnostic(Span(path), "WZ007", too_long),), fatal=True)
     found: list[Diagnostic] = []
     fatal = False

@@ -1,6 +1,6 @@
 """Module definitions by themselves: what can be said before any network uses them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
@@ -16,22 +16,54 @@ def recursive_modules(program: Program, report: Report) -> frozenset[str]:
         name: [c for c in calls(definition.body) if c.name.text in program.modules]
         for name, definition in program.modules.items()
     }
-    reaches = {name: {c.name.text for c in inner[name]} for name in inner}
-    for middle in reaches:  # Warshall's transitive closure
-        for name in reaches:
-            if middle in reaches[name]:
-                reaches[name] |= reaches[middle]
-    for name, called in inner.items():
-        for call in called:
-            if name in reaches[name] and name in reaches[call.name.text]:
+    circular = _reaching_circles({n: {c.name.text for c in found} for n, found in inner.items()})
+    if not circular:
+        return frozenset()
+    circle = _circles(circular, inner)
+    for name in circular:
+        for call in inner[name]:
+            if circle[name] == circle.get(call.name.text):
                 through = "" if call.name.text == name else f" through `{call.name.text}`"
                 report.error(
                     call.name.span, "WZ018", f"module `{name}` contains itself{through}",
                     "modules are written out in place, so a circle would never end",
                 )  # fmt: skip
-    return frozenset(
-        name for name in reaches if any(n in reaches[n] for n in {name, *reaches[name]})
-    )
+    return frozenset(circular)
+
+
+def _reaching_circles(called: Mapping[str, set[str]]) -> list[str]:
+    """The modules left when those are taken away, again and again, that call none of the rest."""
+    callers: dict[str, list[str]] = {}
+    for name, names in called.items():
+        for inner in names:
+            callers.setdefault(inner, []).append(name)
+    waiting = {name: len(names) for name, names in called.items()}
+    ready = [name for name, count in waiting.items() if not count]
+    for name in ready:  # grows while it is walked
+        for caller in callers.get(name, ()):
+            waiting[caller] -= 1
+            if not waiting[caller]:
+                ready.append(caller)
+    return [name for name, count in waiting.items() if count]
+
+
+def _circles(names: list[str], inner: Mapping[str, list[syntax.Call]]) -> dict[str, int]:
+    """Equal numbers for modules that contain each other."""
+    # Here, for SciPy takes longer to load than most files to check.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    number = {name: k for k, name in enumerate(names)}
+    edges = [
+        (number[name], number[call.name.text])
+        for name in names
+        for call in inner[name]
+        if call.name.text in number
+    ]
+    ends = ([start for start, _ in edges], [end for _, end in edges])
+    graph = coo_array(([1] * len(edges), ends), shape=(len(names), len(names)))
+    _, components = connected_components(graph, connection="strong")
+    return dict(zip(names, components.tolist(), strict=True))
 
 
 def check_definitions(program: Program, lowering: BodyLowering) -> None:

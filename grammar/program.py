@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from wootzc.files import read_at_most
 from wootzc.grammar import syntax
+from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.parse import parse
@@ -121,8 +123,10 @@ def _include(
 def _read(target: str, item: syntax.Include, report: Report) -> str | None:
     span, shown = item.path.span, item.path.value
     try:
-        with open(target, encoding="utf-8", newline="") as file:
-            return file.read()
+        content = read_at_most(target, MAX_BYTES)
+        if content is not None:
+            return content.decode("utf-8")
+        report.error(span, "WZ007", f"`{shown}` is too long to be read, or never ends")
     except FileNotFoundError:
         folder = os.path.dirname(target) or "."
         stems = [f.removesuffix(".wz") for f in _listing(folder) if f.endswith(".wz")]

@@ -1,5 +1,6 @@
 """Expressions → values: numbers, sizes and words."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
@@ -15,11 +16,14 @@ Scope: TypeAlias = Mapping[str, Value | None]  # parameters; None where a value 
 
 _SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
 _LARGEST = 10**30  # beyond it a number is no figure of a network
+_FAR = re.compile(r"[eE]([+-]?)0*[1-9]\d{4,}")  # an exponent beyond what `Decimal` calculates with
 
 
 def decimal_of(text: str) -> Decimal:
     """The exact value of a number as written: "30%", "1_000_000", "10M"."""
     text = text.replace("_", "")
+    if far := _FAR.search(text):
+        return Decimal(0 if far[1] == "-" else "Infinity")
     if text.endswith("%"):
         return Decimal(text[:-1]) / 100
     if text[-1] in _SUFFIXES:

@@ -1,7 +1,9 @@
 """The textual form of the IR (`.wzir`): the parser. Values are Python literals, read by `ast`."""
 
 import ast
+import math
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from difflib import get_close_matches
@@ -18,6 +20,9 @@ from wootzc.ir.reflect import Mismatch, Slot, fit, op_name, slots_of, unlabelled
 OP = re.compile(r"(?:(\w+) = )?([a-z]\w*)(\(.*\))?( \{)?")
 ARRAY = re.compile(r"(\w+) = (u?int\d+)\[([\d, ]*)\] \{")
 ATTRIBUTE = re.compile(r"(\w+) = (.+)")
+
+DEEPEST = 100  # nodes within nodes; a branch and its arm are two
+UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)  # of `ast`
 
 
 @dataclass(slots=True)
@@ -50,7 +55,9 @@ def parse_network(text: str, path: str = "<ir>") -> Network:
 def parse_ir(text: str, classes: tuple[type, ...] = (Plan, Network), path: str = "<ir>") -> Any:
     """The one node in `text`, of one of these classes. Raises `WootzError`."""
     reader = _Reader(text, path)
-    items = list(reader.items())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # `ast` has an opinion on `1if`
+        items = list(reader.items())
     if len(items) != 1:
         line = items[1].line if items else 1
         reader.error(line, "WZ080", f"expected one {_choice(classes)}, found {len(items)} nodes")
@@ -64,6 +71,7 @@ class _Reader:
         self.text, self.path = text, path
         self.lines = [line.strip() for line in text.splitlines()]
         self.at = 0  # the next line, counted from 0
+        self.depth = 0  # nodes that are open
 
     def error(self, line: int, code: str, message: str, help: str | None = None) -> NoReturn:
         """Stop with the whole line (counted from 1) marked."""
@@ -115,14 +123,18 @@ class _Reader:
         if match[3]:
             item.first, item.values = self.arguments(match[3], number)
         if match[4]:
+            self.depth += 1
+            if self.depth > DEEPEST:
+                self.error(number, "WZ080", f"nodes are nested more than {DEEPEST} deep")
             while (line := self.next(number)) != "}":
                 self.member(item, line)
+            self.depth -= 1
         return item
 
     def arguments(self, text: str, number: int) -> tuple[list[Any], dict[str, Any]]:
         try:
             call = ast.parse(f"op{text}", mode="eval").body
-        except SyntaxError:
+        except UNREADABLE:
             call = None
         if not isinstance(call, ast.Call):
             self.error(number, "WZ080", f"cannot read the fields in {text}")
@@ -132,7 +144,7 @@ class _Reader:
     def literal(self, source: str | ast.expr, number: int) -> Any:
         try:
             return ast.literal_eval(source)
-        except (ValueError, SyntaxError):
+        except UNREADABLE:
             self.error(number, "WZ080", "expected a number, a string, True, False, None or a tuple")
 
     def tuple(self, opened: int) -> str:
@@ -151,7 +163,7 @@ class _Reader:
             info = np.iinfo(dtype)
         except (ValueError, TypeError, OverflowError) as error:
             self.error(opened, "WZ083", f"this array cannot be read: {error}")
-        if numbers.size != np.prod(shape) or len(shape) not in (1, 2):
+        if numbers.size != math.prod(shape) or len(shape) not in (1, 2):
             self.error(opened, "WZ083", f"[{shape_text}] does not hold {numbers.size} numbers")
         if numbers.size and not (info.min <= numbers.min() and numbers.max() <= info.max):
             self.error(opened, "WZ083", f"a number does not fit into {dtype}")

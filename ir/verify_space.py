@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from wootzc.ir.cost import network_cost
+from wootzc.ir.limits import MAX_COST
 from wootzc.ir.network import Network, head_shapes, segment_shapes
 from wootzc.ir.plan import Plan
 from wootzc.ir.shapes import ShapeError, shape_after_body, shape_text
@@ -58,6 +60,8 @@ def _network(network: Network) -> Iterator[str]:
     except ShapeError as error:
         yield f"a layer of the network does not fit: {error}"
         return
+    if max(network_cost(network)) > MAX_COST:
+        yield "the network has more parameters or MACs than can be counted"
     names = [part.name for part in (*network.segments, *network.auxiliaries)]
     if len(set(names)) != len(names):
         yield "two segments or auxiliary heads of the network have one name"

@@ -2,13 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wootzc.diagnostics import WootzError, fail
+from wootzc.files import read_at_most
 from wootzc.grammar import Analysis, analyze
+from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.ir.space import Space
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
@@ -18,15 +20,19 @@ if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is 
 
 
 STDIN = "-"  # as a path
+MAX_PLAN = 2**30  # bytes of a .wzir file
 
 
 def read_source(path: str | os.PathLike[str]) -> str:
     """The text of a source file, or of standard input for "-". Raises `WootzError`."""
     file = Path(path)
     try:
-        if os.fspath(path) == STDIN:
-            return sys.stdin.buffer.read().decode("utf-8")
-        return file.read_text(encoding="utf-8")
+        piped = os.fspath(path) == STDIN
+        most = MAX_PLAN if file.suffix == ".wzir" else MAX_BYTES
+        content = _read_stdin() if piped else read_at_most(path, most)
+        if content is None:
+            raise fail("WZ007", f"{file} is too long to be read, or never ends")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise fail(
             "WZ131", f"{file} is not text in UTF-8 (byte {error.start})", "save it as UTF-8"
@@ -37,6 +43,15 @@ def read_source(path: str | os.PathLike[str]) -> str:
         raise fail("WZ130", f"there is no file {file}", hint) from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
+
+
+def _read_stdin() -> bytes | None:
+    """Plans may be longer than what is written by hand. Which it is shows in the beginning."""
+    content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES and _is_plan(content.decode(errors="replace"), STDIN):
+        content += sys.stdin.buffer.read(MAX_PLAN)
+        return content if len(content) <= MAX_PLAN else None
+    return content if len(content) <= MAX_BYTES else None
 
 
 def analyze_file(
@@ -82,15 +97,18 @@ def compile(
     """
     from wootzc.ir.passes import PASSES, run
 
-    plan = _front(source, overrides, space)
-    if cost_model is not None:
-        plan = replace(plan, cost_model=cost_model)
+    plan = front(source, overrides, space, cost_model)
     return run(plan, PASSES if passes is None else tuple(passes), observe=observe)
 
 
-def _front(
-    source: str | os.PathLike[str], overrides: Mapping[str, str] | None, space: str | None
+def front(
+    source: str | os.PathLike[str],
+    overrides: Mapping[str, str] | None = None,
+    space: str | None = None,
+    cost_model: "CostModel | None" = None,
+    tell: Callable[[Analysis], object] | None = None,
 ) -> "Plan":
+    """The plan that the passes start from; `tell` may show the warnings, errors are raised."""
     from wootzc.ir.plan import Plan
     from wootzc.ir.text import parse_plan
 
@@ -105,9 +123,13 @@ def _front(
                     f"{source} is a compiled plan: settings and spaces can't be chosen any more",
                     "give the .wz file it was made from",
                 )
-            return parse_plan(text)
+            plan = parse_plan(text, os.fspath(source))
+            return plan if cost_model is None else replace(plan, cost_model=cost_model)
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
-    return Plan(space=choose_space(analysis, space))
+    chosen = choose_space(analysis, space)
+    if tell:
+        tell(analysis)
+    return Plan(space=chosen, cost_model=cost_model)
 
 
 def _is_plan(text: str, path: str) -> bool:

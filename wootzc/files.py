@@ -10,6 +10,13 @@ from typing import Any
 from wootzc.diagnostics import WootzError, fail
 
 
+def read_at_most(path: str | os.PathLike[str], most: int) -> bytes | None:
+    """The bytes of a file; None where there are more, as in devices, which never end."""
+    with open(path, "rb") as file:
+        content = file.read(most + 1)
+    return content if len(content) <= most else None
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a temporary file beside `path`, sync it, rename it. An `OSError` names `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)

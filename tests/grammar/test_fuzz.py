@@ -11,7 +11,8 @@ from hypothesis.extra.lark import from_lark
 from lark import Lark
 
 import wootzc.grammar
-from wootzc.diagnostics import render
+from wootzc.diagnostics import WootzError, render
+from wootzc.driver import analyze_file
 from wootzc.grammar import analyze, format_text
 from wootzc.grammar.parse import parse
 from wootzc.grammar.zoo_files import zoo_names, zoo_path
@@ -113,6 +114,24 @@ def test_any_text_ends_in_diagnostics(text: str) -> None:
     assert analysis.diagnostics or not re.sub(r"\s|//.*|/\*.*?\*/|;", "", text)
 
 
+@settings(max_examples=100, suppress_health_check=list(HealthCheck), deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(FILES), st.integers(0, 5_000))
+def test_any_bytes_end_in_diagnostics(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, file: str, place: int
+) -> None:
+    """A file of nothing else, and bytes in the middle of a good one."""
+    path = tmp_path_factory.getbasetemp() / "bytes.wz"
+    whole = file.encode()
+    for written in (content, whole[:place] + content + whole[place:]):
+        path.write_bytes(written)
+        try:
+            analysis = analyze_file(path)
+        except WootzError as error:
+            assert [d.code for d in error.diagnostics] == ["WZ131"]
+        else:
+            render(analysis.diagnostics, analysis.sources)
+
+
 NETWORK = "network n { input(3); module a { dense(4); dense(3) } }\n"
 HOSTILE = {
     "deep branches": "module m { " + "add { { " * 3000 + "} } " * 3000 + "}",
@@ -126,7 +145,13 @@ HOSTILE = {
     ) + "\nmodule m60 { relu }\nnetwork n { input(3); m0; dense(2) }",
     "large numbers": "network n { input(9999999x9999999x9999999); conv(3x3, 1e308) }",
     "numbers of many digits": "network n { input(3); dense(" + "9" * 100_000 + ") }",
-    "long names": "module " + "a" * 1_000_000 + " { rleu }",
+    "exponents of many digits": "network n { input(3); dense(1e" + "9" * 5_000 + ") }",
+    "long names": "module " + "a" * 900_000 + " { rleu }",
+    "chains of modules": "\n".join(f"module m{i} {{ m{i + 1} }}" for i in range(10_000))
+    + "\nmodule m10000 { relu }\nnetwork n { input(3); dense(2) }",
+    "circles of modules": "\n".join(
+        f"module m{i} {{ m{(i + 1) % 10_000} }}" for i in range(10_000)
+    ),
     "many rates": f"{NETWORK}space s over n {{ rates {{ "
     + ", ".join(f"{i / 1e5}" for i in range(50_000)) + " } }",
     "many patterns": f"{NETWORK}space s over n {{ prune "
@@ -145,4 +170,5 @@ def test_hostile_texts_end_soon(name: str) -> None:
     started = time.process_time()
     analysis = analyze(HOSTILE[name])
     assert analysis.diagnostics
+    assert len(render(analysis.diagnostics, analysis.sources)) < 200_000
     assert time.process_time() - started < 20

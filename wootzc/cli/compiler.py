@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from wootzc.cli.options import (
     overrides,
     source_argument,
 )
-from wootzc.cli.output import echo_diagnostics, echo_warnings
+from wootzc.cli.output import echo_analysis, echo_diagnostics
 from wootzc.diagnostics import WootzError
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     for file in files:
         try:
             piped = str(file) == "-"
-            before = sys.stdin.read() if piped else read_source(file)
+            before = read_source(file)
             after = format_text(before, "<stdin>" if piped else str(file))
         except WootzError as error:
             echo_diagnostics(error.diagnostics, error.sources)
@@ -147,30 +146,32 @@ def plan(
     \b
       wootzc plan samples/digits.wz
       wootzc plan samples/digits.wz --set blocks=wootz --emit dag | dot -Tsvg > dag.svg
-      wootzc plan space.wz --calibrate STORE --emit plan > p.wzir && wootzc build p.wzir
+      wootzc plan space.wz --set blocks=optimal --calibrate STORE
     """
     from functools import partial
 
     from wootzc import driver
+    from wootzc.ir.passes import run
 
     over = overrides(settings, seed)
     if emit == "ast" and over:
         raise click.UsageError(
             "--emit ast shows the file as it is written: leave out --set and --seed"
         )
-    echo_warnings(file, over)
-    compiled = partial(
-        driver.compile, file, overrides=over, space=space, cost_model=calibrated(calibrate)
-    )
-    match emit:
-        case "ast":
-            from wootzc.grammar import print_tree
+    if emit == "ast":
+        from wootzc.grammar import print_tree
 
-            click.echo(print_tree(driver.read_source(file), str(file)), nl=False)
+        analysis = driver.analyze_file(file)
+        echo_analysis(analysis)
+        click.echo(print_tree(analysis.sources[str(file)], str(file)), nl=False)
+        return
+    start = driver.front(file, over, space, calibrated(calibrate), echo_analysis)
+    compiled = partial(run, start)
+    match emit:
         case "ir":
             from wootzc.ir.text import print_plan
 
-            click.echo(print_plan(compiled(())), nl=False)
+            click.echo(print_plan(start), nl=False)
         case "plan":
             from wootzc.ir.text import print_plan
 

@@ -5,11 +5,14 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from wootzc.diagnostics import Diagnostic, WootzError, render
+
+if TYPE_CHECKING:
+    from wootzc.grammar import Analysis
 
 
 def wants_color(stream: IO[str]) -> bool:
@@ -47,9 +50,11 @@ def echo_warnings(file: Path, overrides: Mapping[str, str]) -> None:
     """Print a source's warnings; raise its errors, all of them, before anything is spent."""
     from wootzc.driver import analyze_file
 
-    if file.suffix == ".wzir":
-        return
-    analysis = analyze_file(file, overrides)
+    echo_analysis(analyze_file(file, overrides))
+
+
+def echo_analysis(analysis: "Analysis") -> None:
+    """The same of an analysis."""
     if any(d.severity == "error" for d in analysis.diagnostics):
         raise WootzError(analysis.diagnostics, analysis.sources)
     echo_diagnostics(analysis.diagnostics, analysis.sources)

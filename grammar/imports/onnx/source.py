@@ -46,8 +46,9 @@ class Source:
 
 def load(path: str) -> Source:
     """Raises `Refused`, and `OSError` where the file cannot be opened."""
-    if os.path.isdir(path):
-        raise Refused(f'"{os.path.basename(path)}" is a folder, not an ONNX file')
+    if os.path.exists(path) and not os.path.isfile(path):
+        what = "a folder" if os.path.isdir(path) else "a device"
+        raise Refused(f'"{os.path.basename(path)}" is {what}, not an ONNX file')
     model = _checked_model(path)
     try:
         return _source(model)

@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from wootzc.files import read_at_most
 from wootzc.grammar.imports.prototxt.build import Builder, Value
 from wootzc.grammar.imports.prototxt.entries import entries_of
 from wootzc.grammar.imports.prototxt.fields import Fields
 from wootzc.grammar.imports.prototxt.inputs import input_shape
-from wootzc.grammar.imports.prototxt.text import Place, parse
+from wootzc.grammar.imports.prototxt.text import MAX_CHARACTERS, Place, parse
 from wootzc.grammar.imports.prototxt.vectors import as_vectors
 from wootzc.grammar.imports.prototxt.wires import wires_of
 from wootzc.ir.graph import INPUT, Graph, Refused
@@ -35,8 +36,11 @@ def read_prototxt(path: str, input: Shape | None = None) -> Graph:
     `Refused` naming file and line, and `OSError` where the file cannot be opened.
     """
     name = Path(path).name
+    content = read_at_most(path, 4 * MAX_CHARACTERS)
+    if content is None:
+        raise Refused(f"{name} is too long to be read, or never ends")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Refused(
             f"{name} is no text", "weights (.caffemodel) are not read; give the .prototxt"
