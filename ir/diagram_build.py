@@ -17,6 +17,7 @@ from wootzc.ir.diagram_orders import order_layers
 from wootzc.ir.diagram_sums import Limit, Tails
 
 STATES = 2_000_000
+CHOICES = 4  # of a variable, as a rule: states of more count for more
 
 
 def build(
@@ -25,7 +26,11 @@ def build(
     limits: Sequence[Limit] = (),
     states: int = STATES,
 ) -> Diagram:
-    """The diagram of all words within orders and limits; `TooLarge` beyond so many states."""
+    """The diagram of all words within orders and limits; `TooLarge` beyond so many states.
+
+    What memory and time go with are edges, so where variables have more than four choices there
+    may be fewer states.
+    """
     values = tuple(values)
     layers = order_layers(values, pairs)
     if not layers or (layers[0] < 0).all():
@@ -57,7 +62,7 @@ def _product(nodes: Sequence[Edges], tails: list[Tails], states: int) -> list[Ed
             alive &= possible
             columns += keys
         firsts, numbers = number([column[alive] for column in columns])
-        total += len(firsts)
+        total += max(len(firsts), len(target) // CHOICES)
         if total > states:
             raise TooLarge
         edges = np.full(len(target), -1, dtype=np.int32)

@@ -26,23 +26,30 @@ def order_layers(values: Values, pairs: Pairs, most: int = NODES) -> list[Edges]
             below.setdefault(a, []).append(b)
         elif b < a:
             above.setdefault(b, []).append(a)
-    first = np.zeros((1, len(values)), dtype=np.int16)
-    last = np.array([[len(v) - 1 for v in values]], dtype=np.int16)
+    bounded = sorted({later for ends in (*below.values(), *above.values()) for later in ends})
+    if not bounded and all(map(len, values)):
+        return [np.zeros((len(own), 1), dtype=np.int32) for own in values]
+    column = {variable: at for at, variable in enumerate(bounded)}
+    first = np.zeros((1, len(bounded)), dtype=np.int16)
+    last = np.array([[len(values[v]) - 1 for v in bounded]], dtype=np.int16)
     layers: list[Edges] = []
     for place, own in enumerate(values):
         choice, node = np.divmod(np.arange(len(own) * len(first)), max(len(first), 1))
         lower, upper = first[node], last[node]
         for later in below.get(place, ()):
-            bound = np.searchsorted(values[later], own, side="left")
-            lower[:, later] = np.maximum(lower[:, later], bound[choice])
+            bound, at = np.searchsorted(values[later], own, side="left"), column[later]
+            lower[:, at] = np.maximum(lower[:, at], bound[choice])
         for later in above.get(place, ()):
-            bound = np.searchsorted(values[later], own, side="right") - 1
-            upper[:, later] = np.minimum(upper[:, later], bound[choice])
-        alive = (lower[:, place] <= choice) & (choice <= upper[:, place])
-        alive &= (lower[:, place + 1 :] <= upper[:, place + 1 :]).all(axis=1)
+            bound, at = np.searchsorted(values[later], own, side="right") - 1, column[later]
+            upper[:, at] = np.minimum(upper[:, at], bound[choice])
+        alive: NDArray[np.bool_] = np.asarray(np.all(lower <= upper, axis=1))
+        mine = column.get(place)
+        if mine is not None:
+            alive &= (lower[:, mine] <= choice) & (choice <= upper[:, mine])
         kept = np.flatnonzero(alive)
         bounds = np.concatenate([lower, upper], axis=1)[kept]
-        bounds[:, [place, len(values) + place]] = 0  # it has its value; its bounds are history
+        if mine is not None:  # it has its value; its bounds are history
+            bounds[:, [mine, len(bounded) + mine]] = 0
         told_apart = bounds[:, np.ptp(bounds, axis=0) > 0] if len(kept) else bounds[:, :0]
         starts, numbers = number([np.zeros(len(kept)), *told_apart.T])
         if len(starts) > most:

@@ -70,10 +70,17 @@ class SpaceDiagram:
 
     def range(self, metric: Cost) -> Range:
         """Least and greatest cost; where not `exact`, bounds of these. Some candidate must be."""
-        table, fixed = self.problem.table(metric)[self.order], self.problem.fixed[metric]
-        low, high = bounds(self.diagram, table)
+        low, high = self._ranges[metric]
         least, most = self.problem.limits.get(metric, UNBOUNDED)
-        return max(low + fixed, least), min(high + fixed, most)
+        return max(low, least), min(high, most)
+
+    @cached_property
+    def _ranges(self) -> dict[Cost, Range]:
+        ranges: dict[Cost, Range] = {}
+        for metric, fixed in self.problem.fixed.items():
+            low, high = bounds(self.diagram, self.problem.table(metric)[self.order])
+            ranges[metric] = low + fixed, high + fixed
+        return ranges
 
     def within(self, metric: Cost, band: Range) -> "SpaceDiagram":
         """Those candidates whose cost lies in the band; rounded where that takes a moment."""
