@@ -7,8 +7,9 @@
 Three kinds of candidates: independent rates; one rate per run of four modules; monotone rates,
 never falling from module to module. Each speed is measured in a process of its own: CPU seconds
 beside wall seconds, for other work on the machine slows mostly the latter; memory is the peak of
-the whole process, some 40 MB of it Python and what it imports. Independent rates and 16 modules make as
-many candidates as are asked for; the other kinds are fewer, so they are measured on 33 modules.
+the whole process, some 30 MB of it Python and what it imports. Independent rates and 16 modules
+make as many candidates as are asked for; the other kinds are fewer, so they are measured on 33
+modules.
 """
 
 import argparse
