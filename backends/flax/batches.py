@@ -42,6 +42,13 @@ def batch_indices(images: int, batch: int, steps: int, seed: int) -> Iterator[In
         waiting = waiting[batch:]
 
 
+def visited(images: int, batch: int, steps: int, seed: int) -> Indices:
+    """The positions that `batch_indices` visits, ascending: all of them, from one epoch on."""
+    if batch * steps >= images:
+        return np.arange(images)
+    return np.sort(np.concatenate(list(batch_indices(images, batch, steps, seed))))
+
+
 def training_batches(split: "Split", batch: int, steps: int, seed: int) -> Iterator["Batch"]:
     """The batches of a whole run, the same for whoever trains with this seed."""
     return split.batches(batch_indices(len(split), batch, steps, seed))

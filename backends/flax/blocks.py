@@ -5,31 +5,35 @@ it. Its modules run in training mode: norms use the statistics of the batch, and
 start from the teacher's (sliced) and follow the block's own activations. The teacher, and plain
 segments between a block's modules, run in evaluation mode and never move.
 
-What comes of a block does not depend on the blocks beside it: the teacher is compiled segment by
-segment, never as one function with whatever outputs happen to be asked for.
+What comes of a block does not depend on the blocks beside it, nor on which of the teacher's
+activations are kept: the teacher is compiled segment by segment, never as one function with
+whatever outputs happen to be asked for.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
+from wootzc.backends.flax.activations import Activations, Room, Teacher, route
+from wootzc.backends.flax.batches import Indices, Progress, Report, batch_indices, looks
 from wootzc.backends.flax.model import Structure, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, training_devices
-from wootzc.backends.flax.segments import compiled_evaluate, compiled_prepare
+from wootzc.backends.flax.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.step import Images, State, Trees, block_step, initial_state, merged
 from wootzc.backends.flax.weights import check_fits, split
 from wootzc.backends.parameters import Weights, segment_weights
-from wootzc.ir.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.network import Module, Network, Segment, module_positions, segment_shapes
 from wootzc.ir.prune import prune_module
-from wootzc.ir.recipe import Augment, Recipe
+from wootzc.ir.recipe import Augment, Optimizer, Recipe, Schedule
+from wootzc.ir.shapes import Shape
 
 if TYPE_CHECKING:
-    from wootzc.backends.data import Dataset
+    from wootzc.backends.data import Batch, Dataset
 
 LAST = 10  # steps that `loss_last` averages over
 
@@ -47,8 +51,8 @@ class BlockJob:
 class TrainedBlock:
     weights: Weights  # named as they came in; of a block that diverged those that came in
     finite: bool  # False: it diverged, a last loss or a weight was no finite number
-    loss_first: float  # of the first step, before any learning
-    loss_last: float  # mean over the last steps
+    loss_first: float  # on the first batch, before any learning
+    loss_last: float  # mean over the last steps; without steps as `loss_first`
     steps: int
     seconds: float  # this block's even share of the flight
 
@@ -76,29 +80,34 @@ def train_blocks(
     *,
     seed: int,
     progress: Report | None = None,
+    activations: Activations | None = None,
 ) -> list[TrainedBlock]:
-    """Train all `blocks` side by side for `recipe.steps` steps."""
+    """Train all `blocks` side by side for `recipe.steps` steps; for none, measure their losses.
+
+    `activations`: what is kept of this teacher between calls, for this recipe, data and seed; with
+    augmentation nothing can be.
+    """
     if not blocks:
         return []
+    if activations is not None and augment != Augment():
+        raise ValueError("with augmentation every step sees other pixels: nothing can be kept")
     check_fits(network, teacher_weights)
     started = time.perf_counter()
+    running = running_recipe(recipe)
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
-    flying = [_launch(network, parts, job, recipe, seed, devices) for job in blocks]
-    teacher = _teacher(network, parts, max(block.leave for block in flying), devices)
+    flying = [_launch(network, parts, job, running, seed, devices) for job in blocks]
+    teacher = Teacher(graphs=structures(network), parts=parts, devices=devices)
+    kept = activations or Activations(network, dataset.train, running, seed, Room(memory=0))
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
-    ready = compiled_prepare(augment, devices)
+    kept.keep(teacher, boundaries)
+    feed = _Feed(teacher=teacher, kept=kept, boundaries=boundaries, augment=augment)
     stops = set(looks(recipe.steps, recipe.every))
-    batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed)
-    for step, batch in enumerate(batches, 1):
-        images = Images(devices.spread(batch.images), devices.spread(batch.labels))
-        prepared = ready(images, flying[0].state.step, flying[0].state.seed)
-        activations = _activations(teacher, prepared.images, boundaries, devices)
+    for step, seen in enumerate(_seen(dataset, running, seed, feed.sees_images), 1):
+        found, keys = feed(seen, flying[0].state)
         for block in flying:
-            entering, leaving = activations[block.enter], activations[block.leave]
-            block.state, loss = block.step(
-                block.state, block.frozen, entering, leaving, prepared.keys
-            )
+            entering, leaving = found[block.enter], found[block.leave]
+            block.state, loss = block.step(block.state, block.frozen, entering, leaving, keys)
             block.losses.append(loss)
         if progress and step in stops:
             now = float(np.mean([devices.first(b.losses[-1]) for b in flying]))
@@ -107,7 +116,7 @@ def train_blocks(
     seconds = (time.perf_counter() - started) / len(blocks)
     return [
         TrainedBlock(
-            weights=weights if finite else dict(job.weights),
+            weights=weights if finite and recipe.steps else dict(job.weights),
             finite=finite,
             loss_first=float(losses[0]),
             loss_last=float(np.mean(losses[-LAST:])),
@@ -119,6 +128,33 @@ def train_blocks(
     ]
 
 
+def running_recipe(recipe: Recipe) -> Recipe:
+    """The recipe; without steps one that only measures: a step that moves no weight."""
+    if recipe.steps:
+        return recipe
+    still = Optimizer(learning_rate=0.0)
+    return replace(recipe, steps=1, optimizer=still, schedule=Schedule(), weight_decay=0.0)
+
+
+class Part(NamedTuple):
+    """One segment of a block."""
+
+    segment: Segment  # pruned, if it is a module
+    position: int  # in the network
+    shape: Shape  # that enters
+
+
+def block_parts(network: Network, start: int, rates: Sequence[float]) -> Iterator[Part]:
+    """The segments from module number `start` to the last that has a rate."""
+    positions = module_positions(network)[start : start + len(rates)]
+    shapes, remaining = segment_shapes(network), iter(rates)
+    for position in range(positions[0], positions[-1] + 1):
+        segment, shape = network.segments[position], shapes[position]
+        if isinstance(segment, Module):
+            segment = prune_module(segment, shape, next(remaining))
+        yield Part(segment, position, shape)
+
+
 def _launch(
     network: Network,
     parts: tuple[Weights, ...],  # the teacher's, by segment
@@ -127,27 +163,23 @@ def _launch(
     seed: int,
     devices: Devices,
 ) -> _Flying:
-    positions = module_positions(network)[job.start : job.start + len(job.rates)]
-    shapes = segment_shapes(network)
-    rates = iter(job.rates)
     graphs, moving, frozen = [], [], []
     own: list[Weights] = []
     names = []
-    for position in range(positions[0], positions[-1] + 1):
-        segment, shape = network.segments[position], shapes[position]
-        moving.append(isinstance(segment, Module))
-        if isinstance(segment, Module):
-            pruned = prune_module(segment, shape, next(rates))
-            graphs.append(structure(pruned.body, shape, devices.axis_name))
+    block = list(block_parts(network, job.start, job.rates))
+    for segment, position, shape in block:
+        moves = isinstance(segment, Module)
+        moving.append(moves)
+        graphs.append(structure(segment.body, shape, devices.axis_name if moves else None))
+        if moves:
             own.append(segment_weights(job.weights, segment.name))
             names.append(segment.name)
         else:
-            graphs.append(structure(segment.body, shape))
             frozen.append(parts[position])
     return _Flying(
         names=tuple(names),
-        enter=positions[0],
-        leave=positions[-1] + 1,
+        enter=block[0].position,
+        leave=block[-1].position + 1,
         step=_compiled(tuple(graphs), tuple(moving), recipe, devices),
         state=devices.replicate(initial_state(tuple(own), recipe, seed)),
         frozen=devices.replicate(tuple(frozen)),
@@ -163,24 +195,47 @@ def _compiled(
     return devices.compile(block_step(graphs, moving, recipe, devices.axis_name), donate=(0,))
 
 
-def _teacher(
-    network: Network, parts: tuple[Weights, ...], stop: int, devices: Devices
-) -> list[tuple[Structure, Any]]:
-    """The teacher's segments up to the last that any block learns from, on the devices."""
-    graphs = structures(network)[:stop]
-    return [(g, devices.replicate(part)) for g, part in zip(graphs, parts, strict=False)]
+class _Seen(NamedTuple):
+    """What a step sees."""
+
+    positions: Indices  # of its images
+    batch: "Batch | None"  # None where nobody asks for pixels: they are not even read
 
 
-def _activations(
-    teacher: list[tuple[Structure, Any]], x: Any, boundaries: set[int], devices: Devices
-) -> dict[int, Any]:
-    """What enters segment i, for every i in `boundaries`."""
-    found = {0: x}
-    for position, (graph, values) in enumerate(teacher, 1):
-        x = compiled_evaluate(graph, devices)(values, x)
-        if position in boundaries:
-            found[position] = x
-    return found
+def _seen(dataset: "Dataset", recipe: Recipe, seed: int, images: bool) -> Iterator[_Seen]:
+    schedule = list(batch_indices(len(dataset.train), recipe.batch, recipe.steps, seed))
+    batches = dataset.train.batches(schedule) if images else repeat(None)
+    return map(_Seen, schedule, batches)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Feed:
+    """Gives every step the activations at the boundaries: kept ones, or from the images on."""
+
+    teacher: Teacher
+    kept: Activations
+    boundaries: set[int]
+    augment: Augment
+
+    @property
+    def sees_images(self) -> bool:
+        return 0 in self.boundaries or 0 in route(self.boundaries, self.kept.held)
+
+    def __call__(self, seen: _Seen, state: State) -> tuple[dict[int, Any], Any]:
+        """What is at each boundary, and one random key per sample; on the devices."""
+        devices, batch = self.teacher.devices, seen.batch
+        images: Any = None
+        if batch is None:
+            keys = compiled_keys(len(seen.positions), devices)(state.step, state.seed)
+        else:
+            spread = Images(devices.spread(batch.images), devices.spread(batch.labels))
+            prepared = compiled_prepare(self.augment, devices)(spread, state.step, state.seed)
+            images, keys = prepared.images, prepared.keys
+
+        def at_hand(boundary: int) -> Any:
+            return self.kept.rows(boundary, seen.positions) if boundary else images
+
+        return self.teacher.activations(self.boundaries, self.kept.held, at_hand), keys
 
 
 def _land(block: _Flying, devices: Devices) -> tuple[Weights, list[Any]]:

@@ -31,6 +31,7 @@ Tree = TypeVar("Tree")
 AXIS = "devices"
 SEGMENTED_STEPS = 500  # up to here compiling the whole costs more than it saves
 SCANNED_STEPS = 32  # per call of the device, at most
+UNTOLD_MEMORY = 4 * 2**30  # bytes
 COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
 SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
 
@@ -49,6 +50,11 @@ class Devices:
     @property
     def axis_name(self) -> str | None:
         return AXIS if self.count > 1 else None
+
+    @property
+    def accelerated(self) -> bool:
+        """They have memory of their own."""
+        return jax.default_backend() != "cpu"
 
     def compile(self, function: Function, donate: tuple[int, ...] = ()) -> Function:
         """`function` on every device. Arguments and results carry a device axis if several."""
@@ -127,6 +133,34 @@ def candidate_groups(
     # Steps over several virtual CPU devices must not be in flight at once: see `compile`.
     size = 1 if (platform or jax.default_backend()) == "cpu" else devices.count // at_once
     return tuple(Devices(size, size * number) for number in range(at_once))
+
+
+def free_memory() -> int:
+    """Bytes that nobody uses: of the fullest local device, if these are accelerators; else of the
+    machine, within the limit of its container.
+    """
+    stats = [device.memory_stats() for device in jax.local_devices() if device.platform != "cpu"]
+    told = [one["bytes_limit"] - one["bytes_in_use"] for one in stats if one]
+    return min(told) if told else free_memory_of_machine(Path("/"))
+
+
+def free_memory_of_machine(root: Path) -> int:
+    """As Linux tells it below `root`; elsewhere what any machine that trains has."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return UNTOLD_MEMORY
+    kibibytes = {name: amount for name, _, amount in (line.partition(":") for line in lines)}
+    free = 1024 * int(kibibytes["MemAvailable"].split()[0])
+    group = root / "sys/fs/cgroup"
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        stat = (group / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # no control groups of version 2, or "max": no limit
+        return free
+    given_back = sum(int(line.split()[1]) for line in stat if line.startswith("inactive_file "))
+    return min(free, max(limit - used + given_back, 0))
 
 
 def choose_strategy(

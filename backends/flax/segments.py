@@ -23,6 +23,7 @@ from wootzc.backends.flax.step import (
     count_correct,
     fold,
     prepare,
+    prepared_keys,
     update,
 )  # fmt: skip
 from wootzc.ir.recipe import Augment, Recipe
@@ -44,6 +45,13 @@ def compiled_count(devices: Devices) -> Function:
 def compiled_prepare(augment: Augment, devices: Devices) -> Function:
     """(batch, step, seed) → prepared batch."""
     return devices.compile(partial(prepare, augment=augment, axis_name=devices.axis_name))
+
+
+@cache
+def compiled_keys(size: int, devices: Devices) -> Function:
+    """(step, seed) → the keys of a prepared batch of `size` images over all devices."""
+    each = size // devices.count
+    return devices.compile(partial(prepared_keys, each, axis_name=devices.axis_name))
 
 
 def evaluate_segments(

@@ -73,16 +73,25 @@ class Prepared(NamedTuple):
 def prepare(
     batch: Images, step: Array, seed: Array, augment: Augment, axis_name: str | None = None
 ) -> Prepared:
-    """Draw the randomness of a step: each sample's key comes of seed, step and place in the batch.
+    """Draw the randomness of a step and augment its images with it."""
+    keys = _sample_keys(batch.images.shape[0], step, seed, axis_name)
+    images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
+    return Prepared(augmented(images, augment, fold(keys, 0)), labels, fold(keys, 1), None)
+
+
+def prepared_keys(size: int, step: Array, seed: Array, axis_name: str | None = None) -> jax.Array:
+    """The keys of a prepared batch of `size` images, where nobody needs the images."""
+    return fold(_sample_keys(size, step, seed, axis_name), 1)
+
+
+def _sample_keys(size: int, step: Array, seed: Array, axis_name: str | None) -> jax.Array:
+    """Each sample's key comes of seed, step and place in the batch.
 
     With several devices a sample keeps the key it has on one device.
     """
-    size = batch.images.shape[0]
     first = 0 if axis_name is None else lax.axis_index(axis_name) * size
     key = jax.random.fold_in(jax.random.key(seed), step)
-    keys = jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(size))
-    images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
-    return Prepared(augmented(images, augment, fold(keys, 0)), labels, fold(keys, 1), None)
+    return jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(size))
 
 
 def fold(keys: Array, number: int | Array) -> jax.Array:

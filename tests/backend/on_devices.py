@@ -11,6 +11,7 @@ import numpy as np
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
+from wootzc.backends.flax.activations import Activations, Room
 from wootzc.backends.flax.parallel import all_devices, training_devices
 from wootzc.backends.flax.reconstruct import reconstruct
 from wootzc.backends.flax.scores import score_variants
@@ -105,6 +106,17 @@ refitted = reconstruct(
 )
 seen = dataset.validation.batch(np.arange(13))
 score = score_variants(network, teacher.weights, refitted, ["l1"], seen, seed=4)[0, 0.5]
+unaugmented = Recipe(steps=4, batch=16)
+kept = Activations(network, dataset.train, unaugmented, 3, Room(memory=10**8))
+both = [
+    train_blocks(
+        network, teacher.weights, [job], dataset, unaugmented, seed=3, activations=activations
+    )[0]
+    for activations in (None, kept)
+]
+assert kept.held == {1, 2}
+for name, value in both[0].weights.items():
+    np.testing.assert_array_equal(value, both[1].weights[name], err_msg=name)
 figures = [
     evaluate(network, teacher.weights, dataset.test),
     teacher.accuracy,
@@ -114,6 +126,8 @@ figures = [
     block.loss_last,
     score.loss,
     score.accuracy,
+    both[1].loss_first,
+    both[1].loss_last,
 ]
 logits = predict(network, start, dataset.test.batch(np.arange(9)).images)
 save(

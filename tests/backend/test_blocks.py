@@ -1,30 +1,33 @@
 """Block training: only the block moves, towards the teacher, whoever else is in flight."""
 
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
 from wootzc.backends.data import Dataset
+from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax import blocks as flight
+from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.train import BlockJob, evaluate, train, train_blocks
+from wootzc.backends.flax.train import BlockJob, TrainedBlock, evaluate, train, train_blocks
 from wootzc.backends.flax.weights import check_fits, initial_weights
 from wootzc.backends.parameters import Weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.ir.layers import Activation, Conv, Dropout, Norm
 from wootzc.ir.network import Network, Plain
 from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.recipe import Augment, Optimizer, Recipe, Schedule
 
-Teacher: TypeAlias = tuple[Network, Weights]
+Trained: TypeAlias = tuple[Network, Weights]
 RECIPE = Recipe(steps=12, batch=32, optimizer=Optimizer(learning_rate=0.05), every=5)
 CROP = Augment(crop=1)
 
 
 @pytest.fixture(scope="module")
-def teacher(zoo: dict[str, Network], dataset: Dataset) -> Teacher:
+def teacher(zoo: dict[str, Network], dataset: Dataset) -> Trained:
     """m1, a plain segment, m2, m3; trained a little. m1 and m3 differ in shape, m3 is m4's twin."""
     first, m1, m2, m3, last = zoo["residual"].segments
     between = Plain(
@@ -37,7 +40,7 @@ def teacher(zoo: dict[str, Network], dataset: Dataset) -> Teacher:
     return network, train(network, start, dataset, recipe, seed=0).weights
 
 
-def job(teacher: Teacher, start: int, *rates: float) -> BlockJob:
+def job(teacher: Trained, start: int, *rates: float) -> BlockJob:
     network, weights = teacher
     all_rates = [0.0] * len(network.modules)
     all_rates[start : start + len(rates)] = rates
@@ -48,7 +51,7 @@ def job(teacher: Teacher, start: int, *rates: float) -> BlockJob:
 
 
 def test_every_weight_of_a_block_moves_and_its_loss_falls(
-    teacher: Teacher, dataset: Dataset
+    teacher: Trained, dataset: Dataset
 ) -> None:
     network, weights = teacher
     before = {name: value.copy() for name, value in weights.items()}
@@ -73,7 +76,7 @@ def test_every_weight_of_a_block_moves_and_its_loss_falls(
     assert all(p.loss is not None for p in said)
 
 
-def test_the_first_loss_is_the_distance_to_the_teacher(teacher: Teacher, dataset: Dataset) -> None:
+def test_the_first_loss_is_the_distance_to_the_teacher(teacher: Trained, dataset: Dataset) -> None:
     """At rate 0 a block in training mode differs from the teacher by its batch statistics alone."""
     network, weights = teacher
     whole, pruned = train_blocks(
@@ -82,7 +85,7 @@ def test_the_first_loss_is_the_distance_to_the_teacher(teacher: Teacher, dataset
     assert 0 < whole.loss_first < 0.5 * pruned.loss_first
 
 
-def test_blocks_do_not_depend_on_who_flies_along(teacher: Teacher, dataset: Dataset) -> None:
+def test_blocks_do_not_depend_on_who_flies_along(teacher: Trained, dataset: Dataset) -> None:
     network, weights = teacher
     jobs = [job(teacher, 0, 0.5, 0.5), job(teacher, 1, 0.5), job(teacher, 2, 0.5, 0.3)]
     together = train_blocks(network, weights, jobs, dataset, RECIPE, CROP, seed=1)
@@ -94,7 +97,7 @@ def test_blocks_do_not_depend_on_who_flies_along(teacher: Teacher, dataset: Data
             np.testing.assert_array_equal(value, expected.weights[name], err_msg=name)
 
 
-def test_equal_shaped_blocks_share_one_compiled_step(teacher: Teacher, dataset: Dataset) -> None:
+def test_equal_shaped_blocks_share_one_compiled_step(teacher: Trained, dataset: Dataset) -> None:
     network, weights = teacher
     recipe = replace(RECIPE, steps=2)
     flight._compiled.cache_clear()
@@ -108,7 +111,7 @@ def test_equal_shaped_blocks_share_one_compiled_step(teacher: Teacher, dataset: 
 
 @pytest.mark.parametrize("rate", [1e30, 1e4])
 def test_a_block_that_diverged_says_so_and_keeps_its_start(
-    teacher: Teacher, dataset: Dataset, rate: float
+    teacher: Trained, dataset: Dataset, rate: float
 ) -> None:
     network, weights = teacher
     one = job(teacher, 2, 0.5)
@@ -127,7 +130,7 @@ def test_one_bad_number_is_enough() -> None:
     assert not flight._finite({"a": good}, [np.float32(1), np.float32("nan")])
 
 
-def test_assembled_blocks_beat_inherited_weights(teacher: Teacher, dataset: Dataset) -> None:
+def test_assembled_blocks_beat_inherited_weights(teacher: Trained, dataset: Dataset) -> None:
     network, weights = teacher
     rates = (0.7, 0.7, 0.7, 0.7)
     jobs = [job(teacher, start, 0.7) for start in range(4)]
@@ -143,6 +146,110 @@ def test_assembled_blocks_beat_inherited_weights(teacher: Teacher, dataset: Data
     assert evaluate(small, assembled, dataset.validation) > plain + 0.1
 
 
-def test_no_blocks_no_work(teacher: Teacher, dataset: Dataset) -> None:
+def test_no_blocks_no_work(teacher: Trained, dataset: Dataset) -> None:
     network, weights = teacher
     assert train_blocks(network, weights, [], dataset, RECIPE, seed=0) == []
+
+
+# Kept activations
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Images that count how often they are read."""
+
+    images: Images
+    reads: list[int]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> Shape:
+        return self.images.shape
+
+    @property
+    def nbytes(self) -> int:
+        return self.images.nbytes
+
+    def take(self, rows: Rows) -> Pixels:
+        self.reads.append(len(rows))
+        return self.images.take(rows)
+
+
+def same(some: list[TrainedBlock], others: list[TrainedBlock]) -> None:
+    for one, other in zip(some, others, strict=True):
+        assert (one.loss_first, one.loss_last) == (other.loss_first, other.loss_last)
+        assert one.weights.keys() == other.weights.keys()
+        for name, value in one.weights.items():
+            np.testing.assert_array_equal(value, other.weights[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("memory", "disk"), [(10**9, 0), (0, 10**9), (200_000, 0), (200_000, 200_000)]
+)
+def test_kept_activations_change_no_bit(
+    teacher: Trained, dataset: Dataset, tmp_path: Path, memory: int, disk: int
+) -> None:
+    network, weights = teacher
+    jobs = [job(teacher, 0, 0.5, 0.5), job(teacher, 1, 0.5), job(teacher, 2, 0.5, 0.3)]
+    expected = train_blocks(network, weights, jobs, dataset, RECIPE, seed=1)
+    room = Room(memory=memory, disk=disk, folder=tmp_path)
+    kept = Activations(network, dataset.train, RECIPE, 1, room)
+    found = train_blocks(network, weights, jobs[2:], dataset, RECIPE, seed=1, activations=kept)
+    assert kept.held
+    found = [
+        *train_blocks(network, weights, jobs[:2], dataset, RECIPE, seed=1, activations=kept),
+        *found,
+    ]
+    kept.close()
+    same(found, expected)
+
+
+def test_what_is_kept_is_not_worked_out_again(
+    teacher: Trained, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, weights = teacher
+    run, reads = [], list[int]()
+    before = Teacher._run
+
+    def counted(self: Teacher, segment: int, x: Any) -> Any:
+        run.append(segment)
+        return before(self, segment, x)
+
+    monkeypatch.setattr(Teacher, "_run", counted)
+    images = replace(dataset.train, images=Counted(dataset.train.images, reads))
+    watched = replace(dataset, train=images)
+    kept = Activations(network, images, RECIPE, 1, Room(memory=10**9))
+    jobs = [job(teacher, 1, 0.5), job(teacher, 1, 0.3)]
+    train_blocks(network, weights, jobs[:1], watched, RECIPE, seed=1, activations=kept)
+    once = -(-len(images) // RECIPE.batch)  # batches of all images
+    assert sum(reads) == once * RECIPE.batch
+    assert run == [0, 1, 2, 3] * once  # up to what leaves m2, segment number 3
+    run.clear()
+    reads.clear()
+    train_blocks(network, weights, jobs[1:], watched, RECIPE, seed=1, activations=kept)
+    assert (run, reads) == ([], [])
+
+
+def test_with_augmentation_nothing_can_be_kept(teacher: Trained, dataset: Dataset) -> None:
+    network, weights = teacher
+    kept = Activations(network, dataset.train, RECIPE, 1, Room(memory=10**9))
+    with pytest.raises(ValueError, match="other pixels"):
+        train_blocks(
+            network, weights, [job(teacher, 0, 0.5)], dataset, RECIPE, CROP, seed=1,
+            activations=kept,
+        )  # fmt: skip
+
+
+def test_without_steps_a_block_is_measured_and_stays(teacher: Trained, dataset: Dataset) -> None:
+    network, weights = teacher
+    recipe = replace(RECIPE, steps=0, schedule=Schedule(name="cosine"), weight_decay=0.1)
+    one = job(teacher, 0, 0.5)
+    said: list[Progress] = []
+    (still,) = train_blocks(network, weights, [one], dataset, recipe, seed=1, progress=said.append)
+    (moving,) = train_blocks(network, weights, [one], dataset, RECIPE, seed=1)
+    assert still.loss_first == still.loss_last == moving.loss_first
+    assert (still.steps, still.finite, said) == (0, True, [])
+    for name, value in still.weights.items():
+        np.testing.assert_array_equal(value, one.weights[name])

@@ -1,0 +1,159 @@
+"""Kept activations: the bits of a pass, as far as the room goes, and no trace left."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wootzc.backends.data import Dataset, Split
+from wootzc.backends.flax.activations import Activations, Room, Teacher, route
+from wootzc.backends.flax.batches import batch_indices
+from wootzc.backends.flax.model import structures
+from wootzc.backends.flax.parallel import Devices, training_devices
+from wootzc.backends.flax.weights import split
+from wootzc.backends.parameters import Weights
+from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.recipe import Recipe
+
+RECIPE = Recipe(steps=30, batch=32)  # several epochs
+PLENTY = 10**9
+Make = Callable[..., tuple[Activations, Teacher]]
+
+
+@pytest.fixture
+def make(
+    zoo: dict[str, Network],
+    random_weights: Callable[[Network], Weights],
+    dataset: Dataset,
+    tmp_path: Path,
+) -> Make:
+    def kept(
+        memory: int = 0, disk: int = 0, recipe: Recipe = RECIPE, images: Split = dataset.train
+    ) -> tuple[Activations, Teacher]:
+        network = zoo["residual"]
+        room = Room(memory=memory, disk=disk, folder=tmp_path)
+        teacher = Teacher(
+            graphs=structures(network),
+            parts=split(network, random_weights(network)),
+            devices=training_devices(recipe.batch),
+        )
+        return Activations(network, images, recipe, 1, room), teacher
+
+    return kept
+
+
+@pytest.fixture
+def sizes(zoo: dict[str, Network], dataset: Dataset) -> list[int]:
+    """Bytes of every boundary, for all images."""
+    shapes = segment_shapes(zoo["residual"])
+    return [4 * len(dataset.train) * int(np.prod(shape)) for shape in shapes]
+
+
+@given(
+    wanted=st.frozensets(st.integers(0, 9), max_size=4),
+    held=st.frozensets(st.integers(1, 9), max_size=5),
+)
+def test_a_route_leads_to_what_is_wanted_and_nowhere_else(
+    wanted: frozenset[int], held: frozenset[int]
+) -> None:
+    def known(segments: tuple[int, ...]) -> set[int]:
+        found = {0, *held}
+        for segment in segments:
+            if segment in found:
+                found.add(segment + 1)
+        return found
+
+    runs = route(wanted, held)
+    assert wanted <= known(runs)
+    for left_out in runs:
+        assert not wanted <= known(tuple(s for s in runs if s != left_out))
+
+
+def anew(
+    kept: Activations, teacher: Teacher, wanted: set[int], positions: Any
+) -> dict[int, np.ndarray[Any, Any]]:
+    """The teacher's activations of a batch, from its images on."""
+    images = teacher.devices.spread(kept.images.batch(positions).images)
+    found = teacher.activations(wanted, (), lambda _: images)
+    return {b: teacher.devices.gather(value) for b, value in found.items()}
+
+
+@pytest.mark.parametrize(("memory", "disk"), [(PLENTY, 0), (0, PLENTY)])
+def test_kept_activations_have_the_bits_of_a_pass(
+    make: Make, dataset: Dataset, memory: int, disk: int
+) -> None:
+    kept, teacher = make(memory, disk)
+    kept.keep(teacher, {1, 3})
+    kept.keep(teacher, {2, 3, 4})  # 2 and 4 start from what is held
+    assert kept.held == {1, 2, 3, 4}
+    for positions in batch_indices(len(dataset.train), 32, 12, seed=3):
+        expected = anew(kept, teacher, {1, 2, 3, 4}, positions)
+        for boundary in kept.held:
+            rows = teacher.devices.gather(kept.rows(boundary, positions))
+            np.testing.assert_array_equal(rows, expected[boundary])
+    kept.close()
+    assert not kept.held
+
+
+def test_memory_first_then_disk_then_not_at_all(make: Make, sizes: list[int]) -> None:
+    kept, teacher = make(memory=sizes[4] + sizes[3], disk=sizes[2])
+    assert sizes[1] >= sizes[2] > sizes[4], "the test wants a network that narrows"
+    assert kept.fitting({0, 1, 2, 3, 4}) == {4: "memory", 3: "memory", 2: "disk"}
+    kept.keep(teacher, {3})
+    assert kept.fitting({1, 2, 3, 4}) == {4: "memory", 2: "disk"}
+    kept.keep(teacher, {1, 2, 4})
+    assert kept.held == {2, 3, 4}
+    assert kept.taken("memory") == sizes[3] + sizes[4]
+    assert kept.taken("disk") == sizes[2]
+    kept.close()
+    assert kept.taken("memory") == kept.taken("disk") == 0
+
+
+def test_on_accelerators_nothing_goes_to_disk(
+    make: Make, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
+    monkeypatch.setattr(Devices, "accelerated", property(lambda self: True))
+    kept, teacher = make(memory=0, disk=PLENTY)
+    assert kept.fitting({1, 2}) == {}
+    kept, teacher = make(memory=PLENTY)
+    kept.keep(teacher, {2})
+    positions = np.arange(32)[::-1]
+    rows = teacher.devices.gather(kept.rows(2, positions))
+    np.testing.assert_array_equal(rows, anew(kept, teacher, {2}, positions)[2])
+
+
+def test_only_images_that_the_schedule_visits_are_kept(make: Make, dataset: Dataset) -> None:
+    recipe = Recipe(steps=2, batch=16)
+    kept, teacher = make(PLENTY, recipe=recipe)
+    kept.keep(teacher, {2})
+    schedule = list(batch_indices(len(dataset.train), 16, 2, seed=1))
+    assert kept.positions.tolist() == sorted(np.concatenate(schedule).tolist())
+    for positions in schedule:
+        rows = teacher.devices.gather(kept.rows(2, positions))
+        np.testing.assert_array_equal(rows, anew(kept, teacher, {2}, positions)[2])
+    stranger = np.setdiff1d(np.arange(len(dataset.train)), kept.positions)[:16]
+    with pytest.raises(AssertionError, match="schedule"):
+        kept.rows(2, stranger)
+
+
+def test_files_have_no_name(make: Make, tmp_path: Path) -> None:
+    kept, teacher = make(disk=PLENTY)
+    kept.keep(teacher, {1, 2})
+    assert kept.taken("disk") > 0
+    assert list(tmp_path.iterdir()) == []
+    kept.close()
+
+
+@pytest.mark.parametrize("failing", ["tempfile.TemporaryFile", "os.posix_fallocate"])
+def test_a_full_disk_is_no_error(make: Make, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: Any, **_names: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(failing, full)
+    kept, teacher = make(disk=PLENTY)
+    kept.keep(teacher, {1, 2})
+    assert not kept.held
