@@ -36,6 +36,9 @@ def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
     assert taken["count"] == 20
     assert tie["candidates"] == 4**32
     assert holds["candidates"] == limit["candidates"] == holds["at_least"] < 4**32
+    assert tie["alone"] == {k: tie[k] for k in ("candidates", "at_least", "at_most")}
+    assert limit["candidates"] < limit["alone"]["candidates"] < 4**33
+    assert goal["alone"]["candidates"] > goal["at_most"]
     assert goal["goal"] and goal["at_least"] <= goal["at_most"] <= limit["candidates"]
     for metric in ("params", "macs"):
         assert holds[metric]["min"] <= taken[metric]["min"] <= taken[metric]["max"]
@@ -44,9 +47,19 @@ def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
     assert " × 10^" in shown
     text = wootzc("plan", "s.wz", cwd=tmp_path)
     assert f"space       {shown} candidates\n" in text
-    assert f"params <= {figures['full']['params'] // 2:,} leaves {shown} candidates" in text
+    left = f"params <= {figures['full']['params'] // 2:,} leaves {shown} candidates; alone, "
+    assert f"{left}{large(limit['alone']['candidates'])} candidates\n" in text
     assert "candidates  20 taken" in text
     assert f"space s: {shown} candidates" in wootzc("check", "s.wz", cwd=tmp_path)
+
+
+def test_of_very_many_constraints_some_are_told_of(tmp_path: Path) -> None:
+    many = "\n".join(f"  where params <= {50 + k}%" for k in range(30))
+    small = SOURCE.replace("resnet101", "cifar_resnet20")
+    (tmp_path / "s.wz").write_text(small.replace("  where params <= 50%", many))
+    figures = json.loads(wootzc("plan", "s.wz", "--json", cwd=tmp_path))["holds"]
+    assert len(figures["constraints"]) == 12 and figures["constraints_left_out"] == 20
+    assert figures["candidates"] == figures["constraints"][1]["candidates"] < 4**8
 
 
 def test_candidates_to_be_proposed_are_told_from_others(tmp_path: Path) -> None:

@@ -10,34 +10,38 @@ from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
 from wootzc.units import count, large
 
 STEP_STATES = STATES // 4  # of a diagram that only says what is left between two constraints
+STEPS = 12  # constraints that are told of one by one
 
 
 def holds_figures(space: Space) -> dict[str, Any]:
     """Counts are exact where `at_least` equals `at_most`; else `candidates` is None.
 
     `constraints`: after each of them, in the order of the file, and after each cost limit of the
-    objective, how many candidates are left.
+    objective, how many candidates are left; and how many there are under it `alone`. Of very many
+    only the first are told of.
     """
     costs = variant_costs(space.network, space.rates)
     goals = [c for c in space.objective.limits if isinstance(c, CostLimit)]
     every: list[Constraint] = [*space.constraints, *goals]
     whole = holds(space, costs)
     if not whole.diagram.count:
-        return {**_count(whole), "constraints": []}
+        return {**_count(whole), "constraints": [], "constraints_left_out": len(every)}
     steps: list[dict[str, Any]] = []
-    for upto, constraint in enumerate(every, 1):
+    for upto, constraint in enumerate(every[:STEPS], 1):
         last = upto == len(space.constraints)
         left = whole if last else holds(space, costs, every[:upto], STEP_STATES)
         text, goal = constraint_text(constraint, space), upto > len(space.constraints)
         figures = _count(left)
         if steps:  # bounds can be too wide, but every constraint leaves less than was there
             figures["at_most"] = min(figures["at_most"], steps[-1]["at_most"])
-        steps.append({"constraint": text, "goal": goal, **figures})
+        alone = figures if upto == 1 else _count(holds(space, costs, [constraint], STEP_STATES))
+        steps.append({"constraint": text, "goal": goal, **figures, "alone": alone})
     ranges = {metric: whole.range(metric) for metric in ("params", "macs")}
     return {
         **_count(whole),
         **{metric: {"min": low, "max": high} for metric, (low, high) in ranges.items()},
         "constraints": steps,
+        "constraints_left_out": len(every) - len(steps),
     }
 
 
@@ -53,9 +57,12 @@ def holds_text(figures: dict[str, Any], full: dict[str, int]) -> str:
     for metric, name in (("params", "params"), ("macs", "MACs")):
         if metric in figures:
             lines.append(f"  {name:<8}  {spread(figures[metric], full[metric])}")
-    for step in figures["constraints"]:
+    for place, step in enumerate(figures["constraints"]):
         which = "of these, " if step["goal"] else ""
-        lines.append(f"  {which}{step['constraint']} leaves {_count_text(step)}")
+        alone = f"; alone, {_count_text(step['alone'])}" if place else ""
+        lines.append(f"  {which}{step['constraint']} leaves {_count_text(step)}{alone}")
+    if figures["constraints_left_out"]:
+        lines.append(f"  … and {figures['constraints_left_out']:,} more constraints")
     return "\n".join(lines)
 
 
