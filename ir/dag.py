@@ -8,11 +8,10 @@ that it is a part of. Blocks stand out.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from wootzc.ir.passes.base import needed
 from wootzc.ir.passes.select_blocks import block_of
 from wootzc.ir.plan import Block, Grammar, Plan
+from wootzc.ir.sequence import rows_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +105,7 @@ def _uses(plan: Plan, blocks: Iterable[Block]) -> list[int]:
     if plan.composition is not None:
         vectors = plan.composition.values
         return [int((vectors[:, b.start] == k).sum()) for k, b in enumerate(blocks)]
-    return [
-        int(np.all(rows[:, b.start : b.stop] == np.array(b.rates), axis=1).sum()) for b in blocks
-    ]
+    return [len(rows_with(rows, b.start, b.rates)) for b in blocks]
 
 
 def _times(count: int, noun: str) -> str:

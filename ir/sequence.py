@@ -4,6 +4,7 @@ A run is a window of columns [start, stop) with given values there; position cou
 values in other columns are another run.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -38,9 +39,10 @@ def distinct_rows(rows: Matrix) -> NDArray[np.int64]:
 def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDArray[np.int32]:
     """Every run that at least `least` ≥ 2 rows share: int32 [runs, 4], (start, stop, row, count).
 
-    `row` is the first row that has the run. Sorted by start, then stop, then values. For every
-    window the distinct runs are numbered from the numbers of the window one column shorter; rows
-    whose run is rarer than `least` leave, for longer runs are rarer still. Raises `TooMany`.
+    `row` is the first row that has the run; `rows_with` finds all of them. Sorted by start, then
+    stop, then values. For every window the distinct runs are numbered from the numbers of the
+    window one column shorter; rows whose run is rarer than `least` leave, for longer runs are
+    rarer still. Raises `TooMany`.
     """
     found: list[NDArray[np.int32]] = []
     total = 0
@@ -62,6 +64,12 @@ def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDAr
             if total > most:
                 raise TooMany
     return np.concatenate(found) if found else np.empty((0, 4), dtype=np.int32)
+
+
+def rows_with(rows: Matrix, start: int, values: Sequence[int]) -> NDArray[np.int64]:
+    """Positions of the rows that have this run."""
+    here = rows[:, start : start + len(values)] == np.asarray(values)
+    return np.flatnonzero(here.all(axis=1))
 
 
 def _table(start: int, stop: int, rows: NDArray[np.int32], counts: Ints) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from wootzc.ir.selection.exact import solve
 from wootzc.ir.selection.paths import NEVER
 from wootzc.ir.selection.problem import Mask, Offers, Problem, offers_of
 from wootzc.ir.selection.search import Cover, cover, improved
+from wootzc.ir.sequence import rows_with
 
 Run: TypeAlias = tuple[int, tuple[int, ...]]  # first column, values
 
@@ -64,11 +65,11 @@ def choose_without(
     """The next best that local search finds from `runs` where one of them must not be taken."""
     offers = offers_of(problem, most)
     start, values = banned
-    has = (problem.rows[:, start : start + len(values)] == values).all(axis=1)
+    users = rows_with(problem.rows, start, values)
     gain = offers.gain.copy()
     for first, stop, low, high in offers.spans:
         if (first, stop) == (start, start + len(values)):
-            gain[low:high][has[offers.row[low:high]]] = NEVER
+            gain[low:high][np.isin(offers.row[low:high], users)] = NEVER
     offers = replace(offers, gain=gain)
     found = improved(offers, cover(offers, mask_of(problem, offers, runs)))
     value = round(found.value)

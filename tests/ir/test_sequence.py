@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.ir.sequence import Link, TooMany, distinct_rows, linked_runs, shared_windows
+from wootzc.ir.sequence import (
+    Link,
+    TooMany,
+    distinct_rows,
+    linked_runs,
+    rows_with,
+    shared_windows,
+)
 
 Matrix = NDArray[Any]
 Run = tuple[int, tuple[int, ...]]  # first column, values
@@ -47,6 +54,8 @@ def test_windows_agree_with_brute_force(rows: Matrix, least: int) -> None:
         if len(numbers) >= least
     ]
     assert runs == sorted(expected, key=lambda e: (e[0][0], len(e[0][1]), e[0][1]))
+    for (start, values), numbers in occurrences(rows).items():
+        assert rows_with(rows, start, values).tolist() == numbers
 
 
 def test_windows_with_many_values_take_the_sorted_way() -> None:
