@@ -1,6 +1,7 @@
 """Write docs/api.md from the docstrings: `python docs/make_api.py`. A test holds it up to date."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import re
@@ -28,11 +29,16 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
     "wootzc.ir.costs": ("variant_costs", "VariantCosts"),
     "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
-    "wootzc.ir.plan": ("Plan", "Costs", "Grammar", "Windows", "Block"),
+    "wootzc.ir.plan": ("Plan", "Costs", "Grammar", "Rule", "Windows", "Block", "Selection"),
+    "wootzc.ir.cost_model": ("CostModel",),
+    "wootzc.ir.diagram_feasible": ("holds",),
+    "wootzc.ir.diagram_space": ("SpaceDiagram",),
+    "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs"),
+    "wootzc.ir.selection": ("Problem", "Choice", "choose"),
     "wootzc.ir.passes": (
         "PASSES", "run", "Pass", "needed", "inserted", "replaced", "available", "parse_pipeline",
         "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences", "SelectBlocks",
-        "Compose", "Order",
+        "Compose", "Order", "SegmentModules",
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
     "wootzc.backends.slicing": ("prune_weights",),
@@ -40,6 +46,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.backends.onnx": ("to_onnx",),
     "wootzc.build": ("build", "Options", "Built"),
 }  # fmt: skip
+
+PROPERTIES = (property, functools.cached_property)
 
 HEAD = """# The public API
 
@@ -88,10 +96,10 @@ def _methods(value: Any) -> Iterator[str]:
         if (
             name.startswith("_")
             or name in fields
-            or not (inspect.isfunction(member) or isinstance(member, property))
+            or not isinstance(member, (types.FunctionType, *PROPERTIES))
         ):
             continue
-        shown = name if isinstance(member, property) else name + _signature(member)
+        shown = name if isinstance(member, PROPERTIES) else name + _signature(member)
         yield f"- `{shown}` {_first_line(member)}".rstrip()
 
 
@@ -100,8 +108,9 @@ def _signature(value: Any) -> str:
         return ""
     text = str(inspect.signature(value))
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations that were quoted
-    text = re.sub(r"(\w+\.)+(\w+)", r"\2", text)  # names without their modules
-    return re.sub(r" -> None$|, span: Span = [^,)]*(?:\([^)]*\))?", "", text)
+    text = re.sub(r"\b([A-Za-z_]\w*\.)+(\w+)", r"\2", text)  # names without their modules
+    text = re.sub(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]", r"NDArray[\1]", text)
+    return re.sub(r" -> None$|, span: Span = Span\([^)]*\)", "", text)
 
 
 def _wrapped(text: str) -> str:
@@ -113,7 +122,7 @@ def _first_paragraph(value: Any) -> str:
 
 
 def _first_line(value: Any) -> str:
-    getter = value.fget if isinstance(value, property) else value
+    getter = getattr(value, "fget", getattr(value, "func", value))
     return (inspect.getdoc(getter) or "").split("\n")[0]
 
 

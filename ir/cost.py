@@ -27,6 +27,8 @@ from wootzc.ir.shapes import Shape, shape_after
 
 
 class Cost(NamedTuple):
+    """Trainable parameters, and multiply-accumulates for one image."""
+
     params: int
     macs: int
 

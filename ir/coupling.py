@@ -51,6 +51,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupling:
+    """The groups of a module, and which of them each layer's channels belong to."""
+
     groups: tuple[Group, ...]
     inputs: Mapping[str, Channels]  # by layer path: what enters
     outputs: Mapping[str, Channels]  # by layer path: what leaves

@@ -111,6 +111,8 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:
+    """While training, that share of numbers becomes 0 and the others grow to make up for it."""
+
     rate: float = 0.5
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 

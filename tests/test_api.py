@@ -22,6 +22,14 @@ def test_the_page_is_up_to_date() -> None:
     assert text == (DOCS / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api.py"
 
 
+def test_signatures_say_what_holds() -> None:
+    """Names lose their modules, numbers keep their digits, and spans are nobody's business."""
+    text = maker().api_text()
+    assert "momentum: float = 0.9)" in text
+    assert "rows: NDArray[Any]" in text and "ndarray[" not in text
+    assert "numpy." not in text.replace("numpy.org", "") and "end=0" not in text
+
+
 def test_everything_public_is_described() -> None:
     bare = [
         f"{module}.{name}"
