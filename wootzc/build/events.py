@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
+from wootzc.backends.flax.compiles import Compilations, compilations
 from wootzc.files import finite
 
 Listener = Callable[[str, dict[str, Any]], None]  # (kind of event, its fields)
@@ -20,7 +21,7 @@ Inbox = SimpleQueue[tuple[str, dict[str, Any]] | None]  # None: a thread has end
 
 @dataclass(slots=True)
 class Events:
-    """Sends every event to every listener, and adds up the seconds of each stage.
+    """Sends every event to every listener, and adds up what each stage took.
 
     Listeners are called one at a time, and by the thread that builds: what another thread emits
     waits until that one calls `relay`.
@@ -28,6 +29,7 @@ class Events:
 
     listeners: list[Listener] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; stages do not overlap
+    compiled: dict[str, Compilations] = field(default_factory=dict)  # by stage
     home: int = field(default_factory=threading.get_ident)
     inbox: Inbox = field(default_factory=SimpleQueue)
 
@@ -54,12 +56,14 @@ class Events:
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), compilations()
         try:
             yield
         finally:
             spent = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + spent
+            compiled = compilations().since(before)
+            self.compiled[name] = self.compiled.get(name, Compilations()).plus(compiled)
 
 
 class JsonLog:

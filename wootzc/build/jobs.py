@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
 from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
+from wootzc.build.at_once import at_once
 from wootzc.build.events import Events
+from wootzc.build.futility import Floors
 from wootzc.build.keys import Keys
 from wootzc.build.measured import candidate_work, flight_work
 from wootzc.build.store import Done, Store, Weights
 from wootzc.build.teacher import read_teacher
+from wootzc.build.variants import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network, module_positions
 from wootzc.ir.plan import Block, Plan
@@ -49,6 +53,7 @@ class Jobs:
     dataset: Dataset
     store: Store
     events: Events
+    parallel: Parallel = "auto"
 
     @property
     def space(self) -> Space:
@@ -57,6 +62,17 @@ class Jobs:
     @cached_property
     def keys(self) -> Keys:
         return Keys(self.plan, self.dataset.fingerprint)
+
+    @cached_property
+    def groups(self) -> tuple[Devices, ...]:
+        """The devices of each candidate that is fine-tuned beside others."""
+        order = self.plan.exploration_order
+        candidates = 1 if order is None else len(order)
+        return candidate_groups(self.parallel, self.space.finetune.batch, candidates)
+
+    @cached_property
+    def variants(self) -> Variants:
+        return Variants(self.plan, self.dataset, self.store, self.events, self.keys, self._waiting)
 
     # Teacher
 
@@ -108,7 +124,12 @@ class Jobs:
 
     # Blocks
 
-    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
+    def blocks(
+        self,
+        numbers: Sequence[int],
+        teacher: Weights,
+        likely: Sequence[tuple[int, float]] = (),
+    ) -> dict[int, Outcome]:
         """These tuning blocks; those the store lacks are trained in one flight."""
         found: dict[int, Outcome] = {}
         keys = {number: self.keys.block(number) for number in numbers}
@@ -129,7 +150,7 @@ class Jobs:
             BlockJob(
                 start=self._block(number).start,
                 rates=self.keys.block_rates(number),
-                weights=self._sliced_block(number, teacher),
+                weights=self._initial_block(number, teacher),
             )
             for number in numbers
         ]
@@ -178,14 +199,20 @@ class Jobs:
         assert self.plan.blocks is not None
         return self.plan.blocks[number]
 
-    def _sliced_block(self, number: int, teacher: Weights) -> Weights:
-        block = self._block(number)
+    def _initial_block(self, number: int, teacher: Weights) -> Weights:
+        """What a block starts from: the surviving weights, refitted if the recipe says so."""
+        block, block_rates = self._block(number), self.keys.block_rates(number)
         rates = [0.0] * len(self.space.network.modules)
-        rates[block.start : block.stop] = self.keys.block_rates(number)
+        rates[block.start : block.stop] = block_rates
         sliced = prune_weights(
             self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
         )
-        return weights_of_modules(self.space.network, sliced, block.start, block.stop)
+        weights = weights_of_modules(self.space.network, sliced, block.start, block.stop)
+        if self.space.pretrain.reconstruct:
+            pruned = [(block.start + i, rate) for i, rate in enumerate(block_rates) if rate]
+            for refitted in self.variants.refitted(pruned, teacher).values():
+                weights |= refitted
+        return weights
 
     # Candidates
 
@@ -207,29 +234,68 @@ class Jobs:
         teacher: Weights,
         blocks: dict[int, Outcome],
         target: float | None,
+        floors: Floors = (),
+        *,
+        devices: Devices | None = None,
+        dataset: Dataset | None = None,
     ) -> Outcome:
-        """Assemble a candidate and fine-tune it until `target` or the end of its recipe."""
+        """Assemble a candidate and fine-tune it until `target` or the end of its recipe.
+
+        `floors`: (step, accuracy) of looks below which it is given up. `devices`, `dataset`: where
+        it runs, and its own view of the images, beside other candidates.
+        """
+        devices, dataset = devices or self.groups[0], dataset or self.dataset
 
         def make() -> tuple[dict[str, Any], Weights]:
             network, weights = self.assemble(candidate, teacher, blocks)
-            start = evaluate(network, weights, self.dataset.validation)
             trained = train(
                 network,
                 weights,
-                self.dataset,
+                dataset,
                 self.space.finetune,
                 self.space.augment,
                 seed=self.space.seed,
                 target=target,
+                floors=floors,
                 teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
-                progress=self._progress("candidate"),
+                progress=self._progress("candidate", candidate=candidate),
+                devices=devices,
             )
             work = list(candidate_work(self.plan, candidate, trained.steps))
+            start = trained.history[0].accuracy  # the look before the first step
             result = {"start_accuracy": start, "work": work, **_measurements(trained)}
             return result, trained.weights
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
-        return self._run("candidate", name, self.keys.candidate(candidate, target), make)
+        key = self.keys.candidate(candidate, target, floors)
+        return self._run("candidate", name, key, make, candidate=candidate)
+
+    @property
+    def width(self) -> int:
+        """How many candidates are fine-tuned side by side."""
+        return len(self.groups)
+
+    def candidates(
+        self,
+        numbers: Sequence[int],
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+        floors: Floors = (),
+    ) -> list[Outcome]:
+        """Several candidates, in the order they were asked for; `width` of them at once.
+
+        What comes of a candidate does not depend on those beside it.
+        """
+        if min(len(numbers), self.width) < 2:
+            return [self.candidate(number, teacher, blocks, target, floors) for number in numbers]
+
+        def fine_tune(number: int, devices: Devices, dataset: Dataset) -> Outcome:
+            return self.candidate(
+                number, teacher, blocks, target, floors, devices=devices, dataset=dataset
+            )
+
+        return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
 
     # Test
 
@@ -251,22 +317,24 @@ class Jobs:
         name: str,
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
+        **about: Any,  # fields of its events
     ) -> Outcome:
         with self.store.locked([key], self._waiting):
             if done := self.store.find(key):
-                self.events.emit(f"{kind}_reused", name=name, **_short(done.result))
+                self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
                 return Outcome(done=done, reused=True)
-            self.events.emit(f"{kind}_started", name=name)
+            self.events.emit(f"{kind}_started", name=name, **about)
             started = time.perf_counter()
             result, weights = make()
             seconds = time.perf_counter() - started
             done = self.store.finish(key, kind, name, result, seconds, weights)
-            self.events.emit(f"{kind}_finished", name=name, seconds=seconds, **_short(result))
+            said = {"name": name, "seconds": seconds, **about, **_short(result)}
+            self.events.emit(f"{kind}_finished", **said)
             return Outcome(done=done, reused=False)
 
-    def _progress(self, stage: str) -> Callable[[Progress], None]:
+    def _progress(self, stage: str, **about: Any) -> Callable[[Progress], None]:
         def report(progress: Progress) -> None:
-            self.events.emit("progress", stage=stage, **asdict(progress))
+            self.events.emit("progress", stage=stage, **about, **asdict(progress))
 
         return report
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
-from wootzc.backends.flax.parallel import configure
+from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.events import Events, JsonLog, Listener
+from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
-from wootzc.build.search import Found, explore
+from wootzc.build.search import Found
 from wootzc.build.store import Store, default_root
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
@@ -26,7 +28,12 @@ from wootzc.ir.space import Space
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to build. `baseline`: default networks, inherited weights instead of blocks."""
+    """How to build.
+
+    `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
+    devices do while candidates are fine-tuned: `data`, one candidate over all of them;
+    `candidates`, as many at once; `auto`, at once where a batch leaves each few images.
+    """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
     store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
@@ -34,6 +41,7 @@ class Options:
     replace: bool = False  # even what another file's build left in `out`
     overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
     space: str | None = None
+    parallel: Parallel = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,7 @@ def build(
         try:
             store = Store(options.store or default_root())
             with store.in_use():
-                return _build(plan, out, store, events, origin)
+                return _build(plan, out, store, events, origin, options.parallel)
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -81,7 +89,14 @@ def build(
             raise
 
 
-def _build(plan: Plan, out: Path, store: Store, events: Events, origin: str | None = None) -> Built:
+def _build(
+    plan: Plan,
+    out: Path,
+    store: Store,
+    events: Events,
+    origin: str | None = None,
+    parallel: Parallel = "auto",
+) -> Built:
     started = time.perf_counter()
     space = plan.space
     configure(store.root / "xla")
@@ -108,9 +123,11 @@ def _build(plan: Plan, out: Path, store: Store, events: Events, origin: str | No
         validation=len(dataset.validation),
         test=len(dataset.test),
     )
-    jobs = Jobs(plan=plan, dataset=dataset, store=store, events=events)
+    jobs = Jobs(plan=plan, dataset=dataset, store=store, events=events, parallel=parallel)
     with events.stage("teacher"):
         teacher = jobs.teacher()
+    jobs = with_proposals(jobs, teacher.weights)
+    events.emit("devices", count=all_devices().count, at_once=jobs.width)
     found = explore(jobs, teacher)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
@@ -137,10 +154,9 @@ def _build(plan: Plan, out: Path, store: Store, events: Events, origin: str | No
 def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:
     network = jobs.space.network
     pruned = prune_network(network, found.best.rates)
-    best_key = jobs.keys.candidate(found.best.candidate, found.asked)
     return (
         jobs.test(jobs.keys.teacher, network, teacher.weights),
-        jobs.test(best_key, pruned, found.weights),
+        jobs.test(found.best_key, pruned, found.weights),
     )
 
 

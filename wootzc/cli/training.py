@@ -13,6 +13,7 @@ from wootzc.diagnostics import fail
 from wootzc.units import bytes_text
 
 if TYPE_CHECKING:
+    from wootzc.backends.flax.parallel import Parallel
     from wootzc.build.export import Form
 
 result_argument = click.argument(
@@ -44,6 +45,15 @@ store_option = click.option(
     is_flag=True,
     help="Overwrite a result that another file's build left in the folder.",
 )
+@click.option(
+    "--parallel",
+    type=click.Choice(["auto", "data", "candidates"]),
+    default="auto",
+    show_default=True,
+    help="With several devices: fine-tune one candidate on all of them (data), several candidates "
+    "at once (candidates), or several where a batch would leave each device fewer than 32 images "
+    "(auto). Teacher and blocks always train on all devices.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
 @override_options
@@ -53,6 +63,7 @@ def build(
     store: Path | None,
     baseline: bool,
     replace: bool,
+    parallel: "Parallel",
     verbose: bool,
     quiet: bool,
     space: str | None,
@@ -80,7 +91,13 @@ def build(
     from wootzc.build.screen import Screen, Verbosity, summary_text
 
     options = Options(
-        out=out, store=store, baseline=baseline, replace=replace, overrides=given, space=space
+        out=out,
+        store=store,
+        baseline=baseline,
+        replace=replace,
+        overrides=given,
+        space=space,
+        parallel=parallel,
     )
     level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     with Screen(level) as screen, Interrupts() as interrupts:
