@@ -30,7 +30,7 @@ from wootzc.ir.variables import UNBOUNDED, Variables, variables
 
 RUNGS = 50
 APART = 8  # one module of so many differs
-LISTED = 20_000  # candidates that are looked at one by one
+LISTED = 500_000  # candidates that are looked at one by one
 STATES = 100_000  # of the diagram that counts them
 DRAWN = 20  # candidates near the front for each that is asked for
 WORK = 50_000_000  # binaries squared, over the searches of a ladder: about half a minute
