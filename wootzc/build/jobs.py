@@ -131,6 +131,8 @@ class Jobs:
         likely: Sequence[tuple[int, float]] = (),
     ) -> dict[int, Outcome]:
         """These tuning blocks; those the store lacks are trained in one flight."""
+        if not self.space.pretrain.steps:
+            return {number: self._refitted_block(number, teacher) for number in numbers}
         found: dict[int, Outcome] = {}
         keys = {number: self.keys.block(number) for number in numbers}
         with self.store.locked(list(keys.values()), self._waiting):
@@ -142,6 +144,13 @@ class Jobs:
                 self.events.emit("blocks_started", blocks=missing)
                 found |= self._train_blocks(missing, keys, teacher)
         return found
+
+    def _refitted_block(self, number: int, teacher: Weights) -> Outcome:
+        """A block that takes no steps: its variants as least squares leaves them, kept as those."""
+        weights = self._initial_block(number, teacher)
+        result = {"loss_first": None, "loss_last": None, "steps": 0}
+        done = Done(key=self.keys.block(number), result=result, seconds=0.0, weights=weights)
+        return Outcome(done=done, reused=False)
 
     def _train_blocks(
         self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights

@@ -152,11 +152,15 @@ def _looks(summary: dict[str, Any], bar: Bar) -> tuple[str, float, str]:
     kind = "stored" if bar.use["reused"] else "trained"
     if bar.number in summary["best"]["blocks"]:
         kind += " in-best"
-    origin = "from the store" if bar.use["reused"] else "trained in this build"
+    origin = "from the store" if bar.use["reused"] else "made in this build"
+    learned = "refitted by least squares"
+    if bar.use["steps"]:
+        learned = (
+            f"loss {bar.use['loss_first']:.3g} → {bar.use['loss_last']:.3g} "
+            f"in {bar.use['steps']:,} steps, {duration(bar.use['seconds'])}"
+        )
     words = (
         f"block {bar.number}, {origin}\n"
-        f"used by {plural(bar.use['uses'], 'candidate')} of those tried\n"
-        f"loss {bar.use['loss_first']:.3g} → {bar.use['loss_last']:.3g} "
-        f"in {bar.use['steps']:,} steps, {duration(bar.use['seconds'])}"
+        f"used by {plural(bar.use['uses'], 'candidate')} of those tried\n{learned}"
     )
     return kind, 0.15 + 0.6 * bar.use["uses"] / max(most, 1), words

@@ -132,7 +132,7 @@ def _about_blocks(summary: dict[str, Any]) -> Markup:
         f": {blocks['planned']:,} planned, {blocks['used']:,} used. "
         "A bar spans the modules of one block, in the row of its rate; darker is used by more "
         "candidates. Thick frames: blocks of the best network. "
-        "Green: trained in this build; violet: from the store; dashed: never needed."
+        "Green: made in this build; violet: from the store; dashed: never needed."
     )
     return join(["Chosen by ", tag("code", f"blocks {blocks['method']}"), text])
 

@@ -21,6 +21,7 @@ ENDINGS: Final = {
     "steps": "all steps",
     "target": "target reached",
     "patience": "no more gain",
+    "hopeless": "given up: out of reach",
     "diverged": "diverged",
 }
 
@@ -35,6 +36,11 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
         heading("of full", number=True),
         heading("MACs", "of one image", number=True),
         heading("before", "validation accuracy before fine-tuning", number=True),
+        *(
+            [heading("expected", "accuracy after fine-tuning, before it was tried", number=True)]
+            if _is_predicted(summary)
+            else []
+        ),
         heading("after", "validation accuracy after fine-tuning", number=True),
         heading("steps", "of fine-tuning", number=True),
         heading("time", "of fine-tuning", number=True),
@@ -60,6 +66,7 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         cell(percent(one["params"] / full, 1), sort=one["params"], class_="n"),
         cell(quantity(one["macs"]), sort=one["macs"], class_="n"),
         _accuracy(one["start_accuracy"]),
+        *([_accuracy(one["forecast"]["accuracy"])] if _is_predicted(summary) else []),
         _accuracy(one["accuracy"]),
         number(one["steps"]),
         cell(duration(one["seconds"]), sort=one["seconds"], class_="n"),
@@ -68,6 +75,10 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         cell("store" if one["reused"] else "trained"),
         class_="best" if best else None,
     )
+
+
+def _is_predicted(summary: dict[str, Any]) -> bool:
+    return all(one.get("forecast") for one in summary["tried"])
 
 
 def _strip(names: list[str], rates: list[float]) -> Markup:
@@ -112,7 +123,7 @@ def blocks_table(summary: dict[str, Any]) -> Markup:
 
 
 def _block(block: dict[str, Any]) -> Markup:
-    first, last = block["loss_first"], block["loss_last"]
+    first, last = (math.nan if block[k] is None else block[k] for k in ("loss_first", "loss_last"))
     usable = math.isfinite(first) and math.isfinite(last) and first > 0
     change = last / first - 1 if usable else math.nan
     text = f"{change:+.0%}".replace("-", "−") if usable else "–"
@@ -120,14 +131,20 @@ def _block(block: dict[str, Any]) -> Markup:
         "tr",
         number(block["block"]),
         cell(block["name"]),
-        cell(f"{first:.3g}", sort=first, class_="n"),
-        cell(f"{last:.3g}", sort=last, class_="n"),
+        _loss(first),
+        _loss(last),
         cell(text, sort=change if usable else 0.0, class_="n"),
         number(block["steps"]),
         cell(duration(block["seconds"]), sort=block["seconds"], class_="n"),
         number(block["uses"]),
-        cell("store" if block["reused"] else "trained"),
+        cell("store" if block["reused"] else "trained" if block["steps"] else "refitted"),
     )
+
+
+def _loss(value: float) -> Markup:
+    """Blocks that took no step have none."""
+    known = math.isfinite(value)
+    return cell(f"{value:.3g}" if known else "–", sort=value if known else 0.0, class_="n")
 
 
 def provenance(summary: dict[str, Any]) -> Markup:
@@ -163,8 +180,14 @@ def counts(summary: dict[str, Any]) -> Markup:
     if blocks["used"]:
         text += (
             f" Those tried were put together from {plural(blocks['used'], 'pre-trained block')} "
-            f"({blocks['trained']:,} trained in this build, {blocks['from_store']:,} found in the "
+            f"({blocks['trained']:,} made in this build, {blocks['from_store']:,} found in the "
             f"store), each used {blocks['uses'] / blocks['used']:.1f} times on average."
+        )
+    left = summary.get("search", {}).get("left")
+    if left:
+        text += (
+            f" Of those untried that would be better, {left['ruled_out']:,} are unlikely to hold "
+            f"and {left['open']:,} are not ruled out."
         )
     return tag("p", text)
 
