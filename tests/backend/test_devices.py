@@ -123,7 +123,6 @@ def test_compiled_functions_are_kept_and_a_broken_entry_is_silent(tmp_path: Path
     code = """
 import sys, pathlib, jax, wootzc.backends.flax.parallel as parallel
 parallel.configure(pathlib.Path(sys.argv[1]))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 print(jax.jit(lambda x: x + 1)(1.0))
 """
     command = [sys.executable, "-c", code, str(tmp_path)]

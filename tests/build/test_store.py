@@ -118,9 +118,14 @@ def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
     mine = store.root / "artifacts" / "thesis.txt"
     mine.write_text("precious")
+    programs = store.root / "xla" / "processor"
+    for name in ("jit_f-cache", "xla_gpu_per_fusion_autotune_cache_dir/one.textproto"):
+        (programs / name).parent.mkdir(parents=True, exist_ok=True)
+        (programs / name).write_text("program")
     store.finish("key", "block", "b", {}, 1.0, WEIGHTS)
     with store.in_use(), pytest.raises(WootzError, match="WZ141"):
         store.clear()
     store.clear()
     assert mine.read_text() == "precious" and not list(store.root.glob("artifacts/*/*"))
+    assert not [path for path in programs.rglob("*") if path.is_file()]
     assert is_store(store.root) and not is_store(store.root / "artifacts")

@@ -10,6 +10,7 @@ import json
 import platform
 import sys
 from dataclasses import asdict
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from safetensors.numpy import save
 import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.codegen import model_source
+from wootzc.backends.flax.compiles import Compilations
 from wootzc.backends.flax.train import predict
 from wootzc.backends.parameters import count_parameters
 from wootzc.build.events import Events
@@ -96,6 +98,7 @@ def summarize(
             "finetune": sum(t.steps for t in found.tried),
         },
         "seconds_now": dict(events.seconds),
+        "compilations": _compilations(events),
         "seconds_recorded": {
             "teacher": teacher.done.seconds,
             "blocks": sum(b.seconds for b in found.blocks),
@@ -183,6 +186,13 @@ def check_real(network: Network, weights: Weights, params: int, macs: int) -> No
             f"but the plan predicted {params:,} and {macs:,}",
             "this is a bug in wootzc: please report it with the .wz file",
         )
+
+
+def _compilations(events: Events) -> dict[str, Any]:
+    """What this build compiled, and read from the persistent cache, in all and by stage."""
+    total = reduce(Compilations.plus, events.compiled.values(), Compilations())
+    stages = {name: asdict(one) for name, one in events.compiled.items() if one != Compilations()}
+    return {**asdict(total), "stages": stages}
 
 
 def versions() -> dict[str, str]:

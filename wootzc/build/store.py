@@ -178,8 +178,8 @@ class Store:
             db.execute("DELETE FROM jobs")
         ours = [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
         ours += self.root.glob("artifacts/??/.*.safetensors.*")  # left by a kill while writing
-        ours += (file for file in (self.root / "xla").rglob("*-cache") if file.is_file())
-        ours += (file for file in (self.root / "xla").rglob("*-atime") if file.is_file())
+        for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
+            ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
         for file in ours:
             file.unlink(missing_ok=True)
 
