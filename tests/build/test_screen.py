@@ -19,11 +19,43 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def printed(verbosity: Verbosity, terminal: bool = False) -> str:
+def candidate(kind: str, number: int, **fields: Any) -> tuple[str, dict[str, Any]]:
+    return kind, {"candidate": number, **fields}
+
+
+def looked(number: int, step: int) -> tuple[str, dict[str, Any]]:
+    fields = {"stage": "candidate", "step": step, "steps": 20, "loss": 0.5, "accuracy": 0.25}
+    return candidate("progress", number, **fields)
+
+
+def finished(number: int, accuracy: float) -> tuple[str, dict[str, Any]]:
+    measured = {"start_accuracy": 0.5, "accuracy": accuracy, "steps": 20, "seconds": 1.0}
+    return candidate("candidate_finished", number, **measured)
+
+
+AT_ONCE = [
+    ("devices", {"count": 8, "at_once": 2}),
+    candidate("candidate", 70, position=1, of=9, params=1000, macs=1),
+    candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
+    ("progress", {"stage": "blocks", "step": 5, "steps": 10, "loss": 0.5}),
+    ("block_finished", {"name": "a1(0.5)", "loss_first": 2, "loss_last": 1, "seconds": 1.0}),
+    looked(30, 10),
+    looked(70, 10),
+    finished(30, 0.75),
+    looked(70, 20),
+    finished(70, 1.0),
+]
+
+
+def printed(
+    verbosity: Verbosity,
+    terminal: bool = False,
+    events: list[tuple[str, dict[str, Any]]] = EVENTS,
+) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=100, highlight=False)
     with Screen(verbosity, console) as screen:
-        for kind, fields in EVENTS:
+        for kind, fields in events:
             screen(kind, fields)
     return stream.getvalue()
 
@@ -44,3 +76,19 @@ def test_verbose_adds_blocks_and_quiet_prints_nothing() -> None:
 def test_a_terminal_gets_bars() -> None:
     text = printed("normal", terminal=True)
     assert "ETA" in text and "search" in text and "best" in text
+
+
+def test_candidates_at_once_are_told_apart() -> None:
+    lines = printed("verbose", events=AT_ONCE).splitlines()
+    assert [line.split(", ETA")[0] for line in lines] == [
+        "devices: 8, 2 candidates at once",
+        "  blocks 5/10 loss 0.5000",
+        "block a1(0.5): loss 2 → 1 (1.0 s)",
+        "  fine-tuning 2 10/20 loss 0.5000 accuracy 25.00 %",
+        "  fine-tuning 1 10/20 loss 0.5000 accuracy 25.00 %",
+        "candidate 2/9 (2,000 params): 50.00 % → 75.00 % in 20 steps (1.0 s)",
+        "  fine-tuning 20/20 loss 0.5000 accuracy 25.00 %",
+        "candidate 1/9 (1,000 params): 50.00 % → 100.00 % in 20 steps (1.0 s)",
+    ]
+    text = printed("normal", terminal=True, events=AT_ONCE)
+    assert "fine-tuning 1" in text and "fine-tuning 2" in text

@@ -1,0 +1,120 @@
+"""Work shared by threads: results in order, one item a group at a time, an end when told."""
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wootzc.backends.data import Dataset, Split
+from wootzc.backends.data.images import Stored
+from wootzc.backends.flax.parallel import Devices
+from wootzc.build.at_once import Stopped, at_once
+from wootzc.build.events import Events
+
+GROUPS = [Devices(1, number) for number in range(3)]
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    split = Split(
+        images=Stored(np.zeros((4, 2, 2, 1), np.uint8)),
+        rows=np.arange(4),
+        labels=np.zeros(4, np.int32),
+        mean=np.zeros(1, np.float32),
+        std=np.ones(1, np.float32),
+    )
+    return Dataset(
+        train=split,
+        validation=split,
+        test=split,
+        classes=("a",),
+        shape=(2, 2, 1),
+        fingerprint="",
+        mean=np.zeros(1, np.float32),
+        std=np.ones(1, np.float32),
+        source="",
+    )
+
+
+def until_stopped(dataset: Dataset) -> None:
+    """Read batches for as long as there are any: training that never ends by itself."""
+    for _ in range(10_000):
+        dataset.train.batch(np.arange(2))
+        time.sleep(0.001)
+    raise AssertionError("nobody stopped this")
+
+
+def test_results_keep_the_order_and_no_group_serves_two(dataset: Dataset) -> None:
+    busy: set[Devices] = set()
+    together = threading.Barrier(len(GROUPS), timeout=30)
+
+    def work(item: int, group: Devices, own: Dataset) -> int:
+        assert group not in busy
+        busy.add(group)
+        if item < len(GROUPS):
+            together.wait()  # passes only if all groups work at once
+        assert len(own.validation.batch(np.arange(2)).labels) == 2
+        time.sleep(0.01 * (item % 3))
+        busy.remove(group)
+        return item**2
+
+    events = Events()
+    assert at_once(work, range(10), GROUPS, dataset, events) == [n**2 for n in range(10)]
+    assert at_once(work, [], GROUPS, dataset, events) == []
+
+
+def test_listeners_hear_the_threads_in_the_one_that_builds(dataset: Dataset) -> None:
+    heard: list[tuple[str, Any]] = []
+
+    def listener(kind: str, fields: dict[str, Any]) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        heard.append((kind, fields["item"]))
+
+    events = Events(listeners=[listener])
+
+    def work(item: int, _group: Devices, _own: Dataset) -> None:
+        for kind in ("began", "ended"):
+            events.emit(kind, item=item)
+
+    at_once(work, range(6), GROUPS, dataset, events)
+    for item in range(6):
+        assert [kind for kind, of in heard if of == item] == ["began", "ended"]
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
+def test_an_exception_in_a_thread_ends_the_others(dataset: Dataset, error: BaseException) -> None:
+    ended: list[int] = []
+
+    def work(item: int, _group: Devices, own: Dataset) -> None:
+        if item == 2:
+            raise error
+        try:
+            until_stopped(own)
+        except Stopped:
+            ended.append(item)
+            raise
+
+    with pytest.raises(type(error)):
+        at_once(work, range(9), GROUPS, dataset, Events())
+    assert sorted(ended) == [0, 1]  # and none of the rest was begun
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
+def test_an_exception_of_a_listener_ends_the_threads(
+    dataset: Dataset, error: BaseException
+) -> None:
+    def listener(_kind: str, _fields: dict[str, Any]) -> None:
+        raise error
+
+    events = Events(listeners=[listener])
+    before = threading.active_count()
+
+    def work(_item: int, _group: Devices, own: Dataset) -> None:
+        events.emit("began")
+        until_stopped(own)
+
+    with pytest.raises(type(error)):
+        at_once(work, range(9), GROUPS, dataset, events)
+    assert threading.active_count() == before
