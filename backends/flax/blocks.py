@@ -97,7 +97,8 @@ def train_blocks(
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
     flying = [_launch(network, parts, job, running, seed, devices) for job in blocks]
-    teacher = Teacher(graphs=structures(network), parts=parts, devices=devices)
+    graphs = structures(network, precision=recipe.precision)
+    teacher = Teacher(graphs=graphs, parts=parts, devices=devices)
     kept = activations or Activations(network, dataset.train, running, seed, Room(memory=0))
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
     kept.keep(teacher, boundaries)
@@ -170,7 +171,8 @@ def _launch(
     for segment, position, shape in block:
         moves = isinstance(segment, Module)
         moving.append(moves)
-        graphs.append(structure(segment.body, shape, devices.axis_name if moves else None))
+        axis = devices.axis_name if moves else None
+        graphs.append(structure(segment.body, shape, axis, recipe.precision))
         if moves:
             own.append(segment_weights(job.weights, segment.name))
             names.append(segment.name)

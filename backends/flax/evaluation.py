@@ -68,7 +68,7 @@ def accuracy_of(
         labels = _filled(part.labels, size)
         logits = _logits(segments, values, part.images, size, devices)
         right.append(count(logits, devices.spread(labels), devices.spread(weights)))
-    return float(sum(np.sum(one) for one in right)) / len(images)
+    return float(sum(np.asarray(one).sum() for one in right)) / len(images)
 
 
 def _logits(

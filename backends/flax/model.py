@@ -3,6 +3,10 @@
 Assembling a candidate is putting segments in a list; a pre-trained block is such a segment with its
 weights. Segments of equal shape have equal graph definitions (nothing in them has a name), so that
 whatever is jitted for one serves all of them.
+
+In bfloat16 a segment takes, keeps and leaves activations in bfloat16; its parameters stay float32.
+Convolutions and dense layers compute in bfloat16; norms and means over pixels in float32, and then
+round. See docs/decisions/008-bfloat16.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +40,7 @@ from wootzc.ir.layers import (
     Pool,
 )  # fmt: skip
 from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.recipe import Precision
 from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 
 Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
@@ -65,9 +70,18 @@ avg_pool: Callable[..., jax.Array] = nnx.avg_pool
 class SegmentNet(nnx.Module):
     """One segment. Layers that carry weights are nnx modules, held under their IR path."""
 
-    def __init__(self, body: Body, shape: Shape, *, axis_name: str | None, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        body: Body,
+        shape: Shape,
+        *,
+        axis_name: str | None,
+        rngs: nnx.Rngs,
+        precision: Precision = "float32",
+    ):
         self.body = nnx.static(body)
-        self.layers = nnx.Dict(dict(_modules(body, shape, "", axis_name, rngs)))
+        self.dtype = np.dtype(precision)
+        self.layers = nnx.Dict(dict(_modules(body, shape, "", axis_name, rngs, self.dtype)))
 
     def __call__(
         self,
@@ -76,7 +90,7 @@ class SegmentNet(nnx.Module):
         train: bool = False,
         keys: jax.Array | None = None,  # [batch] random keys, one a sample; dropout needs them
     ) -> jax.Array:
-        return self._run(self.body, "", x, train, keys)
+        return self._run(self.body, "", x.astype(self.dtype), train, keys)
 
     def _run(
         self, body: Body, prefix: str, x: jax.Array, train: bool, keys: jax.Array | None
@@ -91,17 +105,19 @@ class SegmentNet(nnx.Module):
         match layer:
             case Conv() | DepthwiseConv() | Dense():
                 return self.layers[path](x)
-            case Norm():
-                return self.layers[path](x, use_running_average=not train)
+            case Norm():  # its scale makes a float32 of what enters
+                return self.layers[path](x, use_running_average=not train).astype(self.dtype)
             case LocalNorm():
-                return local_norm(layer, x)
+                return local_norm(layer, x.astype(np.float32)).astype(self.dtype)
             case Activation(kind="leaky_relu", slope=slope):
                 return jax.nn.leaky_relu(x, slope)
             case Activation(kind=kind):
                 return ACTIVATIONS[kind](x)
+            case Pool(kind="avg"):
+                return pool(layer, x.astype(np.float32)).astype(self.dtype)
             case Pool():
                 return pool(layer, x)
-            case GlobalPool(kind=kind, keep_dims=keep):
+            case GlobalPool(kind=kind, keep_dims=keep):  # a mean of bfloat16 adds up in float32
                 return (jnp.max if kind == "max" else jnp.mean)(x, axis=(1, 2), keepdims=keep)
             case Dropout(rate=rate):
                 return dropout(x, rate, keys, path) if train and rate > 0 else x
@@ -170,16 +186,21 @@ def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
 
 
 def _modules(
-    body: Body, shape: Shape, prefix: str, axis_name: str | None, rngs: nnx.Rngs
+    body: Body,
+    shape: Shape,
+    prefix: str,
+    axis_name: str | None,
+    rngs: nnx.Rngs,
+    dtype: np.dtype[Any],  # that convolutions and dense layers compute in
 ) -> Iterator[tuple[str, nnx.Module]]:
     """Every layer that carries weights, as an nnx module, with its path."""
     for index, layer in enumerate(body):
         path = f"{prefix}{index}"
         match layer:
             case Conv() | DepthwiseConv():
-                yield path, _convolution(layer, shape, rngs)
+                yield path, _convolution(layer, shape, rngs, dtype)
             case Dense(width=width, bias=bias):
-                yield path, nnx.Linear(shape[-1], width, use_bias=bias, rngs=rngs)
+                yield path, nnx.Linear(shape[-1], width, use_bias=bias, dtype=dtype, rngs=rngs)
             case Norm(epsilon=epsilon, momentum=momentum):
                 norm = nnx.BatchNorm(
                     shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
@@ -187,7 +208,7 @@ def _modules(
                 yield path, norm
             case Branch(arms=arms):
                 for i, arm in enumerate(arms):
-                    yield from _modules(arm, shape, f"{path}.{i}.", axis_name, rngs)
+                    yield from _modules(arm, shape, f"{path}.{i}.", axis_name, rngs, dtype)
             case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
                 pass
             case _:
@@ -195,7 +216,9 @@ def _modules(
         shape = shape_after(layer, shape)
 
 
-def _convolution(layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs) -> nnx.Conv:
+def _convolution(
+    layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs, dtype: np.dtype[Any]
+) -> nnx.Conv:
     height, width, channels = shape
     if isinstance(layer, Conv):
         filters, groups = layer.width, layer.groups
@@ -210,6 +233,7 @@ def _convolution(layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs) -> n
         kernel_dilation=layer.dilation,
         feature_group_count=groups,
         use_bias=layer.bias,
+        dtype=dtype,
         rngs=rngs,
     )
 
@@ -249,21 +273,29 @@ class Structure:
 
 
 @cache
-def structure(body: Body, shape: Shape, axis_name: str | None = None) -> Structure:
+def structure(
+    body: Body, shape: Shape, axis_name: str | None = None, precision: Precision = "float32"
+) -> Structure:
     """The structure of a segment that `shape` enters.
 
     `axis_name`: the device axis over which batch norms average their statistics.
     """
     graph, _ = nnx.split(
-        nnx.eval_shape(lambda: SegmentNet(body, shape, axis_name=axis_name, rngs=nnx.Rngs(0)))
+        nnx.eval_shape(
+            lambda: SegmentNet(
+                body, shape, axis_name=axis_name, rngs=nnx.Rngs(0), precision=precision
+            )
+        )
     )
     return Structure(graph=graph)
 
 
-def structures(network: Network, axis_name: str | None = None) -> tuple[Structure, ...]:
+def structures(
+    network: Network, axis_name: str | None = None, precision: Precision = "float32"
+) -> tuple[Structure, ...]:
     """The network as a list of segments."""
     with _lock:  # or threads that ask at once get objects of their own, and compile all anew
         return tuple(
-            structure(segment.body, shape, axis_name)
+            structure(segment.body, shape, axis_name, precision)
             for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
         )

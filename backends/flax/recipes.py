@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import jax
+import numpy as np
 import optax
+from numpy.typing import NDArray
 
 from wootzc.ir.recipe import SCHEDULES, Optimizer, Recipe
 
@@ -21,6 +24,24 @@ def transformation(recipe: Recipe) -> optax.GradientTransformation:
     if recipe.weight_decay:
         parts.append(optax.add_decayed_weights(recipe.weight_decay, mask=kernels))
     return optax.chain(*parts, _optimizer(recipe.optimizer, schedule(recipe)))
+
+
+def initial_moments(recipe: Recipe, params: Mapping[str, NDArray[Any]]) -> Any:
+    """The optimiser's state before the first step: NumPy arrays that nobody may write to."""
+    return _moments(recipe, tuple((name, value.shape) for name, value in params.items()))
+
+
+@cache
+def _moments(recipe: Recipe, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
+    """optax fills every array with one number, whatever its shape.
+
+    So only numbers are computed, and spread on the host: filling the arrays on the device would
+    compile a program for each of their shapes, of which every module variant has new ones.
+    """
+    init = transformation(recipe).init
+    start = init({name: np.zeros((), np.float32) for name, _ in shapes})
+    full = jax.eval_shape(init, {n: jax.ShapeDtypeStruct(s, np.float32) for n, s in shapes})
+    return jax.tree.map(lambda x, like: np.broadcast_to(np.asarray(x), like.shape), start, full)
 
 
 def schedule(recipe: Recipe) -> optax.Schedule:

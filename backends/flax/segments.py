@@ -87,7 +87,13 @@ def _backward(recipe: Recipe) -> Function:
 
 @cache
 def _loss(recipe: Recipe) -> Function:
-    return jax.jit(jax.value_and_grad(partial(classification_loss, recipe=recipe)))
+    """→ (loss, gradient of the logits, number of the next step)."""
+
+    def run(logits: jax.Array, batch: Prepared, step: jax.Array) -> Any:
+        loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, recipe)
+        return loss, gradient, step + 1
+
+    return jax.jit(run)
 
 
 def segmented_step(
@@ -105,13 +111,13 @@ def segmented_step(
             )
             vjps.append(vjp)
             stats.append(moved)
-        loss, gradient = loss_of(x, batch=batch)
+        loss, gradient, done = loss_of(x, batch, state.step)
         params, moments = list(state.params), list(state.moments)
         for number in reversed(range(len(structures))):
             params[number], moments[number], *entering = backward(
                 vjps[number], gradient, params[number], moments[number]
             )
             gradient = entering[0] if entering else None
-        return State(tuple(params), tuple(stats), tuple(moments), state.step + 1, state.seed), loss
+        return State(tuple(params), tuple(stats), tuple(moments), done, state.seed), loss
 
     return step

@@ -15,7 +15,7 @@ from jax import lax
 
 from wootzc.backends.flax.augment import augmented
 from wootzc.backends.flax.model import Array, Structure, Values
-from wootzc.backends.flax.recipes import transformation
+from wootzc.backends.flax.recipes import initial_moments, transformation
 from wootzc.backends.parameters import Weights, is_statistic
 from wootzc.ir.recipe import Augment, Recipe
 
@@ -37,7 +37,7 @@ def initial_state(parts: tuple[Weights, ...], recipe: Recipe, seed: int) -> Stat
     """The state before the first step, on the host. `parts`: the weights of each segment."""
     params = tuple({k: v for k, v in part.items() if not is_statistic(k)} for part in parts)
     stats = tuple({k: v for k, v in part.items() if is_statistic(k)} for part in parts)
-    moments = tuple(transformation(recipe).init(p) for p in params)
+    moments = tuple(initial_moments(recipe, p) for p in params)
     return State(params, stats, moments, np.array(0, np.int32), np.array(seed, np.uint32))
 
 
@@ -104,14 +104,18 @@ def classification_loss(
     batch: Prepared,
     recipe: Recipe,
 ) -> Loss:
-    """Cross entropy to the labels, mixed with the distance to the teacher's soft targets."""
+    """Cross entropy to the labels, mixed with the distance to the teacher's soft targets.
+
+    In float32, whatever the network computed in.
+    """
+    logits = logits.astype(jnp.float32)
     targets = jax.nn.one_hot(batch.labels, logits.shape[-1])
     if recipe.label_smoothing:
         targets = optax.smooth_labels(targets, recipe.label_smoothing)
     hard = optax.softmax_cross_entropy(logits, targets).mean()
     if batch.soft is None:
         return hard
-    soft = distillation_loss(logits, batch.soft, recipe.temperature)
+    soft = distillation_loss(logits, batch.soft.astype(jnp.float32), recipe.temperature)
     return (1 - recipe.distill) * hard + recipe.distill * soft
 
 
@@ -130,8 +134,9 @@ def block_loss(
     student: jax.Array,  # [batch, height, width, channels] or [batch, channels]
     teacher: jax.Array,  # same shape; no gradient flows into it
 ) -> Loss:
-    """Mean squared error over all axes."""
-    return jnp.mean((student - lax.stop_gradient(teacher)) ** 2)
+    """Mean squared error over all axes, in float32."""
+    goal = lax.stop_gradient(teacher).astype(jnp.float32)
+    return jnp.mean((student.astype(jnp.float32) - goal) ** 2)
 
 
 def count_correct(

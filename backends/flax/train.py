@@ -19,7 +19,7 @@ from wootzc.backends.flax.step import Head, initial_state, merged
 from wootzc.backends.flax.weights import check_fits, initial_heads, join, split
 from wootzc.backends.parameters import Weights
 from wootzc.ir.network import Network, head_shapes
-from wootzc.ir.recipe import Augment, Recipe
+from wootzc.ir.recipe import Augment, Precision, Recipe
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Dataset
@@ -88,13 +88,13 @@ def train(
     started = time.perf_counter()
     devices = training_devices(recipe.batch, devices)
     run = runner(
-        structures(network, devices.axis_name),
+        structures(network, devices.axis_name, recipe.precision),
         recipe,
         augment,
         devices,
         strategy or choose_strategy(devices, recipe, heads=bool(network.auxiliaries)),
         _guide(recipe, teacher, devices),
-        _heads(network, devices.axis_name),
+        _heads(network, devices.axis_name, recipe.precision),
     )
     evaluated = structures(network)
     parts = split(network, weights) + initial_heads(network, seed)
@@ -140,9 +140,9 @@ def train(
     )
 
 
-def _heads(network: Network, axis_name: str | None) -> tuple[Head, ...]:
+def _heads(network: Network, axis_name: str | None, precision: Precision) -> tuple[Head, ...]:
     return tuple(
-        Head(structure(head.body, shape, axis_name), head.after, head.weight)
+        Head(structure(head.body, shape, axis_name, precision), head.after, head.weight)
         for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
     )
 
@@ -155,7 +155,8 @@ def _guide(
     if teacher is None:
         raise ValueError("the recipe distils, but no teacher was given")
     check_fits(*teacher)
-    return Guide(structures(teacher[0]), devices.replicate(split(*teacher)))
+    graphs = structures(teacher[0], precision=recipe.precision)
+    return Guide(graphs, devices.replicate(split(*teacher)))
 
 
 def _stale(history: Sequence[Look]) -> int:

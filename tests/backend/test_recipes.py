@@ -4,12 +4,13 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from wootzc.backends.flax.recipes import schedule, transformation
+from wootzc.backends.flax.recipes import initial_moments, schedule, transformation
 from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
 
 PARAMS = {"0/kernel": jnp.array([[1.0, -2.0]]), "0/bias": jnp.array([1.0, 3.0])}
@@ -43,6 +44,21 @@ def test_every_optimizer_moves_against_the_gradient_with_all_its_options(name: s
     full = Optimizer(name=name, options=options(OPTIMIZERS[name]))
     moved = change(Recipe(steps=10, optimizer=full), gradients)
     assert all(np.isfinite(value).all() for value in moved.values())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_state_that_is_spread_is_the_one_that_optax_makes(name: str) -> None:
+    optimizer = Optimizer(name=name, options=options(OPTIMIZERS[name]))
+    cosine = Schedule(name="cosine")
+    recipe = Recipe(steps=10, optimizer=optimizer, weight_decay=0.1, schedule=cosine)
+    expected = transformation(recipe).init(PARAMS)
+    got = initial_moments(recipe, {name: np.asarray(value) for name, value in PARAMS.items()})
+
+    def same(one: Any, other: Any) -> None:
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        np.testing.assert_array_equal(one, other)
+
+    jax.tree.map(same, got, expected)  # or their structures differ
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
