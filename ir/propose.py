@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.costs import VariantCosts
+from wootzc.ir.diagram_merge import TooLarge
 from wootzc.ir.diagram_space import SpaceDiagram, counted
 from wootzc.ir.propose_exact import NODES, Apart, Programme, Solved
 from wootzc.ir.propose_near import near
@@ -31,7 +32,7 @@ from wootzc.ir.variables import UNBOUNDED, Variables, variables
 RUNGS = 50
 APART = 8  # one module of so many differs
 LISTED = 500_000  # candidates that are looked at one by one
-STATES = 100_000  # of the diagram that counts them
+STATES = 100_000  # of the diagram that counts them; more where orders need them
 DRAWN = 20  # candidates near the front for each that is asked for
 WORK = 50_000_000  # binaries squared, over the searches of a ladder: about half a minute
 SEARCHES = 50  # by HiGHS for further candidates, where too few were drawn
@@ -147,7 +148,10 @@ def _posed(
     )
     if not all(len(own) for own in problem.choices):
         return None
-    held = counted(problem, STATES)
+    try:
+        held = counted(problem, STATES)
+    except TooLarge:
+        held = counted(problem)
     if held.diagram.count == 0:
         return None
     scores = np.where(finite, scores, 0.0)

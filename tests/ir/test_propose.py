@@ -393,6 +393,15 @@ def test_variants_without_a_score_are_left_out(make_space: MakeSpace) -> None:
     assert propose(space, costs, np.ones((MODULES, 3)), 0).shape == (0, MODULES)
 
 
+def test_orders_may_need_a_larger_diagram(
+    make_space: MakeSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, costs, scores = large(make_space)
+    rows = propose(space, costs, scores, 12)
+    monkeypatch.setattr(module, "STATES", 4)
+    assert propose(space, costs, scores, 12).shape == rows.shape
+
+
 def test_what_c_code_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
     print("before")
     with silence():
