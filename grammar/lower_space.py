@@ -55,7 +55,6 @@ def lower_space(
         statements.one(syntax.Goal), statements.all(syntax.Subject), definition, full, report,
         complete=complete,
     )  # fmt: skip
-    target_is_accuracy = objective is not None and objective.target == "accuracy"
     precision = read_choice(statements, "precision", "float32", report)
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
@@ -65,9 +64,7 @@ def lower_space(
         "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), precision, report),
         "finetune": lower_recipe("finetune", statements.stage("finetune"), precision, report),
         "blocks": read_choice(statements, "blocks", "modules", report),
-        "explore": read_choice(
-            statements, "explore", "descending" if target_is_accuracy else "ascending", report
-        ),
+        "explore": read_choice(statements, "explore", "predicted", report),
         "certify": read_certify(statements.one(syntax.Certify), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
     }

@@ -127,9 +127,8 @@ _PREDICTS = {
 def check_predicted(statements: Statements, report: Report) -> None:
     """Some statements mean something only where the search predicts."""
     explore = statements.choice("explore")
-    if explore and (explore.text == "predicted" or explore.text not in CHOICES["explore"]):
+    if explore is None or explore.text == "predicted" or explore.text not in CHOICES["explore"]:
         return  # an unknown choice has been reported
-    instead = f" instead of `explore {explore.text}`" if explore else ""
     stated: list[syntax.Certify | syntax.Propose] = [
         *statements.all(syntax.Certify),
         *statements.all(syntax.Propose),
@@ -140,5 +139,5 @@ def check_predicted(statements: Statements, report: Report) -> None:
         report.error(
             statement.span, "WZ160",
             f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",
-            f"write `explore predicted`{instead}{other}",
+            f"write `explore predicted` instead of `explore {explore.text}`{other}",
         )  # fmt: skip

@@ -35,6 +35,7 @@ space quadrants over tiny {
   blocks modules
   pretrain { steps 10; optimizer sgd(0.02); batch 32 }
   finetune { steps 20; optimizer sgd(0.02, momentum = 0.9); batch 32; every 10 }
+  explore ascending
 }
 """
 

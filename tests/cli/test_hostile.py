@@ -1,7 +1,6 @@
 """Sources that nobody wrote in good faith: they end in diagnostics, and soon, and in few words."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -39,18 +38,21 @@ WZIR: dict[str, tuple[str, str]] = {
 }
 
 
-def bounded() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
+# Limits are set by the process itself: to fork this one, threads of JAX in it, is asking for trouble.
+BOUNDED = f"""
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
+resource.setrlimit(resource.RLIMIT_CPU, ({CPU}, {CPU}))
+runpy.run_module("wootzc.cli", run_name="__main__", alter_sys=True)
+"""
 
 
 def wootzc(*arguments: str, cwd: Path, stdin: int | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "wootzc.cli", *arguments],
+        [sys.executable, "-c", BOUNDED, *arguments],
         stdin=stdin,
         capture_output=True,
         cwd=cwd,
-        preexec_fn=bounded,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         check=False,
     )

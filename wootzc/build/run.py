@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
 from wootzc.files import load_json
 from wootzc.ir.network import segment_shapes
+from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
-from wootzc.ir.space import Space
+from wootzc.ir.space import Proposed, Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,9 @@ def build(
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
-        overrides = dict(options.overrides) | ({"blocks": "none"} if options.baseline else {})
-        plan = compile(source, overrides=overrides, space=options.space)
+        plan = compile(source, overrides=options.overrides, space=options.space)
+        if options.baseline:
+            plan = run(Plan(space=as_baseline(plan.space)), PASSES)
     out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)
     _make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
@@ -87,6 +89,21 @@ def build(
         except Exception as error:
             events.emit("failed", message=str(error))
             raise
+
+
+def as_baseline(space: Space) -> Space:
+    """The space as the search without blocks sees it: candidates in order, weights inherited."""
+    if isinstance(space.selection, Proposed):
+        raise fail(
+            "WZ160",
+            "the baseline tries candidates in order, but scores propose those of this space",
+            "compare on a sample: --set sample=500",
+            space.selection.span,
+        )
+    explore = space.explore
+    if explore == "predicted":
+        explore = "descending" if space.objective.target == "accuracy" else "ascending"
+    return replace(space, blocks="none", explore=explore, certify=None)
 
 
 def _build(
