@@ -76,10 +76,10 @@ network net {
     teacher="teacher { steps 3_000; optimizer sgd(0.1, momentum = 0.9); schedule cosine; "
     "weight_decay 5e-4; every 1_000 }",
     candidates=120,
-    pretrain="pretrain { steps 300; optimizer sgd(0.05, momentum = 0.9); schedule cosine }",
-    finetune="finetune { steps 300; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
-    "weight_decay 5e-4; every 50 }",
-    points=(2.0, 4.0, 6.0),
+    pretrain="pretrain { steps 200; optimizer sgd(0.05, momentum = 0.9); schedule cosine }",
+    finetune="finetune { steps 100; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
+    "weight_decay 5e-4; every 25 }",
+    points=(2.0, 5.0, 8.0),
 )
 FULL = Setting(
     name="cifar10-full",
@@ -100,6 +100,7 @@ def space_text(setting: Setting, points: float | None, *lines: str) -> str:
     """A space over the task; without `points` a limit that nothing meets: all runs end."""
     limit = "100%" if points is None else f"teacher - {points} points"
     network = MODULE + setting.network if setting.network else ""
+    explore = "" if any(line.startswith("explore") for line in lines) else "explore ascending"
     return f"""{network}
 space paper over {setting.over} {{
   data "task.npz"
@@ -110,6 +111,7 @@ space paper over {setting.over} {{
   minimize params
   subject to accuracy >= {limit}
   {setting.finetune}
+  {explore}
   {chr(10).join("  " + line for line in lines).strip()}
 }}
 """
