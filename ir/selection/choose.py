@@ -22,7 +22,8 @@ STEPS = (64, 400)  # fewest and most steps of it
 LARGE = 100_000  # offers from which half the phases will do, and a gap of CLOSE
 CLOSE = 1e-4  # of the value
 EXACT = 2_000  # offers that HiGHS is given by default: with 4,000 it takes a minute now and then
-NODES = 200  # of its search tree
+NODES = 200  # of its search tree where it may prove an answer
+LOOKS = 5  # where it is given a part and can prove nothing: most of its finds come at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def _solved(offers: Offers, best: Cover, dual: Dual, exact: int) -> tuple[Cover,
     given &= hopeful
     all_of_them = given.sum() == hopeful.sum()
     given[best.used] = True
-    solved = solve(offers, given, nodes=NODES)
+    solved = solve(offers, given, nodes=NODES if all_of_them else LOOKS)
     if solved.taken is not None:
         found = improved(offers, cover(offers, solved.taken))
         best = max([best, found], key=lambda c: c.value)
