@@ -1,11 +1,17 @@
 """Time per training step and time to compile, for each way to run steps on this machine.
 
-python benchmarks/strategies.py [--side 8] [--steps 8] [strategy ...]
+python benchmarks/strategies.py [--side 8] [--each 3] [--steps 8] [--rounds 5] [strategy ...]
+
+Seconds of the processor, all threads, stand beside those of the clock: they hold on a machine that
+others use too. The last lines are what `backends/flax/strategy.py` decides by.
 """
 
 import argparse
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +19,7 @@ import numpy as np
 from wootzc.backends.data import Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.batches import training_batches
+from wootzc.backends.flax.compiles import Compilations, compilations
 from wootzc.backends.flax.model import structures
 from wootzc.backends.flax.parallel import training_devices
 from wootzc.backends.flax.runners import runner
@@ -23,6 +30,19 @@ from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, 
 from wootzc.ir.network import Module, Network, Plain, Segment
 from wootzc.ir.recipe import Augment, Optimizer, Recipe
 
+SGD = Optimizer(learning_rate=0.05, options=(("momentum", 0.9),))
+
+
+@dataclass(slots=True)
+class Runner:
+    """One strategy with the network that it trains."""
+
+    advance: Callable[[int], float]  # takes so many steps and gives the last loss
+    compiling: tuple[float, float]  # seconds of the clock and of the processor
+    compiled: Compilations
+    steps: list[tuple[float, float]] = field(default_factory=list)  # likewise, per step
+    loss: float = 0.0
+
 
 def residual(width: int, stride: int) -> Body:
     strides = (stride, stride)
@@ -31,15 +51,15 @@ def residual(width: int, stride: int) -> Body:
     return (Branch(join="add", arms=(through, shortcut)), Activation())
 
 
-def network(side: int) -> Network:
-    """Nine residual modules of 16, 32 and 64 channels."""
+def network(side: int, each: int = 3) -> Network:
+    """Residual modules of 16, 32 and 64 channels, so many of each width."""
     segments: list[Segment] = [Plain(name="plain1", body=(Conv(width=16), Norm(), Activation()))]
     for width in (16, 32, 64):
-        for i in range(3):
+        for i in range(each):
             stride = 2 if width > 16 and i == 0 else 1
             segments.append(Module(name=f"m{width}_{i}", body=residual(width, stride)))
     segments.append(Plain(name="plain2", body=(GlobalPool(), Dense(width=10))))
-    return Network(name="nine", input=(side, side, 3), segments=tuple(segments))
+    return Network(name="residual", input=(side, side, 3), segments=tuple(segments))
 
 
 def noise(side: int) -> Split:
@@ -53,33 +73,75 @@ def noise(side: int) -> Split:
     )
 
 
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds of the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def start(net: Network, images: Split, strategy: Any, options: argparse.Namespace) -> Runner:
+    recipe = Recipe(steps=(options.rounds + 2) * options.steps, batch=64, optimizer=SGD)
+    recipe = Recipe(steps=recipe.steps, batch=64, optimizer=SGD, every=options.steps)
+    devices = training_devices(recipe.batch)
+    run = runner(structures(net, devices.axis_name), recipe, Augment(), devices, strategy)
+    state = devices.replicate(initial_state(split(net, initial_weights(net, 0)), recipe, seed=0))
+    batches = training_batches(images, recipe.batch, recipe.steps, seed=0)
+
+    def advance(steps: int) -> float:
+        nonlocal state
+        state, losses = run(state, islice(batches, steps))
+        return float(losses[-1])
+
+    before = compilations()
+    clock, processor = timed(lambda: advance(options.steps))
+    compiled = compilations().since(before)
+    warm = timed(lambda: advance(options.steps))
+    return Runner(advance, (clock - warm[0], processor - warm[1]), compiled)
+
+
+def measured(net: Network, images: Split, options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Strategies in turn, round after round, so that what slows the machine slows all of them."""
+    runners = {name: start(net, images, name, options) for name in options.strategies}
+    for _ in range(options.rounds):
+        for one in runners.values():
+            clock, processor = timed(
+                lambda one=one: setattr(one, "loss", one.advance(options.steps))
+            )
+            one.steps.append((clock / options.steps, processor / options.steps))
+    yield from runners.items()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--side", type=int, default=8, help="pixels")
-    parser.add_argument("--steps", type=int, default=32, help="to time, after as many to warm up")
+    parser.add_argument("--each", type=int, default=3, help="modules of each width")
+    parser.add_argument("--steps", type=int, default=32, help="of a round")
+    parser.add_argument("--rounds", type=int, default=5, help="the fastest counts")
     parser.add_argument("strategies", nargs="*", default=["segments", "loop", "scan"])
     options = parser.parse_args()
-    net, images = network(options.side), noise(options.side)
-    print(f"{jax.devices()[0].device_kind}, {network_cost(net)}, batch 64, side {options.side}")
-    sgd = Optimizer(learning_rate=0.05, options=(("momentum", 0.9),))
-    recipe = Recipe(steps=2 * options.steps, batch=64, optimizer=sgd)
-    devices = training_devices(recipe.batch)
-    for strategy in options.strategies:
-        graphs = structures(net, devices.axis_name)
-        run = runner(graphs, recipe, Augment(), devices, strategy)
-        parts = split(net, initial_weights(net, seed=0))
-        state = devices.replicate(initial_state(parts, recipe, seed=0))
-        batches = training_batches(images, recipe.batch, recipe.steps, seed=0)
-        seconds = []
-        for _ in range(2):
-            started = time.perf_counter()
-            state, losses = run(state, islice(batches, options.steps))
-            seconds.append(time.perf_counter() - started)
-        step = seconds[1] / options.steps
+    net, images = network(options.side, options.each), noise(options.side)
+    graphs = structures(net)
+    count, distinct = len(graphs), len(set(graphs))
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, {network_cost(net)}, batch 64")
+    print(f"side {options.side}, {count} segments, {distinct} of them distinct")
+    print("           ms per step        to compile                    last")
+    print("strategy  clock processor  clock s processor s programs   loss")
+    found = dict(measured(net, images, options))
+    for name, one in found.items():
+        clock, processor = (1000 * min(column) for column in zip(*one.steps, strict=True))
         print(
-            f"{strategy:9} {1000 * step:8.1f} ms/step, "
-            f"{seconds[0] - seconds[1]:5.1f} s to compile, loss {losses[-1]:.4f}",
+            f"{name:9} {clock:5.1f} {processor:8.1f} {one.compiling[0]:9.1f} "
+            f"{one.compiling[1]:9.1f} {one.compiled.count:9} {one.loss:9.4f}",
             flush=True,
+        )
+    if {"segments", "loop"} <= found.keys():
+        loop, parts = found["loop"], found["segments"]
+        more = min(p for _, p in parts.steps) - min(p for _, p in loop.steps)
+        print(
+            f"processor seconds: {loop.compiling[1] / count:.3f} to compile a whole step, per "
+            f"segment; {parts.compiling[1] / distinct:.3f} per distinct segment alone; "
+            f"{more / count:.6f} more per segment and step"
         )
 
 

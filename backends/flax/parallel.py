@@ -30,7 +30,10 @@ Function = Callable[..., Any]
 Tree = TypeVar("Tree")
 
 AXIS = "devices"
-SEGMENTED_STEPS = 500  # up to here compiling the whole costs more than it saves
+# Seconds of a CPU per segment of a network, from benchmarks/strategies.py.
+WHOLE_SECONDS = 0.4  # to compile the step of a whole network
+SEGMENT_SECONDS = 1.0  # to compile forward and backward of one segment by itself
+DISPATCH_SECONDS = 0.0004  # that a step takes more in segments
 SCANNED_STEPS = 32  # per call of the device, at most
 UNTOLD_MEMORY = 4 * 2**30  # bytes
 COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
@@ -165,20 +168,29 @@ def free_memory_of_machine(root: Path) -> int:
 
 
 def choose_strategy(
-    devices: Devices, recipe: Recipe, platform: str | None = None, *, heads: bool = False
+    devices: Devices,
+    recipe: Recipe,
+    platform: str | None = None,
+    *,
+    heads: bool = False,
+    alone: float = 0.0,  # share of the segments that no other network is made of
 ) -> Strategy:
-    """How to run many steps. Measured in docs/decisions/002-no-scan-on-cpu.md.
+    """How to run many steps: what costs least if all of the recipe's steps are run.
 
     scan: chunks of steps in one compiled loop; on a CPU convolutions in loops lose their threads.
-    segments: one compiled function per module variant, which candidates share.
+    segments: compiled functions per module variant, which all candidates share.
     loop: one compiled step of the whole network, called again and again: for long runs, for several
-    devices, where gradients are clipped by the norm of all of them, and with auxiliary heads.
+    devices, and with auxiliary heads.
+
+    A function of what is to be run and of figures measured once, in docs/decisions/002-…: what was
+    compiled already may not matter, or a build that is resumed would not give the same bits.
     """
     if (platform or jax.default_backend()) != "cpu":
         return "scan"
-    if devices.count > 1 or recipe.clip is not None or heads:
+    if devices.count > 1 or heads:
         return "loop"
-    return "loop" if recipe.steps > SEGMENTED_STEPS else "segments"
+    in_segments = alone * SEGMENT_SECONDS + recipe.steps * DISPATCH_SECONDS
+    return "segments" if in_segments <= WHOLE_SECONDS else "loop"
 
 
 def chunk_size(distances: Sequence[int]) -> int:

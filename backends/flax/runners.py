@@ -155,8 +155,8 @@ def _segments(
     devices: Devices,
     guide: Guide | None,
 ) -> Callable[[State, Images], tuple[State, Loss]]:
-    if devices.count > 1 or recipe.clip is not None:
-        raise ValueError("segments are for one device, and cannot clip by the norm of all")
+    if devices.count > 1:
+        raise ValueError("segments are for one device")
     learn = segmented_step(structures, recipe)
     ready = compiled_prepare(augment, devices)
 

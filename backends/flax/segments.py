@@ -7,9 +7,11 @@ compiles nothing at all. It costs some milliseconds of dispatch a step.
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import repeat
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from wootzc.backends.flax.model import Structure, Values
@@ -20,10 +22,13 @@ from wootzc.backends.flax.step import (
     State,
     Trees,
     classification_loss,
+    clip_scale,
     count_correct,
     fold,
     prepare,
     prepared_keys,
+    scaled,
+    sum_of_squares,
     update,
 )  # fmt: skip
 from wootzc.ir.recipe import Augment, Recipe
@@ -77,15 +82,6 @@ def _forward(structure: Structure, first: bool) -> Function:
 
 
 @cache
-def _backward(recipe: Recipe) -> Function:
-    def run(vjp: Any, gradient: jax.Array, params: Values, moments: Any) -> Any:
-        gradients, *entering = vjp(gradient)
-        return *update(recipe, params, moments, gradients), *entering
-
-    return jax.jit(run, donate_argnums=(3,))  # the vjp still holds the parameters
-
-
-@cache
 def _loss(recipe: Recipe) -> Function:
     """→ (loss, gradient of the logits, number of the next step)."""
 
@@ -96,11 +92,23 @@ def _loss(recipe: Recipe) -> Function:
     return jax.jit(run)
 
 
+@cache
+def _backward(recipe: Recipe) -> Function:
+    """→ (parameters, moments, and where it was asked for the gradient of what entered)."""
+
+    def run(vjp: Any, gradient: jax.Array, params: Values, moments: Any) -> Any:
+        gradients, *entering = vjp(gradient)
+        return *update(recipe, params, moments, gradients), *entering
+
+    return jax.jit(run, donate_argnums=(3,))  # the vjp still holds the parameters
+
+
 def segmented_step(
     structures: tuple[Structure, ...], recipe: Recipe
 ) -> Callable[[State, Prepared], tuple[State, Loss]]:
     """Not to be jitted: it calls functions that are."""
-    backward, loss_of = _backward(recipe), _loss(recipe)
+    back = _move_all_at_once if recipe.clip is not None else _move_one_by_one
+    loss_of = _loss(recipe)
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
 
     def step(state: State, batch: Prepared) -> tuple[State, Loss]:
@@ -112,12 +120,57 @@ def segmented_step(
             vjps.append(vjp)
             stats.append(moved)
         loss, gradient, done = loss_of(x, batch, state.step)
-        params, moments = list(state.params), list(state.moments)
-        for number in reversed(range(len(structures))):
-            params[number], moments[number], *entering = backward(
-                vjps[number], gradient, params[number], moments[number]
-            )
-            gradient = entering[0] if entering else None
-        return State(tuple(params), tuple(stats), tuple(moments), done, state.seed), loss
+        params, moments = back(recipe, vjps, gradient, state)
+        return State(params, tuple(stats), moments, done, state.seed), loss
 
     return step
+
+
+def _move_one_by_one(
+    recipe: Recipe, vjps: list[Any], gradient: Any, state: State
+) -> tuple[Trees, tuple[Any, ...]]:
+    """Parameters and moments after the step; a segment moves as soon as its gradient is known."""
+    params, moments = list(state.params), list(state.moments)
+    backward = _backward(recipe)
+    for number in reversed(range(len(vjps))):
+        params[number], moments[number], *entering = backward(
+            vjps.pop(), gradient, params[number], moments[number]
+        )
+        gradient = entering[0] if entering else None
+    return tuple(params), tuple(moments)
+
+
+def _move_all_at_once(
+    recipe: Recipe, vjps: list[Any], gradient: Any, state: State
+) -> tuple[Trees, tuple[Any, ...]]:
+    """The same with clipping: nothing moves before the norm of all gradients is known."""
+    found = []
+    while vjps:
+        one, squares, *entering = _gradients(vjps.pop(), gradient)
+        found.append((one, squares))
+        gradient = entering[0] if entering else None
+    gradients, norms = zip(*reversed(found), strict=True)
+    scale = _scale(norms, recipe.clip)
+    moved = map(_clipped_update(recipe), state.params, state.moments, gradients, repeat(scale))
+    params, moments = zip(*moved, strict=True)
+    return params, moments
+
+
+@jax.jit
+def _gradients(vjp: Any, gradient: jax.Array) -> Any:
+    """→ (gradients, their sum of squares, and where asked for the gradient of what entered)."""
+    gradients, *entering = vjp(gradient)
+    return gradients, sum_of_squares(gradients), *entering
+
+
+@partial(jax.jit, static_argnums=1)
+def _scale(squares: tuple[jax.Array, ...], limit: float) -> jax.Array:
+    return clip_scale(jnp.sum(jnp.stack(squares)), limit)
+
+
+@cache
+def _clipped_update(recipe: Recipe) -> Function:
+    def run(params: Values, moments: Any, gradients: Values, scale: jax.Array) -> Any:
+        return update(recipe, params, moments, scaled(gradients, scale))
+
+    return jax.jit(run, donate_argnums=(0, 1))

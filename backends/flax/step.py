@@ -5,7 +5,7 @@ Trees are tuples with one dict (path/parameter → array) per segment.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from wootzc.ir.recipe import Augment, Recipe
 
 Trees: TypeAlias = tuple[Values, ...]
 Loss: TypeAlias = jax.Array  # scalar, float32
+Tree = TypeVar("Tree")
 
 
 class State(NamedTuple):
@@ -276,6 +277,17 @@ def update(recipe: Recipe, params: Values, moments: Any, gradients: Values) -> t
 
 def clipped(gradients: Trees, limit: float) -> Trees:
     """All gradients scaled so that their joint norm is at most `limit`."""
-    norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradients)))
-    scale = jnp.minimum(1.0, limit / (norm + 1e-12))
-    return jax.tree.map(lambda g: g * scale, gradients)
+    return scaled(gradients, clip_scale(sum_of_squares(gradients), limit))
+
+
+def sum_of_squares(tree: Any) -> jax.Array:
+    return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))
+
+
+def clip_scale(squares: jax.Array, limit: float) -> jax.Array:
+    """The factor that brings gradients with this sum of squares to a norm of at most `limit`."""
+    return jnp.minimum(1.0, limit / (jnp.sqrt(squares) + 1e-12))
+
+
+def scaled(tree: Tree, scale: jax.Array) -> Tree:
+    return jax.tree.map(lambda x: x * scale, tree)

@@ -73,6 +73,7 @@ def train(
     floors: Sequence[tuple[int, float]] = (),
     teacher: tuple[Network, Weights] | None = None,
     progress: Report | None = None,
+    shared: bool = False,
     strategy: Strategy | None = None,
     devices: Devices | None = None,
 ) -> Trained:
@@ -82,17 +83,23 @@ def train(
     better accuracy, at a loss that is no number, or at the recipe's end; and at a look below its
     floor: `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
     to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
-    they count in the loss alone. `devices`: all local ones, if none are named.
+    they count in the loss alone. `shared`: other networks of the same module variants are trained
+    too, so that compiling one of them serves many. `devices`: all local ones, if none are named.
     """
     check_fits(network, weights)
     started = time.perf_counter()
     devices = training_devices(recipe.batch, devices)
+    graphs = structures(network, devices.axis_name, recipe.precision)
+    if strategy is None:
+        alone = 0.0 if shared else len(set(graphs)) / len(graphs)
+        heads = bool(network.auxiliaries)
+        strategy = choose_strategy(devices, recipe, heads=heads, alone=alone)
     run = runner(
-        structures(network, devices.axis_name, recipe.precision),
+        graphs,
         recipe,
         augment,
         devices,
-        strategy or choose_strategy(devices, recipe, heads=bool(network.auxiliaries)),
+        strategy,
         _guide(recipe, teacher, devices),
         _heads(network, devices.axis_name, recipe.precision),
     )

@@ -110,7 +110,7 @@ def test_programs_grow_with_module_variants_not_with_candidates(
         rates = tuple(map(float, row))
         pruned = prune_network(resnet, rates)
         start = prune_weights(resnet, weights, rates, ["l1"] * MODULES)
-        train(pruned, start, dataset, recipe, seed=0)
+        train(pruned, start, dataset, recipe, seed=0, shared=True)
 
     before = compilations()
     for row in candidates[:50]:

@@ -63,11 +63,11 @@ def test_training_learns_and_repeats_itself_bit_for_bit(
     assert not np.array_equal(other.weights["plain1/0/kernel"], one.weights["plain1/0/kernel"])
 
 
-@pytest.mark.parametrize("strategy", ["loop", "scan"])
+@pytest.mark.parametrize(("strategy", "clip"), [("loop", None), ("loop", 0.5), ("scan", None)])
 def test_every_strategy_gives_the_same_numbers(
-    network: Network, start: Weights, dataset: Dataset, strategy: Strategy
+    network: Network, start: Weights, dataset: Dataset, strategy: Strategy, clip: float | None
 ) -> None:
-    recipe = replace(RECIPE, steps=12, every=12, weight_decay=1e-3)
+    recipe = replace(RECIPE, steps=12, every=12, weight_decay=1e-3, clip=clip)
     guide = (network, initial_weights(network, seed=9))
     recipe = replace(recipe, distill=0.5, temperature=2.0)
 
@@ -171,14 +171,17 @@ def test_the_strategy_goes_by_the_platform() -> None:
     one = Devices(1)
     assert choose_strategy(one, RECIPE, "gpu") == "scan"
     assert choose_strategy(one, RECIPE, "cpu") == "segments"
+    assert choose_strategy(one, replace(RECIPE, clip=1.0), "cpu") == "segments"
     assert choose_strategy(one, replace(RECIPE, steps=10_000), "cpu") == "loop"
-    assert choose_strategy(one, replace(RECIPE, clip=1.0), "cpu") == "loop"
     assert choose_strategy(Devices(8), RECIPE, "cpu") == "loop"
 
 
-def test_segments_refuse_to_clip(network: Network, start: Weights, dataset: Dataset) -> None:
-    with pytest.raises(ValueError, match="clip"):
-        train(network, start, dataset, replace(RECIPE, clip=1.0), seed=0, strategy="segments")
+def test_the_strategy_goes_by_what_compiling_serves() -> None:
+    """A lone network pays for its segments, unless a few of them make up all of it."""
+    assert choose_strategy(Devices(1), RECIPE, "cpu", alone=1.0) == "loop"
+    assert choose_strategy(Devices(1), RECIPE, "cpu", alone=0.1) == "segments"
+    long = replace(RECIPE, steps=10_000)
+    assert choose_strategy(Devices(1), long, "cpu", alone=0.1) == "loop"
 
 
 def test_clipping_holds_the_first_step_back(
