@@ -1,6 +1,7 @@
 """Numbers for people: counts, percentages, durations."""
 
 import math
+import re
 
 
 def count(number: float) -> str:
@@ -33,6 +34,15 @@ def bytes_text(size: int) -> str:
         if size >= divisor:
             return f"{size / divisor:.1f} {unit}"
     return f"{size} bytes"
+
+
+def bytes_of(text: str) -> int:
+    """500M, 4G, 1.5 GB, 2048: what `bytes_text` says, in thousands. Raises `ValueError`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT]?)B?", text.strip())
+    if match is None:
+        raise ValueError(text)
+    thousands = " KMGT".index(match[2].upper() or " ")
+    return round(float(match[1]) * 1e3**thousands)
 
 
 def percent(fraction: float, digits: int = 2) -> str:

@@ -8,7 +8,7 @@ that is kept.
 
 Either way gives the same bits: images are run through the teacher in batches of one size, segment
 by segment, and in evaluation mode no image of a batch depends on the others
-(docs/decisions/007-kept-activations.md).
+(docs/decisions/010-kept-activations.md).
 """
 
 import os

@@ -60,8 +60,8 @@ def test_the_figures_agree_with_each_other(built: tuple[Path, Path, Built]) -> N
     summary = built[2].summary
     assert summary == json.loads((built[2].out / "result.json").read_text())
     blocks = summary["blocks"]
-    assert blocks["trained"] + blocks["from_store"] == blocks["used"]
-    assert summary["steps"]["blocks"] == 10 * blocks["used"]
+    assert blocks["trained"] + blocks["from_store"] == blocks["used"] + blocks["unused"]
+    assert summary["steps"]["blocks"] == 10 * len(blocks["list"])
     candidates = summary["candidates"]
     assert candidates["tried"] + candidates["spared"] == candidates["within_cost_limits"] == 8
     costs = [one["params"] for one in summary["tried"]]

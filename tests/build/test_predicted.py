@@ -12,11 +12,11 @@ import pytest
 import wootzc
 from wootzc.build.events import Events
 from wootzc.build.explore import in_order
-from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.jobs import Jobs
 from wootzc.build.keys import Keys
 from wootzc.build.predicted import predicted
 from wootzc.build.search import Found, Search
-from wootzc.build.store import Done
+from wootzc.build.store import Done, Outcome
 from wootzc.ir.plan import Plan
 
 SPACE = """

@@ -1,8 +1,9 @@
 """`explore`: the searches in a fixed order, and which search a space asks for."""
 
-from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.jobs import Jobs
 from wootzc.build.predicted import predicted
 from wootzc.build.search import AHEAD, Found, Search
+from wootzc.build.store import Outcome
 
 
 def explore(jobs: Jobs, teacher: Outcome) -> Found:

@@ -13,36 +13,24 @@ from typing import Any
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
-from wootzc.backends.flax.train import BlockJob, Progress, evaluate, train, train_blocks
+from wootzc.backends.flax.train import Progress, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import at_once
 from wootzc.build.events import Events
 from wootzc.build.futility import Floors
 from wootzc.build.keys import Keys
-from wootzc.build.measured import candidate_work, flight_work
-from wootzc.build.store import Done, Store, Weights
+from wootzc.build.measured import candidate_work
+from wootzc.build.store import Outcome, Store, Weights
 from wootzc.build.teacher import read_teacher
+from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
 from wootzc.diagnostics import fail
-from wootzc.ir.network import Network, module_positions
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.network import Network
+from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import Recipe
 from wootzc.ir.space import Space
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A job's result, and whether the store had it already."""
-
-    done: Done
-    reused: bool
-
-    @property
-    def weights(self) -> Weights:
-        assert self.done.weights is not None, "this job makes weights"
-        return self.done.weights
 
 
 @dataclass(frozen=True)
@@ -54,6 +42,8 @@ class Jobs:
     store: Store
     events: Events
     parallel: Parallel = "auto"
+    memory: int | None = None  # bytes, for training blocks; None: half of what is free
+    disk: int | None = None  # bytes, for the teacher's activations; None: a tenth
 
     @property
     def space(self) -> Space:
@@ -73,6 +63,24 @@ class Jobs:
     @cached_property
     def variants(self) -> Variants:
         return Variants(self.plan, self.dataset, self.store, self.events, self.keys, self._waiting)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        return Tuning(
+            self.plan,
+            self.dataset,
+            self.store,
+            self.events,
+            self.keys,
+            self.variants,
+            self._waiting,
+            self.memory,
+            self.disk,
+        )
+
+    def close(self) -> None:
+        """Let go of the memory and the files that training blocks takes."""
+        self.tuning.capacity.close()
 
     # Teacher
 
@@ -125,103 +133,13 @@ class Jobs:
     # Blocks
 
     def blocks(
-        self,
-        numbers: Sequence[int],
-        teacher: Weights,
-        likely: Sequence[tuple[int, float]] = (),
+        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
     ) -> dict[int, Outcome]:
-        """These tuning blocks; those the store lacks are trained in one flight."""
-        if not self.space.pretrain.steps:
-            return {number: self._refitted_block(number, teacher) for number in numbers}
-        found: dict[int, Outcome] = {}
-        keys = {number: self.keys.block(number) for number in numbers}
-        with self.store.locked(list(keys.values()), self._waiting):
-            for number, key in keys.items():
-                if done := self.store.find(key):
-                    found[number] = Outcome(done=done, reused=True)
-            missing = [number for number in numbers if number not in found]
-            if missing:
-                self.events.emit("blocks_started", blocks=missing)
-                found |= self._train_blocks(missing, keys, teacher)
-        return found
+        """These tuning blocks, and of the likely ones those that had better be trained with them.
 
-    def _refitted_block(self, number: int, teacher: Weights) -> Outcome:
-        """A block that takes no steps: its variants as least squares leaves them, kept as those."""
-        weights = self._initial_block(number, teacher)
-        result = {"loss_first": None, "loss_last": None, "steps": 0}
-        done = Done(key=self.keys.block(number), result=result, seconds=0.0, weights=weights)
-        return Outcome(done=done, reused=False)
-
-    def _train_blocks(
-        self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights
-    ) -> dict[int, Outcome]:
-        launched = [
-            BlockJob(
-                start=self._block(number).start,
-                rates=self.keys.block_rates(number),
-                weights=self._initial_block(number, teacher),
-            )
-            for number in numbers
-        ]
-        trained = train_blocks(
-            self.space.network,
-            teacher,
-            launched,
-            self.dataset,
-            self.space.pretrain,
-            self.space.augment,
-            seed=self.space.seed,
-            progress=self._progress("blocks"),
-        )
-        outcomes = {}
-        work = flight_work(self.plan, numbers).times(1 / len(numbers))  # even shares, as seconds
-        for number, one in zip(numbers, trained, strict=True):
-            result = {
-                "loss_first": one.loss_first,
-                "loss_last": one.loss_last,
-                "steps": one.steps,
-                "finite": one.finite,
-                "work": list(work),
-            }
-            name = self.block_name(number)
-            done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
-            self.events.emit(
-                "block_finished", block=number, name=name, seconds=one.seconds, **result
-            )
-            if not one.finite:
-                self.events.emit(
-                    "warning",
-                    message=f"block {name} diverged; inherited weights stand in for it. "
-                    "Lower the learning rate of `pretrain`",
-                )
-            outcomes[number] = Outcome(done=done, reused=False)
-        return outcomes
-
-    def block_name(self, number: int) -> str:
-        """`a1(50%) a2(30%)`: the modules of a block with their rates."""
-        block = self._block(number)
-        modules = self.space.network.modules[block.start : block.stop]
-        rates = self.keys.block_rates(number)
-        return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
-
-    def _block(self, number: int) -> Block:
-        assert self.plan.blocks is not None
-        return self.plan.blocks[number]
-
-    def _initial_block(self, number: int, teacher: Weights) -> Weights:
-        """What a block starts from: the surviving weights, refitted if the recipe says so."""
-        block, block_rates = self._block(number), self.keys.block_rates(number)
-        rates = [0.0] * len(self.space.network.modules)
-        rates[block.start : block.stop] = block_rates
-        sliced = prune_weights(
-            self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
-        )
-        weights = weights_of_modules(self.space.network, sliced, block.start, block.stop)
-        if self.space.pretrain.reconstruct:
-            pruned = [(block.start + i, rate) for i, rate in enumerate(block_rates) if rate]
-            for refitted in self.variants.refitted(pruned, teacher).values():
-                weights |= refitted
-        return weights
+        `likely`: in order of need, each with the chance that it will be needed.
+        """
+        return self.tuning.blocks(numbers, teacher, likely)
 
     # Candidates
 
@@ -349,13 +267,6 @@ class Jobs:
 
     def _waiting(self) -> None:
         self.events.emit("waiting", message="another build on this store is doing this job")
-
-
-def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:
-    """The weights of modules [start, stop)."""
-    positions = module_positions(network)[start:stop]
-    names = {network.segments[position].name for position in positions}
-    return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}
 
 
 def _measurements(trained: Any) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from wootzc.backends.flax.compiles import Compilations
 from wootzc.backends.flax.train import predict
 from wootzc.backends.parameters import count_parameters
 from wootzc.build.events import Events
-from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.jobs import Jobs
 from wootzc.build.report import report_html
 from wootzc.build.search import Found
-from wootzc.build.store import Weights, contiguous
+from wootzc.build.store import Outcome, Weights, contiguous
 from wootzc.diagnostics import fail
 from wootzc.files import finite, write_atomically
 from wootzc.grammar import print_network
@@ -86,7 +86,8 @@ def summarize(
         "blocks": {
             "method": space.blocks,
             "planned": len(plan.blocks or ()),
-            "used": len(found.blocks),
+            "used": sum(b.uses > 0 for b in found.blocks),
+            "unused": sum(b.uses == 0 for b in found.blocks),  # trained ahead of their turn
             "trained": sum(not b.reused for b in found.blocks),
             "from_store": sum(b.reused for b in found.blocks),
             "uses": sum(b.uses for b in found.blocks),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.explore import explore
-from wootzc.build.jobs import Jobs, Outcome
+from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
 from wootzc.build.search import Found
-from wootzc.build.store import Store, default_root
+from wootzc.build.store import Outcome, Store, default_root
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -33,7 +34,8 @@ class Options:
 
     `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
     devices do while candidates are fine-tuned: `data`, one candidate over all of them;
-    `candidates`, as many at once; `auto`, at once where a batch leaves each few images.
+    `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
+    and `disk` decide how fast blocks are trained, never what comes out.
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
@@ -43,6 +45,8 @@ class Options:
     overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
     space: str | None = None
     parallel: Parallel = "auto"
+    memory: int | None = None  # bytes for training blocks; default: half of what is free
+    disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,7 @@ def build(
         try:
             store = Store(options.store or default_root())
             with store.in_use():
-                return _build(plan, out, store, events, origin, options.parallel)
+                return _build(plan, out, store, events, origin, options)
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -112,7 +116,7 @@ def _build(
     store: Store,
     events: Events,
     origin: str | None = None,
-    parallel: Parallel = "auto",
+    options: Options = Options(),
 ) -> Built:
     started = time.perf_counter()
     space = plan.space
@@ -140,12 +144,21 @@ def _build(
         validation=len(dataset.validation),
         test=len(dataset.test),
     )
-    jobs = Jobs(plan=plan, dataset=dataset, store=store, events=events, parallel=parallel)
+    jobs = Jobs(
+        plan=plan,
+        dataset=dataset,
+        store=store,
+        events=events,
+        parallel=options.parallel,
+        memory=options.memory,
+        disk=options.disk,
+    )
     with events.stage("teacher"):
         teacher = jobs.teacher()
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
-    found = explore(jobs, teacher)
+    with closing(jobs):
+        found = explore(jobs, teacher)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):

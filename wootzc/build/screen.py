@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from wootzc.units import count, percent, seconds_text
+from wootzc.units import bytes_text, count, percent, seconds_text
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
@@ -109,6 +109,11 @@ class Screen:
                     f"block {fields['name']}: loss {fields['loss_first']:.4g} → "
                     f"{fields['loss_last']:.4g}" + _how(fields)
                 )
+            case "activations_kept" if verbose:
+                return (
+                    f"kept of the teacher: {bytes_text(fields['memory'])} in memory, "
+                    f"{bytes_text(fields['disk'])} on disk"
+                )
             case "candidate_finished" | "candidate_reused":
                 return (
                     f"{self._place(fields).text} {percent(fields['start_accuracy'])} → "
@@ -130,6 +135,8 @@ class Screen:
                 return None
             case "warning":
                 return f"warning: {fields['message']}"
+            case "note":
+                return f"note: {fields['message']}"
             case "waiting":
                 return f"waiting: {fields['message']}"
             case _:

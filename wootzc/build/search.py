@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from wootzc.build.futility import Floors
-from wootzc.build.jobs import Jobs, Outcome
-from wootzc.build.store import Weights
+from wootzc.build.jobs import Jobs
+from wootzc.build.store import Outcome, Weights
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 # met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
@@ -206,7 +206,7 @@ class Search:
             blocks=tuple(
                 BlockUse(
                     block=number,
-                    name=self.jobs.block_name(number),
+                    name=self.jobs.tuning.name(number),
                     steps=int(outcome.done.result["steps"]),
                     seconds=outcome.done.seconds,
                     loss_first=outcome.done.result["loss_first"],

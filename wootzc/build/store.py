@@ -49,6 +49,19 @@ class Done:
     weights: Weights | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A job's result, and whether the store had it already."""
+
+    done: Done
+    reused: bool
+
+    @property
+    def weights(self) -> Weights:
+        assert self.done.weights is not None, "this job makes weights"
+        return self.done.weights
+
+
 def job_key(kind: str, **depends: object) -> str:
     """SHA-256 over everything a job's outcome depends on, in a canonical form."""
     text = json.dumps({"kind": kind, **depends}, sort_keys=True, separators=(",", ":"))
@@ -108,6 +121,11 @@ class Store:
             except (OSError, SafetensorError):
                 return None
         return Done(key=key, result=json.loads(row[0]), seconds=row[2], weights=weights)
+
+    def has(self, key: str) -> bool:
+        """Whether the job finished. What became of its artifact, `find` tells."""
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM jobs WHERE key = ?", (key,)).fetchone() is not None
 
     def finish(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wootzc.diagnostics import fail
+from wootzc.units import bytes_of
 
 if TYPE_CHECKING:
     from wootzc.ir.cost_model import CostModel
@@ -27,6 +28,37 @@ def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, 
             raise click.BadParameter(f"{item!r} is not KEY=VALUE; write for example seed=3")
         pairs[key.strip()] = value.strip()
     return pairs
+
+
+def _bytes(_context: click.Context, _option: click.Parameter, given: str | None) -> int | None:
+    if given is None:
+        return None
+    try:
+        return bytes_of(given)
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is no size; write for example 500M or 4G") from None
+
+
+def memory_options(function: Function) -> Function:
+    """--memory and --disk"""
+    for option in (
+        click.option(
+            "--disk",
+            callback=_bytes,
+            metavar="SIZE",
+            help="For the teacher's activations while blocks are trained, beside the store, where "
+            "memory is short. Default: a tenth of what is free.",
+        ),
+        click.option(
+            "--memory",
+            callback=_bytes,
+            metavar="SIZE",
+            help="For blocks trained side by side and the teacher's activations: 500M, 4G. On each "
+            "accelerator, if there are any. It changes no result. Default: half of what is free.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def override_options(function: Function) -> Function:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wootzc.cli.interrupts import Interrupts
-from wootzc.cli.options import override_options, overrides, source_argument
+from wootzc.cli.options import memory_options, override_options, overrides, source_argument
 from wootzc.cli.output import echo_warnings
 from wootzc.diagnostics import fail
 from wootzc.units import bytes_text
@@ -54,6 +54,7 @@ store_option = click.option(
     "at once (candidates), or several where a batch would leave each device fewer than 32 images "
     "(auto). Teacher and blocks always train on all devices.",
 )
+@memory_options
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
 @override_options
@@ -64,6 +65,8 @@ def build(
     baseline: bool,
     replace: bool,
     parallel: "Parallel",
+    memory: int | None,
+    disk: int | None,
     verbose: bool,
     quiet: bool,
     space: str | None,
@@ -98,6 +101,8 @@ def build(
         overrides=given,
         space=space,
         parallel=parallel,
+        memory=memory,
+        disk=disk,
     )
     level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     with Screen(level) as screen, Interrupts() as interrupts:

@@ -183,6 +183,8 @@ def counts(summary: dict[str, Any]) -> Markup:
             f"({blocks['trained']:,} made in this build, {blocks['from_store']:,} found in the "
             f"store), each used {blocks['uses'] / blocks['used']:.1f} times on average."
         )
+        if unused := blocks.get("unused"):
+            text += f" {plural(unused, 'block')} of these, trained beforehand, nobody needed yet."
     left = summary.get("search", {}).get("left")
     if left:
         text += (

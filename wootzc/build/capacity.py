@@ -1,0 +1,149 @@
+"""What a build may hold while it trains blocks: how many fly together, what is kept of the teacher.
+
+Neither changes any result.
+"""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax.activations import Activations, Boundaries, Room
+from wootzc.backends.flax.memory import block_bytes
+from wootzc.backends.flax.parallel import free_memory, training_devices
+from wootzc.build.events import Events
+from wootzc.build.flights import (
+    Passes,
+    Seat,
+    TeacherSeconds,
+    cut,
+    ends_of,
+    joining,
+    own_seconds,
+    teacher_passes,
+)  # fmt: skip
+from wootzc.build.measured import calibrate
+from wootzc.build.store import Store
+from wootzc.diagnostics import WootzError
+from wootzc.ir.cost_model import CostModel, seconds_of
+from wootzc.ir.plan import Plan
+from wootzc.ir.recipe import Augment
+
+DISK_SHARE = 10  # one part in so many of what is free where the store lies
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Memory is that of the accelerators, where there are any: bytes on each."""
+
+    plan: Plan
+    dataset: Dataset
+    store: Store
+    events: Events
+    memory: int | None  # bytes; None: half of what is free
+    disk: int | None  # bytes; None: a tenth of what is free
+
+    @cached_property
+    def activations(self) -> Activations | None:
+        """What is kept of the teacher's activations; None where augmentation forbids it."""
+        space = self.plan.space
+        if space.augment != Augment():
+            self.events.emit(
+                "note",
+                message="with augmentation every step sees other pixels, so nothing of the "
+                "teacher's activations is kept between steps",
+            )
+            return None
+        disk = self.disk
+        if disk is None:
+            disk = shutil.disk_usage(self.store.root).free // DISK_SHARE
+        room = Room(memory=self._memory // 2, disk=disk, folder=self.store.root)
+        return Activations(space.network, self.dataset.train, space.pretrain, space.seed, room)
+
+    @cached_property
+    def room(self) -> int:
+        """Bytes for the blocks in flight."""
+        return self._memory if self.activations is None else self._memory - self._memory // 2
+
+    def ahead(self, needed: Sequence[int], likely: Iterable[tuple[int, float]]) -> list[int]:
+        """Those of the likely blocks, with their chances, that had better fly with the needed."""
+        seats = [self._seat(number, chance) for number, chance in likely]
+        if not needed or not seats:
+            return []
+        aboard = cut(self._in_order(needed), self.room)[-1]
+        base = frozenset[int]().union(*(seat.ends for seat in aboard))
+        passes = self._passes(seat.ends for seat in (*aboard, *seats))
+        now, later = self._seconds(passes), self._seconds(passes.after(base))
+        return [seat.number for seat in joining(aboard, seats, now, later, self.room)]
+
+    def flights(self, needed: Sequence[int], ahead: Sequence[int]) -> list[list[int]]:
+        """All of them, cut by memory. Those ahead come last."""
+        seats = [*self._in_order(needed), *(self._seat(number) for number in ahead)]
+        return [[seat.number for seat in flight] for flight in cut(seats, self.room)]
+
+    @property
+    def passes(self) -> Passes:
+        """What the teacher must run, with what is kept now."""
+        kept, images = self.activations, len(self.dataset.train)
+        if kept is None:
+            return teacher_passes(self.plan, images)
+        return replace(teacher_passes(self.plan, len(kept.positions)), held=kept.held)
+
+    def tell(self, before: Boundaries) -> None:
+        """Say what is kept by now, if that is more than before."""
+        kept = self.activations
+        if kept is not None and kept.held != before:
+            self.events.emit(
+                "activations_kept",
+                boundaries=sorted(kept.held),
+                images=len(kept.positions),
+                memory=kept.taken("memory"),
+                disk=kept.taken("disk"),
+            )
+
+    def close(self) -> None:
+        """Let go of what is kept."""
+        if kept := self.__dict__.get("activations"):
+            kept.close()
+
+    @cached_property
+    def _memory(self) -> int:
+        return free_memory() // 2 if self.memory is None else self.memory
+
+    @cached_property
+    def _model(self) -> CostModel:
+        """As measured on this machine, if enough was: it decides about time alone."""
+        if self.plan.cost_model is not None:
+            return self.plan.cost_model
+        try:
+            return calibrate(self.store)
+        except WootzError:
+            return CostModel()
+
+    def _passes(self, wanted: Iterable[Boundaries]) -> Passes:
+        """With what would fit, if all these flew."""
+        passes, kept = self.passes, self.activations
+        if kept is None:
+            return passes
+        return replace(passes, fitting=frozenset(kept.fitting(frozenset[int]().union(*wanted))))
+
+    def _seconds(self, passes: Passes) -> TeacherSeconds:
+        return lambda wanted: seconds_of(passes.work(wanted), self._model)
+
+    def _in_order(self, numbers: Iterable[int]) -> list[Seat]:
+        """Those that reach less far first: where flights are cut, the first ones run less of it."""
+        return sorted(map(self._seat, numbers), key=lambda seat: seat.reach)
+
+    def _seat(self, number: int, chance: float = 1.0) -> Seat:
+        assert self.plan.blocks is not None
+        space, block = self.plan.space, self.plan.blocks[number]
+        rates = tuple(space.rates[rate] for rate in block.rates)
+        devices = training_devices(space.pretrain.batch)
+        return Seat(
+            number=number,
+            ends=ends_of(self.plan, number),
+            seconds=own_seconds(self.plan, number, self._model),
+            size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
+            chance=chance,
+        )

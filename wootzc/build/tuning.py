@@ -1,0 +1,177 @@
+"""The jobs that train tuning blocks, flight by flight."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax.train import BlockJob, Progress, train_blocks
+from wootzc.backends.slicing import Variant, prune_weights
+from wootzc.build.capacity import Capacity
+from wootzc.build.events import Events
+from wootzc.build.flights import flight_work
+from wootzc.build.keys import Keys
+from wootzc.build.store import Done, Outcome, Store, Weights
+from wootzc.build.variants import Variants
+from wootzc.ir.network import Network, module_positions
+from wootzc.ir.plan import Block, Plan
+from wootzc.ir.space import Space
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The tuning blocks of one plan over one data set."""
+
+    plan: Plan
+    dataset: Dataset
+    store: Store
+    events: Events
+    keys: Keys
+    variants: Variants
+    waiting: Callable[[], None]
+    memory: int | None = None  # bytes, for blocks in flight and the teacher's activations
+    disk: int | None = None  # bytes, for the teacher's activations
+
+    @property
+    def space(self) -> Space:
+        return self.plan.space
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        return Capacity(self.plan, self.dataset, self.store, self.events, self.memory, self.disk)
+
+    def blocks(
+        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]]
+    ) -> dict[int, Outcome]:
+        """These blocks, and some of the likely ones; those the store lacks are trained.
+
+        `likely`: blocks that may be needed later, in order of need, each with the chance that it
+        will be. Those whose training pays off beside the others come along (`flights.py`).
+        """
+        if not self.space.pretrain.steps:
+            self._refit(numbers, teacher)
+            return {number: self._refitted_block(number, teacher) for number in numbers}
+        keys = {number: self.keys.block(number) for number in numbers}
+        missing = [number for number, key in keys.items() if not self.store.has(key)]
+        ahead: list[int] = []
+        if missing:
+            later = {n: self.keys.block(n) for n, _ in likely if n not in keys}
+            unknown = [(n, p) for n, p in likely if n in later and not self.store.has(later[n])]
+            ahead = self.capacity.ahead(missing, unknown)
+            keys |= {number: later[number] for number in ahead}
+        found: dict[int, Outcome] = {}
+        with self.store.locked(list(keys.values()), self.waiting):
+            for number, key in keys.items():
+                if done := self.store.find(key):
+                    found[number] = Outcome(done=done, reused=True)
+            missing = [n for n in keys if n not in found and n not in ahead]
+            ahead = [number for number in ahead if number not in found]
+            if missing or ahead:
+                self._refit([*missing, *ahead], teacher)
+                for flight in self.capacity.flights(missing, ahead):
+                    along = [number for number in flight if number in ahead]
+                    self.events.emit("blocks_started", blocks=flight, ahead=along)
+                    found |= self._train(flight, keys, teacher)
+        return found
+
+    def name(self, number: int) -> str:
+        """`a1(50%) a2(30%)`: the modules of a block with their rates."""
+        block = self._block(number)
+        modules = self.space.network.modules[block.start : block.stop]
+        rates = self.keys.block_rates(number)
+        return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
+
+    def _train(
+        self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights
+    ) -> dict[int, Outcome]:
+        """One flight."""
+        launched = [
+            BlockJob(
+                start=self._block(number).start,
+                rates=self.keys.block_rates(number),
+                weights=self._initial(number, teacher),
+            )
+            for number in numbers
+        ]
+        passes = self.capacity.passes
+        trained = train_blocks(
+            self.space.network,
+            teacher,
+            launched,
+            self.dataset,
+            self.space.pretrain,
+            self.space.augment,
+            seed=self.space.seed,
+            progress=self._progress,
+            activations=self.capacity.activations,
+        )
+        self.capacity.tell(passes.held)
+        passes = replace(passes, fitting=self.capacity.passes.held)
+        work = flight_work(self.plan, numbers, passes).times(1 / len(numbers))  # as seconds
+        outcomes = {}
+        for number, one in zip(numbers, trained, strict=True):
+            result = {
+                "loss_first": one.loss_first,
+                "loss_last": one.loss_last,
+                "steps": one.steps,
+                "finite": one.finite,
+                "work": list(work),
+            }
+            name = self.name(number)
+            done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
+            self.events.emit(
+                "block_finished", block=number, name=name, seconds=one.seconds, **result
+            )
+            if not one.finite:
+                self.events.emit(
+                    "warning",
+                    message=f"block {name} diverged; inherited weights stand in for it. "
+                    "Lower the learning rate of `pretrain`",
+                )
+            outcomes[number] = Outcome(done=done, reused=False)
+        return outcomes
+
+    def _refitted_block(self, number: int, teacher: Weights) -> Outcome:
+        """A block that takes no steps: its variants as least squares leaves them, kept as those."""
+        weights = self._initial(number, teacher)
+        result = {"loss_first": None, "loss_last": None, "steps": 0}
+        done = Done(key=self.keys.block(number), result=result, seconds=0.0, weights=weights)
+        return Outcome(done=done, reused=False)
+
+    def _refit(self, numbers: Sequence[int], teacher: Weights) -> None:
+        """Refit all variants of these blocks in one sweep, if the recipe says so."""
+        if self.space.pretrain.reconstruct:
+            variants = {one for number in numbers for one in self._pruned(number)}
+            self.variants.refitted(sorted(variants), teacher)
+
+    def _initial(self, number: int, teacher: Weights) -> Weights:
+        """What a block starts from: the surviving weights, refitted if the recipe says so."""
+        block, block_rates = self._block(number), self.keys.block_rates(number)
+        rates = [0.0] * len(self.space.network.modules)
+        rates[block.start : block.stop] = block_rates
+        sliced = prune_weights(
+            self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
+        )
+        weights = weights_of_modules(self.space.network, sliced, block.start, block.stop)
+        if self.space.pretrain.reconstruct:
+            for refitted in self.variants.refitted(self._pruned(number), teacher).values():
+                weights |= refitted
+        return weights
+
+    def _pruned(self, number: int) -> list[Variant]:
+        start, rates = self._block(number).start, self.keys.block_rates(number)
+        return [(module, rate) for module, rate in enumerate(rates, start) if rate]
+
+    def _block(self, number: int) -> Block:
+        assert self.plan.blocks is not None
+        return self.plan.blocks[number]
+
+    def _progress(self, progress: Progress) -> None:
+        self.events.emit("progress", stage="blocks", **asdict(progress))
+
+
+def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:
+    """The weights of modules [start, stop)."""
+    positions = module_positions(network)[start:stop]
+    names = {network.segments[position].name for position in positions}
+    return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}
