@@ -75,11 +75,11 @@ network net {
     task=(4_000, 2_000, 2_000),
     teacher="teacher { steps 3_000; optimizer sgd(0.1, momentum = 0.9); schedule cosine; "
     "weight_decay 5e-4; every 1_000 }",
-    candidates=120,
-    pretrain="pretrain { steps 200; optimizer sgd(0.05, momentum = 0.9); schedule cosine }",
-    finetune="finetune { steps 100; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
-    "weight_decay 5e-4; every 25 }",
-    points=(2.0, 5.0, 8.0),
+    candidates=100,
+    pretrain="pretrain { steps 100; optimizer sgd(0.05, momentum = 0.9); schedule cosine }",
+    finetune="finetune { steps 60; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
+    "weight_decay 5e-4; every 20 }",
+    points=(3.0, 5.0, 8.0),
 )
 FULL = Setting(
     name="cifar10-full",
