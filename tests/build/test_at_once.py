@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.parallel import Devices
-from wootzc.build.at_once import Stopped, at_once
+from wootzc.build.at_once import Share, Stopped, at_once
 from wootzc.build.events import Events
+from wootzc.build.store import Store
 
 GROUPS = [Devices(1, number) for number in range(3)]
 
@@ -50,14 +52,14 @@ def test_results_keep_the_order_and_no_group_serves_two(dataset: Dataset) -> Non
     busy: set[Devices] = set()
     together = threading.Barrier(len(GROUPS), timeout=30)
 
-    def work(item: int, group: Devices, own: Dataset) -> int:
-        assert group not in busy
-        busy.add(group)
+    def work(item: int, share: Share) -> int:
+        assert share.devices not in busy
+        busy.add(share.devices)
         if item < len(GROUPS):
             together.wait()  # passes only if all groups work at once
-        assert len(own.validation.batch(np.arange(2)).labels) == 2
+        assert len(share.dataset.validation.batch(np.arange(2)).labels) == 2
         time.sleep(0.01 * (item % 3))
-        busy.remove(group)
+        busy.remove(share.devices)
         return item**2
 
     events = Events()
@@ -74,7 +76,7 @@ def test_listeners_hear_the_threads_in_the_one_that_builds(dataset: Dataset) -> 
 
     events = Events(listeners=[listener])
 
-    def work(item: int, _group: Devices, _own: Dataset) -> None:
+    def work(item: int, _share: Share) -> None:
         for kind in ("began", "ended"):
             events.emit(kind, item=item)
 
@@ -87,11 +89,11 @@ def test_listeners_hear_the_threads_in_the_one_that_builds(dataset: Dataset) -> 
 def test_an_exception_in_a_thread_ends_the_others(dataset: Dataset, error: BaseException) -> None:
     ended: list[int] = []
 
-    def work(item: int, _group: Devices, own: Dataset) -> None:
+    def work(item: int, share: Share) -> None:
         if item == 2:
             raise error
         try:
-            until_stopped(own)
+            until_stopped(share.dataset)
         except Stopped:
             ended.append(item)
             raise
@@ -111,10 +113,24 @@ def test_an_exception_of_a_listener_ends_the_threads(
     events = Events(listeners=[listener])
     before = threading.active_count()
 
-    def work(_item: int, _group: Devices, own: Dataset) -> None:
+    def work(_item: int, share: Share) -> None:
         events.emit("began")
-        until_stopped(own)
+        until_stopped(share.dataset)
 
     with pytest.raises(type(error)):
         at_once(work, range(9), GROUPS, dataset, events)
     assert threading.active_count() == before
+
+
+def test_a_thread_that_waits_for_another_build_ends_too(dataset: Dataset, tmp_path: Path) -> None:
+    def listener(_kind: str, _fields: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    events, store = Events(listeners=[listener]), Store(tmp_path / "store")
+
+    def work(_item: int, share: Share) -> None:
+        with store.locked(["job"], lambda: events.emit("waiting"), share.check):
+            raise AssertionError("the other build still has it")
+
+    with store.locked(["job"], lambda: None), pytest.raises(KeyboardInterrupt):
+        at_once(work, range(2), GROUPS, dataset, events)

@@ -119,12 +119,12 @@ def one(make: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -
 
 
 def wait_for(log: Path, text: str, times: int, process: subprocess.Popen[str]) -> None:
-    for _ in range(6000):
+    for _ in range(15_000):
         if log.exists() and log.read_text().count(text) == times:
             return
         assert process.poll() is None, "the build ended early"
         time.sleep(0.02)
-    raise AssertionError(f"{text} was not said {times} times in two minutes")
+    raise AssertionError(f"{text} was not said {times} times in five minutes")
 
 
 def test_candidates_at_once_are_the_same_bit_for_bit(
@@ -137,7 +137,7 @@ def test_candidates_at_once_are_the_same_bit_for_bit(
     log = out / "log.jsonl"
     wait_for(log, '"candidate_started"', 8, process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     assert '"interrupted"' in log.read_text()
     assert not candidates(store)

@@ -21,8 +21,17 @@ class Stopped(Exception):
     """Raised in a thread whose work is not wanted any more."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a thread works with."""
+
+    devices: Devices
+    dataset: Dataset  # its batches end as `check` does
+    check: Callable[[], None] = lambda: None  # raises `Stopped` once the work is not wanted
+
+
 def at_once(
-    work: Callable[[Item, Devices, Dataset], Result],
+    work: Callable[[Item, Share], Result],
     items: Sequence[Item],
     groups: Sequence[Devices],
     dataset: Dataset,
@@ -34,7 +43,12 @@ def at_once(
     is then raised.
     """
     stop = Event()
-    own = stoppable(dataset, stop)
+
+    def check() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    checked = _checked(dataset, check)
     waiting = enumerate(items)  # the threads take from it in turn
     results: dict[int, Result] = {}
     failures: list[BaseException] = []
@@ -43,7 +57,7 @@ def at_once(
         try:
             while not stop.is_set() and (taken := next(waiting, None)):
                 place, item = taken
-                results[place] = work(item, group, own)
+                results[place] = work(item, Share(devices=group, dataset=checked, check=check))
         except BaseException as error:  # raised again below, by the thread that builds
             failures.append(error)
             stop.set()
@@ -64,24 +78,24 @@ def at_once(
     return [results[place] for place in range(len(items))]
 
 
-def stoppable(dataset: Dataset, stop: Event) -> Dataset:
-    """The same images, until `stop` is set: then the next batch raises `Stopped`."""
+def _checked(dataset: Dataset, check: Callable[[], None]) -> Dataset:
+    """The same images, with a check before each batch."""
 
-    def watched(split: Split) -> Split:
-        return replace(split, images=_Watched(split.images, stop))
+    def checked(split: Split) -> Split:
+        return replace(split, images=_Checked(split.images, check))
 
     return replace(
         dataset,
-        train=watched(dataset.train),
-        validation=watched(dataset.validation),
-        test=watched(dataset.test),
+        train=checked(dataset.train),
+        validation=checked(dataset.validation),
+        test=checked(dataset.test),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Watched:
+class _Checked:
     images: Images
-    stop: Event
+    check: Callable[[], None]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -95,6 +109,5 @@ class _Watched:
         return self.images.nbytes
 
     def take(self, rows: Rows) -> Pixels:
-        if self.stop.is_set():
-            raise Stopped
+        self.check()
         return self.images.take(rows)

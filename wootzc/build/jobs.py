@@ -16,7 +16,7 @@ from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
 from wootzc.backends.flax.train import Progress, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
-from wootzc.build.at_once import at_once
+from wootzc.build.at_once import Share, at_once
 from wootzc.build.events import Events
 from wootzc.build.futility import Floors
 from wootzc.build.keys import Keys
@@ -162,23 +162,21 @@ class Jobs:
         blocks: dict[int, Outcome],
         target: float | None,
         floors: Floors = (),
-        *,
-        devices: Devices | None = None,
-        dataset: Dataset | None = None,
+        share: Share | None = None,
     ) -> Outcome:
         """Assemble a candidate and fine-tune it until `target` or the end of its recipe.
 
-        `floors`: (step, accuracy) of looks below which it is given up. `devices`, `dataset`: where
-        it runs, and its own view of the images, beside other candidates.
+        `floors`: (step, accuracy) of looks below which it is given up. `share`: what it works with
+        beside other candidates.
         """
-        devices, dataset = devices or self.groups[0], dataset or self.dataset
+        own = share or Share(devices=self.groups[0], dataset=self.dataset)
 
         def make() -> tuple[dict[str, Any], Weights]:
             network, weights = self.assemble(candidate, teacher, blocks)
             trained = train(
                 network,
                 weights,
-                dataset,
+                own.dataset,
                 self.space.finetune,
                 self.space.augment,
                 seed=self.space.seed,
@@ -186,7 +184,8 @@ class Jobs:
                 floors=floors,
                 teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
                 progress=self._progress("candidate", candidate=candidate),
-                devices=devices,
+                shared=True,
+                devices=own.devices,
             )
             work = list(candidate_work(self.plan, candidate, trained.steps))
             start = trained.history[0].accuracy  # the look before the first step
@@ -195,7 +194,7 @@ class Jobs:
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
         key = self.keys.candidate(candidate, target, floors)
-        return self._run("candidate", name, key, make, candidate=candidate)
+        return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
     @property
     def width(self) -> int:
@@ -217,10 +216,8 @@ class Jobs:
         if min(len(numbers), self.width) < 2:
             return [self.candidate(number, teacher, blocks, target, floors) for number in numbers]
 
-        def fine_tune(number: int, devices: Devices, dataset: Dataset) -> Outcome:
-            return self.candidate(
-                number, teacher, blocks, target, floors, devices=devices, dataset=dataset
-            )
+        def fine_tune(number: int, share: Share) -> Outcome:
+            return self.candidate(number, teacher, blocks, target, floors, share)
 
         return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
 
@@ -244,9 +241,10 @@ class Jobs:
         name: str,
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
+        check: Callable[[], None] = lambda: None,  # while another build does this job
         **about: Any,  # fields of its events
     ) -> Outcome:
-        with self.store.locked([key], self._waiting):
+        with self.store.locked([key], self._waiting, check):
             if done := self.store.find(key):
                 self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
                 return Outcome(done=done, reused=True)

@@ -17,6 +17,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,10 +147,16 @@ class Store:
         return Done(key=key, result=result, seconds=seconds, weights=weights)
 
     @contextlib.contextmanager
-    def locked(self, keys: Sequence[str], waiting: Callable[[], None]) -> Generator[None]:
+    def locked(
+        self,
+        keys: Sequence[str],
+        waiting: Callable[[], None],
+        check: Callable[[], None] = lambda: None,
+    ) -> Generator[None]:
         """Hold these jobs against other builds; `waiting` is called if another one has them.
 
-        Locks are taken in sorted order, so that two builds never wait for each other.
+        `check` is called every second of the wait, and ends it by raising. Locks are taken in
+        sorted order, so that two builds never wait for each other.
         """
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
@@ -158,7 +165,7 @@ class Store:
                     stack.enter_context(lock.acquire(timeout=0))
                 except Timeout:
                     waiting()
-                    stack.enter_context(lock.acquire())
+                    stack.enter_context(_acquired(lock, check))
             yield
 
     @contextlib.contextmanager
@@ -200,6 +207,14 @@ class Store:
             ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
         for file in ours:
             file.unlink(missing_ok=True)
+
+
+def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManager[Any]:
+    """The lock, as soon as it is free."""
+    while True:
+        check()
+        with contextlib.suppress(Timeout):
+            return lock.acquire(timeout=1)
 
 
 def is_store(root: Path) -> bool:
