@@ -209,6 +209,7 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
     """The closing summary of a build."""
     teacher, best, blocks = summary["teacher"], summary["best"], summary["blocks"]
     candidates, steps = summary["candidates"], summary["steps"]
+    compiled = summary["compilations"]
 
     def versus(key: str) -> str:
         full, pruned = teacher[key], best[key]
@@ -250,10 +251,11 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
   rates       {rates}
   candidates  {candidates["tried"]} tried, {candidates["spared"]} spared of \
 {candidates["within_cost_limits"]}
-{_left_text(summary)}  blocks      {blocks["used"]} used ({blocks["trained"]} trained, {blocks["from_store"]} from the \
-store), {blocks["uses"]} uses
+{_left_text(summary)}  blocks      {_blocks_text(summary)}
   steps       teacher {steps["teacher"]}, blocks {steps["blocks"]}, finetune {steps["finetune"]}
   time        {stages}
+  compiled    {compiled["count"]} programs in {seconds_text(compiled["seconds"])}; \
+{compiled["from_cache"]} more came from the cache
   trained in  {trained}
   result      {out}/best   report: {out}/report.html"""
 
@@ -278,3 +280,11 @@ def _left_text(summary: dict[str, Any]) -> str:
         for one in left["likeliest"]
     ]
     return "".join(line + "\n" for line in lines)
+
+
+def _blocks_text(summary: dict[str, Any]) -> str:
+    blocks = summary["blocks"]
+    origin = f"{blocks['trained']} trained, {blocks['from_store']} from the store"
+    if blocks["used"] and not summary["steps"]["blocks"]:
+        origin = "refitted by least squares"
+    return f"{blocks['used']} used ({origin}), {blocks['uses']} uses"
