@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from wootzc.build import Built, Options, build
+from wootzc.build.screen import summary_text
 from wootzc.build.verify import verify_result
 from wootzc.diagnostics import WootzError
 
@@ -66,6 +67,11 @@ def test_the_figures_agree_with_each_other(built: tuple[Path, Path, Built]) -> N
     assert candidates["tried"] + candidates["spared"] == candidates["within_cost_limits"] == 8
     costs = [one["params"] for one in summary["tried"]]
     assert costs == sorted(costs)
+    compiled = summary["compilations"]
+    stages = compiled["stages"].values()
+    assert {"teacher", "blocks", "candidates"} <= compiled["stages"].keys()
+    assert compiled["count"] == sum(stage["count"] for stage in stages) > 0
+    assert f"{compiled['count']} programs in" in summary_text(summary, str(built[2].out))
 
 
 def test_the_model_predicts_without_wootzc(built: tuple[Path, Path, Built]) -> None:
