@@ -55,7 +55,7 @@ def priced(space: Space, costs: Costs, model: CostModel, rows: Matrix) -> Priced
     while everything / tick > LARGEST:
         tick *= 10
     pruned = np.maximum((rows > 0).sum(axis=1), 1)
-    saved, seam = shares(model)
+    saved, seam = shares(space, model)
     worth = np.full(blocks.shape, saved, dtype=np.int64)
     worth[:, 0] = 0  # the full module is the teacher's own
     return Priced(
@@ -72,14 +72,18 @@ def priced(space: Space, costs: Costs, model: CostModel, rows: Matrix) -> Priced
     )
 
 
-def shares(model: CostModel) -> tuple[int, int]:
-    """What a pruned module in a block spares, and what each block loses: in thousandths."""
-    return round(SHARES * model.saved), round(SHARES * model.seam)
+def shares(space: Space, model: CostModel) -> tuple[int, int]:
+    """What a pruned module in a block spares, and what each block loses: in thousandths.
+
+    Blocks that take no step are as their modules were solved, one by one: they fit together no
+    better for being long.
+    """
+    return round(SHARES * model.saved), round(SHARES * model.seam * (space.pretrain.steps > 0))
 
 
-def block_worths(model: CostModel, blocks: Iterable[Block]) -> list[int]:
+def block_worths(space: Space, model: CostModel, blocks: Iterable[Block]) -> list[int]:
     """What each block spares a candidate, in thousandths of what one pruned module causes."""
-    saved, seam = shares(model)
+    saved, seam = shares(space, model)
     return [saved * sum(rate > 0 for rate in block.rates) - seam for block in blocks]
 
 

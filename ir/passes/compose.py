@@ -33,7 +33,7 @@ class Compose:
         blocks = needed(plan.blocks, "blocks", "select-blocks", self.name)
         worth = None
         if plan.selection is not None:
-            worth = block_worths(plan.cost_model or CostModel(), blocks)
+            worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
         return replace(plan, composition=Array(composite_vectors(rows, blocks, worth)))
 
 

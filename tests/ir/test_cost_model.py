@@ -93,6 +93,25 @@ def test_covered_modules_spare_their_share_of_fine_tuning(make_space: MakeSpace)
     assert task.problem.worth_of(0, (0,)) < 0  # nothing to repair where nothing was pruned
 
 
+@pytest.mark.parametrize("solved", [False, True])
+def test_blocks_that_are_only_solved_have_no_use_for_length(
+    make_space: MakeSpace, solved: bool
+) -> None:
+    """Whatever `optimal` finds is as good as a block for each module at each rate."""
+    pretrain = Recipe(steps=0, reconstruct=512) if solved else Recipe(steps=1)
+    rows = [[1, 2, 1], [1, 2, 2], [1, 2, 0], [2, 0, 1], [2, 1, 1]]
+    space = make_space(3, rows=rows, pretrain=pretrain, finetune=Recipe(steps=90_000))
+    model = CostModel(seconds_per_block=0.0)
+    best = run(
+        Plan(space=space, cost_model=model), replaced(PASSES, SelectBlocks(method="optimal"))
+    )
+    plan, _, task = compiled(space, model)
+    assert best.selection is not None and plan.blocks is not None and plan.composition is not None
+    modules = task.total(task.value_of(plan.blocks, plan.composition.values))
+    assert (best.selection.value == pytest.approx(modules)) == solved
+    assert best.selection.value <= modules
+
+
 def test_the_value_of_a_composition_counts_every_block_once(make_space: MakeSpace) -> None:
     space = make_space(2, rows=[[1, 2], [1, 0]], finetune=Recipe(steps=900))
     _, _, task = compiled(space)

@@ -7,6 +7,7 @@ from wootzc.ir.passes.compose import composite_vectors
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Plan
 from wootzc.ir.pricing import Priced, block_worths
+from wootzc.ir.recipe import Recipe
 from wootzc.ir.selection import choose_without
 from wootzc.units import count, rate_text, seconds_text
 
@@ -33,10 +34,16 @@ def block_text(plan: Plan, number: int) -> str:
             f"block {number}: {block_name(plan, block)}",
             f"  chosen by `blocks {plan.space.blocks}`: {METHODS[plan.space.blocks]}",
             f"  used by {len(users):,} of {len(plan.composition):,} candidates: {shown}",
-            f"  {count(macs)} MACs forward; pre-trained for {plan.space.pretrain.steps} steps",
+            f"  {count(macs)} MACs forward; {_training(plan.space.pretrain)}",
             *_balance(plan, priced_plan(plan, plan.costs), number),
         ]
     )
+
+
+def _training(recipe: Recipe) -> str:
+    solved = f"solved by least squares on {recipe.reconstruct:,} images" * bool(recipe.reconstruct)
+    trained = f"pre-trained for {recipe.steps:,} steps" * bool(recipe.steps or not solved)
+    return ", then ".join(filter(None, (solved, trained)))
 
 
 def block_name(plan: Plan, block: Block) -> str:
@@ -86,7 +93,7 @@ def _composed(plan: Plan, task: Priced, blocks: tuple[Block, ...]) -> np.ndarray
     """Composite vectors as `compose` makes them."""
     worth = None
     if plan.selection is not None:
-        worth = block_worths(plan.cost_model or CostModel(), blocks)
+        worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
     return composite_vectors(task.problem.rows, blocks, worth)
 
 

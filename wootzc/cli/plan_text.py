@@ -125,7 +125,7 @@ blocks      {blocks["count"]:,} ({blocks["method"]}), \
 
 training, at most (MACs)
   teacher         {count(work["teacher"])}
-  all blocks      {count(work["all_blocks"])} in one flight; those of one candidate at a time: more
+  all blocks      {_flight(work["all_blocks"])}
   one candidate   {count(work["one_candidate"])}
   all candidates  {count(work["all_candidates"])}"""
 
@@ -135,6 +135,12 @@ def _proposed(proposed: bool) -> str:
     if not proposed:
         return ""
     return "\n  a sample in place of those that are proposed once the scores of variants are known"
+
+
+def _flight(macs: int) -> str:
+    if not macs:
+        return "none: they are solved, not trained"
+    return f"{count(macs)} in one flight; those of one candidate at a time: more"
 
 
 def _predicted(selection: dict[str, Any] | None) -> str:
