@@ -41,3 +41,8 @@ def test_a_build_is_measured_and_calibrates_the_next(make_space: Any, tmp_path: 
     after = compile(file, overrides=optimal, cost_model=model)
     assert before.cost_model is None and after.cost_model == model
     assert before.selection != after.selection
+    again = Options(
+        out=tmp_path / "again", store=tmp_path / "store", overrides=optimal, cost_model=model
+    )
+    built = compile(build(file, again).out / "plan.wzir", ())
+    assert (built.cost_model, built.blocks) == (model, after.blocks)

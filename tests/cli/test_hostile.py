@@ -38,7 +38,7 @@ WZIR: dict[str, tuple[str, str]] = {
 }
 
 
-# Limits are set by the process itself: to fork this one, threads of JAX in it, is asking for trouble.
+# The process limits itself: to fork this one, with threads of JAX in it, is asking for trouble.
 BOUNDED = f"""
 import resource, runpy
 resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))

@@ -9,8 +9,12 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def opt(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return wootzc("opt", *arguments, stdin=stdin)
+
+
+def wootzc(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "wootzc.cli", "opt", *arguments],
+        [sys.executable, "-m", "wootzc.cli", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -32,6 +36,20 @@ def test_a_plan_from_standard_input_takes_no_settings() -> None:
     plan = opt("listed.wz", "-p", "expand-space").stdout
     refused = opt("-", "--set", "seed=3", stdin="// made by hand\n" + plan)
     assert refused.returncode == 1 and "WZ137" in refused.stderr
+
+
+def test_other_commands_read_standard_input_too() -> None:
+    source = (SAMPLES / "listed.wz").read_text()
+    for command in (("plan", "-"), ("explain", "-", "block", "0"), ("plan", "-", "--emit", "ast")):
+        named = wootzc(*("listed.wz" if word == "-" else word for word in command))
+        piped = wootzc(*command, stdin=source)
+        assert piped.returncode == 0 and piped.stdout == named.stdout, piped.stderr
+    compiled = opt("listed.wz").stdout
+    assert wootzc("plan", "-", stdin=compiled).stdout == wootzc("plan", "listed.wz").stdout
+    assert wootzc("fmt", "-", stdin=source.replace("{", "{  ")).stdout == source
+    for refused in ("-", "plan.wzir"):
+        done = wootzc("build", refused, stdin=source)
+        assert done.returncode == 1 and "WZ138" in done.stderr
 
 
 def test_standard_input_that_is_no_text_is_told() -> None:

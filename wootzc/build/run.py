@@ -20,6 +20,7 @@ from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
 from wootzc.files import load_json
+from wootzc.ir.cost_model import CostModel
 from wootzc.ir.network import segment_shapes
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
@@ -47,6 +48,7 @@ class Options:
     parallel: Parallel = "auto"
     memory: int | None = None  # bytes for training blocks; default: half of what is free
     disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
+    cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,12 @@ def build(
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
-        plan = compile(source, overrides=options.overrides, space=options.space)
+        plan = compile(
+            source,
+            overrides=options.overrides,
+            space=options.space,
+            cost_model=options.cost_model,
+        )
         if options.baseline:
             plan = run(Plan(space=as_baseline(plan.space)), PASSES)
     out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wootzc.cli.interrupts import Interrupts
-from wootzc.cli.options import memory_options, override_options, overrides, source_argument
+from wootzc.cli.options import (
+    calibrate_option,
+    calibrated,
+    memory_options,
+    override_options,
+    overrides,
+    source_argument,
+)
 from wootzc.cli.output import echo_warnings
 from wootzc.diagnostics import fail
 from wootzc.units import bytes_text
@@ -55,6 +62,7 @@ store_option = click.option(
     "(auto). Teacher and blocks always train on all devices.",
 )
 @memory_options
+@calibrate_option
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
 @override_options
@@ -67,6 +75,7 @@ def build(
     parallel: "Parallel",
     memory: int | None,
     disk: int | None,
+    calibrate: Path | None,
     verbose: bool,
     quiet: bool,
     space: str | None,
@@ -85,6 +94,8 @@ def build(
     """
     if file.suffix == ".wzir":
         raise fail("WZ138", "build takes a .wz file, not a compiled plan", "give its .wz file")
+    if str(file) == "-":
+        raise fail("WZ138", "build takes a .wz file, not standard input", "write it to a file")
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
     echo_warnings(file, given)  # mistakes are told before JAX loads
@@ -103,6 +114,7 @@ def build(
         parallel=parallel,
         memory=memory,
         disk=disk,
+        cost_model=calibrated(calibrate),
     )
     level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     with Screen(level) as screen, Interrupts() as interrupts:
