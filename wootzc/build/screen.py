@@ -207,7 +207,7 @@ def _how(fields: dict[str, Any]) -> str:
 
 def summary_text(summary: dict[str, Any], out: str) -> str:
     """The closing summary of a build."""
-    teacher, best, blocks = summary["teacher"], summary["best"], summary["blocks"]
+    teacher, best = summary["teacher"], summary["best"]
     candidates, steps = summary["candidates"], summary["steps"]
     compiled = summary["compilations"]
 
