@@ -86,8 +86,8 @@ class Simulated:
         accuracy = self.truth(number)
         met = target is not None and accuracy >= target
         history = [{"step": 0, "accuracy": accuracy - 0.2}, {"step": 10, "accuracy": accuracy}]
-        result = {"accuracy": accuracy, "start_accuracy": accuracy - 0.2, "steps": 10}
-        result |= {"reason": "target" if met else "steps", "history": history}
+        result: dict[str, Any] = {"accuracy": accuracy, "start_accuracy": accuracy - 0.2}
+        result |= {"steps": 10, "reason": "target" if met else "steps", "history": history}
         done = Done(key=str(number), result=result, seconds=1.0, weights={})
         return Outcome(done=done, reused=False)
 
