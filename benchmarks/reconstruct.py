@@ -122,7 +122,7 @@ def timed(make: Callable[[], Weights], steps: int = 0) -> Start:
     compiled, began = time.process_time(), time.perf_counter()
     weights = make()
     cpu, wall = time.process_time() - compiled, time.perf_counter() - began
-    return Start(weights, compiled - before - cpu, cpu, wall, steps)
+    return Start(weights, max(0.0, compiled - before - cpu), cpu, wall, steps)
 
 
 def both(one: Start, two: Start, weights: Weights) -> Start:
@@ -198,6 +198,7 @@ def main() -> None:
                 row = rows.setdefault(name, Row())
                 row.starts.append(start)
                 row.accuracies.append(bench.accuracies(start.weights))
+                print(seed, rate, name, row.accuracies[-1], file=sys.stderr, flush=True)
     head = ["rate", "start", "steps", "CPU s to compile", "CPU s", "s"]
     head += [f"after {steps} steps" for steps in FINETUNE]
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
