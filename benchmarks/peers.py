@@ -39,8 +39,8 @@ from peers_job import Prepared, prepare, ratios
 from wootzc.ir.plan import Plan
 
 AROUND = ("compile", "data", "teacher", "test", "write")  # stages of a build that are no search
-COLUMNS = """way|seed|met|tried|block steps|fine-tuning steps|search s|command s
-params|of full|MACs|of full|validation|test""".replace("\n", "|").split("|")
+COLUMNS = """way|seed|met|tried|block steps|fine-tuning steps|search s|of it compiling
+command s|params|of full|MACs|of full|validation|test""".replace("\n", "|").split("|")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -102,6 +102,11 @@ def answer_of(result: dict[str, Any]) -> dict[str, Any]:
         "block steps": result["steps"]["blocks"],
         "steps": result["steps"]["finetune"],
         "seconds": sum(s for stage, s in result["seconds_now"].items() if stage not in AROUND),
+        "compiling": sum(
+            one["seconds"]
+            for stage, one in result["compilations"]["stages"].items()
+            if stage not in AROUND
+        ),
         "command": result["command"],
         **{key: result["best"][key] for key in ("params", "macs", "accuracy", "test_accuracy")},
     }
@@ -117,6 +122,7 @@ def row(way: str, plan: Plan, answer: dict[str, Any]) -> str:
         f"{answer['block steps']:,}" if "block steps" in answer else "–",
         f"{answer['steps']:,}",
         f"{answer['seconds']:.1f}",
+        f"{answer['compiling']:.1f}" if "compiling" in answer else "–",
         f"{answer['command']:.1f}",
         f"{answer['params']:,}",
         f"{answer['params'] / plan.costs.full_params:.1%}",
@@ -200,23 +206,21 @@ def their_steps(
 def step_table(prepared: Prepared, rounds: int, steps: int) -> None:
     import torch
 
-    plan, threads = prepared.plan, torch.get_num_threads()
+    plan, threads = prepared.plan, sorted({torch.get_num_threads(), 1})
     assert plan.candidates is not None and plan.exploration_order is not None
     smallest = plan.candidates.values[plan.exploration_order.values[0]]
     networks = {
         "full": (0.0,) * len(smallest),
         "smallest candidate": tuple(plan.space.rates[i] for i in smallest),
     }
-    print(f"\nms a step, batch {plan.space.finetune.batch}, least of {rounds} rounds of {steps}:\n")
-    sides = "wootzc", f"PyTorch, {threads} threads", "PyTorch, 1 thread"
-    print(line(["network", *sides, "wootzc / PyTorch"]) + "\n|" + " --- |" * 5)
+    print(f"\nms a step, batch {plan.space.finetune.batch}, least of {rounds} rounds of {steps};")
+    print("PyTorch on so many threads, the best of them against wootzc:\n")
+    heads = ["network", "wootzc", *(f"PyTorch on {n}" for n in threads), "wootzc / PyTorch"]
+    print(line(heads) + "\n|" + " --- |" * len(heads))
     for name, rates in networks.items():
-        rounds_of = (
-            our_steps(prepared, rates, steps),
-            their_steps(prepared, rates, steps, threads),
-            their_steps(prepared, rates, steps, 1),
-        )
-        taken = [[seconds(take) for take in rounds_of] for _ in range(rounds + 1)]
+        sides = [our_steps(prepared, rates, steps)]
+        sides += [their_steps(prepared, rates, steps, count) for count in threads]
+        taken = [[seconds(take) for take in sides] for _ in range(rounds + 1)]
         least = [1000 * min(side) / steps for side in zip(*taken[1:], strict=True)]  # 0: compiles
         ratio = least[0] / min(least[1:])
         print(line([name, *(f"{ms:.2f}" for ms in least), f"{ratio:.2f}"]), flush=True)
