@@ -27,7 +27,7 @@ def build(source: str, folder: Path, arguments: list[str]) -> dict[str, Any]:
 
 def row(name: str, seed: int, result: dict[str, Any]) -> str:
     spent = result["seconds_now"]
-    seconds = spent.get("blocks", 0.0) + spent.get("candidates", 0.0)
+    seconds = sum(spent.get(stage, 0.0) for stage in ("scores", "blocks", "candidates"))
     best, steps = result["best"], result["steps"]
     cells = [
         name,
