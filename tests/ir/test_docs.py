@@ -28,10 +28,18 @@ def test_the_plan_in_ir_md_is_what_the_passes_make() -> None:
     assert run(Plan(space=plan.space)) == plan
 
 
+def test_ir_md_names_every_file() -> None:
+    text = (ROOT / "docs" / "ir.md").read_text(encoding="utf-8").split("## Reading order")[1]
+    named = set(re.findall(r"`(?:\w+/)?(\w+\.py)`", text))
+    there = {path.name for path in (ROOT / "ir").rglob("*.py")}
+    assert named == there
+    assert all(f"`{apply.name.replace('-', '_')}.py`" in text for apply in PASSES)
+
+
 def test_the_example_in_passes_md_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     source = blocks("passes.md", "python")
-    assert len(source) == 2
+    assert len(source) == 3
     names: dict[str, object] = {"__name__": "example"}
     for block in source:
         exec(compile(block, "docs/passes.md", "exec", dont_inherit=True), names)
