@@ -16,6 +16,8 @@ def space_problems(plan: Plan) -> Iterator[str]:
     space, modules = plan.space, len(plan.space.network.modules)
     if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates)):
         yield "the rates do not rise from 0.0"
+    if any(not 0 <= rate < 1 for rate in space.rates):
+        yield "a rate is no fraction from 0 to below 1"
     if len(space.rates) > 256:
         yield "more than 256 rates do not fit into uint8"
     if len(space.choices) != modules or len(space.criteria) != modules:

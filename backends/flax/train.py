@@ -1,6 +1,5 @@
 """Train a network, evaluate it, predict with it. Loops own time and reports; steps are pure."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +34,8 @@ __all__ = [
     "train",
     "train_blocks",
 ]
+
+DIVERGED = 1e6  # a mean loss that no network which learns comes near
 
 Reason = Literal["steps", "target", "patience", "hopeless", "diverged"]
 
@@ -80,7 +81,7 @@ def train(
     """Run `recipe` and look at the validation images before the first step and every so often.
 
     Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
-    better accuracy, at a loss that is no number, or at the recipe's end; and at a look below its
+    better accuracy, at a loss beyond all measure, or at the recipe's end; and at a look below its
     floor: `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
     to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
     they count in the loss alone. `shared`: other networks of the same module variants are trained
@@ -116,7 +117,7 @@ def train(
         state, losses = run(state, islice(batches, step - done))
         done = step
         loss = float(np.mean(losses)) if step else None
-        if loss is not None and not math.isfinite(loss):
+        if loss is not None and not loss < DIVERGED:  # nor is it, where it is no number
             reason = "diverged"
             break
         values = merged(state)[: len(evaluated)]

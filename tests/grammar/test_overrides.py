@@ -218,8 +218,6 @@ def test_what_could_replace_several_statements_is_refused(key: str, value: str, 
         ("data", '"', "WZ004", ""),
         ("sample", "", "WZ001", ""),
         ("sample", "0", "WZ071", "sample 500"),
-        ("certify", "95%", "WZ160", "explore predicted"),
-        ("propose", "500", "WZ160", "explore predicted"),
         ("budget", "10", "WZ161", "10 candidates"),
         ("budget", "0 minutes", "WZ071", "30 minutes"),
         ("precision", "bf16", "WZ058", "bfloat16"),
@@ -230,6 +228,14 @@ def test_mistakes_are_shown_in_the_override(key: str, value: str, code: str, hel
     analysis = mistaken({key: value})
     assert [d.code for d in analysis.diagnostics] == [code]
     assert help in (analysis.diagnostics[0].help or "")
+    assert f"--set {key}:1:" in render(analysis.diagnostics, analysis.sources)
+
+
+@pytest.mark.parametrize(("key", "value"), [("certify", "95%"), ("propose", "500")])
+def test_what_only_a_predicted_search_knows_is_refused_beside_another(key: str, value: str) -> None:
+    analysis = mistaken({"explore": "ascending", key: value})
+    assert [d.code for d in analysis.diagnostics] == ["WZ160"]
+    assert "explore predicted" in (analysis.diagnostics[0].help or "")
     assert f"--set {key}:1:" in render(analysis.diagnostics, analysis.sources)
 
 
