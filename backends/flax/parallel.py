@@ -31,8 +31,8 @@ Tree = TypeVar("Tree")
 
 AXIS = "devices"
 # Seconds of a CPU per segment of a network, from benchmarks/strategies.py.
-WHOLE_SECONDS = 0.4  # to compile the step of a whole network
-SEGMENT_SECONDS = 1.0  # to compile forward and backward of one segment by itself
+WHOLE_SECONDS = 0.55  # to compile the step of a whole network
+SEGMENT_SECONDS = 1.1  # to compile forward and backward of one segment by itself
 DISPATCH_SECONDS = 0.0004  # that a step takes more in segments
 SCANNED_STEPS = 32  # per call of the device, at most
 UNTOLD_MEMORY = 4 * 2**30  # bytes
