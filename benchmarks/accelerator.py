@@ -8,7 +8,8 @@ of every module as a block at `--rate`, all against the teacher's activations. f
 the network with all modules at that rate. Sides: wootzc's own runners and blocks; Flax NNX with one
 jitted function a step; PyTorch, eager and channels last, if it is installed. All use SGD with
 momentum and get their batches from the host's memory, so that copying them counts. Each side is a
-process of its own; the parameters that learn must be as many on all of them.
+process of its own; the parameters that learn must be as many on all of them. Weights are each
+side's own initial ones, so the last loss only tells that there is one.
 
 FLOPs are counted, 2 a multiply-accumulate: three times the forward pass for what learns, once for
 the teacher of blocks. `of peak` takes the device's dense peak from a datasheet; for other devices
