@@ -13,15 +13,16 @@ by segment, and in evaluation mode no image of a batch depends on the others
 
 import os
 import tempfile
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
+import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from wootzc.backends.flax.batches import Indices, visited
 from wootzc.backends.flax.model import Structure
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = Literal["memory", "disk"]  # memory: of the devices, where these are accelerators
 Boundaries: TypeAlias = frozenset[int]
 
+PLACES: tuple[Place, ...] = ("memory", "disk")
 NUMBER = 4  # bytes
 
 
@@ -101,7 +103,6 @@ class _Kept:
     place: Place
     size: int  # bytes
     array: Any  # [images, …] on the host; on accelerators, on each of them
-    file: IO[bytes] | None = None  # without a name: it is gone when it is closed, or the process is
 
 
 class Activations:
@@ -132,18 +133,18 @@ class Activations:
 
         The deepest first: they are the smaller ones, and spare the longer part of the teacher.
         """
-        free: dict[Place, int] = {"memory": self.room.memory, "disk": self.room.disk}
-        if self.devices.accelerated:  # a file's way there takes longer than working it out
-            free["disk"] = 0
-        for place in free:
-            free[place] -= self.taken(place)
+        disk = 0 if self.devices.accelerated else self.room.disk  # its way there takes too long
+        free: dict[Place, int] = {
+            "memory": self.room.memory - self.taken("memory"),
+            "disk": disk - self.taken("disk"),
+        }
         found: dict[int, Place] = {}
         for boundary in sorted({*wanted} - self.held - {0}, reverse=True):
             size = len(self.positions) * prod(self.shapes[boundary]) * NUMBER
-            fits = [place for place in free if size <= free[place]]
-            if fits:
-                found[boundary] = fits[0]
-                free[fits[0]] -= size
+            place = next((place for place in PLACES if size <= free[place]), None)
+            if place is not None:
+                found[boundary] = place
+                free[place] -= size
         return found
 
     def keep(self, teacher: Teacher, wanted: Iterable[int]) -> None:
@@ -151,15 +152,13 @@ class Activations:
         places = self.fitting(wanted)
         held, count = self.held, len(self.positions)
         arrays: dict[int, _Kept] = {}
-        for start in range(0, count if places else 0, self.batch):
-            slots = np.arange(start, start + self.batch) % count  # the last batch is filled up
+        for slots, images in self._sweep(0 in route(places, held)) if places else ():
+
+            def at_hand(boundary: int, slots: Indices = slots, images: Any = images) -> Any:
+                return self._rows(boundary, slots) if boundary else images
+
+            start = int(slots[0])
             use = min(self.batch, count - start)
-
-            def at_hand(boundary: int, slots: Indices = slots) -> Any:
-                if boundary in held:
-                    return self._rows(boundary, slots)
-                return self.devices.spread(self.images.batch(self.positions[slots]).images)
-
             for boundary, values in teacher.activations(places, held, at_hand).items():
                 rows = self.devices.gather(values)
                 if boundary not in arrays:
@@ -175,6 +174,17 @@ class Activations:
                 kept.array = self.devices.replicate(kept.array)
             self._kept[boundary] = kept
 
+    def _sweep(self, pixels: bool) -> Iterator[tuple[Indices, Any]]:
+        """All visited images in batches, the last one filled up: slots, and pixels if asked for."""
+        count = len(self.positions)
+        parts = [np.arange(n, n + self.batch) % count for n in range(0, count, self.batch)]
+        if not pixels:
+            yield from zip(parts, repeat(None))
+            return
+        batches = self.images.batches(self.positions[slots] for slots in parts)
+        for slots, batch in zip(parts, batches, strict=True):
+            yield slots, self.devices.spread(batch.images)
+
     def rows(self, boundary: int, positions: Indices) -> Any:
         """What is kept of the images at these positions, a batch, on the devices."""
         if len(self.positions) < len(self.images):
@@ -185,11 +195,7 @@ class Activations:
 
     def close(self) -> None:
         """Let go of everything."""
-        files = [kept.file for kept in self._kept.values()]
         self._kept.clear()
-        for file in files:
-            if file is not None:
-                file.close()
 
     def _rows(self, boundary: int, slots: Indices) -> Any:
         array = self._kept[boundary].array
@@ -203,22 +209,21 @@ class Activations:
         if place == "memory":
             return _Kept(place=place, size=size, array=np.empty(shape, kind))
         try:
-            file = tempfile.TemporaryFile(dir=self.room.folder)
+            # It has no name, and goes with the last that holds it: the mapping, or the process.
+            with tempfile.TemporaryFile(dir=self.room.folder) as file:
+                _reserve(file, size)
+                array = np.memmap(file, kind, "r+", shape=shape).view(np.ndarray)
         except OSError:
             return None
-        try:
-            _reserve(file, size)
-            mapped = np.memmap(file, kind, "r+", shape=shape)
-        except OSError:
-            file.close()
-            return None
-        array: NDArray[Any] = mapped.view(np.ndarray)
-        return _Kept(place=place, size=size, array=array, file=file)
+        return _Kept(place=place, size=size, array=array)
 
 
 @cache
 def _compiled_take(devices: Devices) -> Function:
-    return devices.compile(lambda array, slots: array[slots])
+    def take(array: jax.Array, slots: jax.Array) -> jax.Array:
+        return array[slots]
+
+    return devices.compile(take)
 
 
 def _reserve(file: IO[bytes], size: int) -> None:

@@ -206,6 +206,23 @@ def test_kept_activations_change_no_bit(
     same(found, expected)
 
 
+@pytest.mark.parametrize(("memory", "disk"), [(10**9, 0), (0, 10**9)])
+def test_kept_activations_have_the_precision_of_the_recipe(
+    teacher: Trained, dataset: Dataset, tmp_path: Path, memory: int, disk: int
+) -> None:
+    network, weights = teacher
+    recipe = replace(RECIPE, precision="bfloat16")
+    one = [job(teacher, 1, 0.5)]
+    kept = Activations(
+        network, dataset.train, recipe, 1, Room(memory=memory, disk=disk, folder=tmp_path)
+    )
+    same(
+        train_blocks(network, weights, one, dataset, recipe, seed=1, activations=kept),
+        train_blocks(network, weights, one, dataset, recipe, seed=1),
+    )
+    assert kept.held
+
+
 def test_what_is_kept_is_not_worked_out_again(
     teacher: Trained, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,3 +92,13 @@ def test_candidates_at_once_are_told_apart() -> None:
     ]
     text = printed("normal", terminal=True, events=AT_ONCE)
     assert "fine-tuning 1" in text and "fine-tuning 2" in text
+
+
+def test_what_is_kept_of_the_teacher() -> None:
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("note", {"message": "nothing is kept"}),
+        ("activations_kept", {"memory": 1_500_000, "disk": 0, "boundaries": [1], "images": 9}),
+    ]
+    assert printed("normal", events=events) == "note: nothing is kept\n"
+    last = printed("verbose", events=events).splitlines()[-1]
+    assert last == "kept of the teacher: 1.5 MB in memory, 0 bytes on disk"

@@ -152,6 +152,12 @@ def test_build_names_missing_data(tmp_path: Path) -> None:
     assert "none.npz" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_size_that_is_none_is_a_mistake_of_usage() -> None:
+    done = wootzc("build", SAMPLES / "digits.wz", "--memory", "much")
+    assert done.returncode == 2
+    assert "'much' is no size; write for example 500M or 4G" in done.stderr
+
+
 def test_version_help_and_completion() -> None:
     assert wootzc("--version").stdout.startswith("wootzc, version ")
     commands = [

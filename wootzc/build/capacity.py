@@ -136,14 +136,19 @@ class Capacity:
         return sorted(map(self._seat, numbers), key=lambda seat: seat.reach)
 
     def _seat(self, number: int, chance: float = 1.0) -> Seat:
-        assert self.plan.blocks is not None
-        space, block = self.plan.space, self.plan.blocks[number]
-        rates = tuple(space.rates[rate] for rate in block.rates)
-        devices = training_devices(space.pretrain.batch)
-        return Seat(
-            number=number,
-            ends=ends_of(self.plan, number),
-            seconds=own_seconds(self.plan, number, self._model),
-            size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
-            chance=chance,
-        )
+        if number not in self._seats:
+            assert self.plan.blocks is not None
+            space, block = self.plan.space, self.plan.blocks[number]
+            rates = tuple(space.rates[rate] for rate in block.rates)
+            devices = training_devices(space.pretrain.batch)
+            self._seats[number] = Seat(
+                number=number,
+                ends=ends_of(self.plan, number),
+                seconds=own_seconds(self.plan, number, self._model),
+                size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
+            )
+        return replace(self._seats[number], chance=chance)
+
+    @cached_property
+    def _seats(self) -> dict[int, Seat]:
+        return {}

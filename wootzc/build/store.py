@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,10 +123,11 @@ class Store:
                 return None
         return Done(key=key, result=json.loads(row[0]), seconds=row[2], weights=weights)
 
-    def has(self, key: str) -> bool:
-        """Whether the job finished. What became of its artifact, `find` tells."""
+    def finished(self, keys: Iterable[str]) -> set[str]:
+        """Those of the jobs that finished. What became of their artifacts, `find` tells."""
         with self._connect() as db:
-            return db.execute("SELECT 1 FROM jobs WHERE key = ?", (key,)).fetchone() is not None
+            query = "SELECT 1 FROM jobs WHERE key = ?"
+            return {key for key in keys if db.execute(query, (key,)).fetchone() is not None}
 
     def finish(
         self,

@@ -52,13 +52,8 @@ class Tuning:
             self._refit(numbers, teacher)
             return {number: self._refitted_block(number, teacher) for number in numbers}
         keys = {number: self.keys.block(number) for number in numbers}
-        missing = [number for number, key in keys.items() if not self.store.has(key)]
-        ahead: list[int] = []
-        if missing:
-            later = {n: self.keys.block(n) for n, _ in likely if n not in keys}
-            unknown = [(n, p) for n, p in likely if n in later and not self.store.has(later[n])]
-            ahead = self.capacity.ahead(missing, unknown)
-            keys |= {number: later[number] for number in ahead}
+        ahead = self._ahead(keys, likely)
+        keys |= {number: self.keys.block(number) for number in ahead}
         found: dict[int, Outcome] = {}
         with self.store.locked(list(keys.values()), self.waiting):
             for number, key in keys.items():
@@ -73,6 +68,17 @@ class Tuning:
                     self.events.emit("blocks_started", blocks=flight, ahead=along)
                     found |= self._train(flight, keys, teacher)
         return found
+
+    def _ahead(self, keys: dict[int, str], likely: Sequence[tuple[int, float]]) -> list[int]:
+        """The likely blocks that had better come along with those of `keys`."""
+        known = self.store.finished(keys.values())
+        missing = [number for number, key in keys.items() if key not in known]
+        if not missing:
+            return []
+        later = {n: self.keys.block(n) for n, _ in likely if n not in keys}
+        known = self.store.finished(later.values())
+        unknown = [(n, p) for n, p in likely if n in later and later[n] not in known]
+        return self.capacity.ahead(missing, unknown)
 
     def name(self, number: int) -> str:
         """`a1(50%) a2(30%)`: the modules of a block with their rates."""
