@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ def minimise(
 
 
 @contextmanager
-def silence() -> Iterator[None]:
+def silence() -> Generator[None, None, None]:
     """Nothing that C code prints reaches standard output: HiGHS 1.12 prints a line of debugging."""
     if sys.platform == "win32":
         yield  # C code there may have buffers that cannot be reached from here

@@ -27,7 +27,7 @@ from wootzc.ir.propose_exact import NODES, Apart, Programme, Solved
 from wootzc.ir.propose_near import near
 from wootzc.ir.propose_picks import Picks, Rows
 from wootzc.ir.space import Cost, CostLimit, Space
-from wootzc.ir.variables import UNBOUNDED, Variables, variables
+from wootzc.ir.variables import UNBOUNDED, Range, Variables, variables
 
 RUNGS = 50
 APART = 8  # one module of so many differs
@@ -132,7 +132,8 @@ class _Task:
         self, table: NDArray[Any], bound: int = UNBOUNDED[1], apart: Apart | None = None
     ) -> Solved:
         low, high = self.problem.limits.get(self.metric, UNBOUNDED)
-        limits = {**self.problem.limits, self.metric: (low, min(high, bound))}
+        limits: dict[Cost, Range] = {**self.problem.limits}
+        limits[self.metric] = low, min(high, bound)
         return self.programme.best(table, limits, apart, nodes=self.nodes)
 
 

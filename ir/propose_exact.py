@@ -66,15 +66,17 @@ class Programme:
         if apart is not None:
             rows += [self._differs(word, apart.modules) for word in apart.words]
         steps, base = self._steps(table)
+        bound = -np.inf
         for _ in range(REPAIRS):
             answer = minimise(steps, rows, nodes=nodes, relaxed=relaxed)
+            bound = base + answer.bound
             if answer.chosen is None:
-                return Solved(None, base + answer.bound, answer.proven)
+                return Solved(None, bound, answer.proven)
             word = self._word(answer.chosen)
             if self._within(word, limits):
-                return Solved(word, base + answer.bound, answer.proven)
+                return Solved(word, bound, answer.proven)
             rows.append(self._differs(word, 1))
-        return Solved(None, base + answer.bound, False)
+        return Solved(None, bound, False)
 
     def _orders(self) -> Iterator[Row]:
         """That the binaries of a variable come in turn, and what is ordered."""

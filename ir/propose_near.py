@@ -105,7 +105,7 @@ def near(
     count: int,  # to be drawn, at least; not all of them are within limits
 ) -> Words:
     """Words within the problem's limits, good ones at each of the bounds; some are equal."""
-    ladders = {metric: bounds}
+    ladders: dict[Cost, NDArray[np.int64]] = {metric: bounds}
     for other, (_, high) in problem.limits.items():
         if high != UNBOUNDED[1]:
             ladders.setdefault(other, np.array([high]))  # it may be what binds first

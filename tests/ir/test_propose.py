@@ -111,7 +111,7 @@ def differences(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.array(pairs, dtype=np.int64)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(constraint_lists(), score_tables(), st.sampled_from(["params", "macs"]), st.booleans())
 def test_the_first_of_each_rung_is_the_best_within_its_bound(
     make_space: MakeSpace,
@@ -142,7 +142,7 @@ def test_the_first_of_each_rung_is_the_best_within_its_bound(
         assert len(rows) == min(30, len(every))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(constraint_lists(), score_tables(), st.integers(0, 999), st.integers(1, 4))
 def test_the_programme_finds_the_best_that_is_far_enough(
     make_space: MakeSpace,
@@ -180,7 +180,7 @@ def test_the_programme_finds_the_best_that_is_far_enough(
         assert solved.bound == pytest.approx(best, rel=1e-6, abs=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(constraint_lists(), score_tables(), st.integers(0, 99))
 def test_sweeps_find_the_best_of_every_cost(
     make_space: MakeSpace,
@@ -211,7 +211,7 @@ def test_sweeps_find_the_best_of_every_cost(
         assert harm_of(scores, word[None])[0] == pytest.approx(harm[total <= bound].min())
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_picks_are_the_best_that_differ_enough(seed: int, distance: int) -> None:
     """Against the rule, row by row: the firsts, then in turn what is far from all of a rung."""
