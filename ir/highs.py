@@ -36,6 +36,9 @@ def minimise(
     relaxed: bool = False,  # only the bound, of the linear relaxation
 ) -> Answer:
     """Optimal up to a hundred-millionth of the largest cost, SCALE times the solver's tolerance."""
+    if not len(costs):  # nothing is left to choose: SciPy refuses to ask HiGHS
+        holds = all(row.upper >= 0 for row in rows)
+        return Answer(np.zeros(0, dtype=bool) if holds else None, 0.0 if holds else np.inf, True)
     # Here, for SciPy takes longer to load than most spaces to compile.
     from scipy.optimize import Bounds, milp
     from scipy.sparse import csr_array
