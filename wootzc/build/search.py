@@ -179,7 +179,9 @@ class Search:
         """Assemble and fine-tune these candidates, side by side where the devices allow."""
         for place, candidate in enumerate(candidates, start=len(self.tried) + 1):
             costs = self.costs(candidate)
-            self.jobs.events.emit("candidate", position=place, of=len(self.order), **costs)
+            self.jobs.events.emit(
+                "candidate", candidate=candidate, position=place, of=len(self.order), **costs
+            )
         self._train_blocks(candidates, upcoming)
         with self.jobs.events.stage("candidates"):
             outcomes = self.jobs.candidates(
