@@ -23,7 +23,7 @@ LARGE = 100_000  # offers from which half the phases will do, and a gap of CLOSE
 CLOSE = 1e-4  # of the value
 EXACT = 2_000  # offers that HiGHS is given by default: with 4,000 it takes a minute now and then
 NODES = 200  # of its search tree where it may prove an answer
-LOOKS = 5  # where it is given a part and can prove nothing: most of its finds come at once
+LOOKS = 1  # where it is given a part and can prove nothing: it finds most in the first node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
