@@ -1,6 +1,9 @@
 """How the compiler's time grows: parse, check and each pass, for growing networks and spaces.
 
-    python benchmarks/compile.py                # 2 minutes
+    python benchmarks/compile.py                # 4 minutes
+
+The passes run with their defaults (mining by windows, a block for each module at each rate) and,
+on smaller spaces, with the methods that cost more: sequitur's grammar, and optimal blocks.
 
 Seconds are of the processor, for other work on the machine would count otherwise; the least of
 some runs. The slope is that of log(seconds) against log(size), by least squares over the larger
@@ -18,10 +21,15 @@ import numpy as np
 from wootzc.driver import compile
 from wootzc.grammar import analyze
 from wootzc.grammar.parse import parse
-from wootzc.ir.passes import PASSES, run
+from wootzc.ir.passes import PASSES, MineSubsequences, Pass, SelectBlocks, pipeline_text, run
 
 MODULES = (10, 30, 100, 300, 1_000)  # of a network; its text has as many lines
 CANDIDATES = (100, 1_000, 10_000, 100_000)  # of a space over 16 modules
+DEAR = (100, 1_000, 10_000)  # the same for passes that cost more
+DEAR_PASSES: tuple[Pass, ...] = (
+    MineSubsequences(method="sequitur"),
+    SelectBlocks(method="optimal"),
+)
 
 HEAD = """module block(width) {
   add {
@@ -45,6 +53,8 @@ space s over net {{
   rates {{ 0, 30%, 50%, 70% }}
   prune *
   sample {candidates} seed 1
+  finetune {{ steps 3_000 }}
+  pretrain {{ steps 1_000 }}
   minimize params
   subject to accuracy >= 90%
 }}
@@ -65,14 +75,14 @@ def slope(sizes: tuple[int, ...], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes[half:]), np.log(seconds[half:]), 1)[0])
 
 
-def passes_of(text: str) -> dict[str, float]:
-    """Seconds of each pass, verification left out."""
+def passes_of(text: str, first: int = 0, passes: tuple[Pass, ...] = PASSES) -> dict[str, float]:
+    """Seconds of each of these passes after the `first` default ones, verification left out."""
     found: dict[str, float] = {}
-    plan = compile(text, ())
-    for one in PASSES:
+    plan = compile(text, PASSES[:first])
+    for one in passes:
         began = time.process_time()
         plan = run(plan, (one,), verify_each=False)
-        found[one.name] = time.process_time() - began
+        found[pipeline_text([one])] = time.process_time() - began
     return found
 
 
@@ -97,12 +107,14 @@ def main() -> None:
         front["parse"].append(best_of(lambda text=text: parse(text, "x"), times))
         front["check"].append(best_of(lambda text=text: analyze(text), times))
     show("modules", MODULES, front)
-    middle: dict[str, list[float]] = {}
-    for candidates in CANDIDATES:
-        runs = [passes_of(program(16, candidates)) for _ in range(times)]
-        for name in runs[0]:
-            middle.setdefault(name, []).append(min(one[name] for one in runs))
-    show("candidates of 16 modules", CANDIDATES, middle)
+    for sizes, first, passes in ((CANDIDATES, 0, PASSES), (DEAR, 2, DEAR_PASSES)):
+        middle: dict[str, list[float]] = {}
+        for candidates in sizes:
+            text = program(16, candidates)
+            runs = [passes_of(text, first, passes) for _ in range(times)]
+            for name in runs[0]:
+                middle.setdefault(name, []).append(min(one[name] for one in runs))
+        show("candidates of 16 modules", sizes, middle)
 
 
 if __name__ == "__main__":
