@@ -1,6 +1,7 @@
 """What docs/passes.md promises to those who embed the compiler: the samples do it."""
 
 import importlib.util
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,7 @@ import pytest
 import wootzc
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost import network_cost
-from wootzc.ir.passes import PASSES, inserted
+from wootzc.ir.passes import PASSES, inserted, parse_pipeline, pipeline_text
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -50,6 +51,26 @@ def test_a_latency_table_limits_and_orders_candidates(tmp_path: Path) -> None:
         refused = latency.LatencyLimit(**{"table": str(path), "most": most} | wrong)
         with pytest.raises(WootzError, match="LAT00"):
             wootzc.compile(SAMPLES / "listed.wz", inserted(PASSES, refused, after="expand-space"))
+
+
+def test_its_passes_have_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on the command line, once they are registered under the entry-point group."""
+    latency = sample("latency")
+
+    class Entry(EntryPoint):
+        def load(self) -> object:
+            return getattr(latency, self.value)
+
+    group = "wootzc.passes"
+    entries = [Entry("a", "LatencyLimit", group), Entry("b", "FastestFirst", group)]
+    monkeypatch.setattr("importlib.metadata.entry_points", EntryPoints(entries).select)
+    text = "expand-space,latency-limit{table=a/b.csv, most=3.5},fastest-first{table=a/b.csv}"
+    passes = parse_pipeline(text)
+    assert passes[1:] == (
+        latency.LatencyLimit(table="a/b.csv", most=3.5),
+        latency.FastestFirst(table="a/b.csv"),
+    )
+    assert pipeline_text(passes) == text
 
 
 def test_another_searcher_works_on_a_compiled_space() -> None:
