@@ -48,7 +48,7 @@ class Devices:
     start: int = 0
 
     @property
-    def local(self) -> list[jax.Device]:
+    def local(self) -> list[Any]:  # `jax.Device` is no type to pyright
         return jax.local_devices()[self.start : self.start + self.count]
 
     @property
