@@ -12,10 +12,11 @@ from wootzc.backends.data import Batch
 from wootzc.backends.flax.activations import Teacher
 from wootzc.backends.flax.blocks import block_parts
 from wootzc.backends.flax.model import Structure, structure, structures
-from wootzc.backends.flax.parallel import Devices, Function, Strategy, choose_strategy
+from wootzc.backends.flax.parallel import Devices, Function, Strategy
 from wootzc.backends.flax.runners import runner
 from wootzc.backends.flax.segments import compiled_prepare
 from wootzc.backends.flax.step import Images, State, block_step, initial_state
+from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.weights import initial_weights, split
 from wootzc.backends.parameters import segment_weights
 from wootzc.ir.network import Network
@@ -53,7 +54,8 @@ def recipe_of(job: Job, steps: int) -> Recipe:
 def train(job: Job, network: Network, kind: Any, usual: int) -> None:
     """The whole network against labels, as `train` runs it; it chooses by the usual steps."""
     devices, recipe = Devices(1), recipe_of(job, job.steps)
-    chosen = choose_strategy(devices, recipe_of(job, usual))
+    shared = kind == "finetune"
+    chosen = choose_strategy(network, recipe_of(job, usual), devices, shared=shared)
     strategy = chosen if job.strategy is None else cast(Strategy, job.strategy)
     run = runner(structures(network, None, job.precision), recipe, Augment(), devices, strategy)
     parts = split(network, initial_weights(network, seed=0))

@@ -159,9 +159,10 @@ def our_steps(prepared: Prepared, rates: tuple[float, ...], steps: int) -> Calla
     """A round of fine-tuning steps as a build takes them."""
     from wootzc.backends.flax.batches import training_batches
     from wootzc.backends.flax.model import structures
-    from wootzc.backends.flax.parallel import choose_strategy, training_devices
+    from wootzc.backends.flax.parallel import training_devices
     from wootzc.backends.flax.runners import runner
     from wootzc.backends.flax.step import initial_state
+    from wootzc.backends.flax.strategy import choose_strategy
     from wootzc.backends.flax.weights import split
     from wootzc.backends.slicing import prune_weights
     from wootzc.ir.prune import prune_network
@@ -169,9 +170,9 @@ def our_steps(prepared: Prepared, rates: tuple[float, ...], steps: int) -> Calla
     space = prepared.plan.space
     recipe = space.finetune
     devices = training_devices(recipe.batch)
-    strategy = choose_strategy(devices, recipe)
     weights = prune_weights(space.network, prepared.teacher, rates, space.criteria, seed=space.seed)
     network = prune_network(space.network, rates)
+    strategy = choose_strategy(network, recipe, devices, shared=True)
     endless = replace(recipe, steps=10**6)  # of batches; the schedule is the recipe's, in the step
     graphs = structures(network, devices.axis_name)
     run = runner(graphs, recipe, space.augment, devices, strategy)

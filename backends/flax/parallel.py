@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.compiles import trim
-from wootzc.ir.recipe import Recipe
 
 Strategy = Literal["segments", "loop", "scan"]
 Parallel = Literal["auto", "data", "candidates"]
@@ -30,10 +29,6 @@ Function = Callable[..., Any]
 Tree = TypeVar("Tree")
 
 AXIS = "devices"
-# Seconds of a CPU per segment of a network, from benchmarks/strategies.py.
-WHOLE_SECONDS = 0.55  # to compile the step of a whole network
-SEGMENT_SECONDS = 1.1  # to compile forward and backward of one segment by itself
-DISPATCH_SECONDS = 0.0004  # that a step takes more in segments
 SCANNED_STEPS = 32  # per call of the device, at most
 UNTOLD_MEMORY = 4 * 2**30  # bytes
 COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
@@ -165,32 +160,6 @@ def free_memory_of_machine(root: Path) -> int:
         return free
     given_back = sum(int(line.split()[1]) for line in stat if line.startswith("inactive_file "))
     return min(free, max(limit - used + given_back, 0))
-
-
-def choose_strategy(
-    devices: Devices,
-    recipe: Recipe,
-    platform: str | None = None,
-    *,
-    heads: bool = False,
-    alone: float = 0.0,  # share of the segments that no other network is made of
-) -> Strategy:
-    """How to run many steps: what costs least if all of the recipe's steps are run.
-
-    scan: chunks of steps in one compiled loop; on a CPU convolutions in loops lose their threads.
-    segments: compiled functions per module variant, which all candidates share.
-    loop: one compiled step of the whole network, called again and again: for long runs, for several
-    devices, and with auxiliary heads.
-
-    A function of what is to be run and of figures measured once, in docs/decisions/002-…: what was
-    compiled already may not matter, or a build that is resumed would not give the same bits.
-    """
-    if (platform or jax.default_backend()) != "cpu":
-        return "scan"
-    if devices.count > 1 or heads:
-        return "loop"
-    in_segments = alone * SEGMENT_SECONDS + recipe.steps * DISPATCH_SECONDS
-    return "segments" if in_segments <= WHOLE_SECONDS else "loop"
 
 
 def chunk_size(distances: Sequence[int]) -> int:

@@ -12,9 +12,10 @@ from wootzc.backends.flax.batches import Progress, Report, looks, training_batch
 from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
 from wootzc.backends.flax.model import structure, structures
-from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy, training_devices
+from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
 from wootzc.backends.flax.runners import Guide, runner
 from wootzc.backends.flax.step import Head, initial_state, merged
+from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.weights import check_fits, initial_heads, join, split
 from wootzc.backends.parameters import Weights
 from wootzc.ir.network import Network, head_shapes
@@ -90,17 +91,12 @@ def train(
     check_fits(network, weights)
     started = time.perf_counter()
     devices = training_devices(recipe.batch, devices)
-    graphs = structures(network, devices.axis_name, recipe.precision)
-    if strategy is None:
-        alone = 0.0 if shared else len(set(graphs)) / len(graphs)
-        heads = bool(network.auxiliaries)
-        strategy = choose_strategy(devices, recipe, heads=heads, alone=alone)
     run = runner(
-        graphs,
+        structures(network, devices.axis_name, recipe.precision),
         recipe,
         augment,
         devices,
-        strategy,
+        strategy or choose_strategy(network, recipe, devices, shared=shared),
         _guide(recipe, teacher, devices),
         _heads(network, devices.axis_name, recipe.precision),
     )

@@ -13,8 +13,9 @@ import pytest
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.codegen import model_source
 from wootzc.backends.flax.model import structure, structures
-from wootzc.backends.flax.parallel import Devices, Strategy, choose_strategy
+from wootzc.backends.flax.parallel import Devices, Strategy
 from wootzc.backends.flax.step import Head, Prepared, initial_state, network_step
+from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.train import Trained, train
 from wootzc.backends.flax.weights import initial_heads, initial_weights, split
 from wootzc.backends.parameters import Weights, network_parameters
@@ -136,10 +137,11 @@ def test_loops_and_scans_agree(network: Network, dataset: Dataset) -> None:
         run("segments")
 
 
-def test_heads_are_trained_as_a_whole() -> None:
-    assert choose_strategy(Devices(1), RECIPE, "cpu") == "segments"
-    assert choose_strategy(Devices(1), RECIPE, "cpu", heads=True) == "loop"
-    assert choose_strategy(Devices(1), RECIPE, "gpu", heads=True) == "scan"
+@pytest.mark.parametrize(("platform", "strategy"), [("cpu", "loop"), ("gpu", "scan")])
+def test_heads_are_trained_as_a_whole(network: Network, platform: str, strategy: Strategy) -> None:
+    headed = with_heads(network, 0.3)
+    chosen = choose_strategy(headed, RECIPE, Devices(1), shared=True, platform=platform)
+    assert chosen == strategy
 
 
 @pytest.mark.parametrize(("rate", "alike"), [(0.0, True), (0.5, False)])

@@ -10,7 +10,8 @@ import pytest
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax import runners
 from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.parallel import Devices, Function, Strategy, choose_strategy
+from wootzc.backends.flax.parallel import Devices, Function, Strategy
+from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.train import Trained, evaluate, predict, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.parameters import Weights
@@ -167,21 +168,27 @@ def test_segments_without_weights_train_too(zoo: dict[str, Network], dataset: Da
     close(one.weights, two.weights, 1e-4)
 
 
-def test_the_strategy_goes_by_the_platform() -> None:
+def test_the_strategy_goes_by_the_platform(network: Network) -> None:
     one = Devices(1)
-    assert choose_strategy(one, RECIPE, "gpu") == "scan"
-    assert choose_strategy(one, RECIPE, "cpu") == "segments"
-    assert choose_strategy(one, replace(RECIPE, clip=1.0), "cpu") == "segments"
-    assert choose_strategy(one, replace(RECIPE, steps=10_000), "cpu") == "loop"
-    assert choose_strategy(Devices(8), RECIPE, "cpu") == "loop"
+    assert choose_strategy(network, RECIPE, one, shared=True, platform="gpu") == "scan"
+    assert choose_strategy(network, RECIPE, one, shared=True, platform="cpu") == "segments"
+    assert choose_strategy(network, RECIPE, Devices(8), shared=True, platform="cpu") == "loop"
 
 
-def test_the_strategy_goes_by_what_compiling_serves() -> None:
-    """A lone network pays for its segments, unless a few of them make up all of it."""
-    assert choose_strategy(Devices(1), RECIPE, "cpu", alone=1.0) == "loop"
-    assert choose_strategy(Devices(1), RECIPE, "cpu", alone=0.1) == "segments"
-    long = replace(RECIPE, steps=10_000)
-    assert choose_strategy(Devices(1), long, "cpu", alone=0.1) == "loop"
+def test_the_strategy_goes_by_steps_and_by_what_compiling_serves(zoo: dict[str, Network]) -> None:
+    def chosen(network: Network, steps: int, batch: int = 32, shared: bool = False) -> Strategy:
+        recipe = replace(RECIPE, steps=steps, batch=batch, clip=1.0)
+        return choose_strategy(network, recipe, Devices(1), shared=shared, platform="cpu")
+
+    network = zoo["residual"]  # five segments, no two of them alike
+    assert [chosen(network, steps, shared=True) for steps in (500, 10_000)] == ["segments", "loop"]
+    assert [chosen(network, steps) for steps in (0, 500, 10_000)] == ["loop"] * 3
+    stem, module = network.segments[:2]
+    deep = replace(network, segments=(stem, *(module,) * 9))
+    assert [chosen(deep, steps) for steps in (500, 10_000)] == ["segments", "loop"]
+    large = 2**20 // (4 * 6 * 6 * 6) + 1  # images of a batch
+    assert [chosen(network, steps, large) for steps in (100, 10_000)] == ["loop", "segments"]
+    assert chosen(network, 10_000, large, shared=True) == "segments"
 
 
 def test_clipping_holds_the_first_step_back(
