@@ -141,10 +141,11 @@ class Activations:
         found: dict[int, Place] = {}
         for boundary in sorted({*wanted} - self.held - {0}, reverse=True):
             size = len(self.positions) * prod(self.shapes[boundary]) * NUMBER
-            place = next((place for place in PLACES if size <= free[place]), None)
-            if place is not None:
-                found[boundary] = place
-                free[place] -= size
+            for place in PLACES:
+                if size <= free[place]:
+                    found[boundary] = place
+                    free[place] -= size
+                    break
         return found
 
     def keep(self, teacher: Teacher, wanted: Iterable[int]) -> None:
