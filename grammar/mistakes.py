@@ -94,6 +94,21 @@ MISTAKES = (
         _space("budget candidates 10", "budget all", "budget", "budget\n", "budget -1"),
     ),
     Mistake(
+        "the goal follows `{before}` as a word, without {found}",
+        "write `minimize params`, `minimize macs` or `maximize accuracy`",
+        _space("minimize(params)", "maximize(accuracy)", "minimize { }", "maximize { }"),
+    ),
+    Mistake(
+        "a limit can't be above the teacher",
+        "write `accuracy >= teacher - 1.0 points`, or a number: `accuracy >= 92%`",
+        _space("subject to accuracy >= teacher + 1 points", "subject to accuracy >= teacher + 1%"),
+    ),
+    Mistake(
+        "a teacher is a recipe or comes from a file",
+        'write `teacher { steps 600 }` or `teacher from "weights.safetensors"`',
+        _space('teacher "x"', "teacher 5", "teacher(x)"),
+    ),
+    Mistake(
         "a limit begins with `subject to`",
         "write `subject to accuracy >= teacher - 1.0 points`",
         _space("subject accuracy >= 1", "subject params", "subject 1"),
@@ -134,7 +149,7 @@ MISTAKES = (
     Mistake(
         "the numbers of several modules are a range",
         "write `basic(16) as a[1..3]` for a1, a2 and a3",
-        _body("m as a[3]", "m as a[1, 2]", "m as a[]", "m as a1..a3", "m as a*"),
+        _body("m as a[3]", "m as a[1, 2]", "m as a[1-3]", "m as a[1:3]", "m as a[]", "m as a1..a3", "m as a*"),
     ),
     Mistake(
         "modules in order stand in parentheses",

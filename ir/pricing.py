@@ -75,10 +75,11 @@ def priced(space: Space, costs: Costs, model: CostModel, rows: Matrix) -> Priced
 def shares(space: Space, model: CostModel) -> tuple[int, int]:
     """What a pruned module in a block spares, and what each block loses: in thousandths.
 
-    Blocks that take no step are as their modules were solved, one by one: they fit together no
-    better for being long.
+    Blocks that take no step are as their modules were solved, one by one: each module has seams of
+    its own, so that nothing is gained by their being long.
     """
-    return round(SHARES * model.saved), round(SHARES * model.seam * (space.pretrain.steps > 0))
+    saved, seam = round(SHARES * model.saved), round(SHARES * model.seam)
+    return (saved, seam) if space.pretrain.steps else (max(saved - seam, 0), 0)
 
 
 def block_worths(space: Space, model: CostModel, blocks: Iterable[Block]) -> list[int]:
