@@ -149,7 +149,8 @@ MISTAKES = (
     Mistake(
         "the numbers of several modules are a range",
         "write `basic(16) as a[1..3]` for a1, a2 and a3",
-        _body("m as a[3]", "m as a[1, 2]", "m as a[1-3]", "m as a[1:3]", "m as a[]", "m as a1..a3", "m as a*"),
+        _body("m as a[3]", "m as a[1, 2]", "m as a[1-3]", "m as a[1:3]", "m as a[]", "m as a1..a3",
+              "m as a*"),
     ),
     Mistake(
         "modules in order stand in parentheses",

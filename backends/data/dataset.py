@@ -58,6 +58,7 @@ class Dataset:
     mean: NDArray[np.float32]  # [channels]; input of the network = (raw value - mean) / std
     std: NDArray[np.float32]  # [channels]
     source: str  # the path as the user wrote it
+    fitted_from: Shape | None = None  # of the first image file, where it is not `shape`
 
 
 def check_fits(dataset: Dataset, shape: Shape, outputs: int) -> None:

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from wootzc.backends.data.dataset import Dataset, Split
 from wootzc.backends.data.divide import divide
 from wootzc.backends.data.fingerprint import fingerprint
-from wootzc.backends.data.images import CHUNK, MODES, Encoded, Images, Rows, Shape, Stored, hold
+from wootzc.backends.data.images import (
+    CHUNK,
+    MODES,
+    Encoded,
+    Images,
+    Rows,
+    Shape,
+    Stored,
+    hold,
+    natural_shape,
+)
 from wootzc.backends.data.npz import open_npz
 from wootzc.backends.data.parquet import open_parquet, parquet_files
 from wootzc.backends.data.prefetch import check_grain
@@ -77,6 +87,7 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
         mean=mean,
         std=std,
         source=source.name,
+        fitted_from=_fitted_from(source.parts["train"].images),
     )
 
 
@@ -109,6 +120,14 @@ def _kind(path: Path, spec: Data) -> Kind:
             'a kind can be given too, as in folder("…")',
         )
     return SUFFIXES[path.suffix.lower()]
+
+
+def _fitted_from(images: Images) -> Shape | None:
+    """Shape of the first image file, where images are brought to another."""
+    if not isinstance(images, Encoded):
+        return None
+    own = natural_shape(images.blobs.read(0), images.blobs.name(0))
+    return None if own == images.shape else own
 
 
 def _open(kind: Kind, path: Path, spec: Data, shape: Shape | None) -> Source:

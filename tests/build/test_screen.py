@@ -102,3 +102,10 @@ def test_what_is_kept_of_the_teacher() -> None:
     assert printed("normal", events=events) == "note: nothing is kept\n"
     last = printed("verbose", events=events).splitlines()[-1]
     assert last == "kept of the teacher: 1.5 MB in memory, 0 bytes on disk"
+
+
+def test_images_that_do_not_fit_are_told() -> None:
+    fields = {"train": 10, "validation": 2, "test": 2, "shape": (8, 8, 1)}
+    fitted = printed("normal", events=[("data_loaded", fields | {"fitted_from": (32, 32, 3)})])
+    assert fitted.strip().endswith("2 test images, fitted from 32x32x3 to 8x8x1")
+    assert "fitted" not in printed("normal", events=[("data_loaded", fields)])

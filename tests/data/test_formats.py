@@ -195,6 +195,12 @@ def test_one_thread_at_a_time_is_inside_the_archive() -> None:
     assert archive.most == 1
 
 
+def test_images_of_another_shape_are_said_to_be_fitted(pictures: Any) -> None:
+    data = Data(path=str(pictures.tree(cat=9, dog=9)))
+    assert load(data, seed=0).fitted_from is None
+    assert load(data, seed=0, shape=(3, 3, 1)).fitted_from == load(data, seed=0).shape
+
+
 def test_check_fits_says_both_mistakes_at_once(tmp_path: Path, arrays: Any) -> None:
     np.savez(tmp_path / "a.npz", images=arrays[0], labels=arrays[1])
     dataset = load(Data(path=str(tmp_path / "a.npz")), seed=0)

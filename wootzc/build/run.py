@@ -150,6 +150,8 @@ def _build(
         train=len(dataset.train),
         validation=len(dataset.validation),
         test=len(dataset.test),
+        shape=dataset.shape,
+        fitted_from=dataset.fitted_from,
     )
     jobs = Jobs(
         plan=plan,

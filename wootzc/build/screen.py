@@ -98,7 +98,7 @@ class Screen:
             case "data_loaded":
                 return (
                     f"data: {fields['train']:,} train, {fields['validation']:,} validation, "
-                    f"{fields['test']:,} test images"
+                    f"{fields['test']:,} test images" + _fitted(fields)
                 )
             case "devices" if fields["count"] > 1:
                 return f"devices: {fields['count']}, {_shared(fields)}"
@@ -198,6 +198,13 @@ def _shared(fields: dict[str, Any]) -> str:
 
 def _variants(fields: dict[str, Any]) -> str:
     return f"{fields['variants']} variants ({seconds_text(fields['seconds'])})"
+
+
+def _fitted(fields: dict[str, Any]) -> str:
+    if not fields.get("fitted_from"):
+        return ""
+    before, after = ("x".join(map(str, fields[key])) for key in ("fitted_from", "shape"))
+    return f", fitted from {before} to {after}"
 
 
 def _how(fields: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sqlite3
 import sys
 
@@ -68,7 +69,7 @@ def main() -> None:
         sys.exit(FAULT)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except sqlite3.Error as error:
         echo_error(fail("WZ140", f"the store does not work: {error}", "choose another: --store"))
         sys.exit(FAULT)
@@ -79,4 +80,6 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         echo_error(fail("WZ149", f"{place}{error.strerror or error}"))
         sys.exit(FAULT)
+    if code == INTERRUPTED:  # a second Ctrl-C ends it, while JAX is still putting its things away
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code if isinstance(code, int) else DONE)
