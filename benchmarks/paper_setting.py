@@ -1,8 +1,8 @@
 """The settings of benchmarks/paper_table.py: data, networks and spaces, at three sizes.
 
 The protocol of Wootz (PLDI 2019, section 7): a network trained on much data is adapted to a small
-task set, and pruned for it. Candidates have rates of 30, 50 or 70 % for every module, with sizes
-spread evenly. The much data here is a part of CIFAR-10 that the task never sees.
+task set, and pruned for it. Candidates have rates of 30, 50 or 70 % for every module (higher ones on
+the digits), with sizes spread evenly. The much data here is a part of CIFAR-10 that the task never sees.
 """
 
 import io
@@ -41,6 +41,7 @@ class Setting:
     points: tuple[float, ...]  # the three limits: accuracy ≥ teacher − points
     predicted: str = "pretrain { reconstruct 512 images }"  # what our side does instead
     over: str = "net"
+    rates: str = "30%, 50%, 70%"
     seed: int = 1
 
 
@@ -54,13 +55,15 @@ network net {
   basic(64, stride = 2) as c1; basic(64) as c[2..3]
   global_pool; dense(10)
 }""",
-    task=(300, 450, 347),
+    # At rates up to 70 % every candidate of the digits recovers, and chance alone would decide.
+    rates="50%, 70%, 85%, 94%",
+    task=(400, 600, 297),
     teacher="teacher { steps 400; optimizer sgd(0.1, momentum = 0.9); schedule cosine; every 200 }",
     candidates=100,
     pretrain="pretrain { steps 200; optimizer sgd(0.05, momentum = 0.9) }",
     finetune="finetune { steps 60; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
     "every 20 }",
-    points=(0.5, 1.0, 2.0),
+    points=(1.0, 2.0, 3.0),
 )
 NORMAL = Setting(
     name="cifar10",
@@ -75,7 +78,7 @@ network net {
     task=(4_000, 2_000, 2_000),
     teacher="teacher { steps 3_000; optimizer sgd(0.1, momentum = 0.9); schedule cosine; "
     "weight_decay 5e-4; every 1_000 }",
-    candidates=100,
+    candidates=250,
     pretrain="pretrain { steps 100; optimizer sgd(0.05, momentum = 0.9); schedule cosine }",
     finetune="finetune { steps 60; optimizer sgd(0.01, momentum = 0.9); schedule cosine; "
     "weight_decay 5e-4; every 20 }",
@@ -105,7 +108,7 @@ def space_text(setting: Setting, points: float | None, *lines: str) -> str:
 space paper over {setting.over} {{
   data "task.npz"
   teacher from "teacher.safetensors"
-  rates {{ 30%, 50%, 70% }}
+  rates {{ {setting.rates} }}
   prune *
   sample {setting.candidates} stratified by params seed {setting.seed}
   minimize params
