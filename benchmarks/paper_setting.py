@@ -1,8 +1,9 @@
 """The settings of benchmarks/paper_table.py: data, networks and spaces, at three sizes.
 
 The protocol of Wootz (PLDI 2019, section 7): a network trained on much data is adapted to a small
-task set, and pruned for it. Candidates have rates of 30, 50 or 70 % for every module (higher ones on
-the digits), with sizes spread evenly. The much data here is a part of CIFAR-10 that the task never sees.
+task set, and pruned for it. Candidates have rates of 30, 50 or 70 % for every module (higher ones
+on the digits), with sizes spread evenly. The much data here is a part of CIFAR-10 that the task
+never sees.
 """
 
 import io
