@@ -77,7 +77,9 @@ class Answer:
 def built(source: Path, out: Path, store: Path) -> dict[str, Any]:
     """`result.json` of a build in a process of its own."""
     command = [sys.executable, "-m", "wootzc.cli", "build", str(source), "-q"]
-    done = subprocess.run([*command, "--out", str(out), "--store", str(store)], check=False)
+    done = subprocess.run(
+        [*command, "--out", str(out), "--store", str(store)], stdout=subprocess.DEVNULL, check=False
+    )
     if done.returncode not in (0, 1):  # 1: no candidate was accurate enough
         sys.exit(f"this failed: {' '.join(command)}")
     result: dict[str, Any] = json.loads((out / "result.json").read_text())
@@ -230,7 +232,8 @@ def experiment(setting: Setting, data: Path, folder: Path, extra: list[str], lea
         print(
             f"ours, {points:g} points: ended: {one.ended}; validation {one.accuracy:.2%}, "
             f"test {one.test:.2%} (teacher {summary['teacher']['test_accuracy']:.2%}); {own}; "
-            f"{summary['compilations']}",
+            f"{summary['compilations']['count']} programs compiled in "
+            f"{summary['compilations']['seconds']:.1f} s",
             flush=True,
         )
     print()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,3 +24,21 @@ def test_a_swallowed_interrupt_is_raised_again_once(number: signal.Signals) -> N
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+ENDING = """
+import atexit
+import wootzc.cli
+
+def interrupted(**_):
+    raise KeyboardInterrupt
+
+atexit.register(print, "put away at leisure")
+wootzc.cli.cli.main = interrupted
+wootzc.cli.main()
+"""
+
+
+def test_after_an_interrupt_nothing_is_waited_for() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

@@ -80,6 +80,9 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         echo_error(fail("WZ149", f"{place}{error.strerror or error}"))
         sys.exit(FAULT)
-    if code == INTERRUPTED:  # a second Ctrl-C ends it, while JAX is still putting its things away
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if code == INTERRUPTED:  # JAX may be compiling still: waiting for it takes seconds, or crashes
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else DONE)
