@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wootzc.ir.highs import silence
 from wootzc.ir.selection.problem import Mask, Offers
 
 
@@ -53,13 +54,14 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -
     costs = np.concatenate([-offers.gain[kept], offers.price[runs]])
     scale = float(np.abs(costs).max(initial=1.0))  # tolerances of the solver are absolute
     whole = np.repeat([0, 0 if relaxed else 1], [len(kept), len(runs)])
-    result = milp(
-        costs / scale,
-        integrality=whole,
-        bounds=Bounds(0, 1),
-        constraints=(vstack([covered, taken_first]), -np.inf, limits),
-        options={"mip_rel_gap": 0.0, "node_limit": nodes},
-    )
+    with silence():
+        result = milp(
+            costs / scale,
+            integrality=whole,
+            bounds=Bounds(0, 1),
+            constraints=(vstack([covered, taken_first]), -np.inf, limits),
+            options={"mip_rel_gap": 0.0, "node_limit": nodes},
+        )
     bound = result.fun if relaxed else result.mip_dual_bound
     value = np.inf if bound is None else -float(bound) * scale
     if result.x is None or relaxed:
