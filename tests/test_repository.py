@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,15 @@ def test_every_document_link_leads_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    """By itself pytest does not look into folders named `build`."""
+    left_out = pytestconfig.getini("norecursedirs")
+    folders = {
+        part
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for part in file.relative_to(ROOT).parts[:-1]
+    }
+    assert "build" in folders
+    assert not [name for name in folders for pattern in left_out if fnmatch(name, pattern)]

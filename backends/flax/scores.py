@@ -5,7 +5,7 @@ ECCV 2022; Puzzle, Bercovich et al., ICML 2025). Variants are judged at full wid
 is compiled but the teacher.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -57,8 +57,8 @@ def score_variants(
     images: "Batch",
     *,
     seed: int,
-) -> dict[Variant, Score]:
-    """The score of every variant.
+) -> Iterator[tuple[Variant, Score]]:
+    """Every variant with its score, as soon as it is known, module by module.
 
     What enters a module in the teacher is computed once, and stays on the devices while its
     variants are judged: that of all images at one place of the network.
@@ -68,14 +68,14 @@ def score_variants(
     graphs, shapes = structures(network), segment_shapes(network)
     values = tuple(devices.replicate(part) for part in split(network, teacher))
     entering, parts = _prepared(graphs, values, images, devices)
-    found: dict[Variant, Score] = {}
     start = 0
     for number, position in enumerate(module_positions(network)):
         own = [variant for variant in variants if variant[0] == number]
         if not own:
             continue
         between = graphs[start:position], values[start:position]
-        entering = [evaluate_segments(*between, x, devices) for x in entering]
+        for part, x in enumerate(entering):  # in place: what entered before is let go of
+            entering[part] = evaluate_segments(*between, x, devices)
         start = position
         module = network.modules[number]
         whole = segment_weights(teacher, module.name)
@@ -85,8 +85,7 @@ def score_variants(
                 module, shapes[position], whole, pruned, variant[1], criteria[number], seed=seed
             )
             tail = (devices.replicate(wide), *values[position + 1 :])
-            found[variant] = _score(graphs[position:], tail, entering, parts, devices)
-    return {variant: found[variant] for variant in variants}
+            yield variant, _score(graphs[position:], tail, entering, parts, devices)
 
 
 def _prepared(

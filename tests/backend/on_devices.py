@@ -105,7 +105,8 @@ refitted = reconstruct(
     network, teacher.weights, [(0, 0.5)], ["l1"], dataset.train, images=45, seed=4, samples=20
 )
 seen = dataset.validation.batch(np.arange(13))
-score = score_variants(network, teacher.weights, refitted, ["l1"], seen, seed=4)[0, 0.5]
+scores = dict(score_variants(network, teacher.weights, refitted, ["l1"], seen, seed=4))
+score = scores[0, 0.5]
 unaugmented = Recipe(steps=4, batch=16)
 kept = Activations(network, dataset.train, unaugmented, 3, Room(memory=10**8))
 both = [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from wootzc.build.futility import floors
+from wootzc.build.futility import floors, passes
 
 
 def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
@@ -34,3 +34,10 @@ def test_the_worst_of_them_decides_less_a_standard_error() -> None:
 
 def test_a_goal_that_is_always_met_stops_nothing() -> None:
     assert floors([SLOW, FAST], 0.0, 100) == ()
+
+
+def test_a_run_without_floors_counts_if_they_would_have_let_it_pass() -> None:
+    whole = run({0: 0.2, 20: 0.7, 40: 0.6})
+    assert passes(whole, ((20, 0.7),), 40)
+    assert not passes(whole, ((20, 0.71),), 40)
+    assert passes(whole, ((40, 0.9),), 40)  # at its end nothing is given up

@@ -1,7 +1,7 @@
 """The predicted search, driven by simulated fine-tuning: what it tries, and when it ends."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,10 +14,11 @@ from wootzc.build.events import Events
 from wootzc.build.explore import in_order
 from wootzc.build.jobs import Jobs
 from wootzc.build.keys import Keys
-from wootzc.build.predicted import predicted
+from wootzc.build.predicted import predicted, seen
 from wootzc.build.search import Found, Search
 from wootzc.build.store import Done, Outcome
 from wootzc.ir.plan import Plan
+from wootzc.ir.predict import Seen
 
 SPACE = """
 module plain(width) { conv(3x3, width); norm; relu; conv(3x3, width); norm; relu }
@@ -93,9 +94,14 @@ class Simulated:
 
 
 def simulated(
-    goal: str = LEAST, explore: str = "predicted", noise: float = 0.003, **options: Any
+    goal: str = LEAST,
+    explore: str = "predicted",
+    noise: float = 0.003,
+    sample: str = "sample 200 seed 3",
+    **options: Any,
 ) -> Simulated:
-    plan = wootzc.compile(SPACE.replace("GOAL", goal).replace("EXPLORE", explore))
+    text = SPACE.replace("GOAL", goal).replace("EXPLORE", explore)
+    plan = wootzc.compile(text.replace("sample 200 seed 3", sample))
     draws = np.random.default_rng(7).normal(0, noise, 1000)
     return Simulated(plan, lambda damage, c: 0.93 - 0.06 * damage + draws[c], **options)
 
@@ -149,6 +155,31 @@ def test_a_limit_beyond_reach_is_given_up_after_the_least_damaged() -> None:
     assert found.best.candidate == least
 
 
+@pytest.mark.parametrize("explore", ["predicted", "predicted; certify 95%"])
+def test_one_is_tried_however_hopeless_all_are(explore: str) -> None:
+    found = searched(simulated("minimize params; subject to accuracy >= 100%", explore))
+    assert found.tried and not found.best.met
+
+
+FULL = "0, 0, 0, 0, 0, 0"
+SMALLER = "75%, 75%, 75%, 75%, 75%, 75%"
+
+
+@pytest.mark.parametrize("rows", [f"[{FULL}]", f"[{FULL}] [{SMALLER}]"])
+@pytest.mark.parametrize("explore", ["predicted", "predicted; certify 95%", "ascending"])
+def test_what_is_as_large_as_the_network_is_tried_at_last(rows: str, explore: str) -> None:
+    sample = f"configs {{ {rows} }}"
+    jobs = simulated("minimize params; subject to accuracy >= 92%", explore, sample=sample)
+    found = searched(jobs)
+    assert found.best.met and not any(found.best.rates)
+
+
+def test_a_search_that_needs_its_whole_budget_was_not_ended_by_it() -> None:
+    free = searched(simulated())
+    held = searched(simulated(explore=f"predicted; budget {len(free.tried)} candidates"))
+    assert (held.tried, held.ended) == (free.tried, "ruled out")
+
+
 def test_a_limit_that_all_meet_ends_at_the_smallest() -> None:
     found = searched(simulated("minimize params; subject to accuracy >= 20%"))
     assert found.best.params == min(one.params for one in found.tried)
@@ -177,6 +208,19 @@ def test_floors_come_of_complete_runs() -> None:
     for candidate, floors in zip(jobs.asked, jobs.floors, strict=True):
         assert bool(floors) == (complete >= 2)
         complete += jobs.truth(candidate) < 0.85 - 1e-9
+
+
+def test_with_certify_nothing_is_given_up() -> None:
+    jobs = simulated(explore="predicted; certify 95%")
+    searched(jobs)
+    assert len(jobs.floors) > 3 and not any(jobs.floors)
+
+
+def test_a_run_that_was_given_up_is_below_what_it_was_given_up_for() -> None:
+    one = searched(simulated()).tried[0]
+    cut = replace(one, reason="hopeless", accuracy=0.93)
+    assert seen(cut, 1.0, 0.96) == Seen(damage=1.0, accuracy=0.96, bound="most")
+    assert seen(replace(cut, accuracy=0.97), 1.0, 0.96).accuracy == 0.97  # it fell again
 
 
 def test_in_order_the_first_that_meets_ends_it_whatever_runs_beside() -> None:

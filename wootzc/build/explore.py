@@ -6,9 +6,9 @@ from wootzc.build.search import AHEAD, Found, Search
 from wootzc.build.store import Outcome
 
 
-def explore(jobs: Jobs, teacher: Outcome) -> Found:
-    """Search as the space says."""
-    search = Search(jobs=jobs, teacher=teacher)
+def explore(jobs: Jobs, teacher: Outcome, started: float) -> Found:
+    """Search as the space says. `started`: when the teacher was there, by `time.perf_counter`."""
+    search = Search(jobs=jobs, teacher=teacher, started=started)
     return predicted(search) if jobs.space.explore == "predicted" else in_order(search)
 
 

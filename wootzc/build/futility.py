@@ -16,6 +16,13 @@ Floors: TypeAlias = tuple[tuple[int, float], ...]  # (step of a look, least accu
 LEAST = 2  # runs that a floor needs
 
 
+def passes(result: Mapping[str, Any], found: Floors, steps: int) -> bool:
+    """Whether a candidate's job that ran without these floors would not have been given up."""
+    least = dict(found)
+    looks = [look for look in result["history"] if look["step"] < steps]
+    return all(look["accuracy"] >= least.get(look["step"], 0.0) for look in looks)
+
+
 def floors(
     results: Sequence[Mapping[str, Any]],  # of candidates' jobs
     goal: float,  # accuracy

@@ -18,7 +18,7 @@ from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
 from wootzc.build.events import Events
-from wootzc.build.futility import Floors
+from wootzc.build.futility import Floors, passes
 from wootzc.build.keys import Keys
 from wootzc.build.measured import candidate_work
 from wootzc.build.store import Outcome, Store, Weights
@@ -193,8 +193,13 @@ class Jobs:
             return result, trained.weights
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
-        key = self.keys.candidate(candidate, target, floors)
-        return self._run("candidate", name, key, make, own.check, candidate=candidate)
+        key = self.keys.candidate(candidate, target)
+        cut = self.keys.candidate(candidate, target, floors) if floors else None
+
+        def counts(result: dict[str, Any]) -> bool:
+            return passes(result, floors, self.space.finetune.steps)
+
+        return self._run("candidate", name, key, make, own.check, cut, counts, candidate=candidate)
 
     @property
     def width(self) -> int:
@@ -242,17 +247,23 @@ class Jobs:
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
+        cut: str | None = None,  # key of the job where it ends as hopeless
+        counts: Callable[[dict[str, Any]], bool] = lambda _: True,  # would it have run to its end?
         **about: Any,  # fields of its events
     ) -> Outcome:
         with self.store.locked([key], self._waiting, check):
-            if done := self.store.find(key):
+            done = self.store.find(key)
+            if cut and not (done and counts(done.result)):
+                done = self.store.find(cut)
+            if done:
                 self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
                 return Outcome(done=done, reused=True)
             self.events.emit(f"{kind}_started", name=name, **about)
             started = time.perf_counter()
             result, weights = make()
             seconds = time.perf_counter() - started
-            done = self.store.finish(key, kind, name, result, seconds, weights)
+            own = cut if cut and result["reason"] == "hopeless" else key
+            done = self.store.finish(own, kind, name, result, seconds, weights)
             said = {"name": name, "seconds": seconds, **about, **_short(result)}
             self.events.emit(f"{kind}_finished", **said)
             return Outcome(done=done, reused=False)

@@ -110,6 +110,7 @@ class Keys:
         assert self.plan.blocks is not None
         block = self.plan.blocks[number]
         rates = self.block_rates(number)
+        refitted = {"variant": VERSIONS["variant"]} if self.space.pretrain.reconstruct else {}
         return job_key(
             "block",
             version=VERSIONS["block"],
@@ -118,6 +119,7 @@ class Keys:
             rates=rates,
             criteria=_that_matter(self.space.criteria[block.start : block.stop], rates),
             recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
+            **refitted,
             **self._rules(block.start, rates),
             **self.common,
         )

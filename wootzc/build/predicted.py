@@ -50,9 +50,10 @@ def predicted(search: Search) -> Found:
             (int(candidate), 0.5 ** (ahead + 1))
             for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
         ]
-        for one, outcome in search.attempt(now, upcoming, forecasts, _floors(search)):
+        goal = _goal(search)
+        for one, outcome in search.attempt(now, upcoming, forecasts, _floors(search, goal)):
             search.note(one, outcome)
-            belief = belief.given(seen(one, float(damage[one.candidate]), search.target))
+            belief = belief.given(seen(one, float(damage[one.candidate]), goal))
 
 
 def damages(search: Search) -> Floats:
@@ -69,12 +70,15 @@ def damages(search: Search) -> Floats:
     return found
 
 
-def seen(one: Tried, damage: float, target: float | None) -> Seen:
-    """What a fine-tuned candidate tells: a run that was ended early shows a bound alone."""
+def seen(one: Tried, damage: float, goal: float | None) -> Seen:
+    """What a fine-tuned candidate tells: a run that was ended early shows a bound alone.
+
+    `goal`: the accuracy that a run was given up for missing.
+    """
     if one.reason == "target":
         return Seen(damage=damage, accuracy=one.accuracy, bound="least")
-    if one.reason == "hopeless" and target is not None:
-        return Seen(damage=damage, accuracy=target, bound="most")
+    if one.reason == "hopeless" and goal is not None:
+        return Seen(damage=damage, accuracy=max(goal, one.accuracy), bound="most")
     return Seen(damage=damage, accuracy=one.accuracy)
 
 
@@ -90,20 +94,26 @@ def _prior(search: Search, damage: Floats) -> Belief:
 
 def _view(search: Search, belief: Belief, damage: Floats) -> _View:
     best, space = search.best, search.space
+    met = best is not None and best.met
     done = {one.candidate for one in search.tried}
     untried = np.array([c for c in search.order if c not in done], dtype=np.int64)
     goal = 0.0 if search.target is None else search.target
     if space.objective.target == "accuracy":
-        reached = best.accuracy if best is not None and best.met else goal
+        reached = best.accuracy if best is not None and met else goal
         chance = belief.chance(damage[untried], reached)
         promise = belief.improvement(damage[untried], reached)
+        hopeless = not met and not (chance >= WORTH).any()
     else:
         costs = np.array([search.costs(c)[space.objective.target] for c in untried.tolist()])
-        limit = search.full_cost if best is None or not best.met else cost_of(best, space)
-        untried, costs = untried[costs < limit], costs[costs < limit]
+        limit = cost_of(best, space) if best is not None and met else search.full_cost
         chance = belief.chance(damage[untried], goal)
+        within = costs < limit
+        hopeless = not met and not (within & (chance >= WORTH)).any()
+        if hopeless:
+            within = costs <= limit  # what is as large as the full network may still hold
+        untried, costs, chance = untried[within], costs[within], chance[within]
         promise = chance * (limit - costs)
-    if not (best is not None and best.met) and not (chance >= WORTH).any():
+    if hopeless:
         promise = chance  # before all is given up, the likeliest is tried
     order = np.argsort(-promise, kind="stable")
     return _View(
@@ -117,27 +127,35 @@ def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
     """Why the search is over; None where it goes on."""
     if not len(view.candidates):
         return "all"
-    if search.spent:
-        return "budget"
+    if not search.tried:
+        return None
     certify = search.space.certify
     if certify is not None:
-        return "certified" if view.chance.sum() <= 1 - certify else None
-    if (view.chance >= WORTH).any():
-        return None
-    if search.best is not None and search.best.met:
-        return "ruled out"
-    # Nothing met the limit, not even what is damaged least?
-    tried = [damage[one.candidate] for one in search.tried]
-    return "ruled out" if tried and min(tried) <= damage[view.candidates].min() else None
+        if view.chance.sum() <= 1 - certify:
+            return "certified"
+    elif not (view.chance >= WORTH).any():
+        # Where nothing met the limit, what is damaged least is tried before all is given up.
+        least = min(damage[one.candidate] for one in search.tried)
+        met = search.best is not None and search.best.met
+        if met or least <= damage[view.candidates].min():
+            return "ruled out"
+    return "budget" if search.spent else None
 
 
-def _floors(search: Search) -> Floors:
-    """What a candidate must have at each look to go on."""
+def _goal(search: Search) -> float | None:
+    """The accuracy that a candidate must reach to be the best."""
     best = search.best
-    goal = search.target
     if search.space.objective.target == "accuracy" and best is not None and best.met:
-        goal = best.accuracy
-    if goal is None:
+        return best.accuracy
+    return search.target
+
+
+def _floors(search: Search, goal: float | None) -> Floors:
+    """What a candidate must have at each look to go on.
+
+    Nothing with `certify`: a rule of thumb rules out nothing for certain.
+    """
+    if goal is None or search.space.certify is not None:
         return ()
     return floors(search.results, goal, len(search.jobs.dataset.validation))
 

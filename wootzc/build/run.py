@@ -164,10 +164,11 @@ def _build(
     )
     with events.stage("teacher"):
         teacher = jobs.teacher()
+    searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
     with closing(jobs):
-        found = explore(jobs, teacher)
+        found = explore(jobs, teacher, searching)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):

@@ -273,13 +273,18 @@ def _left_text(summary: dict[str, Any]) -> str:
     left = search["left"]
     if left is None:
         return "              the budget was spent\n" if search["ended"] == "budget" else ""
+    out = f"{left['ruled_out']:,}"
+    if summary["objective"].startswith("maximize"):  # by accuracy: any of them may be better
+        which, fails = "untried", "be better"
+    else:
+        which, fails = "that would be better", "hold"
     why = {
         "all": "nothing better is left to try",
-        "ruled out": f"{left['ruled_out']:,} that would be better are unlikely to hold",
-        "certified": f"{left['ruled_out']:,} that would be better are ruled out together: "
-        f"chance {percent(left['chance'])} that any holds",
-        "budget": f"the budget was spent: of those that would be better {left['ruled_out']:,} are "
-        f"unlikely to hold, {left['open']:,} are not ruled out",
+        "ruled out": f"{out} {which} are unlikely to {fails}",
+        "certified": f"{out} {which} are ruled out together: chance {percent(left['chance'])} "
+        f"that any would {fails}",
+        "budget": f"the budget was spent: of those {which} {out} are unlikely to {fails}, "
+        f"{left['open']:,} are not ruled out",
     }[search["ended"]]
     lines = [f"              {why}"] + [
         f"              not ruled out: {count(one['params'])} params, expected "

@@ -131,7 +131,7 @@ def cost_of(one: Tried, space: Space) -> int:
 
 @dataclass(kw_only=True)
 class Search:
-    """A search under way."""
+    """A search under way. A budget of time counts from `started`."""
 
     jobs: Jobs
     teacher: Outcome

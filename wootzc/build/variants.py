@@ -6,7 +6,7 @@ store lacks.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -17,10 +17,11 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.slicing import Variant
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
-from wootzc.build.store import Done, Store, Weights
+from wootzc.build.store import Done, Store, Weights, job_key
 from wootzc.ir.plan import Plan
 
-Make: TypeAlias = Callable[[list[Variant]], Mapping[Variant, tuple[dict[str, Any], Weights | None]]]
+Made: TypeAlias = Iterable[tuple[Variant, tuple[dict[str, Any], Weights | None]]]
+Make: TypeAlias = Callable[[list[Variant]], Made]
 
 REFITTED = 512  # training images, where the file says no number
 SCORED = 512  # validation images, at most
@@ -63,9 +64,7 @@ class Variants:
             found[module, rate] = done[module, rates[rate]].result["loss"]
         return found
 
-    def _refit(
-        self, missing: list[Variant], teacher: Weights
-    ) -> Mapping[Variant, tuple[dict[str, Any], Weights]]:
+    def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.reconstruct import reconstruct
 
         space = self.plan.space
@@ -78,11 +77,9 @@ class Variants:
             images=self.images,
             seed=space.seed,
         )
-        return {variant: ({}, weights) for variant, weights in found.items()}
+        return ((variant, ({}, weights)) for variant, weights in found.items())
 
-    def _score(
-        self, missing: list[Variant], teacher: Weights
-    ) -> Mapping[Variant, tuple[dict[str, Any], None]]:
+    def _score(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.scores import score_variants
 
         space = self.plan.space
@@ -98,12 +95,16 @@ class Variants:
             images,
             seed=space.seed,
         )
-        return {variant: (asdict(score), None) for variant, score in found.items()}
+        return ((variant, (asdict(score), None)) for variant, score in found)
 
     def _done(self, kind: str, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
-        """Each variant's finished job; those that the store lacks are made together."""
+        """Each variant's finished job; those that the store lacks are made together.
+
+        One lock holds them all: a lock is an open file, and there may be a thousand variants.
+        """
         found: dict[Variant, Done] = {}
-        with self.store.locked(list(keys.values()), self.waiting):
+        sweep = job_key("sweep", of=kind, teacher=self.keys.teacher)
+        with self.store.locked([sweep], self.waiting):
             for variant, key in keys.items():
                 if done := self.store.find(key):
                     found[variant] = done
@@ -112,14 +113,14 @@ class Variants:
                 return found
             self.events.emit(f"{kind}s_started", variants=len(missing))
             started = time.perf_counter()
-            made = make(missing)
-            seconds = time.perf_counter() - started
-            for variant in missing:
-                result, weights = made[variant]
+            since = started
+            for variant, (result, weights) in make(missing):  # what is ready is safe from a kill
                 name = f"{self.plan.space.network.modules[variant[0]].name}({variant[1]:.4g})"
-                share = seconds / len(missing)
+                now = time.perf_counter()
                 found[variant] = self.store.finish(
-                    keys[variant], kind, name, result, share, weights
+                    keys[variant], kind, name, result, now - since, weights
                 )
+                since = now
+            seconds = time.perf_counter() - started
             self.events.emit(f"{kind}s_finished", variants=len(missing), seconds=seconds)
         return found
