@@ -88,10 +88,10 @@ def lower_recipe(
     """The stage's default recipe with what the file says instead. Mistakes keep the default.
 
     Blocks of which the file says nothing are solved by least squares alone: nearly as good a start
-    as steps are, in a fraction of the time (benchmarks/README.md).
+    as steps are, in a fraction of the time (benchmarks/README.md). Other settings ask for steps.
     """
     default = replace(DEFAULTS[stage], precision=precision)
-    if settings is None:
+    if settings is None or not settings.settings:
         return replace(default, steps=0, reconstruct=512) if stage == "pretrain" else default
     changes: dict[str, Any] = {}
     given: dict[str, syntax.Setting] = {}

@@ -90,8 +90,14 @@ def prune_module(module: Module, shape: Shape, rate: float) -> Module:
 def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
     """The network with each module at its rate; one rate per module, in order.
 
-    Auxiliary heads are left out: they serve the teacher's training alone.
+    Auxiliary heads are left out: they serve the teacher's training alone. Raises `ValueError` where
+    rates are missing, too many, or not in the range from 0 to below 1.
     """
+    if len(rates) != len(network.modules):
+        names = ", ".join(module.name for module in network.modules)
+        raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
+    if not all(0 <= rate < 1 for rate in rates):
+        raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
     remaining = iter(rates)
 
     def pruned(segment: Segment, shape: Shape) -> Segment:

@@ -77,6 +77,10 @@ def _costs(plan: Plan) -> Iterator[str]:
         if values.shape != (len(rows),) or values.dtype != np.int64:
             yield f"costs.{metric} must be int64 [candidates]"
             return
+        each = getattr(costs, f"variant_{metric}").values[np.arange(rows.shape[1]), rows]
+        if (each.sum(axis=1) + getattr(costs, f"fixed_{metric}") != values).any():
+            yield f"costs.{metric} are not the sums of what the candidates' modules cost"
+            return
     row = len(rows) // 2  # one exact look; the tests look at every row
     rates = tuple(space.rates[k] for k in rows[row].tolist())
     exact = network_cost(prune_network(space.network, rates))

@@ -6,6 +6,11 @@ import inspect
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
+import wootzc
+from wootzc.diagnostics import WootzError
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -39,3 +44,8 @@ def test_everything_public_is_described() -> None:
         and not inspect.getdoc(value)
     ]
     assert bare == []
+
+
+def test_a_path_given_as_text_is_told() -> None:
+    with pytest.raises(WootzError, match="pass a path"):
+        wootzc.compile("samples/digits.wz")

@@ -95,10 +95,10 @@ def compile(
     the defaults that `blocks optimal` goes by. A `.wzir` file goes on from where its passes left
     off. Raises `WootzError` with every mistake of the source.
     """
-    from wootzc.ir.passes import PASSES, run
+    from wootzc.ir.passes import remaining, run
 
     plan = front(source, overrides, space, cost_model)
-    return run(plan, PASSES if passes is None else tuple(passes), observe=observe)
+    return run(plan, remaining(plan) if passes is None else tuple(passes), observe=observe)
 
 
 def front(
@@ -113,6 +113,12 @@ def front(
     from wootzc.ir.text import parse_plan
 
     if isinstance(source, str):
+        if "\n" not in source and source.endswith((".wz", ".wzir")):
+            raise fail(
+                "WZ130",
+                f"a str is the text of a file, but `{source}` looks like the name of one",
+                f'pass a path: compile(Path("{source}"))',
+            )
         analysis = analyze(source, overrides=dict(overrides or {}))
     else:
         text = read_source(source)

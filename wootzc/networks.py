@@ -63,8 +63,11 @@ def import_network(
 ) -> Imported:
     """An ONNX model or a Caffe prototxt as a network, cut into modules.
 
-    Raises `WootzError` for what wootzc cannot read or prune (docs/models.md), and `OSError`.
+    Raises `WootzError` for what wootzc cannot read or prune (docs/models.md), `OSError`, and
+    `ValueError` for another word in `modules`.
     """
+    if modules not in (None, "structure", "names", "file"):
+        raise ValueError(f"modules are found by structure, names or file, not by {modules!r}")
     from wootzc.grammar.imports import read_graph
     from wootzc.grammar.lower_import import how_of
     from wootzc.ir.decompose import decompose

@@ -35,6 +35,7 @@ __all__ = [
     "needed",
     "parse_pipeline",
     "pipeline_text",
+    "remaining",
     "replaced",
     "run",
 ]
@@ -47,6 +48,21 @@ PASSES: tuple[Pass, ...] = (
     Compose(),
     Order(),  # last: the training order follows from composite vectors and the exploration order
 )
+
+
+def remaining(plan: Plan, passes: tuple[Pass, ...] = PASSES) -> tuple[Pass, ...]:
+    """Those of the passes that a plan has not been through: what they fill in is None."""
+    blocks = None if plan.blocks is None else plan.composition
+    order = None if plan.training_order is None else plan.exploration_order
+    filled = {
+        ExpandSpace.name: plan.candidates,
+        EstimateCost.name: plan.costs,
+        MineSubsequences.name: plan.blocks if plan.mined is None else plan.mined,
+        SelectBlocks.name: plan.blocks,
+        Compose.name: blocks,
+        Order.name: order,
+    }
+    return tuple(one for one in passes if filled.get(one.name) is None)
 
 
 def run(

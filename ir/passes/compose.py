@@ -34,7 +34,8 @@ class Compose:
         worth = None
         if plan.selection is not None:
             worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
-        return replace(plan, composition=Array(composite_vectors(rows, blocks, worth)))
+        vectors = Array(composite_vectors(rows, blocks, worth))
+        return replace(plan, composition=vectors, training_order=None)
 
 
 def composite_vectors(

@@ -1,6 +1,6 @@
 """expand-space: the candidates of a space as one matrix."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
 import numpy as np
@@ -60,7 +60,8 @@ class ExpandSpace:
                 "leave out a `where` that compares modules far apart, or list candidates",
                 space.selection.span,
             ) from None
-        return replace(plan, candidates=Array(rows))
+        # What was worked out before was about other candidates.
+        return Plan(space=space, cost_model=plan.cost_model, candidates=Array(rows))
 
     def _rows(self, space: Space, costs: VariantCosts) -> Rows:
         match space.selection:

@@ -71,6 +71,8 @@ class SelectBlocks:
             plan,
             blocks=tuple(sorted(kept, key=lambda b: (b.start, b.rates))),
             selection=selection,
+            composition=None,  # was made of other blocks
+            training_order=None,
         )
 
     def _optimal(self, plan: Plan, costs: Costs) -> tuple[list[Block], Selection]:

@@ -92,7 +92,7 @@ def test_explain() -> None:
     file = SAMPLES / "digits.wz"
     assert "prunable" in wootzc("explain", file, "module", "a1").stdout
     assert "used by" in wootzc("explain", file, "block", "0").stdout
-    assert "tried as number" in wootzc("explain", file, "candidate", "3").stdout
+    assert "by cost; scores decide" in wootzc("explain", file, "candidate", "3").stdout
     assert wootzc("explain", file, "a1").stdout == wootzc("explain", file, "module", "a1").stdout
     wrong = wootzc("explain", file, "module", "zz")
     assert wrong.returncode == 1 and "known: a1" in wrong.stderr

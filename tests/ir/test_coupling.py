@@ -252,3 +252,11 @@ def test_pruned_modules_fit_together(rates: tuple[float, float]) -> None:
             assert before == after
         assert shape_after_body(after.body, shape) == shape_after_body(before.body, shape)
         shape = shape_after_body(after.body, shape)
+
+
+@pytest.mark.parametrize("rates", [(), (0.5,) * 9, (1.0,), (-0.5,)])
+def test_rates_that_do_not_fit_are_refused(rates: tuple[float, ...]) -> None:
+    module = Module(name="a", body=(Conv(width=4),))
+    network = Network(name="n", input=(8, 8, 1), segments=(module,))
+    with pytest.raises(ValueError, match="rate"):
+        prune_network(network, rates)

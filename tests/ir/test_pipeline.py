@@ -19,7 +19,9 @@ from wootzc.ir.passes import (
     inserted,
     parse_pipeline,
     pipeline_text,
+    remaining,
     replaced,
+    run,
 )
 from wootzc.ir.plan import Plan
 
@@ -131,3 +133,29 @@ def test_replacing_and_inserting() -> None:
         replaced(passes, extra)
     with pytest.raises(KeyError, match="select-blocks"):
         inserted(passes, extra, before="select-blocks")
+
+
+AGAIN = [
+    "expand-space{bands=3}",
+    "expand-space{bands=3},estimate-cost,select-blocks{method=maximal},compose,order",
+    "select-blocks{method=none}",
+    "select-blocks{method=maximal},compose,order",
+    "estimate-cost,compose",
+]
+
+
+@pytest.mark.parametrize("text", AGAIN)
+def test_a_pass_lets_go_of_what_others_made_of_its_part(make_space: Any, text: str) -> None:
+    plan = run(Plan(space=make_space(5)))
+    again = run(plan, parse_pipeline(text))  # verified after each
+    whole = run(again, remaining(again))
+    assert whole.exploration_order is not None and whole.training_order is not None
+
+
+def test_what_remains_is_what_is_not_filled_in(make_space: Any) -> None:
+    plan = Plan(space=make_space(5))
+    assert remaining(plan) == PASSES
+    for count in range(len(PASSES) + 1):
+        assert remaining(run(plan, PASSES[:count])) == PASSES[count:]
+    without = (ExpandSpace(), *PASSES[1:2], SelectBlocks(method="modules"))
+    assert remaining(run(plan, without)) == (Compose(), Order())

@@ -148,7 +148,7 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "twice": ("stands twice", array("candidates", lambda v: v[[0, 1, 2, 0]])),
     "no candidate": ("there is no candidate", array("candidates", lambda v: v[:0])),
     "forbidden rate": ("may not have", space(choices=((0,),) * 5)),
-    "cost": ("not those of its pruned network", cost("params", lambda v: v + 1)),
+    "cost": ("not the sums of what", cost("params", lambda v: v + 1)),
     "cost shape": ("must be int64", cost("macs", lambda v: v[1:])),
     "rule missing": ("does not exist", rules(lambda old: old[:-1])),
     "rule cycle": ("circle", rule1((1, 8), 2)),
@@ -182,6 +182,16 @@ def test_damage_is_noticed(plan: Plan, kind: str) -> None:
         verify(damage(plan), after="some-pass", since=plan)
     assert message in str(caught.value)
     assert "after the pass `some-pass`" in str(caught.value)
+
+
+def test_the_costs_of_every_candidate_count(plan: Plan) -> None:
+    assert plan.costs is not None
+    params = plan.costs.params.values.copy()
+    params[[0, -1]] = params[[-1, 0]]
+    assert params[0] != params[-1]
+    swapped = replace(plan, costs=replace(plan.costs, params=Array(params)))
+    with pytest.raises(VerifyError, match="not the sums"):
+        verify(swapped)
 
 
 def test_a_predicted_search_is_accepted(plan: Plan) -> None:

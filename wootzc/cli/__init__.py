@@ -67,6 +67,13 @@ def main() -> None:
     except WootzError as error:
         echo_error(error)
         sys.exit(FAULT)
+    except AssertionError as error:
+        from wootzc.ir.verify import VerifyError  # here, for it loads NumPy
+
+        if not isinstance(error, VerifyError):
+            raise
+        echo_error(fail("WZ084", f"this makes a plan that is not sound: {error}"))
+        sys.exit(FAULT)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = INTERRUPTED

@@ -62,13 +62,14 @@ def _balance(plan: Plan, task: Priced, number: int) -> list[str]:
     others = plan.blocks[:number] + plan.blocks[number + 1 :]
     composition = _composed(plan, task, plan.blocks)
     rows = composition[:, block.start] == number
+    users = int(rows.sum())
     price = task.problem.price_of(block.start, block.rates)
     spared = task.problem.worth_of(block.start, block.rates) * int(task.problem.weight[rows].sum())
     value = task.value_of(plan.blocks, composition)
     without = task.value_of(others, _composed(plan, task, others))
     lines = [
         f"  by the cost model: {_time(task, price)} to pre-train, spares {_time(task, spared)} of "
-        f"fine-tuning in {int(rows.sum()):,} candidates within the cost limits",
+        f"fine-tuning in {users:,} candidate{'s' * (users != 1)} within the cost limits",
         f"  everything takes {_total(task, value)} with it, {_total(task, without)} without it "
         "and nothing in its place",
     ]

@@ -151,7 +151,7 @@ def plan(
     from functools import partial
 
     from wootzc import driver
-    from wootzc.ir.passes import run
+    from wootzc.ir.passes import remaining, run
 
     over = overrides(settings, seed)
     if emit == "ast" and over:
@@ -166,7 +166,7 @@ def plan(
         click.echo(print_tree(analysis.sources[str(file)], str(file)), nl=False)
         return
     start = driver.front(file, over, space, calibrated(calibrate), echo_analysis)
-    compiled = partial(run, start)
+    compiled = partial(run, start, remaining(start))
     match emit:
         case "ir":
             from wootzc.ir.text import print_plan

@@ -88,16 +88,18 @@ def _candidate(plan: Plan, number: int) -> str:
     params = int(plan.costs.params.values[number])
     macs = int(plan.costs.macs.values[number])
     position = np.flatnonzero(plan.exploration_order.values == number)
-    place = (
-        f"tried as number {int(position[0]) + 1}" if len(position) else "outside the cost limits"
-    )
+    place = "outside the objective's cost limits"
+    if len(position):
+        place = f"number {int(position[0]) + 1} of {len(plan.exploration_order):,}"
+        predicted = plan.space.explore == "predicted"
+        place += " by cost; scores decide what is tried" if predicted else " to be tried"
     used = [int(b) for b in dict.fromkeys(plan.composition.values[number]) if b >= 0]
     row = plan.candidates.values[number].tolist()
     lines = [
         f"candidate {number}: {block_name(plan, Block(start=0, rates=tuple(row)))}",
         f"  {count(params)} params ({params / plan.costs.full_params:.1%}), "
         f"{count(macs)} MACs ({macs / plan.costs.full_macs:.1%})",
-        f"  {place} of {len(plan.exploration_order):,} (explore {plan.space.explore})",
+        f"  {place} (explore {plan.space.explore})",
         "  assembled from: " + (", ".join(f"block {b}" for b in used) or "the teacher alone"),
     ]
     return "\n".join(lines)

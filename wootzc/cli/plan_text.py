@@ -20,7 +20,8 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
     space, costs = plan.space, plan.costs
     assert costs is not None and plan.candidates is not None and plan.blocks is not None
     assert plan.composition is not None and plan.exploration_order is not None
-    uses = plan.composition.values
+    tried = plan.exploration_order.values  # without those beyond the objective's cost limits
+    uses = plan.composition.values[tried]
     covered = np.unique(uses[uses >= 0], return_counts=False)
     widths = module_widths(space.network, (0.0,) * len(space.network.modules))
     per_candidate = [len(np.unique(row[row >= 0])) for row in uses]
@@ -46,8 +47,8 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
             "count": len(plan.candidates),
             "proposed": isinstance(space.selection, Proposed),
             "within_cost_limits": len(plan.exploration_order),
-            "params": _range(costs.params.values),
-            "macs": _range(costs.macs.values),
+            "params": _range(costs.params.values[tried]),
+            "macs": _range(costs.macs.values[tried]),
         },
         "blocks": {
             "method": space.blocks,
@@ -68,7 +69,8 @@ def _range(values: Any) -> dict[str, int]:
 def _training(plan: Plan, costs: Costs) -> dict[str, int]:
     """Predicted MACs of training: steps × batch × three forward passes of what is trained."""
     space = plan.space
-    assert plan.blocks is not None
+    assert plan.blocks is not None and plan.exploration_order is not None
+    macs = costs.macs.values[plan.exploration_order.values]
     pretrain = space.pretrain.steps * space.pretrain.batch
     variant = costs.variant_macs.values
     block_macs = sum(
@@ -81,8 +83,8 @@ def _training(plan: Plan, costs: Costs) -> dict[str, int]:
     return {
         "teacher": teacher,
         "all_blocks": pretrain * (TRAINING * block_macs + costs.full_macs),
-        "one_candidate": finetune * int(np.median(costs.macs.values)),
-        "all_candidates": finetune * int(costs.macs.values.sum()),
+        "one_candidate": finetune * int(np.median(macs)),
+        "all_candidates": finetune * int(macs.sum()),
     }
 
 
