@@ -190,6 +190,8 @@ def configure(cache_dir: Path | None) -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if jax.default_backend() == "cpu":  # caches for GPUs, whose path would be part of every key
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     # An entry cut short by a kill is compiled again: nothing that a user must know.
     message = "Error (reading|writing) persistent compilation cache"
     warnings.filterwarnings("ignore", message=message, category=UserWarning)

@@ -50,9 +50,15 @@ compilations()
 jax.jit(lambda x: x + 1)(1.0)
 print(compilations().count, compilations().from_cache)
 """
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    said = [subprocess.check_output(command, text=True).split() for _ in range(2)]
-    assert said == [["1", "0"], ["0", "1"]]  # small functions too
+
+    def said(folder: str) -> list[str]:
+        command = [sys.executable, "-c", code, str(tmp_path / folder)]
+        return subprocess.check_output(command, text=True).split()
+
+    assert said("here") == ["1", "0"]
+    assert said("here") == ["0", "1"]  # small functions too
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert said("there") == ["0", "1"]
 
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
