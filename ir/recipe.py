@@ -51,7 +51,8 @@ class Schedule:
 class Recipe:
     """One training run. Defaults of a stage (teacher, pretrain, finetune) come from the grammar."""
 
-    steps: int
+    steps: int  # where `epochs` is given: its value in steps, once the number of images is known
+    epochs: float | None = None  # passes over the training images, in the place of steps
     batch: int = 64  # images per step, over all devices
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()

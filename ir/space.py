@@ -89,10 +89,14 @@ Selection: TypeAlias = All | Sample | Listed | Proposed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyLimit:
-    """accuracy ≥ value, or ≥ teacher − value where `below_teacher`; fractions, not percent."""
+    """accuracy ≥ value, or ≥ teacher − value where `below_teacher`; fractions, not percent.
+
+    With a `confidence` it must hold by a one-sided test, else by the best estimate.
+    """
 
     value: float
     below_teacher: bool = False
+    confidence: float | None = None  # in (0.5, 1)
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -139,5 +143,7 @@ class Space:
         None  # `predicted`: the confidence at which what is untried is ruled out
     )
     budget: Budget = Budget()
+    until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
+    polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
