@@ -26,8 +26,8 @@ DROPS = 48
 LEAST_DROP = 1e-3  # a tenth of a point at the median candidate
 POWERS = np.geomspace(0.4, 2.5, 6)
 NOISES = np.geomspace(0.25, 4, 6)  # in the same standard errors
-POINTS = 500  # distinct damages up to which every one is computed; more are interpolated
-NEGLIGIBLE = 1e-7  # of the heaviest grid point's weight
+POINTS = 200  # distinct damages up to which every one is computed; more are interpolated
+NEGLIGIBLE = 1e-6  # of the heaviest grid point's weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Seen:
     accuracy: float  # fraction, on the validation images
     # "least": training ended early because this was enough; "most": because more was out of reach.
     bound: Literal["exact", "least", "most"] = "exact"
+    error: float = 0.0  # one standard deviation of `accuracy`, where it is an estimate itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,11 @@ class Belief:
         """What is believed after one more candidate."""
         from scipy.special import log_ndtr
 
-        z = (seen.accuracy - self._means(np.array([seen.damage]))[0]) / self.noise
+        noise = np.hypot(self.noise, seen.error)
+        z = (seen.accuracy - self._means(np.array([seen.damage]))[0]) / noise
         match seen.bound:
             case "exact":
-                fit = -(z**2) / 2 - np.log(self.noise)
+                fit = -(z**2) / 2 - np.log(noise)
             case "least":
                 fit = log_ndtr(-z)
             case "most":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -49,9 +50,11 @@ def visited(images: int, batch: int, steps: int, seed: int) -> Indices:
     return np.sort(np.concatenate(list(batch_indices(images, batch, steps, seed))))
 
 
-def training_batches(split: "Split", batch: int, steps: int, seed: int) -> Iterator["Batch"]:
-    """The batches of a whole run, the same for whoever trains with this seed."""
-    return split.batches(batch_indices(len(split), batch, steps, seed))
+def training_batches(
+    split: "Split", batch: int, steps: int, seed: int, done: int = 0
+) -> Iterator["Batch"]:
+    """The batches of a whole run from step `done` on, the same for whoever has this seed."""
+    return split.batches(islice(batch_indices(len(split), batch, steps, seed), done, None))
 
 
 def looks(steps: int, every: int) -> list[int]:

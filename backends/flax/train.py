@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+import jax
 import numpy as np
 
 from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
@@ -14,7 +15,7 @@ from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
 from wootzc.backends.flax.runners import Guide, runner
-from wootzc.backends.flax.step import Head, initial_state, merged
+from wootzc.backends.flax.step import Head, State, initial_state, merged
 from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.weights import check_fits, initial_heads, join, split
 from wootzc.backends.parameters import Weights
@@ -38,7 +39,7 @@ __all__ = [
 
 DIVERGED = 1e6  # a mean loss that no network which learns comes near
 
-Reason = Literal["steps", "target", "patience", "hopeless", "diverged"]
+Reason = Literal["steps", "target", "patience", "paused", "diverged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,16 @@ class Trained:
     reason: Reason
     history: tuple[Look, ...]
     seconds: float
+    state: Weights | None = None  # where steps are left: what goes on from there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """A run that ended at a step before its last, as `train` left it."""
+
+    state: Weights  # parameters, statistics, moments: what a step moves
+    weights: Weights  # the best so far
+    history: tuple[Look, ...]
 
 
 def train(
@@ -72,7 +83,8 @@ def train(
     *,
     seed: int,
     target: float | None = None,
-    floors: Sequence[tuple[int, float]] = (),
+    stop: int | None = None,
+    paused: Paused | None = None,
     teacher: tuple[Network, Weights] | None = None,
     progress: Report | None = None,
     shared: bool = False,
@@ -82,11 +94,12 @@ def train(
     """Run `recipe` and look at the validation images before the first step and every so often.
 
     Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
-    better accuracy, at a loss beyond all measure, or at the recipe's end; and at a look below its
-    floor: `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
-    to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
-    they count in the loss alone. `shared`: other networks of the same module variants are trained
-    too, so that compiling one of them serves many. `devices`: all local ones, if none are named.
+    better accuracy, at a loss beyond all measure, or at the recipe's end. At the look after step
+    `stop` it is paused; given back as `paused`, with the same arguments, it goes on as if it had
+    never stopped. `teacher`: whose outputs to distil from, if the recipe says so. Auxiliary heads
+    are made here, trained along and dropped: they count in the loss alone. `shared`: other networks
+    of the same module variants are trained too, so that compiling one of them serves many.
+    `devices`: all local ones, if none are named.
     """
     check_fits(network, weights)
     started = time.perf_counter()
@@ -102,14 +115,19 @@ def train(
     )
     evaluated = structures(network)
     parts = split(network, weights) + initial_heads(network, seed)
-    state = devices.replicate(initial_state(parts, recipe, seed))
-    batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed)
-    hopeful = dict(floors)
+    start = initial_state(parts, recipe, seed)
     history: list[Look] = []
     best: tuple[Look, Weights] | None = None
-    reason: Reason = "steps"
     done = 0
+    if paused is not None:
+        start, history, done = _restored(start, paused.state), [*paused.history], _last(paused)
+        best = _best(history), paused.weights
+    state = devices.replicate(start)
+    batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed, done)
+    reason: Reason = "steps"
     for step in (0, *looks(recipe.steps, recipe.every)):
+        if history and step <= done:
+            continue
         state, losses = run(state, islice(batches, step - done))
         done = step
         loss = float(np.mean(losses)) if step else None
@@ -129,8 +147,8 @@ def train(
         if recipe.patience is not None and _stale(history) >= recipe.patience:
             reason = "patience"
             break
-        if step < recipe.steps and accuracy < hopeful.get(step, 0.0):
-            reason = "hopeless"
+        if step == stop and step < recipe.steps:
+            reason = "paused"
             break
     assert best is not None, "the look before the first step always counts"
     return Trained(
@@ -141,7 +159,29 @@ def train(
         reason=reason,
         history=tuple(history),
         seconds=time.perf_counter() - started,
+        state=_flat(devices.first(state)) if reason in ("paused", "target") else None,
     )
+
+
+def _best(history: Sequence[Look]) -> Look:
+    """Of equal looks the later one."""
+    return max(reversed(history), key=lambda look: look.accuracy)
+
+
+def _last(paused: Paused) -> int:
+    return paused.history[-1].step
+
+
+def _flat(state: State) -> Weights:
+    """The leaves of a state, by their number."""
+    return {str(n): np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def _restored(state: State, leaves: Weights) -> State:
+    """A state of this structure with the leaves that `_flat` took from it."""
+    values = [leaves[str(n)] for n in range(len(leaves))]
+    restored: State = jax.tree.unflatten(jax.tree.structure(state), values)
+    return restored
 
 
 def _heads(network: Network, axis_name: str | None, precision: Precision) -> tuple[Head, ...]:

@@ -288,3 +288,20 @@ def test_weights_that_do_not_fit_are_refused(network: Network, dataset: Dataset)
         train(network, {}, dataset, RECIPE, seed=0)
     with pytest.raises(WootzError, match="WZ121"):
         evaluate(network, {}, dataset.test)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "segments", "scan"])
+def test_a_paused_run_goes_on_as_if_it_had_never_stopped(strategy: Strategy) -> None:
+    recipe = replace(RECIPE, steps=12, every=3, schedule=Schedule(name="cosine"))
+    start, dataset = initial_weights(NETWORK, seed=0), blobs()
+    arguments: Any = {"seed": 3, "strategy": strategy}
+    whole = train(NETWORK, start, dataset, recipe, **arguments)
+    run = train(NETWORK, start, dataset, recipe, stop=3, **arguments)
+    assert (run.reason, run.steps, whole.state) == ("paused", 3, None)
+    for stop in (6, None):
+        assert run.state is not None
+        there = Paused(state=run.state, weights=run.weights, history=run.history)
+        run = train(NETWORK, start, dataset, recipe, stop=stop, paused=there, **arguments)
+    assert (run.reason, run.history) == ("steps", whole.history)
+    for name, value in whole.weights.items():
+        np.testing.assert_array_equal(run.weights[name], value, err_msg=name)

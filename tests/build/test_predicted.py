@@ -1,6 +1,6 @@
 """The predicted search, driven by simulated fine-tuning: what it tries, and when it ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import SimpleNamespace
@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import wootzc
+from wootzc.backends.flax.batches import looks
 from wootzc.build.events import Events
 from wootzc.build.explore import in_order
 from wootzc.build.jobs import Jobs
 from wootzc.build.keys import Keys
+from wootzc.build.pauses import Outlook
 from wootzc.build.predicted import predicted, seen
 from wootzc.build.search import Found, Search
 from wootzc.build.store import Done, Outcome
@@ -42,8 +44,9 @@ class Simulated:
     plan: Plan
     accuracy: Callable[[float, int], float]  # (damage, candidate) → accuracy after fine-tuning
     blind: float = 0.0  # error of the scores, as a share of each
+    slow: float = 0.1  # accuracy that fine-tuning brings
     asked: list[int] = field(default_factory=list)
-    floors: list[Any] = field(default_factory=list)
+    stops: list[int | None] = field(default_factory=list)
     width: int = 1
 
     space = property(lambda self: self.plan.space)
@@ -77,18 +80,36 @@ class Simulated:
         return {}
 
     def candidates(
-        self, numbers: Sequence[int], _teacher: Any, _blocks: Any, target: float | None, floors: Any
+        self,
+        numbers: Sequence[int],
+        _teacher: Any,
+        _blocks: Any,
+        target: float | None,
+        stops: Mapping[int, int],
+        earlier: Mapping[int, Outcome],
     ) -> list[Outcome]:
         self.asked += numbers
-        self.floors.append(floors)
-        return [self._outcome(number, target) for number in numbers]
+        self.stops += [stops.get(number) for number in numbers]
+        return [self._outcome(n, target, stops.get(n), earlier.get(n)) for n in numbers]
 
-    def _outcome(self, number: int, target: float | None) -> Outcome:
-        accuracy = self.truth(number)
-        met = target is not None and accuracy >= target
-        history = [{"step": 0, "accuracy": accuracy - 0.2}, {"step": 10, "accuracy": accuracy}]
-        result: dict[str, Any] = {"accuracy": accuracy, "start_accuracy": accuracy - 0.2}
-        result |= {"steps": 10, "reason": "target" if met else "steps", "history": history}
+    def _outcome(
+        self, number: int, target: float | None, stop: int | None, earlier: Outcome | None
+    ) -> Outcome:
+        """Accuracy rises towards its end by a law that the search does not know."""
+        begun = 0 if earlier is None else int(earlier.done.result["steps"])
+        steps, reason, last = self.space.finetune.steps, "steps", self.truth(number)
+        history = []
+        for step in (0, *looks(steps, self.space.finetune.every)):
+            accuracy = last - self.slow * (1 - step / steps) ** 2
+            history.append({"step": step, "accuracy": accuracy})
+            if target is not None and step >= begun and accuracy >= target:
+                reason = "target"
+                break
+            if step == stop:
+                reason = "paused"
+                break
+        result: dict[str, Any] = {"accuracy": accuracy, "start_accuracy": last - self.slow}
+        result |= {"steps": step, "reason": reason, "history": history, "begun": begun}
         done = Done(key=str(number), result=result, seconds=1.0, weights={})
         return Outcome(done=done, reused=False)
 
@@ -118,9 +139,12 @@ def test_it_finds_nearly_the_smallest_with_few_tries(blind: float) -> None:
     jobs = simulated(blind=blind)
     found = searched(jobs)
     assert found.best.met and found.ended == "ruled out"
-    assert len(found.tried) <= len(first.tried) / (3 if not blind else 2)
+    steps = [sum(one.steps for one in run.tried) for run in (found, first)]
+    assert steps[0] <= steps[1] / (3 if not blind else 2)
     assert found.best.params <= 1.1 * first.best.params
-    assert len(jobs.asked) == len(set(jobs.asked)) == len(found.tried)
+    assert set(jobs.asked) == {one.candidate for one in found.tried}
+    whole = sum(one.steps for one in found.tried) / jobs.space.finetune.steps
+    assert whole <= 0.75 * len(found.tried)  # those that promised little stayed where they were
 
 
 @pytest.mark.parametrize("blind", [0.0, 0.2])
@@ -201,26 +225,37 @@ def test_several_at_once_give_as_good_an_answer() -> None:
     assert len(four.tried) <= len(one.tried) + 8
 
 
-def test_floors_come_of_complete_runs() -> None:
+def test_a_run_goes_on_where_it_was_paused_and_never_starts_anew() -> None:
     jobs = simulated()
     searched(jobs)
-    complete = 0
-    for candidate, floors in zip(jobs.asked, jobs.floors, strict=True):
-        assert bool(floors) == (complete >= 2)
-        complete += jobs.truth(candidate) < 0.85 - 1e-9
+    rungs: dict[int, list[int | None]] = {}
+    for candidate, stop in zip(jobs.asked, jobs.stops, strict=True):
+        rungs.setdefault(candidate, []).append(stop)
+    assert all(stops == [100, 200, None][: len(stops)] for stops in rungs.values())
+    assert len({len(stops) for stops in rungs.values()}) > 1
 
 
-def test_with_certify_nothing_is_given_up() -> None:
-    jobs = simulated(explore="predicted; certify 95%")
-    searched(jobs)
-    assert len(jobs.floors) > 3 and not any(jobs.floors)
+def test_the_winner_is_no_run_that_was_paused() -> None:
+    for goal in (LEAST, "minimize params; subject to accuracy >= 99%", "maximize accuracy"):
+        assert searched(simulated(goal)).best.reason != "paused"
 
 
-def test_a_run_that_was_given_up_is_below_what_it_was_given_up_for() -> None:
-    one = searched(simulated()).tried[0]
-    cut = replace(one, reason="hopeless", accuracy=0.93)
-    assert seen(cut, 1.0, 0.96) == Seen(damage=1.0, accuracy=0.96, bound="most")
-    assert seen(replace(cut, accuracy=0.97), 1.0, 0.96).accuracy == 0.97  # it fell again
+def test_what_a_run_tells_is_a_bound_where_it_reached_what_was_asked() -> None:
+    one, damage = searched(simulated()).tried[0], np.ones(200)
+    whole = replace(one, reason="steps", accuracy=0.8, met=False)
+    assert seen(whole, damage, {}) == Seen(damage=1.0, accuracy=0.8)
+    assert seen(replace(whole, reason="target"), damage, {}).bound == "least"
+    expected = {one.candidate: Outlook(accuracy=0.9, error=0.02)}
+    assert seen(whole, damage, expected) == Seen(damage=1.0, accuracy=0.9, error=0.02)
+
+
+def test_it_goes_on_until_the_next_try_is_expected_to_save_little() -> None:
+    tries = {}
+    for until in (0.1, 0.01, 0.0001):
+        jobs = simulated(noise=0.01)
+        jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, until=until))
+        tries[until] = len(searched(jobs).tried)
+    assert tries[0.1] < tries[0.01] < tries[0.0001]
 
 
 def test_in_order_the_first_that_meets_ends_it_whatever_runs_beside() -> None:

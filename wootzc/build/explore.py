@@ -15,7 +15,7 @@ def explore(jobs: Jobs, teacher: Outcome, started: float) -> Found:
 def in_order(search: Search) -> Found:
     """Try candidates until the first that meets the objective, or all with `explore all`."""
     order = search.order
-    while len(search.tried) < len(order) and not search.spent:
+    while len(search.tried) < len(order) and not (search.spent or search.full):
         place = len(search.tried)
         now = order[place : place + search.width]
         # By Laplace's rule: how likely one more fails, so that the next is needed.

@@ -5,23 +5,24 @@ touches.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
-from wootzc.backends.flax.train import Progress, evaluate, train
+from wootzc.backends.flax.train import Progress, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
 from wootzc.build.events import Events
-from wootzc.build.futility import Floors, passes
 from wootzc.build.keys import Keys
 from wootzc.build.measured import candidate_work
-from wootzc.build.store import Outcome, Store, Weights
+from wootzc.build.pauses import cut, kept, paused
+from wootzc.build.store import Done, Outcome, Store, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
@@ -161,13 +162,14 @@ class Jobs:
         teacher: Weights,
         blocks: dict[int, Outcome],
         target: float | None,
-        floors: Floors = (),
+        stop: int | None = None,
+        earlier: Outcome | None = None,
         share: Share | None = None,
     ) -> Outcome:
         """Assemble a candidate and fine-tune it until `target` or the end of its recipe.
 
-        `floors`: (step, accuracy) of looks below which it is given up. `share`: what it works with
-        beside other candidates.
+        `stop`: the step at which it is paused; `earlier`: where it was paused before, and goes on.
+        `share`: what it works with beside other candidates.
         """
         own = share or Share(devices=self.groups[0], dataset=self.dataset)
 
@@ -181,25 +183,29 @@ class Jobs:
                 self.space.augment,
                 seed=self.space.seed,
                 target=target,
-                floors=floors,
+                stop=stop,
+                paused=None if earlier is None else paused(earlier),
                 teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
                 progress=self._progress("candidate", candidate=candidate),
                 shared=True,
                 devices=own.devices,
             )
-            work = list(candidate_work(self.plan, candidate, trained.steps))
+            begun = 0 if earlier is None else int(earlier.done.result["steps"])
+            work = list(candidate_work(self.plan, candidate, trained.steps - begun))
             start = trained.history[0].accuracy  # the look before the first step
-            result = {"start_accuracy": start, "work": work, **_measurements(trained)}
-            return result, trained.weights
+            result = {"start_accuracy": start, "begun": begun, "work": work}
+            return result | _measurements(trained), kept(trained.weights, trained.state)
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
-        key = self.keys.candidate(candidate, target)
-        cut = self.keys.candidate(candidate, target, floors) if floors else None
+        key = self.keys.candidate(candidate, target, stop)
+        whole = self.keys.candidate(candidate, target)
 
-        def counts(result: dict[str, Any]) -> bool:
-            return passes(result, floors, self.space.finetune.steps)
+        def as_it_stood() -> Done | None:
+            """What a run to its end, if there was one, looked like at `stop`."""
+            done = None if stop is None else self.store.find(whole)
+            return None if done is None or stop is None else cut(done, stop)
 
-        return self._run("candidate", name, key, make, own.check, cut, counts, candidate=candidate)
+        return self._run("candidate", name, key, make, own.check, as_it_stood, candidate=candidate)
 
     @property
     def width(self) -> int:
@@ -212,18 +218,20 @@ class Jobs:
         teacher: Weights,
         blocks: dict[int, Outcome],
         target: float | None,
-        floors: Floors = (),
+        stops: Mapping[int, int] = MappingProxyType({}),  # of those that are to be paused
+        earlier: Mapping[int, Outcome] = MappingProxyType({}),  # of those that were
     ) -> list[Outcome]:
         """Several candidates, in the order they were asked for; `width` of them at once.
 
         What comes of a candidate does not depend on those beside it.
         """
+
+        def fine_tune(number: int, share: Share | None = None) -> Outcome:
+            stop, before = stops.get(number), earlier.get(number)
+            return self.candidate(number, teacher, blocks, target, stop, before, share)
+
         if min(len(numbers), self.width) < 2:
-            return [self.candidate(number, teacher, blocks, target, floors) for number in numbers]
-
-        def fine_tune(number: int, share: Share) -> Outcome:
-            return self.candidate(number, teacher, blocks, target, floors, share)
-
+            return [fine_tune(number) for number in numbers]
         return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
 
     # Test
@@ -247,23 +255,18 @@ class Jobs:
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
-        cut: str | None = None,  # key of the job where it ends as hopeless
-        counts: Callable[[dict[str, Any]], bool] = lambda _: True,  # would it have run to its end?
+        instead: Callable[[], Done | None] = lambda: None,  # another job that serves as well
         **about: Any,  # fields of its events
     ) -> Outcome:
         with self.store.locked([key], self._waiting, check):
-            done = self.store.find(key)
-            if cut and not (done and counts(done.result)):
-                done = self.store.find(cut)
-            if done:
+            if done := self.store.find(key) or instead():
                 self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
                 return Outcome(done=done, reused=True)
             self.events.emit(f"{kind}_started", name=name, **about)
             started = time.perf_counter()
             result, weights = make()
             seconds = time.perf_counter() - started
-            own = cut if cut and result["reason"] == "hopeless" else key
-            done = self.store.finish(own, kind, name, result, seconds, weights)
+            done = self.store.finish(key, kind, name, result, seconds, weights)
             said = {"name": name, "seconds": seconds, **about, **_short(result)}
             self.events.emit(f"{kind}_finished", **said)
             return Outcome(done=done, reused=False)
@@ -278,7 +281,7 @@ class Jobs:
         self.events.emit("waiting", message="another build on this store is doing this job")
 
 
-def _measurements(trained: Any) -> dict[str, Any]:
+def _measurements(trained: Trained) -> dict[str, Any]:
     return {
         "accuracy": trained.accuracy,
         "steps": trained.steps,

@@ -124,9 +124,8 @@ class Keys:
             **self.common,
         )
 
-    def candidate(
-        self, candidate: int, target: float | None, floors: tuple[tuple[int, float], ...] = ()
-    ) -> str:
+    def candidate(self, candidate: int, target: float | None, stop: int | None = None) -> str:
+        """`stop`: the step at which its fine-tuning is paused; None: it runs to its end."""
         rates = self.rates(candidate)
         recipe = self.space.finetune
         if not recipe.distill:
@@ -140,7 +139,7 @@ class Keys:
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
-            **({"floors": floors} if floors else {}),
+            **({} if stop is None else {"stop": stop}),
             **self._rules(0, rates),
             **self.common,
         )

@@ -1,59 +1,57 @@
-"""`explore predicted`: fine-tune what is most likely to be best, then what could still beat it.
+"""`explore predicted`: fine-tune what promises most for its steps, until little is to be had.
 
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
-sum of its variants'. `ir/predict.py` turns damage and the accuracies seen so far into chances. Of
-the candidates that would beat the best known, the next is the one that promises most: its chance
-times what it would save, or the accuracy it is expected to gain. The search ends when no candidate
-is left that would be better with a chance worth trying.
+sum of its variants'. `ir/predict.py` turns damage and the accuracies seen so far into chances, and
+`pauses.py` says where a run that was paused will end. Of the candidates that would beat the best
+known, begun or not, the next is the one that promises most for each step that it has left: its
+chance times what it would save, or the accuracy it is expected to gain. It runs to the next rung.
+The search ends when no candidate is expected to save as much as `until` says.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from wootzc.build.futility import Floors, floors
+from wootzc.build.pauses import Outlook, outlook, rungs
 from wootzc.build.search import AHEAD, Ended, Forecast, Found, Left, Open, Search, Tried, cost_of
-from wootzc.ir.predict import Belief, Seen, prior
+from wootzc.ir.predict import Belief, Seen, believed, prior
+from wootzc.ir.recipe import Recipe
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-WORTH = 0.2  # a candidate less likely than this to be better is not tried, unless certifying
+POINTS = 0.1  # of accuracy: what a whole network's cost weighs, where accuracy is maximised
 SHOWN = 5  # candidates not ruled out that are named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
-    """The untried candidates that would beat the best known, most promising first."""
+    """The candidates that may beat the best known, most promising for their steps first."""
 
     candidates: Ints
     chance: Floats  # of each to be better than the best known
     accuracy: Floats  # expected
+    saving: Floats  # expected of a whole fine-tuning spent on it, as a share of the network's cost
 
 
 def predicted(search: Search) -> Found:
     """Search by predictions; deterministic, but for a budget of time."""
     damage = damages(search)
-    belief = _prior(search, damage)
+    start = _prior(search, damage)
     while True:
-        view = _view(search, belief, damage)
+        outlooks = _outlooks(search)
+        belief = believed(start, [seen(one, damage, outlooks) for one in search.tried])
+        view = _view(search, belief, damage, outlooks)
         ended = _ended(search, view, damage)
-        if ended is not None:
+        if ended is not None and search.best is not None and search.best.reason == "paused":
+            _advance(search, _only(view, search.best), whole=True)  # it may hold after all
+        elif ended is not None:
             return search.found(ended, _left(search, view))
-        now = view.candidates[: search.width].tolist()
-        forecasts = [
-            Forecast(accuracy=float(a), chance=float(c))
-            for a, c in zip(view.accuracy, view.chance, strict=True)
-        ][: len(now)]
-        upcoming = [
-            (int(candidate), 0.5 ** (ahead + 1))
-            for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
-        ]
-        goal = _goal(search)
-        for one, outcome in search.attempt(now, upcoming, forecasts, _floors(search, goal)):
-            search.note(one, outcome)
-            belief = belief.given(seen(one, float(damage[one.candidate]), goal))
+        else:
+            _advance(search, _at_hand(search, view))
 
 
 def damages(search: Search) -> Floats:
@@ -70,57 +68,146 @@ def damages(search: Search) -> Floats:
     return found
 
 
-def seen(one: Tried, damage: float, goal: float | None) -> Seen:
-    """What a fine-tuned candidate tells: a run that was ended early shows a bound alone.
-
-    `goal`: the accuracy that a run was given up for missing.
+def seen(one: Tried, damage: Floats, outlooks: dict[int, Outlook]) -> Seen:
+    """What a candidate tells: a run that reached what was asked shows a bound, a paused one where
+    it is expected to end.
     """
-    if one.reason == "target":
-        return Seen(damage=damage, accuracy=one.accuracy, bound="least")
-    if one.reason == "hopeless" and goal is not None:
-        return Seen(damage=damage, accuracy=max(goal, one.accuracy), bound="most")
-    return Seen(damage=damage, accuracy=one.accuracy)
+    own = float(damage[one.candidate])
+    if one.candidate in outlooks:
+        expected = outlooks[one.candidate]
+        return Seen(damage=own, accuracy=expected.accuracy, error=expected.error)
+    bound: Literal["least", "exact"] = "least" if one.reason == "target" else "exact"
+    return Seen(damage=own, accuracy=one.accuracy, bound=bound)
 
 
 def _prior(search: Search, damage: Floats) -> Belief:
     dataset = search.jobs.dataset
     return prior(
         damage[search.order],
-        float(search.teacher.done.result["accuracy"]),
+        search.reference,
         images=len(dataset.validation),
         chance=1 / len(dataset.classes),
     )
 
 
-def _view(search: Search, belief: Belief, damage: Floats) -> _View:
+def _outlooks(search: Search) -> dict[int, Outlook]:
+    """Where every run that goes on is expected to end."""
+    results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
+    ended = [results[one.candidate] for one in search.tried if one.reason in ("steps", "patience")]
+    images = len(search.jobs.dataset.validation)
+    return {
+        one.candidate: outlook(results[one.candidate], ended, search.reference, images)
+        for one in search.tried
+        if one.goes_on
+    }
+
+
+def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
+    """Let the first candidates run to their next rung, or to the end."""
+    stops = () if whole else rungs(search.space.finetune)
+    now = view.candidates[: search.width].tolist()
+    forecasts = [
+        Forecast(accuracy=float(a), chance=float(c))
+        for a, c in zip(view.accuracy, view.chance, strict=True)
+    ][: len(now)]
+    upcoming = [
+        (int(candidate), 0.5 ** (ahead + 1))
+        for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
+    ]
+    steps = {one.candidate: one.steps for one in search.tried}
+    pauses = {
+        candidate: min(later)
+        for candidate in now
+        if (later := [stop for stop in stops if stop > steps.get(candidate, 0)])
+    }
+    for one, outcome in search.attempt(now, upcoming, forecasts, pauses):
+        search.note(one, outcome)
+
+
+def _may_go_on(search: Search, view: _View) -> NDArray[np.bool_]:
+    """Once a budget of candidates is used up, only those that were begun."""
+    return np.isin(view.candidates, [*search.outcomes]) | (not search.full)
+
+
+def _at_hand(search: Search, view: _View) -> _View:
+    held = _may_go_on(search, view)
+    return _View(
+        candidates=view.candidates[held],
+        chance=view.chance[held],
+        accuracy=view.accuracy[held],
+        saving=view.saving[held],
+    )
+
+
+def _only(view: _View, one: Tried) -> _View:
+    """The view of a single candidate."""
+    place = np.flatnonzero(view.candidates == one.candidate)
+    known = len(place) > 0
+    return _View(
+        candidates=np.array([one.candidate]),
+        chance=view.chance[place] if known else np.zeros(1),
+        accuracy=view.accuracy[place] if known else np.array([one.accuracy]),
+        saving=view.saving[place] if known else np.zeros(1),
+    )
+
+
+def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Outlook]) -> _View:
     best, space = search.best, search.space
     met = best is not None and best.met
-    done = {one.candidate for one in search.tried}
-    untried = np.array([c for c in search.order if c not in done], dtype=np.int64)
-    goal = 0.0 if search.target is None else search.target
+    steps = {one.candidate: one.steps for one in search.tried}
+    open_ = np.array([c for c in search.order if c not in steps or c in outlooks], dtype=np.int64)
+    expected = belief.expected(damage[open_])
+    goal = 0.0 if search.asked is None else search.asked
+    if space.objective.target == "accuracy" and best is not None and met:
+        goal = best.accuracy
+    chance = belief.chance(damage[open_], goal)
+    gain = belief.improvement(damage[open_], goal)
+    for place, candidate in enumerate(open_.tolist()):
+        if candidate in outlooks:
+            own = outlooks[candidate]
+            expected[place] = own.accuracy
+            chance[place], gain[place] = _normal(own, goal)
     if space.objective.target == "accuracy":
-        reached = best.accuracy if best is not None and met else goal
-        chance = belief.chance(damage[untried], reached)
-        promise = belief.improvement(damage[untried], reached)
-        hopeless = not met and not (chance >= WORTH).any()
+        saving = gain / POINTS
     else:
-        costs = np.array([search.costs(c)[space.objective.target] for c in untried.tolist()])
+        costs = np.array([search.costs(c)[space.objective.target] for c in open_.tolist()])
         limit = cost_of(best, space) if best is not None and met else search.full_cost
-        chance = belief.chance(damage[untried], goal)
+        saving = chance * (limit - costs) / search.full_cost
         within = costs < limit
-        hopeless = not met and not (within & (chance >= WORTH)).any()
-        if hopeless:
+        if not met and not (within & (saving >= space.until)).any():
             within = costs <= limit  # what is as large as the full network may still hold
-        untried, costs, chance = untried[within], costs[within], chance[within]
-        promise = chance * (limit - costs)
-    if hopeless:
+        open_, expected, chance, saving = (
+            open_[within], expected[within], chance[within], saving[within]
+        )  # fmt: skip
+    saving = saving / _effort(space.finetune, [steps.get(c, 0) for c in open_.tolist()], chance)
+    promise = saving
+    if not met and not (saving >= space.until).any():
         promise = chance  # before all is given up, the likeliest is tried
     order = np.argsort(-promise, kind="stable")
     return _View(
-        candidates=untried[order],
+        candidates=open_[order],
         chance=chance[order],
-        accuracy=belief.expected(damage[untried])[order],
+        accuracy=expected[order],
+        saving=saving[order],
     )
+
+
+def _effort(recipe: Recipe, done: list[int], chance: Floats) -> Floats:
+    """The share of a whole fine-tuning that runs with so many steps done are expected to take: to
+    the next rung, and on from there with the chance of being better.
+    """
+    stops = np.array([*rungs(recipe), recipe.steps])
+    now = np.array(done)
+    following = stops[np.minimum(np.searchsorted(stops, now, side="right"), len(stops) - 1)]
+    spent = following - now + chance * (recipe.steps - following)
+    return np.asarray(np.maximum(spent, 1) / recipe.steps)
+
+
+def _normal(expected: Outlook, goal: float) -> tuple[float, float]:
+    """The chance of a normal variable to exceed the goal, and by how much it is expected to."""
+    z = (expected.accuracy - goal) / expected.error
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return float(ndtr(z)), float(expected.error * (z * ndtr(z) + density))
 
 
 def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
@@ -133,35 +220,20 @@ def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
     if certify is not None:
         if view.chance.sum() <= 1 - certify:
             return "certified"
-    elif not (view.chance >= WORTH).any():
+    elif not (view.saving >= search.space.until).any():
         # Where nothing met the limit, what is damaged least is tried before all is given up.
         least = min(damage[one.candidate] for one in search.tried)
         met = search.best is not None and search.best.met
         if met or least <= damage[view.candidates].min():
             return "ruled out"
-    return "budget" if search.spent else None
-
-
-def _goal(search: Search) -> float | None:
-    """The accuracy that a candidate must reach to be the best."""
-    best = search.best
-    if search.space.objective.target == "accuracy" and best is not None and best.met:
-        return best.accuracy
-    return search.target
-
-
-def _floors(search: Search, goal: float | None) -> Floors:
-    """What a candidate must have at each look to go on.
-
-    Nothing with `certify`: a rule of thumb rules out nothing for certain.
-    """
-    if goal is None or search.space.certify is not None:
-        return ()
-    return floors(search.results, goal, len(search.jobs.dataset.validation))
+    if search.spent:
+        return "budget"
+    begun = view.saving[_may_go_on(search, view)]
+    return "budget" if search.full and not (begun >= search.space.until).any() else None
 
 
 def _left(search: Search, view: _View) -> Left:
-    worth = view.chance >= WORTH
+    worth = view.saving >= search.space.until
     order = np.argsort(-view.chance, kind="stable")[:SHOWN]
     return Left(
         ruled_out=int((~worth).sum()),

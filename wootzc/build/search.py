@@ -5,12 +5,13 @@ the one that chooses by scores. Blocks are trained when the next candidate needs
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Literal
 
-from wootzc.build.futility import Floors
 from wootzc.build.jobs import Jobs
+from wootzc.build.pauses import trained_weights
 from wootzc.build.store import Outcome, Weights
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
@@ -41,11 +42,16 @@ class Tried:
     accuracy: float
     steps: int  # of fine-tuning
     seconds: float  # of fine-tuning, when it ran
-    reason: str  # why fine-tuning ended: steps, target, patience, hopeless, diverged
+    reason: str  # why fine-tuning ended: steps, target, patience, diverged; or paused
     met: bool  # accuracy is within the objective
     blocks: tuple[int, ...]
     reused: bool  # found in the store
     forecast: Forecast | None = None  # of `explore predicted`
+
+    @property
+    def goes_on(self) -> bool:
+        """More steps of its recipe may still make something of it."""
+        return self.reason == "paused" or (self.reason == "target" and not self.met)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +141,15 @@ class Search:
 
     jobs: Jobs
     teacher: Outcome
-    tried: list[Tried] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)  # as they were begun
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
     blocks: dict[int, Outcome] = field(default_factory=dict)
-    best: Tried | None = None
-    best_outcome: Outcome | None = None
-    results: list[dict[str, Any]] = field(default_factory=list)  # of the candidates' jobs
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
-        self.target = accuracy_target(objective, float(self.teacher.done.result["accuracy"]))
+        self.reference = float(self.teacher.done.result["accuracy"])
+        self.target = accuracy_target(objective, self.reference)
         self.asked = self.target if stops_at_target(objective) else None
         assert self.jobs.plan.exploration_order is not None
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
@@ -154,54 +159,86 @@ class Search:
         return self.jobs.space
 
     @property
+    def full(self) -> bool:
+        """No more candidates may be begun."""
+        most = self.space.budget.candidates
+        return most is not None and len(self.tried) >= most
+
+    @property
     def spent(self) -> bool:
-        """The budget is used up. One candidate is always tried."""
-        budget = self.space.budget
-        if not self.tried:
-            return False
-        if budget.candidates is not None and len(self.tried) >= budget.candidates:
-            return True
-        return budget.seconds is not None and time.perf_counter() - self.started >= budget.seconds
+        """The time is over. One candidate is always tried."""
+        most = self.space.budget.seconds
+        return bool(self.tried) and most is not None and self.elapsed >= most
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
 
     @property
     def width(self) -> int:
         """How many candidates to try next, side by side."""
         most = self.space.budget.candidates
-        return self.jobs.width if most is None else min(self.jobs.width, most - len(self.tried))
+        if most is None:
+            return self.jobs.width
+        return max(1, min(self.jobs.width, most - len(self.tried)))
+
+    @property
+    def best(self) -> Tried | None:
+        """The best of those tried; None before the first."""
+        best: Tried | None = None
+        for one in self.tried:
+            if best is None or better(one, best, self.space):
+                best = one
+        return best
 
     def attempt(
         self,
         candidates: Sequence[int],
         upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
         forecasts: Sequence[Forecast] = (),
-        floors: Floors = (),
+        stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
     ) -> Iterator[tuple[Tried, Outcome]]:
-        """Assemble and fine-tune these candidates, side by side where the devices allow."""
-        for place, candidate in enumerate(candidates, start=len(self.tried) + 1):
-            costs = self.costs(candidate)
+        """Assemble and fine-tune these candidates, side by side where the devices allow.
+
+        Those that were paused go on from there.
+        """
+        begun = {one.candidate: place for place, one in enumerate(self.tried, start=1)}
+        fresh = [candidate for candidate in candidates if candidate not in begun]
+        begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
+        for candidate in candidates:
             self.jobs.events.emit(
-                "candidate", candidate=candidate, position=place, of=len(self.order), **costs
+                "candidate",
+                candidate=candidate,
+                position=begun[candidate],
+                of=len(self.order),
+                goes_on=candidate in self.outcomes,
+                **self.costs(candidate),
             )
         self._train_blocks(candidates, upcoming)
+        earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
             outcomes = self.jobs.candidates(
-                candidates, self.teacher.weights, self.blocks, self.asked, floors
+                candidates, self.teacher.weights, self.blocks, self.asked, stops, earlier
             )
         expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
         for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
             yield self._judged(candidate, outcome, forecast), outcome
 
     def note(self, one: Tried, outcome: Outcome) -> None:
-        """Count a candidate as tried."""
-        self.tried.append(one)
-        self.results.append(outcome.done.result)
-        if self.best is None or better(one, self.best, self.space):
-            self.best, self.best_outcome = one, outcome
+        """Count a candidate as tried, or as gone on."""
+        if one.candidate in self.outcomes:
+            self.tried = [one if t.candidate == one.candidate else t for t in self.tried]
+        else:
+            self.tried.append(one)
+        self.outcomes[one.candidate] = outcome
         best = self.best
+        assert best is not None
         self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
 
     def found(self, ended: Ended, left: Left | None = None) -> Found:
-        assert self.best is not None and self.best_outcome is not None
+        best = self.best
+        assert best is not None
+        won = self.outcomes[best.candidate]
         uses = [number for one in self.tried for number in one.blocks]
         return Found(
             tried=tuple(self.tried),
@@ -218,9 +255,9 @@ class Search:
                 )
                 for number, outcome in sorted(self.blocks.items())
             ),
-            best=self.best,
-            best_key=self.best_outcome.done.key,
-            weights=self.best_outcome.weights,
+            best=best,
+            best_key=won.done.key,
+            weights=trained_weights(won),
             target=self.target,
             ended=ended,
             left=left,
@@ -257,6 +294,8 @@ class Search:
     def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
         result = outcome.done.result
         accuracy = float(result["accuracy"])
+        before = next((one for one in self.tried if one.candidate == candidate), None)
+        earlier = before.seconds if before is not None and result["begun"] else 0.0
         return Tried(
             candidate=candidate,
             rates=self.jobs.keys.rates(candidate),
@@ -264,10 +303,10 @@ class Search:
             start_accuracy=float(result["start_accuracy"]),
             accuracy=accuracy,
             steps=int(result["steps"]),
-            seconds=outcome.done.seconds,
+            seconds=earlier + outcome.done.seconds,
             reason=str(result["reason"]),
             met=self.target is None or accuracy >= self.target,
             blocks=self.jobs.keys.blocks_of(candidate),
-            reused=outcome.reused,
-            forecast=forecast,
+            reused=outcome.reused and (before is None or before.reused),
+            forecast=forecast if before is None else before.forecast,
         )

@@ -1,0 +1,104 @@
+"""Fine-tuning in rungs: where a run is paused, how it is kept, what is expected of it.
+
+A run is paused at a quarter and at half of its steps. It goes on, from where it stood, when no
+other candidate promises more for the steps that it would take (successive halving, Jamieson and
+Talwalkar, AISTATS 2016, with runs that are continued as in freeze-thaw search, Swersky et al.,
+arXiv:1406.3896). What is expected of it: runs that went to their end closed some share of the gap
+between where they stood at the same step and the teacher's accuracy; this one will close as much.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from wootzc.backends.flax.batches import looks
+from wootzc.backends.flax.train import Look, Paused
+from wootzc.build.store import Done, Outcome, Weights
+from wootzc.ir.recipe import Recipe
+
+RUNGS = (0.25, 0.5)  # of a run's steps
+CLOSED, SPREAD = 0.4, 0.3  # of the gap, before any run was seen to its end
+_STATE = "state:"  # before the names of a paused run's state, beside its weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The accuracy that a paused run is expected to end with."""
+
+    accuracy: float
+    error: float  # one standard deviation
+
+
+def rungs(recipe: Recipe) -> tuple[int, ...]:
+    """The steps, of those after which the loop looks, where a run may be paused."""
+    stops = [step for step in looks(recipe.steps, recipe.every) if step < recipe.steps]
+    if not stops:
+        return ()
+    nearest = {min(stops, key=lambda stop: abs(stop - share * recipe.steps)) for share in RUNGS}
+    return tuple(sorted(nearest))
+
+
+def outlook(
+    result: Mapping[str, Any],  # of a paused run's job
+    ended: Iterable[Mapping[str, Any]],  # of runs that went to their end
+    teacher: float,  # accuracy
+    images: int,  # that accuracies are measured on
+) -> Outlook:
+    """Where a paused run will end. Each run seen weighs as much as what was believed before."""
+    step, now = int(result["steps"]), float(result["accuracy"])
+    shares = [CLOSED, *(share for one in ended for share in _closed(one, step, teacher))]
+    gap = max(teacher - now, 0.5 / images)
+    own = SPREAD**2 + sum((share - CLOSED) ** 2 for share in shares[1:])
+    noise = np.sqrt(max(now * (1 - now), 0.25 / images) / images)
+    return Outlook(
+        accuracy=now + gap * float(np.mean(shares)),
+        error=float(np.hypot(gap * np.sqrt(own / len(shares)), noise)),
+    )
+
+
+def _closed(result: Mapping[str, Any], step: int, teacher: float) -> Sequence[float]:
+    """The share of the gap to the teacher at this step that a whole run closed later."""
+    before = [look["accuracy"] for look in result["history"] if look["step"] <= step]
+    if not before or teacher - max(before) < 1e-6:
+        return ()
+    now = max(before)
+    return [float(np.clip((result["accuracy"] - now) / (teacher - now), 0, 1.5))]
+
+
+# How it is kept
+
+
+def kept(weights: Weights, state: Weights | None) -> Weights:
+    """What the store holds of a run: its best weights and, where it goes on, its state."""
+    return weights | {_STATE + name: value for name, value in (state or {}).items()}
+
+
+def trained_weights(outcome: Outcome) -> Weights:
+    """The best weights of a run, ended or not."""
+    return {n: v for n, v in outcome.weights.items() if not n.startswith(_STATE)}
+
+
+def paused(outcome: Outcome) -> Paused:
+    """Where a run stands that goes on."""
+    state = {n.removeprefix(_STATE): v for n, v in outcome.weights.items() if n.startswith(_STATE)}
+    return Paused(
+        state=state,
+        weights=trained_weights(outcome),
+        history=tuple(Look(**look) for look in outcome.done.result["history"]),
+    )
+
+
+def cut(done: Done, stop: int) -> Done:
+    """A whole run as it stood at `stop`, without the weights of then.
+
+    Whoever asks for it to go on finds the whole one.
+    """
+    result = done.result
+    if result["steps"] <= stop:
+        return done
+    history = [look for look in result["history"] if look["step"] <= stop]
+    accuracy = max(look["accuracy"] for look in history)
+    seen = {"accuracy": accuracy, "steps": stop, "reason": "paused", "history": history}
+    return replace(done, result={**result, **seen}, weights=None)
