@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ from wootzc.backends.flax import runners
 from wootzc.backends.flax.batches import Progress
 from wootzc.backends.flax.parallel import Devices, Function, Strategy
 from wootzc.backends.flax.strategy import choose_strategy
-from wootzc.backends.flax.train import Trained, evaluate, predict, train
+from wootzc.backends.flax.train import Paused, Trained, evaluate, predict, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.parameters import Weights
 from wootzc.diagnostics import WootzError
 from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.recipe import Augment, Optimizer, Recipe, Schedule
 
 SGD = Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),))
 SLOW = Optimizer(name="sgd", learning_rate=1e-3)  # rounding does not grow over many steps
@@ -291,17 +291,17 @@ def test_weights_that_do_not_fit_are_refused(network: Network, dataset: Dataset)
 
 
 @pytest.mark.parametrize("strategy", ["loop", "segments", "scan"])
-def test_a_paused_run_goes_on_as_if_it_had_never_stopped(strategy: Strategy) -> None:
+def test_a_paused_run_goes_on_as_if_it_had_never_stopped(
+    network: Network, start: Weights, dataset: Dataset, strategy: Strategy
+) -> None:
     recipe = replace(RECIPE, steps=12, every=3, schedule=Schedule(name="cosine"))
-    start, dataset = initial_weights(NETWORK, seed=0), blobs()
-    arguments: Any = {"seed": 3, "strategy": strategy}
-    whole = train(NETWORK, start, dataset, recipe, **arguments)
-    run = train(NETWORK, start, dataset, recipe, stop=3, **arguments)
+    again = partial(train, network, start, dataset, recipe, seed=3, strategy=strategy)
+    whole, run = again(), again(stop=3)
     assert (run.reason, run.steps, whole.state) == ("paused", 3, None)
     for stop in (6, None):
         assert run.state is not None
         there = Paused(state=run.state, weights=run.weights, history=run.history)
-        run = train(NETWORK, start, dataset, recipe, stop=stop, paused=there, **arguments)
+        run = again(stop=stop, paused=there)
     assert (run.reason, run.history) == ("steps", whole.history)
     for name, value in whole.weights.items():
         np.testing.assert_array_equal(run.weights[name], value, err_msg=name)

@@ -234,6 +234,28 @@ class Jobs:
             return [fine_tune(number) for number in numbers]
         return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
 
+    # Polishing
+
+    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+        """Train a candidate on, as the space says. `of`: the key of the job that made it."""
+        recipe = self.space.polish
+        assert recipe is not None
+
+        def make() -> tuple[dict[str, Any], Weights]:
+            trained = train(
+                network,
+                weights,
+                self.dataset,
+                recipe,
+                self.space.augment,
+                seed=self.space.seed,
+                teacher=(self.space.network, teacher) if recipe.distill else None,
+                progress=self._progress("polish"),
+            )
+            return _measurements(trained), trained.weights
+
+        return self._run("polish", "best", self.keys.polish(of), make)
+
     # Test
 
     def test(self, of: str, network: Network, weights: Weights) -> float:

@@ -28,7 +28,8 @@ VERSIONS = {
     "variant": 1,
     "score": 1,
     "block": 2,
-    "candidate": 2,
+    "candidate": 3,  # 3: looks say which images were labelled right; runs are paused
+    "polish": 1,
     "test": 1,
 }
 
@@ -143,6 +144,12 @@ class Keys:
             **self._rules(0, rates),
             **self.common,
         )
+
+    def polish(self, of: str) -> str:
+        """`of`: the key of the candidate's job."""
+        assert self.space.polish is not None
+        recipe = asdict(self.space.polish)
+        return job_key("polish", version=VERSIONS["polish"], of=of, recipe=recipe, **self.common)
 
     def _rules(self, start: int, rates: tuple[float, ...]) -> dict[str, object]:
         """The widths that `keep` and `multiple of` change; nothing where they change none."""
