@@ -1,18 +1,24 @@
 """`explore`: the searches in a fixed order, and which search a space asks for."""
 
-from wootzc.build.jobs import Jobs
 from wootzc.build.predicted import predicted
-from wootzc.build.search import AHEAD, Found, Search
-from wootzc.build.store import Outcome
+from wootzc.build.search import AHEAD, Ended, Found, Search
 
 
-def explore(jobs: Jobs, teacher: Outcome, started: float) -> Found:
-    """Search as the space says. `started`: when the teacher was there, by `time.perf_counter`."""
-    search = Search(jobs=jobs, teacher=teacher, started=started)
-    return predicted(search) if jobs.space.explore == "predicted" else in_order(search)
+def explore(search: Search) -> Found:
+    """Search as the space says, and polish the best.
+
+    What `search` holds is right at any moment, so that whoever interrupts it finds the best so far
+    there.
+    """
+    if search.space.explore == "predicted":
+        ended, left = predicted(search)
+    else:
+        ended, left = in_order(search), None
+    search.finish()
+    return search.found(ended, left)
 
 
-def in_order(search: Search) -> Found:
+def in_order(search: Search) -> Ended:
     """Try candidates until the first that meets the objective, or all with `explore all`."""
     order = search.order
     while len(search.tried) < len(order) and not (search.spent or search.full):
@@ -26,6 +32,6 @@ def in_order(search: Search) -> Found:
         ]
         for one, outcome in search.attempt(now, upcoming):
             search.note(one, outcome)
-            if one.met and search.space.explore != "all":
-                return search.found("met")  # what ran beside it, behind it in the order, is dropped
-    return search.found("all" if len(search.tried) == len(order) else "budget")
+            if search.tried[-1].met and search.space.explore != "all":
+                return "met"  # what ran beside it, behind it in the order, is dropped
+    return "all" if len(search.tried) == len(order) else "budget"

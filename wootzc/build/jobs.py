@@ -198,7 +198,7 @@ class Jobs:
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
             work = list(candidate_work(self.plan, candidate, trained.steps - begun))
             start = trained.history[0].accuracy  # the look before the first step
-            result = {"start_accuracy": start, "begun": begun, "work": work}
+            result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
             return result | _measurements(trained), kept(trained.weights, trained.state)
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
@@ -259,7 +259,7 @@ class Jobs:
             )
             return _measurements(trained), trained.weights
 
-        return self._run("polish", "best", self.keys.polish(of), make)
+        return self._run("polish", network.name, self.keys.polish(of), make)
 
     # Test
 

@@ -3,8 +3,9 @@
 A run is paused at a quarter and at half of its steps. It goes on, from where it stood, when no
 other candidate promises more for the steps that it would take (successive halving, Jamieson and
 Talwalkar, AISTATS 2016, with runs that are continued as in freeze-thaw search, Swersky et al.,
-arXiv:1406.3896). What is expected of it: runs that went to their end closed some share of the gap
-between where they stood at the same step and the teacher's accuracy; this one will close as much.
+arXiv:1406.3896). One that came to its end and missed the objective may be polished: that is the
+last rung. What is expected of a run: others closed some share of the gap between where they stood
+and the teacher's accuracy; this one will close as much.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,9 @@ from wootzc.build.store import Done, Outcome, Weights
 from wootzc.ir.recipe import Recipe
 
 RUNGS = (0.25, 0.5)  # of a run's steps
-CLOSED, SPREAD = 0.4, 0.3  # of the gap, before any run was seen to its end
+# Share of the gap that is closed, and its spread, before any run was seen to do it.
+TUNED = (0.4, 0.3)  # by the rest of a fine-tuning
+POLISHED = (0.2, 0.2)  # by polishing what came to its end
 _STATE = "state:"  # before the names of a paused run's state, beside its weights
 
 
@@ -41,16 +44,18 @@ def rungs(recipe: Recipe) -> tuple[int, ...]:
 
 
 def outlook(
-    result: Mapping[str, Any],  # of a paused run's job
-    ended: Iterable[Mapping[str, Any]],  # of runs that went to their end
+    result: Mapping[str, Any],  # of a run's job
+    further: Iterable[Mapping[str, Any]],  # of runs that went on from that step
     teacher: float,  # accuracy
     images: int,  # that accuracies are measured on
+    believed: tuple[float, float] = TUNED,
 ) -> Outlook:
-    """Where a paused run will end. Each run seen weighs as much as what was believed before."""
+    """Where a run will end. Each run seen weighs as much as what was believed before."""
     step, now = int(result["steps"]), float(result["accuracy"])
-    shares = [CLOSED, *(share for one in ended for share in _closed(one, step, teacher))]
+    closed, spread = believed
+    shares = [closed, *(share for one in further for share in _closed(one, step, teacher))]
     gap = max(teacher - now, 0.5 / images)
-    own = SPREAD**2 + sum((share - CLOSED) ** 2 for share in shares[1:])
+    own = spread**2 + sum((share - closed) ** 2 for share in shares[1:])
     noise = np.sqrt(max(now * (1 - now), 0.25 / images) / images)
     return Outlook(
         accuracy=now + gap * float(np.mean(shares)),
@@ -88,6 +93,33 @@ def paused(outcome: Outcome) -> Paused:
         weights=trained_weights(outcome),
         history=tuple(Look(**look) for look in outcome.done.result["history"]),
     )
+
+
+def polished(before: Outcome, after: Outcome) -> Outcome:
+    """A run and its polishing as one; as it was before where that made it no better."""
+    then, now = before.done.result, after.done.result
+    better = now["accuracy"] >= then["accuracy"]
+    later = [{**look, "step": then["steps"] + look["step"]} for look in now["history"][1:]]
+    result = {
+        **then,
+        "accuracy": max(then["accuracy"], now["accuracy"]),
+        "steps": then["steps"] + now["steps"],
+        "begun": then["steps"],
+        "reason": "polished",
+        "history": [*then["history"], *later] if better else then["history"],
+    }
+    best = after.done if better else replace(before.done, weights=trained_weights(before))
+    return Outcome(
+        done=replace(best, result=result, seconds=after.done.seconds),
+        reused=before.reused and after.reused,
+    )
+
+
+def unpolished(result: dict[str, Any]) -> dict[str, Any]:
+    """A polished run as it was before that."""
+    history = [look for look in result["history"] if look["step"] <= result["begun"]]
+    accuracy = max(look["accuracy"] for look in history)
+    return {**result, "history": history, "accuracy": accuracy, "steps": result["begun"]}
 
 
 def cut(done: Done, stop: int) -> Done:

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from wootzc.build.pauses import Outlook, outlook, rungs
-from wootzc.build.search import AHEAD, Ended, Forecast, Found, Left, Open, Search, Tried, cost_of
+from wootzc.build.pauses import POLISHED, TUNED, Outlook, outlook, rungs, unpolished
+from wootzc.build.search import AHEAD, Ended, Forecast, Left, Open, Search, Tried, cost_of
 from wootzc.ir.predict import Belief, Seen, believed, prior
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.space import Space
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+COMPLETE = ("steps", "patience")  # what ends a fine-tuning that may be polished
 POINTS = 0.1  # of accuracy: what a whole network's cost weighs, where accuracy is maximised
 SHOWN = 5  # candidates not ruled out that are named
 
@@ -37,8 +38,8 @@ class _View:
     saving: Floats  # expected of a whole fine-tuning spent on it, as a share of the network's cost
 
 
-def predicted(search: Search) -> Found:
-    """Search by predictions; deterministic, but for a budget of time."""
+def predicted(search: Search) -> tuple[Ended, Left]:
+    """Search by predictions; deterministic, but for a budget of time. Why it ended, what is left."""
     damage = damages(search)
     start = _prior(search, damage)
     while True:
@@ -46,12 +47,13 @@ def predicted(search: Search) -> Found:
         belief = believed(start, [seen(one, damage, outlooks) for one in search.tried])
         view = _view(search, belief, damage, outlooks)
         ended = _ended(search, view, damage)
-        if ended is not None and search.best is not None and search.best.reason == "paused":
-            _advance(search, _only(view, search.best), whole=True)  # it may hold after all
-        elif ended is not None:
-            return search.found(ended, _left(search, view))
-        else:
+        best = search.best
+        if ended is None:
             _advance(search, _at_hand(search, view))
+        elif best is not None and best.reason == "paused" and not best.met and not search.spent:
+            _advance(search, _only(view, best), whole=True)  # it may hold after all
+        else:
+            return ended, _left(search, view)
 
 
 def damages(search: Search) -> Floats:
@@ -93,34 +95,46 @@ def _prior(search: Search, damage: Floats) -> Belief:
 def _outlooks(search: Search) -> dict[int, Outlook]:
     """Where every run that goes on is expected to end."""
     results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
-    ended = [results[one.candidate] for one in search.tried if one.reason in ("steps", "patience")]
+    polished = [results[one.candidate] for one in search.tried if one.reason == "polished"]
+    whole = [result for result in polished if result["begun"] == search.space.finetune.steps]
+    tuned = [results[one.candidate] for one in search.tried if one.reason in COMPLETE]
+    tuned += [unpolished(result) for result in whole]
     images = len(search.jobs.dataset.validation)
-    return {
-        one.candidate: outlook(results[one.candidate], ended, search.reference, images)
-        for one in search.tried
-        if one.goes_on
-    }
+    found: dict[int, Outlook] = {}
+    for one in search.tried:
+        if search.goes_on(one):
+            result = results[one.candidate]
+            further, share = (whole, POLISHED) if one.reason in COMPLETE else (tuned, TUNED)
+            found[one.candidate] = outlook(result, further, search.reference, images, share)
+    return found
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     """Let the first candidates run to their next rung, or to the end."""
-    stops = () if whole else rungs(search.space.finetune)
     now = view.candidates[: search.width].tolist()
+    standing = {one.candidate: one for one in search.tried}
+    first = standing.get(now[0])
+    if first is not None and first.reason in COMPLETE:
+        search.polish(first)
+        return
+    now = [c for c in now if c not in standing or standing[c].reason not in COMPLETE]
     forecasts = [
         Forecast(accuracy=float(a), chance=float(c))
         for a, c in zip(view.accuracy, view.chance, strict=True)
-    ][: len(now)]
+    ]
+    by_candidate = dict(zip(view.candidates.tolist(), forecasts, strict=True))
     upcoming = [
         (int(candidate), 0.5 ** (ahead + 1))
         for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
     ]
-    steps = {one.candidate: one.steps for one in search.tried}
-    pauses = {
-        candidate: min(later)
-        for candidate in now
-        if (later := [stop for stop in stops if stop > steps.get(candidate, 0)])
-    }
-    for one, outcome in search.attempt(now, upcoming, forecasts, pauses):
+    stops = () if whole else rungs(search.space.finetune)
+    pauses: dict[int, int] = {}
+    for candidate in now:
+        done = standing[candidate].steps if candidate in standing else 0
+        if later := [stop for stop in stops if stop > done]:
+            pauses[candidate] = min(later)
+    expected = [by_candidate[candidate] for candidate in now]
+    for one, outcome in search.attempt(now, upcoming, expected, pauses):
         search.note(one, outcome)
 
 
@@ -157,7 +171,7 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
     steps = {one.candidate: one.steps for one in search.tried}
     open_ = np.array([c for c in search.order if c not in steps or c in outlooks], dtype=np.int64)
     expected = belief.expected(damage[open_])
-    goal = 0.0 if search.asked is None else search.asked
+    goal = search.goal or 0.0
     if space.objective.target == "accuracy" and best is not None and met:
         goal = best.accuracy
     chance = belief.chance(damage[open_], goal)
@@ -179,7 +193,7 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
         open_, expected, chance, saving = (
             open_[within], expected[within], chance[within], saving[within]
         )  # fmt: skip
-    saving = saving / _effort(space.finetune, [steps.get(c, 0) for c in open_.tolist()], chance)
+    saving = saving / _effort(space, np.array([steps.get(c, 0) for c in open_.tolist()]), chance)
     promise = saving
     if not met and not (saving >= space.until).any():
         promise = chance  # before all is given up, the likeliest is tried
@@ -192,15 +206,16 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
     )
 
 
-def _effort(recipe: Recipe, done: list[int], chance: Floats) -> Floats:
+def _effort(space: Space, done: Ints, chance: Floats) -> Floats:
     """The share of a whole fine-tuning that runs with so many steps done are expected to take: to
     the next rung, and on from there with the chance of being better.
     """
-    stops = np.array([*rungs(recipe), recipe.steps])
-    now = np.array(done)
-    following = stops[np.minimum(np.searchsorted(stops, now, side="right"), len(stops) - 1)]
-    spent = following - now + chance * (recipe.steps - following)
-    return np.asarray(np.maximum(spent, 1) / recipe.steps)
+    last = space.finetune.steps
+    stops = np.array([*rungs(space.finetune), last])
+    following = stops[np.minimum(np.searchsorted(stops, done, side="right"), len(stops) - 1)]
+    spent = following - done + chance * (last - following)
+    polish = space.polish.steps if space.polish else last
+    return np.asarray(np.where(done < last, spent, polish) / last)
 
 
 def _normal(expected: Outlook, goal: float) -> tuple[float, float]:

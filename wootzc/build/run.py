@@ -14,7 +14,7 @@ from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
-from wootzc.build.search import Found
+from wootzc.build.search import Found, Search
 from wootzc.build.store import Outcome, Store, default_root
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
@@ -168,7 +168,7 @@ def _build(
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
     with closing(jobs):
-        found = explore(jobs, teacher, searching)
+        found = explore(Search(jobs=jobs, teacher=teacher, started=searching))
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):

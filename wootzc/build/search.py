@@ -6,13 +6,16 @@ the one that chooses by scores. Blocks are trained when the next candidate needs
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from wootzc.build.jobs import Jobs
-from wootzc.build.pauses import trained_weights
+from wootzc.build.judging import Judgement, Verdict
+from wootzc.build.jury import Jury
+from wootzc.build.pauses import polished, trained_weights
 from wootzc.build.store import Outcome, Weights
+from wootzc.ir.prune import prune_network
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 # met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
@@ -42,16 +45,11 @@ class Tried:
     accuracy: float
     steps: int  # of fine-tuning
     seconds: float  # of fine-tuning, when it ran
-    reason: str  # why fine-tuning ended: steps, target, patience, diverged; or paused
+    reason: str  # where it stands: paused, steps, target, patience, diverged, polished
     met: bool  # accuracy is within the objective
     blocks: tuple[int, ...]
     reused: bool  # found in the store
     forecast: Forecast | None = None  # of `explore predicted`
-
-    @property
-    def goes_on(self) -> bool:
-        """More steps of its recipe may still make something of it."""
-        return self.reason == "paused" or (self.reason == "target" and not self.met)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +97,15 @@ class Found:
     best_key: str  # of the job that made it
     weights: Weights  # of the best
     target: float | None  # the accuracy asked for
+    verdict: Verdict  # of the best
     ended: Ended
     left: Left | None = None  # of `explore predicted`
+
+
+def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
+    """The limit of accuracy that asks for most; None where there is none."""
+    limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
+    return max(limits, key=lambda one: _asked(one, teacher_accuracy), default=None)
 
 
 def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
@@ -108,12 +113,12 @@ def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | No
 
     Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
     """
-    targets = [
-        teacher_accuracy - limit.value if limit.below_teacher else limit.value
-        for limit in objective.limits
-        if isinstance(limit, AccuracyLimit)
-    ]
-    return max(targets) - 1e-9 if targets else None
+    limit = strictest(objective, teacher_accuracy)
+    return None if limit is None else _asked(limit, teacher_accuracy) - 1e-9
+
+
+def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
+    return teacher_accuracy - limit.value if limit.below_teacher else limit.value
 
 
 def stops_at_target(objective: Objective) -> bool:
@@ -150,13 +155,31 @@ class Search:
         objective = self.jobs.space.objective
         self.reference = float(self.teacher.done.result["accuracy"])
         self.target = accuracy_target(objective, self.reference)
-        self.asked = self.target if stops_at_target(objective) else None
+        self.jury = Jury(
+            teacher=self.teacher.done.result,
+            limit=strictest(objective, self.reference),
+            images=len(self.jobs.dataset.validation),
+            rule="accuracy" if objective.target == "accuracy" else "cost",
+        )
+        self.judgement: Judgement | None = None
         assert self.jobs.plan.exploration_order is not None
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
     def space(self) -> Space:
         return self.jobs.space
+
+    @property
+    def goal(self) -> float | None:
+        """The accuracy at which a candidate that is begun now would hold, as judged so far."""
+        if self.target is None:
+            return None
+        return self.target + self.jury.margin(self._runs(self.tried), self.judgement)
+
+    @property
+    def asked(self) -> float | None:
+        """The accuracy at which fine-tuning may stop."""
+        return self.goal if stops_at_target(self.space.objective) else None
 
     @property
     def full(self) -> bool:
@@ -224,16 +247,63 @@ class Search:
         for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
             yield self._judged(candidate, outcome, forecast), outcome
 
+    def goes_on(self, one: Tried) -> bool:
+        """More steps may still make an answer of it."""
+        match one.reason:
+            case "paused":
+                return True
+            case "target":
+                return not one.met
+            case "steps" | "patience":
+                return not one.met and self.space.polish is not None
+            case _:
+                return False
+
+    def polish(self, one: Tried) -> None:
+        """Train a candidate on by the space's last recipe."""
+        place = self.tried.index(one) + 1
+        before = self.outcomes[one.candidate]
+        network = prune_network(self.space.network, one.rates)
+        self.jobs.events.emit(
+            "polish", candidate=one.candidate, position=place, **self.costs(one.candidate)
+        )
+        with self.jobs.events.stage("polish"):
+            after = self.jobs.polish(
+                before.done.key, network, trained_weights(before), self.teacher.weights
+            )
+        outcome = polished(before, after)
+        self.note(self._judged(one.candidate, outcome, None), outcome)
+
+    def finish(self) -> None:
+        """Polish the best, if that was not done. Not where the time is over."""
+        best = self.best
+        assert best is not None
+        wanted = self.space.polish is not None and not self.spent
+        if wanted and best.reason not in ("polished", "diverged") and any(best.rates):
+            self.polish(best)
+
     def note(self, one: Tried, outcome: Outcome) -> None:
-        """Count a candidate as tried, or as gone on."""
-        if one.candidate in self.outcomes:
-            self.tried = [one if t.candidate == one.candidate else t for t in self.tried]
-        else:
-            self.tried.append(one)
+        """Count a candidate as tried, or as gone on; and judge all of them anew."""
+        tried = [one if t.candidate == one.candidate else t for t in self.tried]
+        tried += [] if one.candidate in self.outcomes else [one]
         self.outcomes[one.candidate] = outcome
+        judgement = self.jury.judge(self._runs(tried))
+        self.judgement, self.tried = (
+            judgement,
+            [
+                replace(one, met=verdict.holds)
+                for one, verdict in zip(tried, judgement.runs, strict=True)
+            ],
+        )
         best = self.best
         assert best is not None
         self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
+
+    def _runs(self, tried: Sequence[Tried]) -> list[tuple[int, Mapping[str, Any]]]:
+        """Cost and result of each of these."""
+        return [
+            (cost_of(one, self.space), self.outcomes[one.candidate].done.result) for one in tried
+        ]
 
     def found(self, ended: Ended, left: Left | None = None) -> Found:
         best = self.best
@@ -259,9 +329,14 @@ class Search:
             best_key=won.done.key,
             weights=trained_weights(won),
             target=self.target,
+            verdict=self._verdict(best),
             ended=ended,
             left=left,
         )
+
+    def _verdict(self, one: Tried) -> Verdict:
+        assert self.judgement is not None
+        return self.judgement.runs[self.tried.index(one)]
 
     @property
     def full_cost(self) -> int:
@@ -305,7 +380,7 @@ class Search:
             steps=int(result["steps"]),
             seconds=earlier + outcome.done.seconds,
             reason=str(result["reason"]),
-            met=self.target is None or accuracy >= self.target,
+            met=False,  # until it is judged, beside the others
             blocks=self.jobs.keys.blocks_of(candidate),
             reused=outcome.reused and (before is None or before.reused),
             forecast=forecast if before is None else before.forecast,
