@@ -92,22 +92,14 @@ def _loss(recipe: Recipe) -> Function:
     return jax.jit(run)
 
 
-@cache
-def _backward(recipe: Recipe) -> Function:
-    """→ (parameters, moments, and where it was asked for the gradient of what entered)."""
-
-    def run(vjp: Any, gradient: jax.Array, params: Values, moments: Any) -> Any:
-        gradients, *entering = vjp(gradient)
-        return *update(recipe, params, moments, gradients), *entering
-
-    return jax.jit(run, donate_argnums=(3,))  # the vjp still holds the parameters
-
-
 def segmented_step(
     structures: tuple[Structure, ...], recipe: Recipe
 ) -> Callable[[State, Prepared], tuple[State, Loss]]:
-    """Not to be jitted: it calls functions that are."""
-    back = _move_all_at_once if recipe.clip is not None else _move_one_by_one
+    """Not to be jitted: it calls functions that are.
+
+    Only the loss and the small update know the recipe: runs of other lengths and rates share the
+    rest.
+    """
     loss_of = _loss(recipe)
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
 
@@ -120,38 +112,26 @@ def segmented_step(
             vjps.append(vjp)
             stats.append(moved)
         loss, gradient, done = loss_of(x, batch, state.step)
-        params, moments = back(recipe, vjps, gradient, state)
+        params, moments = _moved(recipe, vjps, gradient, state)
         return State(params, tuple(stats), moments, done, state.seed), loss
 
     return step
 
 
-def _move_one_by_one(
+def _moved(
     recipe: Recipe, vjps: list[Any], gradient: Any, state: State
 ) -> tuple[Trees, tuple[Any, ...]]:
-    """Parameters and moments after the step; a segment moves as soon as its gradient is known."""
-    params, moments = list(state.params), list(state.moments)
-    backward = _backward(recipe)
-    for number in reversed(range(len(vjps))):
-        params[number], moments[number], *entering = backward(
-            vjps.pop(), gradient, params[number], moments[number]
-        )
-        gradient = entering[0] if entering else None
-    return tuple(params), tuple(moments)
-
-
-def _move_all_at_once(
-    recipe: Recipe, vjps: list[Any], gradient: Any, state: State
-) -> tuple[Trees, tuple[Any, ...]]:
-    """The same with clipping: nothing moves before the norm of all gradients is known."""
+    """Parameters and moments after the step. With clipping nothing moves before the norm of all
+    gradients is known.
+    """
     found = []
     while vjps:
         one, squares, *entering = _gradients(vjps.pop(), gradient)
         found.append((one, squares))
         gradient = entering[0] if entering else None
     gradients, norms = zip(*reversed(found), strict=True)
-    scale = _scale(norms, recipe.clip)
-    moved = map(_clipped_update(recipe), state.params, state.moments, gradients, repeat(scale))
+    scale = None if recipe.clip is None else _scale(norms, recipe.clip)
+    moved = map(_update(recipe), state.params, state.moments, gradients, repeat(scale))
     params, moments = zip(*moved, strict=True)
     return params, moments
 
@@ -169,8 +149,10 @@ def _scale(squares: tuple[jax.Array, ...], limit: float) -> jax.Array:
 
 
 @cache
-def _clipped_update(recipe: Recipe) -> Function:
-    def run(params: Values, moments: Any, gradients: Values, scale: jax.Array) -> Any:
-        return update(recipe, params, moments, scaled(gradients, scale))
+def _update(recipe: Recipe) -> Function:
+    def run(params: Values, moments: Any, gradients: Values, scale: jax.Array | None) -> Any:
+        if scale is not None:
+            gradients = scaled(gradients, scale)
+        return update(recipe, params, moments, gradients)
 
     return jax.jit(run, donate_argnums=(0, 1))
