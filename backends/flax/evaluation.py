@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.bits import Right
 from wootzc.backends.flax.model import Structure, structures
 from wootzc.backends.flax.parallel import Devices, all_devices
-from wootzc.backends.flax.segments import compiled_count, evaluate_segments
+from wootzc.backends.flax.segments import compiled_correct, evaluate_segments
 from wootzc.backends.flax.step import Trees
 from wootzc.backends.flax.weights import check_fits, split
 from wootzc.backends.parameters import Weights
@@ -28,10 +29,21 @@ def evaluate(
     devices: Devices | None = None,  # all local ones, if none are named
 ) -> float:
     """The fraction of images that the network labels right."""
+    return float(labelled_right(network, weights, images, batch, devices).mean())
+
+
+def labelled_right(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    batch: int = BATCH,
+    devices: Devices | None = None,  # all local ones, if none are named
+) -> Right:
+    """Which images the network labels right."""
     check_fits(network, weights)
     devices = devices or all_devices()
     values = devices.replicate(split(network, weights))
-    return accuracy_of(structures(network), values, images, devices, batch)
+    return right_of(structures(network), values, images, devices, batch)
 
 
 def predict(
@@ -52,23 +64,22 @@ def predict(
     return np.concatenate(logits)[: len(images)]
 
 
-def accuracy_of(
+def right_of(
     segments: tuple[Structure, ...],
     values: Trees,  # on the devices
     images: "Split",
     devices: Devices,
     batch: int = BATCH,
-) -> float:
-    """The fraction labelled right. The last batch is filled up; what fills it weighs nothing."""
+) -> Right:
+    """Which images are labelled right. The last batch is filled up; what fills it is dropped."""
     size = _batch_size(batch, devices)
-    count = compiled_count(devices)
+    correct = compiled_correct(devices)
     right = []
     for part in images.batches(_parts(len(images), size)):
-        weights = _filled(np.ones(len(part.labels), np.float32), size)
-        labels = _filled(part.labels, size)
+        labels = devices.spread(_filled(part.labels, size))
         logits = _logits(segments, values, part.images, size, devices)
-        right.append(count(logits, devices.spread(labels), devices.spread(weights)))
-    return float(sum(np.asarray(one).sum() for one in right)) / len(images)
+        right.append(correct(logits, labels))
+    return np.concatenate([devices.gather(one) for one in right])[: len(images)]
 
 
 def _logits(

@@ -23,7 +23,7 @@ from wootzc.backends.flax.step import (
     Trees,
     classification_loss,
     clip_scale,
-    count_correct,
+    correct,
     fold,
     prepare,
     prepared_keys,
@@ -41,9 +41,9 @@ def compiled_evaluate(structure: Structure, devices: Devices) -> Function:
 
 
 @cache
-def compiled_count(devices: Devices) -> Function:
-    """(logits, labels, weights) → how many are right."""
-    return devices.compile(count_correct)
+def compiled_correct(devices: Devices) -> Function:
+    """(logits, labels) → which of them are right."""
+    return devices.compile(correct)
 
 
 @cache

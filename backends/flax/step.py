@@ -140,12 +140,19 @@ def block_loss(
     return jnp.mean((student.astype(jnp.float32) - goal) ** 2)
 
 
+def correct(
+    logits: jax.Array,  # [batch, classes]
+    labels: jax.Array,  # [batch]
+) -> jax.Array:  # [batch] bool
+    return jnp.argmax(logits, axis=-1) == labels
+
+
 def count_correct(
     logits: jax.Array,  # [batch, classes]
     labels: jax.Array,  # [batch]
     weights: jax.Array,  # [batch] 1 for a sample, 0 for padding
 ) -> jax.Array:  # scalar
-    return jnp.sum((jnp.argmax(logits, axis=-1) == labels) * weights)
+    return jnp.sum(correct(logits, labels) * weights)
 
 
 def evaluate_all(structures: tuple[Structure, ...], values: Trees, x: jax.Array) -> jax.Array:

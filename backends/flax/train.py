@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
 from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
-from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
+from wootzc.backends.flax.evaluation import evaluate, predict, right_of
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
 from wootzc.backends.flax.runners import Guide, runner
@@ -48,6 +49,7 @@ class Look:
     step: int
     loss: float | None  # mean training loss since the last look; none before the first step
     accuracy: float
+    right: str  # which images were labelled right: `backends/bits.py`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +119,9 @@ def train(
             reason = "diverged"
             break
         values = merged(state)[: len(evaluated)]
-        accuracy = accuracy_of(evaluated, values, dataset.validation, devices)
-        history.append(Look(step=step, loss=loss, accuracy=accuracy))
+        right = right_of(evaluated, values, dataset.validation, devices)
+        accuracy = float(right.mean())
+        history.append(Look(step=step, loss=loss, accuracy=accuracy, right=packed(right)))
         if best is None or accuracy >= best[0].accuracy:
             best = history[-1], join(network, devices.first(values))
         if progress:

@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wootzc.backends.bits import packed
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
-from wootzc.backends.flax.train import Progress, evaluate, train
+from wootzc.backends.flax.train import Look, Progress, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
@@ -94,8 +96,11 @@ class Jobs:
             path = Path(source.path)
             if source.recipe is None:
                 weights = read_teacher(path, self.space.network)
-                accuracy = evaluate(self.space.network, weights, self.dataset.validation)
-                return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
+                right = labelled_right(self.space.network, weights, self.dataset.validation)
+                accuracy = float(right.mean())
+                look = Look(step=0, loss=None, accuracy=accuracy, right=packed(right))
+                result = {"accuracy": accuracy, "steps": 0, "reason": "file"}
+                return {**result, "history": [asdict(look)]}, weights
             given = read_teacher(path, self.space.network, new_head=True)
             return self._train_teacher(self._initial() | given, source.recipe)
 

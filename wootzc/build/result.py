@@ -68,7 +68,7 @@ def summarize(
             "test_accuracy": tests[0],
             "steps": teacher.done.result["steps"],
             "seconds": teacher.done.seconds,
-            "history": teacher.done.result.get("history", []),
+            "history": [_without_bits(look) for look in teacher.done.result["history"]],
             "reused": teacher.reused,
         },
         "best": {**asdict(found.best), "test_accuracy": tests[1]},
@@ -119,6 +119,11 @@ def summarize(
     }
     plain: dict[str, Any] = json.loads(json.dumps(finite(summary), allow_nan=False))
     return plain
+
+
+def _without_bits(look: dict[str, Any]) -> dict[str, Any]:
+    """A look as a page shows it: which images were right stays in the store."""
+    return {name: value for name, value in look.items() if name != "right"}
 
 
 def write_result(
