@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wootzc.build import Options, Store, build
+from wootzc.build.judging import Teacher
 from wootzc.diagnostics import WootzError
 
 QUICK = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
