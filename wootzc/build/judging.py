@@ -260,6 +260,11 @@ def images_needed(
     return math.ceil(apart * (NormalDist().inv_cdf(confidence) / drop) ** 2)
 
 
+def images_needed_at_least(drop: float, confidence: float = 0.9) -> int:
+    """The same whatever the accuracies: on a share of `drop` the two differ for sure."""
+    return images_needed(drop, 1.0, confidence, discordance=drop)
+
+
 def _stored(result: Mapping[str, Any], images: int) -> tuple[Bits, int]:
     """The looks of a job and the one whose weights it kept: the best; of equal ones the last."""
     looks = np.stack([unpacked(look["right"], images) for look in result["history"]])
