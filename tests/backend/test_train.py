@@ -7,9 +7,11 @@ from functools import partial, wraps
 import numpy as np
 import pytest
 
+from wootzc.backends.bits import packed
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax import runners
 from wootzc.backends.flax.batches import Progress
+from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.parallel import Devices, Function, Strategy
 from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.train import Paused, Trained, evaluate, predict, train
@@ -60,6 +62,8 @@ def test_training_learns_and_repeats_itself_bit_for_bit(
     assert one.history == two.history
     close(one.weights, two.weights, 0)
     assert evaluate(network, one.weights, dataset.validation) == one.accuracy
+    right = labelled_right(network, one.weights, dataset.validation)
+    assert [look.right for look in one.history if look.step == one.step] == [packed(right)]
     other = train(network, start, dataset, RECIPE, augment, seed=4)
     assert not np.array_equal(other.weights["plain1/0/kernel"], one.weights["plain1/0/kernel"])
 
@@ -277,7 +281,9 @@ def test_evaluation_drops_no_image(
     logits = predict(network, weights, batch.images, batch=75)
     accuracy = float(np.mean(logits.argmax(axis=1) == batch.labels))
     for size in (1000, 75, 32):
-        assert evaluate(network, weights, dataset.test, batch=size) == pytest.approx(accuracy)
+        right = labelled_right(network, weights, dataset.test, batch=size)
+        np.testing.assert_array_equal(right, logits.argmax(axis=1) == batch.labels)
+        assert evaluate(network, weights, dataset.test, batch=size) == accuracy
     np.testing.assert_allclose(
         predict(network, weights, batch.images, batch=32), logits, rtol=1e-4, atol=1e-5
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wootzc.build import Options, Store, build
+from wootzc.build.judging import Teacher
 from wootzc.diagnostics import WootzError
 
 QUICK = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
@@ -41,6 +42,16 @@ def test_a_teacher_from_a_file_gives_what_the_trained_one_gave(
     built = build(other, Options(out=tmp_path / "out", store=store, overrides=steps))
     trained = json.loads((out / "result.json").read_text())
     assert built.summary["teacher"]["steps"] == 0
+    (look,) = built.summary["teacher"]["history"]  # which images were right stays in the store
+    assert look == {"step": 0, "loss": None, "accuracy": trained["teacher"]["validation_accuracy"]}
+    assert "right" not in json.dumps(trained["teacher"])
+    images = trained["data"]["validation"]
+    with Store(store)._connect() as db:
+        rows = db.execute("SELECT result FROM jobs WHERE kind IN ('teacher', 'candidate')")
+        stored = [json.loads(row) for (row,) in rows]
+    for made in stored:
+        seen = Teacher.of(made, images)
+        assert seen.looks[seen.kept].mean() == made["accuracy"]
     assert built.summary["best"]["accuracy"] == trained["best"]["accuracy"]
     assert built.summary["best"]["rates"] == trained["best"]["rates"]
 

@@ -1,15 +1,12 @@
-"""What jobs recorded, as `judging.py` wants it: which images were right, at which look."""
+"""The judge of one search: a teacher, a limit and a rule, asked again after every try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from wootzc.backends.bits import unpacked
 from wootzc.build import judging
-from wootzc.build.judging import Bits, Judgement, Limit, Rule
+from wootzc.build.judging import Judgement, Limit, Rule, Run, Teacher
 from wootzc.ir.space import AccuracyLimit
 
 Result = Mapping[str, Any]  # of a job that trained
@@ -35,20 +32,12 @@ class Jury:
         extra = judging.margin(self._teacher, self._runs(runs), self._limit, judgement)
         return extra / self.images
 
-    def _runs(self, runs: Sequence[tuple[int, Result]]) -> list[judging.Run]:
-        return [
-            judging.Run(
-                cost=cost,
-                looks=self._looks(result),
-                kept=_kept(result),
-                asked=result["asked"],
-            )
-            for cost, result in runs
-        ]
+    def _runs(self, runs: Sequence[tuple[int, Result]]) -> list[Run]:
+        return [Run.of(result, self.images, cost, result["asked"]) for cost, result in runs]
 
     @cached_property
-    def _teacher(self) -> judging.Teacher:
-        return judging.Teacher(looks=self._looks(self.teacher), kept=_kept(self.teacher))
+    def _teacher(self) -> Teacher:
+        return Teacher.of(self.teacher, self.images)
 
     @cached_property
     def _limit(self) -> Limit | None:
@@ -59,12 +48,3 @@ class Jury:
             below_teacher=self.limit.below_teacher,
             confidence=self.limit.confidence,
         )
-
-    def _looks(self, result: Result) -> Bits:
-        return np.array([unpacked(look["right"], self.images) for look in result["history"]])
-
-
-def _kept(result: Result) -> int:
-    """The look whose weights were kept: of equal ones the later."""
-    accuracies = [look["accuracy"] for look in result["history"]]
-    return len(accuracies) - 1 - int(np.argmax(accuracies[::-1]))

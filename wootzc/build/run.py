@@ -11,6 +11,7 @@ from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.explore import explore
+from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
@@ -164,6 +165,7 @@ def _build(
     )
     with events.stage("teacher"):
         teacher = jobs.teacher()
+    _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
@@ -189,6 +191,14 @@ def _build(
         accuracy=found.best.accuracy,
     )
     return Built(out=out, summary=summary)
+
+
+def _warn(jobs: Jobs, teacher: float) -> None:
+    """Say what the images won't tell; how many are needed is known with the teacher's accuracy."""
+    few = too_few_images(jobs.space, len(jobs.dataset.validation), teacher)
+    others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
+    for warning in (*few, *others):
+        jobs.events.emit("warning", message=f"{warning.message}; {warning.help}")
 
 
 def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:

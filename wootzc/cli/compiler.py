@@ -14,10 +14,11 @@ from wootzc.cli.options import (
     overrides,
     source_argument,
 )
-from wootzc.cli.output import echo_analysis, echo_diagnostics
+from wootzc.cli.output import echo_analysis, echo_diagnostics, echo_foreseen
 from wootzc.diagnostics import WootzError
 
 if TYPE_CHECKING:
+    from wootzc.grammar import Analysis
     from wootzc.ir.space import Space
 
 
@@ -57,6 +58,7 @@ def check(
                 found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
             for path in _missing(analysis.spaces):
                 click.echo(f"note: {path} is not there yet; build will need it", err=True)
+            echo_foreseen(analysis)
             if not quiet:
                 click.echo(f"{file}: ok ({', '.join(found) or 'modules only'})")
         except WootzError as error:
@@ -165,7 +167,12 @@ def plan(
         echo_analysis(analysis)
         click.echo(print_tree(analysis.sources[str(file)], str(file)), nl=False)
         return
-    start = driver.front(file, over, space, calibrated(calibrate), echo_analysis)
+
+    def tell(analysis: "Analysis") -> None:
+        echo_analysis(analysis)
+        echo_foreseen(analysis)
+
+    start = driver.front(file, over, space, calibrated(calibrate), tell)
     compiled = partial(run, start, remaining(start))
     match emit:
         case "ir":

@@ -60,6 +60,14 @@ def echo_analysis(analysis: "Analysis") -> None:
     echo_diagnostics(analysis.diagnostics, analysis.sources)
 
 
+def echo_foreseen(analysis: "Analysis") -> None:
+    """What builds of these spaces will not be able to tell."""
+    from wootzc.build.foreseen import foreseen
+
+    found = [warning for space in analysis.spaces for warning in foreseen(space)]
+    echo_diagnostics(found, analysis.sources)
+
+
 def echo_error(error: WootzError) -> None:
     echo_diagnostics(error.diagnostics, error.sources)
 
