@@ -1,15 +1,14 @@
 """`explore`: the searches in a fixed order, and which search a space asks for."""
 
-from wootzc.build.jobs import Jobs
 from wootzc.build.predicted import predicted
 from wootzc.build.search import AHEAD, Found, Search
-from wootzc.build.store import Outcome
 
 
-def explore(jobs: Jobs, teacher: Outcome, started: float) -> Found:
-    """Search as the space says. `started`: when the teacher was there, by `time.perf_counter`."""
-    search = Search(jobs=jobs, teacher=teacher, started=started)
-    return predicted(search) if jobs.space.explore == "predicted" else in_order(search)
+def explore(search: Search) -> Found:
+    """Search as the space says. What `search` holds is right at any moment, so that whoever
+    interrupts it finds the best so far there.
+    """
+    return predicted(search) if search.space.explore == "predicted" else in_order(search)
 
 
 def in_order(search: Search) -> Found:

@@ -1,8 +1,8 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
-from wootzc.build.search import Found
+from wootzc.build.search import Found, Search
 from wootzc.build.store import Outcome, Store, default_root
+from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -36,13 +37,15 @@ class Options:
     `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
     devices do while candidates are fine-tuned: `data`, one candidate over all of them;
     `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
-    and `disk` decide how fast blocks are trained, never what comes out.
+    and `disk` decide how fast blocks are trained, never what comes out. `take`: search nothing,
+    but make this candidate of the result that stands in `out` its best.
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
     store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
     baseline: bool = False
     replace: bool = False  # even what another file's build left in `out`
+    take: int | None = None  # place at which the candidate was tried, from 1
     overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
     space: str | None = None
     parallel: Parallel = "auto"
@@ -63,6 +66,17 @@ class Built:
         return bool(self.summary["objective_met"])
 
 
+class Interrupted(KeyboardInterrupt):
+    """The search was interrupted with a candidate that met the objective: `built` holds it.
+
+    The result folder is whole; the same build again goes on and replaces it.
+    """
+
+    def __init__(self, built: Built):
+        super().__init__()
+        self.built = built
+
+
 def build(
     source: Path | str,
     options: Options = Options(),
@@ -71,7 +85,8 @@ def build(
     """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.
 
     Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
-    on where it was. Raises `WootzError` for mistakes of the source, the data or the store.
+    on where it was. Raises `WootzError` for mistakes of the source, the data or the store, and
+    `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
@@ -94,6 +109,8 @@ def build(
             store = Store(options.store or default_root())
             with store.in_use():
                 return _build(plan, out, store, events, origin, options)
+        except Interrupted:
+            raise
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -127,6 +144,7 @@ def _build(
 ) -> Built:
     started = time.perf_counter()
     space = plan.space
+    taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
     assert plan.candidates is not None and plan.exploration_order is not None
     events.emit(
@@ -153,6 +171,9 @@ def _build(
         shape=dataset.shape,
         fitted_from=dataset.fitted_from,
     )
+    if taking is not None:
+        with _telling_of_exports(out, events):
+            return Built(out=out, summary=taken(taking, plan, dataset, store, events))
     jobs = Jobs(
         plan=plan,
         dataset=dataset,
@@ -167,20 +188,19 @@ def _build(
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
+    search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):
-        found = explore(jobs, teacher, searching)
+        found = _searched(search)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
     with events.stage("write"):
-        summary = summarize(jobs, teacher, found, tests, events) | {"built_from": origin}
-        before = _weights_hash(out)
-        write_result(out, jobs, found, summary)
-    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
-        events.emit(
-            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
-        )
+        histories = [result["history"] for result in search.results]
+        summary = summarize(jobs, teacher, found, tests, histories, events)
+        summary |= {"built_from": origin}
+        with _telling_of_exports(out, events):
+            write_result(out, jobs, found.weights, summary)
     events.emit(
         "build_finished",
         seconds=time.perf_counter() - started,
@@ -188,7 +208,21 @@ def _build(
         params=found.best.params,
         accuracy=found.best.accuracy,
     )
-    return Built(out=out, summary=summary)
+    built = Built(out=out, summary=summary)
+    if found.ended == "interrupted":
+        raise Interrupted(built)
+    return built
+
+
+def _searched(search: Search) -> Found:
+    """What the search finds; interrupted, the best so far, if that meets the objective."""
+    try:
+        return explore(search)
+    except KeyboardInterrupt:
+        if search.best is None or not search.best.met:
+            raise
+        search.jobs.events.emit("interrupted")
+        return search.found("interrupted")
 
 
 def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:
@@ -228,6 +262,17 @@ def _check_owner(out: Path, origin: str) -> None:
             f"{out} holds the result of {owner}",
             "choose another folder with --out DIR, give the space another name, or overwrite it "
             "with --replace",
+        )
+
+
+@contextmanager
+def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
+    """Warn if exports in the folder are of another network than the best is afterwards."""
+    before = _weights_hash(out)
+    yield
+    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
+        events.emit(
+            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
         )
 
 

@@ -16,7 +16,8 @@ from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 # met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
 # is left would hardly be better. certified: nor all of it together. budget: it was spent.
-Ended = Literal["met", "all", "ruled out", "certified", "budget"]
+# interrupted: by the user, who gets the best so far.
+Ended = Literal["met", "all", "ruled out", "certified", "budget", "interrupted"]
 
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
@@ -45,6 +46,7 @@ class Tried:
     met: bool  # accuracy is within the objective
     blocks: tuple[int, ...]
     reused: bool  # found in the store
+    key: str  # of the job that made it: the store has its weights
     forecast: Forecast | None = None  # of `explore predicted`
 
 
@@ -269,5 +271,6 @@ class Search:
             met=self.target is None or accuracy >= self.target,
             blocks=self.jobs.keys.blocks_of(candidate),
             reused=outcome.reused,
+            key=outcome.done.key,
             forecast=forecast,
         )
