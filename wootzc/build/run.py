@@ -190,7 +190,7 @@ def _build(
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
     search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):
-        found = _searched(search)
+        found = _searched(search, out)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):
@@ -214,12 +214,12 @@ def _build(
     return built
 
 
-def _searched(search: Search) -> Found:
+def _searched(search: Search, out: Path) -> Found:
     """What the search finds; interrupted, the best so far, if that meets the objective."""
     try:
         return explore(search)
     except KeyboardInterrupt:
-        if search.best is None or not search.best.met:
+        if search.best is None or not search.best.met or _went_as_far(out, search):
             raise
         search.jobs.events.emit("interrupted")
         return search.found("interrupted")
@@ -276,11 +276,18 @@ def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
         )
 
 
+def _went_as_far(out: Path, search: Search) -> bool:
+    """An earlier build of the folder tried all that this one did: its result is to stay."""
+    earlier = {one.get("key") for one in _read(out / "result.json", "tried") or ()}
+    return {one.key for one in search.tried} <= earlier
+
+
 def _weights_hash(out: Path) -> str | None:
-    return _read(out / "best" / "manifest.json", "weights_sha256")
+    kept: str | None = _read(out / "best" / "manifest.json", "weights_sha256")
+    return kept
 
 
-def _read(path: Path, key: str) -> str | None:
+def _read(path: Path, key: str) -> Any:
     """One value of an earlier result; None where there is none that can be read."""
     try:
         return load_json(path).get(key)
