@@ -79,13 +79,13 @@ def _curve(
     words = f"candidate {number}{' (best)' if is_best else ''}\n" + "\n".join(
         f"step {step:,}: {percent(value)}" for step, value in looks[-8:]
     )
-    drawn = [tag("path", tag("title", words), d=f"M{path}", class_=f"curve {kind} tip")]
+    drawn = [tag("path", tag("title", words), d=f"M{path}", class_="curve tip")]
     drawn += [
-        tag("circle", cx=axes.across(step), cy=axes.up(value), r=2.5, class_=f"look {kind}")
+        tag("circle", cx=axes.across(step), cy=axes.up(value), r=2.5, class_="look")
         for step, value in looks
         if axes.holds(step, value)
     ]
-    return tag("a", *drawn, href=f"#candidate-{number}")
+    return tag("a", *drawn, href=f"#candidate-{number}", class_=f"learning {kind}")
 
 
 def damage_curves(summary: dict[str, Any]) -> Markup:

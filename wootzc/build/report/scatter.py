@@ -15,6 +15,7 @@ METRICS: Final[dict[Metric, str]] = {"params": "parameters", "macs": "MACs per i
 BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
+LETTER = 7.4  # pixels a letter of a bold label takes, about
 LINE = 15  # between two lines of text
 
 
@@ -215,17 +216,26 @@ def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
 
 
 def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
-    """Beside the ring, on the side where there is room."""
+    """Beside the ring, on a side where there is room, below or above the fewest points."""
     best = summary["best"]
     x, y = axes.across(best[metric]), axes.up(best["accuracy"])
     right = x < axes.left + axes.width * 0.75
-    below = y < axes.top + axes.height * 0.6
     name = "best" if best["met"] else "closest"
+    text = f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}"
+    start = x + 16 if right else x - 16 - LETTER * len(text)
+    taken = [(axes.across(one[metric]), axes.up(one["accuracy"])) for one in summary["tried"]]
+
+    def crowd(base: float) -> tuple[int, float]:
+        inside = [start - 6 < px < start + LETTER * len(text) + 6 and base - 15 < py < base + 6
+                  for px, py in taken]  # fmt: skip
+        return sum(inside), abs(base - y)
+
+    room = [y + down for down in (24, -14, 42, 60) if axes.top < y + down < axes.bottom]
     return tag(
         "text",
-        f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}",
+        text,
         x=x + (16 if right else -16),
-        y=y + (24 if below else -14),
+        y=min(room or [y - 14], key=crowd),
         class_=f"best-label {_missed(best)} {'' if right else 'end'}",
     )
 
