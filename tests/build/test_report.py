@@ -441,3 +441,15 @@ def test_many_modules_with_long_names(count: int) -> None:
     assert shown.count("div", "width") == count
     assert "64, 64, 96 → 32, 32, 48" in shown.text and "nothing to prune" in shown.text
     assert all(np.isfinite(shown.numbers()))
+
+
+def test_a_result_of_an_older_wootzc_is_shown_without_what_it_lacks() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    del summary["search"], summary["best"]["bytes"], summary["teacher"]["bytes"]
+    for one in summary["tried"]:
+        del one["history"]
+    text = page(summary, plan).text
+    assert "Objective met" in text and "± 2.1" in text
+    for missing in ("Weights on disk", "Learning curves", "How the search ended"):
+        assert missing not in text

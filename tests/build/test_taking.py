@@ -1,20 +1,25 @@
 """The best so far of an interrupted search, and candidates that are chosen by their number."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors.numpy import load_file
 
+import wootzc.build.run
 from wootzc.build import Built, Interrupted, Options, Store, build
 from wootzc.build.export import export_result
 from wootzc.build.report import report_html
 from wootzc.build.screen import summary_text
 from wootzc.build.verify import verify_result
+from wootzc.cli import cli
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
 
@@ -132,6 +137,47 @@ def test_a_result_that_went_as_far_is_not_replaced_by_less(
         built(source, store, out, At(4))
     assert not isinstance(interrupted.value, Interrupted)
     assert (out / "result.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("position", [1, 3])
+def test_what_a_signal_leaves(
+    source: Path,
+    store: Path,
+    whole: Built,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    code: int,
+    position: int,
+) -> None:
+    """With a candidate that met the objective a result, without one a word; always its code."""
+    build = wootzc.build.run.build
+
+    def shot(kind: str, fields: dict[str, Any]) -> None:
+        if kind == "candidate" and fields["position"] == position:
+            os.kill(os.getpid(), number)
+
+    def signalled(source: Path, options: Options, listeners: Sequence[Any]) -> Built:
+        return build(source, options, [*listeners, shot])
+
+    monkeypatch.setattr(wootzc.build.run, "build", signalled)
+    out = tmp_path / "out"
+    arguments = ["build", str(source), "--store", str(store), "--out", str(out)]
+    arguments += [word for setting in QUICK.items() for word in ("--set", "=".join(setting))]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.return_value == code, done.output
+    assert (out / "result.json").exists() == (position > 1)
+    if position > 1:
+        assert "objective met" in done.stdout
+        said = f"interrupted: the best of 2 tried is in {out}/best; run the same command again"
+        assert said in done.stderr
+    else:
+        assert done.stderr.startswith("\ninterrupted: every finished job is kept")
 
 
 # Taken

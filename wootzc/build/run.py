@@ -28,6 +28,7 @@ from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Proposed, Space
+from wootzc.ir.text import print_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +278,14 @@ def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
 
 
 def _went_as_far(out: Path, search: Search) -> bool:
-    """An earlier build of the folder tried all that this one did: its result is to stay."""
-    earlier = {one.get("key") for one in _read(out / "result.json", "tried") or ()}
-    return {one.key for one in search.tried} <= earlier
+    """An earlier build of the same tried all that this one did: its result is to stay."""
+    teacher: dict[str, Any] = _read(out / "result.json", "teacher") or {}
+    tried: list[dict[str, Any]] = _read(out / "result.json", "tried") or []
+    if teacher.get("key") != search.jobs.keys.teacher:
+        return False
+    if (out / "plan.wzir").read_text(encoding="utf-8") != print_plan(search.jobs.plan):
+        return False
+    return {one.candidate for one in search.tried} <= {one["candidate"] for one in tried}
 
 
 def _weights_hash(out: Path) -> str | None:
