@@ -25,7 +25,7 @@ test:
 CHROMIUM ?= chromium
 picture: # docs/report.png, after `wootzc build samples/digits.wz`
 	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking \
-	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --window-size=1000,1130 \
+	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --window-size=1000,1110 \
 	  --screenshot=$(CURDIR)/docs/report.png file://$(CURDIR)/build/digits/report.html
 
 format:

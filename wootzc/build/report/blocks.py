@@ -109,7 +109,7 @@ def _column_name(name: str, position: int, column: float, top: float, slanted: b
 
 
 def _best_row(summary: dict[str, Any], column: float, top: float) -> list[Markup]:
-    """The best network, module by module: darker is more pruned."""
+    """The best network, module by module: the fuller the colour, the more is pruned."""
     drawn = [tag("text", "best", x=LABEL - 10, y=top + 16, class_="end best-label")]
     pairs = zip(summary["modules"], summary["best"]["rates"], strict=True)
     for position, (name, value) in enumerate(pairs):

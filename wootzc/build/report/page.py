@@ -223,8 +223,8 @@ def _about_blocks(summary: dict[str, Any]) -> Markup:
         return Markup()
     text = (
         f": {blocks['planned']:,} planned, {blocks['used']:,} used. "
-        "A bar spans the modules of one block, in the row of its rate; darker is used by more "
-        "candidates. Thick frames: blocks of the best network. "
+        "A bar spans the modules of one block, in the row of its rate; the fuller its "
+        "colour, the more candidates use it. Thick frames: blocks of the best network. "
         "Green: made in this build; violet: from the store; dashed: never needed."
     )
     return join(["Chosen by ", tag("code", f"blocks {blocks['method']}"), text])

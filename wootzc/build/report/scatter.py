@@ -223,7 +223,11 @@ def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
     name = "best" if best["met"] else "closest"
     text = f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}"
     start = x + 16 if right else x - 16 - LETTER * len(text)
-    taken = [(axes.across(one[metric]), axes.up(one["accuracy"])) for one in summary["tried"]]
+    taken = [
+        (axes.across(one[metric]), axes.up(one[accuracy]))
+        for one in summary["tried"]
+        for accuracy in ("accuracy", "start_accuracy")
+    ]
 
     def crowd(base: float) -> tuple[int, float]:
         inside = [start - 6 < px < start + LETTER * len(text) + 6 and base - 15 < py < base + 6

@@ -31,7 +31,9 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
     """Everything tried, in the order it was tried."""
     head = [
         heading("#", "in the order of trying: what --take and --candidate go by", number=True),
-        heading("rates", "of the modules, first to last: darker is more pruned"),
+        heading(
+            "rates", "of the modules, first to last: the fuller the colour, the more is pruned"
+        ),
         heading("params", number=True),
         heading("of full", number=True),
         heading("MACs", "of one image", number=True),
@@ -82,7 +84,7 @@ def _is_predicted(summary: dict[str, Any]) -> bool:
 
 
 def _strip(names: list[str], rates: list[float]) -> Markup:
-    """Rates as a strip of cells, darker where more is pruned."""
+    """Rates as a strip of cells, fuller in colour where more is pruned."""
     pairs = [f"{name} {rate(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
     size = min(max(180 // max(len(rates), 1), 4), 12)
