@@ -18,6 +18,7 @@ from wootzc.build import Built, Interrupted, Options, Store, build
 from wootzc.build.export import export_result
 from wootzc.build.report import report_html
 from wootzc.build.screen import summary_text
+from wootzc.build.verdict import verdict
 from wootzc.build.verify import verify_result
 from wootzc.cli import cli
 from wootzc.diagnostics import WootzError
@@ -198,7 +199,9 @@ def test_another_candidate_becomes_the_best_without_training(
     assert taken.summary["tried"] == whole.summary["tried"]
     assert same(tensors(out), stored(store, whole, 2))
     assert len(list(verify_result(out))) == 4
-    assert "candidate 2, taken by hand" in summary_text(taken.summary, str(out))
+    painted = summary_text(taken.summary, str(out), lambda text, kind: f"<{kind}> {text}")
+    kind = verdict(taken.summary).kind
+    assert painted.startswith(f"\n<{kind}> candidate 2, taken by hand: objective met")
     assert "taken by hand" in (out / "report.html").read_text()
     again = built(source, store, out)
     assert again.summary["taken"] is None
