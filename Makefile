@@ -3,7 +3,7 @@ PYTHON ?= python3
 EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 BIN := $(dir $(EXECUTABLE))
 
-.PHONY: check lint types pyright imports test format
+.PHONY: check lint types pyright imports test format picture
 check: lint types imports test
 
 lint:
@@ -21,6 +21,12 @@ imports:
 
 test:
 	$(BIN)pytest -q -n auto
+
+CHROMIUM ?= chromium
+picture: # docs/report.png, after `wootzc build samples/digits.wz`
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking \
+	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --window-size=1000,1110 \
+	  --screenshot=$(CURDIR)/docs/report.png file://$(CURDIR)/build/digits/report.html
 
 format:
 	$(BIN)ruff check --fix .

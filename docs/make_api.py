@@ -44,7 +44,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.backends.slicing": ("prune_weights",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
-    "wootzc.build": ("build", "Options", "Built"),
+    "wootzc.build": ("build", "Options", "Built", "Interrupted"),
 }  # fmt: skip
 
 PROPERTIES = (property, functools.cached_property)

@@ -1,12 +1,11 @@
 """Where a run is paused, what is expected of it, and how the store keeps it."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from wootzc.build.pauses import cut, kept, outlook, paused, rungs, trained_weights
+from wootzc.build.pauses import kept, outlook, paused, polished, rungs, trained_weights, unpolished
 from wootzc.build.store import Done, Outcome
 from wootzc.ir.recipe import Recipe
 
@@ -17,6 +16,9 @@ from wootzc.ir.recipe import Recipe
 )
 def test_a_run_is_paused_after_a_look(steps: int, every: int, stops: tuple[int, ...]) -> None:
     assert rungs(Recipe(steps=steps, every=every)) == stops
+
+
+ONE = np.ones(1)
 
 
 def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
@@ -45,20 +47,28 @@ def test_runs_that_ended_say_how_much_of_the_gap_is_closed() -> None:
     assert outlook(HALF, alike, teacher=0.9, images=1000).error < early.error
 
 
-def test_a_whole_run_is_cut_to_how_it_stood() -> None:
-    done = Done(key="k", result=run({0: 0.2, 50: 0.9, 100: 0.85}), seconds=1.0, weights={})
-    at = cut(done, 50)
-    assert (at.result["reason"], at.result["steps"], at.result["accuracy"]) == ("paused", 50, 0.9)
-    assert [look["step"] for look in at.result["history"]] == [0, 50]
-    early = replace(done, result=run({0: 0.2, 40: 0.95}, "target"))
-    assert cut(early, 50) == early
+def test_polishing_counts_where_it_made_a_run_better() -> None:
+    def outcome(result: dict[str, Any], key: str) -> Outcome:
+        done = Done(key=key, result=result, seconds=1.0, weights={key: np.ones(1), "state:0": ONE})
+        return Outcome(done=done, reused=False)
+
+    before = outcome(run({0: 0.2, 50: 0.8, 100: 0.85}), "tuned")
+    up = polished(before, outcome(run({0: 0.85, 100: 0.9, 200: 0.88}), "up"))
+    assert (up.done.key, up.done.result["accuracy"], up.done.result["steps"]) == ("up", 0.9, 300)
+    assert [look["step"] for look in up.done.result["history"]] == [0, 50, 100, 200, 300]
+    assert unpolished(up.done.result)["accuracy"] == 0.85
+    down = polished(before, outcome(run({0: 0.85, 100: 0.8}), "down"))
+    assert (down.done.key, down.done.result["accuracy"]) == ("tuned", 0.85)
+    assert down.done.result["history"] == before.done.result["history"]
+    assert list(down.weights) == ["tuned"]
+    assert down.done.result["reason"] == up.done.result["reason"] == "polished"
 
 
 def test_a_state_lies_beside_the_weights() -> None:
     weights, state = {"a/0/kernel": np.ones(2)}, {"0": np.zeros(3), "1": np.ones(1)}
     done = Done(key="k", result=HALF, seconds=1.0, weights=kept(weights, state))
     outcome = Outcome(done=done, reused=False)
-    assert trained_weights(outcome).keys() == weights.keys()
+    assert trained_weights(outcome.weights).keys() == weights.keys()
     on = paused(outcome)
     assert (on.weights.keys(), on.state.keys()) == (weights.keys(), state.keys())
     assert [look.step for look in on.history] == [0, 50]

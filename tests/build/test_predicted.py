@@ -18,8 +18,9 @@ from wootzc.build.jobs import Jobs
 from wootzc.build.keys import Keys
 from wootzc.build.pauses import Outlook
 from wootzc.build.predicted import seen
-from wootzc.build.search import Found, Search
+from wootzc.build.search import Search
 from wootzc.build.store import Done, Outcome
+from wootzc.build.tried import Found
 from wootzc.ir.plan import Plan
 from wootzc.ir.predict import Seen
 from wootzc.ir.recipe import Recipe

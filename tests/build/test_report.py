@@ -11,6 +11,7 @@ import pytest
 
 from wootzc.build.report import report_html
 from wootzc.build.report.markup import quantity
+from wootzc.build.report.scatter import METRICS, pareto
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.network import Module, Network, Plain
@@ -82,6 +83,10 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
                 "met": last and met,
                 "blocks": list(dict.fromkeys(b for b in row if b >= 0)),
                 "reused": position == 0,
+                "history": [
+                    {"step": 0, "loss": None, "accuracy": 0.5 + 0.05 * position},
+                    {"step": 100, "loss": 0.25, "accuracy": 0.93 + 0.01 * position},
+                ],
             }
         )
     uses = [b for one in ones for b in one["blocks"]]
@@ -109,6 +114,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         "teacher": {
             "params": plan.costs.full_params,
             "macs": plan.costs.full_macs,
+            "bytes": 4 * plan.costs.full_params,
             "validation_accuracy": 0.9725,
             "test_accuracy": 0.9675,
             "steps": 600,
@@ -116,7 +122,8 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
             "history": [],
             "reused": False,
         },
-        "best": {**best, "test_accuracy": 0.9512},
+        "best": {**best, "test_accuracy": 0.9512, "bytes": 4 * best["params"]},
+        "search": {"explore": "ascending", "ended": "all", "left": None},
         "candidates": {
             "in_space": len(plan.candidates),
             "within_cost_limits": len(plan.exploration_order),
@@ -196,7 +203,8 @@ def test_the_page_loads_nothing() -> None:
     assert "@import" not in text and "//cdn" not in text
     for tag_name, attributes in Page(text).tags:
         assert tag_name not in ("link", "iframe", "img", "object", "embed", "base"), tag_name
-        assert not {"src", "href", "xlink:href", "action", "data"} & set(attributes)
+        assert not {"src", "xlink:href", "action", "data"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#"), "leads out of the page"
         assert not any(name.startswith("on") for name in attributes)
     assert any("default-src 'none'" in (a.get("content") or "") for _, a in Page(text).tags)
 
@@ -236,6 +244,84 @@ def test_every_candidate_and_every_block_is_drawn() -> None:
     assert drawn.count("rect", "in-best") == len(summary["best"]["blocks"])
     assert drawn.count("div", "width") == len(summary["modules"])
     assert all(np.isfinite(drawn.numbers()))
+
+
+def test_every_link_leads_somewhere() -> None:
+    summary = a_summary(a_plan())
+    shown = page(summary, a_plan())
+    places = {a["id"] for _, a in shown.tags if "id" in a}
+    links = [a["href"] or "" for _, a in shown.tags if "href" in a]
+    assert {link.removeprefix("#") for link in links} <= places
+    assert {"#candidate-1", "#candidate-2", "#candidate-3", "#learning", "#tried"} <= {*links}
+    assert "#damage" not in links  # nothing was scored
+
+
+def test_learning_curves_are_of_those_that_were_looked_at() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    assert page(summary, plan).count("path", "curve") == 3
+    summary["tried"][0]["history"] = summary["tried"][0]["history"][:1]
+    summary["tried"][1]["history"][1]["accuracy"] = None  # diverged
+    drawn = page(summary, plan)
+    assert drawn.count("path", "curve") == 1
+    for one in summary["tried"]:
+        del one["history"]  # as an older wootzc wrote it
+    assert "Learning curves" not in page(summary, plan).text
+
+
+def test_the_damage_of_every_module_is_drawn_with_the_chosen_rate() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    summary["damage"] = {m: {"0.3": 0.01, "0.5": 0.05, "0.7": 0.25} for m in summary["modules"]}
+    drawn = page(summary, plan)
+    assert drawn.count("path", "damage") == 3
+    assert drawn.count("circle", "damage") == 3 * 4  # and 0, where nothing is damaged
+    assert all(np.isfinite(drawn.numbers()))
+    module, chosen = summary["modules"][0], summary["best"]["rates"][0]
+    assert f"{chosen:.0%}: " in drawn.text and f"{module}\n30%: 0.01 nats" in drawn.text
+    del summary["damage"][module]
+    assert page(summary, plan).count("path", "damage") == 2
+
+
+def test_the_pareto_front_agrees_with_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        tried = [
+            {"params": int(p), "macs": int(m), "accuracy": int(a) / 10, "candidate": n}
+            for n, (p, m, a) in enumerate(rng.integers(0, 8, (rng.integers(1, 12), 3)))
+        ]
+        for metric in METRICS:
+            best = {  # as dear and as accurate as one that no other is both cheaper and better than
+                (one[metric], one["accuracy"])
+                for one in tried
+                if not any(
+                    other[metric] <= one[metric]
+                    and other["accuracy"] >= one["accuracy"]
+                    and (other[metric], other["accuracy"]) != (one[metric], one["accuracy"])
+                    for other in tried
+                )
+            }
+            found = [(one[metric], one["accuracy"]) for one in pareto(tried, metric)]
+            assert found == sorted(best)
+
+
+def test_a_test_accuracy_beyond_the_limit_is_no_green_verdict() -> None:
+    plan = a_plan()
+    summary = a_summary(plan) | {"test_target": 0.9575}
+    shown = page(summary, plan)
+    assert shown.count("p", "good") == 0 and shown.count("p", "doubt") == 1
+    assert "Objective met on validation; on test −1.6 points, beyond the limit of 1.0" in shown.text
+
+
+def test_accuracies_have_their_chance_and_a_candidate_that_was_taken_is_named() -> None:
+    plan = a_plan()
+    summary = a_summary(plan) | {"taken": 3}
+    summary["judgement"] = {"drop": 0.002, "error": 0.004, "holds": True, "confidence": None}
+    text = page(summary, plan).text
+    assert "± 2.1" in text and "± 2.3" in text
+    assert "Candidate 3, taken by hand: Objective met" in text
+    assert "drop 0.2 ± 0.4 points (corrected for the choice among 3 tried)" in text
+    assert "How the search ended: everything was tried." in text
 
 
 def test_a_small_grammar_is_drawn_with_every_rule_below_its_users() -> None:
@@ -303,7 +389,8 @@ def test_without_an_accuracy_limit_no_line_is_drawn() -> None:
     plan = a_plan()
     summary = a_summary(plan) | {"target_accuracy": None, "objective": "maximize accuracy"}
     shown = page(summary, plan)
-    assert shown.count("line", "target") == 0 and shown.count("line", "teacher") == 4
+    assert shown.count("line", "target") == 0
+    assert shown.count("line", "teacher") == 4 + 1  # views, learning curves
     assert "Objective met" in shown.text and "to spare" not in shown.text
 
 
@@ -354,3 +441,15 @@ def test_many_modules_with_long_names(count: int) -> None:
     assert shown.count("div", "width") == count
     assert "64, 64, 96 → 32, 32, 48" in shown.text and "nothing to prune" in shown.text
     assert all(np.isfinite(shown.numbers()))
+
+
+def test_a_result_of_an_older_wootzc_is_shown_without_what_it_lacks() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    del summary["search"], summary["best"]["bytes"], summary["teacher"]["bytes"]
+    for one in summary["tried"]:
+        del one["history"]
+    text = page(summary, plan).text
+    assert "Objective met" in text and "± 2.1" in text
+    for missing in ("Weights on disk", "Learning curves", "How the search ended"):
+        assert missing not in text

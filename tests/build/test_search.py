@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from wootzc.build.search import Tried, accuracy_target, better
+from wootzc.build.search import accuracy_target, better
+from wootzc.build.tried import Tried
 from wootzc.driver import compile
 from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Space
 
@@ -13,7 +14,7 @@ from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Space
 def tried(params: int, accuracy: float, met: bool, macs: int = 0) -> Tried:
     return Tried(
         candidate=0, rates=(), params=params, macs=macs, start_accuracy=0.0, accuracy=accuracy,
-        steps=1, seconds=1.0, reason="steps", met=met, blocks=(), reused=False,
+        steps=1, seconds=1.0, reason="steps", met=met, blocks=(), reused=False, key="",
     )  # fmt: skip
 
 

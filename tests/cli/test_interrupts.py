@@ -26,6 +26,21 @@ def test_a_swallowed_interrupt_is_raised_again_once(number: signal.Signals) -> N
         signal.signal(signal.SIGINT, before)
 
 
+def test_a_build_that_knows_is_not_told_again() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interrupts() as interrupts:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+            interrupts("interrupted", {})
+            interrupts("progress", {})
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert interrupts.exit_code == 130  # of the later
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 ENDING = """
 import atexit
 import wootzc.cli

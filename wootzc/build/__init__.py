@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wootzc.build.run import Built as Built
+    from wootzc.build.run import Interrupted as Interrupted
     from wootzc.build.run import Options as Options
     from wootzc.build.run import build as build
     from wootzc.build.store import Store as Store
 
-__all__ = ["Built", "Options", "Store", "build"]
+__all__ = ["Built", "Interrupted", "Options", "Store", "build"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """`explore`: the searches in a fixed order, and which search a space asks for."""
 
 from wootzc.build.predicted import predicted
-from wootzc.build.search import AHEAD, Ended, Found, Search
+from wootzc.build.search import AHEAD, Search
+from wootzc.build.tried import Ended, Found
 
 
 def explore(search: Search) -> Found:

@@ -1,8 +1,10 @@
-"""The best network in other forms. docs/exports.md says what each of them holds."""
+"""The best network, or another that was tried, in other forms: see docs/exports.md."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, assert_never, get_args
@@ -11,10 +13,14 @@ import numpy as np
 
 from wootzc import __version__
 from wootzc.backends.parameters import Weights, count_parameters
-from wootzc.build.verify import load_best
+from wootzc.build.chosen import choose, read_tried
+from wootzc.build.verify import load_best, load_example
 from wootzc.diagnostics import WootzError, fail
+from wootzc.driver import compile
 from wootzc.files import load_json, missing_result, write_atomically
 from wootzc.ir.network import Network
+from wootzc.ir.prune import prune_network
+from wootzc.units import percent
 
 Form = Literal["onnx", "torch", "flax", "stablehlo", "safetensors"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -31,11 +37,12 @@ class Exported:
     files: tuple[Path, ...]
     params: int  # that training moves
     takes: str  # what the exported network expects, in a few words
+    which: str  # which network it is, in a few words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
-    """The best network of a result folder, whole and as it was built."""
+@dataclass(frozen=True, kw_only=True)
+class Exportable:
+    """A network of a result folder, whole and as it was built."""
 
     folder: Path
     network: Network
@@ -43,12 +50,23 @@ class Best:
     classes: tuple[str, ...]
     mean: Any  # float32 [channels]
     std: Any
+    which: str
+    suffix: str = ""  # of the default names
+    parts: Callable[[], dict[str, bytes]] | None = None  # None: they stand in best/
 
     def read(self, name: str) -> bytes:
+        """A file as best/ has it."""
+        if self.parts is not None:
+            return self._made[name]
         path = self.folder / "best" / name
         if not path.is_file():
             raise missing_result(path)
         return path.read_bytes()
+
+    @cached_property
+    def _made(self) -> dict[str, bytes]:
+        assert self.parts is not None
+        return self.parts()
 
 
 def export_result(
@@ -57,10 +75,14 @@ def export_result(
     out: Path | None = None,  # a file or a folder; default: under FOLDER/export
     *,
     with_normalization: bool | None = None,  # None: as usual in that form
+    candidate: int | None = None,  # place at which it was tried, from 1; None: the best
+    store: Path | None = None,  # None: where result.json says
 ) -> Exported:
-    """Write the best network of a result folder, of which only best/ is read. Never half a file.
+    """Write a network of a result folder. Never half a file.
 
-    Raises `WootzError` where the result is damaged or `out` cannot be written.
+    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store.
+    Raises `WootzError` where the result is damaged, nothing of that number was tried, the store
+    has lost it, or `out` cannot be written.
     """
     if with_normalization is not None and form not in NORMALIZED_INSIDE:
         raise fail(
@@ -70,7 +92,9 @@ def export_result(
             f"forms that have: {', '.join(NORMALIZED_INSIDE)}",
         )
     best = _load(folder)
-    target = out or _default(folder, form, best.network)
+    if candidate is not None:
+        best = _candidate(best, candidate, store)
+    target = out or _default(best, form)
     _check_target(folder, form, target)
     inside = (
         NORMALIZED_INSIDE.get(form, False) if with_normalization is None else with_normalization
@@ -79,32 +103,71 @@ def export_result(
     for path, content in files.items():
         _write(path, content)
     return Exported(
-        files=tuple(files), params=count_parameters(best.weights), takes=_takes(best, form, inside)
+        files=tuple(files),
+        params=count_parameters(best.weights),
+        takes=_takes(best, form, inside),
+        which=best.which,
     )
 
 
-def _load(folder: Path) -> Best:
+def _load(folder: Path) -> Exportable:
     network, weights = load_best(folder)
     needs = "weights_sha256", "classes", "normalize"
     manifest = load_json(folder / "best" / "manifest.json", needs=needs)
     kept = folder / "best" / "weights.safetensors"
     if hashlib.sha256(kept.read_bytes()).hexdigest() != manifest["weights_sha256"]:
         raise fail("WZ146", f"{kept} is not the file that was built", "build again")
-    return Best(
+    return Exportable(
         folder=folder,
         network=network,
         weights=weights,
         classes=tuple(manifest["classes"]),
         mean=np.float32(manifest["normalize"]["mean"]),
         std=np.float32(manifest["normalize"]["std"]),
+        which="the best network",
+    )
+
+
+def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
+    """A candidate of the folder that `best` comes from."""
+    folder = best.folder
+    chosen = choose(folder, read_tried(folder), number, store)
+    space = compile(folder / "plan.wzir", ()).space
+    network = prune_network(space.network, tuple(chosen.tried["rates"]))
+    met = "meets" if chosen.tried["met"] else "misses"
+
+    def made() -> dict[str, bytes]:
+        from wootzc.build.parts import parts
+
+        images, labels, _ = load_example(folder)
+        return parts(
+            network,
+            chosen.weights,
+            classes=best.classes,
+            mean=best.mean,
+            std=best.std,
+            images=images,
+            labels=labels,
+        )
+
+    return replace(
+        best,
+        network=network,
+        weights=chosen.weights,
+        which=f"candidate {number}, validation accuracy {percent(chosen.tried['accuracy'])}, "
+        f"which {met} the objective",
+        suffix=f"-{number}",
+        parts=made,
     )
 
 
 # Where it goes
 
 
-def _default(folder: Path, form: Form, network: Network) -> Path:
-    return folder / "export" / (form if form in FOLDERS else f"{network.name}.{form}")
+def _default(best: Exportable, form: Form) -> Path:
+    name = form if form in FOLDERS else best.network.name
+    end = "" if form in FOLDERS else f".{form}"
+    return best.folder / "export" / f"{name}{best.suffix}{end}"
 
 
 def _check_target(folder: Path, form: Form, target: Path) -> None:
@@ -137,7 +200,7 @@ def _write(path: Path, content: bytes) -> None:
 # What it holds
 
 
-def _files(best: Best, form: Form, target: Path, inside: bool) -> Files:
+def _files(best: Exportable, form: Form, target: Path, inside: bool) -> Files:
     match form:
         case "onnx":
             return {target: _onnx(best, inside)}
@@ -157,7 +220,7 @@ def _files(best: Best, form: Form, target: Path, inside: bool) -> Files:
             assert_never(form)
 
 
-def _takes(best: Best, form: Form, inside: bool) -> str:
+def _takes(best: Exportable, form: Form, inside: bool) -> str:
     height, width, channels = best.network.input
     match form:
         case "onnx" | "torch":
@@ -172,7 +235,7 @@ def _takes(best: Best, form: Form, inside: bool) -> str:
     return f"takes float32 {shape}: {values}"
 
 
-def _onnx(best: Best, inside: bool) -> bytes:
+def _onnx(best: Exportable, inside: bool) -> bytes:
     from wootzc.backends.onnx import to_onnx
 
     model = to_onnx(
@@ -186,7 +249,7 @@ def _onnx(best: Best, inside: bool) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _torch(best: Best, target: Path, inside: bool) -> Files:
+def _torch(best: Exportable, target: Path, inside: bool) -> Files:
     from safetensors.numpy import save
 
     from wootzc.backends.torch import model_source, state_dict
@@ -202,7 +265,7 @@ def _torch(best: Best, target: Path, inside: bool) -> Files:
     }
 
 
-def _stablehlo(best: Best, target: Path, inside: bool) -> Files:
+def _stablehlo(best: Exportable, target: Path, inside: bool) -> Files:
     """float32 [batch, h, w, c] → logits [batch, classes], and beside it what it was made with."""
     import jax
     from jax import export

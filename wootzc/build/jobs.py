@@ -23,8 +23,8 @@ from wootzc.build.at_once import Share, at_once
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
 from wootzc.build.measured import candidate_work
-from wootzc.build.pauses import cut, kept, paused
-from wootzc.build.store import Done, Outcome, Store, Weights
+from wootzc.build.pauses import kept, paused
+from wootzc.build.store import Outcome, Store, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
@@ -203,14 +203,7 @@ class Jobs:
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
         key = self.keys.candidate(candidate, target, stop)
-        whole = self.keys.candidate(candidate, target)
-
-        def as_it_stood() -> Done | None:
-            """What a run to its end, if there was one, looked like at `stop`."""
-            done = None if stop is None else self.store.find(whole)
-            return None if done is None or stop is None else cut(done, stop)
-
-        return self._run("candidate", name, key, make, own.check, as_it_stood, candidate=candidate)
+        return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
     @property
     def width(self) -> int:
@@ -282,11 +275,10 @@ class Jobs:
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
-        instead: Callable[[], Done | None] = lambda: None,  # another job that serves as well
         **about: Any,  # fields of its events
     ) -> Outcome:
         with self.store.locked([key], self._waiting, check):
-            if done := self.store.find(key) or instead():
+            if done := self.store.find(key):
                 self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
                 return Outcome(done=done, reused=True)
             self.events.emit(f"{kind}_started", name=name, **about)

@@ -16,7 +16,7 @@ import numpy as np
 
 from wootzc.backends.flax.batches import looks
 from wootzc.backends.flax.train import Look, Paused
-from wootzc.build.store import Done, Outcome, Weights
+from wootzc.build.store import Outcome, Weights
 from wootzc.ir.recipe import Recipe
 
 RUNGS = (0.25, 0.5)  # of a run's steps
@@ -80,9 +80,9 @@ def kept(weights: Weights, state: Weights | None) -> Weights:
     return weights | {_STATE + name: value for name, value in (state or {}).items()}
 
 
-def trained_weights(outcome: Outcome) -> Weights:
-    """The best weights of a run, ended or not."""
-    return {n: v for n, v in outcome.weights.items() if not n.startswith(_STATE)}
+def trained_weights(held: Weights) -> Weights:
+    """The best weights of a run, ended or not, out of what the store holds of it."""
+    return {name: value for name, value in held.items() if not name.startswith(_STATE)}
 
 
 def paused(outcome: Outcome) -> Paused:
@@ -90,7 +90,7 @@ def paused(outcome: Outcome) -> Paused:
     state = {n.removeprefix(_STATE): v for n, v in outcome.weights.items() if n.startswith(_STATE)}
     return Paused(
         state=state,
-        weights=trained_weights(outcome),
+        weights=trained_weights(outcome.weights),
         history=tuple(Look(**look) for look in outcome.done.result["history"]),
     )
 
@@ -108,7 +108,7 @@ def polished(before: Outcome, after: Outcome) -> Outcome:
         "reason": "polished",
         "history": [*then["history"], *later] if better else then["history"],
     }
-    best = after.done if better else replace(before.done, weights=trained_weights(before))
+    best = after.done if better else replace(before.done, weights=trained_weights(before.weights))
     return Outcome(
         done=replace(best, result=result, seconds=after.done.seconds),
         reused=before.reused and after.reused,
@@ -120,17 +120,3 @@ def unpolished(result: dict[str, Any]) -> dict[str, Any]:
     history = [look for look in result["history"] if look["step"] <= result["begun"]]
     accuracy = max(look["accuracy"] for look in history)
     return {**result, "history": history, "accuracy": accuracy, "steps": result["begun"]}
-
-
-def cut(done: Done, stop: int) -> Done:
-    """A whole run as it stood at `stop`, without the weights of then.
-
-    Whoever asks for it to go on finds the whole one.
-    """
-    result = done.result
-    if result["steps"] <= stop:
-        return done
-    history = [look for look in result["history"] if look["step"] <= stop]
-    accuracy = max(look["accuracy"] for look in history)
-    seen = {"accuracy": accuracy, "steps": stop, "reason": "paused", "history": history}
-    return replace(done, result={**result, **seen}, weights=None)

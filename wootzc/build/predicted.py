@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from wootzc.build.pauses import POLISHED, TUNED, Outlook, outlook, rungs, unpolished
-from wootzc.build.search import AHEAD, Ended, Forecast, Left, Open, Search, Tried, cost_of
+from wootzc.build.search import AHEAD, Search, cost_of
+from wootzc.build.tried import Ended, Forecast, Left, Open, Tried
 from wootzc.ir.predict import Belief, Seen, believed, prior
 from wootzc.ir.space import Space
 
@@ -39,7 +40,7 @@ class _View:
 
 
 def predicted(search: Search) -> tuple[Ended, Left]:
-    """Search by predictions; deterministic, but for a budget of time. Why it ended, what is left."""
+    """Search by predictions: why it ended, what is left. Deterministic, but for a time's budget."""
     damage = damages(search)
     start = _prior(search, damage)
     while True:
@@ -64,6 +65,11 @@ def damages(search: Search) -> Floats:
         by_variant = search.jobs.variants.scores(
             search.teacher.weights, [np.unique(column).tolist() for column in rows.T]
         )
+    names = [module.name for module in search.space.network.modules]
+    search.damage = {
+        name: {search.space.rates[r]: float(scores[r]) for r in np.unique(column).tolist()}
+        for name, scores, column in zip(names, by_variant, rows.T, strict=True)
+    }
     found = np.zeros(len(rows))
     for module, column in enumerate(rows.T):
         found += by_variant[module][column]

@@ -5,10 +5,10 @@ result.json  report.html  plan.wzir  log.jsonl
 """
 
 import hashlib
-import io
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import reduce
 from importlib.metadata import version
@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 import wootzc
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.codegen import model_source
 from wootzc.backends.flax.compiles import Compilations
-from wootzc.backends.flax.train import predict
 from wootzc.backends.parameters import count_parameters
+from wootzc.build.chance import half_width
+from wootzc.build.chosen import Chosen
 from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.parts import parts
 from wootzc.build.report import report_html
-from wootzc.build.search import Found
-from wootzc.build.store import Outcome, Weights, contiguous
+from wootzc.build.search import accuracy_target
+from wootzc.build.store import Outcome, Weights
+from wootzc.build.tried import Found, Tried
 from wootzc.diagnostics import fail
 from wootzc.files import finite, write_atomically
-from wootzc.grammar import print_network
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
-from wootzc.ir.space import CostLimit
+from wootzc.ir.space import AccuracyLimit, CostLimit, Space
 from wootzc.ir.text import print_plan
 from wootzc.ir.widths import module_widths
 
@@ -44,13 +44,19 @@ EXAMPLES = 16  # images stored beside the model, to replay
 
 
 def summarize(
-    jobs: Jobs, teacher: Outcome, found: Found, tests: tuple[float, float], events: Events
+    jobs: Jobs,
+    teacher: Outcome,
+    found: Found,
+    tests: tuple[float, float],  # test accuracy of the teacher and of the best network
+    histories: Sequence[list[dict[str, Any]]],  # the looks at each candidate tried, in order
+    events: Events,
 ) -> dict[str, Any]:
-    """`result.json`: everything the closing summary and the report show. Accuracies are fractions.
+    """`result.json`: everything the closing summary and the report show.
 
-    `tests`: test accuracy of the teacher and of the best network.
+    Accuracies are fractions. An `error` beside one: its 95 % interval is that far to both sides.
     """
-    plan, space = jobs.plan, jobs.space
+    plan, space, data = jobs.plan, jobs.space, jobs.dataset
+    validated, tested = len(data.validation), len(data.test)
     assert plan.costs is not None and plan.candidates is not None
     explored = 0 if plan.exploration_order is None else len(plan.exploration_order)
     summary = {
@@ -60,18 +66,26 @@ def summarize(
         "objective": _objective_text(plan, found),
         "baseline": space.blocks == "none",
         "objective_met": found.best.met,
+        "judgement": _judgement(found, space),
+        "damage": found.damage,
+        "taken": None,  # the number of the candidate that was taken as the best by hand
         "target_accuracy": found.target,
+        "test_target": accuracy_target(space.objective, tests[0]),  # the same, held on test data
         "teacher": {
             "params": plan.costs.full_params,
             "macs": plan.costs.full_macs,
+            "key": teacher.done.key,
+            "bytes": weights_bytes(teacher.weights),
             "validation_accuracy": teacher.done.result["accuracy"],
+            "validation_error": half_width(teacher.done.result["accuracy"], validated),
             "test_accuracy": tests[0],
+            "test_error": half_width(tests[0], tested),
             "steps": teacher.done.result["steps"],
             "seconds": teacher.done.seconds,
-            "history": [_without_bits(look) for look in teacher.done.result["history"]],
+            "history": _curve(teacher.done.result["history"]),
             "reused": teacher.reused,
         },
-        "best": {**asdict(found.best), "test_accuracy": tests[1]},
+        "best": _best(_tried(found.best, validated), tests[1], tested, found.weights),
         "candidates": {
             "in_space": len(plan.candidates),
             "within_cost_limits": explored,
@@ -105,48 +119,76 @@ def summarize(
             "blocks": sum(b.seconds for b in found.blocks),
             "candidates": sum(t.seconds for t in found.tried),
         },
-        "tried": [asdict(one) for one in found.tried],
+        "tried": [
+            {**_tried(one, validated), "history": _curve(history)}
+            # An interrupt may have come between a candidate and its looks.
+            for one, history in zip(found.tried, [*histories, []], strict=False)
+        ],
         "widths": module_widths(space.network, found.best.rates),
         "data": {
-            "source": jobs.dataset.source,
-            "fingerprint": jobs.dataset.fingerprint,
-            "train": len(jobs.dataset.train),
-            "validation": len(jobs.dataset.validation),
-            "test": len(jobs.dataset.test),
+            "source": data.source,
+            "fingerprint": data.fingerprint,
+            "train": len(data.train),
+            "validation": validated,
+            "test": tested,
         },
         "seed": space.seed,
+        "store": str(jobs.store.root.resolve()),  # has the weights of all that was tried
         "versions": versions(),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(finite(summary), allow_nan=False))
-    return plain
+    return _plain(summary)
 
 
-def _without_bits(look: dict[str, Any]) -> dict[str, Any]:
-    """A look as a page shows it: which images were right stays in the store."""
-    return {name: value for name, value in look.items() if name != "right"}
+def with_best(
+    summary: dict[str, Any], chosen: Chosen, test_accuracy: float, space: Space, events: Events
+) -> dict[str, Any]:
+    """A summary of which another candidate that was tried is the best, taken by hand."""
+    tried = {name: value for name, value in chosen.tried.items() if name != "history"}
+    changed = {
+        "objective_met": tried["met"],
+        "taken": chosen.number,
+        "judgement": None,  # was of another candidate, and of one chosen as the best of many
+        "best": _best(tried, test_accuracy, summary["data"]["test"], chosen.weights),
+        "widths": module_widths(space.network, tuple(tried["rates"])),
+        "seconds_now": dict(events.seconds),
+        "compilations": _compilations(events),
+        "versions": versions(),
+    }
+    return _plain(summary | changed)
+
+
+def _judgement(found: Found, space: Space) -> dict[str, Any]:
+    """The drop that the best network is expected to have on other images, and its error."""
+    limits = [limit for limit in space.objective.limits if isinstance(limit, AccuracyLimit)]
+    return {
+        "drop": found.verdict.corrected,
+        "error": found.verdict.error,
+        "optimism": found.verdict.optimism,
+        "holds": found.verdict.holds,
+        "confidence": max((limit.confidence or 0.0 for limit in limits), default=0.0) or None,
+    }
 
 
 def write_result(
-    out: Path, jobs: Jobs, found: Found, summary: dict[str, Any], plan_text: str | None = None
+    out: Path,
+    jobs: Jobs,
+    weights: Weights,  # of the best
+    summary: dict[str, Any],
+    plan_text: str | None = None,
 ) -> None:
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
-    space = jobs.space
-    network = prune_network(space.network, found.best.rates)
-    check_real(network, found.weights, found.best.params, found.best.macs)
+    space, entry = jobs.space, summary["best"]
+    network = prune_network(space.network, tuple(entry["rates"]))
+    check_real(network, weights, entry["params"], entry["macs"])
     best = out / "best"
-    weights = save(contiguous(found.weights), {"format": "wootzc"})
-    write_atomically(best / "weights.safetensors", weights)
-    write_atomically(best / "network.wz", print_network(network))
-    model = model_source(
-        network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std
-    )
-    write_atomically(best / "model.py", model)
-    write_atomically(best / "example.npz", _example(network, found.weights, jobs.dataset))
+    made = _parts(network, weights, jobs.dataset)
+    for name, content in made.items():
+        write_atomically(best / name, content)
     manifest = {
         "wootzc": wootzc.__version__,
         "network": network.name,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "model_sha256": hashlib.sha256(model.encode()).hexdigest(),
+        "weights_sha256": hashlib.sha256(made["weights.safetensors"]).hexdigest(),
+        "model_sha256": hashlib.sha256(made["model.py"]).hexdigest(),
         "input": list(network.input),
         "classes": list(jobs.dataset.classes),
         "normalize": {
@@ -154,14 +196,14 @@ def write_result(
             "std": jobs.dataset.std.tolist(),
         },
         "modules": summary["modules"],
-        "rates": list(found.best.rates),
-        "params": found.best.params,
-        "macs": found.best.macs,
+        "rates": entry["rates"],
+        "params": entry["params"],
+        "macs": entry["macs"],
         "objective": summary["objective"],
-        "objective_met": found.best.met,
+        "objective_met": summary["objective_met"],
         "accuracy": {
-            "validation": found.best.accuracy,
-            "test": summary["best"]["test_accuracy"],
+            "validation": entry["accuracy"],
+            "test": entry["test_accuracy"],
             "teacher_validation": summary["teacher"]["validation_accuracy"],
             "teacher_test": summary["teacher"]["test_accuracy"],
         },
@@ -213,23 +255,49 @@ def versions() -> dict[str, str]:
     }
 
 
-def _example(network: Network, weights: Weights, dataset: Dataset) -> bytes:
-    """A few test images before normalisation, their labels, and the logits they must give.
+def weights_bytes(weights: Weights) -> int:
+    """What a safetensors file of these holds, but for the names in its head."""
+    return sum(array.nbytes for array in weights.values())
+
+
+def _best(tried: dict[str, Any], test: float, images: int, weights: Weights) -> dict[str, Any]:
+    """The entry of the best network: that of a candidate, and what only the best has."""
+    figures = {"test_accuracy": test, "test_error": half_width(test, images)}
+    return {**tried, **figures, "bytes": weights_bytes(weights)}
+
+
+def _tried(one: Tried, images: int) -> dict[str, Any]:
+    return {**asdict(one), "error": half_width(one.accuracy, images)}
+
+
+def _curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a learning curve shows of each look."""
+    return [{name: look.get(name) for name in ("step", "loss", "accuracy")} for look in history]
+
+
+def _plain(summary: dict[str, Any]) -> dict[str, Any]:
+    """As it will be read back."""
+    plain: dict[str, Any] = json.loads(json.dumps(finite(summary), allow_nan=False))
+    return plain
+
+
+def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, bytes]:
+    """The files of `best/`, with a few test images to replay.
 
     Spread over the test part, for images of one class often stand together.
     """
     count = min(EXAMPLES, len(dataset.test))
     places = np.linspace(0, len(dataset.test) - 1, count).astype(np.intp)
     batch = dataset.test.batch(places)
-    images = batch.images * dataset.std + dataset.mean
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        images=images.astype(np.float32),
+    return parts(
+        network,
+        weights,
+        classes=dataset.classes,
+        mean=dataset.mean,
+        std=dataset.std,
+        images=batch.images * dataset.std + dataset.mean,
         labels=batch.labels,
-        logits=predict(network, weights, batch.images),
     )
-    return buffer.getvalue()
 
 
 def _objective_text(plan: Plan, found: Found) -> str:

@@ -1,8 +1,8 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
-from wootzc.build.search import Found, Search
+from wootzc.build.search import Search
 from wootzc.build.store import Outcome, Store, default_root
+from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
+from wootzc.build.tried import Found
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
 from wootzc.files import load_json
@@ -28,6 +30,7 @@ from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Proposed, Space
+from wootzc.ir.text import print_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +40,15 @@ class Options:
     `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
     devices do while candidates are fine-tuned: `data`, one candidate over all of them;
     `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
-    and `disk` decide how fast blocks are trained, never what comes out.
+    and `disk` decide how fast blocks are trained, never what comes out. `take`: search nothing,
+    but make this candidate of the result that stands in `out` its best.
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
     store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
     baseline: bool = False
     replace: bool = False  # even what another file's build left in `out`
+    take: int | None = None  # place at which the candidate was tried, from 1
     overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
     space: str | None = None
     parallel: Parallel = "auto"
@@ -64,6 +69,17 @@ class Built:
         return bool(self.summary["objective_met"])
 
 
+class Interrupted(KeyboardInterrupt):
+    """The search was interrupted with a candidate that met the objective: `built` holds it.
+
+    The result folder is whole; the same build again goes on and replaces it.
+    """
+
+    def __init__(self, built: Built):
+        super().__init__()
+        self.built = built
+
+
 def build(
     source: Path | str,
     options: Options = Options(),
@@ -72,7 +88,8 @@ def build(
     """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.
 
     Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
-    on where it was. Raises `WootzError` for mistakes of the source, the data or the store.
+    on where it was. Raises `WootzError` for mistakes of the source, the data or the store, and
+    `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
@@ -95,6 +112,8 @@ def build(
             store = Store(options.store or default_root())
             with store.in_use():
                 return _build(plan, out, store, events, origin, options)
+        except Interrupted:
+            raise
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -128,6 +147,7 @@ def _build(
 ) -> Built:
     started = time.perf_counter()
     space = plan.space
+    taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
     assert plan.candidates is not None and plan.exploration_order is not None
     events.emit(
@@ -154,6 +174,9 @@ def _build(
         shape=dataset.shape,
         fitted_from=dataset.fitted_from,
     )
+    if taking is not None:
+        with _telling_of_exports(out, events):
+            return Built(out=out, summary=taken(taking, plan, dataset, store, events))
     jobs = Jobs(
         plan=plan,
         dataset=dataset,
@@ -169,20 +192,19 @@ def _build(
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
+    search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):
-        found = explore(Search(jobs=jobs, teacher=teacher, started=searching))
+        found = _searched(search, out)
     if found.target is not None and found.target <= 0:
         events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
     with events.stage("write"):
-        summary = summarize(jobs, teacher, found, tests, events) | {"built_from": origin}
-        before = _weights_hash(out)
-        write_result(out, jobs, found, summary)
-    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
-        events.emit(
-            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
-        )
+        histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
+        summary = summarize(jobs, teacher, found, tests, histories, events)
+        summary |= {"built_from": origin}
+        with _telling_of_exports(out, events):
+            write_result(out, jobs, found.weights, summary)
     events.emit(
         "build_finished",
         seconds=time.perf_counter() - started,
@@ -190,7 +212,21 @@ def _build(
         params=found.best.params,
         accuracy=found.best.accuracy,
     )
-    return Built(out=out, summary=summary)
+    built = Built(out=out, summary=summary)
+    if found.ended == "interrupted":
+        raise Interrupted(built)
+    return built
+
+
+def _searched(search: Search, out: Path) -> Found:
+    """What the search finds; interrupted, the best so far, if that meets the objective."""
+    try:
+        return explore(search)
+    except KeyboardInterrupt:
+        if search.best is None or not search.best.met or _went_as_far(out, search):
+            raise
+        search.jobs.events.emit("interrupted")
+        return search.found("interrupted")
 
 
 def _warn(jobs: Jobs, teacher: float) -> None:
@@ -241,11 +277,34 @@ def _check_owner(out: Path, origin: str) -> None:
         )
 
 
+@contextmanager
+def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
+    """Warn if exports in the folder are of another network than the best is afterwards."""
+    before = _weights_hash(out)
+    yield
+    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
+        events.emit(
+            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
+        )
+
+
+def _went_as_far(out: Path, search: Search) -> bool:
+    """An earlier build of the same tried all that this one did: its result is to stay."""
+    teacher: dict[str, Any] = _read(out / "result.json", "teacher") or {}
+    tried: list[dict[str, Any]] = _read(out / "result.json", "tried") or []
+    if teacher.get("key") != search.jobs.keys.teacher:
+        return False
+    if (out / "plan.wzir").read_text(encoding="utf-8") != print_plan(search.jobs.plan):
+        return False
+    return {one.candidate for one in search.tried} <= {one["candidate"] for one in tried}
+
+
 def _weights_hash(out: Path) -> str | None:
-    return _read(out / "best" / "manifest.json", "weights_sha256")
+    kept: str | None = _read(out / "best" / "manifest.json", "weights_sha256")
+    return kept
 
 
-def _read(path: Path, key: str) -> str | None:
+def _read(path: Path, key: str) -> Any:
     """One value of an earlier result; None where there is none that can be read."""
     try:
         return load_json(path).get(key)

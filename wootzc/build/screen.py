@@ -1,6 +1,7 @@
 """Progress for people: a live display on a terminal, plain lines in a log."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
@@ -15,12 +16,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from wootzc.build.chance import half_width
+from wootzc.build.verdict import Kind, ending, verdict
 from wootzc.units import bytes_text, count, percent, seconds_text
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
 
-STAGES = {"teacher": "teacher", "blocks": "blocks", "candidate": "fine-tuning"}
+STAGES = {
+    "teacher": "teacher",
+    "blocks": "blocks",
+    "candidate": "fine-tuning",
+    "polish": "polishing",
+}
 
 
 class Place(NamedTuple):
@@ -76,7 +84,7 @@ class Screen:
         match kind:
             case "progress":
                 self._progress(fields)
-            case "candidate":
+            case "candidate" | "polish":
                 self._candidate(fields)
             case _:
                 line = self._line(kind, fields)
@@ -119,9 +127,14 @@ class Screen:
                     f"{self._place(fields).text} {percent(fields['start_accuracy'])} → "
                     f"{percent(fields['accuracy'])} in {fields['steps']} steps"
                     + _how(fields)
-                    + {"diverged": " DIVERGED", "hopeless": " given up"}.get(
+                    + {"diverged": " DIVERGED", "paused": " paused"}.get(
                         fields.get("reason", ""), ""
                     )
+                )
+            case "polish_finished" | "polish_reused":
+                return (
+                    f"{self.latest.text} polished to {percent(fields['accuracy'])} "
+                    f"in {fields['steps']} steps" + _how(fields)
                 )
             case "variants_finished":
                 return f"least squares: {_variants(fields)}"
@@ -212,8 +225,10 @@ def _how(fields: dict[str, Any]) -> str:
     return " (from the store)" if seconds is None else f" ({seconds_text(seconds)})"
 
 
-def summary_text(summary: dict[str, Any], out: str) -> str:
-    """The closing summary of a build."""
+def summary_text(
+    summary: dict[str, Any], out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
+) -> str:
+    """The closing summary of a build; `paint` may colour the verdict."""
     teacher, best = summary["teacher"], summary["best"]
     candidates, steps = summary["candidates"], summary["steps"]
     compiled = summary["compilations"]
@@ -227,16 +242,6 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
         f"{module} {100 * rate:.4g}%"
         for module, rate in zip(summary["modules"], best["rates"], strict=True)
     )
-    target = summary["target_accuracy"]
-    if summary["objective_met"]:
-        verdict = f"objective met: {summary['objective']}"
-    else:
-        verdict = (
-            f"objective NOT met: accuracy {percent(best['accuracy'])} is "
-            f"{100 * (target - best['accuracy']):.2f} points below {percent(target)}; "
-            "the closest candidate is written.\n"
-            "  ways on: a lower accuracy limit, lower rates, more pretrain or finetune steps"
-        )
     now = summary["seconds_now"]
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
     trained = "  ".join(
@@ -244,13 +249,14 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
     )
     data = summary["data"]
     validation, test = [
-        100 * 1.96 * (best[key] * (1 - best[key]) / data[part]) ** 0.5
+        100 * half_width(best[key], data[part])
         for part, key in (("validation", "accuracy"), ("test", "test_accuracy"))
     ]
     return f"""
-{verdict}
+{_verdict_text(summary, paint)}
   params      {versus("params")}
   MACs        {versus("macs")}   (1 MAC = 2 FLOPs)
+  weights     {bytes_text(teacher["bytes"])} → {bytes_text(best["bytes"])}
   accuracy    validation {percent(teacher["validation_accuracy"])} → {percent(best["accuracy"])}\
    test {percent(teacher["test_accuracy"])} → {percent(best["test_accuracy"])}
               on {data["validation"]:,} and {data["test"]:,} images: ± {validation:.1f} and \
@@ -267,29 +273,28 @@ def summary_text(summary: dict[str, Any], out: str) -> str:
   result      {out}/best   report: {out}/report.html"""
 
 
+def _verdict_text(summary: dict[str, Any], paint: Callable[[str, Kind], str]) -> str:
+    """A line on the objective, and one or two more where they are needed."""
+    said = verdict(summary)
+    lines = [paint(f"{said.headline}: {summary['objective']}", said.kind)]
+    if said.kind == "missed":
+        closest = "" if summary.get("taken") else "; the closest candidate is written."
+        lines = [paint(f"{said.headline}{closest}", said.kind)]
+        if not summary.get("taken"):
+            lines.append("  ways on: a lower accuracy limit, lower rates, more finetune steps")
+    if said.detail is not None:
+        lines.insert(1, f"  {said.detail}")
+    return "\n".join(lines)
+
+
 def _left_text(summary: dict[str, Any]) -> str:
-    """What a predicted search did not try: a line or two."""
-    search = summary["search"]
-    left = search["left"]
-    if left is None:
-        return "              the budget was spent\n" if search["ended"] == "budget" else ""
-    out = f"{left['ruled_out']:,}"
-    if summary["objective"].startswith("maximize"):  # by accuracy: any of them may be better
-        which, fails = "untried", "be better"
-    else:
-        which, fails = "that would be better", "hold"
-    why = {
-        "all": "nothing better is left to try",
-        "ruled out": f"{out} {which} are unlikely to {fails}",
-        "certified": f"{out} {which} are ruled out together: chance {percent(left['chance'])} "
-        f"that any would {fails}",
-        "budget": f"the budget was spent: of those {which} {out} are unlikely to {fails}, "
-        f"{left['open']:,} are not ruled out",
-    }[search["ended"]]
-    lines = [f"              {why}"] + [
+    """How the search ended, and what it did not rule out: a line or two."""
+    why, left = ending(summary), summary["search"]["left"]
+    lines = [] if why is None else [f"              {why}"]
+    lines += [
         f"              not ruled out: {count(one['params'])} params, expected "
         f"{percent(one['forecast']['accuracy'])}, chance {percent(one['forecast']['chance'])}"
-        for one in left["likeliest"]
+        for one in (() if left is None else left["likeliest"])
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -8,98 +8,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from wootzc.build.jobs import Jobs
 from wootzc.build.judging import Judgement, Verdict
 from wootzc.build.jury import Jury
 from wootzc.build.pauses import polished, trained_weights
-from wootzc.build.store import Outcome, Weights
+from wootzc.build.store import Outcome
+from wootzc.build.tried import BlockUse, Ended, Forecast, Found, Left, Tried
 from wootzc.ir.prune import prune_network
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
-# met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
-# is left would hardly be better. certified: nor all of it together. budget: it was spent.
-Ended = Literal["met", "all", "ruled out", "certified", "budget"]
-
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What was expected of a candidate before it was fine-tuned."""
-
-    accuracy: float  # fraction, on validation data
-    chance: float  # of being better than the best known then
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """One candidate that was fine-tuned. Accuracies are fractions, on validation data."""
-
-    candidate: int  # row of plan.candidates
-    rates: tuple[float, ...]  # one per module
-    params: int
-    macs: int  # one image
-    start_accuracy: float  # assembled, before fine-tuning
-    accuracy: float
-    steps: int  # of fine-tuning
-    seconds: float  # of fine-tuning, when it ran
-    reason: str  # where it stands: paused, steps, target, patience, diverged, polished
-    met: bool  # accuracy is within the objective
-    blocks: tuple[int, ...]
-    reused: bool  # found in the store
-    forecast: Forecast | None = None  # of `explore predicted`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockUse:
-    """One tuning block that the search asked for."""
-
-    block: int
-    name: str
-    steps: int
-    seconds: float
-    loss_first: float | None  # None where nothing was trained, only solved
-    loss_last: float | None
-    uses: int  # candidates tried that were assembled from it
-    reused: bool  # found in the store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
-    """A candidate that was neither tried nor ruled out when the search ended."""
-
-    candidate: int
-    rates: tuple[float, ...]
-    params: int
-    macs: int
-    forecast: Forecast
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What a predicted search did not try."""
-
-    ruled_out: int  # candidates that would be better if they held, but hardly do
-    open: int  # candidates that may well be better
-    likeliest: tuple[Open, ...]  # of those the first few
-    chance: float  # that any untried candidate is better: at most this, by the predictions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What the search saw. `best` is the winner or, if none met the objective, the closest."""
-
-    tried: tuple[Tried, ...]
-    blocks: tuple[BlockUse, ...]
-    best: Tried
-    best_key: str  # of the job that made it
-    weights: Weights  # of the best
-    target: float | None  # the accuracy asked for
-    verdict: Verdict  # of the best
-    ended: Ended
-    left: Left | None = None  # of `explore predicted`
 
 
 def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
@@ -150,6 +70,7 @@ class Search:
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
 
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
@@ -265,11 +186,15 @@ class Search:
         before = self.outcomes[one.candidate]
         network = prune_network(self.space.network, one.rates)
         self.jobs.events.emit(
-            "polish", candidate=one.candidate, position=place, **self.costs(one.candidate)
+            "polish",
+            candidate=one.candidate,
+            position=place,
+            of=len(self.order),
+            **self.costs(one.candidate),
         )
         with self.jobs.events.stage("polish"):
             after = self.jobs.polish(
-                before.done.key, network, trained_weights(before), self.teacher.weights
+                before.done.key, network, trained_weights(before.weights), self.teacher.weights
             )
         outcome = polished(before, after)
         self.note(self._judged(one.candidate, outcome, None), outcome)
@@ -327,11 +252,12 @@ class Search:
             ),
             best=best,
             best_key=won.done.key,
-            weights=trained_weights(won),
+            weights=trained_weights(won.weights),
             target=self.target,
             verdict=self._verdict(best),
             ended=ended,
             left=left,
+            damage=self.damage,
         )
 
     def _verdict(self, one: Tried) -> Verdict:
@@ -383,5 +309,6 @@ class Search:
             met=False,  # until it is judged, beside the others
             blocks=self.jobs.keys.blocks_of(candidate),
             reused=outcome.reused and (before is None or before.reused),
+            key=outcome.done.key,
             forecast=forecast if before is None else before.forecast,
         )

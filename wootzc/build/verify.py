@@ -58,7 +58,7 @@ def verify_result(folder: Path) -> Iterator[str]:
         )
     yield f"{real:,} parameters and {cost.macs:,} MACs, as the manifest says"
 
-    images, labels, stored = _example(folder / "best" / "example.npz")
+    images, labels, stored = load_example(folder)
     scale = manifest["normalize"]
     normal = (images - np.float32(scale["mean"])) / np.float32(scale["std"])
     logits = predict(network, weights, normal.astype(np.float32))
@@ -69,7 +69,9 @@ def verify_result(folder: Path) -> Iterator[str]:
     yield f"{len(images)} stored images replayed: logits within {gap:.1e}, {percent(right)} right"
 
 
-def _example(path: Path) -> tuple[Any, Any, Any]:
+def load_example(folder: Path) -> tuple[Any, Any, Any]:
+    """Images before normalisation, labels and logits that best/ keeps. Raises `WootzError`."""
+    path = folder / "best" / "example.npz"
     try:
         with np.load(path, allow_pickle=False) as example:
             return example["images"], example["labels"], example["logits"]

@@ -13,7 +13,7 @@ from wootzc.cli import compiler, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
-DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes
+DONE, FAULT, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143  # exit codes
 
 EPILOG = """\b
 A first session:
@@ -22,7 +22,8 @@ A first session:
   wootzc build samples/digits.wz     train, search, write build/digits/
   wootzc verify build/digits         reload the result and replay it
 
-Exit codes: 0 done, 1 the file or the objective is at fault, 2 usage, 130 interrupted.
+Exit codes: 0 done, 1 the file or the objective is at fault, 2 usage, 130 interrupted
+(143 by SIGTERM).
 """
 
 
@@ -87,9 +88,12 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         echo_error(fail("WZ149", f"{place}{error.strerror or error}"))
         sys.exit(FAULT)
-    if code == INTERRUPTED:  # JAX may be compiling still: waiting for it takes seconds, or crashes
+    if code in (
+        INTERRUPTED,
+        TERMINATED,
+    ):  # JAX may be compiling still: waiting for it takes seconds, or crashes
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        os._exit(code)
     sys.exit(code if isinstance(code, int) else DONE)

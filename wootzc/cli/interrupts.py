@@ -11,8 +11,14 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.seen = False
+        self.number: int = signal.SIGINT  # of the latest signal
+        self.seen = False  # one came, and whether the build knows is not known
         self.before: dict[int, Any] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """As shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.number
 
     def __enter__(self) -> "Interrupts":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -29,11 +35,13 @@ class Interrupts:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self.seen = True
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.number, self.seen = number, True
         raise KeyboardInterrupt
 
     def __call__(self, kind: str, fields: dict[str, Any]) -> None:
+        if self.seen and kind == "interrupted":  # the build knows, and writes what it has
+            self.seen = False
         if self.seen and kind == "progress":
             self.seen = False
             raise KeyboardInterrupt

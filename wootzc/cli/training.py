@@ -22,6 +22,7 @@ from wootzc.units import bytes_text
 if TYPE_CHECKING:
     from wootzc.backends.flax.parallel import Parallel
     from wootzc.build.export import Form
+    from wootzc.build.verdict import Kind
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -61,6 +62,12 @@ store_option = click.option(
     "at once (candidates), or several where a batch would leave each device fewer than 32 images "
     "(auto). Teacher and blocks always train on all devices.",
 )
+@click.option(
+    "--take",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Search nothing: make candidate N of those that were tried the best of the result folder.",
+)
 @memory_options
 @calibrate_option
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
@@ -73,6 +80,7 @@ def build(
     baseline: bool,
     replace: bool,
     parallel: "Parallel",
+    take: int | None,
     memory: int | None,
     disk: int | None,
     calibrate: Path | None,
@@ -85,11 +93,13 @@ def build(
     """Train, search, and write the best pruned network.
 
     Finished work is kept in the store: interrupt at any time, run the same command again, and it
-    goes on. After an edit only what the edit touches is trained.
+    goes on. What met the objective by then is written as a result. After an edit only what the
+    edit touches is trained.
 
     \b
       wootzc build samples/digits.wz
       wootzc build samples/digits.wz --baseline
+      wootzc build samples/digits.wz --take 3
       wootzc build samples/cifar10.wz --set data=cifar10-train.zip
     """
     if file.suffix == ".wzir":
@@ -100,7 +110,7 @@ def build(
     given = overrides(settings, seed)
     echo_warnings(file, given)  # mistakes are told before JAX loads
 
-    from wootzc.build import Options
+    from wootzc.build import Interrupted, Options
     from wootzc.build import build as run_build
     from wootzc.build.screen import Screen, Verbosity, summary_text
 
@@ -112,6 +122,7 @@ def build(
         overrides=given,
         space=space,
         parallel=parallel,
+        take=take,
         memory=memory,
         disk=disk,
         cost_model=calibrated(calibrate),
@@ -120,15 +131,30 @@ def build(
     with Screen(level) as screen, Interrupts() as interrupts:
         try:
             built = run_build(file, options, [screen, interrupts])
+            interrupted = False
+        except Interrupted as interruption:
+            built, interrupted = interruption.built, True
         except KeyboardInterrupt:
             click.echo(
                 "\ninterrupted: every finished job is kept; "
                 "run the same command again and it goes on",
                 err=True,
             )
-            return 130
-    click.echo(summary_text(built.summary, str(built.out)))
-    return 0 if built.objective_met else 1
+            return interrupts.exit_code
+    click.echo(summary_text(built.summary, str(built.out), painted))
+    if interrupted:
+        tried = built.summary["candidates"]["tried"]
+        click.echo(
+            f"\ninterrupted: the best of {tried:,} tried is in {built.out}/best; "
+            "run the same command again and the search goes on",
+            err=True,
+        )
+        return interrupts.exit_code
+    return 0 if built.objective_met or take is not None else 1
+
+
+def painted(text: str, kind: "Kind") -> str:
+    return click.style(text, fg={"met": "green", "doubtful": "yellow", "missed": "red"}[kind])
 
 
 @click.command()
@@ -165,7 +191,26 @@ def verify(folder: Path) -> None:
     help="Whether (value − mean) / std is the network's first step, so that it takes images as "
     "stored. Default: without for onnx and torch, with for stablehlo.",
 )
-def export(folder: Path, form: "Form", out: Path | None, with_normalization: bool | None) -> None:
+@click.option(
+    "--candidate",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Not the best network but candidate N, by the number that `build` printed. Its weights "
+    "are read from the store.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the store of the candidates is. Default: where it was at the build.",
+)
+def export(
+    folder: Path,
+    form: "Form",
+    out: Path | None,
+    with_normalization: bool | None,
+    candidate: int | None,
+    store: Path | None,
+) -> None:
     """Write the best network in another form. Only FOLDER/best is read.
 
     \b
@@ -181,13 +226,21 @@ def export(folder: Path, form: "Form", out: Path | None, with_normalization: boo
     \b
       wootzc export build/digits --to onnx
       wootzc export build/digits --to torch -o digits-torch
+      wootzc export build/digits --to onnx --candidate 3
     """
     from wootzc.build.export import export_result
 
-    done = export_result(folder, form, out, with_normalization=with_normalization)
+    done = export_result(
+        folder,
+        form,
+        out,
+        with_normalization=with_normalization,
+        candidate=candidate,
+        store=store,
+    )
     for path in done.files:
         click.echo(f"wrote {path}  {bytes_text(path.stat().st_size)}")
-    click.echo(f"{done.params:,} parameters; {done.takes}")
+    click.echo(f"{done.which}: {done.params:,} parameters; {done.takes}")
 
 
 @click.command()

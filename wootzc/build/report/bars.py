@@ -11,6 +11,7 @@ STAGES: Final = {
     "compile": "compile the space",
     "data": "read the data",
     "teacher": "train the teacher",
+    "scores": "score modules at single rates",
     "blocks": "pre-train blocks",
     "candidates": "fine-tune candidates",
     "test": "test",

@@ -10,6 +10,7 @@ from wootzc.ir.plan import Plan
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
 LABEL, ROW, GAP = 64, 24, 5
 COLUMN_LEAST, COLUMN_MOST, WIDE = 27, 96, 910
+FITTED: Final = 1050  # a map no wider than this shrinks with the window instead of scrolling
 LETTER = 7.2  # pixels a letter takes, about
 
 
@@ -55,7 +56,7 @@ def block_map(summary: dict[str, Any], plan: Plan) -> Markup:
         role="img",
         aria_label="Tuning blocks by module and rate",
     )
-    return tag("div", picture, class_="scroll map")
+    return tag("div", picture, class_="scroll map" + (" fits" if width <= FITTED else ""))
 
 
 def _bars(summary: dict[str, Any], plan: Plan) -> list[Bar]:
@@ -108,7 +109,7 @@ def _column_name(name: str, position: int, column: float, top: float, slanted: b
 
 
 def _best_row(summary: dict[str, Any], column: float, top: float) -> list[Markup]:
-    """The best network, module by module: darker is more pruned."""
+    """The best network, module by module: the fuller the colour, the more is pruned."""
     drawn = [tag("text", "best", x=LABEL - 10, y=top + 16, class_="end best-label")]
     pairs = zip(summary["modules"], summary["best"]["rates"], strict=True)
     for position, (name, value) in enumerate(pairs):

@@ -1,16 +1,21 @@
 """The page itself, top to bottom."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final, assert_never
 
+from wootzc.build.chance import half_width
 from wootzc.build.report.bars import stages, widths
 from wootzc.build.report.blocks import block_map
+from wootzc.build.report.curves import damage_curves, learning_curves
 from wootzc.build.report.dag import grammar_dag
 from wootzc.build.report.markup import Markup, join, percent, points, quantity, tag
 from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
+from wootzc.build.verdict import Kind, verdict
 from wootzc.ir.plan import Plan
+from wootzc.units import bytes_text
 
 # Nothing may be loaded, from anywhere: a browser holds the page to being self-contained.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -19,6 +24,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 def report_html(summary: dict[str, Any], plan: Plan) -> str:
     """One self-contained page. `summary` is what `result.json` holds, `plan` the compiled plan."""
     title = f"{summary['space']} – wootzc report"
+    sections = _sections(summary, plan)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -30,74 +36,151 @@ def report_html(summary: dict[str, Any], plan: Plan) -> str:
     )
     body = tag(
         "body",
-        tag("main", *_sections(summary, plan)),
+        tag("main", _headline(summary, sections), *sections.values()),
         tag("div", id="tooltip", role="status", hidden="hidden"),
         tag("script", _asset("report.js")),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _sections(summary: dict[str, Any], plan: Plan) -> list[Markup]:
-    return [
-        _headline(summary),
-        _section(
+def _sections(summary: dict[str, Any], plan: Plan) -> dict[str, Markup]:
+    """Sections by the name that links call them, in order; without those that would be empty."""
+    tried, used = len(summary["tried"]), len(summary["blocks"]["list"])
+    sections = [
+        (
+            "cost",
             "Accuracy against cost",
             "Accuracy is on validation data, which chose the winner. "
             "Bars in the background: how the costs of all candidates of the space are spread.",
             scatter(summary, plan),
         ),
-        _section(
+        (
+            "filters",
             "Filters kept in every module",
             "Full length: the full network; filled: the best network. "
             "Several numbers are the prunable groups of one module.",
             widths(summary, plan),
         ),
-        _section("Time and steps", "", stages(summary)),
-        _section("Tuning blocks", _about_blocks(summary), block_map(summary, plan)),
-        *_grammar_section(plan),
-        _section(f"Candidates tried ({len(summary['tried']):,})", "", candidates_table(summary)),
-        *_blocks_section(summary),
-        _section("Where the figures come from", "", provenance(summary)),
-        tag("footer", "1 MAC = one multiply and one add = 2 FLOPs; counts are for one image."),
+        (
+            "learning",
+            "Learning curves",
+            "Validation accuracy of every candidate while it was fine-tuned; thick: the best. "
+            "What starts below the drawing is cut off. A curve leads to its row in the table.",
+            learning_curves(summary),
+        ),
+        (
+            "damage",
+            "Damage of every module",
+            "By how many nats the teacher's loss on validation images rises when one module alone "
+            "is pruned and refitted; by the fraction of its filters that is removed, all on one "
+            "scale. Ringed: the rate in the best network.",
+            damage_curves(summary),
+        ),
+        ("time", "Time and steps", "", stages(summary)),
+        ("blocks", "Tuning blocks", _about_blocks(summary), block_map(summary, plan)),
+        (
+            "shared",
+            "What the candidates share",
+            "Sequitur's grammar of all candidates: a rule stands above the rules of its body; ×n: "
+            "how often it occurs. The lowest row are modules at one rate.",
+            grammar_dag(plan),
+        ),
+        (
+            "tried",
+            f"Candidates tried ({tried:,})",
+            "By its number another of them becomes the best with wootzc build … --take, or another "
+            "file with wootzc export … --candidate.",
+            candidates_table(summary),
+        ),
+        (
+            "used",
+            f"Blocks used ({used:,})",
+            "Loss: mean squared error against the teacher's activations.",
+            blocks_table(summary),
+        ),
+        ("figures", "Where the figures come from", "", provenance(summary)),
     ]
+    shown = {
+        name: _section(name, title, about, content)
+        for name, title, about, content in sections
+        if content
+    }
+    unit = "1 MAC = one multiply and one add = 2 FLOPs; counts are for one image. "
+    chance = "± is the half of a 95 % interval: what another draw of so many images may change."
+    return shown | {"": tag("footer", unit, chance)}
 
 
-def _section(title: str, about: str, *content: Markup) -> Markup:
+def _section(name: str, title: str, about: str, content: Markup) -> Markup:
     lead = [tag("p", about, class_="about")] if about else []
-    return tag("section", tag("h2", title), *lead, *content)
+    return tag("section", tag("h2", title), *lead, content, id=name)
 
 
-def _headline(summary: dict[str, Any]) -> Markup:
-    best, teacher = summary["best"], summary["teacher"]
-    cards = [
+# What the links at the top say; sections without a word here are further down the page.
+LINKS: Final = {
+    "cost": "accuracy and cost",
+    "filters": "filters",
+    "learning": "learning curves",
+    "damage": "damage",
+    "time": "time",
+    "blocks": "blocks",
+    "tried": "candidates tried",
+    "figures": "provenance",
+}
+
+
+def _headline(summary: dict[str, Any], sections: Iterable[str]) -> Markup:
+    best, teacher, data = summary["best"], summary["teacher"], summary["data"]
+    costs = [
         _cost_card("Parameters", teacher["params"], best["params"]),
         _cost_card("MACs per image", teacher["macs"], best["macs"]),
-        _accuracy_card("Validation accuracy", teacher["validation_accuracy"], best["accuracy"]),
-        _accuracy_card("Test accuracy", teacher["test_accuracy"], best["test_accuracy"]),
     ]
+    if "bytes" in best:  # an older wootzc did not say
+        costs.append(_size_card(teacher["bytes"], best["bytes"]))
+    validation = teacher["validation_accuracy"], best["accuracy"], data["validation"]
+    test = teacher["test_accuracy"], best["test_accuracy"], data["test"]
+    accuracies = [
+        _accuracy_card("Validation accuracy", *validation),
+        _accuracy_card("Test accuracy", *test),
+    ]
+    shown = set(sections)
+    links = [tag("a", text, href=f"#{name}") for name, text in LINKS.items() if name in shown]
     return tag(
         "header",
         tag("p", "wootzc report", class_="kicker"),
         tag("h1", f"{summary['space']} ", tag("small", f"over {summary['network']}")),
         _verdict(summary),
-        tag("div", *cards, class_="cards"),
+        tag("div", *costs, class_="cards"),
+        tag("div", *accuracies, class_="cards"),
         counts(summary),
+        tag("nav", *links),
     )
 
 
 def _verdict(summary: dict[str, Any]) -> Markup:
-    """Whether the objective is met, and if not, by how much it is missed."""
+    """Whether the objective is met, on which images, and if not, by how much it is missed."""
     best, target = summary["best"], summary["target_accuracy"]
     objective = summary["objective"].replace(">=", "≥").replace("<=", "≤")
-    asked = tag("span", objective, class_="asked")
-    if summary["objective_met"]:
-        spare = (
-            "" if target is None else f", {points(best['accuracy'] - target).lstrip('+±')} to spare"
-        )
-        return tag("p", tag("b", f"✓ Objective met{spare}"), asked, class_="verdict good")
-    by = "" if target is None else f" by {points(target - best['accuracy']).lstrip('+')}"
-    text = f"✗ Objective missed{by}; shown is the closest"
-    return tag("p", tag("b", text), asked, class_="verdict bad")
+    said = verdict(summary)
+    taken = summary.get("taken")
+    who = "" if taken is None else f"Candidate {taken}, taken by hand: "
+    match said.kind:
+        case "met":
+            spare = "" if target is None else points(best["accuracy"] - target).lstrip("+±")
+            text = f"✓ {who}Objective met" + (f", {spare} to spare" if spare else "")
+        case "doubtful":
+            text = f"! {said.headline[0].upper()}{said.headline[1:]}"
+        case "missed":
+            by = "" if target is None else f" by {points(target - best['accuracy']).lstrip('+')}"
+            text = f"✗ {who}Objective missed{by}" + ("; shown is the closest" * (taken is None))
+        case _:
+            assert_never(said.kind)
+    lines = [tag("b", text), tag("span", objective, class_="asked")]
+    if said.detail is not None:
+        lines.append(tag("span", said.detail, class_="judged"))
+    return tag("p", *lines, class_=f"verdict {SHADES[said.kind]}")
+
+
+SHADES: Final[dict[Kind, str]] = {"met": "good", "doubtful": "doubt", "missed": "bad"}
 
 
 def _cost_card(name: str, full: int, kept: int) -> Markup:
@@ -110,12 +193,22 @@ def _cost_card(name: str, full: int, kept: int) -> Markup:
     )
 
 
-def _accuracy_card(name: str, teacher: float, best: float) -> Markup:
+def _size_card(full: int, kept: int) -> Markup:
+    return _card(
+        "Weights on disk",
+        join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
+        "as safetensors, float32",
+        f"{full:,} → {kept:,} bytes",
+    )
+
+
+def _accuracy_card(name: str, teacher: float, best: float, images: int) -> Markup:
+    chance = f"± {100 * half_width(best, images):.1f}"
     return _card(
         name,
-        join([percent(teacher), tag("i", " → "), tag("b", percent(best))]),
-        f"{points(best - teacher)} against the teacher",
-        None,
+        join([percent(teacher), tag("i", " → "), tag("b", percent(best)), tag("i", f" {chance}")]),
+        f"{points(best - teacher)} against the teacher, on {images:,} images",
+        f"{chance} points: what another draw of {images:,} images may change",
     )
 
 
@@ -130,30 +223,11 @@ def _about_blocks(summary: dict[str, Any]) -> Markup:
         return Markup()
     text = (
         f": {blocks['planned']:,} planned, {blocks['used']:,} used. "
-        "A bar spans the modules of one block, in the row of its rate; darker is used by more "
-        "candidates. Thick frames: blocks of the best network. "
+        "A bar spans the modules of one block, in the row of its rate; the fuller its "
+        "colour, the more candidates use it. Thick frames: blocks of the best network. "
         "Green: made in this build; violet: from the store; dashed: never needed."
     )
     return join(["Chosen by ", tag("code", f"blocks {blocks['method']}"), text])
-
-
-def _grammar_section(plan: Plan) -> list[Markup]:
-    drawing = grammar_dag(plan)
-    if not drawing:
-        return []
-    about = (
-        "Sequitur's grammar of all candidates: a rule stands above the rules of its body; ×n: how "
-        "often it occurs. The lowest row are modules at one rate."
-    )
-    return [_section("What the candidates share", about, drawing)]
-
-
-def _blocks_section(summary: dict[str, Any]) -> list[Markup]:
-    if not summary["blocks"]["list"]:
-        return []
-    about = "Loss: mean squared error against the teacher's activations."
-    count = len(summary["blocks"]["list"])
-    return [_section(f"Blocks used ({count:,})", about, blocks_table(summary))]
 
 
 @cache

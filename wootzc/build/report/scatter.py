@@ -15,6 +15,7 @@ METRICS: Final[dict[Metric, str]] = {"params": "parameters", "macs": "MACs per i
 BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
+LETTER = 7.4  # pixels a letter of a bold label takes, about
 LINE = 15  # between two lines of text
 
 
@@ -45,6 +46,7 @@ def _legend(summary: dict[str, Any]) -> Markup:
         ("start", "assembled, before fine-tuning"),
         ("met", "fine-tuned, objective met"),
         ("miss", "fine-tuned, objective missed"),
+        ("front", "Pareto front: none tried is as small and more accurate"),
         ("teacher", "teacher: the full network"),
         ("space", f"all {summary['candidates']['in_space']:,} candidates by cost"),
     ]
@@ -63,6 +65,7 @@ def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> M
         *axes.grid(METRICS[metric]),
         *_limits(axes, summary, plan, metric),
         *(_stem(axes, one, metric) for one in tried),
+        _front(axes, summary["tried"], metric),
         _teacher(axes, summary, metric),
         *(_point(axes, summary, one, metric) for one in tried),
         _best_label(axes, summary, metric),
@@ -157,13 +160,34 @@ def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: Metric) -> 
     return drawn
 
 
+def pareto(tried: list[dict[str, Any]], metric: Metric) -> list[dict[str, Any]]:
+    """Those that no other is as cheap as and more accurate than, cheapest first."""
+    front: list[dict[str, Any]] = []
+    usable = [one for one in tried if math.isfinite(one["accuracy"])]
+    for one in sorted(usable, key=lambda one: (one[metric], -one["accuracy"])):
+        if not front or one["accuracy"] > front[-1]["accuracy"]:
+            front.append(one)
+    return front
+
+
+def _front(axes: Axes, tried: list[dict[str, Any]], metric: Metric) -> Markup:
+    """A staircase: the accuracy that is to be had for every cost."""
+    front = pareto(tried, metric)
+    if not front:
+        return Markup()
+    path = f"M{axes.across(front[0][metric]):.1f},{axes.up(front[0]['accuracy']):.1f}"
+    for one in front[1:]:
+        path += f" H{axes.across(one[metric]):.1f} V{axes.up(one['accuracy']):.1f}"
+    return tag("path", d=f"{path} H{axes.right:.1f}", class_="front")
+
+
 def _stem(axes: Axes, one: dict[str, Any], metric: Metric) -> Markup:
     """From the start accuracy to the final one."""
     x, start, end = axes.across(one[metric]), one["start_accuracy"], one["accuracy"]
     if not axes.holds(one[metric], start):
         return Markup()
     line = tag("line", x1=x, x2=x, y1=axes.up(start), y2=axes.up(end), class_="stem")
-    text = f"candidate {one['candidate']}\n{percent(start)} before fine-tuning"
+    text = f"{percent(start)} before fine-tuning"
     dot = tag("circle", tag("title", text), cx=x, cy=axes.up(start), r=3.5, class_="start tip")
     return join([line, dot])
 
@@ -174,6 +198,7 @@ def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: Met
     kind = ("met" if one["met"] else "miss") + (" best" if best else "")
     title = tag("title", describe(summary, one))
     dot = tag("circle", title, cx=x, cy=y, r=7 if best else 5, class_=f"{kind} tip")
+    dot = tag("a", dot, href=f"#candidate-{number_of(summary, one)}")
     if not best:
         return dot
     return join([tag("circle", cx=x, cy=y, r=12, class_=f"ring {_missed(one)}"), dot])
@@ -191,17 +216,30 @@ def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
 
 
 def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
-    """Beside the ring, on the side where there is room."""
+    """Beside the ring, on a side where there is room, below or above the fewest points."""
     best = summary["best"]
     x, y = axes.across(best[metric]), axes.up(best["accuracy"])
     right = x < axes.left + axes.width * 0.75
-    below = y < axes.top + axes.height * 0.6
     name = "best" if best["met"] else "closest"
+    text = f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}"
+    start = x + 16 if right else x - 16 - LETTER * len(text)
+    taken = [
+        (axes.across(one[metric]), axes.up(one[accuracy]))
+        for one in summary["tried"]
+        for accuracy in ("accuracy", "start_accuracy")
+    ]
+
+    def crowd(base: float) -> tuple[int, float]:
+        inside = [start - 6 < px < start + LETTER * len(text) + 6 and base - 15 < py < base + 6
+                  for px, py in taken]  # fmt: skip
+        return sum(inside), abs(base - y)
+
+    room = [y + down for down in (24, -14, 42, 60) if axes.top < y + down < axes.bottom]
     return tag(
         "text",
-        f"{name}: {quantity(best[metric])}, {percent(best['accuracy'])}",
+        text,
         x=x + (16 if right else -16),
-        y=y + (24 if below else -14),
+        y=min(room or [y - 14], key=crowd),
         class_=f"best-label {_missed(best)} {'' if right else 'end'}",
     )
 
@@ -214,6 +252,15 @@ def _is_best(summary: dict[str, Any], one: dict[str, Any]) -> bool:
     return bool(one["candidate"] == summary["best"]["candidate"])
 
 
+def number_of(summary: dict[str, Any], one: dict[str, Any]) -> int:
+    """The place at which a candidate was tried, from 1: what `--take` goes by."""
+    return 1 + next(
+        place
+        for place, other in enumerate(summary["tried"])
+        if other["candidate"] == one["candidate"]
+    )
+
+
 def describe(summary: dict[str, Any], one: dict[str, Any]) -> str:
     """A tried candidate in a few lines, for tooltips."""
     names = summary["modules"]
@@ -221,7 +268,7 @@ def describe(summary: dict[str, Any], one: dict[str, Any]) -> str:
     rows = [", ".join(pruned[i : i + 6]) for i in range(0, len(pruned), 6)]
     return "\n".join(
         [
-            f"candidate {one['candidate']}" + (" (best)" if _is_best(summary, one) else ""),
+            f"candidate {number_of(summary, one)}" + (" (best)" if _is_best(summary, one) else ""),
             f"{percent(one['start_accuracy'])} → {percent(one['accuracy'])} validation",
             f"{one['params']:,} parameters, {one['macs']:,} MACs",
             f"{one['steps']:,} steps, {duration(one['seconds'])}, ended by {one['reason']}",

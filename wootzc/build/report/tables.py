@@ -16,12 +16,14 @@ from wootzc.build.report.markup import (
     table,
     tag,
 )
+from wootzc.build.verdict import ending
 
 ENDINGS: Final = {
     "steps": "all steps",
     "target": "target reached",
     "patience": "no more gain",
-    "hopeless": "given up: out of reach",
+    "paused": "paused",
+    "polished": "polished",
     "diverged": "diverged",
 }
 
@@ -29,9 +31,10 @@ ENDINGS: Final = {
 def candidates_table(summary: dict[str, Any]) -> Markup:
     """Everything tried, in the order it was tried."""
     head = [
-        heading("#", "in the order of trying", number=True),
-        heading("no.", "row of the plan's candidates", number=True),
-        heading("rates", "of the modules, first to last: darker is more pruned"),
+        heading("#", "in the order of trying: what --take and --candidate go by", number=True),
+        heading(
+            "rates", "of the modules, first to last: the fuller the colour, the more is pruned"
+        ),
         heading("params", number=True),
         heading("of full", number=True),
         heading("MACs", "of one image", number=True),
@@ -42,10 +45,10 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
             else []
         ),
         heading("after", "validation accuracy after fine-tuning", number=True),
+        heading("objective"),
         heading("steps", "of fine-tuning", number=True),
         heading("time", "of fine-tuning", number=True),
         heading("ended by"),
-        heading("objective"),
         heading("origin"),
     ]
     rows = [_candidate(summary, n, one) for n, one in enumerate(summary["tried"], start=1)]
@@ -55,12 +58,11 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
 def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> Markup:
     best = one["candidate"] == summary["best"]["candidate"]
     full = max(summary["teacher"]["params"], 1)
-    reason: str = one["reason"]
+    reason, row = str(one["reason"]), f"row {one['candidate']:,} of the plan's candidates"
     met = tag("span", "met", class_="good") if one["met"] else tag("span", "missed", class_="bad")
     return tag(
         "tr",
-        number(position),
-        number(one["candidate"]),
+        cell(tag("span", str(position), title=row), sort=position, class_="n"),
         cell(_strip(summary["modules"], one["rates"]), sort=sum(one["rates"])),
         number(one["params"]),
         cell(percent(one["params"] / full, 1), sort=one["params"], class_="n"),
@@ -68,12 +70,13 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         _accuracy(one["start_accuracy"]),
         *([_accuracy(one["forecast"]["accuracy"])] if _is_predicted(summary) else []),
         _accuracy(one["accuracy"]),
+        cell(met),
         number(one["steps"]),
         cell(duration(one["seconds"]), sort=one["seconds"], class_="n"),
         cell(ENDINGS.get(reason, reason)),
-        cell(met),
         cell("store" if one["reused"] else "trained"),
         class_="best" if best else None,
+        id=f"candidate-{position}",
     )
 
 
@@ -82,7 +85,7 @@ def _is_predicted(summary: dict[str, Any]) -> bool:
 
 
 def _strip(names: list[str], rates: list[float]) -> Markup:
-    """Rates as a strip of cells, darker where more is pruned."""
+    """Rates as a strip of cells, fuller in colour where more is pruned."""
     pairs = [f"{name} {rate(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
     size = min(max(180 // max(len(rates), 1), 4), 12)
@@ -185,12 +188,9 @@ def counts(summary: dict[str, Any]) -> Markup:
         )
         if unused := blocks.get("unused"):
             text += f" {plural(unused, 'block')} of these, trained beforehand, nobody needed yet."
-    left = summary.get("search", {}).get("left")
-    if left:
-        text += (
-            f" Of those untried that would be better, {left['ruled_out']:,} are unlikely to hold "
-            f"and {left['open']:,} are not ruled out."
-        )
+    how = ending(summary)
+    if how:
+        text += f" How the search ended: {how}."
     return tag("p", text)
 
 

@@ -1,0 +1,121 @@
+"""What is said of the objective, of the search's end, and of chance."""
+
+import math
+from typing import Any
+
+import pytest
+
+from wootzc.build.chance import half_width
+from wootzc.build.verdict import ending, verdict
+
+HOLDS = {"drop": 0.006, "error": 0.007, "optimism": 0.002, "holds": True, "confidence": None}
+
+
+def a_summary(**changed: Any) -> dict[str, Any]:
+    """A limit of one point, met on validation and on test."""
+    summary = {
+        "objective": "minimize params, accuracy >= 96.00%",
+        "objective_met": True,
+        "target_accuracy": 0.96,
+        "test_target": 0.95,
+        "teacher": {"validation_accuracy": 0.97, "test_accuracy": 0.96},
+        "best": {"accuracy": 0.965, "test_accuracy": 0.955},
+        "tried": [{}] * 9,
+        "search": {"ended": "all", "left": None},
+    }
+    return summary | changed
+
+
+def on_test(accuracy: float) -> dict[str, Any]:
+    return {"accuracy": 0.965, "test_accuracy": accuracy}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "headline"),
+    [
+        ({}, "met", "objective met"),
+        (
+            {"best": on_test(0.935)},
+            "doubtful",
+            "objective met on validation; on test −2.5 points, beyond the limit of 1.0",
+        ),
+        ({"best": on_test(0.95)}, "met", "objective met"),
+        (
+            {"best": on_test(0.955), "test_target": 0.96},  # an absolute limit, the teacher's own
+            "doubtful",
+            "objective met on validation; on test 95.50 %, beyond the limit of 96.00 %",
+        ),
+        ({"best": on_test(0.935), "test_target": None}, "met", "objective met"),
+        (
+            {"objective_met": False, "best": {"accuracy": 0.93, "test_accuracy": 0.9}},
+            "missed",
+            "objective NOT met: accuracy 93.00 % is 3.00 points below 96.00 %",
+        ),
+        ({"taken": 4}, "met", "candidate 4, taken by hand: objective met"),
+        (
+            {"judgement": HOLDS | {"holds": False}},
+            "doubtful",
+            "objective met on validation, but the drop may be beyond the limit",
+        ),
+    ],
+)
+def test_a_verdict_never_says_more_than_holds(
+    changed: dict[str, Any], kind: str, headline: str
+) -> None:
+    said = verdict(a_summary(**changed))
+    assert (said.kind, said.headline) == (kind, headline)
+
+
+def test_an_older_result_is_read_without_what_it_does_not_say() -> None:
+    old = a_summary(best=on_test(0.9))
+    del old["test_target"], old["search"]
+    assert verdict(old).kind == "met"
+    assert ending(old) is None
+
+
+def test_a_judged_drop_stands_beside_the_verdict() -> None:
+    def detail(**changed: Any) -> str | None:
+        return verdict(a_summary(**changed)).detail
+
+    within = (
+        "drop 0.6 ± 0.7 points (corrected for the choice among 9 tried), within the limit of 1.0"
+    )
+    assert detail(judgement=HOLDS) == within
+    beyond = HOLDS | {"holds": False, "confidence": 0.9, "drop": 0.012}
+    assert detail(judgement=beyond) == (
+        "drop 1.2 ± 0.7 points (corrected for the choice among 9 tried; at 90 % confidence), "
+        "beyond the limit of 1.0"
+    )
+    assert detail(judgement=HOLDS, target_accuracy=None, test_target=None) == (
+        "drop 0.6 ± 0.7 points (corrected for the choice among 9 tried)"
+    )
+    assert detail(judgement=None) is detail() is None
+
+
+def test_the_end_of_a_search_in_words() -> None:
+    left = {"ruled_out": 21, "open": 3, "likeliest": [], "chance": 0.04}
+
+    def words(ended: str, left: dict[str, Any] | None = None, **changed: Any) -> str | None:
+        return ending(a_summary(search={"ended": ended, "left": left}, **changed))
+
+    assert words("met") is None
+    assert words("budget") == "the budget was spent"
+    assert words("interrupted") == "interrupted: the best so far; the same command again goes on"
+    assert words("all") == "everything was tried"
+    assert words("all", left) == "nothing better is left to try"
+    assert words("ruled out", left) == "21 that would be better are unlikely to hold"
+    assert words("ruled out", left, objective="maximize accuracy") == (
+        "21 untried are unlikely to be better"
+    )
+    assert words("certified", left) == (
+        "21 that would be better are ruled out together: chance 4.00 % that any would hold"
+    )
+    assert "3 are not ruled out" in (words("budget", left) or "")
+
+
+def test_chance_is_a_95_percent_interval() -> None:
+    assert half_width(0.5, 10_000) == pytest.approx(1.96 * 0.5 / 100, rel=0.01)
+    assert half_width(0.9, 400) == pytest.approx(1.96 * 0.3 / 20, rel=0.02)
+    assert 0 < half_width(1.0, 400) < half_width(1.0, 100) < 0.05  # all right is not certainty
+    assert half_width(0.5, 0) == 0.0
+    assert math.isnan(half_width(math.nan, 100))
