@@ -1,4 +1,4 @@
-"""A block is trained by the same programs on the same inputs, whatever is kept, whoever flies along.
+"""A block is trained by the same programs on the same inputs, whatever is kept or flies along.
 
 Bits alone would not show it: processors differ in which images of which batches they round alike.
 The network is one whose first convolution rounds an image by its place in the batch on many.
