@@ -153,7 +153,8 @@ class Activations:
 
     def keep(self, teacher: Teacher, wanted: Iterable[int]) -> None:
         """Run all visited batches through the teacher, and keep what fits of the wanted."""
-        places = self.fitting(wanted)
+        if not (places := self.fitting(wanted)):
+            return
         kept: dict[int, _Kept] = {}
         for number, found in enumerate(self.feed(teacher, places, range(len(self.batches)))):
             for boundary, values in found.items():
@@ -175,8 +176,6 @@ class Activations:
 
         Kept, or worked out from the nearest boundary that is. `keep` fills from here too.
         """
-        if not wanted:
-            return
         held = self.held
         for number, images in self._with_images(order, 0 in wanted or 0 in route(wanted, held)):
 
