@@ -19,7 +19,7 @@ import argparse
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
-from wootzc.backends.flax.activations import Activations, Room
+from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.train import BlockJob, TrainedBlock, train, train_blocks
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.parameters import Weights
@@ -44,14 +44,16 @@ Flight = Sequence[int]  # numbers of blocks
 
 
 class Ready(Activations):
-    """Hands out the first batch that anybody asked for, again and again."""
+    """Hands out the first batch, again and again."""
 
-    def rows(self, boundary: int, positions: Any) -> Any:
-        if boundary not in self.batches:
-            self.batches[boundary] = super().rows(boundary, positions)
-        return self.batches[boundary]
-
-    batches: dict[int, Any]
+    def feed(
+        self, teacher: Teacher, wanted: Collection[int], order: Iterable[int]
+    ) -> Iterator[dict[int, Any]]:
+        if not self.held:  # yet to be filled
+            yield from super().feed(teacher, wanted, order)
+            return
+        (found,) = super().feed(teacher, wanted, [0])
+        yield from (found for _ in order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +141,7 @@ def methods(bench: Bench) -> list[Method]:
     assert blocks is not None
     everyone = [list(range(len(blocks)))]
     ready = bench.room(Ready)
-    assert isinstance(ready, Ready)
-    ready.batches = {}
-    passes = teacher_passes(bench.plan, len(ready.positions))
+    passes = teacher_passes(bench.plan, ready.seen)
     whole = passes.work(frozenset({len(passes.segments)})).macs / passes.steps
 
     def method(

@@ -1,21 +1,19 @@
 """What the teacher makes of the training images at the boundaries of its segments.
 
 Boundary b is what enters segment b; boundary 0 is the images. A flight of blocks needs some
-boundaries at every step. Without augmentation a step sees pixels that other steps and flights saw
-before, so each boundary is worked out once per build and kept: in memory, then in a file, as far as
-a stated room goes. What does not fit is worked out again at every step, from the nearest boundary
-that is kept.
+boundaries at every step. Without augmentation every epoch visits the same batches, so each boundary
+is worked out once per build and kept, batch by batch: in memory, then in a file, as far as a stated
+room goes. What does not fit is worked out again at every step, from the nearest boundary that is
+kept.
 
-Either way gives the same bits: images are run through the teacher in batches of one size, segment
-by segment, and in evaluation mode no image of a batch depends on the others
-(docs/decisions/010-kept-activations.md).
+Either way gives the same bits, for it is the same work: the same compiled functions, segment by
+segment, on the same batches (docs/decisions/010-kept-activations.md).
 """
 
 import os
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import repeat
 from math import prod
 from pathlib import Path
@@ -24,9 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import jax
 import numpy as np
 
-from wootzc.backends.flax.batches import Indices, visited
+from wootzc.backends.flax.batches import fixed_batches
 from wootzc.backends.flax.model import Structure
-from wootzc.backends.flax.parallel import Devices, Function, training_devices
+from wootzc.backends.flax.parallel import Devices, training_devices
 from wootzc.backends.flax.segments import compiled_evaluate
 from wootzc.backends.parameters import Weights
 from wootzc.ir.network import Network, segment_shapes
@@ -98,11 +96,11 @@ class Teacher:
 
 @dataclass(slots=True, kw_only=True)
 class _Kept:
-    """One boundary, for all images that the schedule visits."""
+    """One boundary, for all batches that the schedule visits."""
 
     place: Place
-    size: int  # bytes
-    array: Any  # [images, …] on the host; on accelerators, on each of them
+    size: int = 0  # bytes; of accelerators on each of them
+    batches: Any  # in memory a list of arrays on the devices; on disk [batches, batch, …]
 
 
 class Activations:
@@ -114,15 +112,20 @@ class Activations:
     def __init__(self, network: Network, images: "Split", recipe: Recipe, seed: int, room: Room):
         self.shapes = segment_shapes(network)
         self.images = images
-        self.batch = recipe.batch
         self.room = room
         self.devices = training_devices(recipe.batch)
-        self.positions = visited(len(images), recipe.batch, max(recipe.steps, 1), seed)
+        every = fixed_batches(len(images), recipe.batch, seed)
+        self.batches = every[: max(recipe.steps, 1)]  # [batches, batch]: those that are visited
         self._kept: dict[int, _Kept] = {}
 
     @property
     def held(self) -> Boundaries:
         return frozenset(self._kept)
+
+    @property
+    def seen(self) -> int:
+        """How many images are visited."""
+        return min(self.batches.size, len(self.images))
 
     def taken(self, place: Place) -> int:
         """Bytes in use."""
@@ -140,7 +143,7 @@ class Activations:
         }
         found: dict[int, Place] = {}
         for boundary in sorted({*wanted} - self.held - {0}, reverse=True):
-            size = len(self.positions) * prod(self.shapes[boundary]) * NUMBER
+            size = self._share(self.batches.size * prod(self.shapes[boundary]) * NUMBER)
             for place in PLACES:
                 if size <= free[place]:
                     found[boundary] = place
@@ -149,82 +152,82 @@ class Activations:
         return found
 
     def keep(self, teacher: Teacher, wanted: Iterable[int]) -> None:
-        """Run all visited images through the teacher, and keep what fits of the wanted."""
-        places = self.fitting(wanted)
-        held, count = self.held, len(self.positions)
-        arrays: dict[int, _Kept] = {}
-        for slots, images in self._sweep(0 in route(places, held)) if places else ():
-
-            def at_hand(boundary: int, slots: Indices = slots, images: Any = images) -> Any:
-                return self._rows(boundary, slots) if boundary else images
-
-            start = int(slots[0])
-            use = min(self.batch, count - start)
-            for boundary, values in teacher.activations(places, held, at_hand).items():
-                rows = self.devices.gather(values)
-                if boundary not in arrays:
-                    shape = (count, *rows.shape[1:])
-                    kept = self._made(places[boundary], shape, rows.dtype)
-                    if kept is None:
-                        del places[boundary]
-                        continue
-                    arrays[boundary] = kept
-                arrays[boundary].array[start : start + use] = rows[:use]
-        for boundary, kept in arrays.items():
-            if self.devices.accelerated:
-                kept.array = self.devices.replicate(kept.array)
-            self._kept[boundary] = kept
-
-    def _sweep(self, pixels: bool) -> Iterator[tuple[Indices, Any]]:
-        """All visited images in batches, the last one filled up: slots, and pixels if asked for."""
-        count = len(self.positions)
-        parts = [np.arange(n, n + self.batch) % count for n in range(0, count, self.batch)]
-        if not pixels:
-            yield from zip(parts, repeat(None))
+        """Run all visited batches through the teacher, and keep what fits of the wanted."""
+        if not (places := self.fitting(wanted)):
             return
-        batches = self.images.batches(self.positions[slots] for slots in parts)
-        for slots, batch in zip(parts, batches, strict=True):
-            yield slots, self.devices.spread(batch.images)
+        kept: dict[int, _Kept] = {}
+        for number, found in enumerate(self.feed(teacher, places, range(len(self.batches)))):
+            for boundary, values in found.items():
+                if boundary in kept:
+                    self._put(kept[boundary], number, values)
+                elif made := self._made(places[boundary], values):
+                    kept[boundary] = made
+                    self._put(made, number, values)
+                else:
+                    del places[boundary]
+            if not places:
+                break
+        self._kept |= kept
 
-    def rows(self, boundary: int, positions: Indices) -> Any:
-        """What is kept of the images at these positions, a batch, on the devices."""
-        if len(self.positions) < len(self.images):
-            slots = np.searchsorted(self.positions, positions)
-            assert (self.positions[slots] == positions).all(), "not of this schedule"
-            return self._rows(boundary, slots)
-        return self._rows(boundary, positions)
+    def feed(
+        self, teacher: Teacher, wanted: Collection[int], order: Iterable[int]
+    ) -> Iterator[dict[int, Any]]:
+        """What is at the wanted boundaries, on the devices, for each of the batches in this order.
+
+        Kept, or worked out from the nearest boundary that is. `keep` fills from here too.
+        """
+        held = self.held
+        for number, images in self._with_images(order, 0 in wanted or 0 in route(wanted, held)):
+
+            def at_hand(boundary: int, number: int = number, images: Any = images) -> Any:
+                return self._get(self._kept[boundary], number) if boundary else images
+
+            yield teacher.activations(wanted, held, at_hand)
 
     def close(self) -> None:
         """Let go of everything."""
         self._kept.clear()
 
-    def _rows(self, boundary: int, slots: Indices) -> Any:
-        array = self._kept[boundary].array
-        if self.devices.accelerated:
-            return _compiled_take(self.devices)(array, self.devices.spread(slots))
-        return self.devices.spread(array[slots])
+    def _with_images(self, order: Iterable[int], asked: bool) -> Iterator[tuple[int, Any]]:
+        """Numbers of batches with their images. Where nobody asks for these they are not read."""
+        if not asked:
+            yield from zip(order, repeat(None))
+            return
+        numbers = list(order)
+        batches = self.images.batches(self.batches[number] for number in numbers)
+        for number, batch in zip(numbers, batches, strict=True):
+            yield number, self.devices.place(batch.images)
 
-    def _made(self, place: Place, shape: tuple[int, ...], kind: np.dtype[Any]) -> _Kept | None:
-        """An array to fill; None where the disk has no room for it after all."""
-        size = prod(shape) * kind.itemsize
+    def _get(self, kept: _Kept, number: int) -> Any:
+        """A batch of what is kept, on the devices."""
+        batch = kept.batches[number]
+        return batch if kept.place == "memory" else self.devices.place(batch)
+
+    def _put(self, kept: _Kept, number: int, values: Any) -> None:
+        if kept.place == "disk":
+            kept.batches[number] = self.devices.gather(values)
+            return
+        kept.batches.append(jax.block_until_ready(values))  # or all images would wait their turn
+        kept.size += self._share(values.nbytes)
+
+    def _made(self, place: Place, values: Any) -> _Kept | None:
+        """Where batches like this one can be put; None where the disk has no room after all."""
         if place == "memory":
-            return _Kept(place=place, size=size, array=np.empty(shape, kind))
+            return _Kept(place=place, batches=[])
+        shape = (*self.batches.shape, *values.shape[1 if self.devices.count == 1 else 2 :])
+        size = len(self.batches) * values.nbytes
         try:
             # It has no name, and goes with the last that holds it: the mapping, or the process.
             with tempfile.TemporaryFile(dir=self.room.folder) as file:
                 _reserve(file, size)
-                array = np.memmap(file, kind, "r+", shape=shape).view(np.ndarray)
+                array = np.memmap(file, values.dtype, "r+", shape=shape).view(np.ndarray)
         except OSError:
             return None
-        return _Kept(place=place, size=size, array=array)
+        return _Kept(place=place, size=size, batches=array)
 
-
-@cache
-def _compiled_take(devices: Devices) -> Function:
-    def take(array: jax.Array, slots: jax.Array) -> jax.Array:
-        return array[slots]
-
-    return devices.compile(take)
+    def _share(self, size: int) -> int:
+        """What so many bytes over all devices take where they are kept."""
+        return size // self.devices.count if self.devices.accelerated else size
 
 
 def _reserve(file: IO[bytes], size: int) -> None:

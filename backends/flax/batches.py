@@ -43,11 +43,24 @@ def batch_indices(images: int, batch: int, steps: int, seed: int) -> Iterator[In
         waiting = waiting[batch:]
 
 
-def visited(images: int, batch: int, steps: int, seed: int) -> Indices:
-    """The positions that `batch_indices` visits, ascending: all of them, from one epoch on."""
-    if batch * steps >= images:
-        return np.arange(images)
-    return np.sort(np.concatenate(list(batch_indices(images, batch, steps, seed))))
+def fixed_batches(images: int, batch: int, seed: int) -> Indices:  # [batches, batch] positions
+    """All images, drawn at random into batches that every epoch visits again.
+
+    The first ones fill up the last batch, so that all have one size and no image is left out.
+    """
+    order = np.random.default_rng([seed, 0]).permutation(images)
+    return np.resize(order, (-(-images // batch), batch))
+
+
+def batch_order(batches: int, steps: int, seed: int) -> Indices:  # [steps] numbers of batches
+    """Which of the fixed batches each step sees: all of them in turn, then again in other orders.
+
+    They were drawn at random, so the first epoch takes them as they come: a run that ends within it
+    sees the first ones.
+    """
+    epochs = range(1, -(-steps // batches))
+    later = [np.random.default_rng([seed, epoch]).permutation(batches) for epoch in epochs]
+    return np.concatenate([np.arange(batches), *later])[:steps]
 
 
 def training_batches(

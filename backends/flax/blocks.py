@@ -7,20 +7,20 @@ segments between a block's modules, run in evaluation mode and never move.
 
 What comes of a block does not depend on the blocks beside it, nor on which of the teacher's
 activations are kept: the teacher is compiled segment by segment, never as one function with
-whatever outputs happen to be asked for.
+whatever outputs happen to be asked for; and without augmentation every epoch visits the same
+batches, for a function may round an image in another way at another place of another batch.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from wootzc.backends.flax.activations import Activations, Room, Teacher, route
-from wootzc.backends.flax.batches import Indices, Progress, Report, batch_indices, looks
+from wootzc.backends.flax.activations import Activations, Room, Teacher
+from wootzc.backends.flax.batches import Progress, Report, batch_order, looks, training_batches
 from wootzc.backends.flax.model import Structure, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, training_devices
 from wootzc.backends.flax.segments import compiled_keys, compiled_prepare
@@ -99,13 +99,16 @@ def train_blocks(
     flying = [_launch(network, parts, job, running, seed, devices) for job in blocks]
     graphs = structures(network, precision=recipe.precision)
     teacher = Teacher(graphs=graphs, parts=parts, devices=devices)
-    kept = activations or Activations(network, dataset.train, running, seed, Room(memory=0))
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
-    kept.keep(teacher, boundaries)
-    feed = _Feed(teacher=teacher, kept=kept, boundaries=boundaries, augment=augment)
+    first = flying[0]  # its state counts the steps
+    if augment == Augment():
+        kept = activations or Activations(network, dataset.train, running, seed, Room(memory=0))
+        feed = _same_every_epoch(kept, teacher, boundaries, running, seed, first)
+    else:
+        batches = training_batches(dataset.train, recipe.batch, running.steps, seed)
+        feed = _augmented(batches, teacher, boundaries, augment, first)
     stops = set(looks(recipe.steps, recipe.every))
-    for step, seen in enumerate(_seen(dataset, running, seed, feed.sees_images), 1):
-        found, keys = feed(seen, flying[0].state)
+    for step, (found, keys) in enumerate(feed, 1):
         for block in flying:
             entering, leaving = found[block.enter], found[block.leave]
             block.state, loss = block.step(block.state, block.frozen, entering, leaving, keys)
@@ -197,47 +200,40 @@ def _compiled(
     return devices.compile(block_step(graphs, moving, recipe, devices.axis_name), donate=(0,))
 
 
-class _Seen(NamedTuple):
-    """What a step sees."""
-
-    positions: Indices  # of its images
-    batch: "Batch | None"  # None where nobody asks for pixels: they are not even read
+# What a step is fed: what is at each boundary, and one random key per sample; on the devices.
+Feed: TypeAlias = Iterator[tuple[dict[int, Any], Any]]
 
 
-def _seen(dataset: "Dataset", recipe: Recipe, seed: int, images: bool) -> Iterator[_Seen]:
-    schedule = list(batch_indices(len(dataset.train), recipe.batch, recipe.steps, seed))
-    batches = dataset.train.batches(schedule) if images else repeat(None)
-    return map(_Seen, schedule, batches)
+def _same_every_epoch(
+    kept: Activations,
+    teacher: Teacher,
+    boundaries: set[int],
+    recipe: Recipe,
+    seed: int,
+    first: _Flying,
+) -> Feed:
+    """Kept activations, or from the images on: the same batches in another order every epoch."""
+    kept.keep(teacher, boundaries)
+    draw = compiled_keys(recipe.batch, teacher.devices)
+    order = batch_order(len(kept.batches), recipe.steps, seed)
+    for found in kept.feed(teacher, boundaries, order.tolist()):
+        yield found, draw(first.state.step, first.state.seed)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Feed:
-    """Gives every step the activations at the boundaries: kept ones, or from the images on."""
-
-    teacher: Teacher
-    kept: Activations
-    boundaries: set[int]
-    augment: Augment
-
-    @property
-    def sees_images(self) -> bool:
-        return 0 in self.boundaries or 0 in route(self.boundaries, self.kept.held)
-
-    def __call__(self, seen: _Seen, state: State) -> tuple[dict[int, Any], Any]:
-        """What is at each boundary, and one random key per sample; on the devices."""
-        devices, batch = self.teacher.devices, seen.batch
-        images: Any = None
-        if batch is None:
-            keys = compiled_keys(len(seen.positions), devices)(state.step, state.seed)
-        else:
-            spread = Images(devices.spread(batch.images), devices.spread(batch.labels))
-            prepared = compiled_prepare(self.augment, devices)(spread, state.step, state.seed)
-            images, keys = prepared.images, prepared.keys
-
-        def at_hand(boundary: int) -> Any:
-            return self.kept.rows(boundary, seen.positions) if boundary else images
-
-        return self.teacher.activations(self.boundaries, self.kept.held, at_hand), keys
+def _augmented(
+    batches: Iterable["Batch"],
+    teacher: Teacher,
+    boundaries: set[int],
+    augment: Augment,
+    first: _Flying,
+) -> Feed:
+    """From the images on, which every step sees in another way."""
+    devices = teacher.devices
+    prepare = compiled_prepare(augment, devices)
+    for batch in batches:
+        spread = Images(devices.spread(batch.images), devices.spread(batch.labels))
+        prepared = prepare(spread, first.state.step, first.state.seed)
+        yield teacher.activations(boundaries, (), {0: prepared.images}.__getitem__), prepared.keys
 
 
 def _land(block: _Flying, devices: Devices) -> tuple[Weights, list[Any]]:

@@ -13,6 +13,7 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from wootzc.backends.flax import from_nnx_pools as pools
 from wootzc.backends.flax import from_nnx_softmax as softmax
@@ -36,6 +37,7 @@ from wootzc.backends.flax.from_nnx_values import (
 from wootzc.ir.graph import INPUT, Graph, Refused
 from wootzc.ir.graph_vectors import as_vectors
 from wootzc.ir.layers import Flatten
+from wootzc.ir.sayable import flaws
 from wootzc.ir.shapes import Shape, shape_text
 
 ELEMENTWISE = frozenset(
@@ -59,7 +61,11 @@ class GraphOfModel:
         self.traced = traced
         self.nodes = Nodes(input, {place for place, _ in traced.layers})
         self.called: set[int] = set()
-        self.notes: list[str] = []
+        self.dropouts: set[str] = set()  # places: they may be called again
+        self.notes = [
+            f"`{place}` is left out: the model does not call it in evaluation mode"
+            for place in traced.silent
+        ]
         self.eqn: Any = None  # the outermost one that runs now: inner ones may come from caches
 
     def graph(self, name: str) -> Graph:
@@ -149,7 +155,7 @@ class GraphOfModel:
                 return pools.reduced(self.nodes, eqn, self.eqn, first)
             case "reduce_window_sum" | "reduce_window_max" if not first.softmax:
                 return pools.windowed(self.nodes, eqn, self.eqn, first)
-            case layer_p.name if not first.softmax:
+            case layer_p.name:
                 return self.layer(eqn, first)
             case _:
                 raise self.unknown(name)
@@ -159,6 +165,10 @@ class GraphOfModel:
 
     def layer(self, eqn: Any, tensor: Tensor) -> Tensor:
         place, module = self.traced.layers[eqn.params["number"]]
+        if isinstance(module, nnx.Dropout):
+            return self.dropout(place, module, tensor)
+        if tensor.softmax:
+            raise self.unknown(place, "a softmax that is not the model's result")
         if not fits(tensor):
             shape = shape_text(tensor.shape)
             raise Refused(f"`{place}` reads {shape}, which is no image of the network")
@@ -170,6 +180,24 @@ class GraphOfModel:
         layer, weights = layer_of(module, place, tensor.content.image)
         made = self.nodes.made(layer, tensor.content, place, weights)
         return Tensor(made, tensor.axes, eqn.outvars[0].aval.shape)
+
+    def dropout(self, place: str, drop: nnx.Dropout, tensor: Tensor) -> Tensor:
+        """It counts in training alone: what no layer of ours does is left out, and said."""
+        layer, _ = layer_of(drop, place, tensor.content.image)
+        reason = ""
+        if drop.broadcast_dims:
+            reason = "it drops whole rows, channels or images; wootzc drops single numbers"
+        elif tensor.softmax or not fits(tensor):
+            reason = "what it reads is no image of the network"
+        elif flaw := next(flaws(layer), None):
+            reason = f"it {flaw}"
+        if reason:
+            self.notes.append(f"the dropout `{place}` is left out: {reason}")
+        if reason or not drop.rate:
+            return tensor
+        name = place if place not in self.dropouts else self.nodes.named("", place)
+        self.dropouts.add(place)
+        return replace(tensor, content=self.nodes.made(layer, tensor.content, name, {}))
 
     def concatenate(self, eqn: Any, inputs: list[Value]) -> Tensor:
         tensors = [value for value in inputs if isinstance(value, Tensor)]

@@ -8,7 +8,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from wootzc.ir.graph import Refused
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Layer, Norm, Padding, Pair
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Dropout, Layer, Norm, Padding, Pair
 from wootzc.ir.shapes import Shape
 
 LAYERS = (nnx.Conv, nnx.Linear, nnx.BatchNorm, nnx.Dropout)
@@ -30,6 +30,8 @@ def layer_of(module: Any, name: str, image: Shape) -> tuple[Layer, Arrays]:
             )
         case nnx.BatchNorm():
             return _norm(module, name)
+        case nnx.Dropout():
+            return Dropout(rate=float(module.rate)), {}
         case _:
             raise AssertionError(f"{type(module).__name__} is none of {LAYERS}")
 

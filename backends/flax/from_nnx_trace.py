@@ -1,9 +1,9 @@
 """A flax.nnx model → jaxpr, with its layers as single operations.
 
 While the model is traced, `__call__` of every kind of module in it is replaced: convolutions,
-dense layers and batch norms leave one marked operation each, dropout leaves nothing, and all other
-modules leave their place in the model as a named scope. JAX's own `jit` is off meanwhile, so that
-no trace with marks stays in its caches.
+dense layers, batch norms and dropout leave one marked operation each, and all other modules leave
+their place in the model as a named scope. JAX's own `jit` is off meanwhile, so that no trace with
+marks stays in its caches.
 """
 
 import inspect
@@ -46,6 +46,7 @@ layer_p.def_abstract_eval(lambda x, *, number, result: result)
 class Traced:
     jaxpr: Any  # a closed one
     layers: tuple[tuple[str, Any], ...]  # the place and the module of every marked operation
+    silent: tuple[str, ...]  # places of what was not called, whole parts by their own place
 
 
 def trace(model: nnx.Module, example: Any) -> Traced:
@@ -56,9 +57,10 @@ def trace(model: nnx.Module, example: Any) -> Traced:
         id(module): ".".join(str(part) for part in path) for path, module in nnx.iter_modules(model)
     }
     layers: list[tuple[str, Any]] = []
+    called: set[str] = set()
     given = switches(model)
     struct = jax.ShapeDtypeStruct(example.shape, example.dtype)
-    with _marked(model, places, layers), jax.disable_jit():
+    with _marked(model, places, layers, called), jax.disable_jit():
         try:
             jaxpr = jax.make_jaxpr(lambda x: model(x, **given))(struct)
         except Refused as refused:
@@ -72,7 +74,25 @@ def trace(model: nnx.Module, example: Any) -> Traced:
                 f"{reason[0] if reason else ''}",
                 f"is the example input what the model takes? If so, {HELP}",
             ) from error
-    return Traced(jaxpr=jaxpr, layers=tuple(layers))
+    return Traced(jaxpr=jaxpr, layers=tuple(layers), silent=_silent(model, called))
+
+
+def _silent(model: nnx.Module, called: set[str]) -> tuple[str, ...]:
+    """Places of modules that could have been called but were not, nor anything in them."""
+    heard = {place[:end] for place in called for end in _ends(place)}
+    places = {
+        ".".join(str(part) for part in path)
+        for path, module in nnx.iter_modules(model)
+        if path and callable(module)
+    }
+    silent = {place for place in places if place not in heard}
+    inner = {p for p in silent if any(p[:end] in silent for end in _ends(p)[:-1])}
+    return tuple(sorted(silent - inner))
+
+
+def _ends(place: str) -> list[int]:
+    """Where the places end that lead to a place: those of "a.b" in "a.b.c", and its own."""
+    return [*(i for i, letter in enumerate(place) if letter == "."), len(place)]
 
 
 def switches(model: nnx.Module) -> dict[str, bool]:
@@ -82,9 +102,9 @@ def switches(model: nnx.Module) -> dict[str, bool]:
 
 @contextmanager
 def _marked(
-    model: nnx.Module, places: dict[int, str], layers: list[tuple[str, Any]]
+    model: nnx.Module, places: dict[int, str], layers: list[tuple[str, Any]], called: set[str]
 ) -> Generator[None]:
-    """All `__call__`s of the model's classes replaced."""
+    """All `__call__`s of the model's classes replaced. `called`: places, as they are called."""
 
     def place_of(module: Any) -> str | None:
         return places.get(id(module))
@@ -96,11 +116,12 @@ def _marked(
         def call(*args: Any, **kwargs: Any) -> Any:
             (_, self), (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
             place = place_of(self)
-            if place is None or not isinstance(x, jax.core.Tracer):
+            if place is None:
+                return original(*args, **kwargs)
+            called.add(place)
+            if not isinstance(x, jax.core.Tracer):
                 return original(*args, **kwargs)
             _check_arguments(place, dict(others))
-            if isinstance(self, nnx.Dropout):
-                return x
             result = jax.eval_shape(lambda x: original(self, x), x)
             layers.append((place, self))
             aval = jax.core.ShapedArray(result.shape, result.dtype)
@@ -115,6 +136,7 @@ def _marked(
             place = place_of(self)
             if not place:
                 return original(self, *args, **kwargs)
+            called.add(place)
             with jax.named_scope(place):
                 return original(self, *args, **kwargs)
 

@@ -22,6 +22,8 @@ def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Array
     waiting: list[tuple[str, Arrays]] = []
     for number in _calls(traced.jaxpr.jaxpr):
         place, module = traced.layers[number]
+        if isinstance(module, nnx.Dropout):  # has no arrays
+            continue
         try:
             waiting.append((place, layer_of(module, place, (1, 1, 1))[1]))
         except Refused as refused:

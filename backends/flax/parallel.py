@@ -76,8 +76,7 @@ class Devices:
         if self.count == 1:
             # A copy of our own: steps give their buffers away, and NumPy's may be borrowed.
             return jax.device_put(tree, self.local[0], may_alias=False)
-        mesh = jax.sharding.Mesh(self.local, (AXIS,))
-        along = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+        along = self._along
 
         def copied(array: NDArray[Any]) -> jax.Array:
             return jax.device_put(np.broadcast_to(array, (self.count, *np.shape(array))), along)
@@ -98,10 +97,24 @@ class Devices:
         cut = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
         return np.moveaxis(array.reshape(cut), axis, 0)
 
+    def place(self, array: NDArray[Any]) -> jax.Array:
+        """`spread`, put where a compiled function leaves its results.
+
+        What is on the host and what is on a device are compiled for apart.
+        """
+        where = self.local[0] if self.count == 1 else self._along
+        return jax.device_put(self.spread(array), where)
+
     def gather(self, array: Any) -> NDArray[Any]:
         """The inverse of `spread` along the first axis, on the host."""
         values = np.asarray(array)
         return values if self.count == 1 else values.reshape(-1, *values.shape[2:])
+
+    @property
+    def _along(self) -> jax.sharding.Sharding:
+        """One part of the first axis on each device."""
+        mesh = jax.sharding.Mesh(self.local, (AXIS,))
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
 
 def training_devices(batch: int, group: Devices | None = None) -> Devices:

@@ -116,7 +116,7 @@ both = [
     for activations in (None, kept)
 ]
 assert kept.held == {1, 2}
-for name, value in both[0].weights.items():
+for name, value in both[0].weights.items():  # the same programs on the same batches
     np.testing.assert_array_equal(value, both[1].weights[name], err_msg=name)
 figures = [
     evaluate(network, teacher.weights, dataset.test),

@@ -82,7 +82,8 @@ def trained(group: Devices, recipe: Recipe = recipe) -> Trained:
 
 
 def same(one: Trained, other: Trained, tolerance: float) -> None:
-    assert [look.accuracy for look in one.history] == [look.accuracy for look in other.history]
+    for look, another in zip(one.history, other.history, strict=True):  # an image may be a tie
+        assert abs(look.accuracy - another.accuracy) <= (1.01 / 13 if tolerance else 0)
     for name, value in one.weights.items():
         np.testing.assert_allclose(
             other.weights[name], value, rtol=tolerance, atol=tolerance, err_msg=name
@@ -95,7 +96,7 @@ with ThreadPoolExecutor(8) as threads:
 alone = trained(groups[0])
 for group, one in zip(groups, at_once, strict=True):
     assert used[group] == {jax.local_devices()[group.start]}, (group, used[group])
-    same(alone, one, 0)
+    same(alone, one, 0)  # one program on each
 scanned = replace(recipe, clip=1.0)  # which segments can't
 same(trained(groups[0], scanned), trained(groups[5], scanned), 0)
 half = Devices(4, 4)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.flax.activations import Activations, Room, Teacher, route
-from wootzc.backends.flax.batches import batch_indices
+from wootzc.backends.flax.batches import batch_order
 from wootzc.backends.flax.model import structures
 from wootzc.backends.flax.parallel import Devices, training_devices
 from wootzc.backends.flax.weights import split
@@ -48,9 +49,10 @@ def make(
 
 @pytest.fixture
 def sizes(zoo: dict[str, Network], dataset: Dataset) -> list[int]:
-    """Bytes of every boundary, for all images."""
+    """Bytes of every boundary, for all batches."""
     shapes = segment_shapes(zoo["residual"])
-    return [4 * len(dataset.train) * int(np.prod(shape)) for shape in shapes]
+    images = -(-len(dataset.train) // RECIPE.batch) * RECIPE.batch
+    return [4 * images * int(np.prod(shape)) for shape in shapes]
 
 
 @given(
@@ -73,30 +75,43 @@ def test_a_route_leads_to_what_is_wanted_and_nowhere_else(
         assert not wanted <= known(tuple(s for s in runs if s != left_out))
 
 
-def anew(
-    kept: Activations, teacher: Teacher, wanted: set[int], positions: Any
-) -> dict[int, np.ndarray[Any, Any]]:
-    """The teacher's activations of a batch, from its images on."""
-    images = teacher.devices.spread(kept.images.batch(positions).images)
-    found = teacher.activations(wanted, (), lambda _: images)
-    return {b: teacher.devices.gather(value) for b, value in found.items()}
+def fed(kept: Activations, teacher: Teacher, wanted: set[int]) -> list[dict[int, Any]]:
+    """What is at these boundaries for every batch, on the host."""
+    batches = kept.feed(teacher, wanted, range(len(kept.batches)))
+    return [{b: teacher.devices.gather(x) for b, x in found.items()} for found in batches]
+
+
+def equal(some: list[dict[int, Any]], others: list[dict[int, Any]]) -> None:
+    """Bit for bit: the same functions saw the same batches (test_same_programs.py)."""
+    for one, other in zip(some, others, strict=True):
+        assert one.keys() == other.keys()
+        for boundary, values in one.items():
+            np.testing.assert_array_equal(values, other[boundary])
 
 
 @pytest.mark.parametrize(("memory", "disk"), [(PLENTY, 0), (0, PLENTY)])
-def test_kept_activations_have_the_bits_of_a_pass(
-    make: Make, dataset: Dataset, memory: int, disk: int
-) -> None:
+def test_kept_activations_have_the_bits_of_a_pass(make: Make, memory: int, disk: int) -> None:
     kept, teacher = make(memory, disk)
     kept.keep(teacher, {1, 3})
     kept.keep(teacher, {2, 3, 4})  # 2 and 4 start from what is held
     assert kept.held == {1, 2, 3, 4}
-    for positions in batch_indices(len(dataset.train), 32, 12, seed=3):
-        expected = anew(kept, teacher, {1, 2, 3, 4}, positions)
-        for boundary in kept.held:
-            rows = teacher.devices.gather(kept.rows(boundary, positions))
-            np.testing.assert_array_equal(rows, expected[boundary])
+    nothing, anew = make()
+    equal(fed(kept, teacher, {1, 2, 3, 4}), fed(nothing, anew, {1, 2, 3, 4}))
+    assert not nothing.held
     kept.close()
     assert not kept.held
+
+
+def test_a_batch_is_what_the_teacher_makes_of_its_images(make: Make) -> None:
+    kept, teacher = make(PLENTY)
+    kept.keep(teacher, {2})
+    for positions, found in zip(kept.batches, fed(kept, teacher, {0, 2}), strict=True):
+        images = kept.images.batch(positions).images
+        np.testing.assert_array_equal(found[0], images)
+        x: Any = images
+        for graph, part in zip(teacher.graphs[:2], teacher.parts[:2], strict=True):
+            x = graph.evaluate(part, x)
+        np.testing.assert_allclose(found[2], x, rtol=1e-4, atol=1e-4)
 
 
 def test_memory_first_then_disk_then_not_at_all(make: Make, sizes: list[int]) -> None:
@@ -114,30 +129,36 @@ def test_memory_first_then_disk_then_not_at_all(make: Make, sizes: list[int]) ->
 
 
 def test_on_accelerators_nothing_goes_to_disk(
-    make: Make, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+    make: Make, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
 ) -> None:
+    expected = fed(*make(), {2})
     monkeypatch.setattr(Devices, "accelerated", property(lambda self: True))
     kept, teacher = make(memory=0, disk=PLENTY)
     assert kept.fitting({1, 2}) == {}
     kept, teacher = make(memory=PLENTY)
     kept.keep(teacher, {2})
-    positions = np.arange(32)[::-1]
-    rows = teacher.devices.gather(kept.rows(2, positions))
-    np.testing.assert_array_equal(rows, anew(kept, teacher, {2}, positions)[2])
+    equal(fed(kept, teacher, {2}), expected)
+    assert kept.taken("memory") == sizes[2]
+    monkeypatch.setattr(jax, "local_device_count", lambda: 4)  # each of four holds its share
+    assert make(memory=sizes[2] // 4)[0].fitting({2}) == {2: "memory"}
+    assert make(memory=sizes[2] // 4 - 1)[0].fitting({2}) == {}
 
 
-def test_only_images_that_the_schedule_visits_are_kept(make: Make, dataset: Dataset) -> None:
-    recipe = Recipe(steps=2, batch=16)
-    kept, teacher = make(PLENTY, recipe=recipe)
+def test_only_batches_that_the_schedule_visits_are_kept(make: Make, dataset: Dataset) -> None:
+    longer, _ = make()
+    kept, teacher = make(PLENTY, recipe=Recipe(steps=2, batch=32))
+    assert kept.batches.tolist() == longer.batches[:2].tolist()
+    assert (kept.seen, longer.seen) == (64, len(dataset.train))
     kept.keep(teacher, {2})
-    schedule = list(batch_indices(len(dataset.train), 16, 2, seed=1))
-    assert kept.positions.tolist() == sorted(np.concatenate(schedule).tolist())
-    for positions in schedule:
-        rows = teacher.devices.gather(kept.rows(2, positions))
-        np.testing.assert_array_equal(rows, anew(kept, teacher, {2}, positions)[2])
-    stranger = np.setdiff1d(np.arange(len(dataset.train)), kept.positions)[:16]
-    with pytest.raises(AssertionError, match="schedule"):
-        kept.rows(2, stranger)
+    assert kept.taken("memory") == 2 * 32 * int(np.prod(kept.shapes[2])) * 4
+    order = batch_order(len(kept.batches), 2, seed=1)
+    equal(
+        [
+            {b: teacher.devices.gather(x) for b, x in found.items()}
+            for found in kept.feed(teacher, {2}, order)
+        ],
+        fed(kept, teacher, {2}),
+    )
 
 
 def test_files_have_no_name(make: Make, tmp_path: Path) -> None:

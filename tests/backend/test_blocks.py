@@ -266,7 +266,8 @@ def test_without_steps_a_block_is_measured_and_stays(teacher: Trained, dataset: 
     said: list[Progress] = []
     (still,) = train_blocks(network, weights, [one], dataset, recipe, seed=1, progress=said.append)
     (moving,) = train_blocks(network, weights, [one], dataset, RECIPE, seed=1)
-    assert still.loss_first == still.loss_last == moving.loss_first
+    assert still.loss_first == still.loss_last
+    assert still.loss_first == pytest.approx(moving.loss_first, rel=1e-5)  # two programs
     assert (still.steps, still.finite, said) == (0, True, [])
     for name, value in still.weights.items():
         np.testing.assert_array_equal(value, one.weights[name])

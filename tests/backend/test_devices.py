@@ -22,8 +22,9 @@ FOLDER = Path(__file__).parent
 
 
 def run(script: str, devices: int, *arguments: str, flags: str = "") -> None:
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"  # those that make another machine of it
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {flags}",
+        "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, "-W", "error", str(FOLDER / script), *arguments]

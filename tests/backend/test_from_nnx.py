@@ -21,7 +21,7 @@ from wootzc.backends.slicing import prune_weights
 from wootzc.diagnostics import WootzError
 from wootzc.grammar import analyze
 from wootzc.grammar.network_text import print_network
-from wootzc.ir.layers import Activation, DepthwiseConv, Layer, Norm, Pool, walk
+from wootzc.ir.layers import Activation, DepthwiseConv, Dropout, GlobalPool, Layer, Norm, Pool, walk
 from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
 
@@ -279,8 +279,82 @@ def test_the_model_stays_as_it_was() -> None:
     before = nnx.Dropout.__call__, Dropped.__call__
     found = wootzc.from_nnx(model, EXAMPLE)
     assert (nnx.Dropout.__call__, Dropped.__call__) == before
-    assert [type(layer).__name__ for layer in layers_of(found.network)] == ["GlobalPool"]
+    assert [*layers_of(found.network)] == [Dropout(rate=0.5), GlobalPool()]
     assert not np.allclose(model(images()), model(images()))  # it still trains
+
+
+# Nothing is left out unsaid
+
+
+def unsaid(model: nnx.Module, found: Any) -> set[str]:
+    """Places of modules that left no layer in the network, and of which no note speaks."""
+    said = {name for _, piece in found.origins for name in piece.names}
+    said |= {note.split("`")[1] for note in found.notes if "`" in note}
+    places = {".".join(map(str, path)) for path, _ in nnx.iter_modules(model) if path}
+    return {
+        place
+        for place in places
+        if not any(one == place or one.startswith(f"{place}.") for one in said)
+        and not any(place.startswith(f"{one}.") for one in said)
+    }
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_every_module_is_in_the_network(make: Callable[[nnx.Rngs], nnx.Module]) -> None:
+    model, found = imported(make)
+    assert unsaid(model, found) == set()
+    assert not [note for note in found.notes if "`" in note]
+    dropped = [layer.rate for layer in layers_of(found.network) if isinstance(layer, Dropout)]
+    assert dropped == {ExcitedNet: [0.1, 0.1], SmallVGG: [0.5]}.get(type(model), [])
+
+
+class Hidden(nnx.Module):
+    """Modules of which evaluation shows nothing, and dropout in every place."""
+
+    def __init__(self) -> None:
+        rngs = nnx.Rngs(0)
+        self.stem = Unit(3, 8, rngs, strides=4)
+        self.spatial = nnx.Dropout(0.3, broadcast_dims=(1, 2), rngs=rngs)
+        self.depth = nnx.Dropout(0.2, broadcast_dims=(1, 2, 3), rngs=rngs)
+        self.all = nnx.Dropout(1.0, rngs=rngs)
+        self.none = nnx.Dropout(0.0, rngs=rngs)
+        self.twice = nnx.Dropout(0.25, rngs=rngs)
+        self.end = nnx.Dropout(0.5, rngs=rngs)
+        self.only_training = nnx.Dropout(0.4, rngs=rngs)
+        self.auxiliary = nnx.Sequential(Unit(8, 8, rngs), nnx.Linear(8, 2, rngs=rngs))
+        self.parts = nnx.List([nnx.Conv(8, 8, (1, 1), rngs=rngs), nnx.Linear(8, 2, rngs=rngs)])
+
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        x = self.twice(self.stem(x))
+        if train:
+            x = self.only_training(x)
+        x = self.all(self.none(self.depth(self.spatial(x))))
+        return self.end(nnx.softmax(self.parts[1](self.twice(x.mean((1, 2))))))
+
+
+def test_what_is_left_out_is_said() -> None:
+    model = filled(Hidden)
+    found = wootzc.from_nnx(model, EXAMPLE)
+    assert [x.rate for x in layers_of(found.network) if isinstance(x, Dropout)] == [0.25, 0.25]
+    assert found.notes == (
+        "`auxiliary` is left out: the model does not call it in evaluation mode",
+        "`only_training` is left out: the model does not call it in evaluation mode",
+        "`parts.0` is left out: the model does not call it in evaluation mode",
+        "the dropout `spatial` is left out: it drops whole rows, channels or images; "
+        "wootzc drops single numbers",
+        "the dropout `depth` is left out: it drops whole rows, channels or images; "
+        "wootzc drops single numbers",
+        "the dropout `all` is left out: it drops a fraction of 1; wootzc takes 0 to below 1",
+        "the dropout `end` is left out: what it reads is no image of the network",
+        "the final softmax is left out: the network ends in logits",
+    )
+    assert unsaid(model, found) == {"none"}  # which does nothing
+
+
+def test_weights_come_of_a_model_with_dropout() -> None:
+    model, found = imported(SmallVGG)
+    weights = wootzc.weights_from_nnx(found.network, model, EXAMPLE)
+    assert weights.keys() == found.weights.keys()
 
 
 # Activations, however they are spelled
@@ -490,7 +564,8 @@ def test_layers_called_as_in_training(norm: Any, drop: Any, message: str) -> Non
 def test_layers_called_as_in_evaluation() -> None:
     model = Called({"use_running_average": True, "mask": None}, {"deterministic": True})
     found = wootzc.from_nnx(filled(lambda: model), EXAMPLE)
-    assert [type(x).__name__ for x in layers_of(found.network)] == ["Conv", "Norm", "GlobalPool"]
+    layers = ["Conv", "Norm", "Dropout", "GlobalPool"]
+    assert [type(x).__name__ for x in layers_of(found.network)] == layers
 
 
 def test_results_are_compared() -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.augment import augmented
-from wootzc.backends.flax.batches import batch_indices, looks
+from wootzc.backends.flax.batches import batch_indices, batch_order, fixed_batches, looks
 from wootzc.backends.flax.step import (
     Images,
     Prepared,
@@ -139,6 +139,35 @@ def test_a_batch_may_be_larger_than_the_data() -> None:
     (batch_,) = batch_indices(images=3, batch=8, steps=1, seed=0)
     assert sorted(batch_[:3]) == sorted(batch_[3:6]) == [0, 1, 2]
     assert len(batch_) == 8
+
+
+@pytest.mark.parametrize(("images", "batch"), [(10, 4), (12, 4), (3, 8), (1, 1), (7, 7)])
+def test_fixed_batches_hold_every_image_and_have_one_size(images: int, batch: int) -> None:
+    batches = fixed_batches(images, batch, seed=0)
+    assert batches.shape == (-(-images // batch), batch)
+    assert sorted(batches.ravel()[:images]) == list(range(images))
+    filled = batches.ravel()[images:]
+    np.testing.assert_array_equal(filled, batches.ravel()[: len(filled)])
+    np.testing.assert_array_equal(batches, fixed_batches(images, batch, seed=0))
+
+
+def test_fixed_batches_go_by_the_seed() -> None:
+    assert not np.array_equal(fixed_batches(40, 4, seed=0), fixed_batches(40, 4, seed=1))
+
+
+def test_every_epoch_visits_every_batch_once() -> None:
+    order = batch_order(batches=10, steps=35, seed=0)
+    assert len(order) == 35
+    assert [sorted(epoch) for epoch in order[:30].reshape(3, 10)] == [list(range(10))] * 3
+    assert len(set(order[30:])) == 5
+    assert order[:10].tolist() == list(range(10))  # as they were drawn
+    assert not np.array_equal(order[10:20], order[20:30])
+    np.testing.assert_array_equal(order[:23], batch_order(10, 23, seed=0))
+    assert not np.array_equal(order, batch_order(10, 35, seed=1))
+
+
+def test_a_run_within_an_epoch_visits_the_first_batches() -> None:
+    assert batch_order(batches=10, steps=4, seed=0).tolist() == [0, 1, 2, 3]
 
 
 def test_looks_end_with_the_last_step() -> None:

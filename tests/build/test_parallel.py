@@ -51,6 +51,7 @@ class Ran(NamedTuple):
 
 def start(file: Path, store: Path, out: Path, devices: int, *options: str) -> subprocess.Popen[str]:
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"  # those that make another machine of it
     # XLA sums convolutions in another order with another number of threads, which grows with that
     # of virtual devices.
     environment = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "NPROC": "8"}

@@ -88,7 +88,7 @@ class Capacity:
         kept, images = self.activations, len(self.dataset.train)
         if kept is None:
             return teacher_passes(self.plan, images)
-        return replace(teacher_passes(self.plan, len(kept.positions)), held=kept.held)
+        return replace(teacher_passes(self.plan, kept.seen), held=kept.held)
 
     def tell(self, before: Boundaries) -> None:
         """Say what is kept by now, if that is more than before."""
@@ -97,7 +97,7 @@ class Capacity:
             self.events.emit(
                 "activations_kept",
                 boundaries=sorted(kept.held),
-                images=len(kept.positions),
+                images=kept.seen,
                 memory=kept.taken("memory"),
                 disk=kept.taken("disk"),
             )
