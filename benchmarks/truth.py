@@ -61,10 +61,11 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--trials", type=int, default=200, help="simulated searches each")
+    parser.add_argument("--resamples", type=int, default=300, help="of the correction, there")
     arguments = parser.parse_args()
     print("python", *sys.argv)
     if arguments.simulate:
-        return simulate(arguments.trials)
+        return simulate(arguments.trials, arguments.resamples)
     settings = dict(one.split("=", 1) for one in arguments.set)
     source = HERE / "cifar10_small.wz" if arguments.data else HERE.parent / "samples" / "digits.wz"
     data = arguments.data or HERE.parent / "samples" / "digits.npz"
@@ -79,7 +80,7 @@ def main() -> None:
     print("\n" + "\n".join(totals(rows)))
 
 
-def simulate(trials: int) -> None:
+def simulate(trials: int, resamples: int) -> None:
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}\n")
     print(
         "| world | images | limit | way | answers | tries | size | claimed − true | its error "
@@ -88,7 +89,7 @@ def simulate(trials: int) -> None:
     print("| --- " * 11 + "|")
     for world in WORLDS:
         for way in ("raw", "corrected", "confident"):
-            found = list(answers(world, way, trials))
+            found = list(answers(world, way, trials, resamples))
             about = f"| {world.name} | {world.images:,} | {100 * world.drop:g} | {way}"
             print(
                 f"{about} | {len(found)} of {trials} {simulated(found, world.drop)} |", flush=True
