@@ -30,6 +30,7 @@ from wootzc.build.report import report_html
 from wootzc.build.search import Found
 from wootzc.build.store import Outcome, Weights, contiguous
 from wootzc.diagnostics import fail
+from wootzc.driver import placed
 from wootzc.files import finite, write_atomically
 from wootzc.grammar import print_network
 from wootzc.ir.cost import network_cost
@@ -171,7 +172,9 @@ def write_result(
         "versions": summary["versions"],
     }
     write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    write_atomically(out / "plan.wzir", plan_text or print_plan(jobs.plan))
+    write_atomically(
+        out / "plan.wzir", plan_text or print_plan(placed(jobs.plan, out / "plan.wzir"))
+    )
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
     write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
+from wootzc.build.compiling import Compiled, as_baseline, compiled
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
@@ -18,15 +19,14 @@ from wootzc.build.search import Found
 from wootzc.build.store import Outcome, Store, default_root
 from wootzc.build.teacher import read_teacher
 from wootzc.diagnostics import WootzError, fail
-from wootzc.driver import compile
+from wootzc.driver import Source
 from wootzc.files import load_json
 from wootzc.ir.cost_model import CostModel
 from wootzc.ir.network import segment_shapes
-from wootzc.ir.passes import PASSES, run
-from wootzc.ir.plan import Plan
+from wootzc.ir.passes import Pass
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
-from wootzc.ir.space import Proposed, Space
+from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class Options:
     `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
     devices do while candidates are fine-tuned: `data`, one candidate over all of them;
     `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
-    and `disk` decide how fast blocks are trained, never what comes out.
+    and `disk` decide how fast blocks are trained, never what comes out. `passes` stand in for the
+    default ones, which fill in what they leave open.
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
@@ -49,6 +50,7 @@ class Options:
     memory: int | None = None  # bytes for training blocks; default: half of what is free
     disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
     cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
+    passes: Sequence[Pass] | None = None  # as `wootzc opt -p` reads them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,26 +66,27 @@ class Built:
 
 
 def build(
-    source: Path | str,
+    source: Source,
     options: Options = Options(),
     listeners: Sequence[Listener] = (),
 ) -> Built:
-    """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.
+    """Build a `.wz` or `.wzir` file (a `Path`), text (a str), a space or a plan: write its folder.
 
     Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
     on where it was. Raises `WootzError` for mistakes of the source, the data or the store.
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
-        plan = compile(
+        made = compiled(
             source,
+            options.passes,
             overrides=options.overrides,
             space=options.space,
             cost_model=options.cost_model,
         )
         if options.baseline:
-            plan = run(Plan(space=as_baseline(plan.space)), PASSES)
-    out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)
+            made = as_baseline(made)
+    out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
     _make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
     if origin is not None and not options.replace:
@@ -93,7 +96,7 @@ def build(
         try:
             store = Store(options.store or default_root())
             with store.in_use():
-                return _build(plan, out, store, events, origin, options)
+                return _build(made, out, store, events, origin, options)
         except KeyboardInterrupt:
             events.emit("interrupted")
             raise
@@ -102,31 +105,16 @@ def build(
             raise
 
 
-def as_baseline(space: Space) -> Space:
-    """The space as the search without blocks sees it: candidates in order, weights inherited."""
-    if isinstance(space.selection, Proposed):
-        raise fail(
-            "WZ160",
-            "the baseline tries candidates in order, but scores propose those of this space",
-            "compare on a sample: --set sample=500",
-            space.selection.span,
-        )
-    explore = space.explore
-    if explore == "predicted":
-        explore = "descending" if space.objective.target == "accuracy" else "ascending"
-    return replace(space, blocks="none", explore=explore, certify=None)
-
-
 def _build(
-    plan: Plan,
+    made: Compiled,
     out: Path,
     store: Store,
     events: Events,
-    origin: str | None = None,
-    options: Options = Options(),
+    origin: str | None,
+    options: Options,
 ) -> Built:
     started = time.perf_counter()
-    space = plan.space
+    plan, space = made.plan, made.plan.space
     configure(store.root / "xla")
     assert plan.candidates is not None and plan.exploration_order is not None
     events.emit(
@@ -137,6 +125,8 @@ def _build(
         candidates=len(plan.candidates),
         blocks=len(plan.blocks or ()),
     )
+    if made.note:
+        events.emit("note", message=made.note)
     if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
         new_head = space.teacher.recipe is not None
         read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
@@ -165,7 +155,7 @@ def _build(
     with events.stage("teacher"):
         teacher = jobs.teacher()
     searching = time.perf_counter()
-    jobs = with_proposals(jobs, teacher.weights)
+    jobs = with_proposals(jobs, teacher.weights, made.passes)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
     with closing(jobs):
         found = explore(jobs, teacher, searching)
