@@ -92,6 +92,16 @@ def test_its_passes_have_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pipeline_text(passes) == text
 
 
+@pytest.mark.filterwarnings("ignore:the teacher is hardly better")
+def test_a_model_and_arrays_are_pruned_in_one_call(tmp_path: Path) -> None:
+    settings = SHORT | {"propose": "2", "budget": "1 candidates"}
+    where = {"out": tmp_path / "out", "store": tmp_path / "store"}
+    pruned = sample("arrays").smaller(steps=2, settings=settings, **where)
+    assert len(pruned.network.modules) == 3
+    assert pruned.summary["data"]["test"] == 397
+    assert sum(value.size for value in pruned.weights.values()) >= pruned.params > 0
+
+
 def test_another_searcher_works_on_a_compiled_space(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     searcher = sample("searcher")
