@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wootzc.build.events import Events
-from wootzc.build.run import _build
+from wootzc.build import Options, build
 from wootzc.build.store import Store
 from wootzc.driver import compile
 from wootzc.ir.passes import PASSES, Pass, replaced
@@ -47,9 +46,8 @@ class CutBlocks:
 
 def histories(plan: Plan, store: Path) -> list[list[dict[str, Any]]]:
     """Looks at the validation images of each candidate, in the plan's exploration order."""
-    events = Events()
     with tempfile.TemporaryDirectory() as out:
-        _build(plan, Path(out), Store(store), events)
+        build(plan, Options(out=Path(out), store=store))
     shelf = Store(store)
     with shelf._connect() as db:
         found = {

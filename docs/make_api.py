@@ -13,7 +13,10 @@ from typing import Any
 
 # What others may build on. A name that is not here may change without notice.
 PUBLIC: dict[str, tuple[str, ...]] = {
-    "wootzc": ("compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span"),
+    "wootzc": (
+        "prune", "compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span",
+    ),
+    "wootzc.build.pruned": ("Pruned",),
     "wootzc.networks": ("Imported",),
     "wootzc.grammar": ("analyze", "Analysis", "format_text", "print_network"),
     "wootzc.ir.layers": (
@@ -55,7 +58,7 @@ Made from the docstrings by `python docs/make_api.py`. What stands here keeps it
 next major version; everything else may change. All of it is typed. `import wootzc` loads no JAX;
 modules under `wootzc.build` and `wootzc.backends.flax` do.
 
-[passes.md](passes.md) shows how to write a pass, [samples/embedding](../samples/embedding) two
+[passes.md](passes.md) shows how to write a pass, [samples/embedding](../samples/embedding) three
 whole programs.
 """
 

@@ -4,7 +4,8 @@ import wootzc
 plan = wootzc.compile(Path("space.wz"))       # the compiler; imports no JAX
 network = wootzc.zoo("resnet50", classes=10)  # or: wootzc.import_network("model.onnx")
 
-from wootzc.build import build              # imports JAX
+pruned = wootzc.prune("model.onnx", images, labels)  # imports JAX; a whole build
+from wootzc.build import build              # the same from a file
 built = build(Path("space.wz"))
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wootzc.diagnostics import Diagnostic, Span, WootzError
 
 if TYPE_CHECKING:
+    from wootzc.build.pruning import prune as prune
     from wootzc.driver import compile as compile
     from wootzc.networks import from_nnx as from_nnx
     from wootzc.networks import import_network as import_network
@@ -25,6 +27,7 @@ _LAZY = {
     "compile": "wootzc.driver",
     "from_nnx": "wootzc.networks",
     "import_network": "wootzc.networks",
+    "prune": "wootzc.build.pruning",
     "weights_from_nnx": "wootzc.networks",
     "zoo": "wootzc.networks",
 }
@@ -36,6 +39,7 @@ __all__ = [
     "compile",
     "from_nnx",
     "import_network",
+    "prune",
     "weights_from_nnx",
     "zoo",
 ]

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import read_at_most
 from wootzc.grammar import Analysis, analyze
 from wootzc.grammar.brackets import MAX_BYTES
+from wootzc.grammar.program import resolve
+from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Space
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
@@ -18,6 +20,8 @@ if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is 
     from wootzc.ir.passes import Observer, Pass
     from wootzc.ir.plan import Plan
 
+
+Source: TypeAlias = "str | os.PathLike[str] | Space | Plan"  # text, a file, or what it stands for
 
 STDIN = "-"  # as a path
 MAX_PLAN = 2**30  # bytes of a .wzir file
@@ -80,7 +84,7 @@ def choose_space(analysis: Analysis, name: str | None = None) -> Space:
 
 
 def compile(
-    source: str | os.PathLike[str],
+    source: Source,
     passes: "Iterable[Pass] | None" = None,
     *,
     overrides: Mapping[str, str] | None = None,
@@ -88,12 +92,12 @@ def compile(
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
 ) -> "Plan":
-    """Compile `.wz` text (a str) or a file (a `Path`) to a plan.
+    """Compile `.wz` text (a str), a file (a `Path`) or a space to a plan.
 
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
     `--set` does; `observe(pass, plan, seconds)` is called after each pass; `cost_model` replaces
-    the defaults that `blocks optimal` goes by. A `.wzir` file goes on from where its passes left
-    off. Raises `WootzError` with every mistake of the source.
+    the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of one, goes on from
+    where its passes left off. Raises `WootzError` with every mistake of the source.
     """
     from wootzc.ir.passes import remaining, run
 
@@ -102,7 +106,7 @@ def compile(
 
 
 def front(
-    source: str | os.PathLike[str],
+    source: Source,
     overrides: Mapping[str, str] | None = None,
     space: str | None = None,
     cost_model: "CostModel | None" = None,
@@ -112,6 +116,10 @@ def front(
     from wootzc.ir.plan import Plan
     from wootzc.ir.text import parse_plan
 
+    if isinstance(source, Space):
+        source = Plan(space=source)
+    if isinstance(source, Plan):
+        return _as_compiled(source, "this", overrides, space, cost_model)
     if isinstance(source, str):
         if "\n" not in source and source.endswith((".wz", ".wzir")):
             raise fail(
@@ -123,14 +131,9 @@ def front(
     else:
         text = read_source(source)
         if _is_plan(text, os.fspath(source)):
-            if overrides or space:
-                raise fail(
-                    "WZ137",
-                    f"{source} is a compiled plan: settings and spaces can't be chosen any more",
-                    "give the .wz file it was made from",
-                )
             plan = parse_plan(text, os.fspath(source))
-            return plan if cost_model is None else replace(plan, cost_model=cost_model)
+            plan = _with_paths(plan, lambda path: _outside(path, os.fspath(source)))
+            return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
     chosen = choose_space(analysis, space)
     if tell:
@@ -145,3 +148,45 @@ def _is_plan(text: str, path: str) -> bool:
     code = (line.strip() for line in text.splitlines())
     first = next((line for line in code if line and not line.startswith("//")), "")
     return first.startswith(("plan(", "plan {"))
+
+
+def _as_compiled(
+    plan: "Plan",
+    name: str,
+    overrides: Mapping[str, str] | None,
+    space: str | None,
+    cost_model: "CostModel | None",
+) -> "Plan":
+    if overrides or space:
+        raise fail(
+            "WZ137",
+            f"{name} is a compiled plan: settings and spaces can't be chosen any more",
+            "give the .wz file it was made from",
+        )
+    return plan if cost_model is None else replace(plan, cost_model=cost_model)
+
+
+def placed(plan: "Plan", file: Path) -> "Plan":
+    """The plan as it is written into `file`: its relative paths are relative to that folder."""
+    return _with_paths(plan, lambda path: _inside(path, file))
+
+
+def _with_paths(plan: "Plan", change: Callable[[str], str]) -> "Plan":
+    space = plan.space
+    teacher = space.teacher
+    if isinstance(teacher, FromFile):
+        teacher = replace(teacher, path=change(teacher.path))
+    data = replace(space.data, path=change(space.data.path))
+    return replace(plan, space=replace(space, data=data, teacher=teacher))
+
+
+def _outside(path: str, file: str) -> str:
+    """A path that stands in `file`, for use from where wootzc runs."""
+    return path if path.startswith("~") else resolve(path, file)
+
+
+def _inside(path: str, file: Path) -> str:
+    """The inverse."""
+    if path.startswith("~") or os.path.isabs(path):
+        return path
+    return os.path.relpath(path, file.parent)

@@ -24,7 +24,8 @@ class Order:
     other cost, then by the candidates' own order. `explore all` takes the objective's natural
     direction: cheapest first, or for `maximize accuracy` largest first. So does `explore
     predicted`, which makes an order of its own once there are scores. Blocks come in the order in
-    which the candidates need them; those that no candidate needs are left out.
+    which the candidates need them; those that no candidate needs are left out. An exploration order
+    that a pass before this one has filled in stays as it is.
     """
 
     name: ClassVar[str] = "order"
@@ -32,14 +33,16 @@ class Order:
     def __call__(self, plan: Plan) -> Plan:
         costs = needed(plan.costs, "costs", "estimate-cost", self.name)
         composition = needed(plan.composition, "composite vectors", "compose", self.name).values
-        allowed = within_limits(costs, plan.space.objective)
-        if not allowed.any():
-            raise _beyond_limits(plan.space, costs)
-        order = exploration_order(plan.space, costs, allowed)
+        order = plan.exploration_order
+        if order is None:
+            allowed = within_limits(costs, plan.space.objective)
+            if not allowed.any():
+                raise _beyond_limits(plan.space, costs)
+            order = Array(exploration_order(plan.space, costs, allowed).astype(np.int32))
         return replace(
             plan,
-            training_order=training_order(composition[order]),
-            exploration_order=Array(order.astype(np.int32)),
+            training_order=training_order(composition[order.values]),
+            exploration_order=order,
         )
 
 

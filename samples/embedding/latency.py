@@ -6,10 +6,12 @@ a module, one column a rate of the space, ascending), and:
     from wootzc.ir.passes import PASSES, inserted
     passes = inserted(PASSES, LatencyLimit(table="latency.csv", most=3.5), after="expand-space")
     passes = inserted(passes, FastestFirst(table="latency.csv"), after="order")
-    plan = wootzc.compile(Path("space.wz"), passes)
+    plan = wootzc.compile(Path("space.wz"), passes)               # to look at, or
+    built = build(Path("space.wz"), Options(passes=passes))      # of wootzc.build: train and search
 
 Registered under the entry-point group `wootzc.passes`, both also work on the command line:
-`wootzc opt space.wz -p "expand-space,latency-limit{table=latency.csv, most=3.5},estimate-cost"`.
+`wootzc build space.wz -p "expand-space,latency-limit{table=latency.csv, most=3.5}"`, and `opt`
+with the same `-p`. Of a space that says `explore predicted` the limit counts, not the order.
 """
 
 from dataclasses import dataclass, replace

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wootzc
+from wootzc.build import Options, build
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost import network_cost
 from wootzc.ir.passes import PASSES, inserted, parse_pipeline, pipeline_text
@@ -53,6 +54,24 @@ def test_a_latency_table_limits_and_orders_candidates(tmp_path: Path) -> None:
             wootzc.compile(SAMPLES / "listed.wz", inserted(PASSES, refused, after="expand-space"))
 
 
+SHORT = {"teacher.steps": "2", "pretrain.steps": "1", "finetune.steps": "1"}
+
+
+def test_the_build_tries_the_fastest_first(tmp_path: Path) -> None:
+    latency = sample("latency")
+    table = np.random.default_rng(0).uniform(0.1, 2, (5, 4))
+    np.savetxt(tmp_path / "latency.csv", table, delimiter=",")
+    passes = inserted(PASSES, latency.FastestFirst(table=f"{tmp_path}/latency.csv"), after="order")
+    settings = SHORT | {"explore": "ascending", "subject": "accuracy >= 0.1%"}
+    options = Options(
+        out=tmp_path / "out", store=tmp_path / "store", overrides=settings, passes=passes
+    )
+    built = build(SAMPLES / "listed.wz", options)
+    plan = wootzc.compile(tmp_path / "out" / "plan.wzir")
+    milliseconds = latency.latencies(plan, f"{tmp_path}/latency.csv")
+    assert built.summary["tried"][0]["candidate"] == milliseconds.argmin()
+
+
 def test_its_passes_have_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on the command line, once they are registered under the entry-point group."""
     latency = sample("latency")
@@ -73,7 +92,17 @@ def test_its_passes_have_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pipeline_text(passes) == text
 
 
-def test_another_searcher_works_on_a_compiled_space() -> None:
+@pytest.mark.filterwarnings("ignore:the teacher is hardly better")
+def test_a_model_and_arrays_are_pruned_in_one_call(tmp_path: Path) -> None:
+    settings = SHORT | {"propose": "2", "budget": "1 candidates"}
+    where = {"out": tmp_path / "out", "store": tmp_path / "store"}
+    pruned = sample("arrays").smaller(steps=2, settings=settings, **where)
+    assert len(pruned.network.modules) == 3
+    assert pruned.summary["data"]["test"] == 397
+    assert sum(value.size for value in pruned.weights.values()) >= pruned.params > 0
+
+
+def test_another_searcher_works_on_a_compiled_space(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     searcher = sample("searcher")
     plan = wootzc.compile(SAMPLES / "listed.wz", ())
@@ -81,6 +110,10 @@ def test_another_searcher_works_on_a_compiled_space() -> None:
     study = searcher.search(plan, score, budget=0.6, trials=25)
     assert len(study.trials) == 25
     assert study.best_trial.user_attrs["params"] <= 0.6 * network_cost(plan.space.network).params
+    space = wootzc.compile(SAMPLES / "listed.wz", (), overrides=SHORT).space
+    options = Options(out=tmp_path / "out", store=tmp_path / "store")
+    tried = build(searcher.only(space, study.best_trial), options).summary["tried"]
+    assert [one["params"] for one in tried] == [study.best_trial.user_attrs["params"]]
     for trial in study.trials:
         rates = tuple(plan.space.rates[i] for i in trial.params.values())
         assert trial.value == pytest.approx(score(rates))

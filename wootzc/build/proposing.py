@@ -5,19 +5,23 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.build.compiling import completed
 from wootzc.build.jobs import Jobs
 from wootzc.build.store import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
 from wootzc.ir.costs import variant_costs
-from wootzc.ir.passes import PASSES, run
+from wootzc.ir.passes import Pass
 from wootzc.ir.plan import Plan
 from wootzc.ir.propose import propose
 from wootzc.ir.space import Listed, Proposed
 
 
-def with_proposals(jobs: Jobs, teacher: Weights) -> Jobs:
-    """The same jobs over the candidates that scores propose, where the space asks for that."""
+def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jobs:
+    """The same jobs over the candidates that scores propose, where the space asks for that.
+
+    `passes` see these candidates as they saw the placeholders.
+    """
     space = jobs.space
     if not isinstance(space.selection, Proposed):
         return jobs
@@ -43,5 +47,5 @@ def with_proposals(jobs: Jobs, teacher: Weights) -> Jobs:
             )
         jobs.events.emit("proposed", candidates=len(rows))
         listed = replace(space, selection=Listed(rows=Array(rows), span=space.selection.span))
-        plan = run(Plan(space=listed, cost_model=jobs.plan.cost_model), PASSES)
+        plan = completed(Plan(space=listed, cost_model=jobs.plan.cost_model), passes)
     return replace(jobs, plan=plan)

@@ -31,6 +31,7 @@ from wootzc.build.search import accuracy_target
 from wootzc.build.store import Outcome, Weights
 from wootzc.build.tried import Found, Tried
 from wootzc.diagnostics import fail
+from wootzc.driver import placed
 from wootzc.files import finite, write_atomically
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
@@ -218,7 +219,9 @@ def write_result(
         "versions": summary["versions"],
     }
     write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    write_atomically(out / "plan.wzir", plan_text or print_plan(jobs.plan))
+    write_atomically(
+        out / "plan.wzir", plan_text or print_plan(placed(jobs.plan, out / "plan.wzir"))
+    )
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
     write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
+from wootzc.build.compiling import Compiled, as_baseline, compiled
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.explore import explore
 from wootzc.build.foreseen import foreseen, too_few_images
@@ -21,15 +22,14 @@ from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tried import Found
 from wootzc.diagnostics import WootzError, fail
-from wootzc.driver import compile
+from wootzc.driver import Source
 from wootzc.files import load_json
 from wootzc.ir.cost_model import CostModel
 from wootzc.ir.network import segment_shapes
-from wootzc.ir.passes import PASSES, run
-from wootzc.ir.plan import Plan
+from wootzc.ir.passes import Pass
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
-from wootzc.ir.space import Proposed, Space
+from wootzc.ir.space import Space
 from wootzc.ir.text import print_plan
 
 
@@ -41,7 +41,8 @@ class Options:
     devices do while candidates are fine-tuned: `data`, one candidate over all of them;
     `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
     and `disk` decide how fast blocks are trained, never what comes out. `take`: search nothing,
-    but make this candidate of the result that stands in `out` its best.
+    but make this candidate of the result that stands in `out` its best. `passes` stand in for the
+    default ones, which fill in what they leave open.
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
@@ -55,6 +56,7 @@ class Options:
     memory: int | None = None  # bytes for training blocks; default: half of what is free
     disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
     cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
+    passes: Sequence[Pass] | None = None  # as `wootzc opt -p` reads them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 def build(
-    source: Path | str,
+    source: Source,
     options: Options = Options(),
     listeners: Sequence[Listener] = (),
 ) -> Built:
-    """Build a `.wz` file (a `Path`) or text (a str) and write the result folder.
+    """Build a `.wz` or `.wzir` file (a `Path`), text (a str), a space or a plan: write its folder.
 
     Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
     on where it was. Raises `WootzError` for mistakes of the source, the data or the store, and
@@ -93,15 +95,16 @@ def build(
     """
     events = Events(listeners=list(listeners))
     with events.stage("compile"):
-        plan = compile(
+        made = compiled(
             source,
+            options.passes,
             overrides=options.overrides,
             space=options.space,
             cost_model=options.cost_model,
         )
         if options.baseline:
-            plan = run(Plan(space=as_baseline(plan.space)), PASSES)
-    out = options.out or Path("build") / (plan.space.name + "-baseline" * options.baseline)
+            made = as_baseline(made)
+    out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
     _make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
     if origin is not None and not options.replace:
@@ -111,7 +114,7 @@ def build(
         try:
             store = Store(options.store or default_root())
             with store.in_use():
-                return _build(plan, out, store, events, origin, options)
+                return _build(made, out, store, events, origin, options)
         except Interrupted:
             raise
         except KeyboardInterrupt:
@@ -122,31 +125,16 @@ def build(
             raise
 
 
-def as_baseline(space: Space) -> Space:
-    """The space as the search without blocks sees it: candidates in order, weights inherited."""
-    if isinstance(space.selection, Proposed):
-        raise fail(
-            "WZ160",
-            "the baseline tries candidates in order, but scores propose those of this space",
-            "compare on a sample: --set sample=500",
-            space.selection.span,
-        )
-    explore = space.explore
-    if explore == "predicted":
-        explore = "descending" if space.objective.target == "accuracy" else "ascending"
-    return replace(space, blocks="none", explore=explore, certify=None)
-
-
 def _build(
-    plan: Plan,
+    made: Compiled,
     out: Path,
     store: Store,
     events: Events,
-    origin: str | None = None,
-    options: Options = Options(),
+    origin: str | None,
+    options: Options,
 ) -> Built:
     started = time.perf_counter()
-    space = plan.space
+    plan, space = made.plan, made.plan.space
     taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
     assert plan.candidates is not None and plan.exploration_order is not None
@@ -158,6 +146,8 @@ def _build(
         candidates=len(plan.candidates),
         blocks=len(plan.blocks or ()),
     )
+    if made.note:
+        events.emit("note", message=made.note)
     if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
         new_head = space.teacher.recipe is not None
         read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
@@ -190,7 +180,7 @@ def _build(
         teacher = jobs.teacher()
     _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
-    jobs = with_proposals(jobs, teacher.weights)
+    jobs = with_proposals(jobs, teacher.weights, made.passes)
     events.emit("devices", count=all_devices().count, at_once=jobs.width)
     search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):

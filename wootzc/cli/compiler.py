@@ -12,6 +12,7 @@ from wootzc.cli.options import (
     calibrated,
     override_options,
     overrides,
+    passes_option,
     source_argument,
 )
 from wootzc.cli.output import echo_analysis, echo_diagnostics, echo_foreseen
@@ -212,12 +213,12 @@ def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool)
 
 @click.command()
 @source_argument
+@passes_option
 @click.option(
-    "-p",
-    "--passes",
-    "pipeline",
-    metavar="PIPELINE",
-    help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the plan there: a .wzir file, which `build` takes too.",
 )
 @click.option("--print-ir-before", multiple=True, metavar="PASS", help="Print the IR before PASS.")
 @click.option("--print-ir-after", multiple=True, metavar="PASS", help="Print the IR after PASS.")
@@ -242,6 +243,7 @@ def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool)
 def opt(
     file: Path,
     pipeline: str | None,
+    out: Path | None,
     print_ir_before: tuple[str, ...],
     print_ir_after: tuple[str, ...],
     print_ir_before_all: bool,
@@ -256,14 +258,17 @@ def opt(
 
     \b
       wootzc opt samples/digits.wz -p expand-space,estimate-cost
-      wootzc opt samples/digits.wz --time-passes > plan.wzir
+      wootzc opt samples/digits.wz --time-passes -o plan.wzir
       wootzc opt samples/digits.wz -p expand-space | wootzc opt - -p estimate-cost
     """
     from wootzc import driver
+    from wootzc.files import write_atomically
     from wootzc.ir.passes import PASSES, Pass, parse_pipeline, run
     from wootzc.ir.plan import Plan
     from wootzc.ir.text import print_plan
 
+    if out is not None and out.suffix != ".wzir":
+        raise click.UsageError(f"a plan is written to a .wzir file: -o {out.with_suffix('.wzir')}")
     passes = PASSES if pipeline is None else parse_pipeline(pipeline)
     names = [one.name for one in passes]
     for wanted in (*print_ir_before, *print_ir_after):
@@ -283,7 +288,9 @@ def opt(
         if one.name in before:
             click.echo(f"// before {one.name}\n{print_plan(current)}")
         current = run(current, (one,), observe=observe, verify_each=verify_each)
-    if not (before or after):
+    if out is not None:
+        write_atomically(out, print_plan(driver.placed(current, out)))
+    elif not (before or after):
         click.echo(print_plan(current), nl=False)
     if time_passes:
         for name, seconds in timings:

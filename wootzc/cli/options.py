@@ -79,6 +79,17 @@ def override_options(function: Function) -> Function:
     return function
 
 
+def passes_option(function: Function) -> Function:
+    """-p, --passes"""
+    return click.option(
+        "-p",
+        "--passes",
+        "pipeline",
+        metavar="PIPELINE",
+        help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
+    )(function)
+
+
 def calibrate_option(function: Function) -> Function:
     """--calibrate"""
     return click.option(

@@ -13,6 +13,7 @@ from wootzc.cli.options import (
     memory_options,
     override_options,
     overrides,
+    passes_option,
     source_argument,
 )
 from wootzc.cli.output import echo_warnings
@@ -69,6 +70,7 @@ store_option = click.option(
     help="Search nothing: make candidate N of those that were tried the best of the result folder.",
 )
 @memory_options
+@passes_option
 @calibrate_option
 @click.option("-v", "--verbose", is_flag=True, help="Also print every block and every look.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors and the closing summary.")
@@ -83,6 +85,7 @@ def build(
     take: int | None,
     memory: int | None,
     disk: int | None,
+    pipeline: str | None,
     calibrate: Path | None,
     verbose: bool,
     quiet: bool,
@@ -101,15 +104,18 @@ def build(
       wootzc build samples/digits.wz --baseline
       wootzc build samples/digits.wz --take 3
       wootzc build samples/cifar10.wz --set data=cifar10-train.zip
+      wootzc build space.wz -p "expand-space,my-pass{share=0.5}"
+      wootzc build plan.wzir
     """
-    if file.suffix == ".wzir":
-        raise fail("WZ138", "build takes a .wz file, not a compiled plan", "give its .wz file")
     if str(file) == "-":
-        raise fail("WZ138", "build takes a .wz file, not standard input", "write it to a file")
+        raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
+    from wootzc.ir.passes import parse_pipeline
+
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
-    echo_warnings(file, given)  # mistakes are told before JAX loads
-
+    if file.suffix != ".wzir":
+        echo_warnings(file, given)  # mistakes are told before JAX loads
+    passes = None if pipeline is None else parse_pipeline(pipeline)
     from wootzc.build import Interrupted, Options
     from wootzc.build import build as run_build
     from wootzc.build.screen import Screen, Verbosity, summary_text
@@ -126,6 +132,7 @@ def build(
         memory=memory,
         disk=disk,
         cost_model=calibrated(calibrate),
+        passes=passes,
     )
     level: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     with Screen(level) as screen, Interrupts() as interrupts:
