@@ -2,5 +2,6 @@
 
 from wootzc.backends.data.dataset import Batch, Dataset, Split, check_fits
 from wootzc.backends.data.loading import load
+from wootzc.backends.data.survey import Survey, survey
 
-__all__ = ["Batch", "Dataset", "Split", "check_fits", "load"]
+__all__ = ["Batch", "Dataset", "Split", "Survey", "check_fits", "load", "survey"]
