@@ -1,7 +1,6 @@
 """`wootzc init`: a first .wz file for a model and a folder of images."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +48,21 @@ def init(
     """
     from wootzc.cli.init_gather import default_out, gather
     from wootzc.cli.init_text import init_text, init_warnings
+    from wootzc.driver import analyze_file
     from wootzc.files import write_atomically
-    from wootzc.grammar import analyze
 
     file = out or default_out(model)
     if file.exists():
         raise fail("WZ172", f"{file} is there already, and init overwrites nothing",
                    "write another: -o other.wz")  # fmt: skip
-    command = shlex.join(["wootzc", "init", *sys.argv[2:]])
+    command = _typed(model, data, out, minimize, shape)
     facts = gather(model, data, file, input=shape, minimize=minimize, command=command)
     text = init_text(facts)
-    analysis = analyze(text, path=str(file))
-    if any(d.severity == "error" for d in analysis.diagnostics):  # such a file helps nobody
-        raise WootzError(analysis.diagnostics, analysis.sources)
     write_atomically(file, text)
+    analysis = analyze_file(file)
+    if any(d.severity == "error" for d in analysis.diagnostics):
+        file.unlink()  # it would help nobody
+        raise WootzError(analysis.diagnostics, analysis.sources)
     for warning in init_warnings(facts):
         click.echo(f"note: {warning}", err=True)
     images = ", ".join(f"{number:,} {part}" for part, number in facts.images.images.items())
@@ -71,6 +71,17 @@ def init(
         f"{images} images\n"
         f"next: wootzc plan {shlex.quote(str(file))}"
     )
+
+
+def _typed(
+    model: str, data: str, out: Path | None, minimize: str, shape: tuple[int, ...] | None
+) -> str:
+    """The command again, as the file names what it comes from."""
+    words = ["wootzc", "init", model, data]
+    words += ["-o", str(out)] if out else []
+    words += ["--minimize", minimize] if minimize != "params" else []
+    words += ["--input", "x".join(map(str, shape))] if shape else []
+    return shlex.join(words)
 
 
 COMMANDS: tuple[Any, ...] = (init,)

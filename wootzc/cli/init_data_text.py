@@ -6,6 +6,7 @@ from typing import assert_never
 from wootzc.cli.init_comments import aligned, comment, listed
 from wootzc.cli.init_facts import Customary, Facts, FromZoo, Pixels, pretrained
 
+LEAST = 32  # pixels a side that any network of the zoo is worth making for
 APART = {  # how a kind of data keeps training, validation and test apart
     "folder": "folders train/, val/ and test/ with the class folders in each",
     "zip": "folders train/, val/ and test/ with the class folders in each",
@@ -90,9 +91,10 @@ def _fitted(facts: Facts) -> str:
     if channels != wanted_channels:
         done.append("made grey" if wanted_channels == 1 else f"given {wanted_channels} channels")
     text = f"They are {' and '.join(done)}; the first is {height}x{width}x{channels}."
-    if smaller and isinstance(facts.model.source, FromZoo):
-        text += f" The network can be made for such: input = {height}x{width}x{wanted_channels}."
-    return text
+    if not isinstance(facts.model.source, FromZoo) or not smaller or min(height, width) < LEAST:
+        return text
+    over = f"{facts.model.source.network}(…, input = {height}x{width}x{wanted_channels})"
+    return f"{text} The network could be made for such instead: `{over}`."
 
 
 def _scaled(pixels: Pixels | Customary | None) -> Iterator[str]:

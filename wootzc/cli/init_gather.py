@@ -8,8 +8,10 @@ from pathlib import Path
 
 from wootzc import networks
 from wootzc.backends.checkpoints import Recognised, recognised
+from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.data import Survey, survey
 from wootzc.backends.flax.weights import read_shapes
+from wootzc.backends.parameters import network_parameters
 from wootzc.cli.init_facts import Customary, Facts, FromFile, FromZoo, ModelFacts, Pixels, Source
 from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar.names import did_you_mean
@@ -22,6 +24,7 @@ from wootzc.ir.shapes import Shape
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 MODELS = (".onnx", ".prototxt")
+READ = (*MODELS, ".safetensors")
 IMAGENET_CLASSES = 1000
 OPEN_SIZE = "WZ170"
 
@@ -41,7 +44,7 @@ def gather(
     command: str = "",
 ) -> Facts:
     """Look at model and data; `file` is where the .wz file is going to be. Raises `WootzError`."""
-    _check_model(model)  # before many images are listed
+    _check_model(model, data)  # before many images are listed
 
     images = survey(Data(path=data))
     suffix = Path(model).suffix.lower()
@@ -67,7 +70,7 @@ def gather(
     )
 
 
-def _check_model(model: str) -> None:
+def _check_model(model: str, data: str) -> None:
     """Refuse what is neither a file that can be read nor a name of the zoo."""
 
     path = Path(model)
@@ -79,7 +82,7 @@ def _check_model(model: str) -> None:
             '"model.onnx"); or of a network of the zoo: safetensors.torch.save_file('
             'model.state_dict(), "model.safetensors")',
         )  # fmt: skip
-    if suffix in (*MODELS, ".safetensors"):
+    if suffix in READ:
         if not path.exists():
             near = sorted(p.name for p in path.parent.glob(f"*{suffix}"))
             help = f"in {path.parent} there is: {', '.join(near[:8])}" if near else None
@@ -89,6 +92,8 @@ def _check_model(model: str) -> None:
             "WZ171", f"{model} is a .wz file already",
             "add to it, or to one that includes it: space NAME over NETWORK { … }",
         )  # fmt: skip
+    elif path.exists() and Path(data).suffix.lower() in READ:
+        raise fail("WZ171", f"{model} is no model", f"the model comes first: {data} {model}")
     elif path.exists() and model not in zoo_names():
         raise fail(
             "WZ171", f"wootzc reads no networks from {model}",
@@ -135,14 +140,30 @@ def _imported(
 
 def _of_checkpoint(model: str, file: Path, images: Survey, input: Shape | None) -> ModelFacts:
 
-    found = recognised(read_shapes(Path(model)))
+    shapes = read_shapes(Path(model))
+    found = recognised(shapes)
+    pixels = _of_imagenet(found) if found else None
+    found = found or _own(shapes)
     if found is None:
         raise fail(
             "WZ171", f"{model}: its tensors bear the names of no network of the zoo",
             "give the name instead, `wootzc init resnet50 …`, and write `teacher from` into the "
             "file; or, of a network of your own, export an ONNX model",
         )  # fmt: skip
-    return _of_zoo(found.network, images, input, said(model, file), found)
+    return _of_zoo(found.network, images, input, said(model, file), found, pixels)
+
+
+def _own(shapes: Mapping[str, Shape]) -> Recognised | None:
+    """The network of the zoo whose weights have these names of ours, whatever its classes."""
+    for name in zoo_names() if any("/" in tensor for tensor in shapes) else ():
+        network = networks.zoo(name)
+        head = slots(network)[-1]
+        expected = network_parameters(network)
+        body = {n: shape for n, shape in expected.items() if not n.startswith(f"{head.path}/")}
+        if expected.keys() == shapes.keys() and body.items() <= shapes.items():
+            classes = shapes[f"{head.path}/kernel"][-1]
+            return Recognised(network=name, source=f"wootzc's {name}", classes=classes)
+    return None
 
 
 def _of_zoo(
@@ -151,12 +172,12 @@ def _of_zoo(
     input: Shape | None,
     checkpoint: str | None = None,
     found: Recognised | None = None,
+    pixels: Customary | None = None,
 ) -> ModelFacts:
 
     usual = networks.zoo(name).input
     wanted = input or (usual if images.fitted else images.shape)
     classes = len(images.classes)
-    pretrained = found is not None and found.classes == IMAGENET_CLASSES
     return _facts(
         FromZoo(
             network=name,
@@ -167,13 +188,15 @@ def _of_zoo(
         networks.zoo(name, classes=classes, input=wanted),
         name,
         outputs=found.classes if found else classes,
-        pixels=_of_imagenet(found.source) if found and pretrained else None,
+        pixels=pixels,
     )
 
 
-def _of_imagenet(source: str) -> Customary:
+def _of_imagenet(found: Recognised) -> Customary | None:
     """What torchvision's and timm's weights of ImageNet were trained with (docs/models.md)."""
-    return "inception" if "inception" in source or "googlenet" in source else "imagenet"
+    if found.classes != IMAGENET_CLASSES:
+        return None
+    return "inception" if found.network in ("googlenet", "inception_v3") else "imagenet"
 
 
 def _facts(
@@ -242,14 +265,10 @@ def _identifier(stem: str) -> str:
 
 
 def said(path: str, file: Path) -> str:
-    """A path as a .wz file at `file` says it: relative to its folder.
-
-    Links above it are followed, for `..` is taken from where a folder really is.
-    """
-    target = Path(os.path.realpath(Path(path).absolute().parent)) / Path(path).absolute().name
-    folder = os.path.realpath(file.absolute().parent)
+    """A path as a .wz file at `file` says it: relative to its folder, as the grammar reads it."""
+    target, folder = os.path.abspath(path), os.path.abspath(file.parent)
     apart = len(Path(os.path.commonpath([target, folder])).parts) == 1  # nothing but the root
-    text = target.as_posix() if apart else Path(os.path.relpath(target, folder)).as_posix()
+    text = Path(target if apart else os.path.relpath(target, folder)).as_posix()
     if '"' in text or "\n" in text or "\r" in text:
         raise fail(
             "WZ174", f"{path!r} cannot stand in a .wz file, which has no word for its quotes or "

@@ -17,7 +17,7 @@ ERRORS = 1.3  # standard errors that a limit is worth: 90 %, one-sided
 
 # What the language is going to mean by itself: then these lines go.
 UNTIL_DEFAULTS = (
-    "rates { 0, 30%, 50%, 70%, 90% }  // fractions of the filters that may go",
+    "rates { 0, 30%, 50%, 70% }  // fractions of the filters that may go",
     "prune * by l1",
     "propose 500",
     "",
@@ -91,9 +91,10 @@ def _heading(facts: Facts) -> Iterator[str]:
 def _network(facts: Facts) -> Iterator[str]:
     """What was found, and the statement that reads it where the zoo does not have it."""
     model, source = facts.model, facts.model.source
+    scores = len(facts.images.classes) if isinstance(source, FromZoo) else model.outputs
     yield from comment(
         f"{count(model.params)} parameters, {count(model.macs)} MACs (1 MAC = 2 FLOPs); "
-        f"{shape_text(model.input)} in, {model.outputs:,} scores out."
+        f"{shape_text(model.input)} in, {scores:,} scores out."
     )
     number = len(model.modules)
     yield from comment(
