@@ -17,6 +17,7 @@ from wootzc.backends.checkpoints.convert import torch_names, torch_shape
 from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.flax.weights import initial_weights, save
+from wootzc.backends.onnx import to_onnx
 from wootzc.cli.init_gather import default_out, gather, said
 from wootzc.cli.init_text import (
     DISCORDANCE,
@@ -163,25 +164,30 @@ def test_every_naming_names_a_network_of_the_zoo() -> None:
 
 
 def test_a_file_of_our_own_says_classes_and_pixels(photos: Photos) -> None:
-    photos("images", **letters(5, 9))
-    model = onnx.load("model.onnx")
-    metadata = {
-        "classes": '["class_b", "class_a", "c", "d", "e"]',
-        "mean": "[51.0, 102.0, 127.5]",
-        "std": "[25.5, 51.0, 255.0]",
-        "normalization": "before",
-    }
-    onnx.helper.set_model_props(model, metadata)
-    onnx.save(model, "ours.onnx")
-    text = written("ours.onnx", "images")
+    photos("images", ant=30, bee=30)
+    network = zoo("cifar_resnet20", classes=2)
+    for name, inside in (("before", False), ("inside", True)):
+        model = to_onnx(
+            network, initial_weights(network, 0), classes=("bee", "ant"),
+            mean=np.array([51, 102, 127.5]), std=np.array([25.5, 51, 255]),
+            with_normalization=inside,
+        )  # fmt: skip
+        onnx.save(model, f"{name}.onnx")
+    text = written("before.onnx", "images")
     assert "{ mean(0.2, 0.4, 0.5); std(0.1, 0.2, 1) }" in text
-    assert "calls its classes class_b, class_a, c" in text.replace("\n  // ", " ")
-    onnx.helper.set_model_props(model, {"normalization": "inside"})
-    onnx.save(model, "inside.onnx")
+    assert "calls its classes bee, ant, the images ant, bee" in text
     assert "{ mean(0); std(0.003921569) }" in written("inside.onnx", "images")
+    np.savez("floats.npz", images=np.zeros((60, 32, 32, 3)), labels=np.arange(60) % 2)
+    assert "{ mean(51, 102, 127.5); std(25.5, 51, 255) }" in written("before.onnx", "floats.npz")
     onnx.helper.set_model_props(model, {"normalization": "before", "mean": "[", "classes": "{}"})
     onnx.save(model, "odd.onnx")
     assert "does not say how pixels" in written("odd.onnx", "images")
+
+
+def test_modules_that_a_file_marks(photos: Photos) -> None:
+    photos("images", cat=40, dog=30)
+    shutil.copy(MODELS / "prototxt" / "graphs" / "modules.prototxt", "marked.prototxt")
+    assert re.search(r"modules? as the file marks them: ", written("marked.prototxt", "images"))
 
 
 def test_names_are_made_words_and_paths_relative(photos: Photos, folder: Path) -> None:

@@ -16,7 +16,7 @@ from wootzc.diagnostics import WootzError, fail
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 EPILOG = """\b
-A first session:
+A first session (of a model of your own: wootzc init model.onnx images):
   wootzc check samples/digits.wz     is the file right?
   wootzc plan  samples/digits.wz     what is in the space, what will it cost?
   wootzc build samples/digits.wz     train, search, write build/digits/
