@@ -49,7 +49,8 @@ def other_classes(facts: Facts) -> str:
 def other_names(facts: Facts) -> str:
     """What to say where the file names its classes, and otherwise than the images."""
     named, seen = facts.model.classes, facts.images.classes
-    if len(named) != len(seen) or named == seen:
+    nameless = seen == tuple(map(str, range(len(seen))))
+    if len(named) != len(seen) or named == seen or nameless:
         return ""
     return (
         f"The model's file calls its classes {listed(named)}, the images {listed(seen)}. If they "

@@ -75,5 +75,5 @@ class Facts:
     data: str  # its path as the .wz file says it
     images: Survey
     minimize: str
-    file: str  # the .wz file, as the command line names it
+    file: str  # the .wz file, as one types it
     command: str  # as it was given

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def gather(
         data=said(data, file),
         images=images,
         minimize=minimize,
-        file=str(file),
+        file=shlex.quote(str(file)),
         command=command,
     )
 
