@@ -85,7 +85,7 @@ def import_network(
     except OpenSize as refused:
         message = _with_file(os.fspath(path), refused.message)
         help = "say it: `--input 224x224x3`, or `input=(224, 224, 3)` in Python"
-        raise fail("WZ170", message, help) from None
+        raise fail("WZ190", message, help) from None
     except Refused as refused:
         raise fail("WZ090", _with_file(os.fspath(path), refused.message), refused.help) from None
     return Imported(

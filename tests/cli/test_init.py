@@ -251,7 +251,7 @@ def test_it_writes_a_file_that_plans_and_never_again(photos: Photos) -> None:
     assert wootzc("plan", "model.wz").returncode == 0
     Path("model.wz").write_text("mine")
     again = wootzc("init", "model.onnx", "images")
-    assert again.returncode == 1 and "WZ172" in again.stderr and "-o other.wz" in again.stderr
+    assert again.returncode == 1 and "WZ192" in again.stderr and "-o other.wz" in again.stderr
     assert Path("model.wz").read_text() == "mine"
 
 

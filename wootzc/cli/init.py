@@ -53,7 +53,7 @@ def init(
 
     file = out or default_out(model)
     if file.exists():
-        raise fail("WZ172", f"{file} is there already, and init overwrites nothing",
+        raise fail("WZ192", f"{file} is there already, and init overwrites nothing",
                    "write another: -o other.wz")  # fmt: skip
     command = _typed(model, data, out, minimize, shape)
     facts = gather(model, data, file, input=shape, minimize=minimize, command=command)

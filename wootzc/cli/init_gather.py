@@ -27,7 +27,7 @@ PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 MODELS = (".onnx", ".prototxt")
 READ = (*MODELS, ".safetensors")
 IMAGENET_CLASSES = 1000
-OPEN_SIZE = "WZ170"
+OPEN_SIZE = "WZ190"
 
 
 def default_out(model: str) -> Path:
@@ -57,7 +57,7 @@ def gather(
         facts = _of_zoo(model, images, input)
     if not facts.modules:
         raise fail(
-            "WZ173", f"{model}: no modules are found, so nothing in it can be pruned",
+            "WZ193", f"{model}: no modules are found, so nothing in it can be pruned",
             "a module is layers in a row of which some channels stay inside; `wootzc import` "
             "prints what was read, docs/models.md#modules says how to name modules yourself",
         )  # fmt: skip
@@ -78,7 +78,7 @@ def _check_model(model: str, data: str) -> None:
     suffix = path.suffix.lower()
     if suffix in PICKLED:
         raise fail(
-            "WZ171", f"{model}: wootzc never loads pickled files, which can run code",
+            "WZ191", f"{model}: wootzc never loads pickled files, which can run code",
             "in PyTorch: torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), "
             '"model.onnx"); or of a network of the zoo: safetensors.torch.save_file('
             'model.state_dict(), "model.safetensors")',
@@ -87,23 +87,23 @@ def _check_model(model: str, data: str) -> None:
         if not path.exists():
             near = sorted(p.name for p in path.parent.glob(f"*{suffix}"))
             help = f"in {path.parent} there is: {', '.join(near[:8])}" if near else None
-            raise fail("WZ171", f"there is no file {model}", help)
+            raise fail("WZ191", f"there is no file {model}", help)
     elif suffix == ".wz":
         raise fail(
-            "WZ171", f"{model} is a .wz file already",
+            "WZ191", f"{model} is a .wz file already",
             "add to it, or to one that includes it: space NAME over NETWORK { … }",
         )  # fmt: skip
     elif path.exists() and Path(data).suffix.lower() in READ:
-        raise fail("WZ171", f"{model} is no model", f"the model comes first: {data} {model}")
+        raise fail("WZ191", f"{model} is no model", f"the model comes first: {data} {model}")
     elif path.exists() and model not in zoo_names():
         raise fail(
-            "WZ171", f"wootzc reads no networks from {model}",
+            "WZ191", f"wootzc reads no networks from {model}",
             "give an ONNX model, a Caffe .prototxt, a .safetensors checkpoint of a network of the "
             "zoo, or a name that `wootzc zoo` lists; docs/models.md says how to get there",
         )  # fmt: skip
     elif model not in zoo_names():
         raise fail(
-            "WZ171", f"there is no file {model}, and no network of that name in the zoo",
+            "WZ191", f"there is no file {model}, and no network of that name in the zoo",
             did_you_mean(model, zoo_names(), "`wootzc zoo` lists the networks there are"),
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ def _of_checkpoint(model: str, file: Path, images: Survey, input: Shape | None) 
     found = found or _own(shapes)
     if found is None:
         raise fail(
-            "WZ171", f"{model}: its tensors bear the names of no network of the zoo",
+            "WZ191", f"{model}: its tensors bear the names of no network of the zoo",
             "give the name instead, `wootzc init resnet50 …`, and write `teacher from` into the "
             "file; or, of a network of your own, export an ONNX model",
         )  # fmt: skip
@@ -272,7 +272,7 @@ def said(path: str, file: Path) -> str:
     text = Path(target if apart else os.path.relpath(target, folder)).as_posix()
     if '"' in text or "\n" in text or "\r" in text:
         raise fail(
-            "WZ174", f"{path!r} cannot stand in a .wz file, which has no word for its quotes or "
+            "WZ194", f"{path!r} cannot stand in a .wz file, which has no word for its quotes or "
             "line ends", "rename it",
         )  # fmt: skip
     return text
