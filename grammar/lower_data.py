@@ -104,7 +104,7 @@ def lower_teacher(
         path = resolve(teacher.path.value, teacher.path.span.file)
         _check_weights(teacher.path, report)
     recipe = lower_recipe("teacher", settings, precision, report)
-    if found is not None and found.new_head and settings is None:
+    if found is not None and found.new_head and path is not None and settings is None:
         report.error(
             teacher.span if teacher else space.span, "WZ095",
             "`classes` gives the network a new last layer, so the teacher must be trained",

@@ -31,6 +31,10 @@ class Refused(ValueError):
         super().__init__(message)
 
 
+class OpenSize(Refused):
+    """The file leaves the size of its input open, and nobody said it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One operation. It makes one tensor, which has the node's name."""
@@ -51,6 +55,7 @@ class Graph:
     output: str  # the node whose tensor is the logits
     notes: tuple[str, ...] = ()  # what the user should know: "the final softmax is left out"
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # marked there: nodes
+    metadata: Mapping[str, str] = field(default_factory=dict)  # what the file says about itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

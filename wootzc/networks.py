@@ -1,6 +1,7 @@
 """Networks without a space around them: the zoo, and files of other tools. No JAX here."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -41,6 +42,8 @@ class Imported:
     notes: tuple[str, ...]
     origins: "tuple[tuple[str, Piece], ...]"  # the segment of every piece, and its nodes' names
     kinds: dict[str, str] = field(default_factory=dict)  # of a file's nodes: conv, relu, add
+    marked: bool = False  # the modules are those that the file marks
+    metadata: Mapping[str, str] = field(default_factory=dict)  # what an ONNX file says of itself
 
 
 def zoo(name: str, **arguments: Any) -> Network:
@@ -71,7 +74,7 @@ def import_network(
     from wootzc.grammar.imports import read_graph
     from wootzc.grammar.lower_import import how_of
     from wootzc.ir.decompose import decompose
-    from wootzc.ir.graph import Refused
+    from wootzc.ir.graph import OpenSize, Refused
     from wootzc.ir.segment import chain_weights, segment
 
     try:
@@ -79,11 +82,17 @@ def import_network(
         chain = decompose(graph)
         network = segment(graph.name, graph.input, chain, how_of(modules, graph))
         weights = chain_weights(network, chain)
+    except OpenSize as refused:
+        message = _with_file(os.fspath(path), refused.message)
+        help = "say it: `--input 224x224x3`, or `input=(224, 224, 3)` in Python"
+        raise fail("WZ190", message, help) from None
     except Refused as refused:
         raise fail("WZ090", _with_file(os.fspath(path), refused.message), refused.help) from None
     return Imported(
         network=network, weights=weights, notes=graph.notes, origins=_origins(network, chain),
         kinds={node.name: _kind(node.operation) for node in graph.nodes},
+        marked=bool(graph.modules) and modules in (None, "file"),
+        metadata=graph.metadata,
     )  # fmt: skip
 
 

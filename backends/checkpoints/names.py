@@ -13,6 +13,7 @@ from itertools import chain
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
     source: str  # "torchvision's resnet50"
+    network: str  # of the zoo
     modules: tuple[str, ...]
     auxiliary: tuple[str, ...] = ()  # heads that only training uses; their tensors are left out
 
@@ -23,8 +24,10 @@ def namings() -> tuple[Naming, ...]:
     return tuple(chain(_resnets(), _vggs(), _inceptions(), _mobiles(), _others()))
 
 
-def _named(source: str, modules: Iterable[str], *auxiliary: str) -> Naming:
-    return Naming(source=source, modules=tuple(modules), auxiliary=auxiliary)
+def _named(source: str, modules: Iterable[str], *auxiliary: str, network: str = "") -> Naming:
+    """Of the network that the source's last word names, where nothing else is said."""
+    named = network or source.split()[-1]
+    return Naming(source=source, network=named, modules=tuple(modules), auxiliary=auxiliary)
 
 
 # ResNet
@@ -42,7 +45,8 @@ def _resnets() -> Iterator[Naming]:
     for name, (blocks, convolutions) in DEPTHS.items():
         yield _named(f"torchvision's and timm's {name}", _resnet(blocks, convolutions))
     for n in (3, 5, 7, 9, 18):
-        yield _named(f"a CIFAR ResNet-{6 * n + 2} in torchvision's style", _resnet((n,) * 3, 2))
+        source = f"a CIFAR ResNet-{6 * n + 2} in torchvision's style"
+        yield _named(source, _resnet((n,) * 3, 2), network=f"cifar_resnet{6 * n + 2}")
 
 
 def _resnet(blocks: tuple[int, ...], convolutions: int) -> Iterator[str]:
@@ -75,7 +79,7 @@ def _vggs() -> Iterator[Naming]:
             yield _named(f"torchvision's {name}", (*features, *own))
             yield _named(f"timm's {name}", (*features, *timm))
     slim = _vgg("feature", STAGES[19], True)
-    yield _named("network slimming's VGG-19", (*slim, "classifier"))
+    yield _named("network slimming's VGG-19", (*slim, "classifier"), network="cifar_vgg19")
 
 
 def _vgg(prefix: str, stages: tuple[int, ...], norms: bool) -> Iterator[str]:
@@ -136,9 +140,10 @@ def _inception_v3() -> Iterator[str]:
 
 
 def _mobiles() -> Iterator[Naming]:
-    yield _named("timm's mobilenetv1_100", _timm_v1())
+    yield _named("timm's mobilenetv1_100", _timm_v1(), network="mobilenet_v1")
     yield _named("torchvision's mobilenet_v2", _mobilenet_v2())
-    yield _named("timm's mobilenetv2_100", _timm((1, 2, 3, 4, 3, 3, 1), excite=False))
+    timm_v2 = _timm((1, 2, 3, 4, 3, 3, 1), excite=False)
+    yield _named("timm's mobilenetv2_100", timm_v2, network="mobilenet_v2")
     yield _named("torchvision's efficientnet_b0", _efficientnet())
     yield _named("timm's efficientnet_b0", _timm((1, 2, 2, 3, 3, 4, 1), excite=True))
 

@@ -5,7 +5,8 @@ its place, and every weight of the network its tensor.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,23 @@ from wootzc.backends.flax.weights import check_fits
 from wootzc.backends.parameters import Weights, network_parameters
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.ir.network import Network
-from wootzc.ir.shapes import shape_text
+from wootzc.ir.shapes import Shape, shape_text
 
 Tensors = Mapping[str, NDArray[Any]]
+Value = TypeVar("Value")
 
 NAMED = 8  # tensors that an error names before it only counts
 _WRAPPERS = ("model.", "module.", "_orig_mod.")  # Lightning, DataParallel, torch.compile
 _COUNTER = "num_batches_tracked"  # of PyTorch's norms; nothing here depends on it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A network of the zoo, known by the names of a checkpoint's tensors."""
+
+    network: str
+    source: str  # "torchvision's and timm's resnet50"
+    classes: int  # what its last layer gives
 
 
 def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = False) -> Weights:
@@ -42,6 +53,16 @@ def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = Fals
     return {name: found[name] for name in expected if name in found}
 
 
+def recognised(shapes: Mapping[str, Shape]) -> Recognised | None:
+    """Which network of the zoo a file holds, by the names of its tensors; None where none."""
+    plain = _plain(shapes)
+    naming = _naming(plain)
+    head = plain.get(f"{naming.modules[-1]}.weight") if naming else None
+    if naming is None or not head:
+        return None
+    return Recognised(network=naming.network, source=naming.source, classes=head[0])
+
+
 def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
     """Under our names; auxiliary heads are left out."""
     auxiliary = tuple(f"{one.name}/" for one in network.auxiliaries)
@@ -55,7 +76,7 @@ def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
     return kept
 
 
-def _plain(tensors: Tensors) -> Tensors:
+def _plain(tensors: Mapping[str, Value]) -> dict[str, Value]:
     """PyTorch's tensors without counters, and without what wraps the model."""
     kept = {n: t for n, t in tensors.items() if n.rpartition(".")[2] != _COUNTER}
     while wrapper := _wrapper(kept):
@@ -108,16 +129,14 @@ def _fits(slot: Slot, module: str, tensors: Tensors) -> bool:
 
 def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
     """The naming of a network of so many layers that is nearest to the file's."""
-    modules = {name.rpartition(".")[0] for name in tensors}
 
     def distance(naming: Naming) -> int:
-        own = {m for m in modules if not f"{m}.".startswith(naming.auxiliary)}
-        return len(own ^ set(naming.modules))
+        return _distance(naming, tensors)
 
     best = min((n for n in namings() if len(n.modules) == layers), key=distance, default=None)
     if best is not None and distance(best) == 0:
         return best
-    theirs = next((naming for naming in namings() if distance(naming) == 0), None)
+    theirs = _naming(tensors)
     if theirs is not None:
         raise fail(
             "WZ153",
@@ -134,6 +153,17 @@ def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
             "for the networks of the zoo (docs/models.md)",
         )
     return best
+
+
+def _distance(naming: Naming, tensors: Collection[str]) -> int:
+    """How many of PyTorch's modules only the naming or only the file has."""
+    modules = {name.rpartition(".")[0] for name in tensors}
+    own = {m for m in modules if not f"{m}.".startswith(naming.auxiliary)}
+    return len(own ^ set(naming.modules))
+
+
+def _naming(tensors: Collection[str]) -> Naming | None:
+    return next((naming for naming in namings() if _distance(naming, tensors) == 0), None)
 
 
 def _raise_differences(

@@ -3,5 +3,15 @@
 from wootzc.backends.data.counting import count_images
 from wootzc.backends.data.dataset import Batch, Dataset, Split, check_fits
 from wootzc.backends.data.loading import load
+from wootzc.backends.data.survey import Survey, survey
 
-__all__ = ["Batch", "Dataset", "Split", "check_fits", "count_images", "load"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Split",
+    "Survey",
+    "check_fits",
+    "count_images",
+    "load",
+    "survey",
+]

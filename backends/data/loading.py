@@ -1,6 +1,7 @@
 """From a `data` statement to a dataset."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
@@ -40,14 +41,10 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
 
     `shape` is the network's input: image files are fitted to it, arrays must have it already.
     """
-    path = Path(spec.path).expanduser()
-    check_exists(path, spec.path)
-    source = _open(kind_of(path, spec), path, spec, shape)
+    path, kind = found(spec)
+    source = _open(kind, path, spec, shape)
     labels = source.parts["train"].labels
-    shares = {
-        part: 0.0 if part in source.parts else share
-        for part, share in (("validation", spec.validation), ("test", spec.test))
-    }
+    shares = shares_of(spec, source.parts)
     division = divide(labels, **shares, limit=spec.limit, seed=seed, where=source.name)
     parts: dict[PartName, tuple[Part, Rows]] = {
         "train": (source.parts["train"], division.train),
@@ -101,6 +98,22 @@ def memory_budget() -> int:
     if limit.exists() and (text := limit.read_text().strip()).isdecimal():
         memory = min(memory, int(text))
     return int(memory * MEMORY_SHARE)
+
+
+def found(spec: Data) -> tuple[Path, Kind]:
+    """Where the data is, and what kind it is. Raises `WootzError` where nothing is there."""
+    path = Path(spec.path).expanduser()
+    check_exists(path, spec.path)
+    return path, kind_of(path, spec)
+
+
+def shares_of(spec: Data, parts: Collection[PartName]) -> dict[str, float]:
+    """The fractions to take from the training part: none for a part that the data brings."""
+    wanted: tuple[tuple[PartName, float], ...] = (
+        ("validation", spec.validation),
+        ("test", spec.test),
+    )
+    return {part: 0.0 if part in parts else share for part, share in wanted}
 
 
 def kind_of(path: Path, spec: Data) -> Kind:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wootzc.backends.data.images import Shape, Stored, as_pixels, check_finite
 from wootzc.backends.data.source import (
     Labels,
+    Outline,
     Part,
     PartName,
     Source,
@@ -56,11 +57,8 @@ class Entry:
 
 def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape | None) -> Source:
     """Labels and images of an archive; above `budget` bytes, images stay on disk if they can."""
-    entries = entries_of(path, name)
-    pairs = pairs_of(entries, name)
-    found = [entries[images] for images, _ in pairs.values()]
-    for entry in found:
-        _check_images(entry, name, found[0], shape)
+    pairs = _pairs(path, name, shape)
+    found = [images for images, _ in pairs.values()]
     size = sum(entry.nbytes for entry in found)
     compressed = [entry.key for entry in found if entry.start is None]
     if stream and compressed:
@@ -70,15 +68,30 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
             "save it with np.savez instead of np.savez_compressed, or do not ask to stream",
         )
     mapped = stream or (size > budget and not compressed)
+    labels = _labels(path, name, pairs)
     parts: dict[PartName, Part] = {
-        part: _read_part(path, name, entries[images], entries[labels], mapped)
-        for part, (images, labels) in pairs.items()
+        part: Part(images=_read_images(path, name, images, mapped), labels=labels[part])
+        for part, (images, _) in pairs.items()
     }
-    labels: dict[PartName, Labels] = {part: read.labels for part, read in parts.items()}
-    count = class_count(labels, name)
-    return Source(
-        name=name, parts=parts, classes=tuple(str(i) for i in range(count)), content=(path,)
+    return Source(name=name, parts=parts, classes=_classes(labels, name), content=(path,))
+
+
+def outline_npz(path: Path, name: str) -> Outline:
+    """What an archive holds: its labels, and what headers say of its images."""
+    pairs = _pairs(path, name, None)
+    labels = _labels(path, name, pairs)
+    images, _ = pairs["train"]
+    return Outline(
+        labels=labels,
+        classes=_classes(labels, name),
+        shape=_image_shape(images),
+        bytes_each=images.dtype == np.uint8,
+        fitted=False,
     )
+
+
+def _classes(labels: Mapping[PartName, Labels], name: str) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(class_count(labels, name)))
 
 
 def entries_of(path: Path, name: str) -> dict[str, Entry]:
@@ -126,6 +139,16 @@ def _data_start(path: Path, offset: int) -> int:
         file.seek(offset + 26)
         name, extra = struct.unpack("<HH", file.read(4))
     return offset + 30 + int(name) + int(extra)
+
+
+def _pairs(path: Path, name: str, shape: Shape | None) -> dict[PartName, tuple[Entry, Entry]]:
+    """Images and labels of each part, their headers read and the images' checked."""
+    entries = entries_of(path, name)
+    keys = pairs_of(entries, name)
+    first = entries[keys["train"][0]]
+    for images, _ in keys.values():
+        _check_images(entries[images], name, first, shape)
+    return {part: (entries[images], entries[labels]) for part, (images, labels) in keys.items()}
 
 
 def pairs_of(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, str]]:
@@ -179,22 +202,31 @@ def _x(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def _read_part(path: Path, name: str, images: Entry, labels: Entry, mapped: bool) -> Part:
-    numbers = check_labels(_read(path, name, labels), f"{name}: {labels.key}")
-    if len(numbers) != images.shape[0]:
-        raise fail(
-            "WZ106",
-            f"{name}: {images.shape[0]:,} {images.key}, but {len(numbers):,} {labels.key}",
-            "each image needs one label",
-        )
+def _labels(
+    path: Path, name: str, pairs: Mapping[PartName, tuple[Entry, Entry]]
+) -> dict[PartName, Labels]:
+    found: dict[PartName, Labels] = {}
+    for part, (images, labels) in pairs.items():
+        numbers = check_labels(_read(path, name, labels), f"{name}: {labels.key}")
+        if len(numbers) != images.shape[0]:
+            raise fail(
+                "WZ106",
+                f"{name}: {images.shape[0]:,} {images.key}, but {len(numbers):,} {labels.key}",
+                "each image needs one label",
+            )
+        found[part] = numbers
+    return found
+
+
+def _read_images(path: Path, name: str, images: Entry, mapped: bool) -> Stored:
     stacked = (images.shape[0], *_image_shape(images))
     if mapped and images.start is not None:
         order: Literal["F", "C"] = "F" if images.fortran else "C"
         array = np.memmap(path, images.dtype, "r", images.start, images.shape, order)
-        return Part(images=Stored(array.reshape(stacked), f"{name}: {images.key}"), labels=numbers)
+        return Stored(array.reshape(stacked), f"{name}: {images.key}")
     pixels = as_pixels(_read(path, name, images)).reshape(stacked)
     check_finite(pixels, f"{name}: {images.key}")
-    return Part(images=Stored(pixels), labels=numbers)
+    return Stored(pixels)
 
 
 def _read(path: Path, name: str, entry: Entry) -> NDArray[np.generic]:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -21,6 +21,7 @@ from wootzc.backends.data.layout import hidden
 from wootzc.backends.data.source import (
     PART_NAMES,
     Labels,
+    Outline,
     Part,
     PartName,
     Source,
@@ -65,15 +66,9 @@ class SpooledBlobs:
 def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
     """One file, or a folder with `train-….parquet`, `test-….parquet` (or train/….parquet)."""
     tables = _tables(path, name)
-    opened: dict[PartName, list[tuple[str, Any]]] = {
-        part: [(_shown(file, path, name), _open(file, _shown(file, path, name))) for file in files]
-        for part, files in tables.items()
-    }
-    named = _class_names(opened["train"][0][1])
+    opened = _opened(tables, path, name)
     labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
-    count = class_count(labels, name, named=len(named) if named else None)
-    # A name without a training image is no class of the network: the labels decide.
-    classes = named[:count] if named else tuple(str(number) for number in range(count))
+    classes = _classes(opened, labels, name)
     blobs = {part: _spool(files, name) for part, files in opened.items()}
     if shape is None:  # the first training image decides
         shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
@@ -85,6 +80,41 @@ def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
         classes=classes,
         content=tuple(file for files in tables.values() for file in files),
     )
+
+
+def outline_parquet(path: Path, name: str) -> Outline:
+    """What the files hold: their labels, and the first training image."""
+    opened = _opened(_tables(path, name), path, name)
+    labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
+    classes = _classes(opened, labels, name)  # before any image: it refuses a part without one
+    shown, table = next((s, t) for s, t in opened["train"] if t.metadata.num_rows)
+    return Outline(
+        labels=labels,
+        classes=classes,
+        shape=natural_shape(next(_images(shown, table)), f"{shown}: row 0"),
+        bytes_each=True,
+        fitted=True,
+    )
+
+
+def _opened(
+    tables: Mapping[PartName, Sequence[Path]], path: Path, name: str
+) -> dict[PartName, list[tuple[str, Any]]]:
+    return {
+        part: [(_shown(file, path, name), _open(file, _shown(file, path, name))) for file in files]
+        for part, files in tables.items()
+    }
+
+
+def _classes(
+    opened: Mapping[PartName, Sequence[tuple[str, Any]]],
+    labels: Mapping[PartName, Labels],
+    name: str,
+) -> tuple[str, ...]:
+    named = _class_names(opened["train"][0][1])
+    count = class_count(labels, name, named=len(named) if named else None)
+    # A name without a training image is no class of the network: the labels decide.
+    return named[:count] if named else tuple(str(number) for number in range(count))
 
 
 def _tables(path: Path, name: str) -> dict[PartName, list[Path]]:

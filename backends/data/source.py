@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import Images
+from wootzc.backends.data.images import Images, Shape
 from wootzc.diagnostics import fail
 
 PartName = Literal["train", "validation", "test"]
+PART_ORDER: tuple[PartName, ...] = ("train", "validation", "test")
 Labels = NDArray[np.int32]  # [n], counted from 0
 
 # Names of folders and files → the part they hold; case does not matter.
@@ -41,6 +42,17 @@ class Source:
     parts: Mapping[PartName, Part]  # "train" always; the others where the data brings them
     classes: tuple[str, ...]
     content: tuple[Path, ...]  # the files that the fingerprint covers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outline:
+    """What a file or folder holds, with no image read but the first."""
+
+    labels: Mapping[PartName, Labels]  # "train" always; the others where the data brings them
+    classes: tuple[str, ...]
+    shape: Shape  # of the first training image as it is
+    bytes_each: bool  # values are bytes, 0 to 255
+    fitted: bool  # images are brought to the network's input; arrays must have it already
 
 
 def check_labels(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data.images import Blobs, Encoded, Shape, natural_shape
 from wootzc.backends.data.layout import Layout, arrange
-from wootzc.backends.data.source import Part, PartName, Source, class_count
+from wootzc.backends.data.source import Outline, Part, PartName, Source, class_count
 from wootzc.diagnostics import fail
 
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
@@ -95,6 +95,17 @@ def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
         part: ZipBlobs(archive, lock, name, names) for part, (names, _) in layout.parts.items()
     }
     return _source(layout, blobs, name, shape, (path,))
+
+
+def outlined(source: Source) -> Outline:
+    """An opened folder or zip, which has read no more than an outline says."""
+    return Outline(
+        labels={name: part.labels for name, part in source.parts.items()},
+        classes=source.classes,
+        shape=source.parts["train"].images.shape,
+        bytes_each=True,
+        fitted=True,
+    )
 
 
 def _source(

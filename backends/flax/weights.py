@@ -27,6 +27,7 @@ __all__ = [
     "parameters",
     "read",
     "read_metadata",
+    "read_shapes",
     "save",
     "split",
 ]
@@ -129,6 +130,15 @@ def read(path: Path) -> Weights:
         if value.dtype.kind != "f" and value.dtype != ml_dtypes.bfloat16:
             raise fail("WZ125", f"{path}: tensor {name} holds {value.dtype}, expected floats")
     return {name: value.astype(np.float32) for name, value in arrays.items()}
+
+
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """The shape of every tensor of a safetensors file; only its header is read."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: `wootzc COMMAND`. Commands live in compiler.py, networks.py, training.py."""
+"""The command line: `wootzc COMMAND`. Commands: init.py, compiler.py, networks.py, training.py."""
 
 import gc
 import os
@@ -9,14 +9,14 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import compiler, networks, training
+from wootzc.cli import compiler, init, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
 DONE, FAULT, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143  # exit codes
 
 EPILOG = """\b
-A first session:
+A first session (of a model of your own: wootzc init model.onnx images):
   wootzc check samples/digits.wz     is the file right?
   wootzc plan  samples/digits.wz     what is in the space, what will it cost?
   wootzc build samples/digits.wz     train, search, write build/digits/
@@ -53,7 +53,7 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for command in (*compiler.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
+for command in (*init.COMMANDS, *compiler.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
     cli.add_command(command)
 
 

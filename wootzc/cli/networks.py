@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from wootzc.cli.options import shape_option
 from wootzc.cli.output import table
 from wootzc.diagnostics import fail
 
@@ -45,7 +46,7 @@ def zoo(name: str | None) -> None:
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--input", "shape", metavar="HxWxC", help="The image size, where the file has none.")
+@shape_option
 @click.option(
     "--modules",
     type=click.Choice(["structure", "names", "file"]),
@@ -61,7 +62,7 @@ def zoo(name: str | None) -> None:
 )
 def import_network(
     file: Path,
-    shape: str | None,
+    shape: tuple[int, ...] | None,
     modules: str | None,
     names: bool,
     out: Path | None,
@@ -79,7 +80,7 @@ def import_network(
     from wootzc.files import write_atomically
     from wootzc.grammar import print_network
 
-    imported = networks.import_network(file, input=_shape(shape), modules=modules)
+    imported = networks.import_network(file, input=shape, modules=modules)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     text = print_network(imported.network)
@@ -103,15 +104,6 @@ def import_network(
 
     write_atomically(weights, save(imported.weights, {"format": "wootzc"}))
     click.echo(f"wrote {weights}", err=True)
-
-
-def _shape(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    sizes = text.split("x")
-    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise click.BadParameter(f"{text!r} is no size: write for example --input 224x224x3")
-    return tuple(map(int, sizes))
 
 
 COMMANDS: tuple[Any, ...] = (zoo, import_network)

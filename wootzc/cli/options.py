@@ -39,6 +39,26 @@ def _bytes(_context: click.Context, _option: click.Parameter, given: str | None)
         raise click.BadParameter(f"{given!r} is no size; write for example 500M or 4G") from None
 
 
+def _size(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
+    if given is None:
+        return None
+    sizes = given.split("x")
+    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise click.BadParameter(f"{given!r} is no size: write for example --input 224x224x3")
+    return tuple(map(int, sizes))
+
+
+def shape_option(function: Function) -> Function:
+    """--input, as a tuple called `shape`"""
+    return click.option(
+        "--input",
+        "shape",
+        callback=_size,
+        metavar="HxWxC",
+        help="The size of the images that enter, where the model leaves it open.",
+    )(function)
+
+
 def memory_options(function: Function) -> Function:
     """--memory and --disk"""
     for option in (

@@ -37,6 +37,7 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
         nodes=nodes,
         output=output,
         notes=tuple(traced.notes),
+        metadata=source.metadata,
     )
 
 

@@ -42,6 +42,7 @@ class Source:
     input: str
     sizes: tuple[int | None, ...]  # of the input's axes, None where open
     output: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(path: str) -> Source:
@@ -76,6 +77,7 @@ def _source(model: "ModelProto") -> Source:
         input=given.name,
         sizes=_sizes(given),
         output=output,
+        metadata={entry.key: entry.value for entry in model.metadata_props},
     )
 
 

@@ -12,7 +12,7 @@ from wootzc.grammar.imports.onnx.context import Context, Draft
 from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
 from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
-from wootzc.ir.graph import INPUT, Refused
+from wootzc.ir.graph import INPUT, OpenSize, Refused
 from wootzc.ir.sayable import check_input
 from wootzc.ir.shapes import Shape, shape_text
 
@@ -154,7 +154,7 @@ def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shap
     example = "x".join(str(size or usual) for size, usual in zip(said, (224, 224, 3), strict=True))
     if given is None:
         if None in said:
-            raise Refused(
+            raise OpenSize(
                 f'the file leaves the size of its input "{source.input}" open',
                 f"write `input({example})` in braces behind the file's name",
             )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wootzc.grammar.imports.prototxt.entries import Entry
 from wootzc.grammar.imports.prototxt.fields import Fields, as_message
 from wootzc.grammar.imports.prototxt.text import Place
-from wootzc.ir.graph import Refused
+from wootzc.ir.graph import OpenSize, Refused
 from wootzc.ir.shapes import Shape, shape_text
 
 DATA = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "AnnotatedData", "Python")
@@ -23,9 +23,9 @@ def input_shape(
             return given, ()
         return given, (f"the input is {shape_text(given)} here, {shape_text(written)} in the file",)
     if written is None:
-        raise place.refuse(
-            f"the file does not say how large its input `{blob}` is",
-            'say it: network NAME from "….prototxt" { input(224x224x3) }',
+        refused = place.refuse(f"the file does not say how large its input `{blob}` is")
+        raise OpenSize(
+            refused.message, 'say it: network NAME from "….prototxt" { input(224x224x3) }'
         )
     return written, notes
 

@@ -1,0 +1,181 @@
+"""The .wz file that `wootzc init` writes: facts → text, and nothing else."""
+
+import math
+from collections.abc import Iterator
+from typing import assert_never
+
+from wootzc.cli.init_comments import aligned, comment, indented, listed
+from wootzc.cli.init_data_text import data_text, other_classes, other_names
+from wootzc.cli.init_facts import Facts, FromFile, FromZoo, ModelFacts, pretrained
+from wootzc.ir.shapes import shape_text
+from wootzc.units import count
+
+# A pruned network and its teacher disagree about this share of the images, one being right and the
+# other wrong: 5 to 10 % where their accuracies are close. It is the variance of the difference.
+DISCORDANCE = 0.075
+ERRORS = 1.3  # standard errors that a limit is worth: 90 %, one-sided
+
+# What the language is going to mean by itself: then these lines go.
+UNTIL_DEFAULTS = (
+    "rates { 0, 30%, 50%, 70% }  // fractions of the filters that may go",
+    "prune * by l1",
+    "propose 500",
+    "",
+)
+
+# Of a teacher with a new last layer: its other weights are not to be thrown over.
+TRAINED_ON = "{ steps 2000; optimizer sgd(0.01, momentum = 0.9) }"
+
+
+def limit_points(images: int) -> float:
+    """The loss of accuracy, in points and steps of a half, that so many images can tell.
+
+    At least 1: less than that is not worth a search.
+    """
+    error = 100 * math.sqrt(DISCORDANCE / images)
+    return max(1.0, round(2 * ERRORS * error) / 2)
+
+
+def images_for(points: float) -> int:
+    """How many images tell a loss of so many points, to two digits."""
+    exact = DISCORDANCE * (100 * ERRORS / points) ** 2
+    step: int = 10 ** max(0, int(math.log10(exact)) - 1)
+    return math.ceil(exact / step) * step
+
+
+def init_text(facts: Facts) -> str:
+    """A .wz file in canonical form, with which `wootzc check` finds no fault."""
+    statements = (
+        *data_text(facts),
+        *_teacher(facts),
+        "",
+        *UNTIL_DEFAULTS,
+        *_objective(facts),
+        "",
+        *comment("Some of what else can be said (docs/language.md):"),
+        *aligned(*further(facts)),
+    )
+    lines = [
+        *_heading(facts),
+        "",
+        *_network(facts),
+        f"space {facts.model.name}_smaller over {_over(facts)} {{",
+        *indented(statements),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def init_warnings(facts: Facts) -> tuple[str, ...]:
+    """What the user should see at once; the text says it too."""
+    return tuple(filter(None, (other_classes(facts), other_names(facts))))
+
+
+def further(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Statements that could be added, and what each does."""
+    return (
+        (f"keep {facts.model.modules[0]}", "modules that stay whole"),
+        ("where macs <= 60%", "only networks that cost no more"),
+        ("budget 30 minutes", "then the best so far is the result"),
+    )
+
+
+def _heading(facts: Facts) -> Iterator[str]:
+    yield from comment(f"Written by `{facts.command}`. Change what you like, then:")
+    yield from aligned(
+        (f"wootzc plan {facts.file}", "what is in the space, what it will cost"),
+        (f"wootzc build {facts.file}", "the search; stop it and run it again: it goes on"),
+    )
+
+
+def _network(facts: Facts) -> Iterator[str]:
+    """What was found, and the statement that reads it where the zoo does not have it."""
+    model, source = facts.model, facts.model.source
+    scores = len(facts.images.classes) if isinstance(source, FromZoo) else model.outputs
+    yield from comment(
+        f"{count(model.params)} parameters, {count(model.macs)} MACs (1 MAC = 2 FLOPs); "
+        f"{shape_text(model.input)} in, {scores:,} scores out."
+    )
+    number = len(model.modules)
+    yield from comment(
+        f"{number} module{'s' * (number > 1)} {_how(model)}: {listed(model.modules)}; "
+        f"`wootzc explain {facts.file}` shows them."
+    )
+    if pretrained(model) and model.convolutions and not model.norms:
+        yield from _without_norms(model)
+    for note in model.notes:
+        yield from comment(f"Note: {note}.")
+    match source:
+        case FromZoo(checkpoint=path, recognised=recognised):
+            if recognised is not None:
+                yield from comment(f"{path} holds {recognised}, by the names of its tensors.")
+        case FromFile(path=path, input=shape):
+            settings = [f"input({shape_text(shape)})"] if shape else []
+            if other_classes(facts):
+                settings.append(f"classes({len(facts.images.classes)})")
+            braces = f" {{ {'; '.join(settings)} }}" if settings else ""
+            yield f'network {model.name} from "{path}"{braces}'
+        case _:
+            assert_never(source)
+    yield ""
+
+
+def _how(model: ModelFacts) -> str:
+    match model.source:
+        case FromFile(marked=marked):
+            return "as the file marks them" if marked else "found by structure"
+        case FromZoo():
+            return "as the zoo has them"
+        case _:
+            assert_never(model.source)
+
+
+def _without_norms(model: ModelFacts) -> Iterator[str]:
+    if isinstance(model.source, FromZoo):  # it has none by design
+        return
+    yield from comment(
+        "No batch norms: exporters fold them into convolutions, and fine-tuning goes better with "
+        "them. PyTorch keeps them in the file with"
+    )
+    export = "torch.onnx.export(model.eval(), …, dynamo=False, do_constant_folding=False)"
+    yield f"//   {export}"
+
+
+def _over(facts: Facts) -> str:
+    match facts.model.source:
+        case FromFile():
+            return facts.model.name
+        case FromZoo(network=network, input=shape):
+            size = f", input = {shape_text(shape)}" if shape else ""
+            return f"{network}(classes = {len(facts.images.classes)}{size})"
+        case _:
+            assert_never(facts.model.source)
+
+
+def _teacher(facts: Facts) -> Iterator[str]:
+    source = facts.model.source
+    if not pretrained(facts.model):
+        yield ""
+        yield from comment(
+            "There are no weights, so the full network is trained first. How long, or which "
+            'weights to take instead: teacher { steps 20_000 }, teacher from "weights.safetensors".'
+        )
+        return
+    path = source.checkpoint if isinstance(source, FromZoo) else None
+    words = [f'from "{path}"'] if path else []
+    words += [TRAINED_ON] if other_classes(facts) else []
+    if words:
+        yield ""
+        yield " ".join(["teacher", *words])
+
+
+def _objective(facts: Facts) -> Iterator[str]:
+    other = {"params": "macs", "macs": "params"}[facts.minimize]
+    images = facts.images.images["validation"]
+    points = limit_points(images)
+    limit = f"{points:g} point{'s' * (points != 1)}"
+    told = f"{images:,} validation image{'s' * (images > 1)} can tell a loss of {limit} from chance"
+    needed = "" if points == 1 else f"; 1 point needs some {images_for(1):,}"
+    yield f"minimize {facts.minimize}  // or {other}"
+    yield from comment(f"{told}{needed}.")
+    yield f"subject to accuracy >= teacher - {limit}"
