@@ -51,6 +51,8 @@ class Graph:
     output: str  # the node whose tensor is the logits
     notes: tuple[str, ...] = ()  # what the user should know: "the final softmax is left out"
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # marked there: nodes
+    # By node and parameter, what the file calls the tensor that it was read from; where it says.
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.norm_statistics import with_measured_norms
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
 from wootzc.backends.flax.train import Progress, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
@@ -91,13 +92,16 @@ class Jobs:
             source = self.space.teacher
             if isinstance(source, Recipe):
                 return self._train_teacher(self._initial(), source)
-            path = Path(source.path)
+            given = read_teacher(
+                Path(source.path), self.space.network, new_head=source.recipe is not None
+            )
+            weights = with_measured_norms(
+                self.space.network, self._initial() | given, self.dataset.train, seed=self.space.seed
+            )
             if source.recipe is None:
-                weights = read_teacher(path, self.space.network)
                 accuracy = evaluate(self.space.network, weights, self.dataset.validation)
                 return {"accuracy": accuracy, "steps": 0, "reason": "file"}, weights
-            given = read_teacher(path, self.space.network, new_head=True)
-            return self._train_teacher(self._initial() | given, source.recipe)
+            return self._train_teacher(weights, source.recipe)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":

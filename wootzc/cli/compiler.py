@@ -306,14 +306,12 @@ def explain(
     """
     from wootzc import driver
     from wootzc.cli.explain_text import explain_text
+    from wootzc.ir.passes import remaining, run
 
-    compiled = driver.compile(
-        file,
-        overrides=overrides(settings, seed),
-        space=space,
-        cost_model=calibrated(calibrate),
+    start = driver.front(
+        file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis
     )
-    click.echo(explain_text(compiled, what))
+    click.echo(explain_text(run(start, remaining(start)), what))
 
 
 COMMANDS: tuple[Any, ...] = (check, fmt, plan, opt, explain)
