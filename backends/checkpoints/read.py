@@ -5,7 +5,7 @@ its place, and every weight of the network its tensor.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from wootzc.ir.network import Network
 from wootzc.ir.shapes import shape_text
 
 Tensors = Mapping[str, NDArray[Any]]
+Value = TypeVar("Value")
 
 NAMED = 8  # tensors that an error names before it only counts
 _WRAPPERS = ("model.", "module.", "_orig_mod.")  # Lightning, DataParallel, torch.compile
@@ -42,6 +43,23 @@ def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = Fals
     return {name: found[name] for name in expected if name in found}
 
 
+def checkpoint_names(network: Network, tensors: Tensors) -> dict[str, str]:
+    """What the file calls each weight that `read_checkpoint` takes from it."""
+    expected = network_parameters(network)
+    if any(name in expected for name in tensors):
+        return {n: n for n, s in expected.items() if n in tensors and tensors[n].shape == s}
+    original = _plain({name: name for name in tensors})
+    places = slots(network)
+    naming = _recognised(network, original, len(places))
+    return {
+        f"{slot.path}/{parameter}": original[name]
+        for module, slot in zip(naming.modules, places, strict=True)
+        for parameter, theirs in torch_names(slot)
+        if (name := f"{module}.{theirs}") in original
+        and converted(slot, parameter, tensors[original[name]]) is not None
+    }
+
+
 def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
     """Under our names; auxiliary heads are left out."""
     auxiliary = tuple(f"{one.name}/" for one in network.auxiliaries)
@@ -55,7 +73,7 @@ def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
     return kept
 
 
-def _plain(tensors: Tensors) -> Tensors:
+def _plain(tensors: Mapping[str, Value]) -> dict[str, Value]:
     """PyTorch's tensors without counters, and without what wraps the model."""
     kept = {n: t for n, t in tensors.items() if n.rpartition(".")[2] != _COUNTER}
     while wrapper := _wrapper(kept):
@@ -106,7 +124,7 @@ def _fits(slot: Slot, module: str, tensors: Tensors) -> bool:
     )
 
 
-def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
+def _recognised(network: Network, tensors: Collection[str], layers: int) -> Naming:
     """The naming of a network of so many layers that is nearest to the file's."""
     modules = {name.rpartition(".")[0] for name in tensors}
 

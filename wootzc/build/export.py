@@ -10,7 +10,9 @@ from typing import Any, Literal, assert_never, get_args
 import numpy as np
 
 from wootzc import __version__
+from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.parameters import Weights, count_parameters
+from wootzc.build.origins import origins_text, torch_names
 from wootzc.build.verify import load_best
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import load_json, missing_result, write_atomically
@@ -29,7 +31,7 @@ Files = dict[Path, bytes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     files: tuple[Path, ...]
-    params: int  # that training moves
+    params: int  # of the files, running statistics of norms apart
     takes: str  # what the exported network expects, in a few words
 
 
@@ -78,8 +80,9 @@ def export_result(
     files = _files(best, form, target, inside)
     for path, content in files.items():
         _write(path, content)
+    weights = with_folded_norms(best.network, best.weights) if form == "onnx" else best.weights
     return Exported(
-        files=tuple(files), params=count_parameters(best.weights), takes=_takes(best, form, inside)
+        files=tuple(files), params=count_parameters(weights), takes=_takes(best, form, inside)
     )
 
 
@@ -195,11 +198,18 @@ def _torch(best: Best, target: Path, inside: bool) -> Files:
     source = model_source(
         best.network, best.classes, best.mean, best.std, with_normalization=inside
     )
-    return {
+    files = {
         target / "weights.safetensors": save(arrays, {"format": "pt"}),
         target / "example.npz": best.read("example.npz"),
         target / "model.py": source.encode(),
     }
+    known = best.folder / "best" / "origins.json"
+    if known.exists():  # results of earlier versions have none
+        origins = load_json(known, needs=("file", "weights"))
+        if origins["file"] is not None:
+            names = origins_text(torch_names(best.network, origins))
+            files[target / "names.json"] = names.encode()
+    return files
 
 
 def _stablehlo(best: Best, target: Path, inside: bool) -> Files:

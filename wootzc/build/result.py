@@ -1,6 +1,7 @@
 """The result folder: the best network in every form a user may want, and the figures behind it.
 
-best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/manifest.json
+best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/origins.json
+best/manifest.json
 result.json  report.html  plan.wzir  log.jsonl
 """
 
@@ -26,6 +27,7 @@ from wootzc.backends.flax.train import predict
 from wootzc.backends.parameters import count_parameters
 from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.origins import NOWHERE, origins_of, origins_text
 from wootzc.build.report import report_html
 from wootzc.build.search import Found
 from wootzc.build.store import Outcome, Weights, contiguous
@@ -136,6 +138,7 @@ def write_result(
         network, jobs.dataset.classes, mean=jobs.dataset.mean, std=jobs.dataset.std
     )
     write_atomically(best / "model.py", model)
+    write_atomically(best / "origins.json", origins_text(_origins(jobs, found)))
     write_atomically(best / "example.npz", _example(network, found.weights, jobs.dataset))
     manifest = {
         "wootzc": wootzc.__version__,
@@ -174,6 +177,13 @@ def write_result(
     write_atomically(out / "plan.wzir", plan_text or print_plan(jobs.plan))
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
     write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
+
+
+def _origins(jobs: Jobs, found: Found) -> dict[str, Any]:
+    teacher = jobs.store.find(jobs.keys.teacher)
+    if teacher is None or teacher.weights is None:
+        return NOWHERE
+    return origins_of(jobs.space, teacher.weights, found.best.rates)
 
 
 def check_real(network: Network, weights: Weights, params: int, macs: int) -> None:
