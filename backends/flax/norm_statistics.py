@@ -5,9 +5,10 @@ gives a mean and squares around it; they are put together in float64 on the host
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +67,8 @@ def with_measured_norms(
     return result
 
 
-class _Sums(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Sums:
     """Of some numbers of each channel. `squares`: of their distance to the mean, added up."""
 
     count: float
@@ -113,7 +115,7 @@ def _entering(
             x, found = _compiled(segment.body, wanted[position], devices)(own, x, counted)
             for path, (number, mean, squares) in devices.first(found).items():
                 name = f"{segment.name}/{path}"
-                sums = _Sums(float(number), np.float64(mean), np.float64(squares))
+                sums = _Sums(float(number), *(np.asarray(x, np.float64) for x in (mean, squares)))
                 total[name] = total[name].plus(sums) if name in total else sums
     return total
 

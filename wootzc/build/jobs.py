@@ -96,7 +96,10 @@ class Jobs:
                 Path(source.path), self.space.network, new_head=source.recipe is not None
             )
             weights = with_measured_norms(
-                self.space.network, self._initial() | given, self.dataset.train, seed=self.space.seed
+                self.space.network,
+                self._initial() | given,
+                self.dataset.train,
+                seed=self.space.seed,
             )
             if source.recipe is None:
                 accuracy = evaluate(self.space.network, weights, self.dataset.validation)

@@ -38,7 +38,8 @@ def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Wei
     """The weights of `network`, from a file of ours or of another tool.
 
     Norms that the network has and an ONNX model has not are the identity. With `new_head` the last
-    layer may be of another width in the file: then its weights are left out. Raises `WootzError` that names what is missing, left over or misshapen.
+    layer may be of another width in the file: then its weights are left out. Raises `WootzError`
+    that names what is missing, left over or misshapen.
     """
     if path.suffix.lower() != ".onnx":
         return read_checkpoint(network, read(path), new_head=new_head)
