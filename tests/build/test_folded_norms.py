@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
 from wootzc.backends.data import load
+from wootzc.backends.flax.weights import save
 from wootzc.backends.slicing import prune_weights
 from wootzc.backends.torch import state_dict
 from wootzc.build import Options, build
@@ -26,6 +27,7 @@ from wootzc.driver import compile
 from wootzc.ir.folded_norms import unmeasured
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import FromFile
+from wootzc.networks import import_network, zoo
 
 SPACE = """
 network small from "folded.onnx" BRACES
@@ -139,6 +141,13 @@ def test_a_candidate_is_trained_with_its_norms(make_space: Any, tmp_path: Path) 
     assert all(said["layer"].startswith("/") for said in names["weights"].values())
 
 
+def test_norms_are_still_to_be_measured_in_a_file_of_their_own(tmp_path: Path) -> None:
+    imported = import_network(folded(tmp_path / "net.onnx"))
+    save(tmp_path / "net.safetensors", imported.weights)
+    read = read_teacher(tmp_path / "net.safetensors", imported.network)
+    assert len(unmeasured(read)) == 2
+
+
 def test_keys_tell_folded_norms_from_those_put_back(make_space: Any) -> None:
     file = space_file(make_space, "50%", "90%")
     back = Keys(compile(file), "data").teacher
@@ -196,7 +205,7 @@ def test_names_of_a_checkpoint(make_space: Any) -> None:
     file: Path = make_space().with_name("checkpoint.wz")
     file.write_text(CHECKPOINT)
     path = file.with_name("resnet.safetensors")
-    network = wootzc_network()
+    network = zoo("cifar_resnet20", classes=4, input=(8, 8, 1))
     places = slots(network)
     naming = next(n for n in namings() if n.modules[-1] == "fc" and len(n.modules) == len(places))
     random = np.random.default_rng(0)
@@ -220,12 +229,6 @@ def test_names_of_a_checkpoint(make_space: Any) -> None:
     for name, said in names["weights"].items():
         theirs = sliced(tensors[said["tensor"]], said.get("kept", {}))
         np.testing.assert_array_equal(exported[name], theirs, err_msg=name)
-
-
-def wootzc_network() -> Any:
-    import wootzc
-
-    return wootzc.zoo("cifar_resnet20", classes=4, input=(8, 8, 1))
 
 
 def test_a_last_layer_that_starts_anew_comes_from_nowhere(make_space: Any) -> None:

@@ -55,6 +55,8 @@ def check(
                 from wootzc.grammar.feasible import STATES
 
                 found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
+            for note in () if quiet else analysis.notes:
+                click.echo(f"note: {note}", err=True)
             for path in _missing(analysis.spaces):
                 click.echo(f"note: {path} is not there yet; build will need it", err=True)
             if not quiet:
