@@ -134,6 +134,55 @@ def slice_parameter(layer: Layer, parameter: str, value: Array, cut: Cut, path: 
             assert_never(layer)
 
 
+def kept_channels(
+    network: Network,
+    weights: Weights,
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,
+) -> dict[str, dict[str, list[int] | None]]:
+    """By array that `prune_weights` cuts: which channels that enter and leave its layer are left.
+
+    "in": along the last axis but one, "out": along the last; an axis that stays whole is not there.
+    None where it can't be said in one list: each part of a grouped convolution has its own.
+    """
+    found: dict[str, dict[str, list[int] | None]] = {}
+    by_module = iter(zip(rates, criteria, strict=True))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        if not isinstance(segment, Module):
+            continue
+        rate, criterion = next(by_module)
+        if rate == 0:
+            continue
+        own = segment_weights(weights, segment.name)
+        cut = cut_module(segment, shape, own, rate, criterion, seed=seed)
+        for path, layer in walk(segment.body):
+            for parameter in layer_parameters(layer, (1, 1, 1)):
+                axes = _kept_axes(layer, parameter, own[f"{path}/{parameter}"], cut, path)
+                if axes:
+                    found[f"{segment.name}/{path}/{parameter}"] = axes
+    return found
+
+
+def _kept_axes(
+    layer: Layer, parameter: str, value: Array, cut: Cut, path: str
+) -> dict[str, list[int] | None]:
+    entering, leaving = cut.coupling.inputs[path], cut.coupling.outputs[path]
+    axes: dict[str, list[int] | None] = {}
+    if isinstance(layer, Conv | Dense):
+        if len(out := cut.indices(leaving)) < value.shape[-1]:
+            axes["out"] = out.tolist()
+        if isinstance(layer, Conv) and layer.groups > 1:
+            if parameter == "kernel" and axes:
+                axes["in"] = None
+        elif parameter == "kernel" and len(into := cut.indices(entering)) < value.shape[-2]:
+            axes["in"] = into.tolist()
+    elif len(own := cut.indices(entering)) < value.shape[-1]:
+        axes["out"] = own.tolist()
+    return axes
+
+
 def _slice_grouped(
     kernel: Array,  # [kh, kw, in // groups, out]
     entering: Indices,

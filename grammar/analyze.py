@@ -15,12 +15,16 @@ from wootzc.ir.space import Space
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """`spaces` and `networks` are those without errors. `sources`: text by file, to show places."""
+    """`spaces` and `networks` are those without errors. `sources`: text by file, to show places.
+
+    `notes`: what there is to know of networks that were read from files.
+    """
 
     spaces: tuple[Space, ...]
     networks: tuple[Network, ...]
     diagnostics: tuple[Diagnostic, ...]
     sources: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def analyze(
@@ -41,11 +45,13 @@ def analyze(
     spaces = _lower_spaces(program, networks, report)
     files = {file: order for order, file in enumerate(program.sources)}
     diagnostics = sorted(report.diagnostics, key=lambda d: (files[d.span.file], d.span.start))
+    declared = [found for found in networks.declared.values() if found is not None]
     return Analysis(
         spaces=tuple(spaces),
-        networks=tuple(n.network for n in networks.declared.values() if n is not None),
+        networks=tuple(found.network for found in declared),
         diagnostics=tuple(diagnostics),
         sources=program.sources,
+        notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
 
 

@@ -59,6 +59,8 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
             return _statement_parts(node, code)
         case syntax.Grouping(how=how):
             return f"modules by {how.text}", None
+        case syntax.Norms(how=how):
+            return f"norms {how.text}", None
         case syntax.FoundModule(name=name, patterns=patterns):
             shown = ", ".join(f'"{pattern.value}"' for pattern in patterns)
             return f"module {name.text} {{ {shown} }}", None

@@ -13,6 +13,7 @@ from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.ir.decompose import decompose
+from wootzc.ir.folded_norms import with_norms_put_back
 from wootzc.ir.graph import Chain, Graph, Refused
 from wootzc.ir.layers import Conv, Dense, walk
 from wootzc.ir.segment import How, segment
@@ -24,11 +25,12 @@ SETTINGS = {"input": INPUT, "classes": (Parameter("number", COUNT),)}
 
 @dataclass(kw_only=True)
 class _Wishes:
-    """What the braces say: the input's shape, the scores wanted, and how modules are found."""
+    """What the braces say: the input's shape, the scores wanted, how modules are found, norms."""
 
     input: Shape | None = None
     classes: int | None = None
     how: str | None = None
+    folded: bool = False  # norms stay in the convolutions that they were folded into
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)  # of the modules
 
@@ -41,6 +43,8 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
     path = resolve(item.path.value, item.path.span.file)
     try:
         graph = read_graph(path, wishes.input)
+        if not wishes.folded:
+            graph = with_norms_put_back(graph)
         how = wishes.modules or how_of(wishes.how, graph)
         chain = read = decompose(graph)
         if wishes.classes is not None:
@@ -109,8 +113,8 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
             case syntax.Call(name=name):
                 report.error(
                     name.span, "WZ092", f"the layers come from the file: no `{name.text}` here",
-                    "in these braces stand `input(…)`, `classes(…)`, `modules by …` and "
-                    "`module NAME { \"…\" }`",
+                    "in these braces stand `input(…)`, `classes(…)`, `modules by …`, "
+                    "`norms folded` and `module NAME { \"…\" }`",
                 )  # fmt: skip
             case syntax.Grouping(how=how):
                 if how.text not in WAYS:
@@ -120,6 +124,14 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                     )  # fmt: skip
                 wishes.how = how.text
                 _once("modules by", statement, seen, report)
+            case syntax.Norms(how=how):
+                if how.text != "folded":
+                    report.error(
+                        how.span, "WZ092", f"`norms {how.text}` says nothing",
+                        "write `norms folded`, or leave it out: norms are then put back",
+                    )  # fmt: skip
+                wishes.folded = True
+                _once("norms", statement, seen, report)
             case syntax.FoundModule(name=name, patterns=()):
                 report.error(
                     statement.span, "WZ092", f"module `{name.text}` names no layers of the file",

@@ -131,7 +131,8 @@ MISTAKES = (
     ),
     Mistake(
         "a network from a file has no layers of its own",
-        "in these braces stand `input(224x224x3)`, `modules by names` and `module m1 { \"…\" }`",
+        "in these braces stand `input(224x224x3)`, `modules by names`, `norms folded` and "
+        "`module m1 { \"…\" }`",
         ('network n from "x" { add { } }', 'network n from "x" { add { { } { } } }',
          'network n from "x" { auxiliary { norm } }',
          'network n from "x" { auxiliary(1) { norm } }'),

@@ -149,8 +149,8 @@ class _Keywords(dict[str, str]):
 _KEYWORDS = _Keywords(
     (f"_{word.upper()}", word)
     for word in (
-        "include module network space over as auxiliary modules from by to data augment teacher "
-        "rates prune keep multiple of tie where all sample stratified seed configs propose "
+        "include module network space over as auxiliary modules norms from by to data augment "
+        "teacher rates prune keep multiple of tie where all sample stratified seed configs propose "
         "minimize maximize subject blocks explore certify budget precision"
     ).split()
 )

@@ -87,6 +87,9 @@ class ToSyntax(Transformer[Token, Any]):
     def grouping(self, meta: Meta, how: Any) -> syntax.Grouping:
         return self.node(syntax.Grouping, meta, how=how)
 
+    def norms(self, meta: Meta, how: Any) -> syntax.Norms:
+        return self.node(syntax.Norms, meta, how=how)
+
     def found_module(self, meta: Meta, name: Any, *patterns: Any) -> syntax.FoundModule:
         return self.node(syntax.FoundModule, meta, name=name, patterns=patterns)
 

@@ -56,6 +56,8 @@ class Graph:
     notes: tuple[str, ...] = ()  # what the user should know: "the final softmax is left out"
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # marked there: nodes
     metadata: Mapping[str, str] = field(default_factory=dict)  # what the file says about itself
+    # By node and parameter, what the file calls the tensor that it was read from; where it says.
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

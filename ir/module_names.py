@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import translate
 
+from wootzc.ir.folded_norms import SUFFIX
 from wootzc.ir.graph import Chain, Piece, Refused
 from wootzc.ir.layers import Branch
 from wootzc.ir.runs import Run, makes_channels, prunable_groups
@@ -170,6 +171,8 @@ def _matching(name: str, patterns: Sequence[str], chain: Chain) -> set[str]:
                 name,
             )
         matched.update(found)
+    # A norm that was put back comes with its convolution: the file's names tell nothing of it.
+    matched.update(node for node in known if node.removesuffix(SUFFIX) in matched)
     return matched
 
 

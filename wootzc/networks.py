@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A network from a file, and its weights under wootzc's names; none from a prototxt."""
+    """A network from a file, and its weights under wootzc's names; none from a prototxt.
+
+    Norms that were put back have the weights of the identity, until a build measures them.
+    """
 
     network: Network
     weights: "dict[str, NDArray[np.float32]]"
@@ -63,22 +66,28 @@ def import_network(
     *,
     input: tuple[int, ...] | None = None,  # (height, width, channels), where the file has no size
     modules: str | None = None,  # how modules are found: structure, names, file
+    norms: str | None = None,  # "folded": those that an exporter folded are not put back
 ) -> Imported:
     """An ONNX model or a Caffe prototxt as a network, cut into modules.
 
     Raises `WootzError` for what wootzc cannot read or prune (docs/models.md), `OSError`, and
-    `ValueError` for another word in `modules`.
+    `ValueError` for another word in `modules` or `norms`.
     """
     if modules not in (None, "structure", "names", "file"):
         raise ValueError(f"modules are found by structure, names or file, not by {modules!r}")
+    if norms not in (None, "folded"):
+        raise ValueError(f'norms are put back, or "folded", not {norms!r}')
     from wootzc.grammar.imports import read_graph
     from wootzc.grammar.lower_import import how_of
     from wootzc.ir.decompose import decompose
+    from wootzc.ir.folded_norms import with_norms_put_back
     from wootzc.ir.graph import OpenSize, Refused
     from wootzc.ir.segment import chain_weights, segment
 
     try:
         graph = read_graph(os.fspath(path), input)
+        if norms is None:
+            graph = with_norms_put_back(graph)
         chain = decompose(graph)
         network = segment(graph.name, graph.input, chain, how_of(modules, graph))
         weights = chain_weights(network, chain)

@@ -63,6 +63,23 @@ def recognised(shapes: Mapping[str, Shape]) -> Recognised | None:
     return Recognised(network=naming.network, source=naming.source, classes=head[0])
 
 
+def checkpoint_names(network: Network, tensors: Tensors) -> dict[str, str]:
+    """What the file calls each weight that `read_checkpoint` takes from it."""
+    expected = network_parameters(network)
+    if any(name in expected for name in tensors):
+        return {n: n for n, s in expected.items() if n in tensors and tensors[n].shape == s}
+    original = _plain({name: name for name in tensors})
+    places = slots(network)
+    naming = _recognised(network, original, len(places))
+    return {
+        f"{slot.path}/{parameter}": original[name]
+        for module, slot in zip(naming.modules, places, strict=True)
+        for parameter, theirs in torch_names(slot)
+        if (name := f"{module}.{theirs}") in original
+        and converted(slot, parameter, tensors[original[name]]) is not None
+    }
+
+
 def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
     """Under our names; auxiliary heads are left out."""
     auxiliary = tuple(f"{one.name}/" for one in network.auxiliaries)
@@ -127,7 +144,7 @@ def _fits(slot: Slot, module: str, tensors: Tensors) -> bool:
     )
 
 
-def _recognised(network: Network, tensors: Tensors, layers: int) -> Naming:
+def _recognised(network: Network, tensors: Collection[str], layers: int) -> Naming:
     """The naming of a network of so many layers that is nearest to the file's."""
 
     def distance(naming: Naming) -> int:

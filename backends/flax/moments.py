@@ -92,7 +92,7 @@ def _compiled(body: Body, paths: tuple[str, ...], density: float, devices: Devic
                 if patches.shape[-1] <= MOST:
                     found[path] = second_moments(patches, weights)
 
-        leaving = _watched(body, values, x, measure)
+        leaving = watched(body, values, x, measure)
         if devices.axis_name is not None:
             found = lax.psum(found, devices.axis_name)
         return leaving, found
@@ -100,7 +100,7 @@ def _compiled(body: Body, paths: tuple[str, ...], density: float, devices: Devic
     return devices.compile(run)
 
 
-def _watched(
+def watched(
     body: Body,
     values: Values,
     x: jax.Array,
@@ -113,7 +113,7 @@ def _watched(
         watch(path, layer, x)
         if isinstance(layer, Branch):
             arms = enumerate(layer.arms)
-            x = joined(layer, [_watched(a, values, x, watch, f"{path}.{i}.") for i, a in arms])
+            x = joined(layer, [watched(a, values, x, watch, f"{path}.{i}.") for i, a in arms])
         else:
             own = {f"0/{name}": values[f"{path}/{name}"] for name in layer_parameters(layer, shape)}
             x = structure((layer,), shape).evaluate(own, x)

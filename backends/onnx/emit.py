@@ -1,7 +1,8 @@
 """IR → ONNX: one node a layer where ONNX has it, NCHW, float32, any batch size.
 
 Nodes have the paths of their layers ("a1/0.0.2") and weights their names ("a1/0.0.2/kernel"). The
-input is called "input", the output "logits". Dropout is left out: it does nothing after training.
+input is called "input", the output "logits". Dropout is left out: it does nothing after training. A
+norm right behind a convolution becomes a part of it (`backends.folding`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from wootzc.backends.channels_first import (
     reordered,
 )  # fmt: skip
 from wootzc.backends.flax.weights import check_fits
+from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.onnx.activations import activation
 from wootzc.backends.onnx.metadata import metadata
 from wootzc.backends.onnx.windows import convolution, local_norm, pool
@@ -73,7 +75,7 @@ def to_onnx(
     if sum(value.nbytes for value in weights.values()) > LARGEST:
         raise fail("WZ159", f"network {network.name} is larger than the 2 GB of one ONNX file")
     by_layer: dict[str, dict[str, Array]] = {}
-    for name, value in weights.items():
+    for name, value in with_folded_norms(network, weights).items():
         path, _, parameter = name.rpartition("/")
         by_layer.setdefault(path, {})[parameter] = value
     writer = Writer()
@@ -155,6 +157,8 @@ def _layer(
             name = convolution(layer, x, names, path, writer)
         case Dense():
             name, order = _dense(x, path, weights, writer), None
+        case Norm() if not weights:  # it is a part of the convolution before it
+            name = x.name
         case Norm(epsilon=epsilon, momentum=momentum):
             names = [
                 writer.tensor(f"{path}/{parameter}", reordered(weights[parameter], order))

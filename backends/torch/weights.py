@@ -4,7 +4,7 @@ import numpy as np
 
 from wootzc.backends.channels_first import conv_kernel, reordered
 from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.parameters import Weights
+from wootzc.backends.parameters import Weights, layer_parameters
 from wootzc.backends.torch.classes import classes_of
 from wootzc.backends.torch.layers import Learned
 from wootzc.ir.layers import Dense, Norm
@@ -25,6 +25,21 @@ def state_dict(network: Network, weights: Weights) -> Weights:
         for segment, made in classes.of.items()
         for learned in made.body.learned
         for name, value in _converted(learned, weights, f"{segment}/{learned.path}").items()
+    }
+
+
+def names_in_state_dict(network: Network) -> dict[str, tuple[str, Learned]]:
+    """By name of a weight of ours, its name in `state_dict`, and the layer as it is written."""
+    classes = classes_of(network)
+    names = {"kernel": "weight", **NORM_NAMES}
+    return {
+        f"{segment}/{learned.path}/{parameter}": (
+            f"{classes.attributes[segment]}.{learned.attribute}.{names[parameter]}",
+            learned,
+        )
+        for segment, made in classes.of.items()
+        for learned in made.body.learned
+        for parameter in layer_parameters(learned.layer, learned.shape)
     }
 
 

@@ -74,6 +74,14 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Norms:
+    """`norms folded`: what becomes of norms that an exporter folded into convolutions."""
+
+    how: Name
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundModule:
     """`module m1 { "layer1.0.*" }`: the layers of the file that make a module."""
 
@@ -82,7 +90,7 @@ class FoundModule:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-ImportStatement: TypeAlias = Call | Grouping | FoundModule
+ImportStatement: TypeAlias = Call | Grouping | Norms | FoundModule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wootzc.backends.flax.evaluation import predict
 from wootzc.backends.flax.weights import initial_weights
+from wootzc.backends.folding import folded_norms, with_folded_norms
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.parameters import Weights, count_parameters, network_parameters
 from wootzc.backends.slicing import prune_weights
@@ -75,9 +76,13 @@ def test_networks_of_the_zoo_compute_the_same(name: str, random_weights: Random)
 
 def test_names_are_those_of_the_ir(zoo: dict[str, Network], random_weights: Random) -> None:
     network = zoo["residual"]
-    model = check_same(network, random_weights(network))
+    weights = random_weights(network)
+    model = check_same(network, weights)
     tensors = {tensor.name for tensor in model.graph.initializer}
-    assert tensors == set(network_parameters(network))
+    assert tensors == set(with_folded_norms(network, weights))
+    assert tensors - set(network_parameters(network)) == {
+        f"{path}/bias" for path in folded_norms(network)
+    }
     nodes = [node.name for node in model.graph.node]
     assert len(set(nodes)) == len(nodes)
     assert {"m1/0.0.0", "m2/0", "plain2/1"} <= set(nodes)

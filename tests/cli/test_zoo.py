@@ -61,7 +61,9 @@ def test_names_come_with_the_layer_that_each_makes(tmp_path: Path) -> None:
     assert kinds["/layer1/layer1.0/conv1/node_Conv_181"] == "conv"
     assert kinds["/layer1/layer1.0/relu/node_relu_1"] == "relu"
     assert kinds["/layer1/layer1.0/node_add"] == "add"
-    assert set(kinds.values()) == {"conv", "relu", "max_pool", "add", "global_pool", "dense"}
+    known = {"conv", "norm", "relu", "max_pool", "add", "global_pool", "dense"}
+    assert set(kinds.values()) == known
+    assert kinds["/layer1/layer1.0/conv1/node_Conv_181/norm"] == "norm"
 
 
 def test_a_message_names_its_file_once(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_patterns_that_fit_nothing_are_told_at_their_place(tmp_path: Path) -> No
 def test_networks_from_files_without_norms_are_not_told_of_lines(tmp_path: Path) -> None:
     model = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
     (tmp_path / "a.wz").write_text(
-        f'network n from "{model}"\n'
+        f'network n from "{model}" {{ norms folded }}\n'
         'space s over n { data "x.npz"; rates { 0, 50% }; prune * by bn_scale; all; '
         "minimize params; subject to accuracy >= teacher - 1 points }"
     )

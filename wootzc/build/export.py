@@ -12,8 +12,11 @@ from typing import Any, Literal, assert_never, get_args
 import numpy as np
 
 from wootzc import __version__
+from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.build.chosen import choose, read_tried
+from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
+from wootzc.build.store import Store
 from wootzc.build.verify import load_best, load_example
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -35,7 +38,7 @@ Files = dict[Path, bytes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     files: tuple[Path, ...]
-    params: int  # that training moves
+    params: int  # of the files, running statistics of norms apart
     takes: str  # what the exported network expects, in a few words
     which: str  # which network it is, in a few words
 
@@ -102,9 +105,10 @@ def export_result(
     files = _files(best, form, target, inside)
     for path, content in files.items():
         _write(path, content)
+    weights = with_folded_norms(best.network, best.weights) if form == "onnx" else best.weights
     return Exported(
         files=tuple(files),
-        params=count_parameters(best.weights),
+        params=count_parameters(weights),
         takes=_takes(best, form, inside),
         which=best.which,
     )
@@ -131,7 +135,8 @@ def _load(folder: Path) -> Exportable:
 def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
     """A candidate of the folder that `best` comes from."""
     folder = best.folder
-    chosen = choose(folder, read_tried(folder), number, store)
+    tried = read_tried(folder)
+    chosen = choose(folder, tried, number, store)
     space = compile(folder / "plan.wzir", ()).space
     network = prune_network(space.network, tuple(chosen.tried["rates"]))
     met = "meets" if chosen.tried["met"] else "misses"
@@ -140,7 +145,11 @@ def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
         from wootzc.build.parts import parts
 
         images, labels, _ = load_example(folder)
-        return parts(
+        teacher = Store(store or Path(tried["store"])).find(tried["teacher"]["key"])
+        origins = NOWHERE
+        if teacher is not None and teacher.weights is not None:
+            origins = origins_of(space, teacher.weights, tuple(chosen.tried["rates"]))
+        made = parts(
             network,
             chosen.weights,
             classes=best.classes,
@@ -149,6 +158,7 @@ def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
             images=images,
             labels=labels,
         )
+        return made | {"origins.json": origins_text(origins).encode()}
 
     return replace(
         best,
@@ -258,11 +268,18 @@ def _torch(best: Exportable, target: Path, inside: bool) -> Files:
     source = model_source(
         best.network, best.classes, best.mean, best.std, with_normalization=inside
     )
-    return {
+    files = {
         target / "weights.safetensors": save(arrays, {"format": "pt"}),
         target / "example.npz": best.read("example.npz"),
         target / "model.py": source.encode(),
     }
+    known = best.folder / "best" / "origins.json"
+    if known.exists():  # results of earlier versions have none
+        origins = json.loads(best.read("origins.json"))
+        if origins["file"] is not None:
+            names = origins_text(torch_names(best.network, origins))
+            files[target / "names.json"] = names.encode()
+    return files
 
 
 def _stablehlo(best: Exportable, target: Path, inside: bool) -> Files:

@@ -15,6 +15,7 @@ from typing import Any
 from wootzc.backends.bits import packed
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.evaluation import labelled_right
+from wootzc.backends.flax.norm_statistics import with_measured_norms
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
 from wootzc.backends.flax.train import Look, Progress, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
@@ -94,16 +95,22 @@ class Jobs:
             source = self.space.teacher
             if isinstance(source, Recipe):
                 return self._train_teacher(self._initial(), source)
-            path = Path(source.path)
+            given = read_teacher(
+                Path(source.path), self.space.network, new_head=source.recipe is not None
+            )
+            weights = with_measured_norms(
+                self.space.network,
+                self._initial() | given,
+                self.dataset.train,
+                seed=self.space.seed,
+            )
             if source.recipe is None:
-                weights = read_teacher(path, self.space.network)
                 right = labelled_right(self.space.network, weights, self.dataset.validation)
                 accuracy = float(right.mean())
                 look = Look(step=0, loss=None, accuracy=accuracy, right=packed(right))
                 result = {"accuracy": accuracy, "steps": 0, "reason": "file"}
                 return {**result, "history": [asdict(look)]}, weights
-            given = read_teacher(path, self.space.network, new_head=True)
-            return self._train_teacher(self._initial() | given, source.recipe)
+            return self._train_teacher(weights, source.recipe)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":

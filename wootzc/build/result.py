@@ -1,6 +1,7 @@
 """The result folder: the best network in every form a user may want, and the figures behind it.
 
-best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/manifest.json
+best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/origins.json
+best/manifest.json
 result.json  report.html  plan.wzir  log.jsonl
 """
 
@@ -25,6 +26,7 @@ from wootzc.build.chance import half_width
 from wootzc.build.chosen import Chosen
 from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.origins import NOWHERE, origins_of, origins_text
 from wootzc.build.parts import parts
 from wootzc.build.report import report_html
 from wootzc.build.search import accuracy_target
@@ -183,6 +185,7 @@ def write_result(
     check_real(network, weights, entry["params"], entry["macs"])
     best = out / "best"
     made = _parts(network, weights, jobs.dataset)
+    made["origins.json"] = origins_text(_origins(jobs, tuple(entry["rates"]))).encode()
     for name, content in made.items():
         write_atomically(best / name, content)
     manifest = {
@@ -224,6 +227,13 @@ def write_result(
     )
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
     write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
+
+
+def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:
+    teacher = jobs.store.find(jobs.keys.teacher)
+    if teacher is None or teacher.weights is None:
+        return NOWHERE
+    return origins_of(jobs.space, teacher.weights, rates)
 
 
 def check_real(network: Network, weights: Weights, params: int, macs: int) -> None:

@@ -15,7 +15,8 @@ from wootzc.backends.parameters import Weights, network_parameters
 from wootzc.diagnostics import fail
 from wootzc.grammar.imports import read_graph
 from wootzc.ir.decompose import decompose
-from wootzc.ir.graph import Chain, Refused
+from wootzc.ir.folded_norms import with_norms_put_back
+from wootzc.ir.graph import Chain, Graph, Refused
 from wootzc.ir.layers import (
     Body,
     Branch,
@@ -26,6 +27,7 @@ from wootzc.ir.layers import (
     Layer,
     Norm,
     Pool,
+    walk,
 )  # fmt: skip
 from wootzc.ir.network import Network
 from wootzc.ir.segment import chain_weights
@@ -35,13 +37,14 @@ from wootzc.ir.shapes import Shape, padding_of, shape_after
 def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Weights:
     """The weights of `network`, from a file of ours or of another tool.
 
-    With `new_head` the last layer may be of another width in the file: then its weights are left
-    out. Raises `WootzError` that names what is missing, left over or misshapen.
+    Norms that the network has and an ONNX model has not are the identity. With `new_head` the last
+    layer may be of another width in the file: then its weights are left out. Raises `WootzError`
+    that names what is missing, left over or misshapen.
     """
     if path.suffix.lower() != ".onnx":
         return read_checkpoint(network, read(path), new_head=new_head)
     try:
-        chain = decompose(read_graph(str(path), network.input))
+        chain = decompose(read_as(network, path))
     except Refused as refused:
         raise fail("WZ090", f"{path}: {refused.message}", refused.help) from None
     except FileNotFoundError:
@@ -55,6 +58,17 @@ def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Wei
         return weights
     check_fits(network, weights, str(path))
     return weights
+
+
+def read_as(network: Network, path: Path) -> Graph:
+    """The graph of an ONNX model, its norms put back where the network has norms.
+
+    Raises `Refused`, and `OSError` where the file cannot be opened.
+    """
+    graph = read_graph(str(path), network.input)
+    layers = (layer for part in network.segments for _, layer in walk(part.body))
+    has_norms = any(isinstance(layer, Norm) for layer in layers)
+    return with_norms_put_back(graph) if has_norms else graph
 
 
 def teacher_hash(path: Path) -> str:

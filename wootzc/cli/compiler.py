@@ -57,6 +57,8 @@ def check(
                 from wootzc.grammar.feasible import STATES
 
                 found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
+            for note in () if quiet else analysis.notes:
+                click.echo(f"note: {note}", err=True)
             for path in _missing(analysis.spaces):
                 click.echo(f"note: {path} is not there yet; build will need it", err=True)
             echo_foreseen(analysis)
@@ -320,14 +322,12 @@ def explain(
     """
     from wootzc import driver
     from wootzc.cli.explain_text import explain_text
+    from wootzc.ir.passes import remaining, run
 
-    compiled = driver.compile(
-        file,
-        overrides=overrides(settings, seed),
-        space=space,
-        cost_model=calibrated(calibrate),
+    start = driver.front(
+        file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis
     )
-    click.echo(explain_text(compiled, what))
+    click.echo(explain_text(run(start, remaining(start)), what))
 
 
 COMMANDS: tuple[Any, ...] = (check, fmt, plan, opt, explain)

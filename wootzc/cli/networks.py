@@ -53,6 +53,11 @@ def zoo(name: str | None) -> None:
     help="How modules are found: by structure, by the names of the layers, or as the file marks "
     "them (a prototxt may). Default: as marked, else by structure.",
 )
+@click.option(
+    "--norms",
+    type=click.Choice(["folded"]),
+    help="Keep norms that an exporter folded into convolutions as they are. Default: put back.",
+)
 @click.option("--names", is_flag=True, help="List the names that the file gives its layers.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the network there: a .wz file.")
 @click.option(
@@ -64,6 +69,7 @@ def import_network(
     file: Path,
     shape: tuple[int, ...] | None,
     modules: str | None,
+    norms: str | None,
     names: bool,
     out: Path | None,
     weights: Path | None,
@@ -80,7 +86,7 @@ def import_network(
     from wootzc.files import write_atomically
     from wootzc.grammar import print_network
 
-    imported = networks.import_network(file, input=shape, modules=modules)
+    imported = networks.import_network(file, input=shape, modules=modules, norms=norms)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     text = print_network(imported.network)

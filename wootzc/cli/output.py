@@ -54,10 +54,12 @@ def echo_warnings(file: Path, overrides: Mapping[str, str]) -> None:
 
 
 def echo_analysis(analysis: "Analysis") -> None:
-    """The same of an analysis."""
+    """The same of an analysis; and notes on networks that were read from files."""
     if any(d.severity == "error" for d in analysis.diagnostics):
         raise WootzError(analysis.diagnostics, analysis.sources)
     echo_diagnostics(analysis.diagnostics, analysis.sources)
+    for note in analysis.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def echo_foreseen(analysis: "Analysis") -> None:

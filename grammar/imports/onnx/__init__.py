@@ -1,7 +1,7 @@
 """ONNX files → graphs of layers. `read_onnx` is all there is to call.
 
 source       the file: checked, and as plain operators, constants, one input, one output
-known        what is told before: attention, weights that are shared
+known        what is told before: attention, weights that are shared, what tensors are called
 trace        each operator in turn: folded to a constant, or made into a draft of a layer
 tensors      what flows between them: where its axes went, what is still owed to it
 curves       functions of single numbers, recognised by their values
@@ -14,6 +14,7 @@ vectors      1x1xC → C from where images are no longer needed
 import re
 from pathlib import PurePath
 
+from wootzc.grammar.imports.onnx.known import parameter_sources
 from wootzc.grammar.imports.onnx.merge import merged
 from wootzc.grammar.imports.onnx.source import load
 from wootzc.grammar.imports.onnx.trace import trace
@@ -38,6 +39,7 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
         output=output,
         notes=tuple(traced.notes),
         metadata=source.metadata,
+        sources=parameter_sources(source),
     )
 
 

@@ -1,9 +1,17 @@
-"""What can be told of an ONNX graph before any operator is read: attention, shared weights."""
+"""What can be told of an ONNX graph before any operator is read: attention, where weights are."""
 
-from wootzc.grammar.imports.onnx.source import Source
+from collections.abc import Iterator
+
+from wootzc.grammar.imports.onnx.source import Operator, Source
 
 MATRICES = frozenset({"Conv", "Gemm", "MatMul"})  # with weights as their second input
 SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+PARAMETERS = {  # of ours, from the second input on
+    "Conv": ("kernel", "bias"),
+    "Gemm": ("kernel", "bias"),
+    "MatMul": ("kernel",),
+    "BatchNormalization": ("scale", "bias", "mean", "var"),
+}
 
 
 def check_attention(source: Source) -> None:
@@ -28,22 +36,44 @@ def check_attention(source: Source) -> None:
 
 def shared_weights(source: Source) -> list[str]:
     """A note for each initializer that is the kernel of several layers."""
-    origins = {name: name for name in source.constants}
     users: dict[str, list[str]] = {}
-    for operator in source.operators:
-        inputs = operator.inputs
-        if operator.kind == "Constant":
-            origins[operator.outputs[0]] = operator.outputs[0]
-        elif operator.kind in SAME and inputs[0] in origins:
-            origins[operator.outputs[0]] = origins[inputs[0]]
-        elif operator.kind in MATRICES and len(inputs) > 1 and inputs[1] in origins:
-            users.setdefault(origins[inputs[1]], []).append(operator.name)
+    for operator, inputs in read_tensors(source):
+        if operator.kind in MATRICES and len(inputs) > 1 and inputs[1]:
+            users.setdefault(inputs[1], []).append(operator.name)
     return [
         f'the weights "{weights}" are shared by {_listed(names)}: here each has its own, so '
         "parameters count more than once, and training lets them differ"
         for weights, names in users.items()
         if len(names) > 1
     ]
+
+
+def parameter_sources(source: Source) -> dict[str, dict[str, str]]:
+    """By operator and parameter of ours, the tensor of the file that it is read from."""
+    return {
+        operator.name: found
+        for operator, inputs in read_tensors(source)
+        if operator.kind in PARAMETERS
+        and (
+            found := {
+                parameter: name
+                for parameter, name in zip(PARAMETERS[operator.kind], inputs[1:], strict=False)
+                if name
+            }
+        )
+    }
+
+
+def read_tensors(source: Source) -> Iterator[tuple[Operator, tuple[str, ...]]]:
+    """The operators, and where each input is a tensor of the file, at most rearranged, its name."""
+    origins = {name: name for name in source.constants}
+    for operator in source.operators:
+        inputs = tuple(origins.get(name, "") for name in operator.inputs)
+        yield operator, inputs
+        if operator.kind == "Constant":
+            origins[operator.outputs[0]] = operator.outputs[0]
+        elif operator.kind in SAME and inputs[0]:
+            origins[operator.outputs[0]] = inputs[0]
 
 
 def _listed(names: list[str]) -> str:
