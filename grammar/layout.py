@@ -102,8 +102,8 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
         case syntax.Teacher(path=path, settings=settings):
             head = f'teacher from "{path.value}"' if path else "teacher"
             return head, _settings(settings)
-        case syntax.Stage(name=stage, settings=settings):
-            return stage, _settings(settings)
+        case syntax.Stage(name=stage, settings=settings, word=word):
+            return stage + (f" {word.text}" if word else ""), _settings(settings)
         case syntax.Rates():
             return _rates(node), None
         case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):

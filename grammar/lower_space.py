@@ -11,7 +11,7 @@ from wootzc.grammar.found import Found
 from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_rules
 from wootzc.grammar.limits import check_direction, read_constraints, read_objective
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
-from wootzc.grammar.lower_recipe import lower_recipe
+from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.rates import (
     ModuleRates,
     SpaceRates,
@@ -56,13 +56,18 @@ def lower_space(
         complete=complete,
     )  # fmt: skip
     precision = read_choice(statements, "precision", "float32", report)
+    stages = {name: statements.stage(name) for name in ("pretrain", "finetune", "polish")}
+    finetune = lower_recipe("finetune", settings_of(stages["finetune"], report), precision, report)
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
         "teacher": lower_teacher(
             statements.one(syntax.Teacher), found, definition.name, precision, report
         ),
-        "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), precision, report),
-        "finetune": lower_recipe("finetune", statements.stage("finetune"), precision, report),
+        "pretrain": lower_recipe(
+            "pretrain", settings_of(stages["pretrain"], report), precision, report
+        ),
+        "finetune": finetune,
+        "polish": lower_polish(stages["polish"], finetune, precision, report),
         "blocks": read_choice(statements, "blocks", "modules", report),
         "explore": read_choice(statements, "explore", "predicted", report),
         "certify": read_certify(statements.one(syntax.Certify), report),

@@ -122,8 +122,10 @@ class ToSyntax(Transformer[Token, Any]):
             return self.node(syntax.Teacher, meta, path=None, settings=source)
         return self.node(syntax.Teacher, meta, path=source, settings=more)
 
-    def stage(self, meta: Meta, name: Token, settings: Any) -> syntax.Stage:
-        return self.node(syntax.Stage, meta, name=str(name), settings=settings)
+    def stage(self, meta: Meta, name: Token, detail: Any) -> syntax.Stage:
+        word = detail if isinstance(detail, syntax.Name) else None
+        settings = detail if word is None else None
+        return self.node(syntax.Stage, meta, name=str(name), settings=settings, word=word)
 
     def settings(self, meta: Meta, *settings: Any) -> syntax.Settings:
         return self.node(syntax.Settings, meta, settings=settings)

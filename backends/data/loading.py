@@ -42,7 +42,7 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
     """
     path = Path(spec.path).expanduser()
     check_exists(path, spec.path)
-    source = _open(_kind(path, spec), path, spec, shape)
+    source = _open(kind_of(path, spec), path, spec, shape)
     labels = source.parts["train"].labels
     shares = {
         part: 0.0 if part in source.parts else share
@@ -103,7 +103,8 @@ def memory_budget() -> int:
     return int(memory * MEMORY_SHARE)
 
 
-def _kind(path: Path, spec: Data) -> Kind:
+def kind_of(path: Path, spec: Data) -> Kind:
+    """What is there, by what the user says or by its name."""
     if spec.kind != "auto":
         wants_folder, wants_file = spec.kind == "folder", spec.kind in ("npz", "zip")
         if (wants_folder and not path.is_dir()) or (wants_file and path.is_dir()):

@@ -56,8 +56,8 @@ class Entry:
 
 def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape | None) -> Source:
     """Labels and images of an archive; above `budget` bytes, images stay on disk if they can."""
-    entries = _entries(path, name)
-    pairs = _pairs(entries, name)
+    entries = entries_of(path, name)
+    pairs = pairs_of(entries, name)
     found = [entries[images] for images, _ in pairs.values()]
     for entry in found:
         _check_images(entry, name, found[0], shape)
@@ -81,7 +81,8 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
     )
 
 
-def _entries(path: Path, name: str) -> dict[str, Entry]:
+def entries_of(path: Path, name: str) -> dict[str, Entry]:
+    """The arrays of an archive, by their headers."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {
@@ -127,7 +128,7 @@ def _data_start(path: Path, offset: int) -> int:
     return offset + 30 + int(name) + int(extra)
 
 
-def _pairs(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, str]]:
+def pairs_of(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, str]]:
     """The keys that are there, of the first convention that fits."""
     there = ", ".join(entries) or "none"
     for layout in LAYOUTS:

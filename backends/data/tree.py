@@ -4,9 +4,9 @@ import os
 import threading
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,9 +121,22 @@ def _source(
 
 
 def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Names of all files and of all folders below `root`; links are followed, circles are not."""
+    """Names of all files and of all folders below `root`."""
     files: list[str] = []
     folders: list[str] = []
+    for here, below, names in _levels(root):
+        files += [(here / name).as_posix() for name in names]
+        folders += [(here / name).as_posix() for name in below]
+    return files, folders
+
+
+def names_below(root: Path) -> Iterator[str]:
+    """Names of all files below `root`, as they are found."""
+    return ((here / name).as_posix() for here, _, names in _levels(root) for name in names)
+
+
+def _levels(root: Path) -> Iterator[tuple[PurePath, list[str], list[str]]]:
+    """Each folder with the folders and files in it; links are followed, circles are not."""
     seen: set[str] = set()
     for folder, below, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -131,7 +144,4 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
             below.clear()
             continue
         seen.add(real)
-        here = Path(folder).relative_to(root)
-        files += [(here / name).as_posix() for name in names]
-        folders += [(here / name).as_posix() for name in below]
-    return files, folders
+        yield Path(folder).relative_to(root), below, names

@@ -13,6 +13,7 @@ from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import accuracy_of, evaluate, predict
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
+from wootzc.backends.flax.recipes import decayed
 from wootzc.backends.flax.runners import Guide, runner
 from wootzc.backends.flax.step import Head, initial_state, merged
 from wootzc.backends.flax.strategy import choose_strategy
@@ -81,9 +82,10 @@ def train(
 ) -> Trained:
     """Run `recipe` and look at the validation images before the first step and every so often.
 
-    Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
-    better accuracy, at a loss beyond all measure, or at the recipe's end; and at a look below its
-    floor: `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
+    Stops after the first look with accuracy ≥ `target`, at a loss beyond all measure, or at the
+    recipe's end; after `recipe.patience` looks without a better accuracy, once the learning rate
+    has decayed (the look before the first step is no part of it); and at a look below its floor:
+    `floors` are (step, least accuracy to go on with). `teacher`: whose outputs
     to distil from, if the recipe says so. Auxiliary heads are made here, trained along and dropped:
     they count in the loss alone. `shared`: other networks of the same module variants are trained
     too, so that compiling one of them serves many. `devices`: all local ones, if none are named.
@@ -126,7 +128,7 @@ def train(
         if target is not None and accuracy >= target:
             reason = "target"
             break
-        if recipe.patience is not None and _stale(history) >= recipe.patience:
+        if _out_of_patience(history, recipe):
             reason = "patience"
             break
         if step < recipe.steps and accuracy < hopeful.get(step, 0.0):
@@ -163,7 +165,10 @@ def _guide(
     return Guide(graphs, devices.replicate(split(*teacher)))
 
 
-def _stale(history: Sequence[Look]) -> int:
-    """Looks since the best accuracy was first reached."""
-    accuracies = [look.accuracy for look in history]
-    return len(accuracies) - 1 - accuracies.index(max(accuracies))
+def _out_of_patience(history: Sequence[Look], recipe: Recipe) -> bool:
+    """Whether the looks since the best accuracy was first reached are too many, and none helps."""
+    accuracies = [look.accuracy for look in history if look.step]
+    if recipe.patience is None or not accuracies:
+        return False
+    stale = len(accuracies) - 1 - accuracies.index(max(accuracies))
+    return stale >= recipe.patience and decayed(recipe, history[-1].step)

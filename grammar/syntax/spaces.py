@@ -63,8 +63,11 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    name: Literal["pretrain", "finetune"]
-    settings: Settings
+    """`finetune { … }`, or a word: `polish off`."""
+
+    name: Literal["pretrain", "finetune", "polish"]
+    settings: Settings | None
+    word: Name | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 

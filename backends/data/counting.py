@@ -1,0 +1,59 @@
+"""How many images there are to train on, told without reading any: from headers and names."""
+
+from itertools import islice
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from wootzc.backends.data.layout import arrange
+from wootzc.backends.data.loading import kind_of
+from wootzc.backends.data.npz import entries_of, pairs_of
+from wootzc.backends.data.parquet import row_counts
+from wootzc.backends.data.source import PartName
+from wootzc.backends.data.tree import names_below
+from wootzc.diagnostics import WootzError
+from wootzc.ir.recipe import Data
+
+MOST = 200_000  # names of files that are looked at: a fraction of a second
+
+
+def count_images(spec: Data) -> int | None:
+    """The number of images in the training part; None where it can't be told, or not cheaply.
+
+    What is wrong with the data is not said here: loading it says so.
+    """
+    path = Path(spec.path).expanduser()
+    try:
+        counts = _counts(path, spec) if path.exists() else None
+    except (WootzError, BadZipFile, OSError, ValueError, RuntimeError):
+        return None
+    if counts is None:
+        return None
+    total = counts["train"] if spec.limit is None else min(spec.limit, counts["train"])
+    shares = {"validation": spec.validation, "test": spec.test}
+    held = sum(round(total * share) for part, share in shares.items() if part not in counts)
+    return total - held if total > held else None
+
+
+def _counts(path: Path, spec: Data) -> dict[PartName, int] | None:
+    """Images of each part that the data has."""
+    match kind_of(path, spec):
+        case "npz":
+            entries = entries_of(path, spec.path)
+            pairs = pairs_of(entries, spec.path)
+            return {part: entries[images].shape[0] for part, (images, _) in pairs.items()}
+        case "folder":
+            names = list(islice(names_below(path), MOST))
+            return _named(names, spec.path)
+        case "zip":
+            with ZipFile(path) as archive:
+                names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+            return _named(names, spec.path)
+        case "parquet":
+            return row_counts(path, spec.path)
+
+
+def _named(names: list[str], shown: str) -> dict[PartName, int] | None:
+    if len(names) >= MOST:
+        return None
+    layout = arrange(names, (), shown)
+    return {part: len(labels) for part, (_, labels) in layout.parts.items()}
