@@ -133,12 +133,15 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
             return f"propose {count.text}", None
         case syntax.Goal(direction=direction, metric=metric):
             return f"{direction} {metric.text}", None
-        case syntax.Subject(metric=metric, comparison=comparison, limit=limit):
-            return f"subject to {metric.text} {comparison.text} {_limit(limit)}", None
+        case syntax.Subject(metric=metric, comparison=comparison, limit=limit, confidence=sure):
+            by = f" with {sure.what.text} {sure.number.text}" if sure else ""
+            return f"subject to {metric.text} {comparison.text} {_limit(limit)}{by}", None
         case syntax.Choice(setting=setting, value=name):
             return f"{setting} {name.text}", None
         case syntax.Certify(confidence=confidence):
             return f"certify {confidence.text}" if confidence else "certify", None
+        case syntax.Until(what=what, comparison=comparison, number=number):
+            return f"until {what.text} {comparison.text} {number.text}", None
         case syntax.Budget(number=number, unit=unit):
             return f"budget {number.text}" + (f" {unit.text}" if unit else ""), None
         case syntax.Seed(number=number):

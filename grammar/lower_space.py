@@ -9,9 +9,10 @@ from wootzc.grammar.configs import ListedRow, read_rows
 from wootzc.grammar.feasible import check_space
 from wootzc.grammar.found import Found
 from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_rules
-from wootzc.grammar.limits import check_direction, read_constraints, read_objective
+from wootzc.grammar.limits import read_constraints
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
+from wootzc.grammar.objective import check_direction, read_objective
 from wootzc.grammar.rates import (
     ModuleRates,
     SpaceRates,
@@ -22,7 +23,13 @@ from wootzc.grammar.rates import (
     read_rates,
 )  # fmt: skip
 from wootzc.grammar.report import Report
-from wootzc.grammar.search import check_predicted, read_budget, read_certify, read_choice
+from wootzc.grammar.search import (
+    check_predicted,
+    read_budget,
+    read_certify,
+    read_choice,
+    read_until,
+)
 from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.statements import Statements, statements_of
 from wootzc.ir.cost import network_cost
@@ -71,6 +78,7 @@ def lower_space(
         "blocks": read_choice(statements, "blocks", "modules", report),
         "explore": read_choice(statements, "explore", "predicted", report),
         "certify": read_certify(statements.one(syntax.Certify), report),
+        "until": read_until(statements.one(syntax.Until), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
     }
     if objective is not None and complete:

@@ -12,7 +12,7 @@ from wootzc.grammar.report import Report
 KEYWORDS = (
     "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune", "keep",
     "multiple", "tie", "where", "all", "sample", "configs", "propose", "minimize", "maximize",
-    "subject", "blocks", "explore", "certify", "budget", "precision", "seed",
+    "subject", "blocks", "explore", "certify", "until", "budget", "precision", "seed",
 )  # fmt: skip
 
 SECONDS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}

@@ -151,7 +151,7 @@ _KEYWORDS = _Keywords(
     for word in (
         "include module network space over as auxiliary modules from by to data augment teacher "
         "rates prune keep multiple of tie where all sample stratified seed configs propose "
-        "minimize maximize subject blocks explore certify budget precision"
+        "minimize maximize subject blocks explore certify until with budget precision"
     ).split()
 )
 

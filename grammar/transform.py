@@ -213,8 +213,16 @@ class ToSyntax(Transformer[Token, Any]):
     def maximize(self, meta: Meta, metric: Any) -> syntax.Goal:
         return self.node(syntax.Goal, meta, direction="maximize", metric=metric)
 
-    def subject(self, meta: Meta, metric: Any, comparison: Any, limit: Any) -> syntax.Subject:
-        return self.node(syntax.Subject, meta, metric=metric, comparison=comparison, limit=limit)
+    def subject(
+        self, meta: Meta, metric: Any, comparison: Any, limit: Any, confidence: Any
+    ) -> syntax.Subject:
+        return self.node(
+            syntax.Subject, meta, metric=metric, comparison=comparison, limit=limit,
+            confidence=confidence,
+        )  # fmt: skip
+
+    def confidence(self, meta: Meta, what: Any, number: Any) -> syntax.Confidence:
+        return self.node(syntax.Confidence, meta, what=what, number=number)
 
     def plain_limit(self, meta: Meta, number: Any, unit: Any) -> syntax.PlainLimit:
         return self.node(syntax.PlainLimit, meta, number=number, unit=unit)
@@ -232,6 +240,9 @@ class ToSyntax(Transformer[Token, Any]):
 
     def certify(self, meta: Meta, confidence: Any) -> syntax.Certify:
         return self.node(syntax.Certify, meta, confidence=confidence)
+
+    def until(self, meta: Meta, what: Any, comparison: Any, number: Any) -> syntax.Until:
+        return self.node(syntax.Until, meta, what=what, comparison=comparison, number=number)
 
     def budget(self, meta: Meta, number: Any, unit: Any) -> syntax.Budget:
         return self.node(syntax.Budget, meta, number=number, unit=unit)

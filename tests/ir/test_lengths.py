@@ -69,5 +69,5 @@ def test_a_warm_up_as_long_as_the_epochs_is_refused(
     warm = replace(SIX, schedule=Schedule(name="warmup_cosine", options=options))
     plan = Plan(space=make_space(2, finetune=warm))
     assert resolved(plan, 1000).space.finetune.steps == 120
-    with pytest.raises(WootzError, match="a warm-up of .* does not fit: 6 epochs"):
+    with pytest.raises(WootzError, match=r"a warm-up of .* does not fit: 6 epochs"):
         resolved(plan, 100 if options else 5)
