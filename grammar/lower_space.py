@@ -1,12 +1,12 @@
 """Spaces: what each statement means for the network it is over."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
-from wootzc.grammar.feasible import check_space
+from wootzc.grammar.feasible import check_space, default_selection
 from wootzc.grammar.found import Found
 from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_rules
 from wootzc.grammar.limits import read_constraints
@@ -14,11 +14,11 @@ from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.objective import check_direction, read_objective
 from wootzc.grammar.rates import (
+    RATES,
     ModuleRates,
     SpaceRates,
     check_filters,
     check_values,
-    no_prune_help,
     read_prunes,
     read_rates,
 )  # fmt: skip
@@ -122,6 +122,8 @@ def lower_space(
         span=definition.name.span,
         **settings,
     )
+    if not statements.says_which():
+        space = replace(space, selection=default_selection(space))
     check_space(space, report)
     return space if report.errors == errors else None
 
@@ -164,6 +166,7 @@ def _pruning(
 ) -> _Pruning | None:
     stated = statements.one(syntax.Rates)
     default = read_rates(stated, report) if stated else None
+    everywhere = definition.name.span
     prunes = statements.all(syntax.Prune)
     configs = statements.one(syntax.Configs)
     names = [module.name for module in network.modules]
@@ -180,26 +183,28 @@ def _pruning(
             for m in everything if m not in pruned.kept
         }  # fmt: skip
     elif not prunes:
-        if complete and names:
-            report.error(
-                definition.name.span, "WZ044",
-                f"space `{definition.name.text}` prunes nothing", no_prune_help(network, stated),
-            )  # fmt: skip
-        return None
+        pruned.of_module = {
+            m: ModuleRates(rates=default, criterion="l1", span=everywhere, stated=False)
+            for m in range(len(names)) if m not in pruned.kept
+        }  # fmt: skip
     for module, of_module in pruned.of_module.items():
         if of_module.rates is None and rows is not None and configs is not None:
             column = {row.rates[module] for row in rows}
             of_module.rates = dict.fromkeys(sorted(column), configs.span)
         elif of_module.rates is None:
-            if complete:
-                report.error(
-                    of_module.span, "WZ044", "these modules have no rates",
-                    "add: rates { 0, 30%, 50%, 70% }   // fractions of filters removed",
-                )  # fmt: skip
-            return None
+            of_module.rates = dict.fromkeys(RATES, everywhere)
+            of_module.stated_rates = False
     errors = report.errors
     network = with_rules(network, paths, multiple)
     check_filters(network, pruned, report)
+    if not pruned.of_module and not prunes and complete and names:
+        report.error(
+            everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
+            f"`keep` names every module of network `{network.name}` that has filters to remove"
+            if pruned.kept
+            else f"the modules of network `{network.name}` have no inner layers whose filters "
+            "could go",
+        )  # fmt: skip
     if report.errors == errors:
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     return _table(pruned, default, network, rows) if report.errors == errors else None

@@ -163,7 +163,7 @@ def test_only_the_limit_of_the_same_metric_is_replaced() -> None:
     assert limits("params <= 4000") == [accuracy, ("params", "<=", 4000), above]
     assert limits("params >= 100") == [accuracy, below, ("params", ">=", 100)]
     assert limits("macs <= 5M") == [accuracy, below, above, ("macs", "<=", 5_000_000)]
-    assert overridden(subject="params <= 1000").objective.limits[0] == AccuracyLimit(
+    assert overridden(subject="params <= 2000").objective.limits[0] == AccuracyLimit(
         value=0.01, below_teacher=True
     )
 
