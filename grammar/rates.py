@@ -174,7 +174,7 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
     couplings: dict[Any, Coupling] = {}
     for position, of_module in sorted(rates.of_module.items()):
         module, shape = shapes[position]
-        key = (module.body, module.kept, module.multiple, shape)
+        key = (replace(module, name=""), shape)
         if key not in couplings:
             couplings[key] = couple_module(module, shape)
         coupling = couplings[key]
@@ -231,40 +231,23 @@ def _kind(layer: Layer) -> str:
 def _check_widths(
     module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
 ) -> None:
-    seen: dict[tuple[int, ...], float] = {}
     assert of_module.rates is not None
     for rate, span in sorted(of_module.rates.items()):
         widths = kept_widths(coupling, rate)
-        if 0 in widths and not of_module.stated_rates:
-            of_module.rates = {r: span for r, span in of_module.rates.items() if r != rate}
+        if 0 not in widths:
             continue
-        if 0 in widths:
-            group = coupling.groups[widths.index(0)]
-            parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
-            report.error(
-                span, "WZ042",
-                f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
-                f"whose smallest layer has {group.width}{parts}",
-                "use a smaller rate, widen the layer, or give these modules rates of their own: "
-                f"prune {module.name} by l1 rates {{ 0, 30% }}",
-            )  # fmt: skip
-        elif widths in seen and of_module.stated_rates:
-            report.warn(
-                span, "WZ059",
-                f"the rates {percent(seen[widths])} and {percent(rate)} make the same "
-                f"module `{module.name}`",
-                f"{_why_same(module, coupling, rate, seen[widths])}; candidates would be tried "
-                "twice",
-            )  # fmt: skip
-        seen.setdefault(widths, rate)
-
-
-def _why_same(module: Module, coupling: Coupling, one: float, other: float) -> str:
-    """What makes two rates leave equal widths: few filters, or the `multiple` that they end on."""
-    free = replace(coupling, groups=tuple(replace(g, multiple=1) for g in coupling.groups))
-    if kept_widths(free, one) == kept_widths(free, other):
-        return "its layers are too narrow to tell them apart"
-    return f"`multiple of {module.multiple}` makes both leave the same widths"
+        if not of_module.stated_rates:
+            of_module.rates = {r: s for r, s in of_module.rates.items() if r != rate}
+            continue
+        group = coupling.groups[widths.index(0)]
+        parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
+        report.error(
+            span, "WZ042",
+            f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
+            f"whose smallest layer has {group.width}{parts}",
+            "use a smaller rate, widen the layer, or give these modules rates of their own: "
+            f"prune {module.name} by l1 rates {{ 0, 30% }}",
+        )  # fmt: skip
 
 
 def percent(rate: float) -> str:

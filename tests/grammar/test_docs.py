@@ -21,8 +21,8 @@ NETWORK = """
 module basic(width) { conv(3x3, width); norm; relu; conv(3x3, width); norm; relu }
 network example {
   input(32x32x3)
-  basic(16) as a[1..3]
-  basic(32) as b[1..3]
+  basic(32) as a[1..3]
+  basic(64) as b[1..3]
   global_pool; dense(10)
 }
 """
