@@ -20,6 +20,7 @@ from wootzc.build.search import accuracy_target
 from wootzc.build.store import Store, Weights
 from wootzc.driver import compile
 from wootzc.ir.coupling import couple_module
+from wootzc.ir.lengths import resolved
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import kept_width
@@ -43,9 +44,10 @@ def prepare(source: Path, settings: dict[str, str], folder: Path) -> Prepared:
     """Train the teacher and write it, the data and the job down."""
     own = {key: value for key, value in settings.items() if key not in SEARCH}
     plan = compile(source, overrides=own | {"explore": "ascending"})
+    height, width, channels = plan.space.network.input
+    dataset = load(plan.space.data, seed=plan.space.seed, shape=(height, width, channels))
+    plan = resolved(plan, len(dataset.train))
     space, recipe = plan.space, plan.space.finetune
-    height, width, channels = space.network.input
-    dataset = load(space.data, seed=space.seed, shape=(height, width, channels))
     store = folder / "store"
     jobs = Jobs(plan=plan, dataset=dataset, store=Store(store), events=Events())
     teacher = jobs.teacher()
@@ -75,6 +77,9 @@ def job_of(plan: Plan, teacher_accuracy: float) -> dict[str, Any]:
     target = accuracy_target(space.objective, teacher_accuracy)
     known = Recipe(
         steps=recipe.steps,
+        epochs=recipe.epochs,
+        least=recipe.least,
+        most=recipe.most,
         batch=recipe.batch,
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,

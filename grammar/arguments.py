@@ -121,6 +121,8 @@ SHARE = Kind("a fraction from 0 to 1, such as 0.5 or 50%",
              _number(0, 1, low_in=True, high_in=True))  # fmt: skip
 CONFIDENCE = Kind("a confidence above 50% and below 100%, such as 95%",
                   _number(0.5, 1, low_in=False, high_in=False))  # fmt: skip
+FRACTION = Kind("a fraction above 0 and below 1, such as 1%",
+                _number(0, 1, low_in=False, high_in=False))  # fmt: skip
 POSITIVE = Kind("a number above 0", _number(0, MAX_NUMBER, low_in=False, high_in=False))
 AMOUNT = Kind("a number of at least 0", _number(0, MAX_NUMBER, low_in=True, high_in=False))
 LIST = Kind("a number, or several with commas between them", _list)

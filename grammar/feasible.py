@@ -5,6 +5,7 @@ against each other, by counting what they leave (ir/diagram_space.py).
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -17,19 +18,49 @@ from wootzc.ir.diagram_space import SpaceDiagram
 from wootzc.ir.space import (
     All,
     Constraint,
+    Cost,
     CostLimit,
     Listed,
     Ordered,
     Proposed,
     Sample,
+    Selection,
     Space,
     Tie,
+    cost_limits,
 )
 from wootzc.ir.variables import variables
 from wootzc.units import large
 
 MAX_CANDIDATES = 1_000_000  # that `all` may mean
+FEW = 500  # candidates that are all tried, where nothing is said
 STATES = 300_000  # of a diagram: a fraction of a second, for a check must not be waited for
+
+
+def default_selection(space: Space) -> Selection:
+    """Which candidates are tried where the file does not say: all of few, else the promising ones.
+
+    A search that does not predict takes a sample instead, spread over the costs.
+    """
+    span = space.selection.span
+    if _are_few(space):
+        return All(span=span)
+    if space.explore == "predicted":
+        return Proposed(count=FEW, span=span)
+    metric: Cost = "macs" if space.objective.target == "macs" else "params"
+    return Sample(count=FEW, seed=space.seed, stratified=metric, span=span)
+
+
+def _are_few(space: Space) -> bool:
+    constraints = (*space.constraints, *cost_limits(space.objective))
+    product = prod(len(choices) for choices in space.choices)
+    if product <= FEW or not constraints:
+        return product <= FEW
+    costs = variant_costs(space.network, space.rates)
+    try:
+        return holds(space, costs, constraints, STATES).between[1] <= FEW
+    except TooLarge:
+        return False
 
 
 def check_space(space: Space, report: Report) -> None:
@@ -58,12 +89,8 @@ def check_space(space: Space, report: Report) -> None:
 
 def _cost_limits(space: Space) -> list[CostLimit]:
     """Those of `where` first: they are also what the candidates are made from."""
-    own = [c for c in space.constraints if isinstance(c, CostLimit)]
-    return own + _goals(space)
-
-
-def _goals(space: Space) -> list[CostLimit]:
-    return [c for c in space.objective.limits if isinstance(c, CostLimit)]
+    own = (c for c in space.constraints if isinstance(c, CostLimit))
+    return [*own, *cost_limits(space.objective)]
 
 
 def _check_reachable(
@@ -93,10 +120,10 @@ def _check_together(
     if whole.count == 0:
         _report_empty(space, costs, space.constraints, report)
         return
-    goals = _goals(space)
-    if goals and len(_cost_limits(space)) > 1:
+    if goals := cost_limits(space.objective):
         every = [*space.constraints, *goals]
-        if holds(space, costs, every, STATES).count == 0:
+        whole = holds(space, costs, every, STATES)
+        if whole.count == 0:
             _report_empty(space, costs, every, report)
             return
     _check_count(space, whole, report)
@@ -177,5 +204,5 @@ def _check_listed(space: Space, listed: Listed, costs: VariantCosts, report: Rep
             f"the first is row {int(np.argmin(good)) + 1}",
         )  # fmt: skip
     held = holds(space, costs)
-    for limit in _goals(space):
+    for limit in cost_limits(space.objective):
         _check_reachable(limit, held, space, costs, report)

@@ -1,7 +1,7 @@
 """`keep` for kinds of layers, and `multiple of`: rules inside of modules, for every rate."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from wootzc.grammar import syntax
 from wootzc.grammar.operators import BUILT_IN
@@ -105,24 +105,47 @@ def _is_kind(layer: Layer, kind: str) -> bool:
             return False
 
 
-def read_multiple(statement: syntax.Multiple | None, report: Report) -> int:
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """What a rate leaves of groups of at least `least` filters is a multiple of `of`."""
+
+    of: int
+    least: int = 0
+
+
+# Where nothing is said. Kernels are fast at multiples of 8; a narrow layer would lose its choices.
+MULTIPLE = Multiple(8, least=16)
+
+
+def read_multiple(statement: syntax.Multiple | None, report: Report) -> Multiple:
     if statement is None:
-        return 1
+        return MULTIPLE
     value = number_of(statement.number.text)
     if isinstance(value, int) and 1 <= value <= MOST:
-        return value
+        return Multiple(value)
     report.error(
         statement.number.span, "WZ094",
         f"`multiple of` takes a whole number from 1 to {MOST:,}, not {statement.number.text}",
         "write `multiple of 8`",
     )  # fmt: skip
-    return 1
+    return MULTIPLE
 
 
-def with_rules(network: Network, kept: Mapping[str, tuple[str, ...]], multiple: int) -> Network:
-    """The network, its modules bound by these rules."""
-    segments = tuple(
-        replace(s, kept=kept.get(s.name, ()), multiple=multiple) if isinstance(s, Module) else s
-        for s in network.segments
-    )
+def _width(layer: Layer) -> int:
+    """Filters of its own."""
+    return layer.width if isinstance(layer, Conv | Dense) else 0
+
+
+def with_rules(
+    network: Network, kept: Mapping[str, tuple[str, ...]], multiple: Multiple
+) -> Network:
+    """The network, its modules bound by these rules; those too narrow for a multiple have none."""
+
+    def bound(module: Module) -> Module:
+        module = replace(module, kept=kept.get(module.name, ()))
+        if all(_width(layer) < multiple.least for _, layer in walk(module.body)):
+            return module
+        return replace(module, multiple=multiple.of, multiple_from=multiple.least)
+
+    segments = tuple(bound(s) if isinstance(s, Module) else s for s in network.segments)
     return replace(network, segments=segments)

@@ -104,8 +104,8 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
         case syntax.Teacher(path=path, settings=settings):
             head = f'teacher from "{path.value}"' if path else "teacher"
             return head, _settings(settings)
-        case syntax.Stage(name=stage, settings=settings):
-            return stage, _settings(settings)
+        case syntax.Stage(name=stage, settings=settings, word=word):
+            return stage + (f" {word.text}" if word else ""), _settings(settings)
         case syntax.Rates():
             return _rates(node), None
         case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):
@@ -135,12 +135,15 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
             return f"propose {count.text}", None
         case syntax.Goal(direction=direction, metric=metric):
             return f"{direction} {metric.text}", None
-        case syntax.Subject(metric=metric, comparison=comparison, limit=limit):
-            return f"subject to {metric.text} {comparison.text} {_limit(limit)}", None
+        case syntax.Subject(metric=metric, comparison=comparison, limit=limit, confidence=sure):
+            by = f" with {sure.what.text} {sure.number.text}" if sure else ""
+            return f"subject to {metric.text} {comparison.text} {_limit(limit)}{by}", None
         case syntax.Choice(setting=setting, value=name):
             return f"{setting} {name.text}", None
         case syntax.Certify(confidence=confidence):
             return f"certify {confidence.text}" if confidence else "certify", None
+        case syntax.Until(what=what, comparison=comparison, number=number):
+            return f"until {what.text} {comparison.text} {number.text}", None
         case syntax.Budget(number=number, unit=unit):
             return f"budget {number.text}" + (f" {unit.text}" if unit else ""), None
         case syntax.Seed(number=number):

@@ -1,4 +1,4 @@
-"""Constraints and the objective: metrics, comparisons and limits."""
+"""Constraints: metrics, comparisons and limits."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,6 +9,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.names import nearest
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
+from wootzc.grammar.search import read_confidence
 from wootzc.grammar.values import decimal_of
 from wootzc.ir import space as ir
 from wootzc.ir.cost import Cost
@@ -141,11 +142,28 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
             f"write {by}",
         )  # fmt: skip
         return None
+    confidence = _confidence(statement.confidence, report)
+    if confidence is None and statement.confidence is not None:
+        return None
     return ir.AccuracyLimit(
         value=float(value),
         below_teacher=isinstance(limit, syntax.RelativeLimit),
+        confidence=confidence,
         span=statement.span,
     )
+
+
+def _confidence(stated: syntax.Confidence | None, report: Report) -> float | None:
+    """None where nothing is said, or after an error."""
+    if stated is None:
+        return None
+    if stated.what.text != "confidence":
+        report.error(
+            stated.what.span, "WZ058", f"a limit holds with no `{stated.what.text}`",
+            f"write `with confidence {stated.number.text}`",
+        )  # fmt: skip
+        return None
+    return read_confidence("with confidence", stated.number, report)
 
 
 def _points(number: syntax.Number, unit: syntax.Name | None, report: Report) -> Decimal | None:
@@ -225,88 +243,3 @@ def _several(
         )  # fmt: skip
         return None
     return modules
-
-
-def read_objective(
-    goal: syntax.Goal | None,
-    subjects: Iterable[syntax.Subject],
-    space: syntax.SpaceDefinition,
-    full: Cost | None,
-    report: Report,
-    *,
-    complete: bool,
-) -> ir.Objective | None:
-    """None after an error."""
-    limits: list[ir.AccuracyLimit | ir.CostLimit] = []
-    good = True
-    for subject in subjects:
-        metric = read_metric(subject.metric, report)
-        limit: ir.AccuracyLimit | ir.CostLimit | None = None
-        if metric == "accuracy":
-            limit = accuracy_limit(subject, report)
-        elif metric is not None:
-            limit = cost_limit(metric, subject, full, report)
-        good = good and limit is not None
-        limits += [limit] if limit else []
-    if goal is None:
-        if complete:
-            report.error(
-                space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
-                "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
-            )  # fmt: skip
-        return None
-    target = read_metric(goal.metric, report)
-    if target is None:
-        return None
-    best = "maximize" if target == "accuracy" else "minimize"
-    if goal.direction != best:
-        report.error(
-            goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
-            f"write `{best} {target}`",
-        )  # fmt: skip
-        return None
-    if good and complete:
-        _warn_without_limits(goal, target, limits, report)
-    return ir.Objective(target=target, limits=tuple(limits), span=goal.span) if good else None
-
-
-def _warn_without_limits(
-    goal: syntax.Goal,
-    target: Metric,
-    limits: list[ir.AccuracyLimit | ir.CostLimit],
-    report: Report,
-) -> None:
-    """An objective without its other side is met by the first candidate there is."""
-    if target != "accuracy" and not any(isinstance(lm, ir.AccuracyLimit) for lm in limits):
-        report.warn(
-            goal.span, "WZ064", "nothing limits accuracy, so the smallest candidate always wins",
-            "add: subject to accuracy >= teacher - 1.0 points",
-        )  # fmt: skip
-
-
-def check_direction(
-    objective: ir.Objective, explore: str, stated: syntax.Name | None, report: Report
-) -> None:
-    """A search that ends at the first success begins where the best may be."""
-    if explore in ("all", "predicted"):
-        return
-    place = objective.span if stated is None else stated.span
-    best = objective.target == "accuracy"
-    if explore != ("descending" if best else "ascending"):
-        fits, first, kind = (
-            ("descending", "smallest", "maximize") if best
-            else ("ascending", "largest", "minimize")
-        )  # fmt: skip
-        report.error(
-            place, "WZ067",
-            f"`explore {explore}` would stop at the {first} candidate that will do, "
-            f"the worst for `{kind} {objective.target}`",
-            f"write `explore {fits}`, or `explore all` to try every candidate",
-        )  # fmt: skip
-    elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
-        report.warn(
-            place, "WZ068",
-            "nothing limits accuracy, so only the largest candidate within the cost limits is "
-            "tried: it is taken to be the most accurate",
-            "write `explore all` to try every candidate, `explore predicted` the promising ones",
-        )  # fmt: skip

@@ -8,6 +8,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.arguments import (
     AMOUNT,
     COUNT,
+    FLAGS,
     PART,
     POSITIVE,
     SHARE,
@@ -17,30 +18,49 @@ from wootzc.grammar.arguments import (
 from wootzc.grammar.optimizers import check_warmup, read_optimizer, read_schedule
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
-from wootzc.ir.recipe import Optimizer, Precision, Recipe, Schedule
+from wootzc.ir.recipe import (
+    NOMINAL_IMAGES,
+    Optimizer,
+    Precision,
+    Recipe,
+    Schedule,
+    expected,
+)  # fmt: skip
 
-StageName: TypeAlias = Literal["teacher", "pretrain", "finetune"]
+StageName: TypeAlias = Literal["teacher", "pretrain", "finetune", "polish"]
 
-DEFAULTS: dict[StageName, Recipe] = {
+_COSINE = Schedule(name="cosine")
+
+# What a stage does where the file says nothing. The steps of those in epochs follow from the number
+# of images, within the bounds given.
+DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
     "teacher": Recipe(
-        steps=1000,
+        steps=0,
+        epochs=30.0,
+        least=1000,
         optimizer=Optimizer(name="sgd", learning_rate=0.1, options=(("momentum", 0.9),)),
-        schedule=Schedule(name="cosine"),
+        schedule=_COSINE,
         weight_decay=1e-4,
     ),
     "pretrain": Recipe(
         steps=200,
         optimizer=Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),)),
+        schedule=_COSINE,
     ),
     "finetune": Recipe(
-        steps=400,
+        steps=0,
+        epochs=6.0,
+        least=100,
+        most=2000,
         optimizer=Optimizer(name="sgd", learning_rate=0.01, options=(("momentum", 0.9),)),
-        patience=5,
+        schedule=_COSINE,
     ),
 }
+POLISH = 2  # how many times longer than fine-tuning the last training of the winner is
 
 _NUMBERS: dict[str, Kind] = {
     "steps": COUNT,
+    "epochs": POSITIVE,
     "batch": COUNT,
     "weight_decay": AMOUNT,
     "clip": POSITIVE,
@@ -57,6 +77,7 @@ _UNITS = {"reconstruct": ("images", "image")}
 # Of `pretrain`, which may solve least squares instead of taking steps, or before it.
 _NO_STEPS = whole(0)
 _STEPS = Kind(f"{COUNT.expects}, or 0 beside `reconstruct`", COUNT.read)
+_LENGTHS = ("steps", "epochs")
 _OF_STEPS = ("optimizer", "schedule", "weight_decay", "clip", "every")
 
 # Settings that a stage has no use for, and why.
@@ -73,24 +94,32 @@ _USELESS: dict[StageName, dict[str, str]] = {
         "patience": "blocks are not tested, so nothing could run out of patience",
     },
     "finetune": {"reconstruct": "least squares refits blocks before candidates are assembled"},
+    "polish": {"reconstruct": "least squares refits blocks before candidates are assembled"},
 }
 ALIASES = {
     "lr": "optimizer sgd(0.1)", "learning_rate": "optimizer sgd(0.1)", "batch_size": "batch 64",
-    "epochs": "steps 600", "iterations": "steps 600", "max_iter": "steps 600",
+    "epoch": "epochs 6", "iterations": "steps 600", "max_iter": "steps 600",
     "momentum": "optimizer sgd(0.1, momentum = 0.9)", "decay": "weight_decay 1e-4",
     "alpha": "distill 0.5",
 }  # fmt: skip
 
 
 def lower_recipe(
-    stage: StageName, settings: syntax.Settings | None, precision: Precision, report: Report
+    stage: StageName,
+    settings: syntax.Settings | None,
+    precision: Precision,
+    report: Report,
+    default: Recipe | None = None,
 ) -> Recipe:
     """The stage's default recipe with what the file says instead. Mistakes keep the default.
 
     Blocks of which the file says nothing are solved by least squares alone: nearly as good a start
     as steps are, in a fraction of the time (benchmarks/README.md). Other settings ask for steps.
     """
-    default = replace(DEFAULTS[stage], precision=precision)
+    if default is None:
+        assert stage != "polish", "it follows from fine-tuning"
+        default = DEFAULTS[stage]
+    default = expected(replace(default, precision=precision), NOMINAL_IMAGES)
     if settings is None or not settings.settings:
         return replace(default, steps=0, reconstruct=512) if stage == "pretrain" else default
     changes: dict[str, Any] = {}
@@ -115,12 +144,65 @@ def lower_recipe(
             changes[name] = read_schedule(setting, report)
         else:
             changes[name] = setting_value(setting, kinds[name], report)
-    recipe = replace(default, **{k: v for k, v in changes.items() if v is not None})
+    _check_one_length(given, report)
+    known = {name: value for name, value in changes.items() if value is not None}
+    if not known.keys().isdisjoint(_LENGTHS):  # the bounds are those of the default's epochs
+        known = {"epochs": None, "least": 1, "most": None} | known
+    recipe = expected(replace(default, **known), NOMINAL_IMAGES)
     if recipe.steps == 0:
         _warn_without_steps(given, report)
-    elif None not in (changes.get("steps", 0), changes.get("schedule")):
+    elif recipe.epochs is None and "schedule" in known and changes.get("steps", 0) is not None:
         check_warmup(given["schedule"], recipe, report)
     return recipe
+
+
+def lower_polish(
+    stage: syntax.Stage | None, finetune: Recipe, precision: Precision, report: Report
+) -> Recipe | None:
+    """How the winner is trained on: as it was fine-tuned, but longer, unless the file says else."""
+    if stage is not None and stage.word is not None:
+        match FLAGS.get(stage.word.text):
+            case False:
+                return None
+            case None:
+                report.error(
+                    stage.word.span, "WZ058", f"`polish` cannot be `{stage.word.text}`",
+                    "write `polish off`, or its settings in braces: `polish { epochs 10 }`",
+                )  # fmt: skip
+            case True:
+                pass
+    default = replace(
+        finetune,
+        steps=POLISH * finetune.steps,
+        epochs=finetune.epochs and POLISH * finetune.epochs,
+        least=POLISH * finetune.least if finetune.epochs else 1,
+        most=finetune.most and POLISH * finetune.most,
+        schedule=_COSINE,
+        every=0,
+        patience=None,
+    )
+    settings = stage.settings if stage else None
+    return lower_recipe("polish", settings, precision, report, default)
+
+
+def settings_of(stage: syntax.Stage | None, report: Report) -> syntax.Settings | None:
+    """What stands in the braces of a stage that cannot be left out."""
+    if stage is not None and stage.word is not None:
+        report.error(
+            stage.word.span, "WZ058", f"`{stage.name}` has settings, and cannot be turned off",
+            f"write `{stage.name} {{ … }}`" + ("; without blocks: `blocks none`"
+                                               if stage.name == "pretrain" else ""),
+        )  # fmt: skip
+        return None
+    return stage.settings if stage else None
+
+
+def _check_one_length(given: Mapping[str, syntax.Setting], report: Report) -> None:
+    if "steps" in given and "epochs" in given:
+        report.error(
+            given["epochs"].span, "WZ195", "the length is given twice, in steps and in epochs",
+            "keep one of the two",
+        )  # fmt: skip
 
 
 def _warn_without_steps(given: Mapping[str, syntax.Setting], report: Report) -> None:

@@ -1,30 +1,29 @@
 """Spaces: what each statement means for the network it is over."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from wootzc.grammar import syntax
-from wootzc.grammar.configs import ListedRow, read_rows
-from wootzc.grammar.feasible import check_space
+from wootzc.grammar.feasible import check_space, default_selection
 from wootzc.grammar.found import Found
-from wootzc.grammar.kept import check_kinds, kept_layers, read_multiple, with_rules
-from wootzc.grammar.limits import check_direction, read_constraints, read_objective
+from wootzc.grammar.limits import read_constraints
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
-from wootzc.grammar.lower_recipe import lower_recipe
+from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
+from wootzc.grammar.objective import check_direction, read_objective
+from wootzc.grammar.pruning import read_pruning
 from wootzc.grammar.rates import (
-    ModuleRates,
-    SpaceRates,
-    check_filters,
     check_values,
-    no_prune_help,
-    read_prunes,
-    read_rates,
 )  # fmt: skip
 from wootzc.grammar.report import Report
-from wootzc.grammar.search import check_predicted, read_budget, read_certify, read_choice
+from wootzc.grammar.search import (
+    check_predicted,
+    read_budget,
+    read_certify,
+    read_choice,
+    read_until,
+)
 from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
-from wootzc.grammar.statements import Statements, statements_of
+from wootzc.grammar.statements import statements_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network, segment_shapes
 from wootzc.ir.shapes import shape_text
@@ -56,16 +55,22 @@ def lower_space(
         complete=complete,
     )  # fmt: skip
     precision = read_choice(statements, "precision", "float32", report)
+    stages = {name: statements.stage(name) for name in ("pretrain", "finetune", "polish")}
+    finetune = lower_recipe("finetune", settings_of(stages["finetune"], report), precision, report)
     settings: dict[str, Any] = {
         "augment": lower_augment(statements.one(syntax.Augment), report),
         "teacher": lower_teacher(
             statements.one(syntax.Teacher), found, definition.name, precision, report
         ),
-        "pretrain": lower_recipe("pretrain", statements.stage("pretrain"), precision, report),
-        "finetune": lower_recipe("finetune", statements.stage("finetune"), precision, report),
+        "pretrain": lower_recipe(
+            "pretrain", settings_of(stages["pretrain"], report), precision, report
+        ),
+        "finetune": finetune,
+        "polish": lower_polish(stages["polish"], finetune, precision, report),
         "blocks": read_choice(statements, "blocks", "modules", report),
         "explore": read_choice(statements, "explore", "predicted", report),
         "certify": read_certify(statements.one(syntax.Certify), report),
+        "until": read_until(statements.one(syntax.Until), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
     }
     if objective is not None and complete:
@@ -77,7 +82,7 @@ def lower_space(
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         return None
     _check_network(network, definition, report)
-    pruning = _pruning(statements, network, definition, report, complete=complete)
+    pruning = read_pruning(statements, network, constraints, definition, report, complete=complete)
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
@@ -88,7 +93,7 @@ def lower_space(
     configs = statements.one(syntax.Configs)
     if configs is not None and pruning is not None and pruning.rows is not None:
         selection = listed(
-            pruning.rows, pruning.rates, pruning.choices, network, configs.span, report
+            pruning.rows, pruning.rates, pruning.chosen, network, configs.span, report
         )
     if (
         report.errors > errors or not complete or pruning is None or selection is None
@@ -109,6 +114,8 @@ def lower_space(
         span=definition.name.span,
         **settings,
     )
+    if not statements.says_which():
+        space = replace(space, selection=default_selection(space))
     check_space(space, report)
     return space if report.errors == errors else None
 
@@ -127,92 +134,3 @@ def _check_network(network: Network, definition: syntax.SpaceDefinition, report:
             f"network `{network.name}` ends in {shape_text(leaving)}, not in one score per class",
             "end it with: global_pool; dense(10)   // the number of classes",
         )  # fmt: skip
-
-
-# ---- rates, with what the rows of `configs` imply
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pruning:
-    network: Network  # with what `keep` and `multiple of` say of its modules
-    rates: tuple[float, ...]
-    choices: tuple[tuple[int, ...], ...]
-    criteria: tuple[Any, ...]
-    rows: list[ListedRow] | None
-
-
-def _pruning(
-    statements: Statements,
-    network: Network,
-    definition: syntax.SpaceDefinition,
-    report: Report,
-    *,
-    complete: bool,
-) -> _Pruning | None:
-    stated = statements.one(syntax.Rates)
-    default = read_rates(stated, report) if stated else None
-    prunes = statements.all(syntax.Prune)
-    configs = statements.one(syntax.Configs)
-    names = [module.name for module in network.modules]
-    rows = read_rows(configs, names, report) if configs else None
-    pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report)
-    paths = kept_layers(statements.all(syntax.Keep), network, report)
-    multiple = read_multiple(statements.one(syntax.Multiple), report)
-    if (stated and default is None) or pruned is None or (configs and rows is None):
-        return None
-    if not prunes and configs:
-        everything = range(len(names))
-        pruned.of_module = {
-            m: ModuleRates(rates=default, criterion="l1", span=configs.span)
-            for m in everything if m not in pruned.kept
-        }  # fmt: skip
-    elif not prunes:
-        if complete and names:
-            report.error(
-                definition.name.span, "WZ044",
-                f"space `{definition.name.text}` prunes nothing", no_prune_help(network, stated),
-            )  # fmt: skip
-        return None
-    for module, of_module in pruned.of_module.items():
-        if of_module.rates is None and rows is not None and configs is not None:
-            column = {row.rates[module] for row in rows}
-            of_module.rates = dict.fromkeys(sorted(column), configs.span)
-        elif of_module.rates is None:
-            if complete:
-                report.error(
-                    of_module.span, "WZ044", "these modules have no rates",
-                    "add: rates { 0, 30%, 50%, 70% }   // fractions of filters removed",
-                )  # fmt: skip
-            return None
-    errors = report.errors
-    network = with_rules(network, paths, multiple)
-    check_filters(network, pruned, report)
-    if report.errors == errors:
-        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
-    return _table(pruned, default, network, rows) if report.errors == errors else None
-
-
-def _table(
-    pruned: SpaceRates,
-    default: Iterable[float] | None,
-    network: Network,
-    rows: list[ListedRow] | None,
-) -> _Pruning:
-    """One table of rates for the space: ascending, 0 first, and each module's positions in it."""
-    every = {0.0, *(default or ())}
-    for of_module in pruned.of_module.values():
-        every |= set(of_module.rates or ())
-    rates = tuple(sorted(every))
-    known = {
-        m: tuple(rates.index(rate) for rate in sorted(of_module.rates or ()))
-        for m, of_module in pruned.of_module.items()
-    }
-    criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
-    modules = len(network.modules)
-    return _Pruning(
-        network=network,
-        rates=rates,
-        choices=tuple(known.get(m, (0,)) for m in range(modules)),
-        criteria=tuple(criteria.get(m, "l1") for m in range(modules)),
-        rows=rows,
-    )

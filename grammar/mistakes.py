@@ -28,7 +28,8 @@ MISTAKES = (
         _space(
             "teacher { steps = 600 }", "seed = 1", "minimize = params", "data = x", "rates = {}",
             "blocks = wootz", "explore = all", "sample = 5", "teacher = x", "finetune = {}",
-            "augment = {}", "certify = 95%", "budget = 10", "precision = x", "propose = 5",
+            "augment = {}", "polish = {}", "certify = 95%", "until = 1",
+            "budget = 10", "precision = x", "propose = 5",
         ),
     ),
     Mistake(
@@ -92,6 +93,20 @@ MISTAKES = (
         "`budget` needs to know how much",
         "write `budget 10 candidates` or `budget 30 minutes`",
         _space("budget candidates 10", "budget all", "budget", "budget\n", "budget -1"),
+    ),
+    Mistake(
+        "`until` says below which saving the search ends",
+        "write `until saving < 1%`",
+        _space("until 1%", "until saving 1%", "until saving = 1%", "until 3", "until\n", "until"),
+    ),
+    Mistake(
+        "how sure a limit is to hold follows it as `with confidence`",
+        "write `subject to accuracy >= teacher - 1 points with confidence 90%`",
+        _space("subject to accuracy >= 1 with 90%", "subject to accuracy >= teacher with 90%",
+               "subject to accuracy >= teacher - 1 points with 90%",
+               "subject to accuracy >= 1 with confidence",
+               "subject to accuracy >= teacher with confidence",
+               "subject to accuracy >= teacher - 1 points with confidence\n"),
     ),
     Mistake(
         "the goal follows `{before}` as a word, without {found}",

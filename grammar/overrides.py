@@ -16,9 +16,10 @@ from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
 from wootzc.grammar.statements import KEYWORDS, keyword_of, kind_of_budget
 
-_DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "sample")
+_DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "polish", "sample")
 _SELECTIONS = ("all", "sample", "configs", "propose")
 _GOALS = ("minimize", "maximize")
+_LENGTHS = {"steps", "epochs"}  # of which a recipe has one
 
 
 def apply_overrides(program: Program, overrides: Mapping[str, str], report: Report) -> None:
@@ -47,7 +48,7 @@ def _statement(
         program.sources[shown] = f"{key}={value}"
         report.error(
             Span(shown, 0, len(key)), "WZ078", f"there is nothing to set called `{key}`",
-            did_you_mean(key, (*KEYWORDS, *(f"{h}.steps" for h in _DOTTED[2:5])),
+            did_you_mean(key, (*KEYWORDS, *(f"{h}.steps" for h in _DOTTED[2:6])),
                          "keys are statements of a space, such as sample, data or teacher.steps"),
         )  # fmt: skip
         return None
@@ -195,7 +196,7 @@ def _merged(
                 return replace(old, options=options)
             return replace(new, options=options)
         case syntax.Stage(), syntax.Stage():
-            return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
+            return replace(new, settings=new.settings and _settings(old.settings, new.settings))
         case syntax.Augment(), syntax.Augment():
             return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
         case (
@@ -216,5 +217,7 @@ def _settings(old: syntax.Settings | None, new: syntax.Settings | None) -> synta
     if old is None or new is None:
         return new or old
     names = {setting.name.text for setting in new.settings}
+    if names & _LENGTHS:
+        names |= _LENGTHS
     kept = tuple(s for s in old.settings if s.name.text not in names)
     return replace(new, settings=(*kept, *new.settings))

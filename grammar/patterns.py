@@ -13,6 +13,7 @@ from wootzc.ir.network import Network
 CONTINUED = (
     "prune", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher", "seed",
     "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
+    "polish",
 )  # fmt: skip
 
 

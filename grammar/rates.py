@@ -8,7 +8,7 @@ from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean
-from wootzc.grammar.patterns import listing, modules_of
+from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.coupling import Coupling, couple_module
@@ -25,6 +25,8 @@ _ALIASES = {
     "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale",
 }  # fmt: skip
 
+RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
+
 RateSpans = Mapping[float, Span]  # rates with the places where they stand
 
 
@@ -35,6 +37,8 @@ class ModuleRates:
     rates: RateSpans | None
     criterion: Criterion
     span: Span  # the prune statement that decides
+    stated: bool = True  # or it is pruned only because the file says nothing of pruning
+    stated_rates: bool = True  # or they are those of `RATES`
 
 
 @dataclass(kw_only=True)
@@ -158,7 +162,10 @@ def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
 
 
 def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
-    """Every pruned module has filters to remove, and keeps some at each of its rates."""
+    """Every pruned module has filters to remove, and keeps some at each of its rates.
+
+    Modules and rates that no file asks for are dropped where they cannot be.
+    """
     shapes = [
         (segment, shape)
         for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
@@ -167,11 +174,14 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
     couplings: dict[Any, Coupling] = {}
     for position, of_module in sorted(rates.of_module.items()):
         module, shape = shapes[position]
-        key = (module.body, module.kept, module.multiple, shape)
+        key = (replace(module, name=""), shape)
         if key not in couplings:
             couplings[key] = couple_module(module, shape)
         coupling = couplings[key]
         if all(group.whole for group in coupling.groups):
+            if not of_module.stated:
+                del rates.of_module[position]
+                continue
             report.error(
                 of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
                 "what `keep` says of its layers leaves none; say that it stays whole, add: "
@@ -221,44 +231,25 @@ def _kind(layer: Layer) -> str:
 def _check_widths(
     module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
 ) -> None:
-    seen: dict[tuple[int, ...], float] = {}
-    for rate, span in sorted((of_module.rates or {}).items()):
+    assert of_module.rates is not None
+    for rate, span in sorted(of_module.rates.items()):
         widths = kept_widths(coupling, rate)
-        if 0 in widths:
-            group = coupling.groups[widths.index(0)]
-            parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
-            report.error(
-                span, "WZ042",
-                f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
-                f"whose smallest layer has {group.width}{parts}",
-                "use a smaller rate, widen the layer, or give these modules rates of their own: "
-                f"prune {module.name} by l1 rates {{ 0, 30% }}",
-            )  # fmt: skip
-        elif widths in seen:
-            report.warn(
-                span, "WZ059",
-                f"the rates {percent(seen[widths])} and {percent(rate)} make the same "
-                f"module `{module.name}`",
-                f"{_why_same(module, coupling, rate, seen[widths])}; candidates would be tried "
-                "twice",
-            )  # fmt: skip
-        seen.setdefault(widths, rate)
-
-
-def _why_same(module: Module, coupling: Coupling, one: float, other: float) -> str:
-    """What makes two rates leave equal widths: few filters, or the `multiple` that they end on."""
-    free = replace(coupling, groups=tuple(replace(g, multiple=1) for g in coupling.groups))
-    if kept_widths(free, one) == kept_widths(free, other):
-        return "its layers are too narrow to tell them apart"
-    return f"`multiple of {module.multiple}` makes both leave the same widths"
+        if 0 not in widths:
+            continue
+        if not of_module.stated_rates:
+            of_module.rates = {r: s for r, s in of_module.rates.items() if r != rate}
+            continue
+        group = coupling.groups[widths.index(0)]
+        parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
+        report.error(
+            span, "WZ042",
+            f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
+            f"whose smallest layer has {group.width}{parts}",
+            "use a smaller rate, widen the layer, or give these modules rates of their own: "
+            f"prune {module.name} by l1 rates {{ 0, 30% }}",
+        )  # fmt: skip
 
 
 def percent(rate: float) -> str:
     """A rate for a message: 0.985 is "98.5%"."""
     return f"{rate * 100:.6g}%"
-
-
-def no_prune_help(network: Network, stated: object) -> str:
-    names = [module.name for module in network.modules]
-    rates = "" if stated else "rates { 0, 30%, 50% }, and: "
-    return f"add: {rates}prune * by l1   // or some of {listing(names)}"

@@ -20,6 +20,9 @@ class Report:
     def warn(self, span: Span, code: str, message: str, help: str | None = None) -> None:
         self.add(Diagnostic(span, code, message, help, "warning"))
 
+    def note(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        self.add(Diagnostic(span, code, message, help, "note"))
+
     def add(self, diagnostic: Diagnostic) -> None:
         """A module's body is checked for every use; what is wrong in it is wrong only once."""
         if self.has_hole(diagnostic.span):

@@ -1,10 +1,10 @@
-"""How a space is searched: `blocks`, `explore`, `certify`, `budget` and `precision`."""
+"""How a space is searched: `blocks`, `explore`, `certify`, `until`, `budget` and `precision`."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from wootzc.grammar import syntax
-from wootzc.grammar.arguments import CONFIDENCE, COUNT, POSITIVE, Kind
+from wootzc.grammar.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
 from wootzc.grammar.names import did_you_mean, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.statements import (
@@ -30,6 +30,7 @@ _CHOICE_ALIASES = {"best": "optimal", "smallest": "ascending", "largest": "desce
                    "fp32": "float32", "single": "float32", "full": "float32"}  # fmt: skip
 
 CONFIDENT = 0.95  # what `certify` alone means
+LEAST_SAVING = 0.01  # what is not worth a try, where nothing is said
 
 _UNIT_ALIASES = {"configs": "candidates", "networks": "candidates", "trials": "candidates",
                  "s": "seconds", "sec": "seconds", "secs": "seconds",
@@ -57,18 +58,52 @@ def read_certify(statement: syntax.Certify | None, report: Report) -> float | No
         return None
     if statement.confidence is None:
         return CONFIDENT
-    text = statement.confidence.text
-    value = number_of(text)
+    return read_confidence("certify", statement.confidence, report)
+
+
+def read_confidence(keyword: str, number: syntax.Number, report: Report) -> float | None:
+    """A fraction above one half; None after an error."""
+    value = number_of(number.text)
     try:
         confidence: float = CONFIDENCE.read(value)
     except ValueError:
-        meant = f"{text}%" if 50 < value < 100 and "%" not in text else "95%"
+        meant = f"{number.text}%" if 50 < value < 100 and "%" not in number.text else "95%"
         report.error(
-            statement.confidence.span, "WZ071", f"`certify` wants {CONFIDENCE.expects}, not {text}",
-            f"write `certify {meant}`",
+            number.span, "WZ071", f"`{keyword}` wants {CONFIDENCE.expects}, not {number.text}",
+            f"write `{keyword} {meant}`",
         )  # fmt: skip
         return None
     return confidence
+
+
+def read_until(statement: syntax.Until | None, report: Report) -> float:
+    """The share of the network's cost that a try must be expected to save, as a fraction."""
+    if statement is None:
+        return LEAST_SAVING
+    what, sign, number = statement.what, statement.comparison, statement.number
+    if what.text != "saving":
+        report.error(
+            what.span, "WZ058", f"the search does not end by `{what.text}`",
+            "write `until saving < 1%`, or end it by a budget: `budget 10 minutes`",
+        )  # fmt: skip
+        return LEAST_SAVING
+    if sign.text != "<":
+        report.error(
+            sign.span, "WZ065", f"a saving becomes small: it is written with <, not `{sign.text}`",
+            f"write `until saving < {number.text}`",
+        )  # fmt: skip
+        return LEAST_SAVING
+    value = number_of(number.text)
+    try:
+        saving: float = FRACTION.read(value)
+    except ValueError:
+        meant = f"{number.text}%" if 0 < value < 100 and "%" not in number.text else "1%"
+        report.error(
+            number.span, "WZ071", f"a saving is {FRACTION.expects}, not {number.text}",
+            f"write `until saving < {meant}`",
+        )  # fmt: skip
+        return LEAST_SAVING
+    return saving
 
 
 def read_budget(statements: Iterable[syntax.Budget], report: Report) -> Budget:
@@ -121,6 +156,7 @@ def _report_unit(statement: syntax.Budget, report: Report) -> None:
 _PREDICTS = {
     "certify": "what is not tried is ruled out by predictions",
     "propose": "candidates are proposed by the scores of their modules",
+    "until": "what the next try may save is predicted",
 }
 
 
@@ -129,13 +165,14 @@ def check_predicted(statements: Statements, report: Report) -> None:
     explore = statements.choice("explore")
     if explore is None or explore.text == "predicted" or explore.text not in CHOICES["explore"]:
         return  # an unknown choice has been reported
-    stated: list[syntax.Certify | syntax.Propose] = [
+    stated: list[syntax.Certify | syntax.Propose | syntax.Until] = [
         *statements.all(syntax.Certify),
         *statements.all(syntax.Propose),
+        *statements.all(syntax.Until),
     ]
     for statement in stated:
         keyword = keyword_of(statement)
-        other = ", or `sample 500 seed 1`" if keyword == "propose" else ", or remove `certify`"
+        other = f", or {'`sample 500 seed 1`' if keyword == 'propose' else f'remove `{keyword}`'}"
         report.error(
             statement.span, "WZ160",
             f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",

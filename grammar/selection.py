@@ -77,19 +77,22 @@ def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
 def listed(
     rows: Sequence[ListedRow],
     rates: tuple[float, ...],
-    choices: Sequence[tuple[int, ...]],
+    chosen: Sequence[Mapping[int, int]],
     network: Network,
     span: Any,
     report: Report,
 ) -> Listed | None:
-    """Rows as rate positions; rates that a module may not have are reported."""
+    """Rows as rate positions; rates that a module may not have are reported.
+
+    `chosen`: for each module the rates it may have, and the choice that each of them is.
+    """
     mistakes = 0
     position: Mapping[float, int] = {rate: index for index, rate in enumerate(rates)}
-    matrix = np.zeros((len(rows), len(choices)), dtype=np.uint8)
+    matrix = np.zeros((len(rows), len(chosen)), dtype=np.uint8)
     for index, row in enumerate(rows):
         for module, rate in enumerate(row.rates):
-            if position.get(rate) in choices[module]:
-                matrix[index, module] = position[rate]
+            if position.get(rate) in chosen[module]:
+                matrix[index, module] = chosen[module][position[rate]]
                 continue
             mistakes += 1
             if mistakes <= MAX_MISTAKES:
@@ -98,7 +101,7 @@ def listed(
                     row.span, "WZ049",
                     f"{row.place} gives module `{name}` the rate {percent(rate)}, "
                     f"which it may not have",
-                    _allowed(name, choices[module], rates),
+                    _allowed(name, tuple(chosen[module]), rates),
                 )  # fmt: skip
             break
     return None if mistakes else Listed(rows=Array(matrix), span=span)

@@ -10,9 +10,9 @@ from wootzc.grammar.report import Report
 
 # How statements begin.
 KEYWORDS = (
-    "data", "augment", "teacher", "pretrain", "finetune", "rates", "prune", "keep", "multiple",
-    "tie", "where", "all", "sample", "configs", "propose", "minimize", "maximize", "subject",
-    "blocks", "explore", "certify", "budget", "precision", "seed",
+    "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune", "keep",
+    "multiple", "tie", "where", "all", "sample", "configs", "propose", "minimize", "maximize",
+    "subject", "blocks", "explore", "certify", "until", "budget", "precision", "seed",
 )  # fmt: skip
 
 SECONDS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
@@ -76,8 +76,15 @@ class Statements:
     def one(self, kind: type[Node]) -> Node | None:
         return next(iter(self.all(kind)), None)
 
-    def stage(self, name: str) -> syntax.Settings | None:
-        return next((s.settings for s in self.all(syntax.Stage) if s.name == name), None)
+    def says_which(self) -> bool:
+        """Whether one of them says which candidates to try."""
+        return any(
+            isinstance(s, syntax.All | syntax.Sample | syntax.Configs | syntax.Propose)
+            for s in self.kept
+        )
+
+    def stage(self, name: str) -> syntax.Stage | None:
+        return next((s for s in self.all(syntax.Stage) if s.name == name), None)
 
     def choice(self, setting: str) -> syntax.Name | None:
         return next((s.value for s in self.all(syntax.Choice) if s.setting == setting), None)

@@ -16,7 +16,7 @@ _READABLE = {
     "SHAPE": "a size such as `3x3`",
     "STRING": 'a text in quotes, "…"',
     "COMPARISON": "`<=` or `>=`",
-    "STAGE": "`pretrain` or `finetune`",
+    "STAGE": "`pretrain`, `finetune` or `polish`",
     "LBRACE": "`{`",
     "RBRACE": "`}`",
     "LPAR": "`(`",
@@ -106,7 +106,7 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
             "end the statement before it with a new line or `;`",
         )  # fmt: skip
     keywords = [_KEYWORDS[t] for t in accepted if t in _KEYWORDS]
-    keywords += ["pretrain", "finetune"] if "STAGE" in accepted else []
+    keywords += ["pretrain", "finetune", "polish"] if "STAGE" in accepted else []
     if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
         return _unknown_statement(span, str(token), sorted(keywords))
     return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
@@ -134,7 +134,7 @@ def _filled(template: str, words: dict[str, str]) -> str:
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
     near = nearest(word, keywords)
     if near is None:
-        hints = {"epochs": "finetune { steps 400 }", "constraint": "subject to", "goal": "minimize"}
+        hints = {"epochs": "finetune { epochs 6 }", "constraint": "subject to", "goal": "minimize"}
         listing = f"possible here: {', '.join(keywords)}"
         near_text = f"write `{hints[word]}`" if word in hints else listing
     else:
@@ -151,7 +151,7 @@ _KEYWORDS = _Keywords(
     for word in (
         "include module network space over as auxiliary modules norms from by to data augment "
         "teacher rates prune keep multiple of tie where all sample stratified seed configs propose "
-        "minimize maximize subject blocks explore certify budget precision"
+        "minimize maximize subject blocks explore certify until with budget precision"
     ).split()
 )
 

@@ -125,8 +125,10 @@ class ToSyntax(Transformer[Token, Any]):
             return self.node(syntax.Teacher, meta, path=None, settings=source)
         return self.node(syntax.Teacher, meta, path=source, settings=more)
 
-    def stage(self, meta: Meta, name: Token, settings: Any) -> syntax.Stage:
-        return self.node(syntax.Stage, meta, name=str(name), settings=settings)
+    def stage(self, meta: Meta, name: Token, detail: Any) -> syntax.Stage:
+        word = detail if isinstance(detail, syntax.Name) else None
+        settings = detail if word is None else None
+        return self.node(syntax.Stage, meta, name=str(name), settings=settings, word=word)
 
     def settings(self, meta: Meta, *settings: Any) -> syntax.Settings:
         return self.node(syntax.Settings, meta, settings=settings)
@@ -214,8 +216,16 @@ class ToSyntax(Transformer[Token, Any]):
     def maximize(self, meta: Meta, metric: Any) -> syntax.Goal:
         return self.node(syntax.Goal, meta, direction="maximize", metric=metric)
 
-    def subject(self, meta: Meta, metric: Any, comparison: Any, limit: Any) -> syntax.Subject:
-        return self.node(syntax.Subject, meta, metric=metric, comparison=comparison, limit=limit)
+    def subject(
+        self, meta: Meta, metric: Any, comparison: Any, limit: Any, confidence: Any
+    ) -> syntax.Subject:
+        return self.node(
+            syntax.Subject, meta, metric=metric, comparison=comparison, limit=limit,
+            confidence=confidence,
+        )  # fmt: skip
+
+    def confidence(self, meta: Meta, what: Any, number: Any) -> syntax.Confidence:
+        return self.node(syntax.Confidence, meta, what=what, number=number)
 
     def plain_limit(self, meta: Meta, number: Any, unit: Any) -> syntax.PlainLimit:
         return self.node(syntax.PlainLimit, meta, number=number, unit=unit)
@@ -233,6 +243,9 @@ class ToSyntax(Transformer[Token, Any]):
 
     def certify(self, meta: Meta, confidence: Any) -> syntax.Certify:
         return self.node(syntax.Certify, meta, confidence=confidence)
+
+    def until(self, meta: Meta, what: Any, comparison: Any, number: Any) -> syntax.Until:
+        return self.node(syntax.Until, meta, what=what, comparison=comparison, number=number)
 
     def budget(self, meta: Meta, number: Any, unit: Any) -> syntax.Budget:
         return self.node(syntax.Budget, meta, number=number, unit=unit)

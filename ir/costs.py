@@ -4,7 +4,7 @@ Modules fit together because their inputs and outputs stay whole; so a module's 
 own rate alone, and a candidate's cost is an exact sum.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
         if not isinstance(segment, Module):
             fixed = fixed.plus(body_cost(segment.body, shape))
             continue
-        key = (segment.body, segment.kept, segment.multiple, shape)
+        key = (replace(segment, name=""), shape)
         if key not in known:
             known[key] = _costs_at(segment, shape, rates)
         rows.append(known[key])

@@ -8,7 +8,7 @@ that a local norm mixes with their neighbours, and those that `keep` names.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import TypeAlias, assert_never
 
@@ -160,10 +160,15 @@ class _Builder:
 
 def couple_module(module: Module, shape: Shape) -> Coupling:
     """The channel groups of a module whose input has this shape. Raises `ShapeError`."""
-    return couple(module.body, shape, kept=module.kept, multiple=module.multiple)
+    coupling = couple(module.body, shape, kept=module.kept)
+    groups = tuple(
+        replace(group, multiple=module.multiple if group.width >= module.multiple_from else 1)
+        for group in coupling.groups
+    )
+    return replace(coupling, groups=groups)
 
 
-def couple(body: Body, shape: Shape, *, kept: Collection[str] = (), multiple: int = 1) -> Coupling:
+def couple(body: Body, shape: Shape, *, kept: Collection[str] = ()) -> Coupling:
     """The channel groups of a body. `kept`: paths of layers whose channels stay."""
     shape_after_body(body, shape)
     builder = _Builder(kept)
@@ -189,7 +194,6 @@ def couple(body: Body, shape: Shape, *, kept: Collection[str] = (), multiple: in
                 makers=tuple(sorted(builder.makers[root], key=order.__getitem__)),
                 partitions=builder.partitions[root],
                 whole=builder.whole[root],
-                multiple=multiple,
             )
             for root in roots
         ),

@@ -16,6 +16,7 @@ class Module:
     body: Body
     kept: tuple[str, ...] = ()  # paths of layers whose output channels no rate removes
     multiple: int = 1  # filters left of each group: a multiple of this, or all of them
+    multiple_from: int = 0  # narrower groups are left any number
     # The module it was made from in the source, "basic" say: where it comes from, not what it is.
     definition: str = field(default="", compare=False)
     span: Span = field(default=UNKNOWN, compare=False, repr=False)

@@ -26,7 +26,7 @@ from wootzc.ir.diagram_space import SpaceDiagram, counted
 from wootzc.ir.propose_exact import NODES, Apart, Programme, Solved
 from wootzc.ir.propose_near import near
 from wootzc.ir.propose_picks import Picks, Rows
-from wootzc.ir.space import Cost, CostLimit, Space
+from wootzc.ir.space import Cost, Space, cost_limits
 from wootzc.ir.variables import UNBOUNDED, Range, Variables, variables
 
 RUNGS = 50
@@ -143,7 +143,7 @@ def _posed(
     """None where nothing is left."""
     finite = np.isfinite(scores)
     choices = [tuple(r for r in own if finite[j, r]) for j, own in enumerate(space.choices)]
-    limits = [limit for limit in space.objective.limits if isinstance(limit, CostLimit)]
+    limits = cost_limits(space.objective)
     problem = variables(
         replace(space, choices=tuple(choices)), costs, (*space.constraints, *limits)
     )

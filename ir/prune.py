@@ -84,7 +84,7 @@ def prune_module(module: Module, shape: Shape, rate: float) -> Module:
     """
     coupling = couple_module(module, shape)
     body = prune_body(module.body, coupling, kept_widths(coupling, rate))
-    return replace(module, body=body, kept=(), multiple=1)
+    return replace(module, body=body, kept=(), multiple=1, multiple_from=0)
 
 
 def prune_network(network: Network, rates: tuple[float, ...]) -> Network:

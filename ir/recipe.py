@@ -1,6 +1,7 @@
 """Recipes: how to train. Names of optimisers and schedules are optax's; nothing here imports it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 # Optimiser → the keyword arguments wootzc passes on; the first positional one is the learning rate.
@@ -51,20 +52,50 @@ class Schedule:
 class Recipe:
     """One training run. Defaults of a stage (teacher, pretrain, finetune) come from the grammar."""
 
-    steps: int  # where `epochs` is given: its value in steps, once the number of images is known
+    steps: int  # where `epochs` is given, what these come to for as many images as are expected
     epochs: float | None = None  # passes over the training images, in the place of steps
+    least: int = 1  # steps that `epochs` come to, however few images there are
+    most: int | None = None  # likewise, however many
     batch: int = 64  # images per step, over all devices
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     weight_decay: float = 0.0  # decoupled from no optimiser: added to the gradient of kernels
     clip: float | None = None  # global norm that gradients are clipped to
     label_smoothing: float = 0.0
-    every: int = 50  # steps between two looks at the validation data
-    patience: int | None = None  # looks without a better accuracy before training stops
+    every: int = 0  # steps between two looks at the validation data; 0: it follows from the steps
+    patience: int | None = None  # looks without a better accuracy that end training (see `train`)
     distill: float = 0.0  # weight of the teacher's soft targets against the labels, in [0, 1]
     temperature: float = 1.0  # softens both sides of distillation
     reconstruct: int = 0  # training images that least squares refits blocks on, before any step
     precision: Precision = "float32"  # of activations and gradients; parameters stay float32
+
+
+NOMINAL_IMAGES = 10_000  # training images that epochs are counted on where there is no telling
+LOOKS = 10  # at the validation images in a run, where the recipe does not say how often
+OFTEN = 10  # steps that lie between two looks at the least
+
+
+def expected(recipe: Recipe, images: int) -> Recipe:
+    """The recipe with the steps that its epochs come to for as many training images."""
+    if recipe.epochs is None:
+        return recipe
+    steps = max(recipe.least, ceil(recipe.epochs * images / recipe.batch - 1e-9))
+    return replace(recipe, steps=steps if recipe.most is None else min(steps, recipe.most))
+
+
+def in_steps(recipe: Recipe, images: int) -> Recipe:
+    """What is run on as many training images: steps in the place of epochs, a pace for the looks.
+
+    Recipes that come to the same are equal, however they were written.
+    """
+    recipe = expected(recipe, images)
+    every = recipe.every or pace(recipe.steps)
+    return replace(recipe, epochs=None, least=1, most=None, every=every)
+
+
+def pace(steps: int) -> int:
+    """Steps between two looks where the recipe does not say: about ten looks in a run."""
+    return max(OFTEN, -(-steps // LOOKS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

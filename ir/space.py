@@ -109,6 +109,11 @@ class Objective:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
+def cost_limits(objective: Objective) -> tuple[CostLimit, ...]:
+    """Those of its limits that show before anything is trained."""
+    return tuple(limit for limit in objective.limits if isinstance(limit, CostLimit))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a search may spend before it ends with what it has; None: no limit."""

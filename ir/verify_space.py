@@ -8,7 +8,7 @@ from wootzc.ir.limits import MAX_COST
 from wootzc.ir.network import Network, head_shapes, segment_shapes
 from wootzc.ir.plan import Plan
 from wootzc.ir.shapes import ShapeError, shape_after_body, shape_text
-from wootzc.ir.space import Listed, Ordered, Proposed, Sample, Space, Tie
+from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
 
 
 def space_problems(plan: Plan) -> Iterator[str]:
@@ -49,6 +49,12 @@ def _search(space: Space) -> Iterator[str]:
             yield "only a predicted search can propose candidates"
         if space.certify is not None:
             yield "only a predicted search can be certified"
+    if not 0 < space.until < 1:
+        yield f"{space.until} is no saving between 0 and 1"
+    for accuracy in space.objective.limits:
+        if isinstance(accuracy, AccuracyLimit) and accuracy.confidence is not None:
+            if not 0.5 < accuracy.confidence < 1:
+                yield f"{accuracy.confidence} is no confidence between 0.5 and 1"
     if space.certify is not None and not 0.5 < space.certify < 1:
         yield f"{space.certify} is no confidence between 0.5 and 1"
     for limit in (space.budget.candidates, space.budget.seconds):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 MOST = 200  # diagnostics that are shown; what is left out is counted
 WIDTH = 300  # columns of a source line that are shown

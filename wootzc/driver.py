@@ -138,7 +138,19 @@ def front(
     chosen = choose_space(analysis, space)
     if tell:
         tell(analysis)
-    return Plan(space=chosen, cost_model=cost_model)
+    return Plan(space=_as_long_as_it_gets(chosen), cost_model=cost_model)
+
+
+def _as_long_as_it_gets(space: Space) -> Space:
+    """The space with recipes in epochs counted on its own images, where they can be counted."""
+    from wootzc.ir.lengths import estimated, in_epochs
+
+    if not in_epochs(space):
+        return space
+    from wootzc.backends.data import count_images
+
+    images = count_images(space.data)
+    return space if images is None else estimated(space, images)
 
 
 def _is_plan(text: str, path: str) -> bool:

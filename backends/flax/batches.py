@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.ir.recipe import pace
+
 if TYPE_CHECKING:
     from wootzc.backends.data import Batch, Split
 
@@ -71,5 +73,6 @@ def training_batches(
 
 
 def looks(steps: int, every: int) -> list[int]:
-    """The steps after which the loop stops to look: each `every`, and the last."""
+    """The steps after which the loop stops to look: each `every` (0: by `pace`), and the last."""
+    every = every or pace(steps)
     return sorted({*range(every, steps + 1, every), steps} - {0})

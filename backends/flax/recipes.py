@@ -14,6 +14,7 @@ from wootzc.ir.recipe import SCHEDULES, Optimizer, Recipe
 
 Tree = Mapping[str, Any]
 FLAGS = {"nesterov", "centered"}  # options that are yes or no
+DECAYED = 0.1  # of the peak: a rate at which little is learned any more
 COUNTS = {"warmup_steps", "transition_steps"}  # options that are whole steps
 
 
@@ -66,6 +67,17 @@ def schedule(recipe: Recipe) -> optax.Schedule:
         case name:
             raise AssertionError(f"schedule {name} is in ir.recipe but not here")
     return make(**(filled | options))
+
+
+def decayed(recipe: Recipe, step: int) -> bool:
+    """Whether the learning rate is past its peak, and at a tenth of it or as low as it gets.
+
+    A constant rate is so at once.
+    """
+    rate = schedule(recipe)
+    now, next_one, last = (float(rate(at)) for at in (step, step + 1, recipe.steps))
+    lowest = max(DECAYED * recipe.optimizer.learning_rate, last)
+    return next_one <= now <= lowest * (1 + 1e-5)  # float32 rounds
 
 
 def kernels(tree: Tree) -> dict[str, bool]:

@@ -15,6 +15,7 @@ from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import evaluate, predict, right_of
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
+from wootzc.backends.flax.recipes import decayed
 from wootzc.backends.flax.runners import Guide, runner
 from wootzc.backends.flax.step import Head, State, initial_state, merged
 from wootzc.backends.flax.strategy import choose_strategy
@@ -95,8 +96,9 @@ def train(
 ) -> Trained:
     """Run `recipe` and look at the validation images before the first step and every so often.
 
-    Stops after the first look with accuracy ≥ `target`, after `recipe.patience` looks without a
-    better accuracy, at a loss beyond all measure, or at the recipe's end. At the look after step
+    Stops after the first look with accuracy ≥ `target`, at a loss beyond all measure, or at the
+    recipe's end; after `recipe.patience` looks without a better accuracy, once the learning rate
+    has decayed (the look before the first step is no part of it). At the look after step
     `stop` it is paused; given back as `paused`, with the same arguments, it goes on as if it had
     never stopped. `teacher`: whose outputs to distil from, if the recipe says so. Auxiliary heads
     are made here, trained along and dropped: they count in the loss alone. `shared`: other networks
@@ -147,7 +149,7 @@ def train(
         if target is not None and accuracy >= target:
             reason = "target"
             break
-        if recipe.patience is not None and _stale(history) >= recipe.patience:
+        if _out_of_patience(history, recipe):
             reason = "patience"
             break
         if step == stop and step < recipe.steps:
@@ -206,7 +208,10 @@ def _guide(
     return Guide(graphs, devices.replicate(split(*teacher)))
 
 
-def _stale(history: Sequence[Look]) -> int:
-    """Looks since the best accuracy was first reached."""
-    accuracies = [look.accuracy for look in history]
-    return len(accuracies) - 1 - accuracies.index(max(accuracies))
+def _out_of_patience(history: Sequence[Look], recipe: Recipe) -> bool:
+    """Whether the looks since the best accuracy was first reached are too many, and none helps."""
+    accuracies = [look.accuracy for look in history if look.step]
+    if recipe.patience is None or not accuracies:
+        return False
+    stale = len(accuracies) - 1 - accuracies.index(max(accuracies))
+    return stale >= recipe.patience and decayed(recipe, history[-1].step)

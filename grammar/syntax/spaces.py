@@ -63,8 +63,11 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    name: Literal["pretrain", "finetune"]
-    settings: Settings
+    """`finetune { … }`, or a word: `polish off`."""
+
+    name: Literal["pretrain", "finetune", "polish"]
+    settings: Settings | None
+    word: Name | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -208,12 +211,22 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """`with confidence 90%`; `what` is the word that should be `confidence`."""
+
+    what: Name
+    number: Number
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """`subject to accuracy >= teacher - 1.0 points`."""
+    """`subject to accuracy >= teacher - 1.0 points with confidence 90%`."""
 
     metric: Name
     comparison: Name
     limit: Limit
+    confidence: Confidence | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -231,6 +244,16 @@ class Certify:
     """`certify 95%`, or without a number."""
 
     confidence: Number | None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """`until saving < 1%`."""
+
+    what: Name
+    comparison: Name
+    number: Number
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -269,6 +292,7 @@ SpaceStatement: TypeAlias = (
     | Subject
     | Choice
     | Certify
+    | Until
     | Budget
     | Seed
 )

@@ -15,7 +15,18 @@ from wootzc.ir.diagram_space import SpaceDiagram
 from wootzc.ir.plan import Plan
 from wootzc.ir.sampling import stratified
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import All, CostLimit, Listed, Ordered, Proposed, Sample, Space, Tie
+from wootzc.ir.space import (
+    All,
+    Constraint,
+    CostLimit,
+    Listed,
+    Ordered,
+    Proposed,
+    Sample,
+    Space,
+    Tie,
+    cost_limits,
+)
 from wootzc.ir.variables import variables
 from wootzc.units import large
 
@@ -24,17 +35,19 @@ Rows = NDArray[np.uint8]  # [candidates, modules]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpandSpace:
-    """Write down every candidate that the selection picks among those the constraints allow.
+    """Write down every candidate that the selection picks among those that may be tried.
 
     Before: rates {0, 50%}; modules a b c; tie b, c; nondecreasing(a, b); all
     After:  candidates = uint8[3, 3] { 0 0 0; 0 1 1; 1 1 1 }
 
-    Rows are in lexicographic order; listed ones keep the order they were given in, the first of
-    equal ones staying. Samples are drawn by counting, from spaces of any size, without listing
-    what is not taken (see ir/diagram.py). The same seed gives the same sample.
+    Those meet the constraints, and the cost limits of the objective. Rows are in lexicographic
+    order; listed ones keep the order they were given in, the first of equal ones staying, and stay
+    even beyond a limit of the objective, which `order` then leaves out. Samples are drawn by
+    counting, from spaces of any size, without listing what is not taken (see ir/diagram.py). The
+    same seed gives the same sample.
 
     What `propose 500` tries is known only once the variants have scores. Until then a placeholder
-    stands for it: a sample of 500 within all cost limits, stratified by the cost to be minimised.
+    stands for it: a sample of 500, stratified by the cost to be minimised.
     """
 
     limit: int = 2_000_000  # candidates that `all` may list
@@ -68,12 +81,11 @@ class ExpandSpace:
             case Listed(rows=given):
                 return listed(space, variables(space, costs, space.constraints), given.values)
             case All():
-                return self._all(space, holds(space, costs))
+                return self._all(space, holds(space, costs, _whatever_holds(space)))
             case Sample() as sample:
-                return self._sample(holds(space, costs), sample)
+                return self._sample(holds(space, costs, _whatever_holds(space)), sample)
             case Proposed() as proposed:
-                goals = [c for c in space.objective.limits if isinstance(c, CostLimit)]
-                whole = holds(space, costs, [*space.constraints, *goals])
+                whole = holds(space, costs, _whatever_holds(space))
                 return self._sample(whole, placeholder(space, proposed))
             case _:
                 assert_never(space.selection)
@@ -111,6 +123,11 @@ class ExpandSpace:
         return rows[distinct_rows(rows)]
 
 
+def _whatever_holds(space: Space) -> tuple[Constraint, ...]:
+    """The constraints, and the cost limits of the objective: nothing beyond these is tried."""
+    return (*space.constraints, *cost_limits(space.objective))
+
+
 def placeholder(space: Space, proposed: Proposed) -> Sample:
     """The sample that stands for candidates not proposed yet."""
     return Sample(
@@ -123,7 +140,8 @@ def placeholder(space: Space, proposed: Proposed) -> Sample:
 
 def _empty(space: Space, costs: VariantCosts) -> WootzError:
     """Why nothing is left: the first constraint under which, with those before it, nothing is."""
-    found = emptied_by(space, costs, space.constraints)
+    constraints = _whatever_holds(space)
+    found = emptied_by(space, costs, constraints)
     if found is None:
         return fail(
             "WZ055",
@@ -132,7 +150,7 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
             space.selection.span,
         )
     place, before = found
-    constraint = space.constraints[place]
+    constraint = constraints[place]
     others = " together with the constraints before it" if place else ""
     match constraint:
         case CostLimit(metric=metric, comparison=comparison, value=value):
@@ -149,4 +167,5 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
             help = "look at which rates these modules may have"
         case _:
             assert_never(constraint)
-    return fail("WZ055", message, help, constraint.span)
+    goal = place >= len(space.constraints)
+    return fail("WZ066" if goal else "WZ055", message, help, constraint.span)

@@ -10,7 +10,7 @@ from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
 from wootzc.ir.passes.base import needed
 from wootzc.ir.plan import Costs, Plan
-from wootzc.ir.space import Cost, CostLimit, Objective, Space
+from wootzc.ir.space import Cost, Objective, Space, cost_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,9 @@ def training_order(compositions: NDArray[Any]) -> tuple[int, ...]:
 def within_limits(costs: Costs, objective: Objective) -> NDArray[np.bool_]:
     """Which candidates meet the cost limits of the objective; accuracy shows only in training."""
     good = np.ones(len(costs.params), dtype=bool)
-    for limit in objective.limits:
-        if isinstance(limit, CostLimit):
-            cost = _cost(costs, limit.metric)
-            good &= cost <= limit.value if limit.comparison == "<=" else cost >= limit.value
+    for limit in cost_limits(objective):
+        cost = _cost(costs, limit.metric)
+        good &= cost <= limit.value if limit.comparison == "<=" else cost >= limit.value
     return good
 
 
@@ -84,7 +83,7 @@ def _cost(costs: Costs, metric: Cost) -> NDArray[Any]:
 
 
 def _beyond_limits(space: Space, costs: Costs) -> Exception:
-    limits = [limit for limit in space.objective.limits if isinstance(limit, CostLimit)]
+    limits = cost_limits(space.objective)
     shown = " and ".join(f"{c.metric} {c.comparison} {c.value:,}" for c in limits)
     ranges = {c.metric: _cost(costs, c.metric) for c in limits}
     help = "; ".join(

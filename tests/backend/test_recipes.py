@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from wootzc.backends.flax.recipes import initial_moments, schedule, transformation
+from wootzc.backends.flax.recipes import decayed, initial_moments, schedule, transformation
 from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
 
 PARAMS = {"0/kernel": jnp.array([[1.0, -2.0]]), "0/bias": jnp.array([1.0, 3.0])}
@@ -124,3 +124,21 @@ def test_the_default_warm_up_leaves_steps_to_train(steps: int) -> None:
     rate = schedule(Recipe(steps=steps, schedule=Schedule(name="warmup_cosine")))
     assert float(rate(1)) == pytest.approx(0.1)
     assert float(rate(steps)) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "first"),
+    [
+        ("constant", (), 0),
+        ("cosine", (), 80),
+        ("cosine", (("alpha", 0.5),), 100),  # it never goes lower
+        ("warmup_cosine", (("warmup_steps", 50.0),), 90),  # low rates of the warm-up are none
+        ("linear", (), 90),
+        ("exponential", (), 50),
+    ],
+)
+def test_a_rate_has_decayed_from_a_tenth_of_its_peak_on(
+    name: str, options: tuple[tuple[str, float], ...], first: int
+) -> None:
+    recipe = Recipe(steps=100, schedule=Schedule(name=name, options=options))
+    assert [step for step in range(0, 101, 10) if decayed(recipe, step)] == [*range(first, 101, 10)]

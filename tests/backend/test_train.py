@@ -230,9 +230,20 @@ def test_patience_counts_looks_without_a_better_accuracy(
     start = initial_weights(network, seed=0)
     trained = train(network, start, dataset, recipe, seed=3)
     assert trained.reason == "patience"
-    assert [look.step for look in trained.history] == [0, 5, 10]
-    assert (trained.steps, trained.step) == (10, 10)
+    assert [look.step for look in trained.history] == [0, 5, 10, 15]  # the first look is no gain
+    assert (trained.steps, trained.step) == (15, 15)
     close(trained.weights, start, 0)
+
+
+def test_patience_waits_until_the_rate_has_decayed(
+    zoo: dict[str, Network], dataset: Dataset
+) -> None:
+    network = zoo["bare"]
+    slowest = Optimizer(name="sgd", learning_rate=1e-30)
+    cosine = Schedule(name="cosine")  # at a tenth of its peak after 80 % of the steps
+    recipe = replace(RECIPE, optimizer=slowest, schedule=cosine, patience=1, every=2)
+    trained = train(network, initial_weights(network, seed=0), dataset, recipe, seed=3)
+    assert (trained.reason, trained.steps) == ("patience", 32)
 
 
 def test_the_best_look_is_kept_and_of_equals_the_later(

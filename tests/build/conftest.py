@@ -29,6 +29,7 @@ space quadrants over tiny {
   teacher { steps 60; optimizer sgd(0.05, momentum = 0.9); batch 32; every 20 }
   rates { RATES }
   prune a*, b* by l1
+  multiple of 1
   all
   minimize params
   subject to accuracy >= TARGET

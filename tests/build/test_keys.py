@@ -7,6 +7,7 @@ import pytest
 
 from wootzc.build.keys import Keys
 from wootzc.driver import compile
+from wootzc.ir.lengths import resolved
 
 T, B, C = "teacher", "blocks", "candidates"
 
@@ -102,3 +103,15 @@ def test_the_criterion_of_a_module_at_rate_zero_does_not_matter(text: str) -> No
     kept = text.replace("  all\n", "  keep a1\n  all\n")
     other = kept.replace("prune a*, b* by l1", "prune a2, b* by l1\n  prune a1 by l2")
     assert keys(kept, {}) == keys(other, {})
+
+
+def test_a_length_in_epochs_is_the_job_that_its_steps_are(text: str) -> None:
+    in_epochs = {"finetune.epochs": "3", "teacher.epochs": "10"}
+    plans = [
+        resolved(compile(text, overrides=overrides), 160)
+        for overrides in (in_epochs, {"finetune.steps": "15", "teacher.steps": "50"})
+    ]
+    one, other = (Keys(plan, "data") for plan in plans)
+    assert one.teacher == other.teacher
+    assert one.candidate(0, 0.9) == other.candidate(0, 0.9)
+    assert Keys(resolved(plans[0], 1), "data").teacher == one.teacher

@@ -14,12 +14,17 @@ from wootzc.driver import compile
 from wootzc.ir.plan import Plan
 
 DIGITS = Path(__file__).parent.parent.parent / "samples" / "digits.wz"
-COSTLY = {"finetune.steps": "2000"}  # so that long blocks pay
+COSTLY = {  # so that long blocks pay
+    "finetune.steps": "2000",
+    "rates": "50%, 70%, 85%, 94%",
+    "where": "nondecreasing(a1..a3)",
+    "sample": "40 stratified by params seed 2",
+}
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return compile(DIGITS, overrides={"blocks": "optimal", "sample": "40 seed 2", **COSTLY})
+    return compile(DIGITS, overrides={"blocks": "optimal", **COSTLY})
 
 
 def seconds(text: str) -> float:

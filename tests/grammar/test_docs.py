@@ -21,8 +21,8 @@ NETWORK = """
 module basic(width) { conv(3x3, width); norm; relu; conv(3x3, width); norm; relu }
 network example {
   input(32x32x3)
-  basic(16) as a[1..3]
-  basic(32) as b[1..3]
+  basic(32) as a[1..3]
+  basic(64) as b[1..3]
   global_pool; dense(10)
 }
 """
@@ -79,10 +79,23 @@ def test_every_word_is_in_the_reference(name: str) -> None:
     assert re.search(rf"\b{name}\b", LANGUAGE)
 
 
-def test_default_steps_are_in_the_reference() -> None:
-    row = next(line for line in LANGUAGE.splitlines() if line.startswith("| `steps`"))
-    steps = [DEFAULTS[stage].steps for stage in ("teacher", "pretrain", "finetune")]
-    assert [int(cell) for cell in re.findall(r"\b\d+\b", row)] == steps
+def test_default_lengths_and_schedules_are_in_the_reference() -> None:
+    stages = [DEFAULTS["teacher"], DEFAULTS["pretrain"], DEFAULTS["finetune"]]
+    teacher, pretrain, finetune = stages
+    assert row("epochs") == [
+        f"{teacher.epochs:g}, of at least {teacher.least} steps",
+        "",
+        f"{finetune.epochs:g}, of {finetune.least} to {finetune.most} steps",
+    ]
+    assert row("steps") == ["", str(pretrain.steps), ""]
+    assert row("schedule") == [f"`{recipe.schedule.name}`" for recipe in stages]
+    assert [recipe.patience for recipe in stages] == [None, None, None]
+
+
+def row(setting: str) -> list[str]:
+    """What the table of settings says of teacher, pretrain and finetune."""
+    line = next(line for line in LANGUAGE.splitlines() if line.startswith(f"| `{setting}`"))
+    return [cell.strip() for cell in line.split("|")[2:5]]
 
 
 def codes_raised() -> dict[str, list[str]]:

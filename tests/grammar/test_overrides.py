@@ -163,7 +163,7 @@ def test_only_the_limit_of_the_same_metric_is_replaced() -> None:
     assert limits("params <= 4000") == [accuracy, ("params", "<=", 4000), above]
     assert limits("params >= 100") == [accuracy, below, ("params", ">=", 100)]
     assert limits("macs <= 5M") == [accuracy, below, above, ("macs", "<=", 5_000_000)]
-    assert overridden(subject="params <= 1000").objective.limits[0] == AccuracyLimit(
+    assert overridden(subject="params <= 2000").objective.limits[0] == AccuracyLimit(
         value=0.01, below_teacher=True
     )
 
@@ -259,3 +259,19 @@ def test_paths_in_overrides_are_relative_to_the_current_folder(
     listed = space({"configs": "rows.npy"}).selection
     assert isinstance(listed, Listed)
     assert listed.rows.values.tolist() == [[0, 1], [2, 2]]
+
+
+def test_a_length_replaces_the_other_kind_of_length() -> None:
+    finetune = overridden(finetune__epochs="2.5").finetune
+    assert (finetune.epochs, finetune.least) == (2.5, 1)
+    teacher = overridden(teacher="{ epochs 3; every 5 }").teacher
+    assert isinstance(teacher, Recipe)
+    assert (teacher.epochs, teacher.every, teacher.batch) == (3, 5, 16)
+
+
+def test_polish_is_set_or_turned_off() -> None:
+    assert overridden(polish="off").polish is None
+    polish = overridden(polish__steps="7").polish
+    assert polish is not None and polish.steps == 7
+    longer = overridden(finetune__steps="50").polish
+    assert longer is not None and longer.steps == 100

@@ -17,6 +17,7 @@ from wootzc.ir.passes import ExpandSpace
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.space import (
+    All,
     Constraint,
     CostLimit,
     Objective,
@@ -220,6 +221,32 @@ def test_candidates_to_be_proposed_have_a_sample_in_their_place(
     assert max(costs(plain, rows)["params"]) <= limit.value
     sample = Sample(count=40, seed=4, stratified="macs" if target == "macs" else "params")
     assert rows == expanded(replace(plain, constraints=(limit,), selection=sample))
+
+
+@pytest.mark.parametrize("selection", [All(), Sample(count=20, seed=3)])
+def test_nothing_is_taken_that_the_objective_rules_out(
+    make_space: MakeSpace, selection: All | Sample
+) -> None:
+    """A sample has as many as were asked for, all within the objective's limit on costs."""
+    plain = make_space(4, selection=selection)
+    middle = sorted(costs(plain, brute(plain))["params"])[30]
+    limit = CostLimit(metric="params", comparison="<=", value=middle)
+    rows = expanded(replace(plain, objective=Objective(limits=(limit,))))
+    assert rows == expanded(replace(plain, constraints=(limit,)))
+    assert len(rows) == 20 if selection != All() else len(rows) >= 31
+    assert max(costs(plain, rows)["params"]) <= middle
+
+
+def test_listed_candidates_stay_for_order_to_leave_out(make_space: MakeSpace) -> None:
+    limit = CostLimit(metric="params", comparison="<=", value=1)
+    space = make_space(2, rows=[[1, 1], [0, 2]], objective=Objective(limits=(limit,)))
+    assert expanded(space) == [(1, 1), (0, 2)]
+
+
+def test_an_objective_out_of_reach_is_named(make_space: MakeSpace) -> None:
+    limit = CostLimit(metric="params", comparison="<=", value=10)
+    code, text = mistake(make_space(2, objective=Objective(limits=(limit,))))
+    assert code == "WZ066" and "`params <= 10` leaves no candidate" in text
 
 
 def test_limits_far_from_the_mean_can_be_sampled(make_space: MakeSpace) -> None:

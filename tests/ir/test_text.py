@@ -102,11 +102,16 @@ def test_a_predicted_search_comes_back(make_space: MakeSpace) -> None:
         explore="predicted",
         certify=0.975,
         budget=Budget(candidates=10, seconds=1800.0),
+        until=0.025,
+        polish=Recipe(steps=40, epochs=2.5, least=7, most=900),
+        objective=Objective(limits=(AccuracyLimit(value=0.9, confidence=0.95),)),
     )
     text = print_ir(space)
     assert parse_ir(text, (Space,)) == space
     assert "selection = proposed(500)" in text
     assert "budget(10, seconds = 1800.0)" in text
+    assert "polish = recipe(40, epochs = 2.5, least = 7, most = 900)" in text
+    assert "accuracy_limit(0.9, confidence = 0.95)" in text
 
 
 pairs = st.tuples(st.integers(1, 7), st.integers(1, 7))

@@ -14,6 +14,7 @@ from wootzc.ir.network import Auxiliary
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
 from wootzc.ir.space import (
+    AccuracyLimit,
     Budget,
     Constraint,
     CostLimit,
@@ -36,6 +37,10 @@ def plan(make_space: MakeSpace, paper_rows: list[list[int]]) -> Plan:
 
 
 Damage = Callable[[Plan], Plan]
+
+
+def sure(confidence: float) -> Objective:
+    return Objective(limits=(AccuracyLimit(value=0.9, confidence=confidence),))
 
 
 def space(**changes: Any) -> Damage:
@@ -137,6 +142,10 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "certified unpredicted": ("only a predicted", space(certify=0.95)),
     "certainty": ("no confidence", space(explore="predicted", certify=1.0)),
     "coin toss": ("no confidence", space(explore="predicted", certify=0.5)),
+    "nothing saved": ("no saving", space(explore="predicted", until=0.0)),
+    "all saved": ("no saving", space(explore="predicted", until=1.0)),
+    "limit of a coin toss": ("no confidence", space(objective=sure(0.5))),
+    "certain limit": ("no confidence", space(objective=sure(1.0))),
     "no candidates": ("allows nothing", space(budget=Budget(candidates=0))),
     "no time": ("allows nothing", space(budget=Budget(seconds=0.0))),
     "all of time": ("allows nothing", space(budget=Budget(seconds=float("inf")))),

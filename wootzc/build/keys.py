@@ -184,7 +184,7 @@ class Keys:
 def _nameless(network: Network) -> Network:
     """The network that is trained: without names, and rules that only pruning follows."""
     segments = tuple(
-        replace(segment, definition="", kept=(), multiple=1)
+        replace(segment, definition="", kept=(), multiple=1, multiple_from=0)
         if isinstance(segment, Module)
         else segment
         for segment in network.segments

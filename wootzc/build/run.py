@@ -25,6 +25,7 @@ from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import Source
 from wootzc.files import load_json
 from wootzc.ir.cost_model import CostModel
+from wootzc.ir.lengths import resolved
 from wootzc.ir.network import segment_shapes
 from wootzc.ir.passes import Pass
 from wootzc.ir.prune import prune_network
@@ -155,6 +156,7 @@ def _build(
         dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
         check_fits(dataset, _image_shape(space), _outputs(space))
         _need_images(dataset)
+    plan = resolved(plan, len(dataset.train))
     events.emit(
         "data_loaded",
         source=dataset.source,

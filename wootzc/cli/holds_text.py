@@ -6,7 +6,7 @@ from wootzc.ir.costs import variant_costs
 from wootzc.ir.diagram_build import STATES
 from wootzc.ir.diagram_feasible import holds
 from wootzc.ir.diagram_space import SpaceDiagram
-from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
+from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
 from wootzc.units import count, large
 
 STEP_STATES = STATES // 4  # of a diagram that only says what is left between two constraints
@@ -21,8 +21,7 @@ def holds_figures(space: Space) -> dict[str, Any]:
     only the first are told of.
     """
     costs = variant_costs(space.network, space.rates)
-    goals = [c for c in space.objective.limits if isinstance(c, CostLimit)]
-    every: list[Constraint] = [*space.constraints, *goals]
+    every: list[Constraint] = [*space.constraints, *cost_limits(space.objective)]
     whole = holds(space, costs)
     if not whole.diagram.count:
         return {**_count(whole), "constraints": [], "constraints_left_out": len(every)}

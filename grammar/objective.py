@@ -1,0 +1,103 @@
+"""The objective: what is best, within which limits."""
+
+from collections.abc import Iterable
+
+from wootzc.grammar import syntax
+from wootzc.grammar.limits import Metric, accuracy_limit, cost_limit, read_metric
+from wootzc.grammar.report import Report
+from wootzc.ir import space as ir
+from wootzc.ir.cost import Cost
+
+
+def read_objective(
+    goal: syntax.Goal | None,
+    subjects: Iterable[syntax.Subject],
+    space: syntax.SpaceDefinition,
+    full: Cost | None,
+    report: Report,
+    *,
+    complete: bool,
+) -> ir.Objective | None:
+    """None after an error."""
+    limits: list[ir.AccuracyLimit | ir.CostLimit] = []
+    good = True
+    for subject in subjects:
+        metric = read_metric(subject.metric, report)
+        limit: ir.AccuracyLimit | ir.CostLimit | None = None
+        if metric == "accuracy":
+            limit = accuracy_limit(subject, report)
+        elif metric is not None:
+            limit = cost_limit(metric, subject, full, report)
+            _check_certain(metric, subject, report)
+        good = good and limit is not None
+        limits += [limit] if limit else []
+    if goal is None:
+        if complete:
+            report.error(
+                space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
+                "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+            )  # fmt: skip
+        return None
+    target = read_metric(goal.metric, report)
+    if target is None:
+        return None
+    best = "maximize" if target == "accuracy" else "minimize"
+    if goal.direction != best:
+        report.error(
+            goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
+            f"write `{best} {target}`",
+        )  # fmt: skip
+        return None
+    if good and complete:
+        _warn_without_limits(goal, target, limits, report)
+    return ir.Objective(target=target, limits=tuple(limits), span=goal.span) if good else None
+
+
+def _warn_without_limits(
+    goal: syntax.Goal,
+    target: Metric,
+    limits: list[ir.AccuracyLimit | ir.CostLimit],
+    report: Report,
+) -> None:
+    """An objective without its other side is met by the first candidate there is."""
+    if target != "accuracy" and not any(isinstance(lm, ir.AccuracyLimit) for lm in limits):
+        report.warn(
+            goal.span, "WZ064", "nothing limits accuracy, so the smallest candidate always wins",
+            "add: subject to accuracy >= teacher - 1.0 points",
+        )  # fmt: skip
+
+
+def check_direction(
+    objective: ir.Objective, explore: str, stated: syntax.Name | None, report: Report
+) -> None:
+    """A search that ends at the first success begins where the best may be."""
+    if explore in ("all", "predicted"):
+        return
+    place = objective.span if stated is None else stated.span
+    best = objective.target == "accuracy"
+    if explore != ("descending" if best else "ascending"):
+        fits, first, kind = (
+            ("descending", "smallest", "maximize") if best
+            else ("ascending", "largest", "minimize")
+        )  # fmt: skip
+        report.error(
+            place, "WZ067",
+            f"`explore {explore}` would stop at the {first} candidate that will do, "
+            f"the worst for `{kind} {objective.target}`",
+            f"write `explore {fits}`, or `explore all` to try every candidate",
+        )  # fmt: skip
+    elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
+        report.warn(
+            place, "WZ068",
+            "nothing limits accuracy, so only the largest candidate within the cost limits is "
+            "tried: it is taken to be the most accurate",
+            "write `explore all` to try every candidate, `explore predicted` the promising ones",
+        )  # fmt: skip
+
+
+def _check_certain(metric: Metric, statement: syntax.Subject, report: Report) -> None:
+    if statement.confidence is not None:
+        report.error(
+            statement.confidence.span, "WZ063", f"{metric} are counted, so no confidence is needed",
+            "remove it: it belongs to a limit of accuracy, which is measured on some images",
+        )  # fmt: skip
