@@ -52,8 +52,9 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
         epochs=6.0,
         least=100,
         most=2000,
-        optimizer=Optimizer(name="sgd", learning_rate=0.01, options=(("momentum", 0.9),)),
+        optimizer=Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),)),
         schedule=_COSINE,
+        clip=1.0,  # networks without norms diverge without it; and any rate near this one will do
     ),
 }
 POLISH = 2  # how many times longer than fine-tuning the last training of the winner is

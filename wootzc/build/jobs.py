@@ -256,6 +256,7 @@ class Jobs:
                 seed=self.space.seed,
                 teacher=(self.space.network, teacher) if recipe.distill else None,
                 progress=self._progress("polish"),
+                shared=True,  # its modules' variants were compiled when it was fine-tuned
             )
             return _measurements(trained), trained.weights
 
