@@ -57,7 +57,9 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
         clip=1.0,  # networks without norms diverge without it; and any rate near this one will do
     ),
 }
-POLISH = 2  # how many times longer than fine-tuning the last training of the winner is
+# The last training of the winner: how many times longer than fine-tuning, and what it takes from
+# the teacher beside the labels.
+POLISH, DISTILL, TEMPERATURE = 2, 0.5, 4.0
 
 _NUMBERS: dict[str, Kind] = {
     "steps": COUNT,
@@ -181,6 +183,8 @@ def lower_polish(
         schedule=_COSINE,
         every=0,
         patience=None,
+        distill=finetune.distill or DISTILL,
+        temperature=finetune.temperature if finetune.distill else TEMPERATURE,
     )
     settings = stage.settings if stage else None
     return lower_recipe("polish", settings, precision, report, default)
