@@ -9,11 +9,12 @@ from itertools import dropwhile
 
 import numpy as np
 
-from wootzc.diagnostics import WootzError, fail
+from wootzc.diagnostics import WootzError
 from wootzc.driver import Source, front
 from wootzc.ir.array import Array
 from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes import PASSES, ExpandSpace, Pass, remaining, run
+from wootzc.ir.passes.expand_space import placeholder
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import Listed, Proposed
 
@@ -61,13 +62,9 @@ def completed(plan: Plan, passes: tuple[Pass, ...]) -> Plan:
 def as_baseline(made: Compiled) -> Compiled:
     """What the search without blocks sees: candidates in their order, weights inherited."""
     plan, space = made.plan, made.plan.space
-    if isinstance(space.selection, Proposed):
-        raise fail(
-            "WZ160",
-            "the baseline tries candidates in order, but scores propose those of this space",
-            "compare on a sample: --set sample=500",
-            space.selection.span,
-        )
+    selection = space.selection
+    if isinstance(selection, Proposed):  # nothing is scored: the sample that stands for them
+        selection = placeholder(space, selection)
     explore = space.explore
     if explore == "predicted":
         explore = "descending" if space.objective.target == "accuracy" else "ascending"
@@ -75,7 +72,7 @@ def as_baseline(made: Compiled) -> Compiled:
     whole = Array(np.full_like(plan.composition.values, -1))
     bare = replace(
         plan,
-        space=replace(space, blocks="none", explore=explore, certify=None),
+        space=replace(space, blocks="none", explore=explore, certify=None, selection=selection),
         blocks=(),
         selection=None,
         composition=whole,

@@ -15,14 +15,6 @@ from wootzc.units import count
 DISCORDANCE = 0.075
 ERRORS = 1.3  # standard errors that a limit is worth: 90 %, one-sided
 
-# What the language is going to mean by itself: then these lines go.
-UNTIL_DEFAULTS = (
-    "rates { 0, 30%, 50%, 70% }  // fractions of the filters that may go",
-    "prune * by l1",
-    "propose 500",
-    "",
-)
-
 # Of a teacher with a new last layer: its other weights are not to be thrown over.
 TRAINED_ON = "{ steps 2000; optimizer sgd(0.01, momentum = 0.9) }"
 
@@ -49,7 +41,6 @@ def init_text(facts: Facts) -> str:
         *data_text(facts),
         *_teacher(facts),
         "",
-        *UNTIL_DEFAULTS,
         *_objective(facts),
         "",
         *comment("Some of what else can be said (docs/language.md):"),
