@@ -77,7 +77,7 @@ def spaces(options: argparse.Namespace) -> dict[str, Space]:
         "digits.onnx": _space("samples/onnx.wz", rates="0, 50%, 75%, 90%", **digits),
     }
     if options.cifar:
-        data = {"data": str(_cifar(options.cifar, options.store))}
+        data = {"data": str(write_cifar(options.cifar, options.store))}
         rates = "0, 30%, 50%, 70%, 85%"
         found["cifar"] = _space("benchmarks/cifar10_small.wz", rates=rates, **data)
     if options.stranger:
@@ -92,7 +92,7 @@ def _space(file: str, **overrides: str) -> Space:
     return front(ROOT / file, overrides).space
 
 
-def _cifar(source: Path, folder: Path) -> Path:
+def write_cifar(source: Path, folder: Path) -> Path:
     """A part of the images, cut in three."""
     found = folder / "cifar.npz"
     if not found.exists():
