@@ -25,8 +25,8 @@ BODY = """
 """
 DIGITS = MODULE + "network net { input(8x8x1); conv(3x3, 16); norm; relu" + BODY
 CIFAR = MODULE + "network net { input(32x32x3); conv(3x3, 16, stride = 2); norm; relu" + BODY
-README = "finetune { steps 60; optimizer sgd(0.02, momentum = 0.9); every 20 }"
-SHORT = "finetune { steps 30; optimizer sgd(0.02, momentum = 0.9); every 10 }"
+README = "finetune { steps 60; optimizer sgd(0.02, momentum = 0.9); schedule cosine; every 20 }"
+SHORT = "finetune { steps 30; optimizer sgd(0.02, momentum = 0.9); schedule cosine; every 10 }"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
