@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pairs import Bench, add_arguments, benches, mean, print_setting, with_steps
+from pairs import NEVER, Bench, add_arguments, benches, mean, print_setting, with_steps
 
 from wootzc.ir.recipe import Optimizer, Recipe, Schedule
 
@@ -35,6 +35,7 @@ class Trial:
     distill: float = 0.0
     temperature: float = 1.0
     optimizer: str = "sgd"
+    clip: float = NEVER  # of the gradient's norm
 
     @property
     def name(self) -> str:
@@ -43,6 +44,8 @@ class Trial:
             words.insert(0, self.optimizer)
         if self.decay:
             words.append(f"decay {self.decay:g}")
+        if self.clip < NEVER:
+            words.append(f"clip {self.clip:g}")
         if self.distill:
             words.append(f"distill {self.distill:g} at {self.temperature:g}")
         return ", ".join(words)
@@ -61,31 +64,35 @@ class Trial:
             distill=self.distill,
             temperature=self.temperature,
         )
-        return with_steps(recipe, steps, LOOKS)
+        return with_steps(recipe, steps, LOOKS, self.clip)
 
 
-BASE = Trial()
+BASE = Trial(rate=0.02, clip=1.0)
+FREE = replace(BASE, clip=NEVER)
 TRIALS = (
     BASE,
     replace(BASE, schedule="constant"),
-    *(replace(BASE, rate=rate) for rate in (0.003, 0.02, 0.05)),
-    replace(BASE, distill=0.5, temperature=2.0),
-    *(replace(BASE, epochs=epochs) for epochs in (1, 6, 12)),
-    replace(BASE, rate=0.1),
+    replace(BASE, rate=0.05),
     replace(BASE, distill=0.5, temperature=4.0),
-    replace(BASE, distill=0.9, temperature=4.0),
-    replace(BASE, rate=0.02, schedule="constant"),
-    replace(BASE, rate=0.05, schedule="warmup_cosine"),
-    replace(BASE, decay=1e-4),
+    replace(BASE, rate=0.005),
+    replace(BASE, epochs=1),
+    replace(BASE, epochs=6),
+    replace(FREE, rate=0.01, schedule="constant"),
+    FREE,
+    replace(BASE, rate=0.1),
+    replace(BASE, distill=0.5, temperature=2.0),
+    replace(BASE, epochs=12),
     replace(BASE, decay=5e-4),
-    replace(BASE, rate=0.02, epochs=1),
-    replace(BASE, rate=0.05, epochs=1),
-    replace(BASE, rate=0.05, epochs=6),
     replace(BASE, rate=0.05, epochs=12),
-    replace(BASE, rate=0.05, decay=5e-4),
-    replace(BASE, rate=0.05, distill=0.5, temperature=4.0),
-    replace(BASE, rate=0.001, optimizer="adam"),
     replace(BASE, epochs=12, distill=0.5, temperature=4.0),
+    replace(BASE, rate=0.01),
+    replace(BASE, rate=0.05, schedule="warmup_cosine"),
+    replace(BASE, rate=0.05, epochs=1),
+    replace(BASE, rate=0.05, distill=0.5, temperature=4.0),
+    replace(BASE, rate=0.05, decay=5e-4),
+    replace(BASE, rate=0.001, optimizer="adam"),
+    replace(FREE, rate=0.05),
+    replace(BASE, rate=0.05, epochs=12, decay=5e-4),
 )
 
 
@@ -103,7 +110,10 @@ def measured(bench: Bench, trial: Trial, rows: Any) -> Cell:
     teacher = bench.accuracies
     results = [bench.finetuned(bench.rates(row), trial.recipe(bench)) for row in rows]
     ends = [float(one["history"][-1][1]) - teacher[0] for one in results]
-    fell = [one["history"][0][1] >= max(a for _, a in one["history"][1:]) for one in results]
+    fell = [
+        one["history"][0][1] >= max((a for _, a in one["history"][1:]), default=0.0)
+        for one in results
+    ]
     return Cell(
         ends,
         [float(one["test"]) - teacher[1] for one in results],

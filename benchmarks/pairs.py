@@ -299,13 +299,14 @@ def print_setting() -> None:
     print(f"machine: {platform.platform()}, Python {platform.python_version()}, {versions}")
 
 
-def with_steps(recipe: Recipe, steps: int, looks: int) -> Recipe:
+def with_steps(recipe: Recipe, steps: int, looks: int, clip: float = NEVER) -> Recipe:
     """So long, with so many looks.
 
-    It clips where nothing ever comes: then one compiled gradient serves every recipe.
+    Where gradients are clipped, one compiled gradient serves every recipe: so all of them are, most
+    at a norm that none ever has.
     """
     every = max(1, steps // looks)
-    return replace(recipe, steps=steps, every=every, patience=None, clip=NEVER)
+    return replace(recipe, steps=steps, every=every, patience=None, clip=clip)
 
 
 def mean(values: Sequence[float]) -> float:

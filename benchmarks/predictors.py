@@ -21,6 +21,7 @@ below.
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=BASE.epochs)
     options = parser.parse_args()
     print_setting()
-    trial = Trial(rate=options.rate, epochs=options.epochs)
+    trial = replace(BASE, rate=options.rate, epochs=options.epochs)
     print("recipe:", trial.name)
     found = {}
     for bench in benches(options):
