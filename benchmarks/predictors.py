@@ -13,10 +13,8 @@ are fine-tuned by one recipe to its end. Foretold is the accuracy at that end, o
 
 `rank`: Spearman's correlation over all candidates; `front`: over those of the front alone; `upper`:
 over the half that ends best, where limits lie. `error`: in points, root mean square of the
-difference to what a regression on all other candidates foretells (a straight line in accuracies;
-a parabola in the logarithms of scores and KL); `top`: the same over the upper half. `floor` is what
-chance alone does to an accuracy measured on so many images: no error can be expected to be much
-below.
+difference to what a linear regression on all other candidates foretells, where scores and KL count
+by their logarithms; `top`: the same over the upper half. Several predictors rank by their mean rank.
 """
 
 import argparse
@@ -28,7 +26,7 @@ import numpy as np
 from defaults import BASE, LOOKS, Trial
 from numpy.typing import NDArray
 from pairs import Bench, Rows, add_arguments, benches, mean, print_setting
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
@@ -91,8 +89,7 @@ def columns(values: Mapping[str, Floats], names: tuple[str, ...]) -> Floats:
     found = [np.ones(len(next(iter(values.values()))))]
     for name in names:
         if name in ("scores", "KL"):
-            logs = np.log(np.maximum(values[name], LEAST))
-            found += [logs, logs**2]
+            found.append(np.log(np.maximum(values[name], LEAST)))
         else:
             found.append(values[name])
     return np.stack(found, axis=1)
@@ -110,28 +107,29 @@ def foretold(x: Floats, y: Floats) -> Floats:
     return np.minimum(np.array(found), 1.0)
 
 
+def together(values: Mapping[str, Floats], names: tuple[str, ...]) -> Floats:
+    """The mean rank of each candidate, high where much accuracy is foretold."""
+    signs = [-1.0 if name in ("scores", "KL") else 1.0 for name in names]
+    ranks = [rankdata(s * values[name]) for s, name in zip(signs, names, strict=True)]
+    return np.asarray(np.mean(ranks, axis=0))
+
+
 def rank(values: Floats, ends: Floats) -> float:
     return float(spearmanr(values, ends).statistic)
 
 
 def table(bench: Bench, values: dict[str, Floats], ends: Floats, front: int) -> dict[str, Any]:
     upper = ends >= np.median(ends)
-    images = len(bench.dataset.validation)
-    floor = float(np.sqrt(np.mean(ends * (1 - ends)) / images))
     print(
         f"\n{bench.name}: {len(ends)} candidates, {front} of them of the front; accuracy "
-        f"{ends.min():.1%} to {ends.max():.1%}, teacher {bench.accuracies[0]:.1%}; "
-        f"floor {100 * floor:.2f} points\n\n| predictor | rank | front | upper | error | top |"
+        f"{ends.min():.1%} to {ends.max():.1%}, teacher {bench.accuracies[0]:.1%}"
+        "\n\n| predictor | rank | front | upper | error | top |"
     )
     print("| --- " * 6 + "|")
     found = {}
     for name, parts in COMBINED.items():
         guess = foretold(columns(values, parts), ends)
-        if len(parts) == 1:
-            sign = -1.0 if name in ("scores", "KL") else 1.0
-            judged = sign * values[name]
-        else:
-            judged = guess
+        judged = together(values, parts)
         ranks = [rank(judged[s], ends[s]) for s in (slice(None), slice(front), upper)]
         errors = [float(np.sqrt(np.mean((guess - ends)[s] ** 2))) for s in (slice(None), upper)]
         cells = [f"{r:.2f}" for r in ranks] + [f"{100 * e:.2f}" for e in errors]
