@@ -14,7 +14,7 @@ are fine-tuned by one recipe to its end. Foretold is the accuracy at that end, o
 `rank`: Spearman's correlation over all candidates; `front`: over those of the front alone; `upper`:
 over the half that ends best, where limits lie. `error`: in points, root mean square of the
 difference to what a linear regression on all other candidates foretells, where scores and KL count
-by their logarithms; `top`: the same over the upper half. Several predictors rank by their mean rank.
+by their logarithms; `top`: the same over the upper half. Several predictors rank by the mean rank.
 """
 
 import argparse
