@@ -155,7 +155,9 @@ def main() -> None:
     )
     add_arguments(parser)
     parser.add_argument("--candidates", type=int, default=6, help="of each pair")
-    parser.add_argument("--trials", type=int, default=len(TRIALS), help="the first so many")
+    parser.add_argument(
+        "--trials", type=int, nargs="+", default=range(len(TRIALS)), help="places in the list"
+    )
     options = parser.parse_args()
     print_setting()
     found = benches(options)
@@ -163,7 +165,7 @@ def main() -> None:
     for bench in found:
         print_candidates(bench, chosen[bench.name])
     cells: dict[Trial, dict[str, Cell]] = {}
-    for trial in TRIALS[: options.trials]:
+    for trial in [TRIALS[place] for place in options.trials]:
         for bench in found:
             cell = measured(bench, trial, chosen[bench.name])
             cells.setdefault(trial, {})[bench.name] = cell
