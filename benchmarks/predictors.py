@@ -41,12 +41,13 @@ COMBINED = {
     "1/8": ("1/8",),
     "1/4": ("1/4",),
     "scores, KL": ("scores", "KL"),
+    "scores, start": ("scores", "start"),
     "KL, start": ("KL", "start"),
     "scores, 1/8": ("scores", "1/8"),
-    "KL, 1/8": ("KL", "1/8"),
-    "scores, KL, 1/8": ("scores", "KL", "1/8"),
+    "start, 1/8": ("start", "1/8"),
+    "scores, start, 1/8": ("scores", "start", "1/8"),
     "scores, 1/4": ("scores", "1/4"),
-    "KL, 1/4": ("KL", "1/4"),
+    "start, 1/4": ("start", "1/4"),
 }
 
 
@@ -143,7 +144,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_arguments(parser)
-    parser.add_argument("--candidates", type=int, default=36, help="of each pair")
+    parser.add_argument("--candidates", type=int, default=30, help="of each pair")
     parser.add_argument("--rate", type=float, default=BASE.rate, help="learning rate")
     parser.add_argument("--epochs", type=float, default=BASE.epochs)
     options = parser.parse_args()
