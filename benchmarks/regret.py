@@ -6,7 +6,7 @@
 Every space (benchmarks/regret_spaces.py) is searched with every seed, which decides the split, the
 teacher's training and the sample, in these ways:
 
-    default         the search by default, over a sample of 500
+    default         the search by default, over 500 candidates spread evenly over the sizes
     ascending       the same sample from the smallest on, until one meets the limit
     descending      the same sample from the largest on, until one misses the limit
     bisection       one rate for all modules, 5 to 95 %: halving what is open, as if whatever meets
@@ -69,7 +69,8 @@ class Cell:
     selection: str  # statement of the open way; empty: whatever is the default
 
     def listed(self) -> str:
-        return f"sample {self.sample} seed {self.seed}"
+        """Evenly over the sizes: a uniform sample has hardly any that are too small to hold."""
+        return f"sample {self.sample} stratified by params seed {self.seed}"
 
     def built(self, *search: str, rates: bool = True) -> dict[str, Any]:
         """`result.json` of a build with these statements."""
