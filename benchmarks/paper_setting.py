@@ -132,7 +132,7 @@ def teacher_text(setting: Setting) -> str:
 
 def write_data(setting: Setting, source: Path, folder: Path) -> None:
     """`large.npz` and `task.npz`: two parts of the data with no image in common."""
-    images, labels = _digits(source) if source.suffix == ".npz" else _zipped(source)
+    images, labels = _digits(source) if source.suffix == ".npz" else read_zip(source)
     order = np.random.default_rng(0).permutation(len(labels))
     images, labels = images[order], labels[order]
     ends = np.cumsum(setting.task)
@@ -157,7 +157,8 @@ def _digits(source: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         return archive["images"].reshape(-1, 8, 8, 1), archive["labels"]
 
 
-def _zipped(source: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+def read_zip(source: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Images [n, height, width, 3] and labels of a zip with a folder of images per class."""
     from PIL import Image
 
     with zipfile.ZipFile(source) as archive:
