@@ -105,7 +105,7 @@ class Cell:
         return summary, [by_rates[tuple(round(r, 6) for r in row)] for row in rows]
 
 
-SINGLE: tuple[str, ...] = ()  # statements that leave candidates as they were judged
+SINGLE: tuple[str, ...] = ("polish off",)  # statements that leave candidates as they were judged
 
 
 def default(cell: Cell) -> Way:

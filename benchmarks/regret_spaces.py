@@ -67,7 +67,7 @@ class Case:
 
 def _digits(name: str, points: float, minimize: str = "params", recipe: str = "") -> Case:
     teacher = "teacher { steps 600; every 100 }"
-    data = f'data "{ROOT / "samples" / "digits.npz"}" {{ validation 20%; test 20% }}; {teacher}'
+    data = f'data "{ROOT / "samples" / "digits.npz"}" {{ validation 20%; test 20% }}; {teacher}; multiple of 1'
     return Case(
         name=name,
         network=lambda _: DIGITS,
