@@ -48,6 +48,7 @@ def outcome(built: Built) -> dict[str, Any]:
 def test_the_folder_is_complete_and_verifies(built: tuple[Path, Path, Built]) -> None:
     _, _, result = built
     best = {"network.wz", "weights.safetensors", "model.py", "example.npz", "manifest.json"}
+    best.add("origins.json")
     assert {p.name for p in (result.out / "best").iterdir()} == best
     outside = {"best", "result.json", "report.html", "plan.wzir", "log.jsonl"}
     assert {p.name for p in result.out.iterdir()} == outside
