@@ -84,13 +84,14 @@ def job_of(plan: Plan, teacher_accuracy: float) -> dict[str, Any]:
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,
         weight_decay=recipe.weight_decay,
+        clip=recipe.clip,
         every=recipe.every,
         patience=recipe.patience,
     )
     schedule = recipe.schedule
     follows = recipe.optimizer.name == "sgd" and schedule.name in ("constant", "cosine")
     if not follows or schedule.options or recipe != known:
-        sys.exit("peers.py fine-tunes with sgd, constant or cosine, weight decay and patience only")
+        sys.exit("peers.py fine-tunes with sgd, constant or cosine, decay, clipping, patience only")
     if target is None or space.objective.target == "accuracy" or set(space.criteria) != {"l1"}:
         sys.exit("peers.py needs: minimize params or macs, a limit of accuracy, prune … by l1")
     assert plan.exploration_order is not None
@@ -101,6 +102,7 @@ def job_of(plan: Plan, teacher_accuracy: float) -> dict[str, Any]:
             "learning_rate": recipe.optimizer.learning_rate,
             "options": dict(recipe.optimizer.options),
             "cosine": schedule.name == "cosine",
+            "clip": recipe.clip,
             "weight_decay": recipe.weight_decay,
             "patience": recipe.patience,
         },

@@ -149,6 +149,8 @@ def trainer(net: nn.Module, peer: Peer) -> Callable[[Iterable[torch.Tensor]], No
             loss = functional.cross_entropy(net(images), peer.train.labels[rows])
             optimizer.zero_grad()
             loss.backward()
+            if recipe["clip"] is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), recipe["clip"])
             optimizer.step()
             if schedule is not None:
                 schedule.step()

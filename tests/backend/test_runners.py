@@ -42,8 +42,7 @@ def test_steps_use_the_memory_of_the_state_before(
     before = started(network, recipe)
     after, _ = run(before, training_batches(dataset.train, recipe.batch, recipe.every, seed=0))
     assert gone(before.moments) == {True}
-    # Backward still needs a segment's parameters while it makes new ones; not so with clipping.
-    assert gone(before.params) == {strategy != "segments" or clip is not None}
+    assert gone(before.params) == {True}
     assert gone(after) == {False}
 
 

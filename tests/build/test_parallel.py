@@ -31,6 +31,7 @@ space quadrants over tiny {
   teacher { steps 150; optimizer sgd(0.1, momentum = 0.9); batch 32; every 150 }
   rates { 10%, 20%, 30%, 40%, 50%, 60%, 70%, 80% }
   prune * by l1
+  multiple of 1
   all
   minimize params
   subject to accuracy >= TARGET

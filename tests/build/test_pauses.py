@@ -22,7 +22,7 @@ ONE = np.ones(1)
 
 
 def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
-    history = [{"step": s, "accuracy": a, "loss": None} for s, a in accuracies.items()]
+    history = [{"step": s, "accuracy": a, "loss": None, "right": ""} for s, a in accuracies.items()]
     best = max(accuracies.values())
     return {"history": history, "reason": reason, "accuracy": best, "steps": max(accuracies)}
 

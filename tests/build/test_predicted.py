@@ -33,6 +33,8 @@ space s over net {
   rates { 0, 25%, 50%, 75% }
   prune a*
   sample 200 seed 3
+  finetune { steps 400; every 50 }
+  polish off
   GOAL
   explore EXPLORE
 }

@@ -23,7 +23,11 @@ from wootzc.diagnostics import WootzError
 SAMPLES = Path(__file__).parents[2] / "samples"
 SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 candidates"}
 
-pytestmark = pytest.mark.filterwarnings("ignore:the teacher is hardly better")
+pytestmark = [  # of a teacher of no training, on a few images that it may have seen
+    pytest.mark.filterwarnings("ignore:the teacher is hardly better"),
+    pytest.mark.filterwarnings("ignore:the validation and test images are split off"),
+    pytest.mark.filterwarnings("ignore:.* validation images can hardly tell"),
+]
 
 
 class Net(nnx.Module):

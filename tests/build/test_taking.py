@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 import wootzc.build.run
 from wootzc.build import Built, Interrupted, Options, Store, build
 from wootzc.build.export import export_result
+from wootzc.build.pauses import trained_weights
 from wootzc.build.report import report_html
 from wootzc.build.screen import summary_text
 from wootzc.build.verdict import verdict
@@ -46,7 +47,9 @@ class At:
 
 @pytest.fixture(scope="module")
 def source(make_space: Any) -> Path:
-    return Path(make_space(rates="25%, 50%", target="30%"))
+    file = Path(make_space(rates="25%, 50%", target="30%"))
+    file.write_text(file.read_text().replace("explore", "polish off\n  explore"))
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def tensors(folder: Path) -> dict[str, Any]:
 def stored(store: Path, built: Built, number: int) -> dict[str, Any]:
     done = Store(store).find(built.summary["tried"][number - 1]["key"])
     assert done is not None and done.weights is not None
-    return done.weights
+    return trained_weights(done.weights)
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
