@@ -98,7 +98,8 @@ def paused(outcome: Outcome) -> Paused:
 def polished(before: Outcome, after: Outcome) -> Outcome:
     """A run and its polishing as one; as it was before where that made it no better."""
     then, now = before.done.result, after.done.result
-    better = now["accuracy"] >= then["accuracy"]
+    last_best = max(reversed(now["history"]), key=lambda look: float(look["accuracy"]))
+    better = last_best["step"] > 0  # the look before the first step is at what came in
     later = [{**look, "step": then["steps"] + look["step"]} for look in now["history"][1:]]
     result = {
         **then,

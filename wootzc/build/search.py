@@ -99,8 +99,16 @@ class Search:
 
     @property
     def asked(self) -> float | None:
-        """The accuracy at which fine-tuning may stop."""
-        return self.goal if stops_at_target(self.space.objective) else None
+        """The accuracy at which fine-tuning may stop.
+
+        In a fixed order it is that of the start, so that a candidate does not depend on when it is
+        tried, nor on those beside it.
+        """
+        if self.target is None or not stops_at_target(self.space.objective):
+            return None
+        if self.space.explore == "predicted":
+            return self.goal
+        return self.target + self.jury.margin((), None)
 
     @property
     def full(self) -> bool:
@@ -141,6 +149,8 @@ class Search:
         upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
         forecasts: Sequence[Forecast] = (),
         stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
+        *,
+        whole: bool = False,  # to the end, whatever was asked
     ) -> Iterator[tuple[Tried, Outcome]]:
         """Assemble and fine-tune these candidates, side by side where the devices allow.
 
@@ -161,8 +171,9 @@ class Search:
         self._train_blocks(candidates, upcoming)
         earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
+            asked = None if whole else self.asked
             outcomes = self.jobs.candidates(
-                candidates, self.teacher.weights, self.blocks, self.asked, stops, earlier
+                candidates, self.teacher.weights, self.blocks, asked, stops, earlier
             )
         expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
         for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
