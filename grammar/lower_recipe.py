@@ -49,7 +49,7 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
     ),
     "finetune": Recipe(
         steps=0,
-        epochs=6.0,
+        epochs=3.0,
         least=100,
         most=2000,
         optimizer=Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),)),

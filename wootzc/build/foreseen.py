@@ -12,6 +12,7 @@ from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import AccuracyLimit, Space
 
 CONFIDENCE = 0.9  # of a limit that names none
+ROUGHLY = 1.25  # the number that is needed is an estimate: who has nearly as many is not warned
 
 
 def foreseen(space: Space) -> Iterator[Diagnostic]:
@@ -42,7 +43,7 @@ def too_few_images(
             needed = images_needed_at_least(limit.value, confidence)
         else:
             needed = images_needed(limit.value, accuracy, confidence)
-        if images >= needed:
+        if images >= needed / ROUGHLY:
             continue
         least = "at least " if accuracy is None else "about "
         yield Diagnostic(
