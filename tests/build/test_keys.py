@@ -94,6 +94,11 @@ def test_a_target_belongs_to_a_candidate(text: str) -> None:
     assert made.candidate(0, 0.9) != made.candidate(0, 0.8) != made.candidate(0, None)
 
 
+def test_a_run_that_passed_over_its_target_is_a_job_of_its_own(text: str) -> None:
+    made = Keys(compile(text), "data")
+    assert len({made.candidate(0, 0.9, 20, passed) for passed in (None, 0, 10)}) == 3
+
+
 def test_blocks_belong_to_a_candidate(text: str) -> None:
     """A default network and an assembled one of equal rates are different jobs."""
     assert not keys(text, {})[C] & keys(text, {"blocks": "none"})[C]

@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wootzc.build.pauses import kept, outlook, paused, polished, rungs, trained_weights, unpolished
+from wootzc.build.pauses import (
+    kept,
+    outlook,
+    passed,
+    paused,
+    polished,
+    rungs,
+    trained_weights,
+    unpolished,
+)  # fmt: skip
 from wootzc.build.store import Done, Outcome
 from wootzc.ir.recipe import Recipe
 
@@ -62,6 +71,12 @@ def test_polishing_counts_where_it_made_a_run_better() -> None:
     assert down.done.result["history"] == before.done.result["history"]
     assert list(down.weights) == ["tuned"]
     assert down.done.result["reason"] == up.done.result["reason"] == "polished"
+
+
+def test_a_run_that_goes_on_may_have_passed_over_its_target() -> None:
+    earlier = Outcome(done=Done(key="k", result=HALF, seconds=1.0, weights={}), reused=False)
+    assert (passed(None, 0.8), passed(earlier, None), passed(earlier, 0.81)) == (None, None, None)
+    assert passed(earlier, 0.8) == passed(earlier, 0.1) == 50
 
 
 def test_a_state_lies_beside_the_weights() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,8 +16,9 @@ from wootzc.backends.flax.batches import looks
 from wootzc.build.events import Events
 from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
+from wootzc.build.jury import Jury
 from wootzc.build.keys import Keys
-from wootzc.build.pauses import Outlook
+from wootzc.build.pauses import Outlook, passed
 from wootzc.build.predicted import seen
 from wootzc.build.search import Search
 from wootzc.build.store import Done, Outcome
@@ -263,8 +265,72 @@ def test_a_run_goes_on_where_it_was_paused_and_never_starts_anew() -> None:
 
 
 def test_the_winner_is_no_run_that_was_paused() -> None:
-    for goal in (LEAST, "minimize params; subject to accuracy >= 99%", "maximize accuracy"):
+    goals = [LEAST, "minimize params; subject to accuracy >= 99%", "maximize accuracy"]
+    for goal in [*goals, "minimize params"]:
         assert searched(simulated(goal)).best.reason != "paused"
+
+
+class Remembering(Simulated):
+    """Jobs whose key was seen before are not run again. Looks are as they are in `train`."""
+
+    def _outcome(
+        self, number: int, target: float | None, stop: int | None, earlier: Outcome | None
+    ) -> Outcome:
+        assert len(self.asked) < 100, "it goes round in circles"
+        key = self.keys.candidate(number, target, stop, passed(earlier, target))
+        if key not in self.remembered:
+            last = -1 if earlier is None else int(earlier.done.result["steps"])
+            recipe, history, reason = self.space.finetune, [], "steps"
+            for step in (0, *looks(recipe.steps, recipe.every)):
+                history.append(looked(step, 0.9, number))
+                if step > last and target is not None and history[-1]["accuracy"] >= target:
+                    reason = "target"
+                    break
+            result = {"accuracy": 0.9, "start_accuracy": 0.9, "steps": step, "reason": reason}
+            result |= {"history": history, "begun": max(last, 0), "asked": target}
+            done = Done(key=key, result=result, seconds=1.0, weights={})
+            self.remembered[key] = Outcome(done=done, reused=False)
+        return self.remembered[key]
+
+    @cached_property
+    def remembered(self) -> dict[str, Outcome]:
+        return {}
+
+
+def test_a_run_that_reached_what_was_asked_but_does_not_hold_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is asked for stays the same: the judge knows more of the run than was guessed."""
+    monkeypatch.setattr(Jury, "margin", lambda *_: 0.0)
+    goal = "minimize params; subject to accuracy >= 89% with confidence 95%"
+    one = simulated(goal, sample=f"configs {{ [{SMALLER}] }}")
+    jobs = Remembering(one.plan, one.accuracy)
+    found = searched(jobs)
+    assert not found.best.met
+    assert (found.best.reason, found.best.steps) == ("steps", jobs.space.finetune.steps)
+
+
+@pytest.mark.parametrize("order", ["predicted", "all"])
+def test_an_interrupt_while_it_judges_leaves_what_was_known_before(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    jobs, judge, calls = simulated(explore=order), Jury.judge, count()
+
+    def interrupted(jury: Jury, runs: Any) -> Any:
+        if next(calls) == 6:
+            raise KeyboardInterrupt
+        return judge(jury, runs)
+
+    monkeypatch.setattr(Jury, "judge", interrupted)
+    result = {"accuracy": 0.93, "history": [looked(0, 0.93, 10_000)]}
+    done = Done(key="t", result=result, seconds=0.0, weights={})
+    search = Search(jobs=cast(Jobs, jobs), teacher=Outcome(done=done, reused=False))
+    with pytest.raises(KeyboardInterrupt):
+        explore(search)
+    assert {one.candidate for one in search.tried} == {*search.outcomes}
+    for one in search.tried:
+        stored = search.outcomes[one.candidate].done.result
+        assert (one.steps, one.accuracy) == (stored["steps"], stored["accuracy"])
 
 
 def test_a_run_that_just_missed_is_polished_and_so_is_the_winner() -> None:

@@ -24,7 +24,7 @@ from wootzc.build.at_once import Share, at_once
 from wootzc.build.events import Events
 from wootzc.build.keys import Keys
 from wootzc.build.measured import candidate_work
-from wootzc.build.pauses import kept, paused
+from wootzc.build.pauses import kept, passed, paused
 from wootzc.build.store import Outcome, Store, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
@@ -209,7 +209,7 @@ class Jobs:
             return result | _measurements(trained), kept(trained.weights, trained.state)
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
-        key = self.keys.candidate(candidate, target, stop)
+        key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
     @property

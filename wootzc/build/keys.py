@@ -125,8 +125,16 @@ class Keys:
             **self.common,
         )
 
-    def candidate(self, candidate: int, target: float | None, stop: int | None = None) -> str:
-        """`stop`: the step at which its fine-tuning is paused; None: it runs to its end."""
+    def candidate(
+        self,
+        candidate: int,
+        target: float | None,
+        stop: int | None = None,
+        passed: int | None = None,
+    ) -> str:
+        """`stop`: the step at which its fine-tuning is paused; None: it runs to its end. `passed`:
+        `pauses.passed`, of a run that goes on.
+        """
         rates = self.rates(candidate)
         recipe = self.space.finetune
         if not recipe.distill:
@@ -141,6 +149,7 @@ class Keys:
             recipe=asdict(recipe),
             target=target,
             **({} if stop is None else {"stop": stop}),
+            **({} if passed is None else {"passed": passed}),
             **self._rules(0, rates),
             **self.common,
         )

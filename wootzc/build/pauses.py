@@ -95,6 +95,18 @@ def paused(outcome: Outcome) -> Paused:
     )
 
 
+def passed(earlier: Outcome | None, target: float | None) -> int | None:
+    """The step from which a run goes on though a look so far reaches the target.
+
+    Else None: then what comes of it is what would have come of it had it never stopped.
+    """
+    if earlier is None or target is None:
+        return None
+    result = earlier.done.result
+    reached = any(look["accuracy"] >= target for look in result["history"])
+    return int(result["steps"]) if reached else None
+
+
 def polished(before: Outcome, after: Outcome) -> Outcome:
     """A run and its polishing as one; as it was before where that made it no better."""
     then, now = before.done.result, after.done.result

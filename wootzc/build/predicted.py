@@ -51,8 +51,8 @@ def predicted(search: Search) -> tuple[Ended, Left]:
         best = search.best
         if ended is None:
             _advance(search, _at_hand(search, view))
-        elif best is not None and best.reason == "paused" and not best.met and not search.spent:
-            _advance(search, _only(view, best), whole=True)  # it may hold after all
+        elif best is not None and _is_unfinished(search, best) and not search.spent:
+            _advance(search, _only(view, best), whole=True)
         else:
             return ended, _left(search, view)
 
@@ -142,6 +142,12 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     expected = [by_candidate[candidate] for candidate in now]
     for one, outcome in search.attempt(now, upcoming, expected, pauses):
         search.note(one, outcome)
+
+
+def _is_unfinished(search: Search, best: Tried) -> bool:
+    """Steps are left of its fine-tuning that may make it hold, or better where that counts."""
+    wanted = not best.met or search.asked is None
+    return best.reason not in COMPLETE and search.goes_on(best) and wanted
 
 
 def _may_go_on(search: Search, view: _View) -> NDArray[np.bool_]:

@@ -95,7 +95,7 @@ class Search:
         """The accuracy at which a candidate that is begun now would hold, as judged so far."""
         if self.target is None:
             return None
-        return self.target + self.jury.margin(self._runs(self.tried), self.judgement)
+        return self.target + self.jury.margin(self._runs(self.tried, self.outcomes), self.judgement)
 
     @property
     def asked(self) -> float | None:
@@ -222,24 +222,23 @@ class Search:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""
         tried = [one if t.candidate == one.candidate else t for t in self.tried]
         tried += [] if one.candidate in self.outcomes else [one]
-        self.outcomes[one.candidate] = outcome
-        judgement = self.jury.judge(self._runs(tried))
-        self.judgement, self.tried = (
-            judgement,
-            [
-                replace(one, met=verdict.holds)
-                for one, verdict in zip(tried, judgement.runs, strict=True)
-            ],
-        )
+        outcomes = {**self.outcomes, one.candidate: outcome}
+        judgement = self.jury.judge(self._runs(tried, outcomes))
+        judged = [
+            replace(one, met=verdict.holds)
+            for one, verdict in zip(tried, judgement.runs, strict=True)
+        ]
+        # At once: an interrupt before this leaves what was known without it.
+        self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
         best = self.best
         assert best is not None
         self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
 
-    def _runs(self, tried: Sequence[Tried]) -> list[tuple[int, Mapping[str, Any]]]:
+    def _runs(
+        self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
+    ) -> list[tuple[int, Mapping[str, Any]]]:
         """Cost and result of each of these."""
-        return [
-            (cost_of(one, self.space), self.outcomes[one.candidate].done.result) for one in tried
-        ]
+        return [(cost_of(one, self.space), outcomes[one.candidate].done.result) for one in tried]
 
     def found(self, ended: Ended, left: Left | None = None) -> Found:
         best = self.best
