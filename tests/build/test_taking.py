@@ -143,6 +143,19 @@ def test_a_result_that_went_as_far_is_not_replaced_by_less(
     assert (out / "result.json").read_bytes() == before
 
 
+def test_nor_where_the_data_is_named_by_a_relative_path(
+    source: Path, store: Path, whole: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    out = tmp_path / "out"
+    built(Path(source.name), store, out)
+    before = (out / "result.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        built(Path(source.name), store, out, At(4))
+    assert not isinstance(interrupted.value, Interrupted)
+    assert (out / "result.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("position", [1, 3])
 def test_what_a_signal_leaves(

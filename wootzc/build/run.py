@@ -22,7 +22,7 @@ from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tried import Found
 from wootzc.diagnostics import WootzError, fail
-from wootzc.driver import Source
+from wootzc.driver import Source, placed
 from wootzc.files import load_json
 from wootzc.ir.cost_model import CostModel
 from wootzc.ir.lengths import resolved
@@ -286,9 +286,11 @@ def _went_as_far(out: Path, search: Search) -> bool:
     tried: list[dict[str, Any]] = _read(out / "result.json", "tried") or []
     if teacher.get("key") != search.jobs.keys.teacher:
         return False
-    if (out / "plan.wzir").read_text(encoding="utf-8") != print_plan(search.jobs.plan):
+    file = out / "plan.wzir"
+    if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
         return False
-    return {one.candidate for one in search.tried} <= {one["candidate"] for one in tried}
+    steps = {one["candidate"]: one["steps"] for one in tried}
+    return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)
 
 
 def _weights_hash(out: Path) -> str | None:
