@@ -53,6 +53,11 @@ def on_test(accuracy: float) -> dict[str, Any]:
         ),
         ({"taken": 4}, "met", "candidate 4, taken by hand: objective met"),
         (
+            {"taken": 4, "objective_met": False},  # judged beside the others, not by hand
+            "missed",
+            "candidate 4, taken by hand: objective NOT met: what was seen may be by chance",
+        ),
+        (
             {"judgement": HOLDS | {"holds": False}},
             "doubtful",
             "objective met on validation, but the drop may be beyond the limit",

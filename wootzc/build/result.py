@@ -29,7 +29,7 @@ from wootzc.build.jobs import Jobs
 from wootzc.build.origins import NOWHERE, origins_of, origins_text
 from wootzc.build.parts import parts
 from wootzc.build.report import report_html
-from wootzc.build.search import accuracy_target
+from wootzc.build.search import accuracy_target, strictest
 from wootzc.build.store import Outcome, Weights
 from wootzc.build.tried import Found, Tried
 from wootzc.diagnostics import fail
@@ -60,6 +60,7 @@ def summarize(
     """
     plan, space, data = jobs.plan, jobs.space, jobs.dataset
     validated, tested = len(data.validation), len(data.test)
+    accuracy = float(teacher.done.result["accuracy"])
     assert plan.costs is not None and plan.candidates is not None
     explored = 0 if plan.exploration_order is None else len(plan.exploration_order)
     summary = {
@@ -69,7 +70,7 @@ def summarize(
         "objective": _objective_text(plan, found),
         "baseline": space.blocks == "none",
         "objective_met": found.best.met,
-        "judgement": _judgement(found, space),
+        "judgement": _judgement(found, strictest(space.objective, accuracy)),
         "damage": found.damage,
         "taken": None,  # the number of the candidate that was taken as the best by hand
         "target_accuracy": found.target,
@@ -124,8 +125,7 @@ def summarize(
         },
         "tried": [
             {**_tried(one, validated), "history": _curve(history)}
-            # An interrupt may have come between a candidate and its looks.
-            for one, history in zip(found.tried, [*histories, []], strict=False)
+            for one, history in zip(found.tried, histories, strict=True)
         ],
         "widths": module_widths(space.network, found.best.rates),
         "data": {
@@ -160,15 +160,14 @@ def with_best(
     return _plain(summary | changed)
 
 
-def _judgement(found: Found, space: Space) -> dict[str, Any]:
+def _judgement(found: Found, limit: AccuracyLimit | None) -> dict[str, Any]:
     """The drop that the best network is expected to have on other images, and its error."""
-    limits = [limit for limit in space.objective.limits if isinstance(limit, AccuracyLimit)]
     return {
         "drop": found.verdict.corrected,
         "error": found.verdict.error,
         "optimism": found.verdict.optimism,
         "holds": found.verdict.holds,
-        "confidence": max((limit.confidence or 0.0 for limit in limits), default=0.0) or None,
+        "confidence": None if limit is None else limit.confidence,
     }
 
 

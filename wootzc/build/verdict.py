@@ -28,11 +28,7 @@ def verdict(summary: dict[str, Any]) -> Verdict:
     taken = summary.get("taken")
     who = "objective" if taken is None else f"candidate {taken}, taken by hand: objective"
     judgement = summary.get("judgement")
-    if (
-        not summary["objective_met"]
-        and judgement
-        and best["accuracy"] >= (summary["target_accuracy"] or 0)
-    ):
+    if not summary["objective_met"] and best["accuracy"] >= (summary["target_accuracy"] or 0):
         headline = f"{who} NOT met: what was seen may be by chance"
         return Verdict(kind="missed", headline=headline, detail=detail)
     if not summary["objective_met"]:
