@@ -94,6 +94,19 @@ def test_candidates_at_once_are_told_apart() -> None:
     assert "fine-tuning 1" in text and "fine-tuning 2" in text
 
 
+def test_what_was_polished_is_not_taken_to_run_on() -> None:
+    events = [
+        candidate("polish", 70, position=1, of=9, params=1000, macs=1),
+        ("polish_finished", {"accuracy": 0.75, "steps": 40, "seconds": 1.0}),
+        candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
+        looked(30, 10),
+    ]
+    assert [line.split(", ETA")[0] for line in printed("verbose", events=events).splitlines()] == [
+        "candidate 1/9 (1,000 params): polished to 75.00 % in 40 steps (1.0 s)",
+        "  fine-tuning 10/20 loss 0.5000 accuracy 25.00 %",
+    ]
+
+
 def test_what_is_kept_of_the_teacher() -> None:
     events: list[tuple[str, dict[str, Any]]] = [
         ("note", {"message": "nothing is kept"}),

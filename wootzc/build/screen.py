@@ -94,6 +94,8 @@ class Screen:
             self._end_stage(fields.get("candidate"))
         if kind in ("candidate_finished", "candidate_reused"):
             self.places.pop(fields.get("candidate"), None)
+        if kind in ("polish_finished", "polish_reused"):  # nothing runs beside it
+            self.places.clear()
 
     def _line(self, kind: str, fields: dict[str, Any]) -> str | None:
         verbose = self.verbosity == "verbose"
