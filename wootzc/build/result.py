@@ -176,7 +176,6 @@ def write_result(
     jobs: Jobs,
     weights: Weights,  # of the best
     summary: dict[str, Any],
-    plan_text: str | None = None,
 ) -> None:
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
     space, entry = jobs.space, summary["best"]
@@ -221,9 +220,7 @@ def write_result(
         "versions": summary["versions"],
     }
     write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    write_atomically(
-        out / "plan.wzir", plan_text or print_plan(placed(jobs.plan, out / "plan.wzir"))
-    )
+    write_atomically(out / "plan.wzir", print_plan(placed(jobs.plan, out / "plan.wzir")))
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
     write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
 
