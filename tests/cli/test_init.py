@@ -1,6 +1,5 @@
 """`wootzc init`: what it writes for several models and images, and what it refuses."""
 
-import math
 import os
 import re
 import shutil
@@ -18,10 +17,10 @@ from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.flax.weights import initial_weights, save
 from wootzc.backends.onnx import to_onnx
+from wootzc.build.judging import images_needed
 from wootzc.cli.init_gather import default_out, gather, said
 from wootzc.cli.init_text import (
-    DISCORDANCE,
-    ERRORS,
+    ASSUMED,
     further,
     images_for,
     init_text,
@@ -219,13 +218,13 @@ def test_a_name_that_texts_cannot_hold_is_refused(photos: Photos) -> None:
 
 
 def test_a_limit_is_what_the_images_can_tell() -> None:
-    for images in (1, 20, 180, 359, 1_000, 5_000, 50_000):
-        error = 100 * math.sqrt(DISCORDANCE / images)
+    for images in (20, 180, 359, 1_000, 5_000, 50_000):
         points = limit_points(images)
-        assert points == 1 or abs(points - ERRORS * error) <= 0.25
         assert points >= 1 and (2 * points).is_integer()
+        assert images >= images_needed(points / 100, ASSUMED)
+        assert points == 1 or images < images_needed((points - 0.5) / 100, ASSUMED)
     assert limit_points(images_for(1)) == 1
-    assert images_for(1) == 1_300
+    assert images_for(1) == 1_400
 
 
 # ---- as a user runs it

@@ -115,7 +115,7 @@ def polished(before: Outcome, after: Outcome) -> Outcome:
     later = [{**look, "step": then["steps"] + look["step"]} for look in now["history"][1:]]
     result = {
         **then,
-        "accuracy": max(then["accuracy"], now["accuracy"]),
+        "accuracy": now["accuracy"] if better else then["accuracy"],
         "steps": then["steps"] + now["steps"],
         "begun": then["steps"],
         "reason": "polished",

@@ -23,9 +23,16 @@ AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
 def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
-    """The limit of accuracy that asks for most; None where there is none."""
+    """The limit of accuracy that asks for most; None where there is none.
+
+    Of two that ask for the same the one that must be surer.
+    """
     limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
-    return max(limits, key=lambda one: _asked(one, teacher_accuracy), default=None)
+    return max(
+        limits,
+        key=lambda one: (_asked(one, teacher_accuracy), one.confidence or 0.0),
+        default=None,
+    )
 
 
 def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:

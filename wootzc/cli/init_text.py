@@ -4,16 +4,14 @@ import math
 from collections.abc import Iterator
 from typing import assert_never
 
+from wootzc.build.judging import images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
 from wootzc.cli.init_facts import Facts, FromFile, FromZoo, ModelFacts, pretrained
 from wootzc.ir.shapes import shape_text
 from wootzc.units import count
 
-# A pruned network and its teacher disagree about this share of the images, one being right and the
-# other wrong: 5 to 10 % where their accuracies are close. It is the variance of the difference.
-DISCORDANCE = 0.075
-ERRORS = 1.3  # standard errors that a limit is worth: 90 %, one-sided
+ASSUMED = 0.85  # accuracy of a network of which only the file is known
 
 # Of a teacher with a new last layer: its other weights are not to be thrown over.
 TRAINED_ON = "{ steps 2000; optimizer sgd(0.01, momentum = 0.9) }"
@@ -24,13 +22,15 @@ def limit_points(images: int) -> float:
 
     At least 1: less than that is not worth a search.
     """
-    error = 100 * math.sqrt(DISCORDANCE / images)
-    return max(1.0, round(2 * ERRORS * error) / 2)
+    halves = 2
+    while images < images_needed(halves / 200, ASSUMED):
+        halves += 1
+    return halves / 2
 
 
 def images_for(points: float) -> int:
     """How many images tell a loss of so many points, to two digits."""
-    exact = DISCORDANCE * (100 * ERRORS / points) ** 2
+    exact = images_needed(points / 100, ASSUMED)
     step: int = 10 ** max(0, int(math.log10(exact)) - 1)
     return math.ceil(exact / step) * step
 
@@ -168,5 +168,6 @@ def _objective(facts: Facts) -> Iterator[str]:
     told = f"{images:,} validation image{'s' * (images > 1)} can tell a loss of {limit} from chance"
     needed = "" if points == 1 else f"; 1 point needs some {images_for(1):,}"
     yield f"minimize {facts.minimize}  // or {other}"
-    yield from comment(f"{told}{needed}.")
+    right = f"where the network is right on {100 * ASSUMED:g} % or more"
+    yield from comment(f"{told}, {right}{needed}.")
     yield f"subject to accuracy >= teacher - {limit}"
