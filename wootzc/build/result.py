@@ -22,7 +22,7 @@ import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.compiles import Compilations
 from wootzc.backends.parameters import count_parameters
-from wootzc.build.chance import half_width
+from wootzc.build.chance import CONFIDENCE, half_width
 from wootzc.build.chosen import Chosen
 from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
@@ -164,7 +164,7 @@ def _judgement(found: Found, limit: AccuracyLimit | None) -> dict[str, Any]:
     """The drop that the best network is expected to have on other images, and its error."""
     return {
         "drop": found.verdict.corrected,
-        "error": found.verdict.error,
+        "error": CONFIDENCE * found.verdict.error,  # as beside accuracies
         "optimism": found.verdict.optimism,
         "holds": found.verdict.holds,
         "confidence": None if limit is None else limit.confidence,
