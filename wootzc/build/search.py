@@ -218,11 +218,10 @@ class Search:
         self.note(self._judged(one.candidate, outcome, None), outcome)
 
     def finish(self) -> None:
-        """Polish the best, if that was not done. Not where the time is over."""
+        """Polish the best, if that was not done: also where a budget has ended the search."""
         best = self.best
         assert best is not None
-        wanted = self.space.polish is not None and not self.spent
-        if wanted and best.reason not in ("polished", "diverged") and any(best.rates):
+        if self.space.polish and best.reason not in ("polished", "diverged") and any(best.rates):
             self.polish(best)
 
     def note(self, one: Tried, outcome: Outcome) -> None:
