@@ -102,7 +102,7 @@ def ending(summary: dict[str, Any]) -> str | None:
         which, fails = "that would be better", "hold"
     words = {
         "all": "nothing better is left to try",
-        "ruled out": f"{out} {which} are unlikely to {fails}",
+        "ruled out": f"{out} {which} {'is' if out == '1' else 'are'} unlikely to {fails}",
         "certified": f"{out} {which} are ruled out together: chance {percent(left['chance'])} "
         f"that any would {fails}",
         "budget": f"the budget was spent: of those {which} {out} are unlikely to {fails}, "

@@ -166,11 +166,13 @@ def _verdict(summary: dict[str, Any]) -> Markup:
     match said.kind:
         case "met":
             spare = "" if target is None else points(best["accuracy"] - target).lstrip("+±")
-            text = f"✓ {who}Objective met" + (f", {spare} to spare" if spare else "")
+            judged = summary.get("judgement")  # which says below what there is to spare
+            text = f"✓ {who}Objective met" + (f", {spare} to spare" if spare and not judged else "")
         case "doubtful":
             text = f"! {said.headline[0].upper()}{said.headline[1:]}"
         case "missed":
-            by = "" if target is None else f" by {points(target - best['accuracy']).lstrip('+')}"
+            short = 0.0 if target is None else target - best["accuracy"]
+            by = f" by {points(short).lstrip('+')}" if short > 0 else ""
             text = f"✗ {who}Objective missed{by}" + ("; shown is the closest" * (taken is None))
         case _:
             assert_never(said.kind)
