@@ -36,6 +36,7 @@ def in_order(search: Search) -> Ended:
             if one.reason == "target" and not search.tried[-1].met:  # what was asked was too little
                 for further in search.attempt([one.candidate], whole=True):
                     search.note(*further)
-            if search.tried[-1].met and search.space.explore != "all":
+            # An earlier one may have come to hold, as all are judged anew.
+            if search.best is not None and search.best.met and search.space.explore != "all":
                 return "met"  # what ran beside it, behind it in the order, is dropped
     return "all" if len(search.tried) == len(order) else "budget"
