@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from wootzc.build import Built, Options, build
 from wootzc.build.screen import summary_text
@@ -193,6 +195,25 @@ def test_a_build_killed_in_every_stage_ends_in_the_same_result(
     resumed, kinds = run(file, store, out)
     assert "teacher_reused" in kinds, "the finished teacher was lost"
     assert outcome(resumed) == outcome(first)
+
+
+def test_runs_that_were_paused_go_on_out_of_the_store(make_space: Any, tmp_path: Path) -> None:
+    file, store = Path(make_space(rates="25%, 50%, 75%")), tmp_path / "store"
+    text = file.read_text().replace("explore ascending", "explore predicted")
+    file.write_text(text.replace("every 10", "every 5"))
+    whole, _ = run(file, store, tmp_path / "out")
+    with sqlite3.connect(store / "results.sqlite") as db:  # as if it had been killed after a rung
+        rows = db.execute("SELECT key, result FROM jobs WHERE kind = 'candidate'").fetchall()
+        later = [(key,) for key, result in rows if json.loads(result)["begun"]]
+        db.executemany("DELETE FROM jobs WHERE key = ?", later)
+        db.execute("DELETE FROM jobs WHERE kind = 'polish'")
+    db.close()
+    assert later and len(later) < len(rows)
+    again, kinds = run(file, store, tmp_path / "again")
+    assert kinds.count("candidate_finished") == len(later)
+    assert outcome(again) == outcome(whole)
+    one, other = (load_file(r.out / "best" / "weights.safetensors") for r in (whole, again))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def test_ctrl_c_ends_cleanly(built: tuple[Path, Path, Built], tmp_path: Path) -> None:

@@ -129,3 +129,15 @@ def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
     assert mine.read_text() == "precious" and not list(store.root.glob("artifacts/*/*"))
     assert not [path for path in programs.rglob("*") if path.is_file()]
     assert is_store(store.root) and not is_store(store.root / "artifacts")
+
+
+def test_a_single_number_stays_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    weights = {"step": np.array(3, np.int32), "columns": np.zeros((2, 3)).T}
+    store.finish("k", "candidate", "n", {}, 1.0, weights)
+    done = store.find("k")
+    assert done is not None and done.weights is not None
+    assert {name: array.shape for name, array in done.weights.items()} == {
+        "step": (),
+        "columns": (3, 2),
+    }

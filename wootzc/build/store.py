@@ -224,5 +224,11 @@ def is_store(root: Path) -> bool:
 
 
 def contiguous(weights: Weights) -> Weights:
-    """Row-major copies where needed: safetensors writes the memory as it lies."""
-    return {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    """Row-major copies where needed: safetensors writes the memory as it lies.
+
+    A single number stays one: NumPy would make a vector of it.
+    """
+    return {
+        name: np.ascontiguousarray(array).reshape(np.shape(array))
+        for name, array in weights.items()
+    }
