@@ -133,7 +133,10 @@ def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
 
 def test_a_single_number_stays_one(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    weights = {"step": np.array(3, np.int32), "columns": np.zeros((2, 3)).T}
+    weights: dict[str, np.ndarray] = {
+        "step": np.array(3, np.int32),
+        "columns": np.zeros((2, 3)).T,
+    }
     store.finish("k", "candidate", "n", {}, 1.0, weights)
     done = store.find("k")
     assert done is not None and done.weights is not None
