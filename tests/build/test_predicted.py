@@ -16,6 +16,7 @@ from wootzc.backends.flax.batches import looks
 from wootzc.build.events import Events
 from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
+from wootzc.build.judging import Judgement
 from wootzc.build.jury import Jury
 from wootzc.build.keys import Keys
 from wootzc.build.pauses import Outlook, passed
@@ -346,6 +347,23 @@ def test_a_run_that_just_missed_is_polished_and_so_is_the_winner() -> None:
     assert better.best.accuracy > jobs.truth(better.best.candidate)
     untouched = searched(simulated(noise=0.01))
     assert same.best.params == untouched.best.params
+
+
+def test_polishing_never_undoes_what_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = simulated(gain=0.02)
+    jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, polish=Recipe(steps=800)))
+    judge = Jury.judge
+
+    def strict(self: Jury, runs: Any) -> Judgement:
+        """No polished run holds."""
+        found = judge(self, runs)
+        polished = [result["reason"] == "polished" for _, result in runs]
+        held = zip(found.runs, polished, strict=True)
+        return replace(found, runs=tuple(replace(v, holds=v.holds and not p) for v, p in held))
+
+    monkeypatch.setattr(Jury, "judge", strict)
+    found = searched(jobs)
+    assert found.best.met and found.best.reason != "polished"
 
 
 def test_what_a_run_tells_is_a_bound_where_it_reached_what_was_asked() -> None:

@@ -218,11 +218,18 @@ class Search:
         self.note(self._judged(one.candidate, outcome, None), outcome)
 
     def finish(self) -> None:
-        """Polish the best, if that was not done: also where a budget has ended the search."""
+        """Polish the best, if that was not done: also where a budget has ended the search.
+
+        With more looks to choose among, what held may be judged not to hold any more: then it
+        stays as it was.
+        """
         best = self.best
         assert best is not None
         if self.space.polish and best.reason not in ("polished", "diverged") and any(best.rates):
+            before = self.tried, self.outcomes, self.judgement
             self.polish(best)
+            if best.met and not (self.best and self.best.met):
+                self.tried, self.outcomes, self.judgement = before
 
     def note(self, one: Tried, outcome: Outcome) -> None:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""
