@@ -4,8 +4,8 @@ A run is paused at a quarter and at half of its steps. It goes on, from where it
 other candidate promises more for the steps that it would take (successive halving, Jamieson and
 Talwalkar, AISTATS 2016, with runs that are continued as in freeze-thaw search, Swersky et al.,
 arXiv:1406.3896). One that came to its end and missed the objective may be polished: that is the
-last rung. What is expected of a run: others closed some share of the gap between where they stood
-and the teacher's accuracy; this one will close as much.
+last rung. What is expected of a run follows from how the gap to the teacher's accuracy closed in
+those that went further.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.backends.flax.batches import looks
 from wootzc.backends.flax.train import Look, Paused
@@ -27,8 +28,17 @@ _STATE = "state:"  # before the names of a paused run's state, beside its weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a run has left to go through: the rest of its fine-tuning, or polishing."""
+
+    believed: tuple[float, float]  # share of the gap that it closes, and its spread
+    runs: Sequence[Mapping[str, Any]]  # results of those that went through it
+    since: int | None = None  # the step it starts from; None: where the run stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The accuracy that a paused run is expected to end with."""
+    """The accuracy that a run is expected to end with."""
 
     accuracy: float
     error: float  # one standard deviation
@@ -45,31 +55,60 @@ def rungs(recipe: Recipe) -> tuple[int, ...]:
 
 def outlook(
     result: Mapping[str, Any],  # of a run's job
-    further: Iterable[Mapping[str, Any]],  # of runs that went on from that step
+    stages: Iterable[Stage],  # that the run has left, in turn
     teacher: float,  # accuracy
     images: int,  # that accuracies are measured on
-    believed: tuple[float, float] = TUNED,
 ) -> Outlook:
-    """Where a run will end. Each run seen weighs as much as what was believed before."""
-    step, now = int(result["steps"]), float(result["accuracy"])
+    """Where a run will end.
+
+    In each stage, the gap that is left is a line over the gap at its start: what was believed
+    before is its prior, and every run seen to go through the stage is a point (Bayesian linear
+    regression, Bishop, Pattern Recognition and Machine Learning, 3.3). A floor beside the share,
+    since wide gaps close by more than narrow ones.
+    """
+    error = np.sqrt(max(teacher * (1 - teacher), 0.25 / images) / images)
+    now, step = float(result["accuracy"]), int(result["steps"])
+    gap, variance = max(teacher - now, 0.5 / images), 0.0
+    for stage in stages:
+        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since or step, teacher)]
+        line, spread = _line(seen, stage.believed, error)
+        at = np.array([1.0, gap])
+        slope = line[1]
+        gap, variance = (
+            float(line @ at),
+            float(slope**2 * variance + at @ spread @ at + error**2),
+        )
+    return Outlook(accuracy=teacher - gap, error=float(np.sqrt(variance)))
+
+
+def combined(one: Outlook, other: Outlook) -> Outlook:
+    """Both together, as if they knew nothing of each other."""
+    weights = np.array([one.error, other.error]) ** -2.0
+    accuracy = weights @ [one.accuracy, other.accuracy] / weights.sum()
+    return Outlook(accuracy=float(accuracy), error=float(weights.sum() ** -0.5))
+
+
+def _line(
+    seen: Sequence[tuple[float, float]], believed: tuple[float, float], error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of (floor, share left) after these gaps before and after a stage."""
     closed, spread = believed
-    shares = [closed, *(share for one in further for share in _closed(one, step, teacher))]
-    gap = max(teacher - now, 0.5 / images)
-    own = spread**2 + sum((share - closed) ** 2 for share in shares[1:])
-    noise = np.sqrt(max(now * (1 - now), 0.25 / images) / images)
-    return Outlook(
-        accuracy=now + gap * float(np.mean(shares)),
-        error=float(np.hypot(gap * np.sqrt(own / len(shares)), noise)),
-    )
+    precision = np.diag([1 / error**2, 1 / spread**2])
+    weighted = precision @ np.array([0.0, 1 - closed])
+    for before, after in seen:
+        at = np.array([1.0, before])
+        precision = precision + np.outer(at, at) / error**2
+        weighted = weighted + at * after / error**2
+    covariance = np.linalg.inv(precision)
+    return covariance @ weighted, covariance
 
 
-def _closed(result: Mapping[str, Any], step: int, teacher: float) -> Sequence[float]:
-    """The share of the gap to the teacher at this step that a whole run closed later."""
+def _gaps(result: Mapping[str, Any], step: int, teacher: float) -> Sequence[tuple[float, float]]:
+    """A run's gap to the teacher at this step, and at its end; none where it ended before."""
     before = [look["accuracy"] for look in result["history"] if look["step"] <= step]
-    if not before or teacher - max(before) < 1e-6:
+    if not before or int(result["steps"]) <= step:
         return ()
-    now = max(before)
-    return [float(np.clip((result["accuracy"] - now) / (teacher - now), 0, 1.5))]
+    return [(teacher - max(before), teacher - float(result["accuracy"]))]
 
 
 # How it is kept

@@ -15,8 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from wootzc.build.pauses import POLISHED, TUNED, Outlook, outlook, rungs, unpolished
-from wootzc.build.search import AHEAD, Search, cost_of
+from wootzc.build.pauses import (
+    POLISHED,
+    TUNED,
+    Outlook,
+    Stage,
+    combined,
+    outlook,
+    rungs,
+    unpolished,
+)  # fmt: skip
+from wootzc.build.search import AHEAD, Search, cost_of, stops_at_target
 from wootzc.build.tried import Ended, Forecast, Left, Open, Tried
 from wootzc.ir.predict import Belief, Seen, believed, prior
 from wootzc.ir.space import Space
@@ -99,19 +108,25 @@ def _prior(search: Search, damage: Floats) -> Belief:
 
 
 def _outlooks(search: Search) -> dict[int, Outlook]:
-    """Where every run that goes on is expected to end."""
+    """Where every run that goes on is expected to end, polished where that may make it hold."""
     results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
     polished = [results[one.candidate] for one in search.tried if one.reason == "polished"]
-    whole = [result for result in polished if result["begun"] == search.space.finetune.steps]
-    tuned = [results[one.candidate] for one in search.tried if one.reason in COMPLETE]
+    last = search.space.finetune.steps
+    whole = [result for result in polished if result["begun"] == last]
+    tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
     tuned += [unpolished(result) for result in whole]
+    tuning = Stage(believed=TUNED, runs=tuned)
+    polish = Stage(believed=POLISHED, runs=whole, since=last)
+    polishes = search.space.polish is not None and stops_at_target(search.space.objective)
     images = len(search.jobs.dataset.validation)
     found: dict[int, Outlook] = {}
     for one in search.tried:
         if search.goes_on(one):
-            result = results[one.candidate]
-            further, share = (whole, POLISHED) if one.reason in COMPLETE else (tuned, TUNED)
-            found[one.candidate] = outlook(result, further, search.reference, images, share)
+            stages = [] if one.reason in COMPLETE else [tuning]
+            stages += [polish] if polishes or one.reason in COMPLETE else []
+            found[one.candidate] = outlook(
+                results[one.candidate], stages, search.reference, images
+            )
     return found
 
 
@@ -188,11 +203,13 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
         goal = best.accuracy
     chance = belief.chance(damage[open_], goal)
     gain = belief.improvement(damage[open_], goal)
-    for place, candidate in enumerate(open_.tolist()):
-        if candidate in outlooks:
-            own = outlooks[candidate]
-            expected[place] = own.accuracy
-            chance[place], gain[place] = _normal(own, goal)
+    begun = [place for place, one in enumerate(open_.tolist()) if one in outlooks]
+    spread = belief.spread(damage[open_[begun]])
+    for place, error in zip(begun, spread.tolist(), strict=True):
+        curve = Outlook(accuracy=float(expected[place]), error=error)
+        own = combined(curve, outlooks[int(open_[place])])
+        expected[place] = own.accuracy
+        chance[place], gain[place] = _normal(own, goal)
     if space.objective.target == "accuracy":
         saving = gain / POINTS
     else:
