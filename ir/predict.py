@@ -55,15 +55,6 @@ class Belief:
     def expected(self, damage: Floats) -> Floats:  # [candidates] → [candidates] accuracies
         return self._along(damage, lambda mean: mean @ self.weight)
 
-    def spread(self, damage: Floats) -> Floats:
-        """One standard deviation of each candidate's accuracy."""
-
-        def squares(mean: Floats) -> Floats:
-            return np.asarray((mean**2 + self.noise**2) @ self.weight)
-
-        variance = self._along(damage, squares) - self.expected(damage) ** 2
-        return np.sqrt(np.maximum(variance, 0))
-
     def chance(self, damage: Floats, accuracy: float) -> Floats:
         """The probability of each candidate to reach an accuracy."""
         from scipy.special import ndtr

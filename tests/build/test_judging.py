@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,14 +138,33 @@ def test_what_a_job_stored_is_read_back() -> None:
     looks = np.random.default_rng(2).random((4, 75)) < 0.5
     looks[3] = looks[1]
     best = int(looks.sum(axis=1).max())
-    result = {"history": [{"right": packed(right)} for right in looks]}
+    history = [{"right": packed(right)} for right in looks]
+    result = {"history": history, "reason": "paused", "asked": 0.5}
     assert len(json.dumps(result["history"][0]["right"])) < 20
-    run = Run.of(result, 75, cost=2.0, asked=0.5)
+    run = Run.of(result, 75, cost=2.0)
+    assert (run.asked, run.paused) == (0.5, True)
     np.testing.assert_array_equal(run.looks, looks)
     assert run.kept == max(i for i in range(4) if looks[i].sum() == best)
     assert Teacher.of(result, 75).kept == run.kept
     with pytest.raises(ValueError, match="10 bytes"):
         Teacher.of(result, 85)
+
+
+def test_what_was_only_begun_is_no_answer_that_was_chosen_among() -> None:
+    rng = np.random.default_rng(3)
+    teacher = Teacher(looks=(rng.random((1, 400)) < 0.9), kept=0)
+    one, *others = [a_run(rng, cost) for cost in (2.0, *np.linspace(1, 1.9, 30))]
+    alone = judge(teacher, [one], Limit(value=0.02, below_teacher=True))
+    begun = [replace(run, paused=True) for run in others]
+    beside = judge(teacher, [one, *begun], Limit(value=0.02, below_teacher=True))
+    among = judge(teacher, [one, *others], Limit(value=0.02, below_teacher=True))
+    assert beside.runs[0] == alone.runs[0]
+    assert among.runs[0].optimism > alone.runs[0].optimism
+    assert all(isinstance(verdict.holds, bool) for verdict in beside.runs)
+
+
+def a_run(rng: np.random.Generator, cost: float) -> Run:
+    return Run(cost=cost, looks=rng.random((1, 400)) < 0.88, kept=0)
 
 
 def test_there_must_be_something_to_judge() -> None:

@@ -1,11 +1,15 @@
 """Where a run is paused, what is expected of it, and how the store keeps it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from wootzc.build.pauses import (
+    POLISHED,
+    TUNED,
+    Stage,
     kept,
     outlook,
     passed,
@@ -39,21 +43,46 @@ def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
 HALF = run({0: 0.2, 50: 0.8}, "paused")
 
 
+REST = Stage(believed=TUNED, runs=())
+POLISH = Stage(believed=POLISHED, runs=(), since=100)
+
+
 def test_more_is_expected_than_there_is_but_no_more_than_the_teacher_has() -> None:
-    expected = outlook(HALF, [], teacher=0.9, images=1000)
+    expected = outlook(HALF, [REST], teacher=0.9, images=1000)
     assert 0.8 < expected.accuracy < 0.9
-    assert outlook(HALF, [], teacher=0.7, images=1000).accuracy == pytest.approx(0.8, abs=0.001)
+    assert outlook(HALF, [REST], teacher=0.7, images=1000).accuracy == pytest.approx(0.7, abs=0.001)
+
+
+def test_each_stage_that_is_left_closes_more_and_adds_to_the_error() -> None:
+    one = outlook(HALF, [REST], teacher=0.9, images=1000)
+    both = outlook(HALF, [REST, POLISH], teacher=0.9, images=1000)
+    assert one.accuracy == pytest.approx(0.87) and both.accuracy == pytest.approx(0.888)
+    at_start = float(np.hypot(0.009487, 0.1 * 0.03))  # the error of measuring, a tenth of the gap
+    assert both.error > at_start
 
 
 def test_runs_that_ended_say_how_much_of_the_gap_is_closed() -> None:
     closing = [run({0: 0.1, 50: 0.7, 100: 0.88})] * 9  # nine tenths
     still = [run({0: 0.1, 50: 0.7, 100: 0.7})] * 9
-    early = outlook(HALF, [], teacher=0.9, images=1000)
-    more, less = (outlook(HALF, runs, teacher=0.9, images=1000) for runs in (closing, still))
+    early, more, less = (
+        outlook(HALF, [replace(REST, runs=runs)], teacher=0.9, images=1000)
+        for runs in ([], closing, still)
+    )
     assert less.accuracy < early.accuracy < more.accuracy
-    assert more.accuracy == pytest.approx(0.885, abs=0.001)
-    alike = [run({0: 0.1, 50: 0.7, 100: 0.78})] * 9  # as was believed: surer than before
-    assert outlook(HALF, alike, teacher=0.9, images=1000).error < early.error
+    assert more.accuracy == pytest.approx(0.89, abs=0.002)
+    assert max(more.error, less.error) < early.error
+    short = [run({0: 0.1, 50: 0.7}, "target")] * 9  # says nothing of what comes after
+    assert outlook(HALF, [replace(REST, runs=short)], teacher=0.9, images=1000) == early
+
+
+def test_wide_and_narrow_gaps_close_by_different_shares() -> None:
+    runs = [run({50: 0.5, 100: 0.85}), run({50: 0.85, 100: 0.86})] * 20
+    wide, narrow = (
+        outlook(run({50: now}), [replace(REST, runs=runs)], teacher=0.9, images=1000)
+        for now in (0.5, 0.85)
+    )
+    assert wide.accuracy == pytest.approx(0.85, abs=0.01)
+    assert narrow.accuracy == pytest.approx(0.86, abs=0.01)
 
 
 def test_polishing_counts_where_it_made_a_run_better() -> None:

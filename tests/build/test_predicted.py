@@ -163,16 +163,17 @@ def searched(jobs: Simulated) -> Found:
 
 @pytest.mark.parametrize("blind", [0.0, 0.3])
 def test_it_finds_nearly_the_smallest_with_few_tries(blind: float) -> None:
-    first = searched(simulated(explore="ascending"))
-    jobs = simulated(blind=blind)
-    found = searched(jobs)
-    assert found.best.met and found.ended == "ruled out"
-    steps = [sum(one.steps for one in run.tried) for run in (found, first)]
-    assert steps[0] <= steps[1] / (3 if not blind else 2)
-    assert found.best.params <= 1.1 * first.best.params
-    assert set(jobs.asked) == {one.candidate for one in found.tried}
-    whole = sum(one.steps for one in found.tried) / jobs.space.finetune.steps
-    assert whole < len(found.tried)  # those that promised little stayed where they were
+    sizes, steps = [], []
+    for seed in range(3, 7):
+        sample = f"sample 200 seed {seed}"
+        first = searched(simulated(explore="ascending", sample=sample))
+        found = searched(simulated(blind=blind, sample=sample))
+        assert found.best.met and found.ended == "ruled out"
+        sizes.append(found.best.params / first.best.params)
+        taken, other = (sum(one.steps for one in run.tried) for run in (found, first))
+        steps.append(taken / other)
+    assert np.median(sizes) <= 1.05 and max(sizes) <= 1.25
+    assert np.median(steps) <= 1 / 3
 
 
 @pytest.mark.parametrize("blind", [0.0, 0.2])
@@ -186,8 +187,8 @@ def test_certified_it_gives_the_answer_of_ascending(blind: float) -> None:
 
 
 def test_a_budget_ends_it_with_what_was_not_ruled_out() -> None:
-    found = searched(simulated(explore="predicted; budget 4 candidates"))
-    assert found.ended == "budget" and len(found.tried) == 4 and found.best.met
+    found = searched(simulated(explore="predicted; budget 2 candidates"))
+    assert found.ended == "budget" and len(found.tried) == 2 and found.best.met
     assert found.left is not None and found.left.open > 0
     assert found.left.likeliest[0].forecast.chance >= found.left.likeliest[-1].forecast.chance
     assert all(one.params < found.best.params for one in found.left.likeliest)
@@ -346,7 +347,7 @@ def test_a_run_that_just_missed_is_polished_and_so_is_the_winner() -> None:
     assert all(one.steps > 800 for one in polished)
     assert better.best.accuracy > jobs.truth(better.best.candidate)
     untouched = searched(simulated(noise=0.01))
-    assert same.best.params == untouched.best.params
+    assert same.best.params <= untouched.best.params
 
 
 def test_polishing_never_undoes_what_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,12 +55,14 @@ class Run:
     looks: Bits  # [looks, images]
     kept: int
     asked: float | None = None  # the accuracy at which fine-tuning stopped; None: none
+    paused: bool = False  # it has not come to its end, so it is no answer that may be chosen
 
     @classmethod
-    def of(cls, result: Mapping[str, Any], images: int, cost: float, asked: float | None) -> "Run":
+    def of(cls, result: Mapping[str, Any], images: int, cost: float) -> "Run":
         """From what its job has stored, over so many validation images."""
         looks, kept = _stored(result, images)
-        return cls(cost=cost, looks=looks, kept=kept, asked=asked)
+        paused = result["reason"] == "paused"
+        return cls(cost=cost, looks=looks, kept=kept, asked=result["asked"], paused=paused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +124,13 @@ def judge(
         spread = np.array([single_error(own) for own in bits])
     allowed = limit.value if limit is not None and limit.below_teacher else 0.0
     sure = (limit.errors if limit else 0.0) * spread
-    again = _Resampled.of(teacher, runs, limit, resamples)
+    chosen_among = [i for i, run in enumerate(runs) if not run.paused] or list(range(len(runs)))
+    again = _Resampled.of(teacher, [runs[i] for i in chosen_among], limit, resamples)
     optimism = 0.0
     for _ in range(ROUNDS):  # the margin is a part of the rule
-        optimism = (optimism + LUCK * again.optimism(rule, allowed - sure - optimism)) / 2
+        optimism = (
+            optimism + LUCK * again.optimism(rule, allowed - sure[chosen_among] - optimism)
+        ) / 2
     slack = np.full(len(runs), math.inf) if limit is None else allowed - short - optimism - sure
     holds = slack >= -HAIR
     worth = np.array([run.cost for run in runs] if rule == "cost" else [-_mean(b) for b in bits])

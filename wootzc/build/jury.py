@@ -33,7 +33,7 @@ class Jury:
         return extra / self.images
 
     def _runs(self, runs: Sequence[tuple[int, Result]]) -> list[Run]:
-        return [Run.of(result, self.images, cost, result["asked"]) for cost, result in runs]
+        return [Run.of(result, self.images, cost) for cost, result in runs]
 
     @cached_property
     def _teacher(self) -> Teacher:

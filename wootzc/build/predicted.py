@@ -20,7 +20,6 @@ from wootzc.build.pauses import (
     TUNED,
     Outlook,
     Stage,
-    combined,
     outlook,
     rungs,
     unpolished,
@@ -124,9 +123,7 @@ def _outlooks(search: Search) -> dict[int, Outlook]:
         if search.goes_on(one):
             stages = [] if one.reason in COMPLETE else [tuning]
             stages += [polish] if polishes or one.reason in COMPLETE else []
-            found[one.candidate] = outlook(
-                results[one.candidate], stages, search.reference, images
-            )
+            found[one.candidate] = outlook(results[one.candidate], stages, search.reference, images)
     return found
 
 
@@ -203,13 +200,11 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
         goal = best.accuracy
     chance = belief.chance(damage[open_], goal)
     gain = belief.improvement(damage[open_], goal)
-    begun = [place for place, one in enumerate(open_.tolist()) if one in outlooks]
-    spread = belief.spread(damage[open_[begun]])
-    for place, error in zip(begun, spread.tolist(), strict=True):
-        curve = Outlook(accuracy=float(expected[place]), error=error)
-        own = combined(curve, outlooks[int(open_[place])])
-        expected[place] = own.accuracy
-        chance[place], gain[place] = _normal(own, goal)
+    for place, candidate in enumerate(open_.tolist()):
+        if candidate in outlooks:
+            own = outlooks[candidate]
+            expected[place] = own.accuracy
+            chance[place], gain[place] = _normal(own, goal)
     if space.objective.target == "accuracy":
         saving = gain / POINTS
     else:
@@ -222,7 +217,7 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
         open_, expected, chance, saving = (
             open_[within], expected[within], chance[within], saving[within]
         )  # fmt: skip
-    saving = saving / _effort(space, np.array([steps.get(c, 0) for c in open_.tolist()]), chance)
+    saving = saving / _effort(space, np.array([steps.get(c, 0) for c in open_.tolist()]))
     promise = saving
     if not met and not (saving >= space.until).any():
         promise = chance  # before all is given up, the likeliest is tried
@@ -235,16 +230,12 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
     )
 
 
-def _effort(space: Space, done: Ints, chance: Floats) -> Floats:
-    """The share of a whole fine-tuning that runs with so many steps done are expected to take: to
-    the next rung, and on from there with the chance of being better.
-    """
-    last = space.finetune.steps
-    stops = np.array([*rungs(space.finetune), last])
-    following = stops[np.minimum(np.searchsorted(stops, done, side="right"), len(stops) - 1)]
-    spent = following - done + chance * (last - following)
-    polish = space.polish.steps if space.polish else last
-    return np.asarray(np.where(done < last, spent, polish) / last)
+def _effort(space: Space, done: Ints) -> Floats:
+    """The share of a whole try, polishing included, that runs with so many steps done have left."""
+    polish = space.polish.steps if space.polish and stops_at_target(space.objective) else 0
+    whole = space.finetune.steps + polish
+    left = np.maximum(whole - done, 0)
+    return np.asarray(np.where(left > 0, left, whole) / whole)
 
 
 def _normal(expected: Outlook, goal: float) -> tuple[float, float]:
