@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_what_a_job_stored_is_read_back() -> None:
     looks[3] = looks[1]
     best = int(looks.sum(axis=1).max())
     history = [{"right": packed(right)} for right in looks]
-    result = {"history": history, "reason": "paused", "asked": 0.5}
+    result: dict[str, Any] = {"history": history, "reason": "paused", "asked": 0.5}
     assert len(json.dumps(result["history"][0]["right"])) < 20
     run = Run.of(result, 75, cost=2.0)
     assert (run.asked, run.paused) == (0.5, True)

@@ -3,9 +3,9 @@
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
 sum of its variants'. `ir/predict.py` turns damage and the accuracies seen so far into chances, and
 `pauses.py` says where a run that was paused will end. Of the candidates that would beat the best
-known, begun or not, the next is the one that promises most for each step that it has left: its
-chance times what it would save, or the accuracy it is expected to gain. It runs to the next rung.
-The search ends when no candidate is expected to save as much as `until` says.
+known, begun or not, the next is the one that promises most for each step that it has left, polishing
+included: its chance times what it would save, or the accuracy it is expected to gain. It runs to
+the next rung. The search ends when no try is expected to save as much as `until` says.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class _View:
     candidates: Ints
     chance: Floats  # of each to be better than the best known
     accuracy: Floats  # expected
-    saving: Floats  # expected of a whole fine-tuning spent on it, as a share of the network's cost
+    saving: Floats  # expected of a whole try's steps spent on it, as a share of the network's cost
 
 
 def predicted(search: Search) -> tuple[Ended, Left]:
