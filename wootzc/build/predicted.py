@@ -3,7 +3,7 @@
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
 sum of its variants'. `ir/predict.py` turns damage and the accuracies seen so far into chances, and
 `pauses.py` says where a run that was paused will end. Of the candidates that would beat the best
-known, begun or not, the next is the one that promises most for each step that it has left, polishing
+known, begun or not, the next is the one that promises most for each step it has left, polishing
 included: its chance times what it would save, or the accuracy it is expected to gain. It runs to
 the next rung. The search ends when no try is expected to save as much as `until` says.
 """
