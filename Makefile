@@ -3,7 +3,7 @@ PYTHON ?= python3
 EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 BIN := $(dir $(EXECUTABLE))
 
-.PHONY: check lint types pyright imports test format picture
+.PHONY: check lint types pyright imports test torch format picture
 check: lint types imports test
 
 lint:
@@ -21,6 +21,10 @@ imports:
 
 test:
 	$(BIN)pytest -q -n auto
+
+torch: # what `test` skips without it: networks written for PyTorch, in numbers
+	$(PYTHON) -c "import torch"
+	$(BIN)pytest -q -n auto $$(grep -rl 'importorskip("torch' tests)
 
 CHROMIUM ?= chromium
 picture: # docs/report.png, after `wootzc build samples/digits.wz`

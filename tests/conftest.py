@@ -1,10 +1,47 @@
-"""Golden files: an input beside its `.expect`. WOOTZC_UPDATE_EXPECT=1 rewrites what differs."""
+"""Golden files, and what all tests of a run share.
+
+A golden file is an input beside its `.expect`; WOOTZC_UPDATE_EXPECT=1 rewrites what differs.
+"""
 
 import os
-from collections.abc import Callable
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The machines that run these tests are slow now and then; that is no failure. In CI the examples
+# are the same every time.
+settings.register_profile("wootzc", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("wootzc")
+
+# One cache of compiled programs for all processes of a run, and nothing of earlier runs.
+SHARED = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
+}
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if CACHE not in os.environ:  # the first process; pytest-xdist's workers inherit it
+        folder = tempfile.mkdtemp(prefix="wootzc-tests-")
+        os.environ |= {**SHARED, CACHE: folder}
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture
+def no_shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For processes that are started: as a user has them."""
+    for name in (CACHE, *SHARED):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -19,3 +56,32 @@ def expect() -> Callable[[Path, str], None]:
         assert actual == golden.read_text(encoding="utf-8")
 
     return compare
+
+
+class Work:
+    """Lines of Python that ran: the same on every machine, as seconds are not."""
+
+    lines = 0
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> "Work":
+        self.lines += event == "line"
+        return self
+
+
+Worked = Callable[[], AbstractContextManager[Work]]
+
+
+@pytest.fixture
+def worked() -> Worked:
+    """`with worked() as work: …`, and then `work.lines`."""
+
+    @contextmanager
+    def counting() -> Iterator[Work]:
+        work, before = Work(), sys.gettrace()
+        sys.settrace(work)
+        try:
+            yield work
+        finally:
+            sys.settrace(before)
+
+    return counting

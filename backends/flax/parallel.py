@@ -9,6 +9,7 @@ gives the same bits as any other.
 """
 
 import hashlib
+import os
 import platform
 import warnings
 from collections import Counter
@@ -193,9 +194,10 @@ def configure(cache_dir: Path | None) -> None:
     """Keep compiled functions in a folder of `cache_dir` from one run to the next.
 
     One folder per processor: XLA complains of machine code made for another one. Small functions
-    too: reading one takes a tenth of the time.
+    too: reading one takes a tenth of the time. Who has set JAX_COMPILATION_CACHE_DIR keeps them
+    there, as every program of JAX does.
     """
-    if cache_dir is None:
+    if cache_dir is None or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     trim(cache_dir)
     folder = cache_dir / _processor()

@@ -120,6 +120,7 @@ def test_chunks_are_few_and_of_one_size(distances: list[int], size: int) -> None
     assert chunk_size(distances) == size
 
 
+@pytest.mark.usefixtures("no_shared_cache")
 def test_compiled_functions_are_kept_and_a_broken_entry_is_silent(tmp_path: Path) -> None:
     code = """
 import sys, pathlib, jax, wootzc.backends.flax.parallel as parallel

@@ -1,8 +1,8 @@
 """Programs made from the grammar, and valid files that were damaged: never an exception."""
 
 import re
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -165,10 +165,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_texts_end_soon(name: str) -> None:
-    """The bound is wide, for busy machines: what it catches takes minutes, or all memory."""
-    started = time.process_time()
-    analysis = analyze(HOSTILE[name])
-    assert analysis.diagnostics
-    assert len(render(analysis.diagnostics, analysis.sources)) < 200_000
-    assert time.process_time() - started < 20
+def test_hostile_texts_end_soon(name: str, worked: Any) -> None:
+    """The bound is twice what the longest takes, some seconds: what it catches takes minutes."""
+    with worked() as work:
+        analysis = analyze(HOSTILE[name])
+        assert analysis.diagnostics
+        assert len(render(analysis.diagnostics, analysis.sources)) < 200_000
+    assert work.lines < 50_000_000

@@ -5,17 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.recipe import Data, Recipe
 from wootzc.ir.space import Listed, Space
-
-# The machines that run these tests are slow now and then; that is no failure.
-settings.register_profile("wootzc", deadline=None)
-settings.load_profile("wootzc")
 
 MakeNetwork = Callable[[int], Network]
 MakeSpace = Callable[..., Space]
