@@ -1,0 +1,42 @@
+"""Activations: one function of each number."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, get_args
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Page, Rule
+from wootzc.ir.layers.signature import REAL, Operator, Parameter
+
+ActivationKind = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "gelu", "gelu_tanh", "swish", "hard_swish",
+    "sigmoid", "hard_sigmoid", "tanh",
+]  # fmt: skip
+
+SLOPE = 0.01
+
+_ALIASES = {
+    "gelu": ("gelu_erf",),
+    "leaky_relu": ("leaky", "leakyrelu"),
+    "hard_swish": ("hardswish",),
+    "hard_sigmoid": ("hardsigmoid",),
+}
+
+
+def _operator(name: str, kind: str, also: bool = False) -> Operator:
+    slope = (Parameter("slope", REAL, SLOPE),) if kind == "leaky_relu" else ()
+    return Operator(name, slope, {"kind": kind}, _ALIASES.get(name, ()), also)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation(Page):
+    """`gelu` is the exact one (erf), `gelu_tanh` its approximation."""
+
+    kind: ActivationKind = "relu"
+    slope: float = SLOPE  # below zero; of leaky_relu alone
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        *(_operator(kind, kind) for kind in get_args(ActivationKind)),
+        _operator("silu", "swish", also=True),
+    )
+    channels: ClassVar[Rule] = "passes"

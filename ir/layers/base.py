@@ -1,0 +1,86 @@
+"""What the pages of the layers are written in: arrays with axis roles, rules of channels."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from wootzc.diagnostics import Span
+from wootzc.ir.layers.signature import Operator
+from wootzc.ir.layers.sizes import Shape
+
+# What a layer does with the channels that enter. "makes": filters make new ones. "passes": each
+# comes out by itself. "mixes": each depends on its neighbours. "flattens": each comes out once a
+# pixel. "joins": arms do something of their own, and what comes of it is joined.
+Rule = Literal["makes", "passes", "mixes", "flattens", "joins"]
+
+# Of an array's axis: a size, the channels that enter the layer, or those that its filters make.
+Axis: TypeAlias = int | Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of a layer's weights.
+
+    `groups` > 1: filters in that many equal parts, each of which reads its part of the channels.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    groups: int = 1
+    start: float | None = 0.0  # of each number; None: drawn, by how many a filter reads
+    trained: bool = True  # by gradients; else a running statistic
+    removed: float = 0.0  # where a pruned filter is put back as one that does nothing
+
+    def sizes(self, entering: int, leaving: int) -> Shape:
+        """The array's shape, when so many channels enter and leave its layer."""
+        channels = {"in": entering // self.groups, "out": leaving}
+        return tuple(axis if isinstance(axis, int) else channels[axis] for axis in self.axes)
+
+
+class Page:
+    """What is known of every layer. A layer says what differs from here."""
+
+    __slots__ = ()
+
+    span: Span
+    operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
+    channels: ClassVar[Rule]
+    normalizes: ClassVar[bool] = False
+
+    @property
+    def parts(self) -> int:
+        """In how many equal parts channels are told apart, from each of which as many must go."""
+        return 1
+
+    def after(self, shape: Shape) -> Shape:
+        """The shape that leaves when `shape` enters. Raises `ShapeError`."""
+        return shape
+
+    def macs(self, shape: Shape) -> int:
+        """Multiply-accumulates on one image of this shape; of convolutions and dense layers."""
+        return 0
+
+    def arrays(self) -> tuple[Array, ...]:
+        """The layer's own weights, in order; a branch has none, its arms do."""
+        return ()
+
+
+class ShapeError(ValueError):
+    """A layer that its input does not fit. `layer` is the innermost one at fault."""
+
+    def __init__(self, layer: Page, message: str):
+        self.layer = layer
+        super().__init__(message)
+
+
+def image_of(layer: Page, shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels. Raises `ShapeError` for a vector."""
+    if len(shape) != 3:
+        name = type(layer).__name__
+        raise ShapeError(layer, f"{name} expects height x width x channels, but a vector enters")
+    height, width, channels = shape
+    return height, width, channels
+
+
+def bias_of(axis: Axis, bias: bool) -> tuple[Array, ...]:
+    """The bias along this axis, where there is one."""
+    return (Array("bias", (axis,)),) if bias else ()

@@ -1,0 +1,42 @@
+"""Fully connected layer."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Array, Page, Rule, ShapeError, bias_of
+from wootzc.ir.layers.signature import COUNT, FLAG, Operator, Parameter
+from wootzc.ir.layers.sizes import Shape, shape_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense(Page):
+    """Fully connected over the last axis. Kernel layout: [in, width]."""
+
+    width: int
+    bias: bool = True
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        Operator(
+            "dense",
+            (Parameter("width", COUNT), Parameter("bias", FLAG, True)),
+            aliases=("linear", "fc", "softmax"),
+        ),
+    )
+    channels: ClassVar[Rule] = "makes"
+
+    def after(self, shape: Shape) -> Shape:
+        if len(shape) == 3 and shape[:2] != (1, 1):
+            raise ShapeError(
+                self,
+                f"dense expects a vector, but {shape_text(shape)} enters; "
+                "put global_pool or flatten before it",
+            )
+        return (*shape[:-1], self.width)
+
+    def macs(self, shape: Shape) -> int:
+        return shape[-1] * self.width
+
+    def arrays(self) -> tuple[Array, ...]:
+        return Array("kernel", ("in", "out"), start=None), *bias_of("out", self.bias)

@@ -1,0 +1,21 @@
+"""Dropout."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Page, Rule
+from wootzc.ir.layers.signature import PART, Operator, Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropout(Page):
+    """While training, that share of numbers becomes 0 and the others grow to make up for it."""
+
+    rate: float = 0.5
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        Operator("dropout", (Parameter("rate", PART, 0.5, said="drops a fraction", always=True),)),
+    )
+    channels: ClassVar[Rule] = "passes"

@@ -1,0 +1,32 @@
+"""Flatten: an image as one vector."""
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import ClassVar
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Page, Rule, ShapeError, image_of
+from wootzc.ir.layers.signature import Operator
+from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.limits import MAX_COUNT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(Page):
+    """(height, width, channels) → (height * width * channels,), channels fastest."""
+
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (Operator("flatten"),)
+    channels: ClassVar[Rule] = "flattens"
+
+    def after(self, shape: Shape) -> Shape:
+        """A vector of more numbers than can be is a slip, and following it takes hours."""
+        count = prod(image_of(self, shape))
+        if count > MAX_COUNT:
+            raise ShapeError(
+                self,
+                f"flatten makes a vector of {count:,} numbers, and at most {MAX_COUNT:,} are "
+                "possible; put a pool or global_pool before it",
+            )
+        return (count,)

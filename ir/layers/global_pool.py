@@ -1,0 +1,31 @@
+"""Maximum or average over the whole image."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Page, Rule, image_of
+from wootzc.ir.layers.signature import FLAG, Operator, Parameter, words
+from wootzc.ir.layers.sizes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalPool(Page):
+    """(height, width, channels) → (channels,); with `keep_dims` → (1, 1, channels)."""
+
+    kind: Literal["max", "avg"] = "avg"
+    keep_dims: bool = False
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        Operator(
+            "global_pool",
+            (Parameter("kind", words("avg", "max"), "avg"), Parameter("keep_dims", FLAG, False)),
+            aliases=("gap", "global_avg_pool"),
+        ),
+    )
+    channels: ClassVar[Rule] = "passes"
+
+    def after(self, shape: Shape) -> Shape:
+        channels = image_of(self, shape)[2]
+        return (1, 1, channels) if self.keep_dims else (channels,)

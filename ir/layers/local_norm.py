@@ -1,0 +1,37 @@
+"""Local response normalisation."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Page, Rule
+from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalNorm(Page):
+    """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012, §3.3).
+
+    x / (k + alpha / size × Σ x²)^beta, the sum over `size` channels around each.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        Operator(
+            "lrn",
+            (
+                Parameter("size", COUNT, 5),
+                Parameter("alpha", AMOUNT, 1e-4),
+                Parameter("beta", AMOUNT, 0.75),
+                Parameter("k", AMOUNT, 1.0),
+            ),
+            aliases=("local_norm", "localnorm", "local_response_norm", "localresponsenorm"),
+        ),
+    )
+    channels: ClassVar[Rule] = "mixes"
+    normalizes: ClassVar[bool] = True

@@ -1,0 +1,36 @@
+"""Batch normalisation."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.layers.base import Array, Page, Rule
+from wootzc.ir.layers.signature import AMOUNT, SHARE, Operator, Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm(Page):
+    """Batch normalisation over all axes but the last; `momentum` weighs the old running value."""
+
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    operators: ClassVar[tuple[Operator, ...]] = (
+        Operator(
+            "norm",
+            (Parameter("epsilon", AMOUNT, 1e-5), Parameter("momentum", SHARE, 0.9)),
+            aliases=("bn", "batch_norm", "batchnorm", "batchnorm2d"),
+        ),
+    )
+    channels: ClassVar[Rule] = "passes"
+    normalizes: ClassVar[bool] = True
+
+    def arrays(self) -> tuple[Array, ...]:
+        return (
+            Array("scale", ("in",), start=1.0),
+            Array("bias", ("in",)),
+            Array("mean", ("in",), trained=False),
+            # One where a filter was removed: norms divide by its root.
+            Array("var", ("in",), start=1.0, trained=False, removed=1.0),
+        )
