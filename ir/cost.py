@@ -5,25 +5,11 @@ MACs are those of convolutions and dense layers on one image, as in He et al. (2
 norms, activations, pools and additions count nothing.
 """
 
-from typing import NamedTuple, assert_never
+from math import prod
+from typing import NamedTuple
 
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Layer, Shape, walk_shapes
 from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.shapes import Shape, shape_after
 
 
 class Cost(NamedTuple):
@@ -37,35 +23,18 @@ class Cost(NamedTuple):
 
 
 def layer_cost(layer: Layer, shape: Shape) -> Cost:
-    """Cost of one layer when `shape` enters."""
-    match layer:
-        case Conv(width=width, kernel=(kh, kw), groups=groups, bias=bias):
-            kernel = kh * kw * (shape[-1] // groups) * width
-            out = shape_after(layer, shape)
-            return Cost(kernel + width * bias, kernel * out[0] * out[1])
-        case DepthwiseConv(kernel=(kh, kw), bias=bias):
-            kernel = kh * kw * shape[-1]
-            out = shape_after(layer, shape)
-            return Cost(kernel + shape[-1] * bias, kernel * out[0] * out[1])
-        case Dense(width=width, bias=bias):
-            kernel = shape[-1] * width
-            return Cost(kernel + width * bias, kernel)
-        case Norm():
-            return Cost(2 * shape[-1], 0)
-        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
-            return Cost(0, 0)
-        case Branch(arms=arms):
-            return Cost(*map(sum, zip(*(body_cost(arm, shape) for arm in arms), strict=True)))
-        case _:
-            assert_never(layer)
+    """Cost of one layer when `shape` enters, with all that is inside of a branch."""
+    return body_cost((layer,), shape)
 
 
 def body_cost(body: Body, shape: Shape) -> Cost:
-    """Cost of layers one after the other."""
+    """Cost of layers one after the other. Raises `ShapeError`."""
     total = Cost(0, 0)
-    for layer in body:
-        total = total.plus(layer_cost(layer, shape))
-        shape = shape_after(layer, shape)
+    for _, layer, entering in walk_shapes(body, shape):
+        arrays = [array for array in layer.arrays() if array.trained]
+        leaving = layer.after(entering)[-1] if arrays else 0
+        params = sum(prod(array.sizes(entering[-1], leaving)) for array in arrays)
+        total = total.plus(Cost(params, layer.macs(entering)))
     return total
 
 

@@ -12,24 +12,9 @@ from dataclasses import dataclass, replace
 from math import gcd
 from typing import TypeAlias, assert_never
 
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    walk,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Branch, Layer, Shape, walk
 from wootzc.ir.network import Module
-from wootzc.ir.shapes import Shape, shape_after, shape_after_body
+from wootzc.ir.shapes import shape_after_body
 
 Channels: TypeAlias = tuple[int, ...]  # group numbers, in channel order
 
@@ -118,38 +103,41 @@ class _Builder:
             if path in self.kept_paths:
                 self.keep(channels)
             self.outputs[path] = channels
-            shape = shape_after(layer, shape)
+            shape = layer.after(shape)
         return channels
 
     def layer(self, layer: Layer, shape: Shape, channels: Channels, path: str) -> Channels:
-        match layer:
-            case Conv(width=width, groups=groups):
-                if groups > 1:
-                    self.partition(channels, groups)
-                return self.open(width, path, groups)
-            case Dense(width=width):
-                return self.open(width, path)
-            case Flatten():
-                return channels * (shape[0] * shape[1])
-            case LocalNorm():
+        if isinstance(layer, Branch):
+            return self.branch(layer, shape, channels, path)
+        if layer.parts > 1:
+            self.partition(channels, layer.parts)
+        match layer.channels:
+            case "makes":
+                return self.open(layer.after(shape)[-1], path, layer.parts)
+            case "passes":
+                return channels
+            case "mixes":
                 self.keep(channels)
                 return channels
-            case Norm() | Activation() | Dropout() | Pool() | GlobalPool() | DepthwiseConv():
-                return channels
-            case Branch(join=join, arms=arms):
-                outputs = [
-                    self.body(arm, shape, channels, f"{path}.{i}.") for i, arm in enumerate(arms)
-                ]
-                if join == "concat":
-                    return sum(outputs, ())
-                for other in outputs[1:]:
-                    self.join(outputs[0], other)
-                return outputs[0]
+            case "flattens":
+                return channels * (shape[0] * shape[1])
+            case "joins":
+                raise AssertionError("only branches join")
             case _:
-                assert_never(layer)
+                assert_never(layer.channels)
+
+    def branch(self, branch: Branch, shape: Shape, channels: Channels, path: str) -> Channels:
+        first, *others = (
+            self.body(arm, shape, channels, f"{path}.{i}.") for i, arm in enumerate(branch.arms)
+        )
+        if branch.join == "concat":
+            return sum(others, first)
+        for other in others:
+            self.join(first, other)
+        return first
 
     def partition(self, channels: Channels, groups: int) -> None:
-        """What enters a grouped convolution loses as many channels in each of its parts."""
+        """What enters a layer of several parts loses as many channels in each of them."""
         if len(channels) != 1:  # parts need not line up with the concatenated pieces
             self.keep(channels)
             return

@@ -1,12 +1,12 @@
 """A graph as numbered steps, rewritten where it only looks as if it were not series-parallel."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any
 
 from wootzc.ir.graph import INPUT, Arrays, Graph, Node, Refused
-from wootzc.ir.layers import Branch, Join, Layer
+from wootzc.ir.layers import Branch, Join, Layer, joined_shape
 from wootzc.ir.sayable import check_input, check_layer
 from wootzc.ir.shapes import Shape, ShapeError, shape_after, shape_text
 
@@ -216,24 +216,15 @@ def _is_gate(first: Shape, second: Shape) -> bool:
 
 def _joined(join: Join, shapes: list[Shape], name: str) -> Shape:
     seen = " and ".join(shape_text(shape) for shape in shapes) or "nothing"
-    match join:
-        case "add":
-            if len(set(shapes)) != 1:
-                raise Refused(f"`{name}` adds {seen}; wootzc adds tensors of one shape only")
-            return shapes[0]
-        case "concat":
-            if len({shape[:-1] for shape in shapes}) != 1:
-                raise Refused(
-                    f"`{name}` puts {seen} together; wootzc does so along channels, where height "
-                    "and width agree"
-                )
-            return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
-        case "scale":
-            if len(shapes) != 2 or shapes[1] not in {shapes[0], (1, 1, shapes[0][-1])}:
-                raise Refused(
-                    f"`{name}` multiplies {seen}; wootzc multiplies height x width x channels "
-                    "by 1x1 x channels or by the same shape"
-                )
-            return shapes[0]
-        case _:
-            assert_never(join)
+    shape = joined_shape(join, shapes)
+    if shape is None:
+        raise Refused(f"`{name}` {_WANTED[join].format(seen)}")
+    return shape
+
+
+_WANTED: Mapping[Join, str] = {
+    "add": "adds {}; wootzc adds tensors of one shape only",
+    "concat": "puts {} together; wootzc does so along channels, where height and width agree",
+    "scale": "multiplies {}; wootzc multiplies height x width x channels by 1x1 x channels or by "
+    "the same shape",
+}

@@ -14,16 +14,12 @@ from fnmatch import translate
 
 from wootzc.ir.folded_norms import SUFFIX
 from wootzc.ir.graph import Chain, Piece, Refused
-from wootzc.ir.layers import Branch
+from wootzc.ir.layers import LAYERS, Branch
 from wootzc.ir.runs import Run, makes_channels, prunable_groups
 from wootzc.ir.shapes import Shape
 
 LONGEST = 60  # characters of a module's name
-TAKEN = frozenset(
-    "conv depthwise norm lrn dense dropout flatten shortcut input max_pool avg_pool global_pool "
-    "add concat scale relu relu6 leaky_relu elu gelu gelu_tanh swish silu hard_swish sigmoid "
-    "hard_sigmoid tanh".split()
-)  # the language's layers
+TAKEN = frozenset({*(o.name for layer in LAYERS for o in layer.operators), "shortcut", "input"})
 _PLAIN = re.compile(r"plain\d*")
 _TOKEN = re.compile(r"[^./_:]+")
 _CAFFE = re.compile(r"^(bn|scale)(?=\d)")

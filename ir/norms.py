@@ -1,6 +1,6 @@
 """Which norm a layer's output goes through first: it says how much each of its filters counts."""
 
-from wootzc.ir.layers import Body, Branch, Conv, Dense, Norm
+from wootzc.ir.layers import Body, Branch
 
 
 def norm_after(body: Body, maker: str) -> str | None:
@@ -25,21 +25,21 @@ def _arm(body: Body, prefix: list[str]) -> Body:
 
 
 def _first_norm(layers: Body, prefix: list[str], start: int) -> tuple[str | None, bool]:
-    """The first norm of these, and where there is none, whether channels come out of them."""
+    """The first norm of these, and where there is none, whether channels come out of them.
+
+    A norm is what has a scale for each channel.
+    """
     for index, layer in enumerate(layers, start):
         here = [*prefix, str(index)]
-        match layer:
-            case Norm():
-                return ".".join(here), False
-            case Conv() | Dense():
+        if isinstance(layer, Branch):
+            ends = [_first_norm(arm, [*here, str(i)], 0) for i, arm in enumerate(layer.arms)]
+            norms = [path for path, _ in ends if path is not None]
+            if norms:
+                return norms[0], False
+            if not any(goes_on for _, goes_on in ends):
                 return None, False
-            case Branch(arms=arms):
-                ends = [_first_norm(arm, [*here, str(i)], 0) for i, arm in enumerate(arms)]
-                norms = [path for path, _ in ends if path is not None]
-                if norms:
-                    return norms[0], False
-                if not any(goes_on for _, goes_on in ends):
-                    return None, False
-            case _:
-                pass  # channels stay what they are
+        elif layer.channels == "makes":
+            return None, False
+        elif any(array.name == "scale" for array in layer.arrays()):
+            return ".".join(here), False
     return None, True

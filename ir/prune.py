@@ -2,26 +2,10 @@
 
 from dataclasses import replace
 from math import floor, gcd
-from typing import assert_never
 
 from wootzc.ir.coupling import Coupling, Group, couple_module
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.network import Module, Network, Segment, segment_shapes
-from wootzc.ir.shapes import Shape
 
 
 def kept_width(group: Group, rate: float) -> int:
@@ -45,36 +29,15 @@ def kept_widths(coupling: Coupling, rate: float) -> tuple[int, ...]:
     return tuple(kept_width(group, rate) for group in coupling.groups)
 
 
-def prune_body(body: Body, coupling: Coupling, widths: tuple[int, ...], prefix: str = "") -> Body:
+def prune_body(body: Body, coupling: Coupling, widths: tuple[int, ...]) -> Body:
     """`body` with every layer's width replaced by what its group keeps."""
-    return tuple(
-        _prune_layer(layer, coupling, widths, f"{prefix}{index}")
-        for index, layer in enumerate(body)
-    )
 
-
-def _prune_layer(layer: Layer, coupling: Coupling, widths: tuple[int, ...], path: str) -> Layer:
-    match layer:
-        case Conv() | Dense():
+    def pruned(path: str, layer: Layer) -> Layer:
+        if has_filters(layer):
             return replace(layer, width=widths[coupling.outputs[path][0]])
-        case Branch(arms=arms):
-            pruned = tuple(
-                prune_body(arm, coupling, widths, f"{path}.{i}.") for i, arm in enumerate(arms)
-            )
-            return replace(layer, arms=pruned)
-        case (
-            Norm()
-            | LocalNorm()
-            | Activation()
-            | Dropout()
-            | Pool()
-            | GlobalPool()
-            | DepthwiseConv()
-            | Flatten()
-        ):
-            return layer
-        case _:
-            assert_never(layer)
+        return layer
+
+    return rewritten(body, pruned)
 
 
 def prune_module(module: Module, shape: Shape, rate: float) -> Module:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from wootzc.ir.coupling import couple
 from wootzc.ir.graph import Chain
-from wootzc.ir.layers import Body, Branch, Conv, Dense, Layer, walk
+from wootzc.ir.layers import Body, Branch, Layer, has_filters, walk
 from wootzc.ir.shapes import Shape
 
 Run: TypeAlias = tuple[int, int]  # the first piece, and the one after the last
@@ -28,6 +28,6 @@ def makes_channels(layer: Layer) -> bool:
     Squeeze and excite only weighs the channels that enter.
     """
     if not isinstance(layer, Branch):
-        return isinstance(layer, Conv | Dense)
+        return has_filters(layer)
     arms = layer.arms[:1] if layer.join == "scale" else layer.arms
-    return any(isinstance(inner, Conv | Dense) for arm in arms for _, inner in walk(arm))
+    return any(has_filters(inner) for arm in arms for _, inner in walk(arm))

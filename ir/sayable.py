@@ -1,66 +1,23 @@
 """Whether the language can say a network: a file may hold values that it refuses.
 
 Builds write the best network as text and read it back, so what an importer takes must be sayable.
-`flaws` goes for the ranges of `grammar.operators`; a test holds the two together.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import assert_never
 
 from wootzc.ir.cost import network_cost
 from wootzc.ir.graph import Refused
-from wootzc.ir.layers import (
-    Activation,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    walk,
-)  # fmt: skip
-from wootzc.ir.limits import MAX_COST, MAX_COUNT, MAX_LAYERS, MAX_MODULES, MAX_NUMBER, MAX_SIDE
+from wootzc.ir.layers import Layer, Shape, shape_text, walk
+from wootzc.ir.layers.signature import operator_of
+from wootzc.ir.limits import MAX_COST, MAX_LAYERS, MAX_MODULES, MAX_SIDE
 from wootzc.ir.network import Network
-from wootzc.ir.shapes import Shape, shape_text
 
 _SMALLER = "describe a smaller network"
 
 
-def flaws(layer: Layer) -> Iterator[str]:
+def flaws(layer: Layer) -> list[str]:
     """What is wrong with a layer's values, "has an epsilon of -1; …"; of a branch, not its arms."""
-    match layer:
-        case Conv(width=width, groups=groups):
-            yield from _whole("a width", (width,), MAX_COUNT)
-            yield from _whole("groups", (groups,), MAX_COUNT)
-            yield from _windows(layer)
-        case DepthwiseConv() | Pool():
-            yield from _windows(layer)
-        case Dense(width=width):
-            yield from _whole("a width", (width,), MAX_COUNT)
-        case Norm(epsilon=epsilon, momentum=momentum):
-            yield from _amount("an epsilon", epsilon)
-            if not 0 <= momentum <= 1:
-                yield f"has a momentum of {momentum:g}; wootzc takes 0 to 1"
-        case LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
-            yield from _whole("a size", (size,), MAX_COUNT)
-            for name, value in (("an alpha", alpha), ("a beta", beta), ("a k", k)):
-                yield from _amount(name, value)
-        case Dropout(rate=rate):
-            if not 0 <= rate < 1:
-                yield f"drops a fraction of {rate:g}; wootzc takes 0 to below 1"
-        case Activation(slope=slope):
-            if not -MAX_NUMBER < slope < MAX_NUMBER:
-                yield f"has a slope of {slope:g}; wootzc takes up to {MAX_NUMBER:g}"
-        case GlobalPool() | Flatten() | Branch():
-            pass
-        case _:
-            assert_never(layer)
+    return operator_of(layer).flaws(layer)
 
 
 def check_layer(name: str, layer: Layer) -> None:
@@ -105,25 +62,3 @@ def check_network(network: Network) -> None:
         )
     if max(network_cost(network)) > MAX_COST:
         raise Refused("the network has more parameters or MACs than can be counted", _SMALLER)
-
-
-def _windows(layer: Conv | DepthwiseConv | Pool) -> Iterator[str]:
-    if isinstance(layer, Pool):
-        yield from _whole("a window", layer.size, MAX_SIDE)
-    else:
-        yield from _whole("a kernel", layer.kernel, MAX_SIDE)
-        yield from _whole("a dilation", layer.dilation, MAX_SIDE)
-    yield from _whole("a stride", layer.stride, MAX_SIDE)
-    if not isinstance(layer.padding, str):
-        yield from _whole("a padding", sum(layer.padding, ()), MAX_SIDE, least=0)
-
-
-def _whole(what: str, values: Iterable[int], most: int, least: int = 1) -> Iterator[str]:
-    values = tuple(values)
-    if not all(least <= value <= most for value in values):
-        yield f"has {what} of {shape_text(values)}; wootzc takes {least} to {most:,}"
-
-
-def _amount(what: str, value: float) -> Iterator[str]:
-    if not 0 <= value < MAX_NUMBER:
-        yield f"has {what} of {value:g}; wootzc takes 0 and more"

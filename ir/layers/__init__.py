@@ -9,7 +9,15 @@ from typing import get_args
 
 from wootzc.ir.layers.activation import Activation, ActivationKind
 from wootzc.ir.layers.base import Array, Axis, Page, Rule, ShapeError
-from wootzc.ir.layers.branch import Body, Branch, Join, Layer, joined_shape
+from wootzc.ir.layers.branch import (
+    Body,
+    Branch,
+    Filters,
+    Join,
+    Layer,
+    has_filters,
+    joined_shape,
+)  # fmt: skip
 from wootzc.ir.layers.conv import Conv
 from wootzc.ir.layers.dense import Dense
 from wootzc.ir.layers.depthwise import DepthwiseConv
@@ -37,6 +45,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv",
     "Dropout",
+    "Filters",
     "Flatten",
     "GlobalPool",
     "Join",
@@ -50,6 +59,7 @@ __all__ = [
     "Rule",
     "Shape",
     "ShapeError",
+    "has_filters",
     "joined_shape",
     "rewritten",
     "shape_text",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias, assert_never
+from typing import ClassVar, Literal, TypeAlias, TypeGuard, assert_never
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.activation import Activation
@@ -92,3 +92,9 @@ Layer: TypeAlias = (
     | Branch
 )
 Body: TypeAlias = tuple[Layer, ...]
+Filters: TypeAlias = Conv | Dense  # layers that make channels, as many as their `width`
+
+
+def has_filters(layer: Layer) -> TypeGuard[Filters]:
+    """Whether a layer's own filters make what leaves it, one channel each."""
+    return layer.channels == "makes"

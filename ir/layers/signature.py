@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from wootzc.ir.layers.sizes import shape_text
 from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
@@ -63,15 +63,43 @@ class Operator:
     aliases: tuple[str, ...] = ()
     also: bool = False  # a second name for the same, never written
 
+    def flaws(self, layer: object) -> list[str]:
+        """What is wrong with a layer's values: "has an epsilon of -1; wootzc takes 0 and more"."""
+        found = []
+        for parameter in self.parameters:
+            if flaw := parameter.kind.flaw(getattr(layer, parameter.name)):
+                article = "an" if parameter.name[0] in "aeiou" else "a"
+                found.append(f"{parameter.said or f'has {article} {parameter.name}'} of {flaw}")
+        return found
 
-def flaws_of(values: Mapping[str, Any], parameters: tuple[Parameter, ...]) -> list[str]:
-    """What is wrong with a layer's values: "has an epsilon of -1; wootzc takes 0 and more"."""
-    found = []
-    for parameter in parameters:
-        if flaw := parameter.kind.flaw(values[parameter.name]):
-            article = "an" if parameter.name[0] in "aeiou" else "a"
-            found.append(f"{parameter.said or f'has {article} {parameter.name}'} of {flaw}")
-    return found
+    def text(self, layer: object, *, auto_bias: bool) -> str:
+        """The call that makes the layer. `auto_bias`: whether it has a bias where none is said."""
+        given = []
+        for parameter in self.parameters:
+            value = getattr(layer, parameter.name)
+            usual = getattr(layer, parameter.like) if parameter.like else parameter.default
+            if parameter.default is REQUIRED or parameter.always:
+                given.append(parameter.kind.write(value))
+            elif value != (auto_bias if parameter.auto else usual):
+                given.append(f"{parameter.name} = {parameter.kind.write(value)}")
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+class Named(Protocol):
+    """A layer."""
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """What the language calls it."""
+
+
+def operator_of(layer: Named) -> Operator:
+    """The name that a layer is written by: the one whose fixed fields are its own."""
+    return next(
+        operator
+        for operator in layer.operators
+        if all(getattr(layer, name) == value for name, value in operator.fixed.items())
+    )
 
 
 # Kinds
