@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.graph import INPUT, Graph, Node
-from wootzc.ir.layers import Branch, Conv, Dense, DepthwiseConv, LocalNorm, Norm
-from wootzc.ir.shapes import Shape, ShapeError, shape_after
+from wootzc.ir.layers import Array, Branch, Conv, DepthwiseConv, Norm
+from wootzc.ir.shapes import Shape, ShapeError
 
 SUFFIX = "/norm"  # of the convolution's name: what the norm behind it is called
 EPSILON = 1e-5
@@ -33,7 +33,8 @@ def with_norms_put_back(graph: Graph) -> Graph:
     squeeze-and-excite: batch statistics of these say little. What is computed stays the same.
     """
     live = _live(graph)
-    if any(isinstance(node.operation, Norm | LocalNorm) for node in live.values()):
+    layers = [node.operation for node in live.values() if not isinstance(node.operation, str)]
+    if any(layer.normalizes for layer in layers):
         return graph
     try:
         shapes = _shapes(graph)
@@ -84,13 +85,14 @@ def _note(count: int) -> str:
 
 def _has_bias(node: Node) -> bool:
     """A depthwise convolution of one pixel is no more than a scale and a bias itself."""
-    match node.operation:
-        case Conv():
-            return "bias" in node.weights
-        case DepthwiseConv(kernel=kernel):
-            return "bias" in node.weights and kernel != (1, 1)
-        case _:
-            return False
+    layer = node.operation
+    if not isinstance(layer, Conv | DepthwiseConv) or "bias" not in node.weights:
+        return False
+    return isinstance(layer, Conv) or layer.kernel != (1, 1)
+
+
+def _arrays(node: Node) -> tuple[Array, ...]:
+    return () if isinstance(node.operation, str) else node.operation.arrays()
 
 
 def _divided(node: Node) -> list[Node]:
@@ -133,7 +135,7 @@ def _makers_of_scores(graph: Graph, live: Mapping[str, Node]) -> set[str]:
             continue
         seen.add(name)
         node = live[name]
-        if isinstance(node.operation, Conv | DepthwiseConv | Dense):
+        if any(array.name == "kernel" for array in _arrays(node)):
             makers.add(name)
         else:
             waiting += node.inputs
@@ -155,5 +157,5 @@ def _shapes(graph: Graph) -> dict[str, Shape]:
             shapes[node.name] = (*largest[:-1], channels)
         else:
             assert not isinstance(layer, Branch)
-            shapes[node.name] = shape_after(layer, entering[0])
+            shapes[node.name] = layer.after(entering[0])
     return shapes

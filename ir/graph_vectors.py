@@ -10,24 +10,24 @@ After:  global_pool; dense(10)
 from collections.abc import Mapping
 from dataclasses import replace
 
-from wootzc.ir.graph import Graph, Node
-from wootzc.ir.layers import Activation, Dense, Dropout, Flatten, GlobalPool, Norm
-from wootzc.ir.shapes import Shape
+from wootzc.ir.graph import INPUT, Graph, Node
+from wootzc.ir.layers import Flatten, GlobalPool, Layer, Shape
 
 
-def as_vectors(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
-    """The graph with vectors where it can have them. `shapes`: what each node makes."""
+def as_vectors(graph: Graph, shapes: Mapping[str, Shape], flat: str) -> Graph:
+    """The graph with vectors where it can have them.
+
+    `shapes`: what each node makes. `flat`: what a new flatten adds to the name of what it reads.
+    """
     turned = _turned(graph, shapes)
-    nodes: list[Node] = []
-    flat: set[str] = set()
+    nodes: dict[str, Node] = {}
 
     def vector(name: str) -> str:
         if name in turned or len(shapes[name]) == 1:
             return name
-        made = f"{name}.flatten"
-        if made not in flat:
-            flat.add(made)
-            nodes.append(Node(name=made, inputs=(name,), operation=Flatten()))
+        made = f"{name}{flat}"
+        if made not in nodes:
+            nodes[made] = Node(name=made, inputs=(name,), operation=Flatten())
         return made
 
     for node in graph.nodes:
@@ -36,32 +36,33 @@ def as_vectors(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
                 node = replace(node, operation=replace(node.operation, keep_dims=False))
             else:
                 node = replace(node, inputs=tuple(vector(name) for name in node.inputs))
-        nodes.append(node)
-    output = vector(graph.output) if shapes[graph.output][:-1] == (1, 1) else graph.output
-    return replace(graph, nodes=tuple(nodes), output=output)
+        nodes[node.name] = node
+    output = vector(graph.output) if shapes[graph.output][:-1] in ((), (1, 1)) else graph.output
+    return replace(graph, nodes=tuple(nodes.values()), output=output)
+
+
+def either_way(layer: Layer) -> bool:
+    """Whether a layer does to a vector of channels what it does to an image of one pixel."""
+    return layer.vectors and layer.channels in ("makes", "passes")
 
 
 def _turned(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
     """The nodes that may make a vector of their 1x1 image: only vectors are made of it."""
-    readers: dict[str, list[str]] = {}
+    readers: dict[str, list[str]] = {node.name: [] for node in graph.nodes}
     for node in graph.nodes:
         for name in node.inputs:
-            readers.setdefault(name, []).append(node.name)
+            readers.get(name, []).append(node.name)
     turned: set[str] = set()
     for node in reversed(graph.nodes):
         pixel = shapes[node.name][:-1] == (1, 1)
-        read = readers.get(node.name, [])
-        wanted = read or node.name == graph.output
-        if pixel and wanted and _either_way(node) and turned.issuperset(read):
+        if pixel and _turns(node) and turned.issuperset(readers[node.name]):
             turned.add(node.name)
     return turned
 
 
-def _either_way(node: Node) -> bool:
-    match node.operation:
-        case GlobalPool() | Dense() | Norm() | Activation() | Dropout():
-            return True
-        case "add" | "concat" | "scale":
-            return True
-        case _:
-            return False
+def _turns(node: Node) -> bool:
+    if isinstance(node.operation, GlobalPool):
+        return True
+    if INPUT in node.inputs:  # what enters the graph stays what it is
+        return False
+    return isinstance(node.operation, str) or either_way(node.operation)

@@ -91,7 +91,7 @@ class GraphOfModel:
             output=output,
             notes=tuple(self.notes),
         )
-        return as_vectors(graph, self.nodes.shapes)
+        return as_vectors(graph, self.nodes.shapes, ".flatten")
 
     @property
     def scope(self) -> str:
@@ -189,8 +189,8 @@ class GraphOfModel:
             reason = "it drops whole rows, channels or images; wootzc drops single numbers"
         elif tensor.softmax or not fits(tensor):
             reason = "what it reads is no image of the network"
-        elif flaw := next(flaws(layer), None):
-            reason = f"it {flaw}"
+        elif found := flaws(layer):
+            reason = f"it {found[0]}"
         if reason:
             self.notes.append(f"the dropout `{place}` is left out: {reason}")
         if reason or not drop.rate:

@@ -45,6 +45,7 @@ class Page:
     operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
     channels: ClassVar[Rule]
     normalizes: ClassVar[bool] = False
+    vectors: ClassVar[bool] = True  # whether a vector of channels may enter, not only an image
 
     @property
     def parts(self) -> int:

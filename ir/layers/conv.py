@@ -49,6 +49,7 @@ class Conv(Page):
         ),
     )
     channels: ClassVar[Rule] = "makes"
+    vectors: ClassVar[bool] = False
     ceil: ClassVar[bool] = False
 
     @property

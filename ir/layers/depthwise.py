@@ -38,6 +38,7 @@ class DepthwiseConv(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
+    vectors: ClassVar[bool] = False
     ceil: ClassVar[bool] = False
 
     @property

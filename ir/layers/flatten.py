@@ -19,6 +19,7 @@ class Flatten(Page):
 
     operators: ClassVar[tuple[Operator, ...]] = (Operator("flatten"),)
     channels: ClassVar[Rule] = "flattens"
+    vectors: ClassVar[bool] = False
 
     def after(self, shape: Shape) -> Shape:
         """A vector of more numbers than can be is a slip, and following it takes hours."""

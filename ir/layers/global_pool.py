@@ -25,6 +25,7 @@ class GlobalPool(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
+    vectors: ClassVar[bool] = False
 
     def after(self, shape: Shape) -> Shape:
         channels = image_of(self, shape)[2]

@@ -44,6 +44,7 @@ class Pool(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
+    vectors: ClassVar[bool] = False
 
     @property
     def window(self) -> Pair:

@@ -8,18 +8,18 @@ curves       functions of single numbers, recognised by their values
 elementwise  activations, arithmetic and joins · windows  convolutions and pools
 features     dense layers, norms, reductions · shapes  reshapes, pads, slices
 merge        drafts → layers: multiplications by constants go into their neighbours
-vectors      1x1xC → C from where images are no longer needed
 """
 
 import re
 from pathlib import PurePath
 
+from wootzc.grammar.imports.onnx.context import node_of
 from wootzc.grammar.imports.onnx.known import parameter_sources
 from wootzc.grammar.imports.onnx.merge import merged
 from wootzc.grammar.imports.onnx.source import load
 from wootzc.grammar.imports.onnx.trace import trace
-from wootzc.grammar.imports.onnx.vectors import as_vectors
 from wootzc.ir.graph import Graph
+from wootzc.ir.graph_vectors import as_vectors
 from wootzc.ir.shapes import Shape
 
 
@@ -31,16 +31,17 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
     """
     source = load(path)
     traced = trace(source, input)
-    nodes, output = as_vectors(*merged(traced.drafts, traced.output))
-    return Graph(
+    drafts, output = merged(traced.drafts, traced.output)
+    graph = Graph(
         name=_identifier(PurePath(path).stem),
         input=traced.input,
-        nodes=nodes,
+        nodes=tuple(node_of(draft) for draft in drafts.values()),
         output=output,
         notes=tuple(traced.notes),
         metadata=source.metadata,
         sources=parameter_sources(source),
     )
+    return as_vectors(graph, {name: draft.shape for name, draft in drafts.items()}, "/flatten")
 
 
 def _identifier(stem: str) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Tensor
-from wootzc.ir.graph import INPUT, Refused
+from wootzc.ir.graph import INPUT, Node, Refused
 from wootzc.ir.layers import Flatten, Join, Layer
 from wootzc.ir.limits import MAX_COUNT
 from wootzc.ir.shapes import Shape, shape_after, shape_text
@@ -43,6 +45,17 @@ class Draft:
     operation: Operation
     weights: Mapping[str, Array] = field(default_factory=dict)
     shape: Shape  # of what leaves it
+
+
+def node_of(draft: Draft) -> Node:
+    """The node, once its neighbours have taken in what is no layer."""
+    operation = draft.operation
+    assert not isinstance(operation, Affine | Pick)
+    weights = {
+        name: np.ascontiguousarray(values, dtype=np.float32)
+        for name, values in draft.weights.items()
+    }
+    return Node(name=draft.name, inputs=draft.inputs, operation=operation, weights=weights)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from wootzc.ir.graph import INPUT, Node
-from wootzc.ir.layers import Activation, Dropout, Flatten, GlobalPool, Norm
+from wootzc.ir.graph_vectors import either_way
+from wootzc.ir.layers import Flatten, GlobalPool
 
 
 def as_vectors(nodes: Mapping[str, Node], output: str) -> tuple[dict[str, Node], str]:
@@ -24,16 +25,17 @@ def as_vectors(nodes: Mapping[str, Node], output: str) -> tuple[dict[str, Node],
         (before,) = node.inputs
         at = before
         while at != INPUT and reads[at] == 1:
-            match nodes[at].operation:
-                case Activation() | Dropout() | Norm():
-                    (at,) = nodes[at].inputs
-                case GlobalPool() as pool:
-                    result[at] = replace(nodes[at], operation=replace(pool, keep_dims=False))
-                    stands_for[name] = before
-                    del result[name]
-                    break
-                case _:
-                    break
+            operation = nodes[at].operation
+            if isinstance(operation, GlobalPool):
+                result[at] = replace(nodes[at], operation=replace(operation, keep_dims=False))
+                stands_for[name] = before
+                del result[name]
+                break
+            if isinstance(operation, str) or operation.channels != "passes":
+                break
+            if not either_way(operation):
+                break
+            (at,) = nodes[at].inputs
     return {
         name: replace(node, inputs=tuple(stands_for.get(i, i) for i in node.inputs))
         for name, node in result.items()
