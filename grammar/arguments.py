@@ -1,102 +1,40 @@
 """Arguments against parameters: which is which, and whether each value will do."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, Final
 
 from wootzc.grammar import syntax
-from wootzc.grammar.names import did_you_mean, either, nearest
+from wootzc.grammar.names import did_you_mean, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, Value, evaluate, source_text, value_text
-from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
+from wootzc.ir.layers.signature import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    FLAGS,
+    PADDING,
+    PAIR,
+    PART,
+    REAL,
+    REQUIRED,
+    SHARE,
+    Kind,
+    Parameter,
+    number,
+    whole,
+    within,
+    words,
+)
+from wootzc.ir.limits import MAX_NUMBER
 
-REQUIRED: Final = object()
 UNKNOWN_YET: Final = object()  # depends on a parameter of the module that is being checked
 
-FLAGS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an argument may be. `read` gives the checked value or raises ValueError."""
-
-    expects: str
-    read: Callable[[Value], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    name: str
-    kind: Kind
-    default: Any = REQUIRED
-
-
-def _pair(value: Value) -> tuple[int, int]:
-    if isinstance(value, tuple) and len(value) == 2 and 1 <= min(value) <= max(value) <= MAX_SIDE:
-        return value[0], value[1]
-    if isinstance(value, int) and 1 <= value <= MAX_SIDE:
-        return value, value
-    raise ValueError
-
-
-def _padding(value: Value) -> Any:
-    match value:
-        case "same" | "valid":
-            return value
-        case int() if 0 <= value <= MAX_SIDE:
-            return (value, value), (value, value)
-        case (int() as v, int() as h) if max(v, h) <= MAX_SIDE:
-            return (v, v), (h, h)
-        case (int() as top, int() as bottom, int() as left, int() as right) if (
-            max(value) <= MAX_SIDE
-        ):
-            return (top, bottom), (left, right)
-        case _:
-            raise ValueError
-
-
-def _flag(value: Value) -> bool:
-    if isinstance(value, str) and value in FLAGS:
-        return FLAGS[value]
-    raise ValueError
-
-
-def _number(low: float, high: float, *, low_in: bool, high_in: bool) -> Callable[[Value], float]:
-    def read(value: Value) -> float:
-        if not isinstance(value, int | float) or not isfinite(value):
-            raise ValueError
-        above = value >= low if low_in else value > low
-        below = value <= high if high_in else value < high
-        if not (above and below):
-            raise ValueError
-        return float(value)
-
-    return read
-
-
-def whole(least: int) -> Kind:
-    """A whole number from `least` on."""
-
-    def read(value: Value) -> int:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, int) and least <= value <= MAX_COUNT:
-            return value
-        raise ValueError
-
-    return Kind(f"a whole number from {least} to {MAX_COUNT:,}", read)
-
-
-def words(*choices: str) -> Kind:
-    """One of a few words."""
-
-    def read(value: Value) -> str:
-        if value in choices:
-            return str(value)
-        raise ValueError
-
-    return Kind(either([f"`{c}`" for c in choices]), read)
+__all__ = [
+    "AMOUNT", "ANY", "CONFIDENCE", "COUNT", "FLAG", "FLAGS", "FRACTION", "LIST", "PADDING", "PAIR",
+    "PART", "POSITIVE", "REAL", "REQUIRED", "SHARE", "UNKNOWN_YET", "Kind", "Parameter", "bind",
+    "signature", "whole", "words",
+]  # fmt: skip
 
 
 def _any(value: Value) -> Value:
@@ -111,22 +49,10 @@ def _list(value: Value) -> tuple[float, ...]:
 
 
 ANY = Kind("a value", _any)
-COUNT = whole(1)
-PAIR = Kind("a whole number or a size such as 3x3, at least 1", _pair)
-PADDING = Kind("`same`, `valid`, or pixels such as 1 or 1x2", _padding)
-FLAG = Kind("`true` or `false`", _flag)
-PART = Kind("a fraction from 0 to below 1, such as 0.5 or 50%",
-            _number(0, 1, low_in=True, high_in=False))  # fmt: skip
-SHARE = Kind("a fraction from 0 to 1, such as 0.5 or 50%",
-             _number(0, 1, low_in=True, high_in=True))  # fmt: skip
-CONFIDENCE = Kind("a confidence above 50% and below 100%, such as 95%",
-                  _number(0.5, 1, low_in=False, high_in=False))  # fmt: skip
-FRACTION = Kind("a fraction above 0 and below 1, such as 1%",
-                _number(0, 1, low_in=False, high_in=False))  # fmt: skip
-POSITIVE = Kind("a number above 0", _number(0, MAX_NUMBER, low_in=False, high_in=False))
-AMOUNT = Kind("a number of at least 0", _number(0, MAX_NUMBER, low_in=True, high_in=False))
+CONFIDENCE = number("a confidence above 50% and below 100%, such as 95%", within(0.5, 1))
+FRACTION = number("a fraction above 0 and below 1, such as 1%", within(0, 1))
+POSITIVE = number("a number above 0", within(0, MAX_NUMBER))
 LIST = Kind("a number, or several with commas between them", _list)
-REAL = Kind("a number", _number(-MAX_NUMBER, MAX_NUMBER, low_in=False, high_in=False))
 
 
 def signature(name: str, parameters: Iterable[Parameter]) -> str:

@@ -8,7 +8,8 @@ from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.coupling import couple
-from wootzc.ir.layers import Body, Branch, Conv, Dense, DepthwiseConv, Layer, walk
+from wootzc.ir.layers import Body, Conv, Layer, has_filters, walk
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.shapes import Shape
 
@@ -92,17 +93,9 @@ def _without_effect(kind: str, body: Body, shape: Shape) -> bool:
 
 
 def _is_kind(layer: Layer, kind: str) -> bool:
-    match layer:
-        case Conv(groups=groups):
-            return kind == "conv" or (kind == "grouped" and groups > 1)
-        case DepthwiseConv():
-            return kind == "depthwise"
-        case Dense():
-            return kind == "dense"
-        case Branch(join=join):
-            return kind == join
-        case _:
-            return False
+    if kind == "grouped":
+        return isinstance(layer, Conv) and layer.groups > 1
+    return kind in KINDS and operator_of(layer).name == kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +124,6 @@ def read_multiple(statement: syntax.Multiple | None, report: Report) -> Multiple
     return MULTIPLE
 
 
-def _width(layer: Layer) -> int:
-    """Filters of its own."""
-    return layer.width if isinstance(layer, Conv | Dense) else 0
-
-
 def with_rules(
     network: Network, kept: Mapping[str, tuple[str, ...]], multiple: Multiple
 ) -> Network:
@@ -143,7 +131,8 @@ def with_rules(
 
     def bound(module: Module) -> Module:
         module = replace(module, kept=kept.get(module.name, ()))
-        if all(_width(layer) < multiple.least for _, layer in walk(module.body)):
+        layers = (layer for _, layer in walk(module.body) if has_filters(layer))
+        if all(layer.width < multiple.least for layer in layers):
             return module
         return replace(module, multiple=multiple.of, multiple_from=multiple.least)
 

@@ -13,7 +13,7 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import nearest
-from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTCUT
+from wootzc.grammar.operators import ALIASES, BUILT_IN, CLASSES, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, evaluate
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
@@ -108,11 +108,12 @@ class BodyLowering:
         )
         if values is None or shape is None:
             return [], None
-        auto = "bias" in values and values["bias"] is None
-        if auto:
-            values = {**values, "bias": True}
-        layer: Any = operator.make(**values, span=call.span)
-        return self.follow([Draft(layer, auto)], shape, call.name.text)
+        auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
+        like = {p.name: values[p.like] for p in operator.parameters if p.like}
+        settled = {name: value for name, value in values.items() if value is not None}
+        settled = like | dict.fromkeys(auto, True) | settled | dict(operator.fixed)
+        layer: Any = CLASSES[operator.name](**settled, span=call.span)
+        return self.follow([Draft(layer, bool(auto))], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         values = bind(call.name, SHORTCUT, call.arguments, scope, self.report, self.note())

@@ -2,27 +2,10 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import assert_never
 
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Padding,
-    Pair,
-    Pool,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Branch, Norm, shape_text
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.network import Module, Network, module_positions
-from wootzc.ir.shapes import shape_text
 
 INDENT = "  "
 WIDTH = 100  # of the formatter, so that what is printed is formatted
@@ -83,7 +66,9 @@ def _body(body: Body, level: int) -> Iterator[str]:
                 yield from _arm(arm, level + 1)
             yield f"{INDENT * level}}}"
         else:
-            yield INDENT * level + _layer(layer, follower)
+            # The rule of the language: no bias in front of a norm.
+            call = operator_of(layer).text(layer, auto_bias=not isinstance(follower, Norm))
+            yield INDENT * level + call
 
 
 def _arm(arm: Body, level: int) -> Iterator[str]:
@@ -98,96 +83,3 @@ def _arm(arm: Body, level: int) -> Iterator[str]:
         yield f"{INDENT * level}{{"
         yield from lines
         yield f"{INDENT * level}}}"
-
-
-def _layer(layer: Layer, follower: Layer | None) -> str:
-    match layer:
-        case Conv(kernel=kernel, width=width, groups=groups):
-            given = [_pair(kernel, size=True), str(width), *_window(layer)]
-            given += [f"groups = {groups}"] if groups != 1 else []
-            return f"conv({', '.join([*given, *_bias(layer.bias, follower)])})"
-        case DepthwiseConv(kernel=kernel):
-            given = [_pair(kernel, size=True), *_window(layer), *_bias(layer.bias, follower)]
-            return f"depthwise({', '.join(given)})"
-        case Norm(epsilon=epsilon, momentum=momentum):
-            usual_norm = Norm()
-            return _call(
-                "norm",
-                _numbers(epsilon=epsilon, momentum=momentum),
-                _numbers(epsilon=usual_norm.epsilon, momentum=usual_norm.momentum),
-            )
-        case LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
-            values = {"size": str(size)} | _numbers(alpha=alpha, beta=beta, k=k)
-            usual = LocalNorm()
-            defaults = {"size": str(usual.size)} | _numbers(
-                alpha=usual.alpha, beta=usual.beta, k=usual.k
-            )
-            return _call("lrn", values, defaults)
-        case Activation(kind="leaky_relu", slope=slope):
-            return _call("leaky_relu", _numbers(slope=slope), _numbers(slope=Activation().slope))
-        case Activation(kind=kind):
-            return kind
-        case Pool():
-            return _pool(layer)
-        case GlobalPool(kind=pool, keep_dims=keep):
-            return _call(
-                "global_pool", {"kind": pool, "keep_dims": str(keep).lower()},
-                {"kind": "avg", "keep_dims": "false"},
-            )  # fmt: skip
-        case Dense(width=width, bias=bias):
-            return f"dense({width})" if bias else f"dense({width}, bias = false)"
-        case Dropout(rate=rate):
-            return f"dropout({float(rate)!r})"
-        case Flatten():
-            return "flatten"
-        case Branch():
-            raise AssertionError("branches take several lines")
-        case _:
-            assert_never(layer)
-
-
-def _pool(pool: Pool) -> str:
-    given = [_pair(pool.size)]
-    given += [f"stride = {_pair(pool.stride)}"] if pool.stride != pool.size else []
-    given += [f"padding = {_padding(pool.padding)}"] if pool.padding != "valid" else []
-    given += ["ceil = true"] if pool.ceil else []
-    given += ["count_padding = true"] if pool.count_padding and pool.kind == "avg" else []
-    return f"{pool.kind}_pool({', '.join(given)})"
-
-
-def _numbers(**values: float) -> dict[str, str]:
-    return {name: repr(float(value)) for name, value in values.items()}
-
-
-def _call(name: str, values: dict[str, str], defaults: dict[str, str]) -> str:
-    given = ", ".join(f"{k} = {v}" for k, v in values.items() if v != defaults[k])
-    return f"{name}({given})" if given else name
-
-
-def _window(layer: Conv | DepthwiseConv) -> Iterator[str]:
-    if layer.stride != (1, 1):
-        yield f"stride = {_pair(layer.stride)}"
-    if layer.padding != "same":
-        yield f"padding = {_padding(layer.padding)}"
-    if layer.dilation != (1, 1):
-        yield f"dilation = {_pair(layer.dilation)}"
-
-
-def _bias(bias: bool, follower: Layer | None) -> list[str]:
-    """Nothing where the rule of the language says the same: no bias in front of a norm."""
-    by_rule = not isinstance(follower, Norm)
-    return [] if bias == by_rule else [f"bias = {str(bias).lower()}"]
-
-
-def _pair(pair: Pair, *, size: bool = False) -> str:
-    return f"{pair[0]}x{pair[1]}" if size or pair[0] != pair[1] else str(pair[0])
-
-
-def _padding(padding: Padding) -> str:
-    match padding:
-        case "same" | "valid":
-            return padding
-        case ((top, bottom), (left, right)) if top == bottom and left == right:
-            return str(top) if top == left else f"{top}x{left}"
-        case ((top, bottom), (left, right)):
-            return f"{top}x{bottom}x{left}x{right}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.graph import INPUT, Graph, Node
-from wootzc.ir.layers import Array, Branch, Conv, DepthwiseConv, Norm
+from wootzc.ir.layers import Array, Branch, Conv, DepthwiseConv, Norm, joined_shape
 from wootzc.ir.shapes import Shape, ShapeError
 
 SUFFIX = "/norm"  # of the convolution's name: what the norm behind it is called
@@ -143,18 +143,21 @@ def _makers_of_scores(graph: Graph, live: Mapping[str, Node]) -> set[str]:
 
 
 def _shapes(graph: Graph) -> dict[str, Shape]:
-    """What each node makes; a join, the largest image that enters it.
+    """What each node makes.
 
-    Raises `ShapeError`, and `KeyError` where a node reads what none before it makes.
+    Raises `ShapeError`, and `KeyError` where a node reads what none before it makes, or what does
+    not fit together.
     """
     shapes = {INPUT: graph.input}
     for node in graph.nodes:
         entering = [shapes[name] for name in node.inputs]
         layer = node.operation
         if isinstance(layer, str):
-            largest = max(entering, key=np.prod)
-            channels = sum(shape[-1] for shape in entering) if layer == "concat" else largest[-1]
-            shapes[node.name] = (*largest[:-1], channels)
+            largest_first = sorted(entering, key=np.prod, reverse=True)
+            shape = joined_shape(layer, largest_first)
+            if shape is None:
+                raise KeyError(node.name)
+            shapes[node.name] = shape
         else:
             assert not isinstance(layer, Branch)
             shapes[node.name] = layer.after(entering[0])

@@ -10,7 +10,7 @@ import numpy as np
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Tensor
 from wootzc.ir.graph import INPUT, Node, Refused
-from wootzc.ir.layers import Flatten, Join, Layer
+from wootzc.ir.layers import Flatten, Join, Layer, joined_shape
 from wootzc.ir.limits import MAX_COUNT
 from wootzc.ir.shapes import Shape, shape_after, shape_text
 
@@ -122,9 +122,10 @@ class Context:
 
     def join(self, operator: Operator, join: Join, *tensors: Tensor) -> Draft:
         nodes = tuple(map(usable, tensors))
-        first = self.shape(nodes[0])
-        channels = sum(self.shape(node)[-1] for node in nodes) if join == "concat" else first[-1]
-        return self.add(operator.name, join, nodes, (*first[:-1], channels))
+        shape = joined_shape(join, [self.shape(node) for node in nodes])
+        if shape is None:
+            raise operator.refused("what enters does not fit together")
+        return self.add(operator.name, join, nodes, shape)
 
     def add(
         self,

@@ -9,7 +9,7 @@ from wootzc.grammar.imports.prototxt.text import Message, Scalar
 from wootzc.grammar.imports.prototxt.wires import Reference, Wires
 from wootzc.grammar.names import did_you_mean
 from wootzc.ir.graph import Node
-from wootzc.ir.layers import Body, Flatten, Join, Layer
+from wootzc.ir.layers import Body, Flatten, Join, Layer, joined_shape
 from wootzc.ir.shapes import Shape, ShapeError, shape_after, shape_text
 
 # What to do about some of the types of Caffe that wootzc does not know.
@@ -122,16 +122,9 @@ class Builder:
         return value
 
     def _join(self, entry: Entry, join: Join, inputs: list[Value], part: str = "") -> Value:
-        first, *_ = shapes = [value.shape for value in inputs]
-        match join:
-            case "add":
-                fits, shape = len(set(shapes)) == 1, first
-            case "concat":
-                fits = len({s[:-1] for s in shapes}) == 1
-                shape = (*first[:-1], sum(s[-1] for s in shapes))
-            case "scale":
-                fits, shape = shapes[1] in (first, (1, 1, first[-1])), first
-        if not fits:
+        shapes = [value.shape for value in inputs]
+        shape = joined_shape(join, shapes)
+        if shape is None:
             seen = " and ".join(shape_text(s) for s in shapes)
             raise entry.refuse(f"joins {seen}, which do not fit", _FITS[join])
         return self._node(entry, join, tuple(value.node for value in inputs), shape, part)
