@@ -17,6 +17,14 @@ Array: TypeAlias = NDArray[Any]
 Order: TypeAlias = Shape | None  # (h, w, c) of the image whose values stand channels first
 Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
 
+TORCH_NAMES = {  # of our arrays, in a `state_dict`
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
+
 NO_PADS: Pads = ((0, 0), (0, 0))
 
 

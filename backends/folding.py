@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wootzc.backends.parameters import NORM_PARAMETERS, Weights
+from wootzc.backends.parameters import Weights
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Norm
 from wootzc.ir.network import Network
 
@@ -45,7 +45,7 @@ def with_folded_norms(network: Network, weights: Weights) -> Weights:
     result = dict(weights)
     for conv, (norm, epsilon) in folded_norms(network).items():
         scale, offset, mean, var = (
-            np.asarray(result.pop(f"{norm}/{name}"), np.float64) for name in NORM_PARAMETERS
+            np.asarray(result.pop(f"{norm}/{array.name}"), np.float64) for array in Norm().arrays()
         )
         factor = scale / np.sqrt(var + epsilon)
         bias = (result.get(f"{conv}/bias", 0.0) - mean) * factor + offset

@@ -15,7 +15,7 @@ from wootzc.backends.importance import Indices
 from wootzc.backends.parameters import Weights
 from wootzc.backends.slicing import Cut, cut_module, prune_module_weights
 from wootzc.ir.coupling import couple_module
-from wootzc.ir.layers import Body, Conv, Dense, walk
+from wootzc.ir.layers import Body, has_filters, walk
 from wootzc.ir.network import Module
 from wootzc.ir.norms import norm_after
 from wootzc.ir.prune import kept_width
@@ -42,7 +42,7 @@ def losing_layers(module: Module, shape: Shape, rates: Collection[float]) -> tup
     return tuple(
         path
         for path, layer in walk(module.body)
-        if isinstance(layer, Conv | Dense) and any(loses[g] for g in coupling.inputs[path])
+        if has_filters(layer) and any(loses[g] for g in coupling.inputs[path])
     )
 
 

@@ -6,37 +6,18 @@ what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.importance import Indices, kept_filters
-from wootzc.backends.parameters import (
-    Weights,
-    layer_parameters,
-    network_parameters,
-    segment_weights,
-)  # fmt: skip
+from wootzc.backends.parameters import Weights, network_parameters, segment_weights
+from wootzc.ir import layers
 from wootzc.ir.coupling import Channels, Coupling, couple_module
-from wootzc.ir.layers import (
-    Activation,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    walk,
-)  # fmt: skip
+from wootzc.ir.layers import Shape, walk
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.prune import prune_network
-from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
@@ -93,11 +74,11 @@ def prune_module_weights(
         return dict(weights)
     cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
     return {
-        f"{path}/{parameter}": np.ascontiguousarray(
-            slice_parameter(layer, parameter, weights[f"{path}/{parameter}"], cut, path)
+        f"{path}/{array.name}": np.ascontiguousarray(
+            sliced(array, weights[f"{path}/{array.name}"], cut, path)
         )
         for path, layer in walk(module.body)
-        for parameter in layer_parameters(layer, (1, 1, 1))
+        for array in layer.arrays()
     }
 
 
@@ -116,22 +97,33 @@ def cut_module(
     return Cut(coupling, kept)
 
 
-def slice_parameter(layer: Layer, parameter: str, value: Array, cut: Cut, path: str) -> Array:
-    """One array of one layer with the removed channels left out."""
-    entering, leaving = cut.coupling.inputs[path], cut.coupling.outputs[path]
-    match layer:
-        case Conv() | Dense() if parameter == "bias":
-            return value[cut.indices(leaving)]
-        case Conv(groups=groups) if groups > 1:
-            return _slice_grouped(value, cut.indices(entering), cut.indices(leaving), groups)
-        case Conv() | Dense():
-            return value[..., cut.indices(entering), :][..., cut.indices(leaving)]
-        case DepthwiseConv() | Norm():  # channels are the last axis of all they carry
-            return value[..., cut.indices(entering)]
-        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
-            raise AssertionError(f"{type(layer).__name__} carries no weights")
-        case _:
-            assert_never(layer)
+def sliced(array: layers.Array, value: Array, cut: Cut, path: str) -> Array:
+    """One array of the layer at `path` with the removed channels left out."""
+    entering = cut.indices(cut.coupling.inputs[path])
+    leaving = cut.indices(cut.coupling.outputs[path])
+    if array.groups > 1:
+        return _sliced_parts(array, value, entering, leaving)
+    return _taken(array, value, entering, leaving)
+
+
+def _taken(array: layers.Array, value: Array, entering: Indices, leaving: Indices) -> Array:
+    for axis, role in enumerate(array.axes):
+        if role in ("in", "out"):
+            value = value.take(entering if role == "in" else leaving, axis)
+    return value
+
+
+def _sliced_parts(array: layers.Array, value: Array, entering: Indices, leaving: Indices) -> Array:
+    """Each part of the filters sees its own part of the input, and numbers it from zero."""
+    out = array.axes.index("out")
+    inputs = value.shape[array.axes.index("in")]
+    outputs = value.shape[out] // array.groups
+    parts = []
+    for part in range(array.groups):
+        own_in = entering[entering // inputs == part] - part * inputs
+        own_out = leaving[leaving // outputs == part]
+        parts.append(_taken(array, value, own_in, own_out))
+    return np.concatenate(parts, axis=out)
 
 
 def kept_channels(
@@ -158,45 +150,27 @@ def kept_channels(
         own = segment_weights(weights, segment.name)
         cut = cut_module(segment, shape, own, rate, criterion, seed=seed)
         for path, layer in walk(segment.body):
-            for parameter in layer_parameters(layer, (1, 1, 1)):
-                axes = _kept_axes(layer, parameter, own[f"{path}/{parameter}"], cut, path)
+            for array in layer.arrays():
+                axes = _kept_axes(array, own[f"{path}/{array.name}"], cut, path)
                 if axes:
-                    found[f"{segment.name}/{path}/{parameter}"] = axes
+                    found[f"{segment.name}/{path}/{array.name}"] = axes
     return found
 
 
 def _kept_axes(
-    layer: Layer, parameter: str, value: Array, cut: Cut, path: str
+    array: layers.Array, value: Array, cut: Cut, path: str
 ) -> dict[str, list[int] | None]:
-    entering, leaving = cut.coupling.inputs[path], cut.coupling.outputs[path]
     axes: dict[str, list[int] | None] = {}
-    if isinstance(layer, Conv | Dense):
-        if len(out := cut.indices(leaving)) < value.shape[-1]:
-            axes["out"] = out.tolist()
-        if isinstance(layer, Conv) and layer.groups > 1:
-            if parameter == "kernel" and axes:
-                axes["in"] = None
-        elif parameter == "kernel" and len(into := cut.indices(entering)) < value.shape[-2]:
-            axes["in"] = into.tolist()
-    elif len(own := cut.indices(entering)) < value.shape[-1]:
-        axes["out"] = own.tolist()
+    for name, axis in (("out", -1), ("in", -2)):
+        role = array.axes[axis] if len(array.axes) >= -axis else 0
+        if role == "in" and array.groups > 1:
+            if axes:  # as many filters go in each part as channels of its input
+                axes[name] = None
+        elif isinstance(role, str):
+            channels = (cut.coupling.inputs if role == "in" else cut.coupling.outputs)[path]
+            if len(kept := cut.indices(channels)) < value.shape[axis]:
+                axes[name] = kept.tolist()
     return axes
-
-
-def _slice_grouped(
-    kernel: Array,  # [kh, kw, in // groups, out]
-    entering: Indices,
-    leaving: Indices,
-    groups: int,
-) -> Array:
-    """Each part of the filters sees its own part of the input, and numbers it from zero."""
-    inputs, outputs = kernel.shape[2], kernel.shape[3] // groups
-    parts = []
-    for part in range(groups):
-        own_in = entering[entering // inputs == part] - part * inputs
-        own_out = leaving[leaving // outputs == part]
-        parts.append(kernel[:, :, own_in, :][..., own_out])
-    return np.concatenate(parts, axis=-1)
 
 
 def _check(network: Network, weights: Weights) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.parameters import Weights, layer_parameters, segment_weights
-from wootzc.backends.slicing import Cut, cut_module, slice_parameter
-from wootzc.ir.layers import Layer, walk
+from wootzc.backends.parameters import Weights, segment_weights
+from wootzc.backends.slicing import Cut, cut_module, sliced
+from wootzc.ir import layers
+from wootzc.ir.layers import walk
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Criterion
@@ -58,19 +59,17 @@ def widen_module_weights(
         return dict(pruned)
     cut = cut_module(module, shape, teacher, rate, criterion, seed=seed)
     return {
-        name: _widened(layer, parameter, pruned[name], teacher[name].shape, cut, path)
+        name: _widened(array, pruned[name], teacher[name].shape, cut, path)
         for path, layer in walk(module.body)
-        for parameter in layer_parameters(layer, (1, 1, 1))
-        for name in [f"{path}/{parameter}"]
+        for array in layer.arrays()
+        for name in [f"{path}/{array.name}"]
     }
 
 
-def _widened(
-    layer: Layer, parameter: str, value: Array, shape: Shape, cut: Cut, path: str
-) -> Array:
+def _widened(array: layers.Array, value: Array, shape: Shape, cut: Cut, path: str) -> Array:
     """One array scattered to its places: those that slicing takes from an array of positions."""
     size = int(np.prod(shape))
     positions = np.arange(size, dtype=np.min_scalar_type(size)).reshape(shape)
-    wide = np.full(shape, parameter == "var", value.dtype)  # norms divide by the deviation
-    wide.flat[slice_parameter(layer, parameter, positions, cut, path)] = value
+    wide = np.full(shape, array.removed, value.dtype)
+    wide.flat[sliced(array, positions, cut, path)] = value
     return wide

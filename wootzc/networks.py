@@ -3,26 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from wootzc.diagnostics import fail
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.layers import (
-    Activation,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Join,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-)
+from wootzc.ir.layers import Join, Layer
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.network import Network
 
 if TYPE_CHECKING:
@@ -115,23 +102,7 @@ def _with_file(path: str, message: str) -> str:
 
 def _kind(operation: Layer | Join) -> str:
     """A layer in the language's words."""
-    match operation:
-        case str():
-            return operation
-        case Activation(kind=kind):
-            return kind
-        case Pool(kind=kind):
-            return f"{kind}_pool"
-        case GlobalPool():
-            return "global_pool"
-        case DepthwiseConv():
-            return "depthwise"
-        case LocalNorm():
-            return "lrn"
-        case Conv() | Norm() | Dense() | Dropout() | Flatten() | Branch():
-            return type(operation).__name__.lower()
-        case _:
-            assert_never(operation)
+    return operation if isinstance(operation, str) else operator_of(operation).name
 
 
 def from_nnx(

@@ -1,26 +1,22 @@
 """One array of PyTorch's in our layout: channels last, and `in` before `out`."""
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.channels_first import TORCH_NAMES
 from wootzc.backends.checkpoints.slots import Image, Slot
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Norm
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers import Shape
 
 Array = NDArray[Any]
-
-_KERNEL = {"kernel": "weight", "bias": "bias"}
-_NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
 
 def torch_names(slot: Slot) -> Iterator[tuple[str, str]]:
     """Our parameter of a layer, and PyTorch's name of it: ("kernel", "weight")."""
-    names = _NORM if isinstance(slot.layer, Norm) else _KERNEL
     for parameter in slot.shapes:
-        yield parameter, names[parameter]
+        yield parameter, TORCH_NAMES[parameter]
 
 
 def torch_shape(slot: Slot, parameter: str) -> Shape:
@@ -38,22 +34,17 @@ def converted(slot: Slot, parameter: str, value: Array) -> Array | None:
 
 
 def _own_layout(slot: Slot, parameter: str, value: Array) -> Array | None:
-    if parameter != "kernel":
-        return _channels_last(value, slot.image) if isinstance(slot.layer, Norm) else value
-    match slot.layer:
-        case Conv() | DepthwiseConv():
-            if value.ndim == 2:  # a dense layer that stands for a 1x1 convolution
-                value = value[:, :, None, None]
-            return value.transpose(2, 3, 1, 0) if value.ndim == 4 else None
-        case Dense():
-            if value.ndim == 4:  # a convolution over the whole image
-                fits = _covers(value, slot.image)
-                return value.transpose(2, 3, 1, 0).reshape(-1, len(value)) if fits else None
-            return _channels_last(value.T, slot.image) if value.ndim == 2 else None
-        case Norm():
-            return None
-        case _:
-            assert_never(slot.layer)
+    (axes,) = (array.axes for array in slot.layer.arrays() if array.name == parameter)
+    if len(axes) == 1:
+        return _channels_last(value, slot.image) if axes == ("in",) else value
+    if len(axes) == 4:
+        if value.ndim == 2:  # a dense layer that stands for a 1x1 convolution
+            value = value[:, :, None, None]
+        return value.transpose(2, 3, 1, 0) if value.ndim == 4 else None
+    if value.ndim == 4:  # a convolution over the whole image
+        fits = _covers(value, slot.image)
+        return value.transpose(2, 3, 1, 0).reshape(-1, len(value)) if fits else None
+    return _channels_last(value.T, slot.image) if value.ndim == 2 else None
 
 
 def _covers(

@@ -1,27 +1,11 @@
 """The layers of a network that carry weights, in order of execution, with what enters them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
-from wootzc.backends.parameters import layer_parameters
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    LocalNorm,
-    Norm,
-    Pool,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Branch, Layer, Shape
 from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.shapes import Shape, shape_after
 
-Weighted: TypeAlias = Conv | DepthwiseConv | Dense | Norm
 Image: TypeAlias = tuple[int, ...]  # height, width, channels
 
 
@@ -33,7 +17,7 @@ class Slot:
     """
 
     path: str  # "a1/0.0.2"
-    layer: Weighted
+    layer: Layer
     shapes: dict[str, Shape]  # of its arrays, by parameter
     image: Image | None
 
@@ -53,19 +37,29 @@ def _collect(
     """Append the slots of a body; what comes back is the `image` behind it."""
     for index, layer in enumerate(body):
         path = f"{prefix}{index}"
-        match layer:
-            case Conv() | DepthwiseConv() | Dense() | Norm():
-                shapes = layer_parameters(layer, shape)
+        if isinstance(layer, Branch):
+            behind = [
+                _collect(arm, shape, image, f"{path}.{i}.", found)
+                for i, arm in enumerate(layer.arms)
+            ]
+            image = behind[0]
+        else:
+            leaving = layer.after(shape)
+            if arrays := layer.arrays():
+                shapes = {array.name: array.sizes(shape[-1], leaving[-1]) for array in arrays}
                 found.append(Slot(path=path, layer=layer, shapes=shapes, image=image))
-                image = image if isinstance(layer, Norm) else None
-            case Flatten():
-                image = shape
-            case Branch(arms=arms):
-                behind = [
-                    _collect(arm, shape, image, f"{path}.{i}.", found) for i, arm in enumerate(arms)
-                ]
-                image = behind[0]
-            case Activation() | LocalNorm() | Pool() | GlobalPool() | Dropout():
-                pass
-        shape = shape_after(layer, shape)
+            image = _image_behind(layer, shape, image)
+        shape = layer.after(shape)
     return image
+
+
+def _image_behind(layer: Layer, shape: Shape, image: Image | None) -> Image | None:
+    match layer.channels:
+        case "makes":
+            return None
+        case "flattens":
+            return shape
+        case "passes" | "mixes" | "joins":
+            return image
+        case _:
+            assert_never(layer.channels)

@@ -28,7 +28,9 @@ from wootzc.ir.layers import (
     Padding,
     Pool,
     walk,
+    walk_shapes,
 )  # fmt: skip
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.shapes import (
     Shape,
@@ -112,7 +114,7 @@ def _class(name: str, users: list[str], body: Body, shape: Shape) -> Iterator[st
     yield f"class {name}(nnx.Module):"
     yield from _documented(f"{', '.join(users)}: input {shape_text(shape)}.")
     yield ""
-    layers = list(_layers(body, shape, ""))
+    layers = list(_layers(body, shape))
     if layers:
         yield "    def __init__(self, rngs: nnx.Rngs):"
         for attribute, call in layers:
@@ -139,30 +141,29 @@ def _documented(text: str) -> Iterator[str]:
 # Constructors
 
 
-def _layers(body: Body, shape: Shape, prefix: str) -> Iterator[tuple[str, str]]:
+def _layers(body: Body, shape: Shape) -> Iterator[tuple[str, str]]:
     """Attribute and constructor of every layer that carries weights."""
-    for index, layer in enumerate(body):
-        path = f"{prefix}{index}"
-        match layer:
-            case Conv() | DepthwiseConv():
-                yield _name(layer, path), _convolution(layer, shape)
-            case Norm(epsilon=epsilon, momentum=momentum):
-                yield (
-                    _name(layer, path),
-                    f"nnx.BatchNorm({shape[-1]}, use_running_average=True, "
-                    f"momentum={momentum}, epsilon={epsilon}, rngs=rngs)",
-                )
-            case Dense(width=width, bias=bias):
-                extra = "" if bias else ", use_bias=False"
-                yield _name(layer, path), f"nnx.Linear({shape[-1]}, {width}{extra}, rngs=rngs)"
-            case Branch(arms=arms):
-                for number, arm in enumerate(arms):
-                    yield from _layers(arm, shape, f"{path}.{number}.")
-            case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
-                pass
-            case _:
-                assert_never(layer)
-        shape = shape_after(layer, shape)
+    for path, layer, entering in walk_shapes(body, shape):
+        if layer.arrays():
+            yield _name(layer, path), _constructor(layer, entering)
+
+
+def _constructor(layer: Layer, shape: Shape) -> str:
+    match layer:
+        case Conv() | DepthwiseConv():
+            return _convolution(layer, shape)
+        case Norm(epsilon=epsilon, momentum=momentum):
+            return (
+                f"nnx.BatchNorm({shape[-1]}, use_running_average=True, "
+                f"momentum={momentum}, epsilon={epsilon}, rngs=rngs)"
+            )
+        case Dense(width=width, bias=bias):
+            extra = "" if bias else ", use_bias=False"
+            return f"nnx.Linear({shape[-1]}, {width}{extra}, rngs=rngs)"
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+            raise AssertionError(f"{type(layer).__name__} carries no weights")
+        case _:
+            assert_never(layer)
 
 
 def _assigned(target: str, call: str, width: int = WIDTH) -> Iterator[str]:
@@ -199,8 +200,7 @@ def _convolution(layer: Conv | DepthwiseConv, shape: Shape) -> str:
 
 def _name(layer: Layer, path: str) -> str:
     """`conv_0_1_2`: the kind of a layer and its path."""
-    kinds: dict[type[Layer], str] = {Norm: "norm", Dense: "dense", DepthwiseConv: "depthwise"}
-    return f"{kinds.get(type(layer), 'conv')}_{path.replace('.', '_')}"
+    return f"{operator_of(layer).name}_{path.replace('.', '_')}"
 
 
 def _padding(padding: Padding) -> str:
@@ -252,8 +252,12 @@ def _activation(kind: ActivationKind, slope: float, x: str) -> str:
             return f"jax.nn.gelu({x}, approximate=False)"
         case "gelu_tanh":
             return f"jax.nn.gelu({x}, approximate=True)"
-        case _:
+        case (
+            "relu" | "relu6" | "elu" | "swish" | "hard_swish" | "sigmoid" | "hard_sigmoid" | "tanh"
+        ):
             return f"jax.nn.{kind}({x})"
+        case _:
+            assert_never(kind)
 
 
 def _pool(pool: Pool, shape: Shape, x: str, result: str) -> Iterator[str]:

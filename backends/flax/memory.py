@@ -14,10 +14,10 @@ from wootzc.backends.flax.blocks import block_parts, running_recipe
 from wootzc.backends.flax.parallel import Devices
 from wootzc.backends.flax.recipes import transformation
 from wootzc.backends.parameters import is_statistic, parameters
-from wootzc.ir.layers import Body, Branch
+from wootzc.ir.layers import Body, walk_shapes
 from wootzc.ir.network import Module, Network
 from wootzc.ir.recipe import Recipe
-from wootzc.ir.shapes import Shape, shape_after, shape_after_body
+from wootzc.ir.shapes import Shape, shape_after_body
 
 NUMBER = 4  # bytes
 
@@ -55,13 +55,7 @@ def block_bytes(
 
 def activation_size(body: Body, shape: Shape) -> int:
     """Numbers that all layers of a body give out for one image of this shape."""
-    total = 0
-    for layer in body:
-        if isinstance(layer, Branch):
-            total += sum(activation_size(arm, shape) for arm in layer.arms)
-        shape = shape_after(layer, shape)
-        total += prod(shape)
-    return total
+    return sum(prod(layer.after(entering)) for _, layer, entering in walk_shapes(body, shape))
 
 
 def _numbers(tree: Any) -> int:

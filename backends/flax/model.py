@@ -38,10 +38,11 @@ from wootzc.ir.layers import (
     LocalNorm,
     Norm,
     Pool,
+    walk_shapes,
 )  # fmt: skip
 from wootzc.ir.network import Network, segment_shapes
 from wootzc.ir.recipe import Precision
-from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
+from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding
 
 Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
 Values: TypeAlias = Mapping[str, Array]  # "path/parameter" of one segment → array
@@ -81,7 +82,7 @@ class SegmentNet(nnx.Module):
     ):
         self.body = nnx.static(body)
         self.dtype = np.dtype(precision)
-        self.layers = nnx.Dict(dict(_modules(body, shape, "", axis_name, rngs, self.dtype)))
+        self.layers = nnx.Dict(dict(_modules(body, shape, axis_name, rngs, self.dtype)))
 
     def __call__(
         self,
@@ -188,32 +189,36 @@ def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
 def _modules(
     body: Body,
     shape: Shape,
-    prefix: str,
     axis_name: str | None,
     rngs: nnx.Rngs,
     dtype: np.dtype[Any],  # that convolutions and dense layers compute in
 ) -> Iterator[tuple[str, nnx.Module]]:
     """Every layer that carries weights, as an nnx module, with its path."""
-    for index, layer in enumerate(body):
-        path = f"{prefix}{index}"
-        match layer:
-            case Conv() | DepthwiseConv():
-                yield path, _convolution(layer, shape, rngs, dtype)
-            case Dense(width=width, bias=bias):
-                yield path, nnx.Linear(shape[-1], width, use_bias=bias, dtype=dtype, rngs=rngs)
-            case Norm(epsilon=epsilon, momentum=momentum):
-                norm = nnx.BatchNorm(
-                    shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
-                )
-                yield path, norm
-            case Branch(arms=arms):
-                for i, arm in enumerate(arms):
-                    yield from _modules(arm, shape, f"{path}.{i}.", axis_name, rngs, dtype)
-            case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten():
-                pass
-            case _:
-                assert_never(layer)
-        shape = shape_after(layer, shape)
+    for path, layer, entering in walk_shapes(body, shape):
+        if module := _module(layer, entering, axis_name, rngs, dtype):
+            yield path, module
+
+
+def _module(
+    layer: Layer,
+    shape: Shape,
+    axis_name: str | None,
+    rngs: nnx.Rngs,
+    dtype: np.dtype[Any],
+) -> nnx.Module | None:
+    match layer:
+        case Conv() | DepthwiseConv():
+            return _convolution(layer, shape, rngs, dtype)
+        case Dense(width=width, bias=bias):
+            return nnx.Linear(shape[-1], width, use_bias=bias, dtype=dtype, rngs=rngs)
+        case Norm(epsilon=epsilon, momentum=momentum):
+            return nnx.BatchNorm(
+                shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
+            )
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+            return None
+        case _:
+            assert_never(layer)
 
 
 def _convolution(

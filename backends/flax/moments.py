@@ -18,7 +18,7 @@ from wootzc.backends.flax.model import Values, joined, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, all_devices
 from wootzc.backends.flax.segments import compiled_evaluate
 from wootzc.backends.flax.weights import check_fits, split
-from wootzc.backends.parameters import Weights, layer_parameters
+from wootzc.backends.parameters import Weights
 from wootzc.backends.refit import MOST, Moments
 from wootzc.ir.layers import Body, Branch, Conv, Dense, Layer
 from wootzc.ir.network import Network
@@ -115,7 +115,7 @@ def watched(
             arms = enumerate(layer.arms)
             x = joined(layer, [watched(a, values, x, watch, f"{path}.{i}.") for i, a in arms])
         else:
-            own = {f"0/{name}": values[f"{path}/{name}"] for name in layer_parameters(layer, shape)}
+            own = {f"0/{a.name}": values[f"{path}/{a.name}"] for a in layer.arrays()}
             x = structure((layer,), shape).evaluate(own, x)
     return x
 

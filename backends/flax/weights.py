@@ -4,7 +4,7 @@ One flat dict per network, named segment/path/parameter; a `.safetensors` file h
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from wootzc.backends.parameters import Weights, network_parameters, parameters, segment_weights
+from wootzc.backends.parameters import (
+    Weights,
+    named_arrays,
+    network_parameters,
+    parameters,
+    segment_weights,
+)  # fmt: skip
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
-from wootzc.ir.network import Network, head_shapes
+from wootzc.ir.layers import Body
+from wootzc.ir.network import Network, head_shapes, segment_shapes
 from wootzc.ir.shapes import Shape, shape_text
 
 __all__ = [
@@ -41,29 +48,35 @@ def initial_weights(network: Network, seed: int) -> Weights:
     Every array is drawn by its own name and the seed: another layer more changes no other.
     """
     return {
-        name: _initial(name, shape, seed) for name, shape in network_parameters(network).items()
+        name: values
+        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+        for name, values in _initial(segment.name, segment.body, shape, seed)
     }
 
 
 def initial_heads(network: Network, seed: int) -> tuple[Weights, ...]:
     """Fresh weights of the auxiliary heads, each named path/parameter."""
     return tuple(
-        {name: _initial(f"{head.name}/{name}", size, seed) for name, size in own.items()}
+        {
+            name.removeprefix(f"{head.name}/"): values
+            for name, values in _initial(head.name, head.body, shape, seed)
+        }
         for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
-        for own in [parameters(head.body, shape)]
     )
 
 
-def _initial(name: str, shape: Shape, seed: int) -> NDArray[np.float32]:
-    match name.rpartition("/")[2]:
-        case "kernel":
-            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-            normal = np.random.default_rng(list(digest)).standard_normal(shape, np.float32)
-            return normal * np.float32(np.sqrt(2 / np.prod(shape[:-1])))
-        case "scale" | "var":
-            return np.ones(shape, np.float32)
-        case _:
-            return np.zeros(shape, np.float32)
+def _initial(
+    owner: str, body: Body, shape: Shape, seed: int
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The arrays of a body, named owner/path/parameter."""
+    for own, array, size in named_arrays(body, shape):
+        name = f"{owner}/{own}"
+        if array.start is not None:
+            yield name, np.full(size, array.start, np.float32)
+            continue
+        digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+        normal = np.random.default_rng(list(digest)).standard_normal(size, np.float32)
+        yield name, normal * np.float32(np.sqrt(2 / np.prod(size[:-1])))
 
 
 def split(network: Network, weights: Weights) -> tuple[Weights, ...]:

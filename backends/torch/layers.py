@@ -28,6 +28,7 @@ from wootzc.ir.layers import (
     Pair,
     Pool,
 )  # fmt: skip
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 
 AVERAGE = "average"  # the helper that some averages need: `text.AVERAGE`
@@ -116,26 +117,26 @@ def _branch(
 def _learned(layer: Layer, shape: Shape, order: Order, path: str) -> Learned | None:
     match layer:
         case Conv():
-            kind, made = "conv", _convolution(layer, layer.width, layer.groups, shape)
+            made = _convolution(layer, layer.width, layer.groups, shape)
         case DepthwiseConv():
-            kind, made = "depthwise", _convolution(layer, shape[-1], shape[-1], shape)
+            made = _convolution(layer, shape[-1], shape[-1], shape)
         case Norm(epsilon=epsilon, momentum=momentum):
             options = [str(shape[-1])]
             if epsilon != 1e-5:
                 options.append(f"eps={epsilon}")
             if momentum != 0.9:  # PyTorch weighs the new value
                 options.append(f"momentum={round(1 - momentum, 10)}")
-            kind, made = "norm", Call(f"nn.BatchNorm{len(shape) - 1 or 1}d(", tuple(options))
+            made = Call(f"nn.BatchNorm{len(shape) - 1 or 1}d(", tuple(options))
         case Dense(width=width, bias=bias):  # of a 1x1 image: a 1x1 convolution
             options = [str(shape[-1]), str(width), *(["1"] if len(shape) == 3 else [])]
             options += [] if bias else ["bias=False"]
             head = "nn.Conv2d(" if len(shape) == 3 else "nn.Linear("
-            kind, made = "dense", Call(head, tuple(options))
+            made = Call(head, tuple(options))
         case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             return None
         case _:
             assert_never(layer)
-    attribute = f"{kind}_{path.replace('.', '_')}"
+    attribute = f"{operator_of(layer).name}_{path.replace('.', '_')}"
     return Learned(path=path, attribute=attribute, layer=layer, made=made, shape=shape, order=order)
 
 

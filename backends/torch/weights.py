@@ -1,16 +1,17 @@
 """Weights as PyTorch's `state_dict` has them: names, axes and order."""
 
-import numpy as np
+from typing import Any
 
-from wootzc.backends.channels_first import conv_kernel, reordered
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.channels_first import TORCH_NAMES, conv_kernel, reordered
 from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.parameters import Weights, layer_parameters
+from wootzc.backends.parameters import Weights
 from wootzc.backends.torch.classes import classes_of
 from wootzc.backends.torch.layers import Learned
-from wootzc.ir.layers import Dense, Norm
+from wootzc.ir.layers import Array
 from wootzc.ir.network import Network
-
-NORM_NAMES = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
 
 def state_dict(network: Network, weights: Weights) -> Weights:
@@ -31,31 +32,34 @@ def state_dict(network: Network, weights: Weights) -> Weights:
 def names_in_state_dict(network: Network) -> dict[str, tuple[str, Learned]]:
     """By name of a weight of ours, its name in `state_dict`, and the layer as it is written."""
     classes = classes_of(network)
-    names = {"kernel": "weight", **NORM_NAMES}
     return {
-        f"{segment}/{learned.path}/{parameter}": (
-            f"{classes.attributes[segment]}.{learned.attribute}.{names[parameter]}",
+        f"{segment}/{learned.path}/{array.name}": (
+            f"{classes.attributes[segment]}.{learned.attribute}.{TORCH_NAMES[array.name]}",
             learned,
         )
         for segment, made in classes.of.items()
         for learned in made.body.learned
-        for parameter in layer_parameters(learned.layer, learned.shape)
+        for array in learned.layer.arrays()
     }
 
 
 def _converted(learned: Learned, weights: Weights, path: str) -> Weights:
-    if isinstance(learned.layer, Norm):
-        arrays = {
-            name: reordered(weights[f"{path}/{parameter}"], learned.order)
-            for parameter, name in NORM_NAMES.items()
-        }
-        return arrays | {"num_batches_tracked": np.zeros((), np.int64)}
-    kernel = weights[f"{path}/kernel"]
-    if not isinstance(learned.layer, Dense):
-        kernel = conv_kernel(kernel)
-    elif len(learned.shape) == 1:
-        kernel = reordered(kernel, learned.order).T
-    else:
-        kernel = kernel.T[:, :, None, None]
-    bias = weights.get(f"{path}/bias")
-    return {"weight": kernel} | ({} if bias is None else {"bias": bias})
+    arrays = learned.layer.arrays()
+    found = {
+        TORCH_NAMES[array.name]: _layout(array, weights[f"{path}/{array.name}"], learned)
+        for array in arrays
+    }
+    if all(array.trained for array in arrays):
+        return found
+    return found | {"num_batches_tracked": np.zeros((), np.int64)}
+
+
+def _layout(array: Array, value: NDArray[Any], learned: Learned) -> NDArray[Any]:
+    """Channels first; values of a flattened image in PyTorch's order."""
+    if len(array.axes) == 1:
+        return reordered(value, learned.order) if array.axes == ("in",) else value
+    if len(array.axes) == 4:
+        return conv_kernel(value)
+    if len(learned.shape) == 1:
+        return reordered(value, learned.order).T
+    return value.T[:, :, None, None]

@@ -12,6 +12,8 @@ from wootzc.ir.layers.sizes import Shape
 # pixel. "joins": arms do something of their own, and what comes of it is joined.
 Rule = Literal["makes", "passes", "mixes", "flattens", "joins"]
 
+STATISTICS = frozenset({"mean", "var"})  # names of arrays that training moves, not gradients
+
 # Of an array's axis: a size, the channels that enter the layer, or those that its filters make.
 Axis: TypeAlias = int | Literal["in", "out"]
 
@@ -27,8 +29,12 @@ class Array:
     axes: tuple[Axis, ...]
     groups: int = 1
     start: float | None = 0.0  # of each number; None: drawn, by how many a filter reads
-    trained: bool = True  # by gradients; else a running statistic
     removed: float = 0.0  # where a pruned filter is put back as one that does nothing
+
+    @property
+    def trained(self) -> bool:
+        """Whether gradients move it."""
+        return self.name not in STATISTICS
 
     def sizes(self, entering: int, leaving: int) -> Shape:
         """The array's shape, when so many channels enter and leave its layer."""

@@ -30,7 +30,7 @@ class Norm(Page):
         return (
             Array("scale", ("in",), start=1.0),
             Array("bias", ("in",)),
-            Array("mean", ("in",), trained=False),
+            Array("mean", ("in",)),
             # One where a filter was removed: norms divide by its root.
-            Array("var", ("in",), start=1.0, trained=False, removed=1.0),
+            Array("var", ("in",), start=1.0, removed=1.0),
         )
