@@ -1,14 +1,14 @@
 """Which arrays a body carries, by name and shape. Arrays live in one flat dict per network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.layers import Array, Body, Shape, walk_shapes
+from wootzc.ir.layers import Array, Body, Layer, Shape, walk_shapes
 from wootzc.ir.layers.base import STATISTICS
-from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.network import Network, walk_network
 
 Weights: TypeAlias = dict[str, NDArray[Any]]  # "segment/path/parameter" → float32
 
@@ -18,9 +18,11 @@ def is_statistic(name: str) -> bool:
     return name.rpartition("/")[2] in STATISTICS
 
 
-def named_arrays(body: Body, shape: Shape) -> Iterator[tuple[str, Array, Shape]]:
-    """Every array of a body that `shape` enters, named path/parameter, with its shape, in order."""
-    for path, layer, entering in walk_shapes(body, shape):
+def named_arrays(
+    layers: Iterable[tuple[str, Layer, Shape]],  # with their paths and the shapes that enter them
+) -> Iterator[tuple[str, Array, Shape]]:
+    """Every array of these layers, named path/parameter, with its own shape, in order."""
+    for path, layer, entering in layers:
         own = layer.arrays()
         leaving = layer.after(entering)[-1] if own else 0
         for array in own:
@@ -29,16 +31,12 @@ def named_arrays(body: Body, shape: Shape) -> Iterator[tuple[str, Array, Shape]]
 
 def parameters(body: Body, shape: Shape) -> dict[str, Shape]:
     """Shapes of all arrays of a body that `shape` enters, named path/parameter, in order."""
-    return {name: size for name, _, size in named_arrays(body, shape)}
+    return {name: size for name, _, size in named_arrays(walk_shapes(body, shape))}
 
 
 def network_parameters(network: Network) -> dict[str, Shape]:
     """Shapes of all arrays of a network, named segment/path/parameter, in order."""
-    return {
-        f"{segment.name}/{name}": size
-        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
-        for name, size in parameters(segment.body, shape).items()
-    }
+    return {name: size for name, _, size in named_arrays(walk_network(network))}
 
 
 def segment_weights(weights: Weights, segment: str) -> Weights:

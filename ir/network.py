@@ -1,10 +1,11 @@
 """Networks: a chain of segments, each prunable (a module) or not (plain layers)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers import Body
+from wootzc.ir.layers import Body, Layer, walk_shapes
 from wootzc.ir.shapes import Shape, shape_after_body
 
 
@@ -70,6 +71,16 @@ def segment_shapes(network: Network) -> list[Shape]:
     for segment in network.segments:
         shapes.append(shape_after_body(segment.body, shapes[-1]))
     return shapes
+
+
+def walk_network(network: Network) -> Iterator[tuple[str, Layer, Shape]]:
+    """Every layer, in execution order: its path, segment/path; itself; the shape that enters.
+
+    Auxiliary heads are no part of it. Raises `ShapeError`.
+    """
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        for path, layer, entering in walk_shapes(segment.body, shape):
+            yield f"{segment.name}/{path}", layer, entering
 
 
 def head_shapes(network: Network) -> list[Shape]:

@@ -27,7 +27,7 @@ def _arm(body: Body, prefix: list[str]) -> Body:
 def _first_norm(layers: Body, prefix: list[str], start: int) -> tuple[str | None, bool]:
     """The first norm of these, and where there is none, whether channels come out of them.
 
-    A norm is what has a scale for each channel.
+    Local norms have no scales.
     """
     for index, layer in enumerate(layers, start):
         here = [*prefix, str(index)]
@@ -40,6 +40,6 @@ def _first_norm(layers: Body, prefix: list[str], start: int) -> tuple[str | None
                 return None, False
         elif layer.channels == "makes":
             return None, False
-        elif any(array.name == "scale" for array in layer.arrays()):
+        elif layer.scales:
             return ".".join(here), False
     return None, True

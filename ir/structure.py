@@ -25,7 +25,6 @@ from itertools import pairwise
 
 from wootzc.ir.graph import Chain
 from wootzc.ir.layers import (
-    Activation,
     Branch,
     Conv,
     DepthwiseConv,
@@ -33,9 +32,8 @@ from wootzc.ir.layers import (
     Flatten,
     GlobalPool,
     Layer,
-    Norm,
     Pool,
-)
+)  # fmt: skip
 from wootzc.ir.runs import Run, makes_channels, prunable_groups
 from wootzc.ir.shapes import Shape
 
@@ -123,7 +121,7 @@ def _units(chain: Chain, shapes: Sequence[Shape]) -> Iterator[_Unit]:
             if begin > start:
                 yield _Unit(start=start, stop=begin, head=_begins_head(chain, shapes, start))
             at += 1
-            if at < len(chain) and isinstance(chain[at].layer, Activation):
+            if at < len(chain) and chain[at].layer.activates:
                 at += 1
             yield _Unit(start=begin, stop=at, makes=True, branch=True, inner=inner)
         else:
@@ -135,9 +133,9 @@ def _units(chain: Chain, shapes: Sequence[Shape]) -> Iterator[_Unit]:
 def _preparation(chain: Chain, start: int, branch: int) -> int:
     """Where a branch begins with the norm and activation in front of it, if it has them."""
     begin = branch
-    while begin > start and isinstance(chain[begin - 1].layer, Norm | Activation):
+    while begin > start and (chain[begin - 1].layer.scales or chain[begin - 1].layer.activates):
         begin -= 1
-    return begin if begin < branch and isinstance(chain[begin].layer, Norm) else branch
+    return begin if begin < branch and chain[begin].layer.scales else branch
 
 
 def _plain_unit(chain: Chain, shapes: Sequence[Shape], start: int, maker: int) -> _Unit:
@@ -154,7 +152,7 @@ def _plain_unit(chain: Chain, shapes: Sequence[Shape], start: int, maker: int) -
         inner=prunable_groups(chain, shapes, (start, stop)),
         linear=isinstance(made, Conv)
         and stop < len(chain)
-        and all(isinstance(layer, Norm | Dropout) for layer in rest),
+        and all(layer.scales or isinstance(layer, Dropout) for layer in rest),
         strided=isinstance(made, Conv) and made.stride != (1, 1),
         smaller=any(map(_is_strided, layers)),
         head=_begins_head(chain, shapes, start),

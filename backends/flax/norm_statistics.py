@@ -24,8 +24,8 @@ from wootzc.backends.flax.segments import compiled_evaluate
 from wootzc.backends.flax.weights import check_fits, split
 from wootzc.backends.parameters import Weights
 from wootzc.ir.folded_norms import unmeasured
-from wootzc.ir.layers import Body, Layer, Norm, walk
-from wootzc.ir.network import Network
+from wootzc.ir.layers import Body, Layer, Norm
+from wootzc.ir.network import Network, walk_network
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Split
@@ -49,10 +49,7 @@ def with_measured_norms(
         return weights
     check_fits(network, weights)
     epsilons = {
-        f"{segment.name}/{path}": layer.epsilon
-        for segment in network.segments
-        for path, layer in walk(segment.body)
-        if isinstance(layer, Norm)
+        path: layer.epsilon for path, layer, _ in walk_network(network) if isinstance(layer, Norm)
     }
     result = dict(weights)
     for path, sums in _entering(network, weights, frozenset(paths), images, seed).items():

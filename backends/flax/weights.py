@@ -21,8 +21,8 @@ from wootzc.backends.parameters import (
     segment_weights,
 )  # fmt: skip
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
-from wootzc.ir.layers import Body
-from wootzc.ir.network import Network, head_shapes, segment_shapes
+from wootzc.ir.layers import Layer, walk_shapes
+from wootzc.ir.network import Network, head_shapes, walk_network
 from wootzc.ir.shapes import Shape, shape_text
 
 __all__ = [
@@ -47,30 +47,24 @@ def initial_weights(network: Network, seed: int) -> Weights:
 
     Every array is drawn by its own name and the seed: another layer more changes no other.
     """
-    return {
-        name: values
-        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
-        for name, values in _initial(segment.name, segment.body, shape, seed)
-    }
+    return dict(_initial(walk_network(network), seed))
 
 
 def initial_heads(network: Network, seed: int) -> tuple[Weights, ...]:
     """Fresh weights of the auxiliary heads, each named path/parameter."""
+    heads = zip(network.auxiliaries, head_shapes(network), strict=True)
     return tuple(
-        {
-            name.removeprefix(f"{head.name}/"): values
-            for name, values in _initial(head.name, head.body, shape, seed)
-        }
-        for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
+        segment_weights(
+            dict(_initial(walk_shapes(head.body, shape, f"{head.name}/"), seed)), head.name
+        )
+        for head, shape in heads
     )
 
 
 def _initial(
-    owner: str, body: Body, shape: Shape, seed: int
+    layers: Iterable[tuple[str, Layer, Shape]], seed: int
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The arrays of a body, named owner/path/parameter."""
-    for own, array, size in named_arrays(body, shape):
-        name = f"{owner}/{own}"
+    for name, array, size in named_arrays(layers):
         if array.start is not None:
             yield name, np.full(size, array.start, np.float32)
             continue

@@ -40,3 +40,4 @@ class Activation(Page):
         _operator("silu", "swish", also=True),
     )
     channels: ClassVar[Rule] = "passes"
+    activates: ClassVar[bool] = True

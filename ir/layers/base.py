@@ -1,7 +1,7 @@
 """What the pages of the layers are written in: arrays with axis roles, rules of channels."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from wootzc.diagnostics import Span
 from wootzc.ir.layers.signature import Operator
@@ -51,12 +51,18 @@ class Page:
     operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
     channels: ClassVar[Rule]
     normalizes: ClassVar[bool] = False
+    activates: ClassVar[bool] = False
     vectors: ClassVar[bool] = True  # whether a vector of channels may enter, not only an image
 
     @property
     def parts(self) -> int:
         """In how many equal parts channels are told apart, from each of which as many must go."""
         return 1
+
+    @property
+    def scales(self) -> bool:
+        """Whether it has a factor for each channel, by which filters can be judged."""
+        return any(array.name == "scale" for array in self.arrays())
 
     def after(self, shape: Shape) -> Shape:
         """The shape that leaves when `shape` enters. Raises `ShapeError`."""
@@ -65,6 +71,10 @@ class Page:
     def macs(self, shape: Shape) -> int:
         """Multiply-accumulates on one image of this shape; of convolutions and dense layers."""
         return 0
+
+    def computed(self, shape: Shape) -> Self:
+        """The layer in one spelling of what it computes; what only trains is left out."""
+        return self
 
     def arrays(self) -> tuple[Array, ...]:
         """The layer's own weights, in order; a branch has none, its arms do."""

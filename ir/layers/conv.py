@@ -1,8 +1,8 @@
 """Convolution."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.base import Array, Page, Rule, ShapeError, bias_of, image_of
@@ -17,7 +17,7 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
-from wootzc.ir.layers.windows import Padding, dilated, windows
+from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class Conv(Page):
 
     @property
     def window(self) -> Pair:
+        """The pixels that one output pixel sees, dilation included."""
         return dilated(self.kernel, self.dilation)
 
     @property
@@ -71,6 +72,10 @@ class Conv(Page):
     def macs(self, shape: Shape) -> int:
         height, width, filters = self.after(shape)
         return prod(self.kernel) * (shape[-1] // self.groups) * filters * height * width
+
+    def computed(self, shape: Shape) -> Self:
+        image = image_of(self, shape)
+        return replace(self, padding=padding_of(self, image[:2]))
 
     def arrays(self) -> tuple[Array, ...]:
         kernel = Array("kernel", (*self.kernel, "in", "out"), groups=self.groups, start=None)

@@ -1,8 +1,8 @@
 """Depthwise convolution."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.base import Array, Page, Rule, bias_of, image_of
@@ -16,7 +16,7 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
-from wootzc.ir.layers.windows import Padding, dilated, windows
+from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class DepthwiseConv(Page):
 
     @property
     def window(self) -> Pair:
+        """The pixels that one output pixel sees, dilation included."""
         return dilated(self.kernel, self.dilation)
 
     def after(self, shape: Shape) -> Shape:
@@ -50,6 +51,10 @@ class DepthwiseConv(Page):
 
     def macs(self, shape: Shape) -> int:
         return prod(self.kernel) * prod(self.after(shape))
+
+    def computed(self, shape: Shape) -> Self:
+        image = image_of(self, shape)
+        return replace(self, padding=padding_of(self, image[:2]))
 
     def arrays(self) -> tuple[Array, ...]:
         kernel = Array("kernel", (*self.kernel, 1, "in"), start=None)

@@ -1,11 +1,12 @@
 """Dropout."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.base import Page, Rule
 from wootzc.ir.layers.signature import PART, Operator, Parameter
+from wootzc.ir.layers.sizes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +20,6 @@ class Dropout(Page):
         Operator("dropout", (Parameter("rate", PART, 0.5, said="drops a fraction", always=True),)),
     )
     channels: ClassVar[Rule] = "passes"
+
+    def computed(self, shape: Shape) -> Self:
+        return replace(self, rate=0.5)

@@ -1,11 +1,12 @@
 """Batch normalisation."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.base import Array, Page, Rule
 from wootzc.ir.layers.signature import AMOUNT, SHARE, Operator, Parameter
+from wootzc.ir.layers.sizes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,9 @@ class Norm(Page):
     )
     channels: ClassVar[Rule] = "passes"
     normalizes: ClassVar[bool] = True
+
+    def computed(self, shape: Shape) -> Self:
+        return replace(self, momentum=0.0)
 
     def arrays(self) -> tuple[Array, ...]:
         return (

@@ -1,13 +1,13 @@
 """Maximum or average over windows."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.base import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.signature import FLAG, PADDING, PAIR, Operator, Parameter
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
-from wootzc.ir.layers.windows import Padding, windows
+from wootzc.ir.layers.windows import Padding, padding_of, windows
 
 _PARAMETERS = (
     Parameter("size", PAIR, said="has a window"),
@@ -63,3 +63,7 @@ class Pool(Page):
                 self, f"the padding of a {shape_text(self.size)} pool must be less than its window"
             )
         return (*windows(self, self, shape), image[2])
+
+    def computed(self, shape: Shape) -> Self:
+        image = image_of(self, shape)
+        return replace(self, padding=padding_of(self, image[:2]), ceil=False)

@@ -17,21 +17,10 @@ from wootzc.grammar.imports import read_graph
 from wootzc.ir.decompose import decompose
 from wootzc.ir.folded_norms import with_norms_put_back
 from wootzc.ir.graph import Chain, Graph, Refused
-from wootzc.ir.layers import (
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Layer,
-    Norm,
-    Pool,
-    walk,
-)  # fmt: skip
+from wootzc.ir.layers import Body, Branch, Layer, has_filters, walk
 from wootzc.ir.network import Network
 from wootzc.ir.segment import chain_weights
-from wootzc.ir.shapes import Shape, padding_of, shape_after
+from wootzc.ir.shapes import Shape, shape_after
 
 
 def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Weights:
@@ -67,7 +56,7 @@ def read_as(network: Network, path: Path) -> Graph:
     """
     graph = read_graph(str(path), network.input)
     layers = (layer for part in network.segments for _, layer in walk(part.body))
-    has_norms = any(isinstance(layer, Norm) for layer in layers)
+    has_norms = any(layer.scales for layer in layers)
     return with_norms_put_back(graph) if has_norms else graph
 
 
@@ -131,22 +120,10 @@ def _check_layers(chain: Chain, network: Network, path: Path) -> None:
 
 def _behaviour(layer: Layer, shape: Shape, any_width: bool) -> object:
     """What a layer computes: spellings of one padding are equal, what only trains is left out."""
-    match layer:
-        case Conv() | DepthwiseConv() | Pool():
-            same = replace(layer, padding=padding_of(layer, (shape[0], shape[1])))
-            if isinstance(same, Pool):
-                return replace(same, ceil=False)
-            return replace(same, width=0) if any_width and isinstance(same, Conv) else same
-        case Dense():
-            return replace(layer, width=0) if any_width else layer
-        case Norm():
-            return replace(layer, momentum=0.0)
-        case Dropout():
-            return Dropout()
-        case Branch(join=join, arms=arms):
-            return join, tuple(tuple(_along(arm, shape)) for arm in arms)
-        case _:
-            return layer
+    if isinstance(layer, Branch):
+        return layer.join, tuple(tuple(_along(arm, shape)) for arm in layer.arms)
+    same = layer.computed(shape)
+    return replace(same, width=0) if any_width and has_filters(same) else same
 
 
 def _along(body: Body, shape: Shape) -> Iterator[object]:

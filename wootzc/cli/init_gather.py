@@ -18,7 +18,7 @@ from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.zoo_files import zoo_names
 from wootzc.ir.cost import network_cost
-from wootzc.ir.layers import Conv, Norm, walk
+from wootzc.ir.layers import Conv, walk
 from wootzc.ir.network import Network, segment_shapes
 from wootzc.ir.recipe import Data
 from wootzc.ir.shapes import Shape
@@ -222,7 +222,7 @@ def _facts(
         macs=cost.macs,
         modules=tuple(module.name for module in network.modules),
         convolutions=sum(isinstance(layer, Conv) for layer in layers),
-        norms=sum(isinstance(layer, Norm) for layer in layers),
+        norms=sum(layer.scales for layer in layers),
         notes=notes,
         classes=classes,
         pixels=pixels,
