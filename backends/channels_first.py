@@ -20,6 +20,7 @@ Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
 TORCH_NAMES = {  # of our arrays, in a `state_dict`
     "kernel": "weight",
     "scale": "weight",
+    "slope": "weight",
     "bias": "bias",
     "mean": "running_mean",
     "var": "running_var",

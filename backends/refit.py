@@ -67,6 +67,8 @@ def refit_module(
     cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
     for path, own in moments.items():
         norm = _norm_behind(module.body, path)
+        if f"{norm}/mean" not in weights:  # it takes its mean from each image
+            norm = None
         biased = f"{path}/bias" in weights
         kernel, constant = _refit_layer(
             weights[f"{path}/kernel"], own, cut, path, shift=biased or norm is not None

@@ -2,7 +2,8 @@
 
 Survivors go back to where they were cut out, removed filters are zero. Consumers have zeros for
 what removed channels bring, so the full module computes in evaluation mode what the pruned one
-does, and every candidate runs through the functions that were compiled for the teacher.
+does, and every candidate runs through the functions that were compiled for the teacher. That holds
+of modules that `can_be_widened`.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,11 @@ from wootzc.ir.shapes import Shape
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
+
+
+def can_be_widened(module: Module) -> bool:
+    """Whether zeros do no harm in the place of removed channels: norms of groups count them."""
+    return not any(layer.sums_channels for _, layer in walk(module.body))
 
 
 def widen_weights(

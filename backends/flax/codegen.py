@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.codegen_text import FOOTER, HEADER, LOADER, LOCAL_NORM
+from wootzc.backends.flax.codegen_text import FOOTER, HEADER, LOADER, LOCAL_NORM, PRELU
 from wootzc.ir.layers import (
     Activation,
     ActivationKind,
@@ -22,11 +22,13 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    GroupNorm,
     Layer,
     LocalNorm,
     Norm,
     Padding,
     Pool,
+    PRelu,
     walk,
     walk_shapes,
 )  # fmt: skip
@@ -60,8 +62,10 @@ def model_source(
         *_floats("MEAN", mean, "  # per channel: input = (raw value - MEAN) / STD"),
         *_floats("STD", std),
     ]
-    if any(isinstance(layer, LocalNorm) for body, _ in made for _, layer in walk(body)):
-        lines += ["", "", LOCAL_NORM.rstrip()]
+    used = {type(layer) for body, _ in made for _, layer in walk(body)}
+    for kind, helper in ((LocalNorm, LOCAL_NORM), (PRelu, PRELU)):
+        if kind in used:
+            lines += ["", "", helper.rstrip()]
     for (body, shape), (name, users) in made.items():
         lines += ["", "", *_class(name, users, body, shape)]
     lines += ["", "", "class Net(nnx.Module):"]
@@ -84,7 +88,7 @@ def model_source(
 def _classes(network: Network) -> dict[tuple[Body, Shape], tuple[str, list[str]]]:
     """One class for all segments of one shape: its name and the segments that use it."""
     found: dict[tuple[Body, Shape], tuple[str, list[str]]] = {}
-    taken = {"Net", "Path", "HERE", "INPUT", "CLASSES", "MEAN", "STD"}
+    taken = {"Net", "PRelu", "Path", "HERE", "INPUT", "CLASSES", "MEAN", "STD"}
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         definition = segment.definition if isinstance(segment, Module) else ""
         base = _camel(definition or segment.name)
@@ -160,6 +164,11 @@ def _constructor(layer: Layer, shape: Shape) -> str:
         case Dense(width=width, bias=bias):
             extra = "" if bias else ", use_bias=False"
             return f"nnx.Linear({shape[-1]}, {width}{extra}, rngs=rngs)"
+        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
+            norm = f"LayerNorm({shape[-1]}" if pixelwise else f"GroupNorm({shape[-1]}, {groups}"
+            return f"nnx.{norm}, epsilon={epsilon}, use_fast_variance=False, rngs=rngs)"
+        case PRelu():
+            return f"PRelu({shape[-1]})"
         case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             raise AssertionError(f"{type(layer).__name__} carries no weights")
         case _:
@@ -199,8 +208,8 @@ def _convolution(layer: Conv | DepthwiseConv, shape: Shape) -> str:
 
 
 def _name(layer: Layer, path: str) -> str:
-    """`conv_0_1_2`: the kind of a layer and its path."""
-    return f"{operator_of(layer).name}_{path.replace('.', '_')}"
+    """`conv_0_1_2`: the kind of a layer, without underscores, and its path."""
+    return f"{operator_of(layer).name.replace('_', '')}_{path.replace('.', '_')}"
 
 
 def _padding(padding: Padding) -> str:
@@ -220,7 +229,7 @@ def _statements(body: Body, shape: Shape, prefix: str, given: str, result: str) 
 
 def _statement(layer: Layer, shape: Shape, path: str, x: str, result: str) -> Iterator[str]:
     match layer:
-        case Conv() | DepthwiseConv() | Dense() | Norm():
+        case Conv() | DepthwiseConv() | Dense() | Norm() | GroupNorm() | PRelu():
             yield f"{result} = self.{_name(layer, path)}({x})"
         case LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
             yield f"{result} = local_norm({x}, size={size}, alpha={alpha}, beta={beta}, k={k})"

@@ -8,10 +8,23 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from wootzc.ir.graph import Refused
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Dropout, Layer, Norm, Padding, Pair
+from wootzc.ir.layers import (
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    GroupNorm,
+    Layer,
+    Norm,
+    Padding,
+    Pair,
+    PRelu,
+)
 from wootzc.ir.shapes import Shape
 
-LAYERS = (nnx.Conv, nnx.Linear, nnx.BatchNorm, nnx.Dropout)
+LAYERS = (
+    nnx.Conv, nnx.Linear, nnx.BatchNorm, nnx.GroupNorm, nnx.LayerNorm, nnx.PReLU, nnx.Dropout,
+)  # fmt: skip
 Arrays = dict[str, NDArray[np.float32]]
 
 
@@ -30,6 +43,19 @@ def layer_of(module: Any, name: str, image: Shape) -> tuple[Layer, Arrays]:
             )
         case nnx.BatchNorm():
             return _norm(module, name)
+        case nnx.GroupNorm():
+            if module.reduction_axes is not None:
+                raise Refused(f"`{name}` normalises axes of its own, not all of an image's group")
+            norm = GroupNorm(groups=module.num_groups, epsilon=float(module.epsilon))
+            return norm, _scaled(module, image)
+        case nnx.LayerNorm():
+            if {*_axes(module.reduction_axes), *_axes(module.feature_axes)} != {-1}:
+                raise Refused(f"`{name}` normalises more than the channels of each pixel")
+            norm = GroupNorm(groups=1, epsilon=float(module.epsilon), pixelwise=True)
+            return norm, _scaled(module, image)
+        case nnx.PReLU():
+            slope = np.broadcast_to(_array(module.negative_slope), image[-1:])
+            return PRelu(), {"slope": slope.copy()}
         case nnx.Dropout():
             return Dropout(rate=float(module.rate)), {}
         case _:
@@ -67,6 +93,19 @@ def _norm(norm: nnx.BatchNorm, name: str) -> tuple[Norm, Arrays]:
         "var": var,
     }
     return Norm(epsilon=float(norm.epsilon), momentum=float(norm.momentum)), weights
+
+
+def _scaled(norm: Any, image: Shape) -> Arrays:
+    """Its factor and offset, those that change nothing where it has none."""
+    shape = image[-1:]
+    return {
+        "scale": np.ones(shape, np.float32) if norm.scale is None else _array(norm.scale),
+        "bias": np.zeros(shape, np.float32) if norm.bias is None else _array(norm.bias),
+    }
+
+
+def _axes(axes: Any) -> tuple[int, ...]:
+    return (axes,) if isinstance(axes, int) else tuple(axes)
 
 
 def _padding(padding: Any, name: str) -> Padding:

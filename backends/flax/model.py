@@ -34,10 +34,12 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    GroupNorm,
     Layer,
     LocalNorm,
     Norm,
     Pool,
+    PRelu,
     walk_shapes,
 )  # fmt: skip
 from wootzc.ir.network import Network, segment_shapes
@@ -106,6 +108,8 @@ class SegmentNet(nnx.Module):
         match layer:
             case Conv() | DepthwiseConv() | Dense():
                 return self.layers[path](x)
+            case GroupNorm() | PRelu():  # in float32
+                return self.layers[path](x).astype(self.dtype)
             case Norm():  # its scale makes a float32 of what enters
                 return self.layers[path](x, use_running_average=not train).astype(self.dtype)
             case LocalNorm():
@@ -131,6 +135,16 @@ class SegmentNet(nnx.Module):
                 return joined(layer, outputs)
             case _:
                 assert_never(layer)
+
+
+class ChannelSlopes(nnx.Module):
+    """x, or below zero the channel's slope times x."""
+
+    def __init__(self, channels: int):
+        self.slope = nnx.Param(jnp.zeros(channels))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.where(x >= 0, x, self.slope[...] * x)
 
 
 def pool(layer: Pool, x: jax.Array) -> jax.Array:
@@ -215,6 +229,13 @@ def _module(
             return nnx.BatchNorm(
                 shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
             )
+        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
+            options: dict[str, Any] = {"epsilon": epsilon, "use_fast_variance": False, "rngs": rngs}
+            if pixelwise:
+                return nnx.LayerNorm(shape[-1], dtype=np.float32, **options)
+            return nnx.GroupNorm(shape[-1], groups, dtype=np.float32, **options)
+        case PRelu():
+            return ChannelSlopes(shape[-1])
         case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             return None
         case _:

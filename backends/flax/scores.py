@@ -2,7 +2,7 @@
 
 Sums of such scores rank whole candidates (DONNA, Moons et al., ICCV 2021; LANA, Molchanov et al.,
 ECCV 2022; Puzzle, Bercovich et al., ICML 2025). Variants are judged at full width, so that nothing
-is compiled but the teacher.
+is compiled but the teacher; but for modules where zeros would count (`can_be_widened`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from wootzc.backends.flax.evaluation import BATCH, evaluate
-from wootzc.backends.flax.model import Structure, structures
+from wootzc.backends.flax.model import Structure, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, all_devices
 from wootzc.backends.flax.segments import evaluate_segments
 from wootzc.backends.flax.step import Trees, count_correct
 from wootzc.backends.flax.weights import check_fits, split
 from wootzc.backends.parameters import Weights, segment_weights
 from wootzc.backends.slicing import Variant
-from wootzc.backends.widen import widen_module_weights, widen_weights
+from wootzc.backends.widen import can_be_widened, widen_module_weights, widen_weights
 from wootzc.ir.network import Network, module_positions, segment_shapes
+from wootzc.ir.prune import prune_module, prune_network
 from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
@@ -81,11 +82,17 @@ def score_variants(
         whole = segment_weights(teacher, module.name)
         for variant in own:
             pruned = segment_weights(variants[variant], module.name)
-            wide = widen_module_weights(
-                module, shapes[position], whole, pruned, variant[1], criteria[number], seed=seed
-            )
-            tail = (devices.replicate(wide), *values[position + 1 :])
-            yield variant, _score(graphs[position:], tail, entering, parts, devices)
+            shape, rate = shapes[position], variant[1]
+            graph = graphs[position]
+            if can_be_widened(module):
+                pruned = widen_module_weights(
+                    module, shape, whole, pruned, rate, criteria[number], seed=seed
+                )
+            else:
+                graph = structure(prune_module(module, shape, rate).body, shape)
+            tail = (devices.replicate(pruned), *values[position + 1 :])
+            run = (graph, *graphs[position + 1 :])
+            yield variant, _score(run, tail, entering, parts, devices)
 
 
 def _prepared(
@@ -157,5 +164,7 @@ def widened_accuracy(
     devices: Devices | None = None,  # all local ones, if none are named
 ) -> float:
     """As `evaluate` of the pruned network, up to rounding, through the teacher's functions."""
+    if not all(map(can_be_widened, network.modules)):
+        return evaluate(prune_network(network, tuple(rates)), pruned, images, devices=devices)
     wide = widen_weights(network, teacher, pruned, rates, criteria, seed=seed)
     return evaluate(network, wide, images, devices=devices)

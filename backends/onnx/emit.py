@@ -25,7 +25,8 @@ from wootzc.backends.flax.weights import check_fits
 from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.onnx.activations import activation
 from wootzc.backends.onnx.metadata import metadata
-from wootzc.backends.onnx.windows import convolution, local_norm, pool
+from wootzc.backends.onnx.norms import group_norm, local_norm
+from wootzc.backends.onnx.windows import convolution, pool
 from wootzc.backends.onnx.writer import Value, Writer
 from wootzc.backends.parameters import Weights
 from wootzc.diagnostics import fail
@@ -39,10 +40,12 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    GroupNorm,
     Layer,
     LocalNorm,
     Norm,
     Pool,
+    PRelu,
 )  # fmt: skip
 from wootzc.ir.network import Network
 from wootzc.ir.shapes import shape_after
@@ -166,6 +169,12 @@ def _layer(
             ]
             attributes = {"epsilon": epsilon, "momentum": momentum}
             name = writer.node("BatchNormalization", [x.name, *names], path, **attributes)
+        case GroupNorm():
+            x = _pixel_by_pixel(x, path, writer)
+            name, order = group_norm(layer, x, weights, path, writer), None
+        case PRelu():
+            slope = reordered(weights["slope"], order).reshape(-1, *[1] * (len(shape) - 1))
+            name = writer.node("PRelu", [x.name, writer.tensor(f"{path}/slope", slope)], path)
         case LocalNorm():
             x = _pixel_by_pixel(x, path, writer)
             name, order = local_norm(layer, x, path, writer), None

@@ -9,7 +9,7 @@ from typing import Any
 
 from wootzc.backends.channels_first import NO_PADS, Pads
 from wootzc.backends.onnx.writer import Value, Writer
-from wootzc.ir.layers import Conv, DepthwiseConv, LocalNorm, Pool
+from wootzc.ir.layers import Conv, DepthwiseConv, Pool
 from wootzc.ir.shapes import overhang, padding_of, resolved_padding
 
 
@@ -55,31 +55,3 @@ def _in_order(pads: Pads) -> list[int]:
     """ONNX's: top, left, bottom, right."""
     (top, bottom), (left, right) = pads
     return [top, left, bottom, right]
-
-
-def local_norm(layer: LocalNorm, x: Value, path: str, writer: Writer) -> str:
-    """LRN, where it means the same.
-
-    It takes images only, and of an even number of channels it has one more behind the channel, we
-    one more before it. Else the mean of squares is that of a window along the channels.
-    """
-    size, channels = layer.size, x.shape[-1]
-    if len(x.shape) == 3 and size % 2:
-        attributes = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": size}
-        return writer.node("LRN", [x.name], path, **attributes)
-    pixels = x.shape[0] * x.shape[1] if len(x.shape) == 3 else 1
-    squares = writer.node("Mul", [x.name, x.name], f"{path}/squares")
-    rows = writer.whole(0, 1, channels, pixels)
-    column = writer.node("Reshape", [squares, rows], f"{path}/column")
-    window: dict[str, Any] = {
-        "kernel_shape": [size, 1],
-        "pads": [size // 2, 0, (size - 1) // 2, 0],
-        "count_include_pad": 1,
-    }
-    means = writer.node("AveragePool", [column], f"{path}/means", **window)
-    back = writer.whole(0, channels, *x.shape[:-1])
-    means = writer.node("Reshape", [means, back], f"{path}/back")
-    scaled = writer.node("Mul", [means, writer.number(layer.alpha)], f"{path}/scaled")
-    base = writer.node("Add", [scaled, writer.number(layer.k)], f"{path}/base")
-    power = writer.node("Pow", [base, writer.number(layer.beta)], f"{path}/power")
-    return writer.node("Div", [x.name, power], path)

@@ -22,11 +22,13 @@ from wootzc.ir.layers import (
     Dropout,
     Flatten,
     GlobalPool,
+    GroupNorm,
     Layer,
     LocalNorm,
     Norm,
     Pair,
     Pool,
+    PRelu,
 )  # fmt: skip
 from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
@@ -132,11 +134,18 @@ def _learned(layer: Layer, shape: Shape, order: Order, path: str) -> Learned | N
             options += [] if bias else ["bias=False"]
             head = "nn.Conv2d(" if len(shape) == 3 else "nn.Linear("
             made = Call(head, tuple(options))
+        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
+            options = [str(shape[-1])] if pixelwise else [str(groups), str(shape[-1])]
+            options += [] if epsilon == 1e-5 else [f"eps={epsilon}"]
+            made = Call("nn.LayerNorm(" if pixelwise else "nn.GroupNorm(", tuple(options))
+            order = None
+        case PRelu():
+            made = Call("nn.PReLU(", (str(shape[-1]),))
         case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
             return None
         case _:
             assert_never(layer)
-    attribute = f"{operator_of(layer).name}_{path.replace('.', '_')}"
+    attribute = f"{operator_of(layer).name.replace('_', '')}_{path.replace('.', '_')}"
     return Learned(path=path, attribute=attribute, layer=layer, made=made, shape=shape, order=order)
 
 
@@ -187,7 +196,18 @@ def _statements(
         case Dense():
             say(f"self.{out.learned[-1].attribute}({x})")
             return None
-        case Norm():
+        case GroupNorm(pixelwise=pixelwise):
+            if order is not None:
+                out.statements += pixel_by_pixel(x, order, result)
+                x = result
+            attribute = out.learned[-1].attribute
+            if pixelwise and len(shape) == 3:  # PyTorch's goes along the last axis
+                say(f"{x}.permute(0, 2, 3, 1)")
+                say(f"self.{attribute}({result}).permute(0, 3, 1, 2)")
+            else:
+                say(f"self.{attribute}({x})")
+            return None
+        case Norm() | PRelu():
             say(f"self.{out.learned[-1].attribute}({x})")
         case LocalNorm():
             if order is not None:

@@ -24,9 +24,11 @@ from wootzc.ir.layers.depthwise import DepthwiseConv
 from wootzc.ir.layers.dropout import Dropout
 from wootzc.ir.layers.flatten import Flatten
 from wootzc.ir.layers.global_pool import GlobalPool
+from wootzc.ir.layers.group_norm import GroupNorm
 from wootzc.ir.layers.local_norm import LocalNorm
 from wootzc.ir.layers.norm import Norm
 from wootzc.ir.layers.pool import Pool
+from wootzc.ir.layers.prelu import PRelu
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
 from wootzc.ir.layers.walk import rewritten, walk, walk_shapes
 from wootzc.ir.layers.windows import Padding
@@ -48,10 +50,12 @@ __all__ = [
     "Filters",
     "Flatten",
     "GlobalPool",
+    "GroupNorm",
     "Join",
     "Layer",
     "LocalNorm",
     "Norm",
+    "PRelu",
     "Padding",
     "Page",
     "Pair",

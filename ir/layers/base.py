@@ -52,6 +52,7 @@ class Page:
     channels: ClassVar[Rule]
     normalizes: ClassVar[bool] = False
     activates: ClassVar[bool] = False
+    sums_channels: ClassVar[bool] = False  # zeros in the place of removed ones would count
     vectors: ClassVar[bool] = True  # whether a vector of channels may enter, not only an image
 
     @property

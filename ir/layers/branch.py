@@ -13,9 +13,11 @@ from wootzc.ir.layers.depthwise import DepthwiseConv
 from wootzc.ir.layers.dropout import Dropout
 from wootzc.ir.layers.flatten import Flatten
 from wootzc.ir.layers.global_pool import GlobalPool
+from wootzc.ir.layers.group_norm import GroupNorm
 from wootzc.ir.layers.local_norm import LocalNorm
 from wootzc.ir.layers.norm import Norm
 from wootzc.ir.layers.pool import Pool
+from wootzc.ir.layers.prelu import PRelu
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape, shape_text
 
@@ -82,8 +84,10 @@ Layer: TypeAlias = (
     Conv
     | DepthwiseConv
     | Norm
+    | GroupNorm
     | LocalNorm
     | Activation
+    | PRelu
     | Pool
     | GlobalPool
     | Dense

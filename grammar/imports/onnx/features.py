@@ -7,9 +7,17 @@ import numpy as np
 
 from wootzc.grammar.imports.onnx.context import Context, made, usable
 from wootzc.grammar.imports.onnx.source import Array, Operator
-from wootzc.grammar.imports.onnx.tensors import Tensor, in_our_order, letters, matrix_turned
+from wootzc.grammar.imports.onnx.tensors import (
+    Tensor,
+    in_our_order,
+    letters,
+    matrix_turned,
+    target_dims,
+)
 from wootzc.grammar.imports.onnx.windows import as_image, image
-from wootzc.ir.layers import Conv, Dense, GlobalPool, LocalNorm, Norm, Pool
+from wootzc.ir.layers import Conv, Dense, GlobalPool, GroupNorm, LocalNorm, Norm, Pool, PRelu
+
+_OVER = "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel"
 
 
 def gemm(operator: Operator, context: Context) -> Tensor:
@@ -84,6 +92,63 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         momentum=_short(operator.attributes.get("momentum", 0.9)),
     )
     return made(tensor, context.layer(operator, norm, tensor, **arrays))
+
+
+def layer_norm(operator: Operator, context: Context) -> Tensor:
+    """Over the channels of each pixel, wherever they stand."""
+    tensor = context.tensor(operator)
+    usable(tensor)
+    axis = int(operator.attributes.get("axis", -1)) % len(tensor.layout)
+    over = "".join(tensor.layout[axis:])
+    if over != letters("C", tensor.image)[0] or tensor.flat:
+        raise operator.refused("it normalises more than the channels of each pixel", _OVER)
+    return _normalised(operator, context, tensor, GroupNorm(
+        groups=1, epsilon=_short(operator.attributes.get("epsilon", 1e-5)), pixelwise=True
+    ))  # fmt: skip
+
+
+def group_norm(operator: Operator, context: Context) -> Tensor:
+    tensor = image(operator, context.tensor(operator))
+    norm = GroupNorm(
+        groups=_groups(operator, context, tensor),
+        epsilon=_short(operator.attributes.get("epsilon", 1e-5)),
+    )
+    return _normalised(operator, context, tensor, norm)
+
+
+def _groups(operator: Operator, context: Context, tensor: Tensor) -> int:
+    """How many. A norm that was spelt out goes to [n, groups, …] and back."""
+    apart, back = (context.constant(operator, i) for i in (3, 4))
+    if apart is None or back is None:
+        return int(operator.attributes["num_groups"])
+    there, again = (
+        tuple(target_dims(tensor, [int(size) for size in shape], zero_copies=True))
+        for shape in (apart, back)
+    )
+    if again != tensor.dims or len(there) < 3 or there[0] != tensor.dims[0]:
+        raise operator.refused("it normalises numbers that are no groups of channels", _OVER)
+    return there[1]
+
+
+def _normalised(operator: Operator, context: Context, tensor: Tensor, norm: GroupNorm) -> Tensor:
+    """Factors and offsets of each channel; before opset 21 a GroupNormalization has a group's."""
+    channels = tensor.image[2]
+    given = context.constant(operator, 1), context.constant(operator, 2)
+    scale, bias = (
+        np.full(channels, usual) if values is None else values.ravel()
+        for values, usual in zip(given, (1.0, 0.0), strict=True)
+    )
+    each = channels // norm.groups
+    scale, bias = (
+        np.repeat(values, each) if values.size == norm.groups < channels else values
+        for values in (scale, bias)
+    )
+    return made(tensor, context.layer(operator, norm, tensor, scale=scale, bias=bias))
+
+
+def prelu(operator: Operator, context: Context, tensor: Tensor, slope: Array) -> Tensor:
+    """`slope`: one a channel, in our order."""
+    return made(tensor, context.layer(operator, PRelu(), tensor, slope=slope))
 
 
 def local_norm(operator: Operator, context: Context) -> Tensor:

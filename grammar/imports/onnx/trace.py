@@ -9,7 +9,7 @@ import numpy as np
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
 from wootzc.grammar.imports.onnx.constants import fold
 from wootzc.grammar.imports.onnx.context import Context, Draft
-from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
+from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, with_group_norms
 from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, OpenSize, Refused
@@ -34,7 +34,9 @@ HANDLERS: dict[str, Handler] = {
     "Gemm": features.gemm,
     "GlobalAveragePool": features.global_pool,
     "GlobalMaxPool": features.global_pool,
+    "GroupNormalization": features.group_norm,
     "Identity": shapes.identity,
+    "LayerNormalization": features.layer_norm,
     "LRN": features.local_norm,
     "LogSoftmax": features.softmax,
     "MatMul": features.matmul,
@@ -52,7 +54,10 @@ HANDLERS: dict[str, Handler] = {
 }
 
 _ENLARGES = "wootzc has no layer that enlarges images", "it prunes classifiers"
-_NORM = "the norm that wootzc has is batch norm", "train the network with batch norm instead"
+_NORM = (
+    "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel",
+    "train the network with one of these instead",
+)
 _SEQUENCE = (
     "wootzc reads networks without loops or conditions",
     ("exporting for one fixed input size often removes them"),
@@ -62,8 +67,7 @@ _SCORES = "what it makes is no score for each class", "export the network withou
 WHY: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("Resize", "Upsample", "ConvTranspose", "DepthToSpace"), _ENLARGES),
     **dict.fromkeys(
-        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization"),
-        _NORM,
+        ("InstanceNormalization", "RMSNormalization"), _NORM,
     ),
     **dict.fromkeys(("If", "Loop", "Scan", "LSTM", "GRU", "RNN"), _SEQUENCE),
     **dict.fromkeys(
@@ -95,7 +99,7 @@ def trace(source: Source, input: Shape | None) -> Traced:
     )
     check_attention(source)
     context.notes += shared_weights(source)
-    for operator in source.operators:
+    for operator in with_group_norms(source):
         try:
             _step(operator, context)
         except Refused:

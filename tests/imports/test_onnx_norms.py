@@ -1,0 +1,90 @@
+"""Norms of groups, of each pixel's channels, and slopes by channel, as ONNX files have them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from wootzc.grammar.imports import read_graph
+from wootzc.ir.graph import Graph, Refused
+
+Model = Callable[..., onnx.ModelProto]
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).uniform(0.5, 2, shape).astype(np.float32)
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+SPELT = [
+    ("Reshape", "x apart", "a", {}),
+    ("InstanceNormalization", "a scale bias", "n", {"epsilon": 0.1}),
+    ("Reshape", "n back", "b", {}),
+    ("Mul", "b each", "y", {}),
+]
+SPELT_CONSTANTS = {
+    "apart": ints(0, 2, -1), "back": ints(2, 4, 8, 8), "scale": numbers(2), "bias": numbers(2),
+    "each": numbers(4, 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "constants", "opset", "reads"),
+    [
+        (
+            [("GroupNormalization", "x s b", "y", {"num_groups": 2, "epsilon": 0.1})],
+            {"s": numbers(4), "b": numbers(4)}, 21, "GroupNorm",
+        ),
+        (SPELT, SPELT_CONSTANTS, 17, "GroupNorm"),
+        (
+            [("Transpose", "x", "t", {"perm": [0, 2, 3, 1]}),
+             ("LayerNormalization", "t s b", "n", {"epsilon": 0.1}),
+             ("Transpose", "n", "y", {"perm": [0, 3, 1, 2]})],
+            {"s": numbers(4), "b": numbers(4)}, 17, "GroupNorm",
+        ),
+        (
+            [("GlobalAveragePool", "x", "g", {}), ("Flatten", "g", "f", {}),
+             ("LayerNormalization", "f s", "y", {})],
+            {"s": numbers(4)}, 17, "avg GroupNorm",
+        ),
+        ([("PRelu", "x a", "y", {})], {"a": numbers(4, 1, 1)}, 17, "PRelu"),
+    ],
+    ids=["group norm", "spelt out", "of pixels", "of a vector", "slopes"],
+)  # fmt: skip
+def test_they_are_read(
+    steps: list[Any],
+    constants: Mapping[str, Any],
+    opset: int,
+    reads: str,
+    onnx_model: Model,
+    agrees: Callable[..., Graph],
+    kinds: Callable[[Graph], str],
+) -> None:
+    model = onnx_model(steps, constants, dims=(2, 4, 8, 8), opset=opset)
+    assert kinds(agrees(model)) == reads
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"back": ints(2, 8, 4, 8), "each": numbers(8, 1, 1)}, "no groups of channels"),
+        ({"apart": ints(1, 2, -1)}, "no groups of channels"),
+        ({"apart": ints(0, 3, -1), "scale": numbers(3)}, "groups|does not fit"),
+    ],
+)
+def test_what_only_looks_like_groups_is_refused(
+    changed: Mapping[str, Any], message: str, onnx_model: Model, tmp_path: Path
+) -> None:
+    good = onnx_model(SPELT, SPELT_CONSTANTS, dims=(2, 4, 8, 8), opset=17)
+    for name, value in changed.items():
+        tensor = next(one for one in good.graph.initializer if one.name == name)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(value, name))
+    onnx.save(good, tmp_path / "net.onnx")
+    with pytest.raises(Refused, match=message):
+        read_graph(str(tmp_path / "net.onnx"))
