@@ -95,25 +95,36 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
 
 
 def layer_norm(operator: Operator, context: Context) -> Tensor:
-    """Over the channels of each pixel, wherever they stand."""
+    """Over the channels of each pixel, wherever they stand, or over all of a vector."""
     tensor = context.tensor(operator)
     usable(tensor)
     axis = int(operator.attributes.get("axis", -1)) % len(tensor.layout)
-    over = "".join(tensor.layout[axis:])
-    if over != letters("C", tensor.image)[0] or tensor.flat:
+    if tensor.layout[axis + 1 :] or not _is_channels(tensor, axis):
         raise operator.refused("it normalises more than the channels of each pixel", _OVER)
-    return _normalised(operator, context, tensor, GroupNorm(
-        groups=1, epsilon=_short(operator.attributes.get("epsilon", 1e-5)), pixelwise=True
-    ))  # fmt: skip
+    epsilon = _short(operator.attributes.get("epsilon", 1e-5))
+    norm = GroupNorm(groups=1, epsilon=epsilon, pixelwise=True)
+    return _normalised(operator, context, tensor, norm, tensor.layout[axis])
 
 
 def group_norm(operator: Operator, context: Context) -> Tensor:
-    tensor = image(operator, context.tensor(operator))
+    """Of an image, or of a vector that has its numbers in our order."""
+    tensor = context.tensor(operator)
+    usable(tensor)
+    if len(tensor.layout) != 2 or tensor.layout[1] != "".join(letters("HWC", tensor.image)):
+        tensor = image(operator, tensor)
     norm = GroupNorm(
         groups=_groups(operator, context, tensor),
         epsilon=_short(operator.attributes.get("epsilon", 1e-5)),
     )
-    return _normalised(operator, context, tensor, norm)
+    return _normalised(operator, context, tensor, norm, tensor.layout[1])
+
+
+def _is_channels(tensor: Tensor, axis: int) -> bool:
+    """Whether the axis is an image's channels, or all of a vector's numbers."""
+    along = tensor.layout[axis]
+    if set(along) == {letter for letter in letters("HWC", tensor.image) if letter}:
+        return True
+    return along == letters("C", tensor.image)[0] and not tensor.flat
 
 
 def _groups(operator: Operator, context: Context, tensor: Tensor) -> int:
@@ -130,19 +141,25 @@ def _groups(operator: Operator, context: Context, tensor: Tensor) -> int:
     return there[1]
 
 
-def _normalised(operator: Operator, context: Context, tensor: Tensor, norm: GroupNorm) -> Tensor:
-    """Factors and offsets of each channel; before opset 21 a GroupNormalization has a group's."""
-    channels = tensor.image[2]
+def _normalised(
+    operator: Operator, context: Context, tensor: Tensor, norm: GroupNorm, along: str
+) -> Tensor:
+    """Factors and offsets go along an axis of these letters.
+
+    Before opset 21 a GroupNormalization has one for each group.
+    """
+    if len(along) > 1:
+        tensor = context.flattened(tensor)
+    channels = tensor.features
     given = context.constant(operator, 1), context.constant(operator, 2)
     scale, bias = (
         np.full(channels, usual) if values is None else values.ravel()
         for values, usual in zip(given, (1.0, 0.0), strict=True)
     )
-    each = channels // norm.groups
-    scale, bias = (
-        np.repeat(values, each) if values.size == norm.groups < channels else values
-        for values in (scale, bias)
-    )
+    if scale.size == bias.size == norm.groups < channels:
+        scale, bias = (np.repeat(values, channels // norm.groups) for values in (scale, bias))
+    if len(along) > 1:
+        scale, bias = (in_our_order(values, along, tensor.image) for values in (scale, bias))
     return made(tensor, context.layer(operator, norm, tensor, scale=scale, bias=bias))
 
 
