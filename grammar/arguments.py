@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.names import did_you_mean, nearest
@@ -28,11 +28,9 @@ from wootzc.ir.layers.signature import (
 )
 from wootzc.ir.limits import MAX_NUMBER
 
-UNKNOWN_YET: Final = object()  # depends on a parameter of the module that is being checked
-
 __all__ = [
     "AMOUNT", "ANY", "CONFIDENCE", "COUNT", "FLAG", "FLAGS", "FRACTION", "LIST", "PADDING", "PAIR",
-    "PART", "POSITIVE", "REAL", "REQUIRED", "SHARE", "UNKNOWN_YET", "Kind", "Parameter", "bind",
+    "PART", "POSITIVE", "REAL", "REQUIRED", "SHARE", "Kind", "Parameter", "bind",
     "signature", "whole", "words",
 ]  # fmt: skip
 

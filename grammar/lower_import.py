@@ -15,7 +15,7 @@ from wootzc.grammar.report import Report
 from wootzc.ir.decompose import decompose
 from wootzc.ir.folded_norms import with_norms_put_back
 from wootzc.ir.graph import Chain, Graph, Refused
-from wootzc.ir.layers import Conv, Dense, walk
+from wootzc.ir.layers import has_filters, walk
 from wootzc.ir.segment import How, segment
 from wootzc.ir.shapes import Shape
 
@@ -88,10 +88,10 @@ def _with_classes(chain: Chain, classes: int) -> Chain:
     for index in reversed(range(len(chain))):
         piece = chain[index]
         layer = piece.layer
-        if isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1):
+        if has_filters(layer) and layer.parts == 1:
             new = replace(piece, layer=replace(layer, width=classes))
             return (*chain[:index], new, *chain[index + 1 :])
-        if piece.weights or any(isinstance(x, Dense | Conv) for _, x in walk((piece.layer,))):
+        if piece.weights or any(has_filters(x) for _, x in walk((piece.layer,))):
             break
     raise Refused(
         "the network does not end in a dense layer or a convolution that could be replaced",

@@ -1,4 +1,4 @@
-"""Norms of groups and slopes that are learnt: pruned, scored, and as other frameworks compute them."""
+"""Norms of groups and slopes that are trained: pruned, scored, and as other tools compute them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 import wootzc
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.codegen import model_source
 from wootzc.backends.flax.evaluation import evaluate, predict
 from wootzc.backends.flax.scores import score_variants, widened_accuracy
+from wootzc.backends.flax.weights import save
 from wootzc.backends.parameters import Weights
 from wootzc.backends.refit import losing_layers, refit_module
 from wootzc.backends.slicing import prune_weights
@@ -173,6 +175,20 @@ def test_refitting_leaves_them_as_they_are(random_weights: Random) -> None:
     assert refitted.keys() == own.keys()
     assert refitted["3/kernel"].shape == (1, 1, 6, 6)
     np.testing.assert_array_equal(refitted["4/bias"], own["4/bias"])
+
+
+def test_the_generated_flax_file_computes_the_same(random_weights: Random, tmp_path: Path) -> None:
+    network = around((*BODY, Activation(), GroupNorm(groups=2, epsilon=0.1)))
+    weights = random_weights(network)
+    source = model_source(network, ("a", "b", "c"), mean=np.zeros(2), std=np.ones(2))
+    save(tmp_path / "weights.safetensors", weights)
+    names: dict[str, Any] = {"__name__": "model", "__file__": str(tmp_path / "model.py")}
+    exec(source, names)
+    images = np.random.default_rng(1).normal(size=(4, 6, 6, 2)).astype(np.float32)
+    made = names["predict"](names["load"](tmp_path / "weights.safetensors"), images)
+    np.testing.assert_allclose(
+        made, predict(network, weights, images, batch=4), rtol=1e-5, atol=1e-6
+    )
 
 
 class Model(nnx.Module):

@@ -1,6 +1,8 @@
 """The pages of the layers: what each tells holds together."""
 
+import re
 from dataclasses import MISSING, fields
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,27 @@ def test_rules_hold_together(layer: type[Layer], operator: Operator) -> None:
 def test_every_page_is_in_the_union() -> None:
     """By name: the classes that `slots=True` replaced are subclasses too."""
     assert {page.__name__ for page in Page.__subclasses__()} == {one.__name__ for one in LAYERS}
+
+
+LOWERINGS = {
+    "backends/flax/model.py",
+    "backends/flax/codegen.py",
+    "backends/torch/layers.py",
+    "backends/onnx/emit.py",
+    "grammar/imports/onnx/merge.py",  # constants that layers take in: what cannot becomes a layer
+}
+
+
+def test_only_lowerings_match_on_layers() -> None:
+    """All else follows from the pages, so that a new one has nowhere to be forgotten."""
+    case = re.compile(rf"case [^:\n]*\b({'|'.join(layer.__name__ for layer in LAYERS)})\(")
+    root = Path(__file__).parents[2]
+    found = {
+        str(path.relative_to(root))
+        for folder in ("ir", "grammar", "backends", "wootzc/build", "wootzc/cli")
+        for path in (root / folder).rglob("*.py")
+        if case.search(path.read_text(encoding="utf-8"))
+    }
+    assert found - {"backends/flax/from_nnx_layers.py"} == LOWERINGS  # that one matches on Flax's
+    for path in sorted(LOWERINGS - {"grammar/imports/onnx/merge.py"}):
+        assert "assert_never(layer)" in (root / path).read_text(encoding="utf-8")
