@@ -62,9 +62,8 @@ def model_source(
         *_floats("MEAN", mean, "  # per channel: input = (raw value - MEAN) / STD"),
         *_floats("STD", std),
     ]
-    used = {type(layer) for body, _ in made for _, layer in walk(body)}
     for kind, helper in ((LocalNorm, LOCAL_NORM), (PRelu, PRELU)):
-        if kind in used:
+        if any(isinstance(layer, kind) for body, _ in made for _, layer in walk(body)):
             lines += ["", "", helper.rstrip()]
     for (body, shape), (name, users) in made.items():
         lines += ["", "", *_class(name, users, body, shape)]

@@ -50,8 +50,8 @@ class Page:
     span: Span
     operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
     channels: ClassVar[Rule]
-    normalizes: ClassVar[bool] = False
-    activates: ClassVar[bool] = False
+    normalizes: ClassVar[bool] = False  # whoever has one of these in a file kept its norms
+    activates: ClassVar[bool] = False  # bends the curve: what stands before it is not linear
     sums_channels: ClassVar[bool] = False  # zeros in the place of removed ones would count
     vectors: ClassVar[bool] = True  # whether a vector of channels may enter, not only an image
 
