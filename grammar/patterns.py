@@ -18,12 +18,38 @@ CONTINUED = (
 
 
 def modules_of(
-    patterns: Iterable[syntax.Pattern],
+    patterns: syntax.Patterns,
     network: Network,
     report: Report,
     also: tuple[str, ...] = (),  # words that might have been meant
 ) -> tuple[int, ...] | None:
     """Positions of modules, each once, in the order of the patterns. None after an error."""
+    named = _named(patterns.named, network, report, also)
+    exceptions = _named(patterns.exceptions, network, report)
+    if named is None or exceptions is None:
+        return None
+    left = tuple(position for position in named if position not in exceptions)
+    if named and not left:
+        report.error(
+            patterns.span, "WZ248", "`except` leaves out every module that is named before it",
+            "name fewer modules after it",
+        )  # fmt: skip
+        return None
+    for pattern in patterns.exceptions:
+        if set(_named([pattern], network, report) or ()).isdisjoint(named):
+            report.warn(
+                pattern.span, "WZ248", "this exception has no effect: no pattern before it names "
+                "such a module", "remove it",
+            )  # fmt: skip
+    return left
+
+
+def _named(
+    patterns: Iterable[syntax.Pattern],
+    network: Network,
+    report: Report,
+    also: tuple[str, ...] = (),
+) -> tuple[int, ...] | None:
     found: list[int] = []
     good = True
     for pattern in patterns:

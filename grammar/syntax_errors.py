@@ -149,9 +149,11 @@ class _Keywords(dict[str, str]):
 _KEYWORDS = _Keywords(
     (f"_{word.upper()}", word)
     for word in (
-        "include module network space over as auxiliary modules norms from by to data augment "
-        "teacher rates prune keep multiple of tie where all sample stratified seed configs propose "
-        "minimize maximize subject blocks explore certify until with budget precision"
+        "include let module network space over as auxiliary modules norms from by to data "
+        "augment "
+        "teacher rates step prune except keep multiple of tie where all sample stratified seed "
+        "configs propose "
+        "minimize maximize subject blocks explore certify until with budget precision then x"
     ).split()
 )
 
