@@ -25,7 +25,8 @@ SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.wz"))
 FILES = [path.read_text(encoding="utf-8") for path in SAMPLES]
 FILES += [Path(zoo_path(name)).read_text(encoding="utf-8") for name in zoo_names()[::5]]
 WORDS = ("a", "b1", "conv", "norm", "relu", "add", "concat", "basic", "params", "macs", "accuracy",
-         "l1", "steps", "sgd", "width", "input", "dense", "points", "resnet18",
+         "l1", "steps", "sgd", "width", "channels", "max", "round", "shortcut_if_fits", "teacher",
+         "input", "dense", "points", "resnet18",
          "predicted", "reconstruct", "images", "candidates", "minutes", "bfloat16")  # fmt: skip
 
 
