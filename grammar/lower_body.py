@@ -56,7 +56,7 @@ class BodyLowering:
     report: Report
     modules: Mapping[str, syntax.ModuleDefinition]
     broken: frozenset[str]
-    constants: Mapping[str, Value] = field(default_factory=dict)
+    constants: Scope = field(default_factory=dict)
     incomplete: bool = False
     used: set[str] = field(default_factory=set)
     use: Use | None = None

@@ -99,6 +99,11 @@ MISTAKES = (
          "let 32"),
     ),
     Mistake(
+        "a stage builds on another of the same space, by its name",
+        "write `finetune from teacher { steps 200 }`",
+        _space('finetune from "x"', 'finetune from { }', 'polish from "x" { }'),
+    ),
+    Mistake(
         "a space builds on another by its name",
         "write `space NAME from OTHER { … }`",
         ('space a from "x.wz" { }', "space a from { }", 'space a over n from "x" { }',

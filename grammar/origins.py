@@ -15,7 +15,7 @@ from wootzc.grammar.merge import merged, merged_settings, replaced
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Value, value_text
+from wootzc.grammar.values import Scope, Value, value_text
 
 Node = TypeVar("Node")
 
@@ -96,10 +96,10 @@ def write_out_settings(program: Program, report: Report) -> None:
             for s in space.statements
         )
         space = replace(space, statements=statements)
-        program.spaces[name] = _with_constants(space, program.constants)
+        program.spaces[name] = _with_constants(space, program.constants, report)
     for name, network in program.networks.items():
         if isinstance(network, syntax.ImportedNetwork):
-            program.networks[name] = _with_constants(network, program.constants)
+            program.networks[name] = _with_constants(network, program.constants, report)
 
 
 def _stages(
@@ -134,10 +134,12 @@ def _with_base(
     if isinstance(other, syntax.Stage) and name not in chain:
         other = _with_base(other, stages, chain, report)
     if name in chain:
-        report.error(
-            span, "WZ245", f"stages build on each other in a circle: {' → '.join((*chain, name))}",
-            "give one of them settings of its own, without `from`",
-        )  # fmt: skip
+        circle = (*chain[chain.index(name) :], name)
+        if name == min(circle, key=STAGES.index):  # it is met from each of them
+            report.error(
+                span, "WZ245", f"stages build on each other in a circle: {' → '.join(circle)}",
+                "give one of them settings of its own, without `from`",
+            )  # fmt: skip
     elif name not in STAGES:
         report.error(
             span, "WZ244", f"there is no stage `{name}` to build on", did_you_mean(name, STAGES)
@@ -156,34 +158,36 @@ def _with_base(
     return bare
 
 
-def _with_constants(node: Node, constants: Mapping[str, Value]) -> Node:
-    """Constants replaced by their values, which stand where the constants stood."""
+def _with_constants(node: Node, constants: Scope, report: Report) -> Node:
+    """Constants replaced by their values, which stand where the constants stood.
+
+    Nothing more is said of a place where one without a value stands.
+    """
+
+    def replaced(child: Any) -> Any:
+        match child:
+            case syntax.Word(text=name, span=span) if name in constants:
+                value = constants[name]
+                if value is not None:
+                    return _literal(value, span)
+                report.holes.append(span)
+            case syntax.Setting(value=syntax.Invoke(name=syntax.Name(text=name), arguments=None)):
+                word = syntax.Word(text=name, span=child.value.span)
+                value = replaced(word)
+                if not isinstance(value, syntax.Word):
+                    return replace(child, value=value)
+                name = syntax.Name(text=value.text, span=value.span)
+                return replace(child, value=replace(child.value, name=name))
+            case _ if is_dataclass(child) and not isinstance(child, Span):
+                return _with_constants(child, constants, report)
+        return child
+
     changes: dict[str, Any] = {}
     for field in fields(node):  # type: ignore[arg-type]
-        value: Any = getattr(node, field.name)
-        match value:
-            case tuple():
-                changes[field.name] = tuple(_replaced(child, constants) for child in value)
-            case _:
-                changes[field.name] = _replaced(value, constants)
+        value = getattr(node, field.name)
+        several = isinstance(value, tuple)
+        changes[field.name] = tuple(map(replaced, value)) if several else replaced(value)
     return replace(node, **changes)  # type: ignore[type-var]
-
-
-def _replaced(value: Any, constants: Mapping[str, Value]) -> Any:
-    match value:
-        case syntax.Word(text=text, span=span) if text in constants:
-            return _literal(constants[text], span)
-        case syntax.Setting(value=syntax.Invoke(name=name, arguments=None)) if (
-            name.text in constants
-        ):
-            found = _literal(constants[name.text], name.span)
-            if isinstance(found, syntax.Word):  # a word stands without arguments in a setting
-                found = syntax.Invoke(name=replace(name, text=found.text), arguments=None)
-            return replace(value, value=found)
-        case _ if is_dataclass(value) and not isinstance(value, Span):
-            return _with_constants(value, constants)
-        case _:
-            return value
 
 
 def _literal(value: Value, span: Span) -> syntax.Number | syntax.Shape | syntax.Word:

@@ -25,6 +25,8 @@ def modules_of(
 ) -> tuple[int, ...] | None:
     """Positions of modules, each once, in the order of the patterns. None after an error."""
     named = _named(patterns.named, network, report, also)
+    if _except_outside(patterns.exceptions, network, report):
+        return None
     exceptions = _named(patterns.exceptions, network, report)
     if named is None or exceptions is None:
         return None
@@ -42,6 +44,24 @@ def modules_of(
                 "such a module", "remove it",
             )  # fmt: skip
     return left
+
+
+def _except_outside(exceptions: Iterable[syntax.Pattern], network: Network, report: Report) -> bool:
+    """Report exceptions that seem to mean layers outside of modules, which none needs."""
+    names = [module.name for module in network.modules]
+    outside = [
+        p for p in exceptions
+        if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
+        and nearest(p.glob.text, names) is None
+    ]  # fmt: skip
+    for pattern in outside:
+        report.error(
+            pattern.span, "WZ040",
+            f"`{pattern.glob.text}` is no module of network `{network.name}`",
+            f"its modules are {listing(names)}; layers outside of them are never pruned, and need "
+            "no exception",
+        )  # fmt: skip
+    return bool(outside)
 
 
 def _named(

@@ -7,14 +7,16 @@ from typing import TypeAlias, TypeVar
 
 from wootzc.files import read_at_most
 from wootzc.grammar import syntax
+from wootzc.grammar.arguments import FLAGS
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.parse import parse
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Value, evaluate, words_in
+from wootzc.grammar.values import FUNCTIONS, Value, evaluate, words_in
 
 MAX_FILES = 200
+_WORDS = (*FLAGS, *FUNCTIONS, "same", "valid", "avg", "auto", "channels")  # no constants' names
 
 
 NetworkItem: TypeAlias = syntax.NetworkDefinition | syntax.ImportedNetwork
@@ -31,7 +33,7 @@ class Program:
 
     main: str
     constant_items: dict[str, syntax.Constant] = field(default_factory=dict)
-    constants: dict[str, Value] = field(default_factory=dict)
+    constants: dict[str, Value | None] = field(default_factory=dict)  # None after an error
     modules: dict[str, syntax.ModuleDefinition] = field(default_factory=dict)
     networks: dict[str, NetworkItem] = field(default_factory=dict)
     space_items: dict[str, SpaceItem] = field(default_factory=dict)
@@ -60,10 +62,7 @@ def _evaluate_constants(program: Program, report: Report) -> None:
                 f"constant `{later[0]}` has no value yet where `{name}` is calculated",
                 f"write `let {name} = …` after it",
             )  # fmt: skip
-            continue
-        value = evaluate(item.value, program.constants, report)
-        if value is not None:
-            program.constants[name] = value
+        program.constants[name] = None if later else evaluate(item.value, program.constants, report)
 
 
 def _load(text: str, path: str, program: Program, report: Report, chain: tuple[str, ...]) -> None:
@@ -115,7 +114,8 @@ def _define(
             "rename one of them",
         )  # fmt: skip
         return
-    if kind in ("module", "constant") and name.text in BUILT_IN:
+    taken = {"module": BUILT_IN, "constant": (*BUILT_IN, *_WORDS)}.get(kind, ())
+    if name.text in taken:
         report.error(
             name.span, "WZ017", f"`{name.text}` is built in, so no {kind} can have its name",
             f"rename it, `my_{name.text}` say",

@@ -171,9 +171,10 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
     shown = source_text(expression)
     if isinstance(expression, syntax.Word) and expression.text not in scope:
         near = nearest(shown, scope)
-        known = f"parameters here: {', '.join(scope)}" if scope else "no parameters exist here"
+        known = f"known here: {', '.join(scope)}" if scope else "none is known here"
         report.error(
-            expression.span, "WZ015", f"there is no parameter `{shown}` to calculate with",
+            expression.span, "WZ015",
+            f"there is no parameter or constant `{shown}` to calculate with",
             f"did you mean `{near}`?" if near else known,
         )  # fmt: skip
     else:
