@@ -15,7 +15,8 @@ from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, FITTING, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Scope, Value, evaluate, value_text
+from wootzc.grammar.scopes import at, scope_of
+from wootzc.grammar.values import Scope, Value, value_text
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
 from wootzc.ir.limits import MAX_LAYERS
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
@@ -123,10 +124,6 @@ class BodyLowering:
             )  # fmt: skip
         return None
 
-    def at(self, scope: Scope, shape: Shape | None) -> Scope:
-        """What an argument may name: parameters, constants and `channels`, those that enter."""
-        return {"channels": None if shape is None else shape[-1], **scope}
-
     # layers
 
     def layer(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
@@ -143,7 +140,7 @@ class BodyLowering:
             self.unknown(call.name)
             return [], None
         values = bind(
-            call.name, operator.parameters, call.arguments, self.at(scope, shape), self.report,
+            call.name, operator.parameters, call.arguments, at(scope, shape), self.report,
             self.note(),
         )  # fmt: skip
         if values is None or shape is None:
@@ -155,7 +152,7 @@ class BodyLowering:
         return self.follow([Draft(layer, auto)], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
-        names = self.at(scope, shape)
+        names = at(scope, shape)
         values = bind(call.name, SHORTCUT, call.arguments, names, self.report, self.note())
         if values is None or shape is None:
             return [], None
@@ -244,7 +241,7 @@ class BodyLowering:
         """The layers of a module that is called inside a body: it is written out in place."""
         definition = self.modules[call.name.text]
         self.used.add(call.name.text)
-        inner = self.bound(call, definition.parameters, self.at(scope, shape))
+        inner = self.bound(call, definition.parameters, at(scope, shape))
         if inner is None or shape is None or call.name.text in self.broken:
             return [], None
         if len(self.calls) == MAX_CALLS:
@@ -285,18 +282,8 @@ class BodyLowering:
         given: Mapping[str, Value | None],
         outside: Scope,
     ) -> dict[str, Value | None]:
-        """Constants, and parameters as they are given or by default, which may name those before.
-
-        None stands for what is not known. `outside`: what defaults may name besides.
-        """
-        inner: dict[str, Value | None] = dict(self.constants)
-        for parameter in parameters:
-            name, default = parameter.name.text, parameter.default
-            if name in given or default is None:
-                inner[name] = given.get(name)
-            else:
-                inner[name] = evaluate(default, {**outside, **inner}, self.report)
-        return inner
+        """What a body may name: see `scope_of`."""
+        return scope_of(self.constants, parameters, given, outside, self.report)
 
     # messages
 

@@ -16,6 +16,7 @@ from wootzc.grammar.lower_body import (
     settle_bias,
 )  # fmt: skip
 from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.series import at_turn, check_series
 from wootzc.grammar.values import Scope, Value, number_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
@@ -135,10 +136,10 @@ def _segments(
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
             continue
-        _check_series(statement, len(use), lowering)
+        check_series(statement, len(use), lowering.report)
         for turn, (name, span) in enumerate(use):
             lowering.use = Use(name, span)
-            drafts, shape = _module_body(_at_turn(statement, turn), lowering, scope, shape)
+            drafts, shape = _module_body(at_turn(statement, turn), lowering, scope, shape)
             made.module(name, settle_bias(drafts), _definition_of(statement), span)
             lowering.use = None
             if shape is None:
@@ -162,35 +163,6 @@ def _resolved(
             return lowering.resolved(statement, scope) or statement
         case _:
             return statement
-
-
-def _at_turn(statement: syntax.Statement, turn: int) -> syntax.Statement:
-    """The call as it is for one of the modules that it makes, counted from 0."""
-    match statement:
-        case syntax.Call(arguments=tuple() as arguments, target=syntax.Target(numbers=numbers)):
-            if numbers is not None:
-                return replace(statement, arguments=tuple(_turned(a, turn) for a in arguments))
-    return statement
-
-
-def _turned(argument: syntax.Argument, turn: int) -> syntax.Argument:
-    match argument.value:
-        case syntax.Series(values=values):
-            return replace(argument, value=values[min(turn, len(values) - 1)])
-        case _:
-            return argument
-
-
-def _check_series(statement: syntax.Statement, modules: int, lowering: BodyLowering) -> None:
-    if not isinstance(statement, syntax.Call) or statement.target is None:
-        return
-    for argument in statement.arguments or ():
-        match argument.value:
-            case syntax.Series(values=values, span=span) if 1 < modules < len(values):
-                lowering.report.error(
-                    span, "WZ242", f"these are {len(values)} values for {modules} modules",
-                    "the last value is that of all modules that follow; leave out the others",
-                )  # fmt: skip
 
 
 def _auxiliary(

@@ -164,20 +164,19 @@ def _with_constants(node: Node, constants: Scope, report: Report) -> Node:
     Nothing more is said of a place where one without a value stands.
     """
 
-    def replaced(child: Any) -> Any:
+    def in_place(child: Any) -> Any:
         match child:
-            case syntax.Word(text=name, span=span) if name in constants:
-                value = constants[name]
+            case syntax.Word(text=text, span=span) if text in constants:
+                value = constants[text]
                 if value is not None:
                     return _literal(value, span)
                 report.holes.append(span)
-            case syntax.Setting(value=syntax.Invoke(name=syntax.Name(text=name), arguments=None)):
-                word = syntax.Word(text=name, span=child.value.span)
-                value = replaced(word)
+            case syntax.Setting(value=syntax.Invoke(name=name, arguments=None) as invoke):
+                value = in_place(syntax.Word(text=name.text, span=name.span))
                 if not isinstance(value, syntax.Word):
                     return replace(child, value=value)
-                name = syntax.Name(text=value.text, span=value.span)
-                return replace(child, value=replace(child.value, name=name))
+                meant = replace(invoke, name=replace(name, text=value.text))
+                return replace(child, value=meant)
             case _ if is_dataclass(child) and not isinstance(child, Span):
                 return _with_constants(child, constants, report)
         return child
@@ -186,7 +185,7 @@ def _with_constants(node: Node, constants: Scope, report: Report) -> Node:
     for field in fields(node):  # type: ignore[arg-type]
         value = getattr(node, field.name)
         several = isinstance(value, tuple)
-        changes[field.name] = tuple(map(replaced, value)) if several else replaced(value)
+        changes[field.name] = tuple(map(in_place, value)) if several else in_place(value)
     return replace(node, **changes)  # type: ignore[type-var]
 
 
