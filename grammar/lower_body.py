@@ -253,9 +253,12 @@ class BodyLowering:
             )  # fmt: skip
             return [], None
         self.calls.append(call.name.text)
-        made = self.block(definition.body, inner, shape)
+        drafts, after = self.block(definition.body, inner, shape)
         self.calls.pop()
-        return made
+        self.layers += not drafts  # or empty modules within modules would never end
+        if self.layers > MAX_LAYERS:
+            raise TooLarge
+        return drafts, after
 
     def bound(
         self,

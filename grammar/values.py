@@ -15,6 +15,7 @@ Value: TypeAlias = int | float | tuple[int, ...] | str
 Scope: TypeAlias = Mapping[str, Value | None]  # parameters; None where a value is not known yet
 
 _SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
+MAX_SIZES = 8  # in one value
 _LARGEST = 10**30  # beyond it a number is no figure of a network
 _FAR = re.compile(r"[eE]([+-]?)0*[1-9]\d{4,}")  # an exponent beyond what `Decimal` calculates with
 
@@ -122,6 +123,13 @@ def _sizes(
                     "`round`, `ceil` and `floor` make numbers whole",
                 )  # fmt: skip
                 return None
+        if len(sizes) > MAX_SIZES:
+            report.error(
+                part.span, "WZ015",
+                f"these are more than {MAX_SIZES} sizes, and nothing has so many",
+                "an input has three: height x width x channels",
+            )  # fmt: skip
+            return None
     return tuple(sizes)
 
 
