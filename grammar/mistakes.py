@@ -99,6 +99,11 @@ MISTAKES = (
          "let 32"),
     ),
     Mistake(
+        "values have no brackets",
+        "one for each of several modules: `basic(32, stride = 2 then 1) as a[1..3]`; sizes: `3x3`",
+        _body("m([1, 2])", "m(1, [2])", "m(a = [1])", "m(a = 1, [2])", "m(a = 1, b = [2])"),
+    ),
+    Mistake(
         "a stage builds on another of the same space, by its name",
         "write `finetune from teacher { steps 200 }`",
         _space('finetune from "x"', 'finetune from { }', 'polish from "x" { }'),

@@ -52,7 +52,7 @@ def _except_outside(exceptions: Iterable[syntax.Pattern], network: Network, repo
     outside = [
         p for p in exceptions
         if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
-        and nearest(p.glob.text, names) is None
+        and p.glob.text not in CONTINUED and nearest(p.glob.text, names) is None
     ]  # fmt: skip
     for pattern in outside:
         report.error(
