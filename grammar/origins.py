@@ -96,6 +96,10 @@ def write_out_settings(program: Program, report: Report) -> None:
             for s in space.statements
         )
         space = replace(space, statements=statements)
+        program.spaces[name] = space
+    if not program.constants:
+        return
+    for name, space in program.spaces.items():
         program.spaces[name] = _with_constants(space, program.constants, report)
     for name, network in program.networks.items():
         if isinstance(network, syntax.ImportedNetwork):
