@@ -23,7 +23,15 @@ STAGES = ("teacher", "pretrain", "finetune", "polish")
 
 
 def write_out_spaces(program: Program, report: Report) -> None:
-    """Fill `program.spaces`: those of the main file, with the statements they have from others."""
+    """Fill `program.spaces`: those of the main file, with the statements they have from others.
+
+    One without data or a goal that others build on is there for these alone.
+    """
+    built_on = {
+        item.base.text
+        for item in program.space_items.values()
+        if isinstance(item, syntax.DerivedSpace)
+    }
     known: dict[str, syntax.SpaceDefinition | None] = {}
     for name, item in program.space_items.items():
         chain = {name: None}  # an ordered set: each builds on the next
@@ -42,7 +50,13 @@ def write_out_spaces(program: Program, report: Report) -> None:
             del chain[last]
         space = known[name]
         if item.span.file == program.main and space is not None:
-            program.spaces[name] = space
+            if name not in built_on or _says_all(space):
+                program.spaces[name] = space
+
+
+def _says_all(space: syntax.SpaceDefinition) -> bool:
+    kinds = {type(statement) for statement in space.statements}
+    return {syntax.Data, syntax.Goal} <= kinds
 
 
 def _report_base(

@@ -198,6 +198,17 @@ def test_spaces_build_on_spaces_that_build_on_spaces_in_any_order() -> None:
     assert found["first"].seed == 0
 
 
+def test_what_is_only_built_on_may_lack_data_and_goal() -> None:
+    """What lacks something in the end is told of it once, by itself."""
+    base = "space base over n { rates { 0, 50% }; minimize params; subject to accuracy >= 80% }\n"
+    found = spaces(NETWORK + base + 'space a from base { data "x.npz" }\n')
+    assert found.keys() == {"a"}
+    lacking = analyze(NETWORK + base + "space a from base { }\n").diagnostics
+    assert [(d.code, d.message) for d in lacking] == [("WZ075", "space `a` has no data")]
+    alone = analyze(NETWORK + base).diagnostics
+    assert [(d.code, d.message) for d in alone] == [("WZ075", "space `base` has no data")]
+
+
 def test_another_network_takes_the_arguments_of_its_own() -> None:
     text = MODULE + "network n(w) { input(8x8x3); basic(w) as a[1..4]; global_pool; dense(10) }\n"
     text += "network o { input(8x8x1); basic(8) as a[1..4]; global_pool; dense(10) }\n"
