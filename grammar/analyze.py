@@ -7,6 +7,7 @@ from wootzc.diagnostics import Diagnostic
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import warn_unused
 from wootzc.grammar.networks import Networks
+from wootzc.grammar.origins import write_out_settings, write_out_spaces
 from wootzc.grammar.program import Program, load
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
@@ -36,10 +37,12 @@ def analyze(
     """
     report = Report()
     program = load(text, path, report)
+    write_out_spaces(program, report)
     if overrides:
         from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
 
         apply_overrides(program, overrides, report)
+    write_out_settings(program, report)
     networks = Networks(program, report)
     warn_unused(program, path, networks.lowering.used, report)
     spaces = _lower_spaces(program, networks, report)

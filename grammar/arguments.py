@@ -73,7 +73,7 @@ def _default_text(default: Any) -> str:
         case tuple() | int() | float() | str():
             return value_text(default)
         case _:
-            return "…"
+            return source_text(default)
 
 
 def bind(

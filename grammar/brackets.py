@@ -12,7 +12,7 @@ from wootzc.diagnostics import Diagnostic, Span, place
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
 MAX_CHARACTERS = 1_000_000  # more take seconds and most of a gigabyte to parse
 MAX_BYTES = 4 * MAX_CHARACTERS  # in UTF-8
-MAX_OPERATORS = 64  # in one pair of parentheses; an expression is as deep as it has operators
+MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an expression's depth
 MAX_NUMBER = 40  # characters
 
 _TOKENS = re.compile(
@@ -65,7 +65,8 @@ def scan(text: str, path: str) -> Scan:
 
     for match in _TOKENS.finditer(text):
         kind, start, end = match.lastgroup, match.start(), match.end()
-        operators = operators if stack and stack[-1].kind == "(" else 0
+        if (stack and stack[-1].kind != "(") or (not stack and kind == "end"):
+            operators = 0
         if kind == "operator":
             operators += 1
             if operators == MAX_OPERATORS + 1:

@@ -39,7 +39,7 @@ def kept_layers(
     keeps: Iterable[syntax.Keep], network: Network, report: Report
 ) -> Mapping[str, tuple[str, ...]]:
     """For each module the paths of the layers that `keep` names by their kind."""
-    kinds = [kind for keep in keeps for kind in divide_patterns(keep.patterns, network)[1]]
+    kinds = [kind for keep in keeps for kind in divide_patterns(keep.patterns.named, network)[1]]
     found: dict[str, tuple[str, ...]] = {}
     used: set[str] = set()
     for module in network.modules:
@@ -78,7 +78,9 @@ def check_kinds(
         if isinstance(segment, Module)
     ]
     bodies = dict.fromkeys(modules[position] for position in sorted(pruned))
-    for kind in (kind for keep in keeps for kind in divide_patterns(keep.patterns, network)[1]):
+    for kind in (
+        kind for keep in keeps for kind in divide_patterns(keep.patterns.named, network)[1]
+    ):
         name = kind.glob.text
         if name in KINDS and all(_without_effect(name, *body) for body in bodies):
             report.warn(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from wootzc.grammar import syntax
-from wootzc.grammar.values import source_text
+from wootzc.grammar.values import arguments_text, source_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
     match node:
         case syntax.Include(path=path):
             return f'include "{path.value}"', None
+        case syntax.Constant(name=name, value=value):
+            return f"let {name.text} = {source_text(value)}", None
         case syntax.ModuleDefinition(name=name, parameters=parameters, body=body):
             shown = ", ".join(_parameter(p) for p in parameters)
             head = f"module {name.text}({shown})" if parameters else f"module {name.text}"
@@ -50,11 +52,13 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
             return head, _block(body, code)
         case syntax.ImportedNetwork(name=name, path=path, statements=found):
             return f'network {name.text} from "{path.value}"', _import_block(node, found, code)
-        case syntax.SpaceDefinition(name=name, network=network, statements=statements):
-            items = tuple(item_of(s, code) for s in statements)
-            after = node.arguments[-1].span.end if node.arguments else network.span.end
-            braces = Braces(_brace(code, after), node.span.end, items)
-            return f"space {name.text} over {network.text}{_arguments(node.arguments)}", braces
+        case syntax.SpaceDefinition(name=name, statements=statements):
+            after = node.arguments[-1].span.end if node.arguments else node.network.span.end
+            braces = _statements(node, statements, after, code)
+            return f"space {name.text}{_over(node)}", braces
+        case syntax.DerivedSpace(name=name, base=base, statements=statements):
+            braces = _statements(node, statements, base.span.end, code)
+            return f"space {name.text}{_over(node)} from {base.text}", braces
         case syntax.Call() | syntax.Branches() | syntax.InlineModule() | syntax.Auxiliary():
             return _statement_parts(node, code)
         case syntax.Grouping(how=how):
@@ -68,19 +72,30 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
             return _space_parts(node, code)
 
 
+def _over(node: syntax.SpaceDefinition | syntax.DerivedSpace) -> str:
+    return f" over {node.network.text}{arguments_text(node.arguments)}" if node.network else ""
+
+
+def _statements(
+    node: Node, statements: tuple[syntax.SpaceStatement, ...], after: int, code: str
+) -> Braces:
+    items = tuple(item_of(statement, code) for statement in statements)
+    return Braces(_brace(code, after), node.span.end, items)
+
+
 def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | None]:
     match node:
         case syntax.Call(name=name, arguments=arguments, target=target):
-            return name.text + _arguments(arguments) + _target(target), None
+            return name.text + arguments_text(arguments) + _target(target), None
         case syntax.Branches(name=name, arguments=arguments, arms=arms):
             after = arguments[-1].span.end if arguments else name.span.end
             items = tuple(Item(arm.span.start, arm.span.end, "", _block(arm, code)) for arm in arms)
             braces = Braces(_brace(code, after), node.span.end, items, " ")
-            return name.text + _arguments(arguments), braces
+            return name.text + arguments_text(arguments), braces
         case syntax.InlineModule(name=name, body=body):
             return f"module {name.text}", _block(body, code)
         case syntax.Auxiliary(arguments=arguments, body=body):
-            return f"auxiliary{_arguments(arguments)}", _block(body, code)
+            return f"auxiliary{arguments_text(arguments)}", _block(body, code)
         case _:
             assert_never(node)
 
@@ -104,8 +119,9 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
         case syntax.Teacher(path=path, settings=settings):
             head = f'teacher from "{path.value}"' if path else "teacher"
             return head, _settings(settings)
-        case syntax.Stage(name=stage, settings=settings, word=word):
-            return stage + (f" {word.text}" if word else ""), _settings(settings)
+        case syntax.Stage(name=stage, settings=settings, word=word, base=base):
+            source = f" from {base.text}" if base else ""
+            return stage + source + (f" {word.text}" if word else ""), _settings(settings)
         case syntax.Rates():
             return _rates(node), None
         case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):
@@ -172,9 +188,9 @@ def _setting(setting: syntax.Setting) -> str:
     name = setting.name.text
     match setting.value:
         case None:
-            return name + _arguments(setting.arguments)
+            return name + arguments_text(setting.arguments)
         case syntax.Invoke(name=invoked, arguments=arguments):
-            return f"{name} {invoked.text}{_arguments(arguments)}"
+            return f"{name} {invoked.text}{arguments_text(arguments)}"
         case expression:
             unit = f" {setting.unit.text}" if setting.unit else ""
             return f"{name} {source_text(expression)}{unit}"
@@ -184,13 +200,6 @@ def _parameter(parameter: syntax.Parameter) -> str:
     if parameter.default is None:
         return parameter.name.text
     return f"{parameter.name.text} = {source_text(parameter.default)}"
-
-
-def _arguments(arguments: tuple[syntax.Argument, ...] | None) -> str:
-    if arguments is None:
-        return ""
-    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
-    return f"({', '.join(shown)})"
 
 
 def _target(target: syntax.Target | None) -> str:
@@ -203,15 +212,30 @@ def _numbers(numbers: syntax.NumberSpan | None) -> str:
     return f"[{numbers.first.text}..{numbers.last.text}]" if numbers else ""
 
 
-def _patterns(patterns: tuple[syntax.Pattern, ...]) -> str:
-    return ", ".join(
-        p.glob.text + (f"..{p.last.text}" if p.last else "") + _numbers(p.numbers) for p in patterns
-    )
+def _patterns(patterns: syntax.Patterns) -> str:
+    named = ", ".join(map(_pattern, patterns.named))
+    exceptions = ", ".join(map(_pattern, patterns.exceptions))
+    return f"{named} except {exceptions}" if exceptions else named
+
+
+def _pattern(pattern: syntax.Pattern) -> str:
+    last = f"..{pattern.last.text}" if pattern.last else ""
+    return pattern.glob.text + last + _numbers(pattern.numbers)
 
 
 def _rates(rates: syntax.Rates) -> str:
-    inside = ", ".join(rate.text for rate in rates.rates)
+    inside = ", ".join(map(_rate, rates.rates))
+    if len(rates.rates) == 1 and isinstance(rates.rates[0], syntax.RateRange):
+        return f"rates {inside}"
     return f"rates {{ {inside} }}" if inside else "rates { }"
+
+
+def _rate(rate: syntax.Number | syntax.RateRange) -> str:
+    match rate:
+        case syntax.Number(text=text):
+            return text
+        case syntax.RateRange(first=first, last=last, step=step):
+            return f"{first.text}..{last.text} step {step.text}"
 
 
 def _row(row: syntax.Row) -> str:

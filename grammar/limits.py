@@ -228,7 +228,7 @@ def _unknown_relation(relation: syntax.Name, report: Report) -> None:
 
 def _several(
     statement: syntax.Tie | syntax.WhereOrder,
-    patterns: tuple[syntax.Pattern, ...],
+    patterns: syntax.Patterns,
     network: Network | None,
     report: Report,
 ) -> tuple[int, ...] | None:

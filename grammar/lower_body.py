@@ -13,14 +13,16 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import nearest
-from wootzc.grammar.operators import ALIASES, BUILT_IN, CLASSES, JOINS, OPERATORS, SHORTCUT
+from wootzc.grammar.operators import ALIASES, BUILT_IN, CLASSES, FITTING, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Scope, evaluate
+from wootzc.grammar.scopes import at, scope_of
+from wootzc.grammar.values import Scope, Value, value_text
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
 from wootzc.ir.limits import MAX_LAYERS
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
 
 MAX_BRANCHES = 32  # branches within branches
+MAX_CALLS = 100  # modules within modules
 
 
 class Draft(NamedTuple):
@@ -47,6 +49,7 @@ Lowered = tuple[list[Draft], Shape | None]
 @dataclass(kw_only=True)
 class BodyLowering:
     """`modules`: all definitions. `broken`: those whose errors have been reported already.
+    `constants`: those of the file, which every body may use.
 
     `incomplete`: definitions may be missing from `modules`, so unknown names may be known.
     """
@@ -54,11 +57,13 @@ class BodyLowering:
     report: Report
     modules: Mapping[str, syntax.ModuleDefinition]
     broken: frozenset[str]
+    constants: Scope = field(default_factory=dict)
     incomplete: bool = False
     used: set[str] = field(default_factory=set)
     use: Use | None = None
     layers: int = 0
     depth: int = 0
+    calls: list[str] = field(default_factory=list)  # modules that are being written out
 
     def block(self, block: syntax.Block, scope: Scope, shape: Shape | None) -> Lowered:
         drafts: list[Draft] = []
@@ -90,9 +95,34 @@ class BodyLowering:
                         "`as` names modules of a network; this call is inside another body",
                         "leave `as …` out, or move the call to the top of the network",
                     )  # fmt: skip
-                if name.text in self.modules:
-                    return self.module(statement, scope, shape)
-                return self.layer(statement, scope, shape)
+                call = self.resolved(statement, scope)
+                if call is None:
+                    return [], None
+                if call.name.text in self.modules:
+                    return self.module(call, scope, shape)
+                return self.layer(call, scope, shape)
+
+    def resolved(self, call: syntax.Call, scope: Scope) -> syntax.Call | None:
+        """The call with a parameter's value in the place of its name: `act`, which is `relu`.
+
+        Layers and modules come first. None where the value is not known, or is none of them.
+        """
+        name = call.name
+        if name.text in BUILT_IN or name.text in self.modules or name.text not in scope:
+            return call
+        value = scope[name.text]
+        if isinstance(value, str) and (value in OPERATORS or value in self.modules):
+            return replace(call, name=replace(name, text=value))
+        if value is not None:
+            near = nearest(value, (*OPERATORS, *self.modules)) if isinstance(value, str) else None
+            self.report.error(
+                name.span, "WZ240",
+                f"`{name.text}` is `{value_text(value)}` here, which is no layer or module"
+                + self.note(),
+                f"did you mean `{near}`?" if near
+                else f"give it the name of one: {name.text} = relu",
+            )  # fmt: skip
+        return None
 
     # layers
 
@@ -101,11 +131,18 @@ class BodyLowering:
         if operator is None:
             if call.name.text == "shortcut":
                 return self.shortcut(call, scope, shape)
+            if call.name.text == FITTING:
+                self.report.error(
+                    call.span, "WZ243", f"`{FITTING}` is an arm of `add` by itself",
+                    f"write `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
+                )  # fmt: skip
+                return [], None
             self.unknown(call.name)
             return [], None
         values = bind(
-            call.name, operator.parameters, call.arguments, scope, self.report, self.note()
-        )
+            call.name, operator.parameters, call.arguments, at(scope, shape), self.report,
+            self.note(),
+        )  # fmt: skip
         if values is None or shape is None:
             return [], None
         auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
@@ -116,7 +153,8 @@ class BodyLowering:
         return self.follow([Draft(layer, bool(auto))], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
-        values = bind(call.name, SHORTCUT, call.arguments, scope, self.report, self.note())
+        names = at(scope, shape)
+        values = bind(call.name, SHORTCUT, call.arguments, names, self.report, self.note())
         if values is None or shape is None:
             return [], None
         width, stride = values["width"], values["stride"]
@@ -152,15 +190,19 @@ class BodyLowering:
         self.depth += 1
         if self.depth > MAX_BRANCHES:
             raise TooLarge
-        arms: list[Body] = []
-        good = shape is not None
-        for arm in branch.arms:
-            drafts, after = self.block(arm, scope, shape)
-            good = good and after is not None
-            arms.append(settle_bias(drafts))
+        fitting = [arm for arm in branch.arms if name.text == "add" and _is_fitting(arm)]
+        if len(fitting) == len(branch.arms):
+            fitting = []
+        made = {id(arm): self.block(arm, scope, shape) for arm in branch.arms if arm not in fitting}
         self.depth -= 1
-        if not good or shape is None:
+        leaving = {after for _, after in made.values()}
+        if shape is None or None in leaving:
             return [], None
+        if leaving == {shape}:
+            made |= {id(arm): ([], shape) for arm in fitting}
+        if len(made) == 1:
+            return next(iter(made.values()))
+        arms = (settle_bias(made[id(arm)][0]) for arm in branch.arms if id(arm) in made)
         join: Any = name.text
         layer = Branch(join=join, arms=tuple(arms), span=name.span)
         return self.follow([Draft(layer)], shape, name.text)
@@ -200,26 +242,52 @@ class BodyLowering:
         """The layers of a module that is called inside a body: it is written out in place."""
         definition = self.modules[call.name.text]
         self.used.add(call.name.text)
-        inner = self.bind_module(definition, call, scope)
+        inner = self.bound(call, definition.parameters, at(scope, shape))
         if inner is None or shape is None or call.name.text in self.broken:
             return [], None
-        return self.block(definition.body, inner, shape)
+        if len(self.calls) == MAX_CALLS:
+            if call.name.text not in self.calls:
+                raise TooLarge
+            self.report.error(
+                call.name.span, "WZ018", f"module `{call.name.text}` contains itself without end",
+                "a module is given to itself as a parameter: give it another, or a layer",
+            )  # fmt: skip
+            return [], None
+        self.calls.append(call.name.text)
+        drafts, after = self.block(definition.body, inner, shape)
+        self.calls.pop()
+        self.layers += not drafts  # or empty modules within modules would never end
+        if self.layers > MAX_LAYERS:
+            raise TooLarge
+        return drafts, after
 
-    def bind_module(
-        self, definition: syntax.ModuleDefinition, call: syntax.Call, scope: Scope
-    ) -> Scope | None:
-        """The parameters of a module at one call; None after an error or where one is unknown."""
-        parameters = self.parameters(definition.parameters)
-        return bind(call.name, parameters, call.arguments, scope, self.report, self.note())
+    def bound(
+        self,
+        call: syntax.Call | syntax.SpaceDefinition,
+        parameters: tuple[syntax.Parameter, ...],
+        scope: Scope,
+    ) -> dict[str, Value | None] | None:
+        """Constants, and parameters at one call; None where an argument is wrong or not known."""
+        name = call.name if isinstance(call, syntax.Call) else call.network
+        kinds = tuple(Parameter(p.name.text, ANY, p.default or REQUIRED) for p in parameters)
+        values = bind(name, kinds, call.arguments, scope, self.report, self.note())
+        if values is None:
+            return None
+        given = {
+            p.name.text: values[p.name.text]
+            for p in parameters if values[p.name.text] is not p.default
+        }  # fmt: skip
+        outside = {"channels": scope["channels"]} if "channels" in scope else {}
+        return self.scope(parameters, given, outside)
 
-    def parameters(self, given: tuple[syntax.Parameter, ...]) -> tuple[Parameter, ...]:
-        return tuple(Parameter(p.name.text, ANY, self.default(p)) for p in given)
-
-    def default(self, parameter: syntax.Parameter) -> Any:
-        if parameter.default is None:
-            return REQUIRED
-        value = evaluate(parameter.default, {}, self.report)
-        return 1 if value is None else value  # where None, an error was reported
+    def scope(
+        self,
+        parameters: tuple[syntax.Parameter, ...],
+        given: Mapping[str, Value | None],
+        outside: Scope,
+    ) -> dict[str, Value | None]:
+        """What a body may name: see `scope_of`."""
+        return scope_of(self.constants, parameters, given, outside, self.report)
 
     # messages
 
@@ -249,6 +317,15 @@ class BodyLowering:
                 f"did you mean `{near}`?" if near
                 else f"define it: module {name.text}() {{ … }}; docs/language.md lists the layers",
             )  # fmt: skip
+
+
+def _is_fitting(arm: syntax.Block) -> bool:
+    """Whether an arm is `{ shortcut_if_fits }`."""
+    match arm.statements:
+        case (syntax.Call(name=syntax.Name(text=text), arguments=None, target=None),):
+            return text == FITTING
+        case _:
+            return False
 
 
 def settle_bias(drafts: list[Draft]) -> Body:

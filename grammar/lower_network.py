@@ -6,8 +6,17 @@ from dataclasses import dataclass, field, replace
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import AMOUNT, Kind, Parameter, bind
-from wootzc.grammar.lower_body import BodyLowering, Draft, TooLarge, Use, settle_bias
+from wootzc.grammar.lower_body import (
+    MAX_BRANCHES,
+    MAX_CALLS,
+    BodyLowering,
+    Draft,
+    TooLarge,
+    Use,
+    settle_bias,
+)  # fmt: skip
 from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.series import at_turn, check_series
 from wootzc.grammar.values import Scope, Value, number_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
@@ -73,12 +82,14 @@ def lower_network(
         lowering.report.error(
             definition.name.span, "WZ025",
             f"network `{definition.name.text}` is too large when its modules are written out",
-            f"it may have at most {MAX_LAYERS:,} layers, and 32 branches within branches",
+            f"it may have at most {MAX_LAYERS:,} layers, {MAX_BRANCHES} branches within branches, "
+            f"and {MAX_CALLS} modules within modules",
         )  # fmt: skip
         return None
     finally:
         lowering.use = None
         lowering.depth = 0
+        lowering.calls.clear()
     if shape is None or entering is None or lowering.report.errors > errors:
         return None
     _check_auxiliaries(made.auxiliaries, made.segments, entering, shape, lowering)
@@ -108,7 +119,10 @@ def _segments(
     statements = definition.body.statements
     entering = shape = _read_input(definition, lowering, scope)
     has_input = bool(statements) and _is_input(statements[0])
-    rest = statements[1:] if has_input else statements
+    rest = [
+        _resolved(statement, lowering, scope)
+        for statement in (statements[1:] if has_input else statements)
+    ]
     names = _Names(rest, lowering)
     made = _Segments()
     for statement in rest:
@@ -122,9 +136,10 @@ def _segments(
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
             continue
-        for name, span in use:
+        check_series(statement, len(use), lowering.report)
+        for turn, (name, span) in enumerate(use):
             lowering.use = Use(name, span)
-            drafts, shape = _module_body(statement, lowering, scope, shape)
+            drafts, shape = _module_body(at_turn(statement, turn), lowering, scope, shape)
             made.module(name, settle_bias(drafts), _definition_of(statement), span)
             lowering.use = None
             if shape is None:
@@ -137,6 +152,17 @@ def _segments(
         )  # fmt: skip
         return made, None, None
     return made, shape, entering
+
+
+def _resolved(
+    statement: syntax.Statement, lowering: BodyLowering, scope: Scope
+) -> syntax.Statement:
+    """A call of what a parameter names is one of that module or layer."""
+    match statement:
+        case syntax.Call():
+            return lowering.resolved(statement, scope) or statement
+        case _:
+            return statement
 
 
 def _auxiliary(

@@ -84,7 +84,7 @@ _LENGTHS = ("steps", "epochs")
 _OF_STEPS = ("optimizer", "schedule", "weight_decay", "clip", "every")
 
 # Settings that a stage has no use for, and why.
-_USELESS: dict[StageName, dict[str, str]] = {
+USELESS: dict[StageName, dict[str, str]] = {
     "teacher": {
         "distill": "the teacher has no teacher of its own",
         "temperature": "the teacher has no teacher of its own",
@@ -135,10 +135,10 @@ def lower_recipe(
     for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=_UNITS):
         name = setting.name.text
         given[name] = setting
-        if name in _USELESS[stage]:
+        if name in USELESS[stage]:
             report.error(
                 setting.name.span, "WZ074",
-                f"`{name}` has no meaning in `{stage}`: {_USELESS[stage][name]}",
+                f"`{name}` has no meaning in `{stage}`: {USELESS[stage][name]}",
                 f"remove it, or move it to `{'pretrain' if name == 'reconstruct' else 'finetune'}`",
             )  # fmt: skip
         elif name == "optimizer":

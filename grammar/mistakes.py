@@ -71,7 +71,48 @@ MISTAKES = (
     Mistake(
         "a list of rates stands in braces, but {found} follows `rates`",
         "write `rates { 0, 30%, 50% }`",
-        _space("rates 0", "rates [0]", "rates (0)", "prune a rates 0", "prune a rates [0]"),
+        _space("rates [0]", "rates (0)", "prune a rates [0]"),
+    ),
+    Mistake(
+        "a list of rates stands in braces, but `{before}` follows `rates`",
+        "write `rates { 0, 30%, 50% }`, or `rates 0..90% step 10%`",
+        _space("rates 0", "rates 0, 1", "rates 0 1", "rates 0\n", "prune a rates 0",
+               "prune a rates 0, 1", "prune a rates 0\n"),
+        at_before=True,
+    ),
+    Mistake(
+        "a range of rates says in which steps it goes",
+        "write `rates 0..90% step 10%`",
+        _space("rates 0..1", "rates 0..1\n", "rates 0..1 by 1", "rates 0..1, 1", "rates 0..1 1",
+               "rates 0..1 a", "rates { 0..1 }", "rates { 0..1, 1 }", "rates { 0..1\n }",
+               "rates { 0..1 by 1 }", "rates { 0..1 a }", "rates { 0..1; 1 }"),
+    ),
+    Mistake(
+        "what is left out follows `except`, behind all that is named",
+        "write `prune * except a1, b*`",
+        _space("prune a except", "prune a except\n", "prune a except { b }", "prune a except (b)"),
+    ),
+    Mistake(
+        "a constant gets its value by `=`",
+        "write `let size = 32`",
+        ("let size 32", "let size", "let size\n", "let size: 32", "let = 32", "let size {",
+         "let 32"),
+    ),
+    Mistake(
+        "values have no brackets",
+        "one for each of several modules: `basic(32, stride = 2 then 1) as a[1..3]`; sizes: `3x3`",
+        _body("m([1, 2])", "m(1, [2])", "m(a = [1])", "m(a = 1, [2])", "m(a = 1, b = [2])"),
+    ),
+    Mistake(
+        "a stage builds on another of the same space, by its name",
+        "write `finetune from teacher { steps 200 }`",
+        _space('finetune from "x"', 'finetune from { }', 'polish from "x" { }'),
+    ),
+    Mistake(
+        "a space builds on another by its name",
+        "write `space NAME from OTHER { … }`",
+        ('space a from "x.wz" { }', "space a from { }", 'space a over n from "x" { }',
+         "space a over n from { }"),
     ),
     Mistake(
         "there is no comma before {found}",

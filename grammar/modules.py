@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.names import quoted
+from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Value
+from wootzc.grammar.values import Value, words_in
 
 
 def recursive_modules(program: Program, report: Report) -> frozenset[str]:
@@ -80,31 +81,40 @@ def check_parameters(
     program: Program,
     lowering: BodyLowering,
 ) -> dict[str, Value | None]:
-    """The parameters with their values left open; repeated and unused ones are reported."""
-    seen: dict[str, Value | None] = {}
+    """Constants, and the parameters: a network's as they are by default, a module's left open.
+
+    Repeated and unused ones are reported.
+    """
+    seen: set[str] = set()
     for parameter in definition.parameters:
         if parameter.name.text in seen:
             lowering.report.error(
                 parameter.name.span, "WZ016",
                 f"there are two parameters `{parameter.name.text}`", "rename one of them",
             )  # fmt: skip
-        seen[parameter.name.text] = None
-        lowering.default(parameter)
-    unused = [p.name for p in definition.parameters if p.name.text not in _words(definition.body)]
+        seen.add(parameter.name.text)
+    within_module = isinstance(definition, syntax.ModuleDefinition)
+    outside: dict[str, Value | None] = {"channels": None} if within_module else {}
+    scope = lowering.scope(definition.parameters, {}, outside)
+    used = words_of(definition)
+    unused = [p.name for p in definition.parameters if p.name.text not in used]
     if unused and not {definition.name.text, f"network {definition.name.text}"} & program.broken:
         names = quoted(p.text for p in unused)
         lowering.report.warn(
             unused[0].span, "WZ024", f"{shown} never uses {names}", "remove it, or use it"
         )
-    return seen
+    return scope | dict.fromkeys(seen) if within_module else scope
 
 
 def warn_unused(program: Program, main: str, used: set[str], report: Report) -> None:
     """Modules of the main file that nothing calls. A file without networks is a library."""
     if not program.networks or program.incomplete:
         return
+    named = used.union(*map(words_of, program.modules.values()))  # given as arguments
+    for network in program.networks.values():
+        named |= words_of(network) if isinstance(network, syntax.NetworkDefinition) else set()
     for name, definition in program.modules.items():
-        if name not in used and definition.span.file == main:
+        if name not in named and definition.span.file == main:
             report.warn(
                 definition.name.span, "WZ023", f"module `{name}` is never used",
                 "use it in a network, or remove it",
@@ -129,20 +139,9 @@ def calls(block: syntax.Block) -> Iterator[syntax.Call]:
     return (s for s in _statements(block) if isinstance(s, syntax.Call))
 
 
-def _words(body: syntax.Block) -> set[str]:
-    """Every word in the arguments of a body."""
-    found: set[str] = set()
-    waiting: list[syntax.Expression] = [
-        argument.value for call in calls(body) for argument in call.arguments or ()
-    ]
-    while waiting:
-        match waiting.pop():
-            case syntax.Word(text=text):
-                found.add(text)
-            case syntax.Binary(left=left, right=right):
-                waiting += [left, right]
-            case syntax.Negative(operand=operand):
-                waiting.append(operand)
-            case syntax.Number() | syntax.Shape() | syntax.Text():
-                pass
-    return found
+def words_of(definition: syntax.ModuleDefinition | syntax.NetworkDefinition) -> set[str]:
+    """Every word in the arguments of a body and in defaults, and what is called but is no layer."""
+    called = {call.name.text for call in calls(definition.body)} - set(BUILT_IN)
+    given = [a.value for call in calls(definition.body) for a in call.arguments or ()]
+    defaults = [p.default for p in definition.parameters if p.default is not None]
+    return called | words_in([*given, *defaults])

@@ -7,11 +7,10 @@ from typing import Any, TypeGuard
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.grammar import syntax
-from wootzc.grammar.arguments import bind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.lower_network import lower_network
-from wootzc.grammar.modules import calls, check_definitions, check_parameters, recursive_modules
+from wootzc.grammar.modules import check_definitions, check_parameters, recursive_modules, words_of
 from wootzc.grammar.names import did_you_mean, nearest
 from wootzc.grammar.program import NetworkItem, Program, load
 from wootzc.grammar.report import Report
@@ -61,9 +60,6 @@ class Networks:
 
             return lower_import(item, self.report)
         scope = check_parameters(item, f"network `{item.name.text}`", self.program, self.lowering)
-        for parameter in item.parameters:
-            if parameter.default is not None:
-                scope[parameter.name.text] = self.lowering.default(parameter)
         return _found(lower_network(item, self.lowering, scope))
 
     def _from_zoo(self, space: syntax.SpaceDefinition) -> Found | None:
@@ -89,9 +85,7 @@ class Networks:
         lowering: BodyLowering,
     ) -> Found | None:
         """The network with the arguments that the space gives."""
-        scope = bind(
-            space.network, lowering.parameters(item.parameters), space.arguments, {}, self.report
-        )
+        scope = lowering.bound(space, item.parameters, self.lowering.constants)
         if scope is None:
             return None
         errors = self.report.errors
@@ -124,6 +118,7 @@ def prepare(program: Program, report: Report) -> BodyLowering:
         report=report,
         modules=program.modules,
         broken=recursive | program.broken,
+        constants=program.constants,
         incomplete=program.incomplete,
     )
     check_definitions(program, lowering)
@@ -145,9 +140,9 @@ def zoo_network(name: str, arguments: Mapping[str, object]) -> Network:
         if argument not in known:
             help = did_you_mean(argument, known)
             raise fail("WZ011", f"`{name}` has no argument `{argument}`", help)
-    scope: dict[str, Any] = {p.name.text: lowering.default(p) for p in item.parameters}
-    given = {key: _zoo_value(name, key, scope[key], value) for key, value in arguments.items()}
-    network = lower_network(item, lowering, scope | given)
+    usual: dict[str, Any] = lowering.scope(item.parameters, {}, {})
+    given = {key: _zoo_value(name, key, usual[key], value) for key, value in arguments.items()}
+    network = lower_network(item, lowering, lowering.scope(item.parameters, given, {}))
     if network is None:
         raise WootzError(report.diagnostics, report.sources)
     return network
@@ -179,12 +174,13 @@ def zoo_source(name: str) -> str:
     program = _zoo_program(name, report)[0]
     text = report.sources[zoo_path(name)]
     item = program.networks[name]
+    assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
     used: set[str] = set()
-    waiting = [item.body] if isinstance(item, syntax.NetworkDefinition) else []
+    waiting: list[syntax.ModuleDefinition | syntax.NetworkDefinition] = [item]
     while waiting:
-        new = {call.name.text for call in calls(waiting.pop())} & program.modules.keys() - used
+        new = words_of(waiting.pop()) & program.modules.keys() - used
         used |= new
-        waiting += [program.modules[module].body for module in new]
+        waiting += [program.modules[module] for module in new]
     spans = [d.span for module, d in program.modules.items() if module in used] + [item.span]
     comment = text[: min(d.span.start for d in program.modules.values())].strip()
     return "\n\n".join([comment, *(text[s.start : s.end] for s in spans)]) + "\n"

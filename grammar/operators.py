@@ -18,7 +18,10 @@ SHORTCUT = (Parameter("width", COUNT), Parameter("stride", PAIR, (1, 1)))
 
 JOINS: tuple[str, ...] = tuple(operator.name for operator in Branch.operators)
 
-BUILT_IN = (*OPERATORS, "shortcut", *JOINS, "input")
+# An arm of `add` by itself: the input where it has the shape of the other arms, else no arm.
+FITTING = "shortcut_if_fits"
+
+BUILT_IN = (*OPERATORS, "shortcut", FITTING, *JOINS, "input")
 
 # What other tools call it.
 ALIASES = {

@@ -10,16 +10,14 @@ from dataclasses import replace
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
+from wootzc.grammar.merge import merged, replaced
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.parse import parse_statement
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
-from wootzc.grammar.statements import KEYWORDS, keyword_of, kind_of_budget
+from wootzc.grammar.statements import KEYWORDS, keyword_of
 
 _DOTTED = ("data", "augment", "teacher", "pretrain", "finetune", "polish", "sample")
-_SELECTIONS = ("all", "sample", "configs", "propose")
-_GOALS = ("minimize", "maximize")
-_LENGTHS = {"steps", "epochs"}  # of which a recipe has one
 
 
 def apply_overrides(program: Program, overrides: Mapping[str, str], report: Report) -> None:
@@ -30,7 +28,7 @@ def apply_overrides(program: Program, overrides: Mapping[str, str], report: Repo
             program.broken |= {f"space {name}" for name in program.spaces}
             continue
         for name, space in program.spaces.items():
-            old = _replaced(space.statements, statement)
+            old = replaced(space.statements, statement)
             if _adds_up(statement) and len(old) > 1:
                 _report_ambiguous(statement, name, len(old), report)
                 program.broken.add(f"space {name}")
@@ -106,44 +104,6 @@ def _adds_up(statement: syntax.SpaceStatement) -> bool:
     )
 
 
-def _replaced(
-    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement
-) -> list[syntax.SpaceStatement]:
-    """The statements that speak of the same as `new`.
-
-    Where a metric has limits on both sides, the one on the side of `new`.
-    """
-    match new:
-        case syntax.Subject() | syntax.WhereCost():
-            kind = type(new)
-            same = [
-                s for s in statements if isinstance(s, kind) and s.metric.text == new.metric.text
-            ]
-            side = [s for s in same if _side(s.comparison) == _side(new.comparison)]
-            return list(side if len(same) > 1 and side else same)
-        case syntax.WhereOrder(relation=relation):
-            return [
-                s
-                for s in statements
-                if isinstance(s, syntax.WhereOrder) and s.relation.text == relation.text
-            ]
-        case syntax.Budget():
-            kind_of_new = kind_of_budget(new)
-            return [
-                s
-                for s in statements
-                if isinstance(s, syntax.Budget) and kind_of_budget(s) == kind_of_new
-            ]
-        case _:
-            keyword = keyword_of(new)
-            rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
-            return [s for s in statements if keyword_of(s) in rivals]
-
-
-def _side(comparison: syntax.Name) -> str:
-    return "above" if comparison.text[0] in ">≥" else "below"
-
-
 def _report_ambiguous(
     statement: syntax.SpaceStatement, space: str, count: int, report: Report
 ) -> None:
@@ -172,52 +132,11 @@ def _applied(
     """The statements with `new` in the place of `old`, or at the end."""
     if not old:
         return (*statements, new)
-    merged = _merged(old[0], new, partial=partial)
+    first = merged(old[0], new, partial=partial)
     result: list[syntax.SpaceStatement] = []
     for statement in statements:
         if not any(statement is one for one in old):
             result.append(statement)
         elif statement is old[0]:
-            result.append(merged)
+            result.append(first)
     return tuple(result)
-
-
-def _merged(
-    old: syntax.SpaceStatement, new: syntax.SpaceStatement, *, partial: bool
-) -> syntax.SpaceStatement:
-    """Blocks keep the settings that the new statement does not name.
-
-    `partial`: the key had a dot, so the new path or count only fills its place.
-    """
-    match old, new:
-        case syntax.Data(), syntax.Data():
-            options = _settings(old.options, new.options)
-            if partial:
-                return replace(old, options=options)
-            return replace(new, options=options)
-        case syntax.Stage(), syntax.Stage():
-            return replace(new, settings=new.settings and _settings(old.settings, new.settings))
-        case syntax.Augment(), syntax.Augment():
-            return replace(new, settings=_settings(old.settings, new.settings) or new.settings)
-        case (
-            syntax.Teacher(settings=before, path=path),
-            syntax.Teacher(settings=syntax.Settings() as after, path=None),
-        ):
-            return replace(new, settings=_settings(before, after), path=path)
-        case syntax.Sample(), syntax.Sample():
-            kinds = {type(option) for option in new.options}
-            kept = tuple(o for o in old.options if type(o) not in kinds)
-            count = old.count if partial else new.count
-            return replace(new, count=count, options=(*kept, *new.options))
-        case _:
-            return new
-
-
-def _settings(old: syntax.Settings | None, new: syntax.Settings | None) -> syntax.Settings | None:
-    if old is None or new is None:
-        return new or old
-    names = {setting.name.text for setting in new.settings}
-    if names & _LENGTHS:
-        names |= _LENGTHS
-    kept = tuple(s for s in old.settings if s.name.text not in names)
-    return replace(new, settings=(*kept, *new.settings))

@@ -18,12 +18,58 @@ CONTINUED = (
 
 
 def modules_of(
-    patterns: Iterable[syntax.Pattern],
+    patterns: syntax.Patterns,
     network: Network,
     report: Report,
     also: tuple[str, ...] = (),  # words that might have been meant
 ) -> tuple[int, ...] | None:
     """Positions of modules, each once, in the order of the patterns. None after an error."""
+    named = _named(patterns.named, network, report, also)
+    if _except_outside(patterns.exceptions, network, report):
+        return None
+    exceptions = _named(patterns.exceptions, network, report)
+    if named is None or exceptions is None:
+        return None
+    left = tuple(position for position in named if position not in exceptions)
+    if named and not left:
+        report.error(
+            patterns.span, "WZ248", "`except` leaves out every module that is named before it",
+            "name fewer modules after it",
+        )  # fmt: skip
+        return None
+    for pattern in patterns.exceptions:
+        if set(_named([pattern], network, report) or ()).isdisjoint(named):
+            report.warn(
+                pattern.span, "WZ248", "this exception has no effect: no pattern before it names "
+                "such a module", "remove it",
+            )  # fmt: skip
+    return left
+
+
+def _except_outside(exceptions: Iterable[syntax.Pattern], network: Network, report: Report) -> bool:
+    """Report exceptions that seem to mean layers outside of modules, which none needs."""
+    names = [module.name for module in network.modules]
+    outside = [
+        p for p in exceptions
+        if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
+        and p.glob.text not in CONTINUED and nearest(p.glob.text, names) is None
+    ]  # fmt: skip
+    for pattern in outside:
+        report.error(
+            pattern.span, "WZ040",
+            f"`{pattern.glob.text}` is no module of network `{network.name}`",
+            f"its modules are {listing(names)}; layers outside of them are never pruned, and need "
+            "no exception",
+        )  # fmt: skip
+    return bool(outside)
+
+
+def _named(
+    patterns: Iterable[syntax.Pattern],
+    network: Network,
+    report: Report,
+    also: tuple[str, ...] = (),
+) -> tuple[int, ...] | None:
     found: list[int] = []
     good = True
     for pattern in patterns:

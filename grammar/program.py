@@ -7,26 +7,36 @@ from typing import TypeAlias, TypeVar
 
 from wootzc.files import read_at_most
 from wootzc.grammar import syntax
+from wootzc.grammar.arguments import FLAGS
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.parse import parse
 from wootzc.grammar.report import Report
+from wootzc.grammar.values import FUNCTIONS, Value, evaluate, words_in
 
 MAX_FILES = 200
+_WORDS = (*FLAGS, *FUNCTIONS, "same", "valid", "avg", "auto", "channels")  # no constants' names
 
 
 NetworkItem: TypeAlias = syntax.NetworkDefinition | syntax.ImportedNetwork
+SpaceItem: TypeAlias = syntax.SpaceDefinition | syntax.DerivedSpace
 
 
 @dataclass(kw_only=True)
 class Program:
-    """`spaces` are those of the main file; `broken` names what syntax errors left incomplete:
+    """`spaces` are those of the main file, with all that they have from others (origins.py).
+
+    `space_items` are all that can be built on. `broken` names what syntax errors left incomplete:
     "basic" (a module), "network digits_net", "space digits".
     """
 
+    main: str
+    constant_items: dict[str, syntax.Constant] = field(default_factory=dict)
+    constants: dict[str, Value | None] = field(default_factory=dict)  # None after an error
     modules: dict[str, syntax.ModuleDefinition] = field(default_factory=dict)
     networks: dict[str, NetworkItem] = field(default_factory=dict)
+    space_items: dict[str, SpaceItem] = field(default_factory=dict)
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     incomplete: bool = False  # definitions may be missing: unknown names may be none
@@ -35,9 +45,24 @@ class Program:
 
 def load(text: str, path: str, report: Report) -> Program:
     """Parse a file and all it includes."""
-    program = Program(sources=report.sources)
+    program = Program(main=path, sources=report.sources)
     _load(text, path, program, report, chain=())
+    _evaluate_constants(program, report)
     return program
+
+
+def _evaluate_constants(program: Program, report: Report) -> None:
+    """In the order of the file: each may name those before it."""
+    for name, item in program.constant_items.items():
+        later = [w for w in words_in([item.value]) if w in program.constant_items]
+        later = [word for word in later if word not in program.constants]
+        if later:
+            report.error(
+                item.value.span, "WZ246",
+                f"constant `{later[0]}` has no value yet where `{name}` is calculated",
+                f"write `let {name} = …` after it",
+            )  # fmt: skip
+        program.constants[name] = None if later else evaluate(item.value, program.constants, report)
 
 
 def _load(text: str, path: str, program: Program, report: Report, chain: tuple[str, ...]) -> None:
@@ -56,22 +81,24 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
         match item:
             case syntax.Include():
                 _include(item, path, program, report, (*chain, _identity(path)))
+            case syntax.Constant():
+                _define(item, "constant", program.constant_items, program, report)
             case syntax.ModuleDefinition(name=name):
                 _define(item, "module", program.modules, program, report)
                 program.broken |= {name.text} if holes else set()
             case syntax.NetworkDefinition(name=name) | syntax.ImportedNetwork(name=name):
                 _define(item, "network", program.networks, program, report)
                 program.broken |= {f"network {name.text}"} if holes else set()
-            case syntax.SpaceDefinition(name=name):
-                if not chain:
-                    _define(item, "space", program.spaces, program, report)
+            case syntax.SpaceDefinition(name=name) | syntax.DerivedSpace(name=name):
+                if not chain or name.text not in program.space_items:
+                    _define(item, "space", program.space_items, program, report)
                 program.broken |= {f"space {name.text}"} if holes else set()
     items = [item.span for item in parsed.tree.items]
     for hole in parsed.holes:  # a definition may have gone with it
         program.incomplete |= not any(s.start <= hole.start < s.end for s in items)
 
 
-Definition = TypeVar("Definition", syntax.ModuleDefinition, NetworkItem, syntax.SpaceDefinition)
+Definition = TypeVar("Definition", syntax.Constant, syntax.ModuleDefinition, NetworkItem, SpaceItem)
 
 
 def _define(
@@ -87,9 +114,10 @@ def _define(
             "rename one of them",
         )  # fmt: skip
         return
-    if kind == "module" and name.text in BUILT_IN:
+    taken = {"module": BUILT_IN, "constant": (*BUILT_IN, *_WORDS)}.get(kind, ())
+    if name.text in taken:
         report.error(
-            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
+            name.span, "WZ017", f"`{name.text}` is built in, so no {kind} can have its name",
             f"rename it, `my_{name.text}` say",
         )  # fmt: skip
         return

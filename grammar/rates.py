@@ -10,7 +10,7 @@ from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import number_of
+from wootzc.grammar.values import decimal_of, number_of
 from wootzc.ir.coupling import Coupling, couple_module
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.network import Module, Network, segment_shapes
@@ -70,17 +70,18 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
     """The rates of a list; None after an error."""
     found: dict[float, Span] = {}
     good = True
-    for number in rates.rates:
-        value = read_rate(number, report)
-        if value is None:
-            good = False
-        elif value in found:
-            report.warn(
-                number.span, "WZ053", f"the rate {number.text} stands twice in this list",
-                "remove one of them",
-            )  # fmt: skip
-        else:
-            found[value] = number.span
+    for one in rates.rates:
+        values = _rates_of(one, report)
+        good = good and values is not None
+        for value in values or ():
+            if value in found:
+                report.warn(
+                    one.span, "WZ053",
+                    f"the rate {one.text if isinstance(one, syntax.Number) else percent(value)} "
+                    "stands twice in this list", "remove one of them",
+                )  # fmt: skip
+            else:
+                found[value] = one.span
     if not rates.rates:
         report.error(
             rates.span, "WZ044", "this list of rates is empty", "write `rates { 0, 30%, 50% }`"
@@ -93,6 +94,38 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
         )  # fmt: skip
         return None
     return found if good else None
+
+
+def _rates_of(one: syntax.Number | syntax.RateRange, report: Report) -> tuple[float, ...] | None:
+    """A rate, or all of a range; None after an error."""
+    if isinstance(one, syntax.Number):
+        value = read_rate(one, report)
+        return None if value is None else (value,)
+    if read_rate(one.first, report) is None or read_rate(one.last, report) is None:
+        return None
+    first, last, step = (decimal_of(n.text) for n in (one.first, one.last, one.step))
+    if first > last or not 0 < step < 1:
+        report.error(
+            one.span, "WZ247", "a range of rates goes up, in steps above 0 and below 100%",
+            "write `0..90% step 10%`",
+        )  # fmt: skip
+        return None
+    if (last - first) / step >= MAX_RATES:
+        report.error(
+            one.span, "WZ052",
+            f"these are too many rates; at most {MAX_RATES - 1} can be told apart",
+            "take larger steps",
+        )  # fmt: skip
+        return None
+    if (last - first) % step:
+        reached = last - (last - first) % step
+        report.warn(
+            one.span, "WZ247",
+            f"the steps miss {one.last.text}: the last rate is {percent(float(reached))}",
+            f"write `{one.first.text}..{percent(float(reached))} step {one.step.text}`, "
+            "or other steps",
+        )  # fmt: skip
+    return tuple(float(first + k * step) for k in range(int((last - first) / step) + 1))
 
 
 def read_prunes(
@@ -119,8 +152,16 @@ def read_prunes(
                 rates=rates, criterion=criterion, span=prune.span
             )
     for keep in keeps:
-        patterns, _ = divide_patterns(keep.patterns, network)
-        positions = modules_of(patterns, network, report, KINDS)
+        named, kinds = divide_patterns(keep.patterns.named, network)
+        patterns = replace(keep.patterns, named=tuple(named))
+        positions = modules_of(patterns, network, report, KINDS) if named or not kinds else ()
+        if kinds and not named and keep.patterns.exceptions:
+            good = False
+            report.error(
+                keep.patterns.exceptions[0].span, "WZ248",
+                "`except` leaves out modules, and `keep` names a kind of layer here",
+                "a kind of layer is kept in every module: remove `except …`",
+            )  # fmt: skip
         good = good and positions is not None
         result.kept |= set(positions or ())
     for position in result.kept:

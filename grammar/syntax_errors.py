@@ -33,6 +33,7 @@ _READABLE = {
     "_SEP": "a new line or `;`",
     "$END": "the end of the file",
 }
+_SIZES = re.compile(r"(x\d+)+")
 _WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
@@ -57,6 +58,12 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
     while text[start].isalnum() and end < len(text) and (text[end].isalnum() or text[end] in "._"):
         end += 1
     found = text[start:end]
+    if re.fullmatch(r"\d+(x\w+)+", found):
+        return Diagnostic(
+            Span(path, start, end), "WZ005", f"`{found}` is no size",
+            "sizes that are calculated have spaces around each `x`: "
+            f"{' x '.join(found.split('x'))}",
+        )  # fmt: skip
     if found[0].isdigit():
         help = "numbers look like 16, 0.3, 30%, 1_000_000 or 10M; sizes like 3x3"
         return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a number", help)
@@ -79,6 +86,8 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     between = text[before:start]
     begins_statement = last in ("", "{", "}", ";") or ("\n" in between and last != ",")
     found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
+    if (constructs := _of_constants_or_sizes(text, path, token, before)) is not None:
+        return constructs
     cut_off = token.type in ("_SEP", "$END", "RBRACE")
     bracket = open_bracket(text, start)
     if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
@@ -110,6 +119,26 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
         return _unknown_statement(span, str(token), sorted(keywords))
     return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
+
+
+def _of_constants_or_sizes(text: str, path: str, token: Token, before: int) -> Diagnostic | None:
+    """`let` elsewhere than at the top, and `size x3` or `size x3x3`."""
+    start = token.start_pos or 0
+    behind = text[before - 1 : before] not in ("(", ",", "=")
+    if _SIZES.fullmatch(token) and behind and open_bracket(text, start) is not None:
+        return Diagnostic(
+            Span(path, start, start + len(token)), "WZ001",
+            "sizes that are calculated have spaces around each `x`",
+            f"write `{' x '.join(token.split('x')).strip()}`",
+        )  # fmt: skip
+    word = _WORD_BEFORE.search(text, 0, before)
+    let = (start, start + 3) if token == "let" else word.span() if word else (0, 0)
+    if text[slice(*let)] != "let" or token.type == "EQUAL" or "{" not in text[: let[0]]:
+        return None
+    return Diagnostic(
+        Span(path, *let), "WZ002", "constants stand outside of modules, networks and spaces",
+        "move `let …` to the top of the file",
+    )  # fmt: skip
 
 
 def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:
@@ -149,9 +178,11 @@ class _Keywords(dict[str, str]):
 _KEYWORDS = _Keywords(
     (f"_{word.upper()}", word)
     for word in (
-        "include module network space over as auxiliary modules norms from by to data augment "
-        "teacher rates prune keep multiple of tie where all sample stratified seed configs propose "
-        "minimize maximize subject blocks explore certify until with budget precision"
+        "include let module network space over as auxiliary modules norms from by to data "
+        "augment "
+        "teacher rates step prune except keep multiple of tie where all sample stratified seed "
+        "configs propose "
+        "minimize maximize subject blocks explore certify until with budget precision then x"
     ).split()
 )
 

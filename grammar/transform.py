@@ -32,6 +32,9 @@ class ToSyntax(Transformer[Token, Any]):
     def include(self, meta: Meta, path: Any) -> syntax.Include:
         return self.node(syntax.Include, meta, path=path)
 
+    def constant(self, meta: Meta, name: Any, value: Any) -> syntax.Constant:
+        return self.node(syntax.Constant, meta, name=name, value=value)
+
     def module(self, meta: Meta, name: Any, parameters: Any, body: Any) -> syntax.ModuleDefinition:
         return self.node(
             syntax.ModuleDefinition, meta, name=name, parameters=parameters or (), body=body
@@ -55,6 +58,14 @@ class ToSyntax(Transformer[Token, Any]):
     ) -> syntax.SpaceDefinition:
         return self.node(
             syntax.SpaceDefinition, meta, name=name, network=network, arguments=arguments,
+            statements=statements,
+        )  # fmt: skip
+
+    def derived_space(
+        self, meta: Meta, name: Any, network: Any, arguments: Any, base: Any, *statements: Any
+    ) -> syntax.DerivedSpace:
+        return self.node(
+            syntax.DerivedSpace, meta, name=name, network=network, arguments=arguments, base=base,
             statements=statements,
         )  # fmt: skip
 
@@ -99,11 +110,20 @@ class ToSyntax(Transformer[Token, Any]):
     def argument(self, meta: Meta, name: Any, value: Any) -> syntax.Argument:
         return self.node(syntax.Argument, meta, name=name, value=value)
 
+    def series(self, meta: Meta, *values: Any) -> syntax.Series:
+        return self.node(syntax.Series, meta, values=values)
+
+    def sizes(self, meta: Meta, *parts: Any) -> syntax.Sizes:
+        return self.node(syntax.Sizes, meta, parts=parts)
+
     def binary(self, meta: Meta, left: Any, operator: Token, right: Any) -> syntax.Binary:
         return self.node(syntax.Binary, meta, operator=str(operator), left=left, right=right)
 
     def negative(self, meta: Meta, minus: Token, operand: Any) -> syntax.Negative:
         return self.node(syntax.Negative, meta, operand=operand)
+
+    def function(self, meta: Meta, name: Any, arguments: Any) -> syntax.Invoke:
+        return self.node(syntax.Invoke, meta, name=name, arguments=arguments)
 
     # spaces
 
@@ -129,6 +149,9 @@ class ToSyntax(Transformer[Token, Any]):
         word = detail if isinstance(detail, syntax.Name) else None
         settings = detail if word is None else None
         return self.node(syntax.Stage, meta, name=str(name), settings=settings, word=word)
+
+    def derived_stage(self, meta: Meta, name: Token, base: Any, settings: Any) -> syntax.Stage:
+        return self.node(syntax.Stage, meta, name=str(name), settings=settings, base=base)
 
     def settings(self, meta: Meta, *settings: Any) -> syntax.Settings:
         return self.node(syntax.Settings, meta, settings=settings)
@@ -157,6 +180,9 @@ class ToSyntax(Transformer[Token, Any]):
     def list_of_rates(self, meta: Meta, *rates: Any) -> syntax.Rates:
         return self.node(syntax.Rates, meta, rates=rates)
 
+    def range_of_rates(self, meta: Meta, first: Any, last: Any, step: Any) -> syntax.RateRange:
+        return self.node(syntax.RateRange, meta, first=first, last=last, step=step)
+
     def prune(self, meta: Meta, patterns: Any, criterion: Any, rates: Any) -> syntax.Prune:
         return self.node(syntax.Prune, meta, patterns=patterns, criterion=criterion, rates=rates)
 
@@ -175,7 +201,11 @@ class ToSyntax(Transformer[Token, Any]):
     def where_cost(self, meta: Meta, metric: Any, comparison: Any, limit: Any) -> syntax.WhereCost:
         return self.node(syntax.WhereCost, meta, metric=metric, comparison=comparison, limit=limit)
 
-    def patterns(self, meta: Meta, *patterns: Any) -> tuple[syntax.Pattern, ...]:
+    def patterns(self, meta: Meta, *patterns: Any) -> syntax.Patterns:
+        *named, exceptions = patterns
+        return self.node(syntax.Patterns, meta, named=tuple(named), exceptions=exceptions or ())
+
+    def exceptions(self, meta: Meta, *patterns: Any) -> tuple[syntax.Pattern, ...]:
         return patterns
 
     def pattern(self, meta: Meta, glob: Any, end: Any) -> syntax.Pattern:

@@ -1,20 +1,21 @@
 """Expressions → values: numbers, sizes and words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from math import inf
+from math import ceil, floor, inf, isfinite
 from typing import TypeAlias, assert_never
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import did_you_mean, nearest
 from wootzc.grammar.report import Report
 
 Value: TypeAlias = int | float | tuple[int, ...] | str
 Scope: TypeAlias = Mapping[str, Value | None]  # parameters; None where a value is not known yet
 
 _SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
+MAX_SIZES = 8  # in one value
 _LARGEST = 10**30  # beyond it a number is no figure of a network
 _FAR = re.compile(r"[eE]([+-]?)0*[1-9]\d{4,}")  # an exponent beyond what `Decimal` calculates with
 
@@ -64,8 +65,111 @@ def evaluate(expression: syntax.Expression, scope: Scope, report: Report) -> Val
             if numbers[0] is None or numbers[1] is None:
                 return None
             return _calculate(expression.operator, numbers[0], numbers[1], expression.span, report)
+        case syntax.Sizes(parts=parts):
+            return _sizes(parts, scope, report)
+        case syntax.Series(span=span):
+            report.error(
+                span, "WZ242", "`then` tells apart the modules that one line makes",
+                "write it in a network, as in: basic(32, stride = 2 then 1) as a[1..3]",
+            )  # fmt: skip
+            return None
+        case syntax.Invoke():
+            return _apply(expression, scope, report)
         case _:
             assert_never(expression)
+
+
+def words_in(expressions: Iterable[syntax.Expression]) -> set[str]:
+    """Every word of some expressions."""
+    found: set[str] = set()
+    waiting = list(expressions)
+    while waiting:
+        match waiting.pop():
+            case syntax.Word(text=text):
+                found.add(text)
+            case syntax.Binary(left=left, right=right):
+                waiting += [left, right]
+            case syntax.Negative(operand=operand):
+                waiting.append(operand)
+            case syntax.Sizes(parts=values) | syntax.Series(values=values):
+                waiting += values
+            case syntax.Invoke(arguments=arguments):
+                waiting += [argument.value for argument in arguments or ()]
+            case syntax.Number() | syntax.Shape() | syntax.Text():
+                pass
+    return found
+
+
+def _sizes(
+    parts: tuple[syntax.Expression, ...], scope: Scope, report: Report
+) -> tuple[int, ...] | None:
+    """`size x size x 3`; a part that is several sizes itself, `224x224`, stands for all of them."""
+    sizes: list[int] = []
+    for part in parts:
+        value = evaluate(part, scope, report)
+        match value:
+            case None:
+                return None
+            case int():
+                sizes.append(value)
+            case tuple():
+                sizes += value
+            case _:
+                shown = source_text(part)
+                worked_out = "" if shown == value_text(value) else f" = {value_text(value)}"
+                report.error(
+                    part.span, "WZ015",
+                    f"sizes are whole numbers, and `{shown}`{worked_out} is none",
+                    "`round`, `ceil` and `floor` make numbers whole",
+                )  # fmt: skip
+                return None
+        if len(sizes) > MAX_SIZES:
+            report.error(
+                part.span, "WZ015",
+                f"these are more than {MAX_SIZES} sizes, and nothing has so many",
+                "an input has three: height x width x channels",
+            )  # fmt: skip
+            return None
+    return tuple(sizes)
+
+
+FUNCTIONS = ("max", "min", "round", "ceil", "floor")
+
+
+def _apply(call: syntax.Invoke, scope: Scope, report: Report) -> int | float | None:
+    """A function of numbers. What is whole but for errors of rounding counts as whole."""
+    name = call.name.text
+    given = call.arguments or ()
+    if name not in FUNCTIONS:
+        report.error(
+            call.name.span, "WZ241", f"there is no function `{name}`",
+            did_you_mean(name, FUNCTIONS),
+        )  # fmt: skip
+        return None
+    several = name in ("max", "min")
+    if any(a.name for a in given) or (len(given) < 2 if several else len(given) != 1):
+        report.error(
+            call.span, "WZ241",
+            f"`{name}` takes {'two numbers or more' if several else 'one number'}",
+            f"write `{name}(8, width / 4)`" if several else f"write `{name}(width / 4)`",
+        )  # fmt: skip
+        return None
+    found = [_operand(argument.value, scope, report) for argument in given]
+    numbers = [number for number in found if number is not None]
+    if len(numbers) < len(found):
+        return None
+    match name:
+        case "max":
+            return max(numbers)
+        case "min":
+            return min(numbers)
+    value = numbers[0]
+    if not isfinite(value):
+        return value
+    nearest_whole = floor(value + 0.5)
+    if abs(value - nearest_whole) <= 1e-9 * max(1, abs(value)):
+        return nearest_whole
+    return ceil(value) if name == "ceil" else floor(value) if name == "floor" else nearest_whole
 
 
 def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int | float | None:
@@ -75,9 +179,10 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
     shown = source_text(expression)
     if isinstance(expression, syntax.Word) and expression.text not in scope:
         near = nearest(shown, scope)
-        known = f"parameters here: {', '.join(scope)}" if scope else "no parameters exist here"
+        known = f"known here: {', '.join(scope)}" if scope else "none is known here"
         report.error(
-            expression.span, "WZ015", f"there is no parameter `{shown}` to calculate with",
+            expression.span, "WZ015",
+            f"there is no parameter or constant `{shown}` to calculate with",
             f"did you mean `{near}`?" if near else known,
         )  # fmt: skip
     else:
@@ -106,7 +211,7 @@ def _calculate(
     return int(result) if isinstance(result, float) and result.is_integer() else result
 
 
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}  # sizes, `a x b`, are below them all
 
 
 def source_text(expression: syntax.Expression, outer: int = 0) -> str:
@@ -123,8 +228,23 @@ def source_text(expression: syntax.Expression, outer: int = 0) -> str:
             own = _PRECEDENCE[operator]
             text = f"{source_text(left, own)} {operator} {source_text(right, own + 1)}"
             return f"({text})" if own < outer else text
+        case syntax.Sizes(parts=parts):
+            text = " x ".join(source_text(part, 1) for part in parts)
+            return f"({text})" if outer > 0 else text
+        case syntax.Series(values=values):
+            return " then ".join(map(source_text, values))
+        case syntax.Invoke(name=name, arguments=arguments):
+            return name.text + arguments_text(arguments)
         case _:
             assert_never(expression)
+
+
+def arguments_text(arguments: tuple[syntax.Argument, ...] | None) -> str:
+    """`(16, stride = 2)`, or nothing where there are none."""
+    if arguments is None:
+        return ""
+    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
+    return f"({', '.join(shown)})"
 
 
 def value_text(value: Value) -> str:

@@ -19,7 +19,8 @@ from wootzc.ir.runs import Run, makes_channels, prunable_groups
 from wootzc.ir.shapes import Shape
 
 LONGEST = 60  # characters of a module's name
-TAKEN = frozenset({*(o.name for layer in LAYERS for o in layer.operators), "shortcut", "input"})
+SHORTCUTS = ("shortcut", "shortcut_if_fits", "input")  # names that the language adds to layers'
+TAKEN = frozenset({*(o.name for layer in LAYERS for o in layer.operators), *SHORTCUTS})
 _PLAIN = re.compile(r"plain\d*")
 _TOKEN = re.compile(r"[^./_:]+")
 _CAFFE = re.compile(r"^(bn|scale)(?=\d)")

@@ -58,7 +58,20 @@ class Negative:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Expression: TypeAlias = Number | Shape | Text | Word | Binary | Negative
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """`size x size x 3`: sizes that are calculated."""
+
+    parts: tuple["Expression", ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """`2 then 1`: the value for the first of several modules, and the one for all that follow."""
+
+    values: tuple["Expression", ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +79,23 @@ class Argument:
     """`16`, or `stride = 2`."""
 
     name: Name | None
-    value: Expression
+    value: "Expression"
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoke:
-    """A name with or without arguments where a value stands: `sgd(0.1, momentum = 0.9)`."""
+    """A name with or without arguments where a value stands: `sgd(0.1, momentum = 0.9)`.
+
+    In an expression it is a function, and has arguments: `max(8, width / 4)`.
+    """
 
     name: Name
     arguments: tuple[Argument, ...] | None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Expression: TypeAlias = Number | Shape | Text | Word | Binary | Negative | Sizes | Series | Invoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

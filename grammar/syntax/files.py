@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.grammar.syntax.expressions import Text
+from wootzc.grammar.syntax.expressions import Expression, Name, Text
 from wootzc.grammar.syntax.networks import ImportedNetwork, ModuleDefinition, NetworkDefinition
-from wootzc.grammar.syntax.spaces import SpaceDefinition
+from wootzc.grammar.syntax.spaces import DerivedSpace, SpaceDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,24 @@ class Include:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-Item: TypeAlias = Include | ModuleDefinition | NetworkDefinition | ImportedNetwork | SpaceDefinition
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """`let size = 32`."""
+
+    name: Name
+    value: Expression
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Item: TypeAlias = (
+    Include
+    | Constant
+    | ModuleDefinition
+    | NetworkDefinition
+    | ImportedNetwork
+    | SpaceDefinition
+    | DerivedSpace
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,17 +63,28 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`finetune { … }`, or a word: `polish off`."""
+    """`finetune { … }`, `finetune from teacher { … }`, or a word: `polish off`."""
 
     name: Literal["pretrain", "finetune", "polish"]
     settings: Settings | None
     word: Name | None = None
+    base: Name | None = None  # the stage whose settings hold where it has none of its own
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateRange:
+    """`0..90% step 10%`, both ends included."""
+
+    first: Number
+    last: Number
+    step: Number
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    rates: tuple[Number, ...]
+    rates: tuple[Number | RateRange, ...]
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -88,8 +99,17 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patterns:
+    """`a*, b*`, or `* except a1, a2`."""
+
+    named: tuple[Pattern, ...]
+    exceptions: tuple[Pattern, ...] = ()
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    patterns: tuple[Pattern, ...]
+    patterns: Patterns
     criterion: Name | None
     rates: Rates | None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -97,7 +117,7 @@ class Prune:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    patterns: tuple[Pattern, ...]
+    patterns: Patterns
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -111,7 +131,7 @@ class Multiple:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tie:
-    patterns: tuple[Pattern, ...]
+    patterns: Patterns
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -120,7 +140,7 @@ class WhereOrder:
     """`where nondecreasing(a1..b3)`."""
 
     relation: Name
-    patterns: tuple[Pattern, ...]
+    patterns: Patterns
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -303,5 +323,17 @@ class SpaceDefinition:
     name: Name
     network: Name
     arguments: tuple[Argument, ...] | None  # of the network
+    statements: tuple[SpaceStatement, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedSpace:
+    """`space b from a { … }`: as `base`, but for its own statements, and its network if any."""
+
+    name: Name
+    network: Name | None
+    arguments: tuple[Argument, ...] | None
+    base: Name
     statements: tuple[SpaceStatement, ...]
     span: Span = field(default=UNKNOWN, compare=False, repr=False)

@@ -25,7 +25,8 @@ SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.wz"))
 FILES = [path.read_text(encoding="utf-8") for path in SAMPLES]
 FILES += [Path(zoo_path(name)).read_text(encoding="utf-8") for name in zoo_names()[::5]]
 WORDS = ("a", "b1", "conv", "norm", "relu", "add", "concat", "basic", "params", "macs", "accuracy",
-         "l1", "steps", "sgd", "width", "input", "dense", "points", "resnet18",
+         "l1", "steps", "sgd", "width", "channels", "max", "round", "shortcut_if_fits", "teacher",
+         "input", "dense", "points", "resnet18",
          "predicted", "reconstruct", "images", "candidates", "minutes", "bfloat16")  # fmt: skip
 
 
@@ -152,6 +153,33 @@ HOSTILE = {
     "circles of modules": "\n".join(
         f"module m{i} {{ m{(i + 1) % 10_000} }}" for i in range(10_000)
     ),
+    "modules that are given themselves": "module m(f) { f(f); f(f) }\n"
+    "network n { input(3); m(m) as a[1..100]; dense(2) }",
+    "modules without layers": "\n".join(
+        f"module m{i} {{ m{i + 1}; m{i + 1} }}" for i in range(60)
+    ) + "\nmodule m60 { }\nnetwork n { input(3); m0; dense(2) }",
+    "chains of modules that are used": "\n".join(
+        f"module m{i} {{ m{i + 1} }}" for i in range(5_000)
+    ) + "\nmodule m5000 { relu }\nnetwork n { input(3); m0; dense(2) }",
+    "chains of defaults": "module m(a0, " + ", ".join(
+        f"a{i + 1} = a{i} + a{i}" for i in range(2_000)
+    ) + ") { dense(a2000) }\nnetwork n { input(3); m(1) }",
+    "chains of constants": "let a0 = 1\n" + "\n".join(
+        f"let a{i + 1} = a{i} * 2 x a{i}" for i in range(5_000)
+    ),
+    "sizes of sizes": "let a0 = 1 x 1\n" + "\n".join(
+        f"let a{i + 1} = a{i} x a{i}" for i in range(64)
+    ),
+    "long sums of constants": "let a = " + "+".join(["1"] * 20_000),
+    "chains of spaces": f"{NETWORK}" + "\n".join(
+        f"space s{i} from s{i + 1} {{ seed {i} }}" for i in range(5_000)
+    ) + "\nspace s5000 over n { seed 1 }",
+    "circles of spaces": "\n".join(
+        f"space s{i} from s{(i + 1) % 5_000} {{ seed {i} }}" for i in range(5_000)
+    ),
+    "many values": "module m(w) { dense(w) }\nnetwork n { input(3); m("
+    + " then ".join(["8"] * 50_000) + ") as a[1..3] }",
+    "many steps of rates": f"{NETWORK}space s over n {{ rates 0..99% step 1e-30 }}",
     "many rates": f"{NETWORK}space s over n {{ rates {{ "
     + ", ".join(f"{i / 1e5}" for i in range(50_000)) + " } }",
     "many patterns": f"{NETWORK}space s over n {{ prune "

@@ -28,9 +28,9 @@ def analyzed(path: Path) -> Analysis:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_golden(path: Path, expect: Callable[[Path, str], None]) -> None:
-    [space] = analyzed(path).spaces
-    data = replace(space.data, path=Path(space.data.path).name)
-    expect(path, print_plan(Plan(space=replace(space, data=data))))
+    spaces = analyzed(path).spaces
+    named = [replace(s, data=replace(s.data, path=Path(s.data.path).name)) for s in spaces]
+    expect(path, "\n".join(print_plan(Plan(space=space)) for space in named))
 
 
 @pytest.mark.parametrize("path", [*CASES, *SAMPLES], ids=lambda path: path.stem)
