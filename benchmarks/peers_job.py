@@ -119,8 +119,8 @@ def candidate(plan: Plan, row: int) -> dict[str, Any]:
     rates = tuple(plan.space.rates[i] for i in plan.candidates.values[row])
     return {
         "ratios": ratios(plan.space.network, rates),
-        "params": int(plan.costs.params.values[row]),
-        "macs": int(plan.costs.macs.values[row]),
+        "params": int(plan.costs["params"].candidates.values[row]),
+        "macs": int(plan.costs["macs"].candidates.values[row]),
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.cost import network_cost
+from wootzc.ir.costs import network_costs
+from wootzc.ir.metrics import costs as known_costs
 from wootzc.ir.plan import Grammar, Plan, Windows
 from wootzc.ir.prune import prune_network
 from wootzc.ir.sequence import distinct_rows
@@ -72,23 +73,26 @@ def _candidates(plan: Plan) -> Iterator[str]:
 def _costs(plan: Plan) -> Iterator[str]:
     assert plan.candidates is not None and plan.costs is not None
     rows, costs, space = plan.candidates.values, plan.costs, plan.space
-    for metric in ("params", "macs"):
-        values = getattr(costs, metric).values
+    if [table.metric for table in costs.tables] != list(known_costs()):
+        yield f"there must be one table for each of {', '.join(known_costs())}, in this order"
+        return
+    for table in costs.tables:
+        values = table.candidates.values
         if values.shape != (len(rows),) or values.dtype != np.int64:
-            yield f"costs.{metric} must be int64 [candidates]"
+            yield f"{table.metric} of candidates must be int64 [candidates]"
             return
-        each = getattr(costs, f"variant_{metric}").values[np.arange(rows.shape[1]), rows]
-        if (each.sum(axis=1) + getattr(costs, f"fixed_{metric}") != values).any():
-            yield f"costs.{metric} are not the sums of what the candidates' modules cost"
+        each = table.variants.values[np.arange(rows.shape[1]), rows]
+        if (each.sum(axis=1) + table.fixed != values).any():
+            yield f"{table.metric} are not the sums of what the candidates' modules cost"
             return
     row = len(rows) // 2  # one exact look; the tests look at every row
     rates = tuple(space.rates[k] for k in rows[row].tolist())
-    exact = network_cost(prune_network(space.network, rates))
-    if exact != (costs.params.values[row], costs.macs.values[row]):
+    exact = network_costs(prune_network(space.network, rates))
+    if exact != {metric: cost for metric, cost in costs.of(row).items() if metric in exact}:
         yield f"costs of candidate {row} are not those of its pruned network, {exact}"
     for constraint in space.constraints:
         if isinstance(constraint, CostLimit):
-            values = getattr(costs, constraint.metric).values
+            values = costs[constraint.metric].candidates.values
             below = constraint.comparison == "<="
             if not (values <= constraint.value if below else values >= constraint.value).all():
                 yield f"a candidate breaks {constraint}"
@@ -221,7 +225,7 @@ def _exploration(plan: Plan) -> Iterator[str]:
     else:
         for limit in plan.space.objective.limits:
             if isinstance(limit, CostLimit):
-                cost = getattr(plan.costs, limit.metric).values[order]
+                cost = plan.costs[limit.metric].candidates.values[order]
                 below = limit.comparison == "<="
                 if not (cost <= limit.value if below else cost >= limit.value).all():
                     yield f"the exploration order breaks {limit}"

@@ -123,7 +123,7 @@ def test_the_work_that_was_recorded_is_the_work_that_was_done(
     some, _ = jobs(make_space(), tmp_path, memory=10**9)
     assert some.plan.costs is not None and some.plan.blocks is not None
     first, second = train(some, [0])[0], train(some, [1])[1]
-    macs = some.plan.costs.variant_macs.values
+    macs = some.plan.costs["macs"].variants.values
     own = [3 * 10 * 32 * int(macs[0, some.plan.blocks[n].rates[0]]) for n in (0, 1)]
     assert some.plan.blocks[1].start == 0
     stem = 8 * 8 * 9 * 8  # one image through the first convolution

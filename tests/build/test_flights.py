@@ -176,8 +176,8 @@ def test_the_work_of_a_flight(plan: Plan) -> None:
     flight = [0, len(plan.blocks) - 1]
     assert ends_of(plan, 0) == {1, 2} and ends_of(plan, flight[1]) == {3, 4}
     last = plan.blocks[-1]
-    own = plan.costs.variant_macs.values[last.start, last.rates[0]]
+    own = plan.costs["macs"].variants.values[last.start, last.rates[0]]
     assert own_work(plan, flight[1]) == Work(3 * 10 * 32 * own, 30)
-    teacher = 10 * 32 * (plan.costs.full_macs - 16 * 4)  # all but the dense layer
+    teacher = 10 * 32 * (plan.costs["macs"].full - 16 * 4)  # all but the dense layer
     total = teacher + own_work(plan, 0).macs + own_work(plan, flight[1]).macs
     assert flight_work(plan, flight, passes) == Work(total, 30 + 30 + 30)

@@ -11,9 +11,10 @@ import pytest
 
 from wootzc.build.report import report_html
 from wootzc.build.report.markup import quantity
-from wootzc.build.report.scatter import METRICS, pareto
+from wootzc.build.report.scatter import pareto
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
+from wootzc.ir.metrics import costs
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced, run
 from wootzc.ir.plan import Block, Plan
@@ -73,8 +74,8 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
             {
                 "candidate": candidate,
                 "rates": rates,
-                "params": int(plan.costs.params.values[candidate]),
-                "macs": int(plan.costs.macs.values[candidate]),
+                "params": int(plan.costs["params"].candidates.values[candidate]),
+                "macs": int(plan.costs["macs"].candidates.values[candidate]),
                 "start_accuracy": 0.5 + 0.05 * position,
                 "accuracy": 0.97 if last and met else 0.91 + 0.01 * position,
                 "steps": 200 - 10 * position,
@@ -112,9 +113,9 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         "objective_met": met,
         "target_accuracy": 0.96,
         "teacher": {
-            "params": plan.costs.full_params,
-            "macs": plan.costs.full_macs,
-            "bytes": 4 * plan.costs.full_params,
+            "params": plan.costs["params"].full,
+            "macs": plan.costs["macs"].full,
+            "bytes": 4 * plan.costs["params"].full,
             "validation_accuracy": 0.9725,
             "test_accuracy": 0.9675,
             "steps": 600,
@@ -290,7 +291,7 @@ def test_the_pareto_front_agrees_with_brute_force() -> None:
             {"params": int(p), "macs": int(m), "accuracy": int(a) / 10, "candidate": n}
             for n, (p, m, a) in enumerate(rng.integers(0, 8, (rng.integers(1, 12), 3)))
         ]
-        for metric in METRICS:
+        for metric in costs():
             best = {  # as dear and as accurate as one that no other is both cheaper and better than
                 (one[metric], one["accuracy"])
                 for one in tried
@@ -397,7 +398,7 @@ def test_without_an_accuracy_limit_no_line_is_drawn() -> None:
 def test_cost_limits_are_drawn_in_the_views_of_their_cost() -> None:
     plan = a_plan()
     assert plan.costs is not None
-    limit = int(np.median(plan.costs.params.values))
+    limit = int(np.median(plan.costs["params"].candidates.values))
     objective = Objective(
         target="accuracy", limits=(CostLimit(metric="params", comparison="<=", value=limit),)
     )

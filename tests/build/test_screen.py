@@ -12,10 +12,10 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("data_loaded", {"train": 10, "validation": 2, "test": 2}),
     ("progress", {"stage": "teacher", "step": 5, "steps": 10, "loss": 0.5, "accuracy": None}),
     ("teacher_finished", {"accuracy": 0.975, "seconds": 3.0}),
-    ("candidate", {"position": 1, "of": 3, "params": 123456, "macs": 1}),
+    ("candidate", {"position": 1, "of": 3, "params": 123456, "macs": 1, "cost": "params"}),
     ("block_finished", {"name": "a1(0.5)", "loss_first": 2, "loss_last": 1, "seconds": 1.0}),
     ("candidate_reused", {"start_accuracy": 0.5, "accuracy": 0.9, "steps": 20}),
-    ("best", {"candidate": 0, "params": 123456, "met": True}),
+    ("best", {"candidate": 0, "params": 123456, "cost": "params", "met": True}),
 ]
 
 
@@ -35,8 +35,8 @@ def finished(number: int, accuracy: float) -> tuple[str, dict[str, Any]]:
 
 AT_ONCE = [
     ("devices", {"count": 8, "at_once": 2}),
-    candidate("candidate", 70, position=1, of=9, params=1000, macs=1),
-    candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
+    candidate("candidate", 70, position=1, of=9, params=1000, macs=1, cost="params"),
+    candidate("candidate", 30, position=2, of=9, params=2000, macs=1, cost="params"),
     ("progress", {"stage": "blocks", "step": 5, "steps": 10, "loss": 0.5}),
     ("block_finished", {"name": "a1(0.5)", "loss_first": 2, "loss_last": 1, "seconds": 1.0}),
     looked(30, 10),
@@ -96,9 +96,9 @@ def test_candidates_at_once_are_told_apart() -> None:
 
 def test_what_was_polished_is_not_taken_to_run_on() -> None:
     events = [
-        candidate("polish", 70, position=1, of=9, params=1000, macs=1),
+        candidate("polish", 70, position=1, of=9, params=1000, macs=1, cost="params"),
         ("polish_finished", {"accuracy": 0.75, "steps": 40, "seconds": 1.0}),
-        candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
+        candidate("candidate", 30, position=2, of=9, params=2000, macs=1, cost="params"),
         looked(30, 10),
     ]
     assert [line.split(", ETA")[0] for line in printed("verbose", events=events).splitlines()] == [

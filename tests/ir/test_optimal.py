@@ -208,7 +208,7 @@ def test_only_candidates_within_the_cost_limits_count(make_space: MakeSpace) -> 
     recipes: dict[str, Any] = {"pretrain": Recipe(steps=10), "finetune": Recipe(steps=900)}
     every = run(Plan(space=make_space(3, blocks="optimal", **recipes)))
     assert every.costs is not None and every.selection is not None
-    middle = int(np.median(every.costs.params.values))
+    middle = int(np.median(every.costs["params"].candidates.values))
     objective = Objective(limits=(CostLimit(metric="params", comparison="<=", value=middle),))
     some = run(Plan(space=make_space(3, blocks="optimal", objective=objective, **recipes)))
     assert some.selection is not None

@@ -4,6 +4,7 @@ Its number is the place at which it was tried, from 1, as the build prints it. T
 weights, under the key that `result.json` names.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from wootzc.build.pauses import trained_weights
 from wootzc.build.store import Store, Weights, is_store
 from wootzc.diagnostics import fail
 from wootzc.files import load_json
-from wootzc.units import count, percent
+from wootzc.ir.metrics import Metric, costs
+from wootzc.units import percent
 
 LISTED = 24  # candidates that a message lists
 
@@ -50,7 +52,7 @@ def choose(folder: Path, summary: dict[str, Any], number: int, store: Path | Non
         raise fail(
             "WZ170",
             f"candidate {number} was not tried: those in {folder} are 1 to {len(tried)}",
-            _listed(tried),
+            _listed(tried, cost_of(summary)),
         )
     root = store or Path(summary["store"])
     key = tried[number - 1]["key"]
@@ -65,9 +67,15 @@ def choose(folder: Path, summary: dict[str, Any], number: int, store: Path | Non
     return Chosen(number=number, tried=tried[number - 1], weights=trained_weights(done.weights))
 
 
-def _listed(tried: list[dict[str, Any]]) -> str:
+def cost_of(summary: Mapping[str, Any]) -> Metric:
+    """What candidates of a result are compared by; an older wootzc did not say."""
+    known = costs()
+    return known[summary.get("cost", next(iter(known)))]
+
+
+def _listed(tried: list[dict[str, Any]], cost: Metric) -> str:
     shown = [
-        f"{number}: {count(one['params'])} params, {percent(one['accuracy'] or 0.0)}"
+        f"{number}: {cost.short(one[cost.name])}, {percent(one['accuracy'] or 0.0)}"
         + (", meets the objective" if one["met"] else "")
         for number, one in enumerate(tried[:LISTED], start=1)
     ]

@@ -67,7 +67,7 @@ def as_baseline(made: Compiled) -> Compiled:
         selection = placeholder(space, selection)
     explore = space.explore
     if explore == "predicted":
-        explore = "descending" if space.objective.target == "accuracy" else "ascending"
+        explore = "descending" if space.objective.maximizes else "ascending"
     assert plan.composition is not None
     whole = Array(np.full_like(plan.composition.values, -1))
     bare = replace(

@@ -96,7 +96,7 @@ def own_work(plan: Plan, number: int) -> Work:
     """Training a block's own modules."""
     assert plan.blocks is not None and plan.costs is not None
     recipe, block = plan.space.pretrain, plan.blocks[number]
-    macs = plan.costs.variant_macs.values[range(block.start, block.stop), block.rates]
+    macs = plan.costs["macs"].variants.values[range(block.start, block.stop), block.rates]
     step = step_work(int(macs.sum()), len(block.rates), recipe.batch)
     return step.times(TRAINING * recipe.steps)
 

@@ -26,9 +26,9 @@ def measured_jobs(store: Store) -> list[Measured]:
 def candidate_work(plan: Plan, candidate: int, steps: int) -> Work:
     """Fine-tuning a candidate for some steps; with distillation the teacher runs beside it."""
     assert plan.costs is not None
-    recipe, modules = plan.space.finetune, len(plan.space.network.modules)
-    macs = int(plan.costs.macs.values[candidate])
-    step = step_work(macs, modules, recipe.batch).times(TRAINING)
+    recipe, modules, macs = plan.space.finetune, len(plan.space.network.modules), plan.costs["macs"]
+    own = int(macs.candidates.values[candidate])
+    step = step_work(own, modules, recipe.batch).times(TRAINING)
     if recipe.distill:
-        step = step.plus(step_work(plan.costs.full_macs, modules, recipe.batch))
+        step = step.plus(step_work(macs.full, modules, recipe.batch))
     return step.times(steps)

@@ -36,7 +36,6 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
             variant_costs(space.network, space.rates),
             np.where(allowed, scores, np.inf),
             space.selection.count,
-            metric="macs" if space.objective.target == "macs" else "params",
         )
         if not len(rows):
             raise fail(

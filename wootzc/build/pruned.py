@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wootzc.build.export import Form, export_result
 from wootzc.build.verify import load_best
 from wootzc.diagnostics import WootzError, fail
+from wootzc.ir.metrics import costs
 from wootzc.ir.network import Network
 from wootzc.units import percent
 
@@ -79,11 +80,11 @@ class Pruned:
         teacher, best = self.summary["teacher"], self.summary["best"]
         rows = [
             (
-                name,
-                *(f"{each[key]:,}" for each in (teacher, best)),
-                f"{best[key] / teacher[key]:.1%}",
+                one.heading,
+                *(f"{each[one.name]:,}" for each in (teacher, best)),
+                f"{best[one.name] / teacher[one.name]:.1%}",
             )
-            for name, key in (("params", "params"), ("MACs", "macs"))
+            for one in costs().values()
         ]
         for part in ("validation", "test"):
             before, after = teacher[f"{part}_accuracy"], self._best(part)

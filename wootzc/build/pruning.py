@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from wootzc.build.given import (
     Given,
@@ -28,6 +28,7 @@ from wootzc.build.verify import load_best
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
 from wootzc.files import write_atomically
+from wootzc.ir.metrics import CostName
 from wootzc.ir.passes import Pass
 
 RATES = (0, 0.3, 0.5, 0.7, 0.9)
@@ -45,7 +46,7 @@ def prune(
     *,
     weights: Weights | None = None,
     rates: Iterable[float] | None = None,
-    minimize: Literal["params", "macs"] = "params",
+    minimize: CostName = "params",
     accuracy: float | str = "teacher - 1 points",
     validation: Part = None,
     test: Part = None,

@@ -9,7 +9,7 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import reduce
 from importlib.metadata import version
@@ -31,11 +31,13 @@ from wootzc.build.parts import parts
 from wootzc.build.report import report_html
 from wootzc.build.search import accuracy_target, strictest
 from wootzc.build.store import Outcome, Weights
-from wootzc.build.tried import Found, Tried
+from wootzc.build.tried import Found, Left, Open, Tried
 from wootzc.diagnostics import fail
 from wootzc.driver import placed
 from wootzc.files import finite, write_atomically
-from wootzc.ir.cost import network_cost
+from wootzc.ir.costs import network_costs
+from wootzc.ir.metrics import METRICS, exact_text
+from wootzc.ir.metrics import costs as known_costs
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
@@ -75,9 +77,9 @@ def summarize(
         "taken": None,  # the number of the candidate that was taken as the best by hand
         "target_accuracy": found.target,
         "test_target": accuracy_target(space.objective, tests[0]),  # the same, held on test data
+        "cost": space.objective.cost,
         "teacher": {
-            "params": plan.costs.full_params,
-            "macs": plan.costs.full_macs,
+            **plan.costs.full,
             "key": teacher.done.key,
             "bytes": weights_bytes(teacher.weights),
             "validation_accuracy": teacher.done.result["accuracy"],
@@ -99,7 +101,7 @@ def summarize(
         "search": {
             "explore": space.explore,
             "ended": found.ended,
-            "left": None if found.left is None else asdict(found.left),
+            "left": None if found.left is None else _left(found.left),
         },
         "blocks": {
             "method": space.blocks,
@@ -180,7 +182,8 @@ def write_result(
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
     space, entry = jobs.space, summary["best"]
     network = prune_network(space.network, tuple(entry["rates"]))
-    check_real(network, weights, entry["params"], entry["macs"])
+    costs = {name: entry[name] for name in known_costs()}
+    check_real(network, weights, costs)
     best = out / "best"
     made = _parts(network, weights, jobs.dataset)
     made["origins.json"] = origins_text(_origins(jobs, tuple(entry["rates"]))).encode()
@@ -199,8 +202,7 @@ def write_result(
         },
         "modules": summary["modules"],
         "rates": entry["rates"],
-        "params": entry["params"],
-        "macs": entry["macs"],
+        **costs,
         "objective": summary["objective"],
         "objective_met": summary["objective_met"],
         "accuracy": {
@@ -232,15 +234,14 @@ def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:
     return origins_of(jobs.space, teacher.weights, rates)
 
 
-def check_real(network: Network, weights: Weights, params: int, macs: int) -> None:
+def check_real(network: Network, weights: Weights, predicted: Mapping[str, int]) -> None:
     """Stop the build if the sliced weights are not what the compiler predicted."""
-    real = count_parameters(weights)
-    cost = network_cost(network)
-    if (real, cost.macs) != (params, macs):
+    real = {**network_costs(network), "params": count_parameters(weights)}
+    told = {name: predicted[name] for name in real}
+    if real != told:
         raise fail(
             "WZ143",
-            f"the pruned network has {real:,} parameters and {cost.macs:,} MACs, "
-            f"but the plan predicted {params:,} and {macs:,}",
+            f"the pruned network has {exact_text(real)}, but the plan predicted {exact_text(told)}",
             "this is a bug in wootzc: please report it with the .wz file",
         )
 
@@ -276,7 +277,18 @@ def _best(tried: dict[str, Any], test: float, images: int, weights: Weights) -> 
 
 
 def _tried(one: Tried, images: int) -> dict[str, Any]:
-    return {**asdict(one), "error": half_width(one.accuracy, images)}
+    return {**_flat(one), "error": half_width(one.accuracy, images)}
+
+
+def _left(left: Left) -> dict[str, Any]:
+    return {**asdict(left), "likeliest": [_flat(one) for one in left.likeliest]}
+
+
+def _flat(one: Tried | Open) -> dict[str, Any]:
+    """Its costs stand beside the other fields, by the names of their metrics."""
+    entry = asdict(one)
+    costs: dict[str, Any] = entry.pop("costs")
+    return costs | entry
 
 
 def _curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -311,7 +323,6 @@ def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, by
 
 def _objective_text(plan: Plan, found: Found) -> str:
     objective = plan.space.objective
-    verb = "maximize" if objective.target == "accuracy" else "minimize"
     limits = [
         f"{limit.metric} {limit.comparison} {limit.value:,}"
         for limit in objective.limits
@@ -319,4 +330,4 @@ def _objective_text(plan: Plan, found: Found) -> str:
     ]
     if found.target is not None:
         limits.insert(0, f"accuracy >= {found.target:.2%}")
-    return ", ".join([f"{verb} {objective.target}", *limits])
+    return ", ".join([f"{METRICS[objective.target].verb} {objective.target}", *limits])

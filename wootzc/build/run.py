@@ -201,8 +201,8 @@ def _build(
         "build_finished",
         seconds=time.perf_counter() - started,
         objective_met=found.best.met,
-        params=found.best.params,
         accuracy=found.best.accuracy,
+        **found.best.costs,
     )
     built = Built(out=out, summary=summary)
     if found.ended == "interrupted":

@@ -17,8 +17,10 @@ from rich.progress import (
 )
 
 from wootzc.build.chance import half_width
+from wootzc.build.chosen import cost_of
 from wootzc.build.verdict import Kind, ending, verdict
-from wootzc.units import bytes_text, count, percent, seconds_text
+from wootzc.ir.metrics import METRICS, Metric, costs
+from wootzc.units import bytes_text, percent, seconds_text
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
@@ -146,7 +148,7 @@ class Screen:
                 return f"proposed: {fields['candidates']:,} candidates"
             case "best":
                 met = "meets the objective" if fields["met"] else "closest so far"
-                self.best = f"{count(fields['params'])} params, {met}"
+                self.best = f"{_cost(fields)}, {met}"
                 return None
             case "warning":
                 return f"warning: {fields['message']}"
@@ -158,7 +160,7 @@ class Screen:
                 return None
 
     def _candidate(self, fields: dict[str, Any]) -> None:
-        place = f"candidate {fields['position']}/{fields['of']} ({count(fields['params'])} params):"
+        place = f"candidate {fields['position']}/{fields['of']} ({_cost(fields)}):"
         self.latest = self.places[fields.get("candidate")] = Place(fields["position"], place)
         if not self.live:
             return
@@ -206,6 +208,11 @@ class Screen:
             self.bars.remove_task(self.stages.pop(candidate))
 
 
+def _cost(fields: dict[str, Any]) -> str:
+    """What it costs in the measure that the search goes by."""
+    return METRICS[fields["cost"]].short(fields[fields["cost"]])
+
+
 def _shared(fields: dict[str, Any]) -> str:
     at_once = fields["at_once"]
     return f"{at_once} candidates at once" if at_once > 1 else "every step over all of them"
@@ -235,11 +242,13 @@ def summary_text(
     candidates, steps = summary["candidates"], summary["steps"]
     compiled = summary["compilations"]
 
-    def versus(key: str) -> str:
-        full, pruned = teacher[key], best[key]
+    def versus(one: Metric) -> str:
+        full, pruned, text = teacher[one.name], best[one.name], one.text
         ratio = full / max(pruned, 1)
-        return f"{count(full)} → {count(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
+        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
+        return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
 
+    figures = "\n".join(versus(one) for one in costs().values())
     rates = "  ".join(
         f"{module} {100 * rate:.4g}%"
         for module, rate in zip(summary["modules"], best["rates"], strict=True)
@@ -256,8 +265,7 @@ def summary_text(
     ]
     return f"""
 {_verdict_text(summary, paint)}
-  params      {versus("params")}
-  MACs        {versus("macs")}   (1 MAC = 2 FLOPs)
+{figures}
   weights     {bytes_text(teacher["bytes"])} → {bytes_text(best["bytes"])}
   accuracy    validation {percent(teacher["validation_accuracy"])} → {percent(best["accuracy"])}\
    test {percent(teacher["test_accuracy"])} → {percent(best["test_accuracy"])}
@@ -291,10 +299,10 @@ def _verdict_text(summary: dict[str, Any], paint: Callable[[str, Kind], str]) ->
 
 def _left_text(summary: dict[str, Any]) -> str:
     """How the search ended, and what it did not rule out: a line or two."""
-    why, left = ending(summary), summary["search"]["left"]
+    why, left, cost = ending(summary), summary["search"]["left"], cost_of(summary)
     lines = [] if why is None else [f"              {why}"]
     lines += [
-        f"              not ruled out: {count(one['params'])} params, expected "
+        f"              not ruled out: {cost.short(one[cost.name])}, expected "
         f"{percent(one['forecast']['accuracy'])}, chance {percent(one['forecast']['chance'])}"
         for one in (() if left is None else left["likeliest"])
     ]

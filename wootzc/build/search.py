@@ -50,21 +50,21 @@ def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
 
 def stops_at_target(objective: Objective) -> bool:
     """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
-    return objective.target != "accuracy"
+    return not objective.maximizes
 
 
 def better(one: Tried, other: Tried, space: Space) -> bool:
     """Within the limits first; then the objective; among misses the one nearer to the limit."""
     if one.met != other.met:
         return one.met
-    if not one.met or space.objective.target == "accuracy":
+    if not one.met or space.objective.maximizes:
         return one.accuracy > other.accuracy
     return cost_of(one, space) < cost_of(other, space)
 
 
 def cost_of(one: Tried, space: Space) -> int:
     """In the objective's measure; parameters where that is accuracy."""
-    return one.macs if space.objective.target == "macs" else one.params
+    return one.costs[space.objective.cost]
 
 
 @dataclass(kw_only=True)
@@ -87,7 +87,7 @@ class Search:
             teacher=self.teacher.done.result,
             limit=strictest(objective, self.reference),
             images=len(self.jobs.dataset.validation),
-            rule="accuracy" if objective.target == "accuracy" else "cost",
+            rule="accuracy" if objective.maximizes else "cost",
         )
         self.judgement: Judgement | None = None
         assert self.jobs.plan.exploration_order is not None
@@ -173,6 +173,7 @@ class Search:
                 position=begun[candidate],
                 of=len(self.order),
                 goes_on=candidate in self.outcomes,
+                cost=self.space.objective.cost,
                 **self.costs(candidate),
             )
         self._train_blocks(candidates, upcoming)
@@ -208,6 +209,7 @@ class Search:
             candidate=one.candidate,
             position=place,
             of=len(self.order),
+            cost=self.space.objective.cost,
             **self.costs(one.candidate),
         )
         with self.jobs.events.stage("polish"):
@@ -245,7 +247,10 @@ class Search:
         self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
         best = self.best
         assert best is not None
-        self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
+        cost = self.space.objective.cost
+        self.jobs.events.emit(
+            "best", candidate=best.candidate, met=best.met, cost=cost, **best.costs
+        )
 
     def _runs(
         self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
@@ -292,14 +297,11 @@ class Search:
         """What the whole network costs, in the objective's measure."""
         costs = self.jobs.plan.costs
         assert costs is not None
-        return costs.full_macs if self.space.objective.target == "macs" else costs.full_params
+        return costs[self.space.objective.cost].full
 
     def costs(self, candidate: int) -> dict[str, int]:
         assert self.jobs.plan.costs is not None
-        return {
-            "params": int(self.jobs.plan.costs.params.values[candidate]),
-            "macs": int(self.jobs.plan.costs.macs.values[candidate]),
-        }
+        return self.jobs.plan.costs.of(candidate)
 
     def _train_blocks(
         self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]
@@ -323,7 +325,7 @@ class Search:
         return Tried(
             candidate=candidate,
             rates=self.jobs.keys.rates(candidate),
-            **self.costs(candidate),
+            costs=self.costs(candidate),
             start_accuracy=float(result["start_accuracy"]),
             accuracy=accuracy,
             steps=int(result["steps"]),

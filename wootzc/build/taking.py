@@ -16,6 +16,7 @@ from wootzc.build.result import with_best, write_result
 from wootzc.build.store import Store
 from wootzc.diagnostics import fail
 from wootzc.driver import compile
+from wootzc.ir.metrics import costs
 from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 
@@ -72,5 +73,6 @@ def taken(
     with events.stage("write"):
         summary = with_best(taking.summary, chosen, test, found_here, events)
         write_result(taking.out, jobs, chosen.weights, summary)
-    events.emit("taken", number=chosen.number, params=chosen.tried["params"])
+    told = {name: chosen.tried[name] for name in costs()}
+    events.emit("taken", number=chosen.number, **told)
     return summary

@@ -25,8 +25,8 @@ def block_text(plan: Plan, number: int) -> str:
     assert plan.blocks is not None and plan.composition is not None and plan.costs is not None
     block = plan.blocks[number]
     users = np.flatnonzero((plan.composition.values == number).any(axis=1))
-    macs = sum(
-        int(plan.costs.variant_macs.values[block.start + k, i]) for k, i in enumerate(block.rates)
+    macs = int(
+        plan.costs["macs"].variants.values[range(block.start, block.stop), block.rates].sum()
     )
     shown = ", ".join(map(str, users[:12])) + (", …" if len(users) > 12 else "")
     return "\n".join(

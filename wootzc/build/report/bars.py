@@ -4,6 +4,7 @@ import math
 from typing import Any, Final
 
 from wootzc.build.report.markup import Markup, duration, rate, tag
+from wootzc.ir.metrics import METRICS
 from wootzc.ir.plan import Plan
 
 # Stage → its words. Stages outside this table come last, under their own name.
@@ -46,7 +47,7 @@ def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
         for full, kept in pairs
     ]
     title = (
-        f"{row['module']}: {rate(row['rate'])} of the filters removed{_params(plan, number, row)}"
+        f"{row['module']}: {rate(row['rate'])} of the filters removed{_costs(plan, number, row)}"
     )
     return tag(
         "div",
@@ -66,12 +67,14 @@ def _figures(row: dict[str, Any]) -> str:
     return f"{full} → {kept}"
 
 
-def _params(plan: Plan, number: int, row: dict[str, Any]) -> str:
+def _costs(plan: Plan, number: int, row: dict[str, Any]) -> str:
+    """In the measure that candidates are compared by."""
     if plan.costs is None or row["rate"] not in plan.space.rates:
         return ""
-    costs = plan.costs.variant_params.values[number]
-    position = plan.space.rates.index(row["rate"])
-    return f"\n{int(costs[0]):,} → {int(costs[position]):,} parameters"
+    table = plan.costs[plan.space.objective.cost]
+    costs = table.variants.values[number].tolist()
+    kept = costs[plan.space.rates.index(row["rate"])]
+    return f"\n{costs[0]:,} → {METRICS[table.metric].exact(kept)}"
 
 
 def stages(summary: dict[str, Any]) -> Markup:

@@ -14,6 +14,7 @@ from wootzc.build.report.markup import Markup, join, percent, points, quantity, 
 from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.build.verdict import Kind, verdict
+from wootzc.ir.metrics import Metric, costs
 from wootzc.ir.plan import Plan
 from wootzc.units import bytes_text
 
@@ -130,12 +131,9 @@ LINKS: Final = {
 
 def _headline(summary: dict[str, Any], sections: Iterable[str]) -> Markup:
     best, teacher, data = summary["best"], summary["teacher"], summary["data"]
-    costs = [
-        _cost_card("Parameters", teacher["params"], best["params"]),
-        _cost_card("MACs per image", teacher["macs"], best["macs"]),
-    ]
+    cards = [_cost_card(one, teacher[one.name], best[one.name]) for one in costs().values()]
     if "bytes" in best:  # an older wootzc did not say
-        costs.append(_size_card(teacher["bytes"], best["bytes"]))
+        cards.append(_size_card(teacher["bytes"], best["bytes"]))
     validation = teacher["validation_accuracy"], best["accuracy"], data["validation"]
     test = teacher["test_accuracy"], best["test_accuracy"], data["test"]
     accuracies = [
@@ -149,7 +147,7 @@ def _headline(summary: dict[str, Any], sections: Iterable[str]) -> Markup:
         tag("p", "wootzc report", class_="kicker"),
         tag("h1", f"{summary['space']} ", tag("small", f"over {summary['network']}")),
         _verdict(summary),
-        tag("div", *costs, class_="cards"),
+        tag("div", *cards, class_="cards"),
         tag("div", *accuracies, class_="cards"),
         counts(summary),
         tag("nav", *links),
@@ -185,10 +183,10 @@ def _verdict(summary: dict[str, Any]) -> Markup:
 SHADES: Final[dict[Kind, str]] = {"met": "good", "doubtful": "doubt", "missed": "bad"}
 
 
-def _cost_card(name: str, full: int, kept: int) -> Markup:
+def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
     factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
     return _card(
-        name,
+        cost.title[0].upper() + cost.title[1:],
         join([quantity(full), tag("i", " → "), tag("b", quantity(kept))]),
         f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
         f"{full:,} → {kept:,}",

@@ -1,17 +1,17 @@
 """Accuracy against cost of everything tried, before a faint histogram of the whole space."""
 
 import math
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.build.report.axes import Axes, widened
 from wootzc.build.report.markup import Markup, duration, join, percent, quantity, rate, tag
+from wootzc.ir.metrics import METRICS, CostName, costs, exact_text
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import CostLimit
 
-Metric = Literal["params", "macs"]
-METRICS: Final[dict[Metric, str]] = {"params": "parameters", "macs": "MACs per image"}
 BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
@@ -21,14 +21,25 @@ LINE = 15  # between two lines of text
 
 def scatter(summary: dict[str, Any], plan: Plan) -> Markup:
     """One drawing per cost and range; radio buttons choose which is seen (without a script)."""
-    views = [_view(summary, plan, metric, close) for metric in METRICS for close in (False, True)]
+    metrics = costs()
+    views = [_view(summary, plan, metric, close) for metric in metrics for close in (False, True)]
     choices = tag(
         "div",
-        _choice("cost", {"params": "parameters", "macs": "MACs"}),
+        _choice("cost", {name: one.unit for name, one in metrics.items()}),
         _choice("range", {"whole": "whole space", "close": "close-up of the tried"}),
         class_="choices",
     )
-    return tag("div", choices, _legend(summary), *views, class_="scatter")
+    style = tag("style", Markup("".join(map(_seen, metrics))))
+    return tag("div", style, choices, _legend(summary), *views, class_="scatter")
+
+
+def _seen(metric: CostName) -> str:
+    """The rule that shows a drawing where its buttons are pressed; all others are hidden."""
+    return "".join(
+        f".scatter:has(#cost-{metric}:checked):has(#range-{which}:checked) "
+        f".view.{metric}.{which} {{ display: block; }}\n"
+        for which in ("whole", "close")
+    )
 
 
 def _choice(name: str, options: dict[str, str]) -> Markup:
@@ -57,12 +68,12 @@ def _legend(summary: dict[str, Any]) -> Markup:
     )
 
 
-def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> Markup:
+def _view(summary: dict[str, Any], plan: Plan, metric: CostName, close: bool) -> Markup:
     axes = _axes(summary, plan, metric, close)
     tried = sorted(summary["tried"], key=lambda one: _is_best(summary, one))  # best on top
     drawn = [
         *_histogram(axes, plan, metric),
-        *axes.grid(METRICS[metric]),
+        *axes.grid(METRICS[metric].title),
         *_limits(axes, summary, plan, metric),
         *(_stem(axes, one, metric) for one in tried),
         _front(axes, summary["tried"], metric),
@@ -70,7 +81,7 @@ def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> M
         *(_point(axes, summary, one, metric) for one in tried),
         _best_label(axes, summary, metric),
     ]
-    name = f"Validation accuracy against {METRICS[metric]} of everything tried"
+    name = f"Validation accuracy against {METRICS[metric].title} of everything tried"
     return tag(
         "svg",
         *drawn,
@@ -81,21 +92,21 @@ def _view(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> M
     )
 
 
-def _axes(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> Axes:
+def _axes(summary: dict[str, Any], plan: Plan, metric: CostName, close: bool) -> Axes:
     tried, teacher = summary["tried"], summary["teacher"]
-    costs: list[float] = [one[metric] for one in tried]
+    spent: list[float] = [one[metric] for one in tried]
     accuracies = [one["accuracy"] for one in tried] + [teacher["validation_accuracy"]]
     if summary["target_accuracy"] is not None:
         accuracies.append(summary["target_accuracy"])
     if not close:
-        costs.append(teacher[metric])
-        if plan.costs is not None and len(plan.costs.params):
-            values = getattr(plan.costs, metric).values
-            costs += [int(values.min()), int(values.max())]
+        spent.append(teacher[metric])
+        values = _of_all(plan, metric)
+        if len(values):
+            spent += [int(values.min()), int(values.max())]
         accuracies += [one["start_accuracy"] for one in tried]
     y = widened([a for a in accuracies if math.isfinite(a)], margin=0.08, least=0.01)
     return Axes(
-        x=widened(costs, least=max(0.02 * max(costs), 1)),
+        x=widened(spent, least=max(0.02 * max(spent), 1)),
         y=(y[0], min(y[1], 1.0) if y[0] < 1 else y[1]),
         left=LEFT,
         top=TOP,
@@ -104,11 +115,11 @@ def _axes(summary: dict[str, Any], plan: Plan, metric: Metric, close: bool) -> A
     )
 
 
-def _histogram(axes: Axes, plan: Plan, metric: Metric) -> list[Markup]:
+def _histogram(axes: Axes, plan: Plan, metric: CostName) -> list[Markup]:
     """Bars up to a third of the height: how the costs of all candidates are spread."""
-    if plan.costs is None or not len(plan.costs.params):
+    values = _of_all(plan, metric)
+    if not len(values):
         return []
-    values = getattr(plan.costs, metric).values
     counts, edges = np.histogram(values, bins=BINS, range=axes.x)
     tallest = max(int(counts.max()), 1)
     bars = []
@@ -121,7 +132,7 @@ def _histogram(axes: Axes, plan: Plan, metric: Metric) -> list[Markup]:
         bars.append(
             tag(
                 "rect",
-                tag("title", text + METRICS[metric]),
+                tag("title", text + METRICS[metric].title),
                 x=x,
                 y=axes.bottom - height,
                 width=max(width - 1, 0.5),
@@ -132,7 +143,14 @@ def _histogram(axes: Axes, plan: Plan, metric: Metric) -> list[Markup]:
     return bars
 
 
-def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: Metric) -> list[Markup]:
+def _of_all(plan: Plan, metric: CostName) -> NDArray[np.int64]:
+    """What the candidates of the space cost: [candidates]."""
+    if plan.costs is None:
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray(plan.costs[metric].candidates.values)
+
+
+def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: CostName) -> list[Markup]:
     """The teacher's accuracy, the accuracy asked for, and limits on this cost, as named lines."""
     accuracy, target = summary["teacher"]["validation_accuracy"], summary["target_accuracy"]
     lines = [("teacher", "teacher", accuracy)]
@@ -160,7 +178,7 @@ def _limits(axes: Axes, summary: dict[str, Any], plan: Plan, metric: Metric) -> 
     return drawn
 
 
-def pareto(tried: list[dict[str, Any]], metric: Metric) -> list[dict[str, Any]]:
+def pareto(tried: list[dict[str, Any]], metric: CostName) -> list[dict[str, Any]]:
     """Those that no other is as cheap as and more accurate than, cheapest first."""
     front: list[dict[str, Any]] = []
     usable = [one for one in tried if math.isfinite(one["accuracy"])]
@@ -170,7 +188,7 @@ def pareto(tried: list[dict[str, Any]], metric: Metric) -> list[dict[str, Any]]:
     return front
 
 
-def _front(axes: Axes, tried: list[dict[str, Any]], metric: Metric) -> Markup:
+def _front(axes: Axes, tried: list[dict[str, Any]], metric: CostName) -> Markup:
     """A staircase: the accuracy that is to be had for every cost."""
     front = pareto(tried, metric)
     if not front:
@@ -181,7 +199,7 @@ def _front(axes: Axes, tried: list[dict[str, Any]], metric: Metric) -> Markup:
     return tag("path", d=f"{path} H{axes.right:.1f}", class_="front")
 
 
-def _stem(axes: Axes, one: dict[str, Any], metric: Metric) -> Markup:
+def _stem(axes: Axes, one: dict[str, Any], metric: CostName) -> Markup:
     """From the start accuracy to the final one."""
     x, start, end = axes.across(one[metric]), one["start_accuracy"], one["accuracy"]
     if not axes.holds(one[metric], start):
@@ -192,7 +210,7 @@ def _stem(axes: Axes, one: dict[str, Any], metric: Metric) -> Markup:
     return join([line, dot])
 
 
-def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: Metric) -> Markup:
+def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: CostName) -> Markup:
     best = _is_best(summary, one)
     x, y = axes.across(one[metric]), axes.up(one["accuracy"])
     kind = ("met" if one["met"] else "miss") + (" best" if best else "")
@@ -204,18 +222,18 @@ def _point(axes: Axes, summary: dict[str, Any], one: dict[str, Any], metric: Met
     return join([tag("circle", cx=x, cy=y, r=12, class_=f"ring {_missed(one)}"), dot])
 
 
-def _teacher(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
+def _teacher(axes: Axes, summary: dict[str, Any], metric: CostName) -> Markup:
     teacher = summary["teacher"]
     cost, accuracy = teacher[metric], teacher["validation_accuracy"]
     if not axes.holds(cost, accuracy):
         return Markup()
     x, y = axes.across(cost), axes.up(accuracy)
-    text = f"teacher\n{percent(accuracy)} validation\n{cost:,} {METRICS[metric]}"
+    text = f"teacher\n{percent(accuracy)} validation\n{cost:,} {METRICS[metric].title}"
     diamond = f"M{x:.1f},{y - 8:.1f} l8,8 l-8,8 l-8,-8 z"
     return tag("path", tag("title", text), d=diamond, class_="teacher tip")
 
 
-def _best_label(axes: Axes, summary: dict[str, Any], metric: Metric) -> Markup:
+def _best_label(axes: Axes, summary: dict[str, Any], metric: CostName) -> Markup:
     """Beside the ring, on a side where there is room, below or above the fewest points."""
     best = summary["best"]
     x, y = axes.across(best[metric]), axes.up(best["accuracy"])
@@ -270,7 +288,7 @@ def describe(summary: dict[str, Any], one: dict[str, Any]) -> str:
         [
             f"candidate {number_of(summary, one)}" + (" (best)" if _is_best(summary, one) else ""),
             f"{percent(one['start_accuracy'])} → {percent(one['accuracy'])} validation",
-            f"{one['params']:,} parameters, {one['macs']:,} MACs",
+            exact_text({name: one[name] for name in costs()}),
             f"{one['steps']:,} steps, {duration(one['seconds'])}, ended by {one['reason']}",
             *(rows or ["nothing pruned"]),
         ]

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any, Final
 
+from wootzc.build.chosen import cost_of
 from wootzc.build.report.markup import (
     Markup,
     cell,
@@ -17,6 +18,7 @@ from wootzc.build.report.markup import (
     tag,
 )
 from wootzc.build.verdict import ending
+from wootzc.ir.metrics import Metric, costs
 
 ENDINGS: Final = {
     "steps": "all steps",
@@ -30,14 +32,15 @@ ENDINGS: Final = {
 
 def candidates_table(summary: dict[str, Any]) -> Markup:
     """Everything tried, in the order it was tried."""
+    first, *others = _costs(summary)
     head = [
         heading("#", "in the order of trying: what --take and --candidate go by", number=True),
         heading(
             "rates", "of the modules, first to last: the fuller the colour, the more is pruned"
         ),
-        heading("params", number=True),
+        heading(first.heading, first.hint, number=True),
         heading("of full", number=True),
-        heading("MACs", "of one image", number=True),
+        *(heading(one.heading, one.hint, number=True) for one in others),
         heading("before", "validation accuracy before fine-tuning", number=True),
         *(
             [heading("expected", "accuracy after fine-tuning, before it was tried", number=True)]
@@ -57,16 +60,17 @@ def candidates_table(summary: dict[str, Any]) -> Markup:
 
 def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> Markup:
     best = one["candidate"] == summary["best"]["candidate"]
-    full = max(summary["teacher"]["params"], 1)
+    first, *others = (cost.name for cost in _costs(summary))
+    full = max(summary["teacher"][first], 1)
     reason, row = str(one["reason"]), f"row {one['candidate']:,} of the plan's candidates"
     met = tag("span", "met", class_="good") if one["met"] else tag("span", "missed", class_="bad")
     return tag(
         "tr",
         cell(tag("span", str(position), title=row), sort=position, class_="n"),
         cell(_strip(summary["modules"], one["rates"]), sort=sum(one["rates"])),
-        number(one["params"]),
-        cell(percent(one["params"] / full, 1), sort=one["params"], class_="n"),
-        cell(quantity(one["macs"]), sort=one["macs"], class_="n"),
+        number(one[first]),
+        cell(percent(one[first] / full, 1), sort=one[first], class_="n"),
+        *(cell(quantity(one[name]), sort=one[name], class_="n") for name in others),
         _accuracy(one["start_accuracy"]),
         *([_accuracy(one["forecast"]["accuracy"])] if _is_predicted(summary) else []),
         _accuracy(one["accuracy"]),
@@ -78,6 +82,12 @@ def _candidate(summary: dict[str, Any], position: int, one: dict[str, Any]) -> M
         class_="best" if best else None,
         id=f"candidate-{position}",
     )
+
+
+def _costs(summary: dict[str, Any]) -> list[Metric]:
+    """First the one that candidates are compared by."""
+    first = cost_of(summary)
+    return [first, *(cost for cost in costs().values() if cost is not first)]
 
 
 def _is_predicted(summary: dict[str, Any]) -> bool:
