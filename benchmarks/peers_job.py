@@ -14,8 +14,8 @@ from wootzc.backends.flax.batches import batch_indices, looks
 from wootzc.backends.flax.train import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.classes import classes_of
-from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events
 from wootzc.build.search import accuracy_target
 from wootzc.build.store import Store, Weights
 from wootzc.driver import compile

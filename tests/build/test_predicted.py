@@ -13,12 +13,12 @@ import pytest
 import wootzc
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import looks
-from wootzc.build.events import Events
 from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
 from wootzc.build.judging import Judgement
 from wootzc.build.jury import Jury
 from wootzc.build.keys import Keys
+from wootzc.build.listeners import Events
 from wootzc.build.pauses import Outlook, passed
 from wootzc.build.predicted import seen
 from wootzc.build.search import Search

@@ -12,7 +12,7 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.activations import Activations, Boundaries, Room
 from wootzc.backends.flax.memory import block_bytes
 from wootzc.backends.flax.parallel import free_memory, training_devices
-from wootzc.build.events import Events
+from wootzc.build.events import ActivationsKept, Noted
 from wootzc.build.flights import (
     Passes,
     Seat,
@@ -23,6 +23,7 @@ from wootzc.build.flights import (
     own_seconds,
     teacher_passes,
 )  # fmt: skip
+from wootzc.build.listeners import Events
 from wootzc.build.measured import calibrate
 from wootzc.build.store import Store
 from wootzc.diagnostics import WootzError
@@ -49,11 +50,11 @@ class Capacity:
         """What is kept of the teacher's activations; None where augmentation forbids it."""
         space = self.plan.space
         if space.augment != Augment():
-            self.events.emit(
-                "note",
-                message="with augmentation every step sees other pixels, so nothing of the "
-                "teacher's activations is kept between steps",
+            message = (
+                "with augmentation every step sees other pixels, so nothing of the teacher's "
+                "activations is kept between steps"
             )
+            self.events.emit(Noted(message=message))
             return None
         disk = self.disk
         if disk is None:
@@ -94,13 +95,13 @@ class Capacity:
         """Say what is kept by now, if that is more than before."""
         kept = self.activations
         if kept is not None and kept.held != before:
-            self.events.emit(
-                "activations_kept",
+            told = ActivationsKept(
                 boundaries=sorted(kept.held),
                 images=kept.seen,
                 memory=kept.taken("memory"),
                 disk=kept.taken("disk"),
             )
+            self.events.emit(told)
 
     def close(self) -> None:
         """Let go of what is kept."""

@@ -10,19 +10,21 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from wootzc.backends.bits import packed
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.batches import Progress, Report
 from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.norm_statistics import with_measured_norms
 from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
-from wootzc.backends.flax.train import Look, Progress, Trained, evaluate, train
+from wootzc.backends.flax.train import Look, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
-from wootzc.build.events import Events
+from wootzc.build.events import JobStarted, Progressed, Training, Waiting, Warned, finished
 from wootzc.build.keys import Keys
+from wootzc.build.listeners import Events
 from wootzc.build.measured import candidate_work
 from wootzc.build.pauses import kept, passed, paused
 from wootzc.build.store import Outcome, Store, Weights
@@ -121,11 +123,11 @@ class Jobs:
             )
         chance = 1 / len(self.dataset.classes)
         if outcome.done.result["accuracy"] < 1.5 * chance:
-            self.events.emit(
-                "warning",
-                message=f"the teacher is hardly better than chance ({chance:.1%}); "
-                "what is pruned from it means little",
+            message = (
+                f"the teacher is hardly better than chance ({chance:.1%}); "
+                "what is pruned from it means little"
             )
+            self.events.emit(Warned(message=message))
         return outcome
 
     def _initial(self) -> Weights:
@@ -278,34 +280,33 @@ class Jobs:
 
     def _run(
         self,
-        kind: str,
+        job: Training | Literal["test"],
         name: str,
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
-        **about: Any,  # fields of its events
+        candidate: int | None = None,  # that the job is about
     ) -> Outcome:
         with self.store.locked([key], self._waiting, check):
             if done := self.store.find(key):
-                self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
+                self.events.emit(finished(job, name, candidate, done.result, None))
                 return Outcome(done=done, reused=True)
-            self.events.emit(f"{kind}_started", name=name, **about)
+            self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
             started = time.perf_counter()
             result, weights = make()
             seconds = time.perf_counter() - started
-            done = self.store.finish(key, kind, name, result, seconds, weights)
-            said = {"name": name, "seconds": seconds, **about, **_short(result)}
-            self.events.emit(f"{kind}_finished", **said)
+            done = self.store.finish(key, job, name, result, seconds, weights)
+            self.events.emit(finished(job, name, candidate, result, seconds))
             return Outcome(done=done, reused=False)
 
-    def _progress(self, stage: str, **about: Any) -> Callable[[Progress], None]:
+    def _progress(self, stage: Training, candidate: int | None = None) -> Report:
         def report(progress: Progress) -> None:
-            self.events.emit("progress", stage=stage, **about, **asdict(progress))
+            self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
 
         return report
 
     def _waiting(self) -> None:
-        self.events.emit("waiting", message="another build on this store is doing this job")
+        self.events.emit(Waiting())
 
 
 def _measurements(trained: Trained) -> dict[str, Any]:
@@ -315,7 +316,3 @@ def _measurements(trained: Trained) -> dict[str, Any]:
         "reason": trained.reason,
         "history": [asdict(look) for look in trained.history],
     }
-
-
-def _short(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "history"}

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from wootzc.build.events import Event, Warned
 from wootzc.build.given import (
     Given,
     Labelled,
@@ -105,10 +106,10 @@ def prune(
     return Pruned(out=built.out, network=network, weights=found, summary=built.summary)
 
 
-def _warn(kind: str, fields: dict[str, Any]) -> None:
+def _warn(event: Event) -> None:
     """A build listener."""
-    if kind == "warning":
-        warnings.warn(fields["message"], stacklevel=2)
+    if isinstance(event, Warned):
+        warnings.warn(event.message, stacklevel=2)
 
 
 def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, Labelled]:

@@ -24,8 +24,8 @@ from wootzc.backends.flax.compiles import Compilations
 from wootzc.backends.parameters import count_parameters
 from wootzc.build.chance import CONFIDENCE, half_width
 from wootzc.build.chosen import Chosen
-from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events
 from wootzc.build.origins import NOWHERE, origins_of, origins_text
 from wootzc.build.parts import parts
 from wootzc.build.report import report_html

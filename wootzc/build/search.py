@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from wootzc.build.events import BestKnown, CandidateChosen, Step
 from wootzc.build.jobs import Jobs
 from wootzc.build.judging import Judgement, Verdict
 from wootzc.build.jury import Jury
@@ -167,15 +168,8 @@ class Search:
         fresh = [candidate for candidate in candidates if candidate not in begun]
         begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
         for candidate in candidates:
-            self.jobs.events.emit(
-                "candidate",
-                candidate=candidate,
-                position=begun[candidate],
-                of=len(self.order),
-                goes_on=candidate in self.outcomes,
-                cost=self.space.objective.cost,
-                **self.costs(candidate),
-            )
+            then: Step = "go on" if candidate in self.outcomes else "begin"
+            self._tell(candidate, begun[candidate], then)
         self._train_blocks(candidates, upcoming)
         earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
@@ -204,14 +198,7 @@ class Search:
         place = self.tried.index(one) + 1
         before = self.outcomes[one.candidate]
         network = prune_network(self.space.network, one.rates)
-        self.jobs.events.emit(
-            "polish",
-            candidate=one.candidate,
-            position=place,
-            of=len(self.order),
-            cost=self.space.objective.cost,
-            **self.costs(one.candidate),
-        )
+        self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
             after = self.jobs.polish(
                 before.done.key, network, trained_weights(before.weights), self.teacher.weights
@@ -247,10 +234,24 @@ class Search:
         self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
         best = self.best
         assert best is not None
-        cost = self.space.objective.cost
-        self.jobs.events.emit(
-            "best", candidate=best.candidate, met=best.met, cost=cost, **best.costs
+        told = BestKnown(
+            candidate=best.candidate,
+            met=best.met,
+            cost=self.space.objective.cost,
+            costs=best.costs,
         )
+        self.jobs.events.emit(told)
+
+    def _tell(self, candidate: int, position: int, then: Step) -> None:
+        told = CandidateChosen(
+            candidate=candidate,
+            position=position,
+            of=len(self.order),
+            then=then,
+            cost=self.space.objective.cost,
+            costs=self.costs(candidate),
+        )
+        self.jobs.events.emit(told)
 
     def _runs(
         self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]

@@ -10,8 +10,9 @@ from typing import Any
 
 from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose, read_tried
-from wootzc.build.events import Events
+from wootzc.build.events import Taken
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events
 from wootzc.build.result import with_best, write_result
 from wootzc.build.store import Store
 from wootzc.diagnostics import fail
@@ -73,6 +74,6 @@ def taken(
     with events.stage("write"):
         summary = with_best(taking.summary, chosen, test, found_here, events)
         write_result(taking.out, jobs, chosen.weights, summary)
-    told = {name: chosen.tried[name] for name in costs()}
-    events.emit("taken", number=chosen.number, **told)
+    told = {name: int(chosen.tried[name]) for name in costs()}
+    events.emit(Taken(number=chosen.number, costs=told))
     return summary

@@ -8,9 +8,10 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import BlockJob, Progress, train_blocks
 from wootzc.backends.slicing import Variant, prune_weights
 from wootzc.build.capacity import Capacity
-from wootzc.build.events import Events
+from wootzc.build.events import BlocksStarted, BlockTrained, Progressed, Warned
 from wootzc.build.flights import flight_work
 from wootzc.build.keys import Keys
+from wootzc.build.listeners import Events
 from wootzc.build.store import Done, Outcome, Store, Weights
 from wootzc.build.variants import Variants
 from wootzc.ir.network import Network, module_positions
@@ -65,7 +66,7 @@ class Tuning:
                 self._refit([*missing, *ahead], teacher)
                 for flight in self.capacity.flights(missing, ahead):
                     along = [number for number in flight if number in ahead]
-                    self.events.emit("blocks_started", blocks=flight, ahead=along)
+                    self.events.emit(BlocksStarted(blocks=flight, ahead=along))
                     found |= self._train(flight, keys, teacher)
         return found
 
@@ -116,6 +117,16 @@ class Tuning:
         work = flight_work(self.plan, numbers, passes).times(1 / len(numbers))  # as seconds
         outcomes = {}
         for number, one in zip(numbers, trained, strict=True):
+            name = self.name(number)
+            told = BlockTrained(
+                block=number,
+                name=name,
+                seconds=one.seconds,
+                loss_first=one.loss_first,
+                loss_last=one.loss_last,
+                steps=one.steps,
+                finite=one.finite,
+            )
             result = {
                 "loss_first": one.loss_first,
                 "loss_last": one.loss_last,
@@ -123,17 +134,14 @@ class Tuning:
                 "finite": one.finite,
                 "work": list(work),
             }
-            name = self.name(number)
             done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
-            self.events.emit(
-                "block_finished", block=number, name=name, seconds=one.seconds, **result
-            )
+            self.events.emit(told)
             if not one.finite:
-                self.events.emit(
-                    "warning",
-                    message=f"block {name} diverged; inherited weights stand in for it. "
-                    "Lower the learning rate of `pretrain`",
+                message = (
+                    f"block {name} diverged; inherited weights stand in for it. "
+                    "Lower the learning rate of `pretrain`"
                 )
+                self.events.emit(Warned(message=message))
             outcomes[number] = Outcome(done=done, reused=False)
         return outcomes
 
@@ -173,7 +181,7 @@ class Tuning:
         return self.plan.blocks[number]
 
     def _progress(self, progress: Progress) -> None:
-        self.events.emit("progress", stage="blocks", **asdict(progress))
+        self.events.emit(Progressed(stage="blocks", **asdict(progress)))
 
 
 def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.slicing import Variant
-from wootzc.build.events import Events
+from wootzc.build.events import Sweep, SweepFinished, SweepStarted
 from wootzc.build.keys import Keys
+from wootzc.build.listeners import Events
 from wootzc.build.store import Done, Store, Weights, job_key
 from wootzc.ir.plan import Plan
 
@@ -97,7 +98,7 @@ class Variants:
         )
         return ((variant, (asdict(score), None)) for variant, score in found)
 
-    def _done(self, kind: str, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
+    def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
         """Each variant's finished job; those that the store lacks are made together.
 
         One lock holds them all: a lock is an open file, and there may be a thousand variants.
@@ -111,7 +112,7 @@ class Variants:
             missing = [variant for variant in keys if variant not in found]
             if not missing:
                 return found
-            self.events.emit(f"{kind}s_started", variants=len(missing))
+            self.events.emit(SweepStarted(of=kind, variants=len(missing)))
             started = time.perf_counter()
             since = started
             for variant, (result, weights) in make(missing):  # what is ready is safe from a kill
@@ -122,5 +123,5 @@ class Variants:
                 )
                 since = now
             seconds = time.perf_counter() - started
-            self.events.emit(f"{kind}s_finished", variants=len(missing), seconds=seconds)
+            self.events.emit(SweepFinished(of=kind, variants=len(missing), seconds=seconds))
         return found
