@@ -34,7 +34,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.costs": ("network_costs", "variant_costs", "VariantCosts"),
     "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
     "wootzc.ir.plan": (
-        "Plan", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block", "Selection",
+        "Plan", "Complete", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block",
+        "Selection",
     ),
     "wootzc.ir.cost_model": ("CostModel",),
     "wootzc.ir.diagram_feasible": ("holds",),
@@ -42,8 +43,9 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs"),
     "wootzc.ir.selection": ("Problem", "Choice", "choose"),
     "wootzc.ir.passes": (
-        "PASSES", "run", "Pass", "needed", "inserted", "replaced", "available", "parse_pipeline",
-        "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences", "SelectBlocks",
+        "PASSES", "run", "Pass", "having", "complete", "inserted", "replaced", "available",
+        "parse_pipeline", "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences",
+        "SelectBlocks",
         "Compose", "Order", "SegmentModules",
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),

@@ -120,3 +120,40 @@ class Plan:
 
 
 Method = Literal["sequitur", "windows"]
+
+
+# What a plan has once certain passes are through. These are types alone, for mypy: every plan is a
+# `Plan`, and `having` (ir/passes/base.py) takes it for one of these after a look at its fields.
+
+
+class Expanded(Plan):
+    candidates: Array
+
+
+class Costed(Expanded):
+    costs: Costs
+
+
+class MinedPlan(Expanded):
+    mined: Mined
+
+
+class Blocked(Plan):
+    blocks: tuple[Block, ...]
+
+
+class Composed(Expanded, Blocked):
+    composition: Array
+
+
+class Complete(Costed, Composed):
+    """What the default passes leave: all but what not every space needs."""
+
+    training_order: tuple[int, ...]
+    exploration_order: Array
+
+
+def parts_of(stage: type[Plan]) -> tuple[str, ...]:
+    """The fields that are filled in at a stage."""
+    stages = (cls for cls in stage.__mro__ if issubclass(cls, Plan) and cls is not Plan)
+    return tuple(dict.fromkeys(name for one in stages for name in one.__annotations__))

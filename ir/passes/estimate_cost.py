@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from wootzc.ir.array import Array
 from wootzc.ir.costs import variant_costs
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Costs, CostTable, Plan
+from wootzc.ir.passes.base import having
+from wootzc.ir.plan import Costs, CostTable, Expanded, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class EstimateCost:
     name: ClassVar[str] = "estimate-cost"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         costs = variant_costs(plan.space.network, plan.space.rates)
         tables = tuple(
             CostTable(

@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Costs, Plan
+from wootzc.ir.passes.base import having
+from wootzc.ir.plan import Composed, Costed, Costs, Plan
 from wootzc.ir.space import Objective, Space, cost_limits
+
+
+class Needs(Costed, Composed):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +35,8 @@ class Order:
     name: ClassVar[str] = "order"
 
     def __call__(self, plan: Plan) -> Plan:
-        costs = needed(plan.costs, "costs", "estimate-cost", self.name)
-        composition = needed(plan.composition, "composite vectors", "compose", self.name).values
+        needs = having(plan, Needs, self.name)
+        costs, composition = needs.costs, needs.composition.values
         order = plan.exploration_order
         if order is None:
             allowed = within_limits(costs, plan.space.objective)

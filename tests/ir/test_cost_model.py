@@ -9,7 +9,7 @@ import pytest
 
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost_model import CostModel, Measured, Work, calibrated, seconds_of, step_work
-from wootzc.ir.passes import PASSES, SelectBlocks, replaced, run
+from wootzc.ir.passes import PASSES, SelectBlocks, complete, replaced, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Costs, Plan
 from wootzc.ir.pricing import Priced, block_seconds, tuning_seconds
@@ -31,11 +31,9 @@ UNIT = CostModel(  # seconds = MACs, and nothing else costs anything
 
 
 def compiled(space: Space, model: CostModel = UNIT) -> tuple[Plan, Costs, Priced]:
-    plan = run(
-        Plan(space=space, cost_model=model), replaced(PASSES, SelectBlocks(method="modules"))
-    )
-    assert plan.costs is not None
-    return plan, plan.costs, priced_plan(plan, plan.costs)
+    start = Plan(space=space, cost_model=model)
+    plan = complete(run(start, replaced(PASSES, SelectBlocks(method="modules"))))
+    return plan, plan.costs, priced_plan(plan)
 
 
 def test_a_block_pays_for_its_training_and_its_part_of_the_teacher(make_space: MakeSpace) -> None:

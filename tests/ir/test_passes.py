@@ -18,10 +18,12 @@ from wootzc.ir.passes import (
     Order,
     Pass,
     SelectBlocks,
+    complete,
     parse_pipeline,
     run,
 )
-from wootzc.ir.plan import Block, Grammar, Plan
+from wootzc.ir.passes.base import MAKERS
+from wootzc.ir.plan import Block, Complete, Grammar, Plan, parts_of
 from wootzc.ir.sequence import linked_runs
 from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Sample, Space
 from wootzc.ir.text import parse_plan, print_plan
@@ -216,3 +218,15 @@ def test_observers_see_every_pass(make_space: MakeSpace) -> None:
 
     run(Plan(space=make_space(2)), observe=observe)
     assert seen == [apply.name for apply in PASSES]
+
+
+def test_a_stage_has_its_parts(make_space: MakeSpace) -> None:
+    assert set(parts_of(Complete)) == {
+        "candidates", "costs", "blocks", "composition", "training_order", "exploration_order",
+    }  # fmt: skip
+    assert {*parts_of(Complete), "mined"} == MAKERS.keys()
+    plan = run(Plan(space=make_space(3)))
+    assert complete(plan) is plan
+    for part in parts_of(Complete):
+        with pytest.raises(WootzError, match=f"put `{MAKERS[part][1]}` before it"):
+            complete(replace(plan, **{part: None}))  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from wootzc.build.measured import calibrate
 from wootzc.build.store import Store
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost_model import CostModel, seconds_of
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 from wootzc.ir.recipe import Augment
 
 DISK_SHARE = 10  # one part in so many of what is free where the store lies
@@ -38,7 +38,7 @@ DISK_SHARE = 10  # one part in so many of what is free where the store lies
 class Capacity:
     """Memory is that of the accelerators, where there are any: bytes on each."""
 
-    plan: Plan
+    plan: Complete
     dataset: Dataset
     store: Store
     events: Events
@@ -138,7 +138,6 @@ class Capacity:
 
     def _seat(self, number: int, chance: float = 1.0) -> Seat:
         if number not in self._seats:
-            assert self.plan.blocks is not None
             space, block = self.plan.space, self.plan.blocks[number]
             rates = tuple(space.rates[rate] for rate in block.rates)
             devices = training_devices(space.pretrain.batch)

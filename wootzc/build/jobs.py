@@ -33,7 +33,7 @@ from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import Recipe
 from wootzc.ir.space import Space
@@ -43,7 +43,7 @@ from wootzc.ir.space import Space
 class Jobs:
     """Everything the jobs of one build share."""
 
-    plan: Plan
+    plan: Complete
     dataset: Dataset
     store: Store
     events: Events

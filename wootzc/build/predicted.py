@@ -67,7 +67,6 @@ def predicted(search: Search) -> tuple[Ended, Left]:
 
 def damages(search: Search) -> Floats:
     """The damage of every candidate: [candidates] nats."""
-    assert search.jobs.plan.candidates is not None
     rows = search.jobs.plan.candidates.values
     with search.jobs.events.stage("scores"):
         by_variant = search.jobs.variants.scores(

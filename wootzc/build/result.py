@@ -39,7 +39,7 @@ from wootzc.ir.costs import network_costs
 from wootzc.ir.metrics import METRICS, exact_text
 from wootzc.ir.metrics import costs as known_costs
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
 from wootzc.ir.space import AccuracyLimit, CostLimit, Space
 from wootzc.ir.text import print_plan
@@ -63,7 +63,6 @@ def summarize(
     plan, space, data = jobs.plan, jobs.space, jobs.dataset
     validated, tested = len(data.validation), len(data.test)
     accuracy = float(teacher.done.result["accuracy"])
-    assert plan.costs is not None and plan.candidates is not None
     explored = 0 if plan.exploration_order is None else len(plan.exploration_order)
     summary = {
         "space": space.name,
@@ -321,7 +320,7 @@ def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, by
     )
 
 
-def _objective_text(plan: Plan, found: Found) -> str:
+def _objective_text(plan: Complete, found: Found) -> str:
     objective = plan.space.objective
     limits = [
         f"{limit.metric} {limit.comparison} {limit.value:,}"

@@ -149,7 +149,6 @@ def _build(
     plan, space = made.plan, made.plan.space
     taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
-    assert plan.candidates is not None and plan.exploration_order is not None
     began = BuildStarted(
         space=space.name,
         out=str(out),

@@ -91,7 +91,6 @@ class Search:
             rule="accuracy" if objective.maximizes else "cost",
         )
         self.judgement: Judgement | None = None
-        assert self.jobs.plan.exploration_order is not None
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
@@ -301,7 +300,6 @@ class Search:
         return costs[self.space.objective.cost].full
 
     def costs(self, candidate: int) -> dict[str, int]:
-        assert self.jobs.plan.costs is not None
         return self.jobs.plan.costs.of(candidate)
 
     def _train_blocks(

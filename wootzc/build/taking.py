@@ -18,7 +18,8 @@ from wootzc.build.store import Store
 from wootzc.diagnostics import fail
 from wootzc.driver import compile
 from wootzc.ir.metrics import costs
-from wootzc.ir.plan import Plan
+from wootzc.ir.passes import complete
+from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
 
 
@@ -28,7 +29,7 @@ class Taking:
 
     out: Path
     summary: dict[str, Any]  # its result.json
-    plan: Plan  # with the candidates that were proposed, where they were
+    plan: Complete  # with the candidates that were proposed, where they were
     chosen: Chosen
 
     @staticmethod
@@ -42,13 +43,13 @@ class Taking:
         return Taking(
             out=out,
             summary=summary,
-            plan=compile(out / "plan.wzir", ()),
+            plan=complete(compile(out / "plan.wzir", ())),
             chosen=choose(out, summary, number, store.root),
         )
 
 
 def taken(
-    taking: Taking, plan: Plan, dataset: Dataset, store: Store, events: Events
+    taking: Taking, plan: Complete, dataset: Dataset, store: Store, events: Events
 ) -> dict[str, Any]:
     """Write the folder anew with the candidate as its best. Returns what `result.json` holds.
 

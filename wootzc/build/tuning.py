@@ -15,7 +15,7 @@ from wootzc.build.listeners import Events
 from wootzc.build.store import Done, Outcome, Store, Weights
 from wootzc.build.variants import Variants
 from wootzc.ir.network import Network, module_positions
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.plan import Block, Complete
 from wootzc.ir.space import Space
 
 
@@ -23,7 +23,7 @@ from wootzc.ir.space import Space
 class Tuning:
     """The tuning blocks of one plan over one data set."""
 
-    plan: Plan
+    plan: Complete
     dataset: Dataset
     store: Store
     events: Events
@@ -177,7 +177,6 @@ class Tuning:
         return [(module, rate) for module, rate in enumerate(rates, start) if rate]
 
     def _block(self, number: int) -> Block:
-        assert self.plan.blocks is not None
         return self.plan.blocks[number]
 
     def _progress(self, progress: Progress) -> None:

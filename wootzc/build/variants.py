@@ -19,7 +19,7 @@ from wootzc.build.events import Sweep, SweepFinished, SweepStarted
 from wootzc.build.keys import Keys
 from wootzc.build.listeners import Events
 from wootzc.build.store import Done, Store, Weights, job_key
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 
 Made: TypeAlias = Iterable[tuple[Variant, tuple[dict[str, Any], Weights | None]]]
 Make: TypeAlias = Callable[[list[Variant]], Made]
@@ -32,7 +32,7 @@ SCORED = 512  # validation images, at most
 class Variants:
     """The variants of one plan over one data set."""
 
-    plan: Plan
+    plan: Complete
     dataset: Dataset
     store: Store
     events: Events

@@ -9,13 +9,13 @@ from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
 from wootzc.ir.metrics import METRICS
 from wootzc.ir.network import module_positions, segment_shapes
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.plan import Block, Complete
 from wootzc.ir.prune import kept_widths
 from wootzc.ir.shapes import shape_text
 from wootzc.units import rate_text
 
 
-def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
+def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
     """`what`: (), ("module", NAME), ("block", NUMBER) or ("candidate", NUMBER)."""
     match what:
         case ():
@@ -47,9 +47,8 @@ def _number(text: str, limit: int, what: str) -> int:
     return int(text)
 
 
-def _module(plan: Plan, m: int) -> str:
+def _module(plan: Complete, m: int) -> str:
     space, costs = plan.space, plan.costs
-    assert costs is not None
     module = space.network.modules[m]
     shape = segment_shapes(space.network)[module_positions(space.network)[m]]
     coupling = couple_module(module, shape)
@@ -83,9 +82,7 @@ def _module(plan: Plan, m: int) -> str:
     return "\n".join(lines)
 
 
-def _candidate(plan: Plan, number: int) -> str:
-    assert plan.candidates is not None and plan.costs is not None and plan.composition is not None
-    assert plan.blocks is not None and plan.exploration_order is not None
+def _candidate(plan: Complete, number: int) -> str:
     full = plan.costs.full
     shares = [
         f"{METRICS[name].short(cost)} ({cost / full[name]:.1%})"

@@ -9,18 +9,16 @@ from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.ir.cost_model import TRAINING
 from wootzc.ir.metrics import costs, short_text
-from wootzc.ir.plan import Costs, Plan
+from wootzc.ir.plan import Complete, Costs
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Proposed
 from wootzc.ir.widths import module_widths
 from wootzc.units import count, rate_text, seconds_text
 
 
-def plan_figures(plan: Plan) -> dict[str, Any]:
+def plan_figures(plan: Complete) -> dict[str, Any]:
     """The figures of a plan that all default passes have filled in. MACs are of one image."""
     space, tables = plan.space, plan.costs
-    assert tables is not None and plan.candidates is not None and plan.blocks is not None
-    assert plan.composition is not None and plan.exploration_order is not None
     tried = plan.exploration_order.values  # without those beyond the objective's cost limits
     uses = plan.composition.values[tried]
     covered = np.unique(uses[uses >= 0], return_counts=False)
@@ -67,10 +65,9 @@ def _range(values: Any) -> dict[str, int]:
     return {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
 
 
-def _training(plan: Plan, costs: Costs) -> dict[str, int]:
+def _training(plan: Complete, costs: Costs) -> dict[str, int]:
     """Predicted MACs of training: steps × batch × three forward passes of what is trained."""
     space = plan.space
-    assert plan.blocks is not None and plan.exploration_order is not None
     table = costs["macs"]
     macs = table.candidates.values[plan.exploration_order.values]
     pretrain = space.pretrain.steps * space.pretrain.batch
