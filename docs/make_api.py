@@ -52,6 +52,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.backends.slicing": ("prune_weights",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
+    "wootzc.build.summary": ("Summary",),
     "wootzc.build": ("build", "Options", "Built", "Interrupted"),
 }  # fmt: skip
 

@@ -76,7 +76,7 @@ def test_the_figures_agree_with_each_other(built: tuple[Path, Path, Built]) -> N
     assert {"teacher", "blocks", "candidates"} <= compiled["stages"].keys()
     assert compiled["count"] == sum(stage["count"] for stage in stages)
     assert compiled["count"] + compiled["from_cache"] > 0
-    assert f"{compiled['count']} programs in" in summary_text(summary, str(built[2].out))
+    assert f"{compiled['count']} programs in" in summary_text(built[2].result, str(built[2].out))
 
 
 def test_the_model_predicts_without_wootzc(built: tuple[Path, Path, Built]) -> None:

@@ -41,7 +41,7 @@ def built(make_space: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bu
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METRICS, FILTERS.name, FILTERS)
         done = build(file, options, [screen])
-        return done, shown.getvalue() + summary_text(done.summary, "out")
+        return done, shown.getvalue() + summary_text(done.result, "out")
 
 
 def test_the_search_goes_by_it(built: tuple[Built, str]) -> None:

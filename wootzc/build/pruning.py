@@ -103,7 +103,7 @@ def prune(
     with listening as listener:
         built = build(source, how, [listener])
     network, found = load_best(built.out)
-    return Pruned(out=built.out, network=network, weights=found, summary=built.summary)
+    return Pruned(out=built.out, network=network, weights=found, result=built.result)
 
 
 def _warn(event: Event) -> None:

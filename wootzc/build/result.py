@@ -10,7 +10,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
@@ -31,13 +31,31 @@ from wootzc.build.parts import parts
 from wootzc.build.report import report_html
 from wootzc.build.search import accuracy_target, strictest
 from wootzc.build.store import Outcome, Weights
-from wootzc.build.tried import Found, Left, Open, Tried
+from wootzc.build.summary import (
+    BestFigures,
+    BlocksFigures,
+    Candidate,
+    Compiled,
+    DataFigures,
+    Explored,
+    Judged,
+    LeftFigures,
+    Look,
+    OpenFigures,
+    SearchFigures,
+    Steps,
+    Summary,
+    TeacherFigures,
+    TriedFigures,
+    Widths,
+    to_json,
+)
+from wootzc.build.tried import Found, Left, Tried
 from wootzc.diagnostics import fail
 from wootzc.driver import placed
-from wootzc.files import finite, write_atomically
+from wootzc.files import write_atomically
 from wootzc.ir.costs import network_costs
 from wootzc.ir.metrics import METRICS, exact_text
-from wootzc.ir.metrics import costs as known_costs
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
@@ -55,137 +73,132 @@ def summarize(
     tests: tuple[float, float],  # test accuracy of the teacher and of the best network
     histories: Sequence[list[dict[str, Any]]],  # the looks at each candidate tried, in order
     events: Events,
-) -> dict[str, Any]:
-    """`result.json`: everything the closing summary and the report show.
-
-    Accuracies are fractions. An `error` beside one: its 95 % interval is that far to both sides.
-    """
+    built_from: str | None,
+) -> Summary:
+    """Everything the closing summary and the report show."""
     plan, space, data = jobs.plan, jobs.space, jobs.dataset
-    validated, tested = len(data.validation), len(data.test)
-    accuracy = float(teacher.done.result["accuracy"])
-    explored = 0 if plan.exploration_order is None else len(plan.exploration_order)
-    summary = {
-        "space": space.name,
-        "network": space.network.name,
-        "modules": [module.name for module in space.network.modules],
-        "objective": _objective_text(plan, found),
-        "baseline": space.blocks == "none",
-        "objective_met": found.best.met,
-        "judgement": _judgement(found, strictest(space.objective, accuracy)),
-        "damage": found.damage,
-        "taken": None,  # the number of the candidate that was taken as the best by hand
-        "target_accuracy": found.target,
-        "test_target": accuracy_target(space.objective, tests[0]),  # the same, held on test data
-        "cost": space.objective.cost,
-        "teacher": {
-            **plan.costs.full,
-            "key": teacher.done.key,
-            "bytes": weights_bytes(teacher.weights),
-            "validation_accuracy": teacher.done.result["accuracy"],
-            "validation_error": half_width(teacher.done.result["accuracy"], validated),
-            "test_accuracy": tests[0],
-            "test_error": half_width(tests[0], tested),
-            "steps": teacher.done.result["steps"],
-            "seconds": teacher.done.seconds,
-            "history": _curve(teacher.done.result["history"]),
-            "reused": teacher.reused,
-        },
-        "best": _best(_tried(found.best, validated), tests[1], tested, found.weights),
-        "candidates": {
-            "in_space": len(plan.candidates),
-            "within_cost_limits": explored,
-            "tried": len(found.tried),
-            "spared": explored - len(found.tried),
-        },
-        "search": {
-            "explore": space.explore,
-            "ended": found.ended,
-            "left": None if found.left is None else _left(found.left),
-        },
-        "blocks": {
-            "method": space.blocks,
-            "planned": len(plan.blocks or ()),
-            "used": sum(b.uses > 0 for b in found.blocks),
-            "unused": sum(b.uses == 0 for b in found.blocks),  # trained ahead of their turn
-            "trained": sum(not b.reused for b in found.blocks),
-            "from_store": sum(b.reused for b in found.blocks),
-            "uses": sum(b.uses for b in found.blocks),
-            "list": [asdict(block) for block in found.blocks],
-        },
-        "steps": {
-            "teacher": teacher.done.result["steps"],
-            "blocks": sum(b.steps for b in found.blocks),
-            "finetune": sum(t.steps for t in found.tried),
-        },
-        "seconds_now": dict(events.seconds),
-        "compilations": _compilations(events),
-        "seconds_recorded": {
-            "teacher": teacher.done.seconds,
+    validated, tested, done = len(data.validation), len(data.test), teacher.done
+    accuracy, explored = float(done.result["accuracy"]), len(plan.exploration_order)
+    return Summary(
+        built_from=built_from,
+        space=space.name,
+        network=space.network.name,
+        modules=tuple(module.name for module in space.network.modules),
+        objective=_objective_text(plan, found),
+        cost=space.objective.cost,
+        baseline=space.blocks == "none",
+        objective_met=found.best.met,
+        judgement=_judgement(found, strictest(space.objective, accuracy)),
+        damage=None if found.damage is None else _damage(found.damage),
+        taken=None,
+        target_accuracy=found.target,
+        test_target=accuracy_target(space.objective, tests[0]),
+        teacher=TeacherFigures(
+            costs=plan.costs.full,
+            key=done.key,
+            bytes=weights_bytes(teacher.weights),
+            validation_accuracy=accuracy,
+            validation_error=half_width(accuracy, validated),
+            test_accuracy=tests[0],
+            test_error=half_width(tests[0], tested),
+            steps=done.result["steps"],
+            seconds=done.seconds,
+            history=_curve(done.result["history"]),
+            reused=teacher.reused,
+        ),
+        best=_best(_candidate(found.best, validated), tests[1], tested, found.weights),
+        candidates=Explored(
+            in_space=len(plan.candidates),
+            within_cost_limits=explored,
+            tried=len(found.tried),
+            spared=explored - len(found.tried),
+        ),
+        search=SearchFigures(
+            explore=space.explore,
+            ended=found.ended,
+            left=None if found.left is None else _left(found.left),
+        ),
+        blocks=BlocksFigures(
+            method=space.blocks,
+            planned=len(plan.blocks),
+            used=sum(b.uses > 0 for b in found.blocks),
+            unused=sum(b.uses == 0 for b in found.blocks),
+            trained=sum(not b.reused for b in found.blocks),
+            from_store=sum(b.reused for b in found.blocks),
+            uses=sum(b.uses for b in found.blocks),
+            list=found.blocks,
+        ),
+        steps=Steps(
+            teacher=done.result["steps"],
+            blocks=sum(b.steps for b in found.blocks),
+            finetune=sum(t.steps for t in found.tried),
+        ),
+        seconds_now=dict(events.seconds),
+        compilations=_compilations(events),
+        seconds_recorded={
+            "teacher": done.seconds,
             "blocks": sum(b.seconds for b in found.blocks),
             "candidates": sum(t.seconds for t in found.tried),
         },
-        "tried": [
-            {**_tried(one, validated), "history": _curve(history)}
+        tried=tuple(
+            TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)
-        ],
-        "widths": module_widths(space.network, found.best.rates),
-        "data": {
-            "source": data.source,
-            "fingerprint": data.fingerprint,
-            "train": len(data.train),
-            "validation": validated,
-            "test": tested,
-        },
-        "seed": space.seed,
-        "store": str(jobs.store.root.resolve()),  # has the weights of all that was tried
-        "versions": versions(),
-    }
-    return _plain(summary)
+        ),
+        widths=_widths(space, found.best.rates),
+        data=DataFigures(
+            source=data.source,
+            fingerprint=data.fingerprint,
+            train=len(data.train),
+            validation=validated,
+            test=tested,
+        ),
+        seed=space.seed,
+        store=str(jobs.store.root.resolve()),
+        versions=versions(),
+    )
 
 
 def with_best(
-    summary: dict[str, Any], chosen: Chosen, test_accuracy: float, space: Space, events: Events
-) -> dict[str, Any]:
+    summary: Summary, chosen: Chosen, test_accuracy: float, space: Space, events: Events
+) -> Summary:
     """A summary of which another candidate that was tried is the best, taken by hand."""
-    tried = {name: value for name, value in chosen.tried.items() if name != "history"}
-    changed = {
-        "objective_met": tried["met"],
-        "taken": chosen.number,
-        "judgement": None,  # was of another candidate, and of one chosen as the best of many
-        "best": _best(tried, test_accuracy, summary["data"]["test"], chosen.weights),
-        "widths": module_widths(space.network, tuple(tried["rates"])),
-        "seconds_now": dict(events.seconds),
-        "compilations": _compilations(events),
-        "versions": versions(),
-    }
-    return _plain(summary | changed)
+    shared = {one.name: getattr(chosen.tried, one.name) for one in fields(Candidate)}
+    return replace(
+        summary,
+        objective_met=chosen.tried.met,
+        taken=chosen.number,
+        judgement=None,  # was of another candidate, and of one chosen as the best of many
+        best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
+        widths=_widths(space, chosen.tried.rates),
+        seconds_now=dict(events.seconds),
+        compilations=_compilations(events),
+        versions=versions(),
+    )
 
 
-def _judgement(found: Found, limit: AccuracyLimit | None) -> dict[str, Any]:
-    """The drop that the best network is expected to have on other images, and its error."""
-    return {
-        "drop": found.verdict.corrected,
-        "error": CONFIDENCE * found.verdict.error,  # as beside accuracies
-        "optimism": found.verdict.optimism,
-        "holds": found.verdict.holds,
-        "confidence": None if limit is None else limit.confidence,
-    }
+def _judgement(found: Found, limit: AccuracyLimit | None) -> Judged:
+    return Judged(
+        drop=found.verdict.corrected,
+        error=CONFIDENCE * found.verdict.error,  # as beside accuracies
+        optimism=found.verdict.optimism,
+        holds=found.verdict.holds,
+        confidence=None if limit is None else limit.confidence,
+    )
 
 
 def write_result(
     out: Path,
     jobs: Jobs,
     weights: Weights,  # of the best
-    summary: dict[str, Any],
+    summary: Summary,
 ) -> None:
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
-    space, entry = jobs.space, summary["best"]
-    network = prune_network(space.network, tuple(entry["rates"]))
-    costs = {name: entry[name] for name in known_costs()}
-    check_real(network, weights, costs)
+    space, entry = jobs.space, summary.best
+    network = prune_network(space.network, entry.rates)
+    check_real(network, weights, entry.costs)
     best = out / "best"
     made = _parts(network, weights, jobs.dataset)
-    made["origins.json"] = origins_text(_origins(jobs, tuple(entry["rates"]))).encode()
+    made["origins.json"] = origins_text(_origins(jobs, entry.rates)).encode()
     for name, content in made.items():
         write_atomically(best / name, content)
     manifest = {
@@ -199,16 +212,16 @@ def write_result(
             "mean": jobs.dataset.mean.tolist(),
             "std": jobs.dataset.std.tolist(),
         },
-        "modules": summary["modules"],
-        "rates": entry["rates"],
-        **costs,
-        "objective": summary["objective"],
-        "objective_met": summary["objective_met"],
+        "modules": summary.modules,
+        "rates": entry.rates,
+        **entry.costs,
+        "objective": summary.objective,
+        "objective_met": summary.objective_met,
         "accuracy": {
-            "validation": entry["accuracy"],
-            "test": entry["test_accuracy"],
-            "teacher_validation": summary["teacher"]["validation_accuracy"],
-            "teacher_test": summary["teacher"]["test_accuracy"],
+            "validation": entry.accuracy,
+            "test": entry.test_accuracy,
+            "teacher_validation": summary.teacher.validation_accuracy,
+            "teacher_test": summary.teacher.test_accuracy,
         },
         "recipes": {
             "teacher": asdict(space.teacher),
@@ -216,14 +229,14 @@ def write_result(
             "finetune": asdict(space.finetune),
             "augment": asdict(space.augment),
         },
-        "data": summary["data"],
+        "data": asdict(summary.data),
         "seed": space.seed,
-        "versions": summary["versions"],
+        "versions": summary.versions,
     }
     write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     write_atomically(out / "plan.wzir", print_plan(placed(jobs.plan, out / "plan.wzir")))
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
-    write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(out / "result.json", json.dumps(to_json(summary), indent=2) + "\n")
 
 
 def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:
@@ -245,11 +258,17 @@ def check_real(network: Network, weights: Weights, predicted: Mapping[str, int])
         )
 
 
-def _compilations(events: Events) -> dict[str, Any]:
+def _compilations(events: Events) -> Compiled:
     """What this build compiled, and read from the persistent cache, in all and by stage."""
     total = reduce(Compilations.plus, events.compiled.values(), Compilations())
     stages = {name: asdict(one) for name, one in events.compiled.items() if one != Compilations()}
-    return {**asdict(total), "stages": stages}
+    return Compiled(
+        count=total.count,
+        seconds=total.seconds,
+        from_cache=total.from_cache,
+        seconds_reading=total.seconds_reading,
+        stages=stages,
+    )
 
 
 def versions() -> dict[str, str]:
@@ -269,36 +288,57 @@ def weights_bytes(weights: Weights) -> int:
     return sum(array.nbytes for array in weights.values())
 
 
-def _best(tried: dict[str, Any], test: float, images: int, weights: Weights) -> dict[str, Any]:
-    """The entry of the best network: that of a candidate, and what only the best has."""
-    figures = {"test_accuracy": test, "test_error": half_width(test, images)}
-    return {**tried, **figures, "bytes": weights_bytes(weights)}
+def _best(shared: dict[str, Any], test: float, images: int, weights: Weights) -> BestFigures:
+    """The entry of the best network: what it has as a candidate, and what only the best has."""
+    error = half_width(test, images)
+    return BestFigures(**shared, test_accuracy=test, test_error=error, bytes=weights_bytes(weights))
 
 
-def _tried(one: Tried, images: int) -> dict[str, Any]:
-    return {**_flat(one), "error": half_width(one.accuracy, images)}
+def _candidate(one: Tried, images: int) -> dict[str, Any]:
+    """The fields of `Candidate`."""
+    own = {each.name: getattr(one, each.name) for each in fields(one)}
+    return own | {"error": half_width(one.accuracy, images)}
 
 
-def _left(left: Left) -> dict[str, Any]:
-    return {**asdict(left), "likeliest": [_flat(one) for one in left.likeliest]}
+def _damage(damage: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, float]]:
+    """As JSON has it: rates are strings."""
+    return {
+        module: {str(rate): nats for rate, nats in by_rate.items()}
+        for module, by_rate in damage.items()
+    }
 
 
-def _flat(one: Tried | Open) -> dict[str, Any]:
-    """Its costs stand beside the other fields, by the names of their metrics."""
-    entry = asdict(one)
-    costs: dict[str, Any] = entry.pop("costs")
-    return costs | entry
+def _left(left: Left) -> LeftFigures:
+    likeliest = tuple(
+        OpenFigures(
+            costs=one.costs, candidate=one.candidate, rates=one.rates, forecast=one.forecast
+        )
+        for one in left.likeliest
+    )
+    return LeftFigures(
+        ruled_out=left.ruled_out, open=left.open, likeliest=likeliest, chance=left.chance
+    )
 
 
-def _curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _widths(space: Space, rates: tuple[float, ...]) -> tuple[Widths, ...]:
+    rows = module_widths(space.network, rates)
+    return tuple(
+        Widths(
+            module=row["module"],
+            rate=row["rate"],
+            filters=tuple(row["filters"]),
+            kept=tuple(row["kept"]),
+        )
+        for row in rows
+    )
+
+
+def _curve(history: list[dict[str, Any]]) -> tuple[Look, ...]:
     """What a learning curve shows of each look."""
-    return [{name: look.get(name) for name in ("step", "loss", "accuracy")} for look in history]
-
-
-def _plain(summary: dict[str, Any]) -> dict[str, Any]:
-    """As it will be read back."""
-    plain: dict[str, Any] = json.loads(json.dumps(finite(summary), allow_nan=False))
-    return plain
+    return tuple(
+        Look(step=look["step"], loss=look.get("loss"), accuracy=look.get("accuracy"))
+        for look in history
+    )
 
 
 def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, bytes]:

@@ -29,6 +29,7 @@ from wootzc.build.proposing import with_proposals
 from wootzc.build.result import summarize, write_result
 from wootzc.build.search import Search
 from wootzc.build.store import Outcome, Store, default_root
+from wootzc.build.summary import Summary, read_summary, to_json
 from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tried import Found
@@ -73,14 +74,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A finished build: its folder and `result.json` as a dictionary."""
+    """A finished build: its folder, and its figures."""
 
     out: Path
-    summary: dict[str, Any]
+    result: Summary
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures as `result.json` has them."""
+        return to_json(self.result)
 
     @property
     def objective_met(self) -> bool:
-        return bool(self.summary["objective_met"])
+        return self.result.objective_met
 
 
 class Interrupted(KeyboardInterrupt):
@@ -178,7 +184,7 @@ def _build(
     events.emit(data)
     if taking is not None:
         with _telling_of_exports(out, events):
-            return Built(out=out, summary=taken(taking, plan, dataset, store, events))
+            return Built(out=out, result=taken(taking, plan, dataset, store, events))
     jobs = Jobs(
         plan=plan,
         dataset=dataset,
@@ -203,8 +209,7 @@ def _build(
         tests = _final_tests(jobs, teacher, found)
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
-        summary = summarize(jobs, teacher, found, tests, histories, events)
-        summary |= {"built_from": origin}
+        summary = summarize(jobs, teacher, found, tests, histories, events, origin)
         with _telling_of_exports(out, events):
             write_result(out, jobs, found.weights, summary)
     done = BuildFinished(
@@ -214,7 +219,7 @@ def _build(
         costs=found.best.costs,
     )
     events.emit(done)
-    built = Built(out=out, summary=summary)
+    built = Built(out=out, result=summary)
     if found.ended == "interrupted":
         raise Interrupted(built)
     return built
@@ -291,14 +296,16 @@ def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
 
 def _went_as_far(out: Path, search: Search) -> bool:
     """An earlier build of the same tried all that this one did: its result is to stay."""
-    teacher: dict[str, Any] = _read(out / "result.json", "teacher") or {}
-    tried: list[dict[str, Any]] = _read(out / "result.json", "tried") or []
-    if teacher.get("key") != search.jobs.keys.teacher:
+    try:
+        earlier = read_summary(out)
+    except WootzError:
+        return False
+    if earlier.teacher.key != search.jobs.keys.teacher:
         return False
     file = out / "plan.wzir"
     if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
         return False
-    steps = {one["candidate"]: one["steps"] for one in tried}
+    steps = {one.candidate: one.steps for one in earlier.tried}
     return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)
 
 

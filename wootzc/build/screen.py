@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeAlias, assert_never
+from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from rich.console import Console
 from rich.progress import (
@@ -17,7 +17,6 @@ from rich.progress import (
 )
 
 from wootzc.build.chance import half_width
-from wootzc.build.chosen import cost_of
 from wootzc.build.events import (
     ActivationsKept,
     BestKnown,
@@ -44,6 +43,7 @@ from wootzc.build.events import (
     Waiting,
     Warned,
 )  # fmt: skip
+from wootzc.build.summary import Summary
 from wootzc.build.verdict import Kind, ending, verdict
 from wootzc.ir.metrics import METRICS, Metric, costs
 from wootzc.units import bytes_text, percent, seconds_text
@@ -261,15 +261,15 @@ def _how(seconds: float | None) -> str:
 
 
 def summary_text(
-    summary: dict[str, Any], out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
+    summary: Summary, out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
 ) -> str:
     """The closing summary of a build; `paint` may colour the verdict."""
-    teacher, best = summary["teacher"], summary["best"]
-    candidates, steps = summary["candidates"], summary["steps"]
-    compiled = summary["compilations"]
+    teacher, best = summary.teacher, summary.best
+    candidates, steps = summary.candidates, summary.steps
+    compiled = summary.compilations
 
     def versus(one: Metric) -> str:
-        full, pruned, text = teacher[one.name], best[one.name], one.text
+        full, pruned, text = teacher.costs[one.name], best.costs[one.name], one.text
         ratio = full / max(pruned, 1)
         saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
         return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
@@ -277,67 +277,65 @@ def summary_text(
     figures = "\n".join(versus(one) for one in costs().values())
     rates = "  ".join(
         f"{module} {100 * rate:.4g}%"
-        for module, rate in zip(summary["modules"], best["rates"], strict=True)
+        for module, rate in zip(summary.modules, best.rates, strict=True)
     )
-    now = summary["seconds_now"]
+    now = summary.seconds_now
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
     trained = "  ".join(
-        f"{name} {seconds_text(spent)}" for name, spent in summary["seconds_recorded"].items()
+        f"{name} {seconds_text(spent)}" for name, spent in summary.seconds_recorded.items()
     )
-    data = summary["data"]
-    validation, test = [
-        100 * half_width(best[key], data[part])
-        for part, key in (("validation", "accuracy"), ("test", "test_accuracy"))
-    ]
+    data = summary.data
+    validation = 100 * half_width(best.accuracy, data.validation)
+    test = 100 * half_width(best.test_accuracy, data.test)
     return f"""
 {_verdict_text(summary, paint)}
 {figures}
-  weights     {bytes_text(teacher["bytes"])} → {bytes_text(best["bytes"])}
-  accuracy    validation {percent(teacher["validation_accuracy"])} → {percent(best["accuracy"])}\
-   test {percent(teacher["test_accuracy"])} → {percent(best["test_accuracy"])}
-              on {data["validation"]:,} and {data["test"]:,} images: ± {validation:.1f} and \
+  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+  accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
+   test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
+              on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
 ± {test:.1f} points by chance
   rates       {rates}
-  candidates  {candidates["tried"]} tried, {candidates["spared"]} spared of \
-{candidates["within_cost_limits"]}
+  candidates  {candidates.tried} tried, {candidates.spared} spared of \
+{candidates.within_cost_limits}
 {_left_text(summary)}  blocks      {_blocks_text(summary)}
-  steps       teacher {steps["teacher"]}, blocks {steps["blocks"]}, finetune {steps["finetune"]}
+  steps       teacher {steps.teacher}, blocks {steps.blocks}, finetune {steps.finetune}
   time        {stages}
-  compiled    {compiled["count"]} programs in {seconds_text(compiled["seconds"])}; \
-{compiled["from_cache"]} more came from the cache
+  compiled    {compiled.count} programs in {seconds_text(compiled.seconds)}; \
+{compiled.from_cache} more came from the cache
   trained in  {trained}
   result      {out}/best   report: {out}/report.html"""
 
 
-def _verdict_text(summary: dict[str, Any], paint: Callable[[str, Kind], str]) -> str:
+def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     """A line on the objective, and one or two more where they are needed."""
     said = verdict(summary)
-    lines = [paint(f"{said.headline}: {summary['objective']}", said.kind)]
+    lines = [paint(f"{said.headline}: {summary.objective}", said.kind)]
     if said.kind == "missed":
-        closest = "" if summary.get("taken") else "; the closest candidate is written."
+        closest = "" if summary.taken else "; the closest candidate is written."
         lines = [paint(f"{said.headline}{closest}", said.kind)]
-        if not summary.get("taken"):
+        if not summary.taken:
             lines.append("  ways on: a lower accuracy limit, lower rates, more finetune steps")
     if said.detail is not None:
         lines.insert(1, f"  {said.detail}")
     return "\n".join(lines)
 
 
-def _left_text(summary: dict[str, Any]) -> str:
+def _left_text(summary: Summary) -> str:
     """How the search ended, and what it did not rule out: a line or two."""
-    why, left, cost = ending(summary), summary["search"]["left"], cost_of(summary)
+    why, left, cost = ending(summary), summary.search.left, summary.metric
     lines = [] if why is None else [f"              {why}"]
     lines += [
-        f"              not ruled out: {cost.short(one[cost.name])}, expected "
-        f"{percent(one['forecast']['accuracy'])}, chance {percent(one['forecast']['chance'])}"
-        for one in (() if left is None else left["likeliest"])
+        f"              not ruled out: {cost.short(one.costs[cost.name])}, expected "
+        f"{percent(one.forecast.accuracy)}, chance {percent(one.forecast.chance)}"
+        for one in (() if left is None else left.likeliest)
     ]
     return "".join(line + "\n" for line in lines)
 
 
-def _blocks_text(summary: dict[str, Any]) -> str:
-    blocks = summary["blocks"]
-    origin = f"{blocks['trained']} trained, {blocks['from_store']} from the store"
-    if blocks["used"] and not summary["steps"]["blocks"]:
+def _blocks_text(summary: Summary) -> str:
+    blocks = summary.blocks
+    origin = f"{blocks.trained} trained, {blocks.from_store} from the store"
+    if blocks.used and not summary.steps.blocks:
         origin = "refitted by least squares"
-    return f"{blocks['used']} used ({origin}), {blocks['uses']} uses"
+    return f"{blocks.used} used ({origin}), {blocks.uses} uses"
