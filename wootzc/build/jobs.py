@@ -13,51 +13,31 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from wootzc.backends.bits import packed
-from wootzc.backends.data import Dataset
 from wootzc.backends.flax.batches import Progress, Report
 from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.norm_statistics import with_measured_norms
-from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
+from wootzc.backends.flax.parallel import Devices, candidate_groups
 from wootzc.backends.flax.train import Look, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
-from wootzc.build.events import JobStarted, Progressed, Training, Waiting, Warned, finished
-from wootzc.build.keys import Keys
-from wootzc.build.listeners import Events
+from wootzc.build.context import Context
+from wootzc.build.events import JobStarted, Progressed, Training, Warned, finished
 from wootzc.build.measured import candidate_work
 from wootzc.build.pauses import kept, passed, paused
-from wootzc.build.store import Outcome, Store, Weights
+from wootzc.build.store import Outcome, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import Recipe
-from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True)
-class Jobs:
-    """Everything the jobs of one build share."""
-
-    plan: Complete
-    dataset: Dataset
-    store: Store
-    events: Events
-    parallel: Parallel = "auto"
-    memory: int | None = None  # bytes, for training blocks; None: half of what is free
-    disk: int | None = None  # bytes, for the teacher's activations; None: a tenth
-
-    @property
-    def space(self) -> Space:
-        return self.plan.space
-
-    @cached_property
-    def keys(self) -> Keys:
-        return Keys(self.plan, self.dataset.fingerprint)
+class Jobs(Context):
+    """The jobs of one build."""
 
     @cached_property
     def groups(self) -> tuple[Devices, ...]:
@@ -68,21 +48,11 @@ class Jobs:
 
     @cached_property
     def variants(self) -> Variants:
-        return Variants(self.plan, self.dataset, self.store, self.events, self.keys, self._waiting)
+        return Variants(self)
 
     @cached_property
     def tuning(self) -> Tuning:
-        return Tuning(
-            self.plan,
-            self.dataset,
-            self.store,
-            self.events,
-            self.keys,
-            self.variants,
-            self._waiting,
-            self.memory,
-            self.disk,
-        )
+        return Tuning(self, self.variants)
 
     def close(self) -> None:
         """Let go of the memory and the files that training blocks takes."""
@@ -287,7 +257,7 @@ class Jobs:
         check: Callable[[], None] = lambda: None,  # while another build does this job
         candidate: int | None = None,  # that the job is about
     ) -> Outcome:
-        with self.store.locked([key], self._waiting, check):
+        with self.store.locked([key], self.waiting, check):
             if done := self.store.find(key):
                 self.events.emit(finished(job, name, candidate, done.result, None))
                 return Outcome(done=done, reused=True)
@@ -304,9 +274,6 @@ class Jobs:
             self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
 
         return report
-
-    def _waiting(self) -> None:
-        self.events.emit(Waiting())
 
 
 def _measurements(trained: Trained) -> dict[str, Any]:

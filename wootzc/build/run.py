@@ -22,11 +22,12 @@ from wootzc.build.events import (
     Warned,
 )
 from wootzc.build.explore import explore
+from wootzc.build.figures import summarize
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
 from wootzc.build.listeners import Events, JsonLog
 from wootzc.build.proposing import with_proposals
-from wootzc.build.result import summarize, write_result
+from wootzc.build.result import write_result
 from wootzc.build.search import Search
 from wootzc.build.store import Outcome, Store, default_root
 from wootzc.build.summary import Summary, read_summary, to_json

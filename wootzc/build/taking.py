@@ -10,9 +10,10 @@ from pathlib import Path
 from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose
 from wootzc.build.events import Taken
+from wootzc.build.figures import with_best
 from wootzc.build.jobs import Jobs
 from wootzc.build.listeners import Events
-from wootzc.build.result import with_best, write_result
+from wootzc.build.result import write_result
 from wootzc.build.store import Store
 from wootzc.build.summary import Summary, read_summary
 from wootzc.diagnostics import fail
