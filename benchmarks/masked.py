@@ -125,7 +125,7 @@ def main() -> None:
     recipe = replace(
         plan.space.finetune, steps=options.steps * (options.rounds + 1), every=options.steps
     )
-    macs = plan.costs.macs.values[chosen] / plan.costs.full_macs
+    macs = plan.costs["macs"].candidates.values[chosen] / plan.costs["macs"].full
     print(
         f"jax {jax.__version__}, {jax.devices()[0].device_kind}, "
         f"{plan.space.network.name}, batch {recipe.batch}, "

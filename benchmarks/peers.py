@@ -125,9 +125,9 @@ def row(way: str, plan: Plan, answer: dict[str, Any]) -> str:
         f"{answer['compiling']:.1f}" if "compiling" in answer else "–",
         f"{answer['command']:.1f}",
         f"{answer['params']:,}",
-        f"{answer['params'] / plan.costs.full_params:.1%}",
+        f"{answer['params'] / plan.costs['params'].full:.1%}",
         f"{answer['macs']:,}",
-        f"{answer['macs'] / plan.costs.full_macs:.1%}",
+        f"{answer['macs'] / plan.costs['macs'].full:.1%}",
         f"{answer['accuracy']:.2%}",
         f"{answer['test_accuracy']:.2%}",
     ]

@@ -14,8 +14,8 @@ from wootzc.backends.flax.batches import batch_indices, looks
 from wootzc.backends.flax.train import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.classes import classes_of
-from wootzc.build.events import Events
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events
 from wootzc.build.search import accuracy_target
 from wootzc.build.store import Store, Weights
 from wootzc.driver import compile
@@ -119,8 +119,8 @@ def candidate(plan: Plan, row: int) -> dict[str, Any]:
     rates = tuple(plan.space.rates[i] for i in plan.candidates.values[row])
     return {
         "ratios": ratios(plan.space.network, rates),
-        "params": int(plan.costs.params.values[row]),
-        "macs": int(plan.costs.macs.values[row]),
+        "params": int(plan.costs["params"].candidates.values[row]),
+        "macs": int(plan.costs["macs"].candidates.values[row]),
     }
 
 

@@ -112,7 +112,7 @@ def measure(
 
     problem = variables(space, costs, space.constraints)
     programme = Programme(problem)
-    table = np.zeros(problem.params.shape)
+    table = np.zeros(problem.tables["params"].shape)
     np.add.at(table, problem.of_module, scores)
     bounds = [
         programme.best(table, problem.limits | {"params": (0, bound)}, relaxed=True).bound

@@ -123,7 +123,7 @@ def open_way(cell: Cell) -> Way:
 def descending(cell: Cell) -> Way:
     plan = compile(cell.case.text(cell.files, cell.seed, cell.listed()))
     assert plan.candidates is not None and plan.costs is not None
-    costs = plan.costs.macs if cell.case.minimize == "macs" else plan.costs.params
+    costs = plan.costs[cell.case.minimize].candidates
     order = np.argsort(-costs.values, kind="stable")
     rows = [[plan.space.rates[i] for i in plan.candidates.values[c]] for c in order.tolist()]
     seen = _in_turn(cell, rows)

@@ -20,9 +20,8 @@ import numpy as np
 from wootzc.build import Options, build
 from wootzc.build.store import Store
 from wootzc.driver import compile
-from wootzc.ir.passes import PASSES, Pass, replaced
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.passes import PASSES, Pass, having, replaced
+from wootzc.ir.plan import Block, Expanded, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class CutBlocks:
     name: ClassVar[str] = "select-blocks"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values.tolist()
+        rows = having(plan, Expanded, self.name).candidates.values.tolist()
         starts = range(0, len(rows[0]), self.length) if self.length else ()
         blocks = {
             Block(start=start, rates=tuple(row[start : start + self.length]))

@@ -30,23 +30,29 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.coupling": ("couple", "couple_module", "Coupling", "Group"),
     "wootzc.ir.prune": ("prune_network", "prune_module", "kept_width"),
     "wootzc.ir.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
-    "wootzc.ir.costs": ("variant_costs", "VariantCosts"),
+    "wootzc.ir.metrics": ("Metric", "METRICS", "costs"),
+    "wootzc.ir.costs": ("network_costs", "variant_costs", "VariantCosts"),
     "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
-    "wootzc.ir.plan": ("Plan", "Costs", "Grammar", "Rule", "Windows", "Block", "Selection"),
+    "wootzc.ir.plan": (
+        "Plan", "Complete", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block",
+        "Selection",
+    ),
     "wootzc.ir.cost_model": ("CostModel",),
     "wootzc.ir.diagram_feasible": ("holds",),
     "wootzc.ir.diagram_space": ("SpaceDiagram",),
     "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs"),
     "wootzc.ir.selection": ("Problem", "Choice", "choose"),
     "wootzc.ir.passes": (
-        "PASSES", "run", "Pass", "needed", "inserted", "replaced", "available", "parse_pipeline",
-        "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences", "SelectBlocks",
+        "PASSES", "run", "Pass", "having", "complete", "inserted", "replaced", "available",
+        "parse_pipeline", "pipeline_text", "ExpandSpace", "EstimateCost", "MineSubsequences",
+        "SelectBlocks",
         "Compose", "Order", "SegmentModules",
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
     "wootzc.backends.slicing": ("prune_weights",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
+    "wootzc.build.summary": ("Summary",),
     "wootzc.build": ("build", "Options", "Built", "Interrupted"),
 }  # fmt: skip
 
@@ -113,6 +119,8 @@ def _signature(value: Any) -> str:
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations that were quoted
     text = re.sub(r"\b([A-Za-z_]\w*\.)+(\w+)", r"\2", text)  # names without their modules
     text = re.sub(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]", r"NDArray[\1]", text)
+    text = re.sub(r"<function (\w+) at [^>]*>", r"\1", text)
+    text = re.sub(r"Annotated\[str, [^\]]*\]", "str", text)  # a name that is looked up
     return re.sub(r" -> None$|, span: Span = Span\([^)]*\)", "", text)
 
 

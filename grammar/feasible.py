@@ -18,7 +18,6 @@ from wootzc.ir.diagram_space import SpaceDiagram
 from wootzc.ir.space import (
     All,
     Constraint,
-    Cost,
     CostLimit,
     Listed,
     Ordered,
@@ -47,8 +46,7 @@ def default_selection(space: Space) -> Selection:
         return All(span=span)
     if space.explore == "predicted":
         return Proposed(count=FEW, span=span)
-    metric: Cost = "macs" if space.objective.target == "macs" else "params"
-    return Sample(count=FEW, seed=space.seed, stratified=metric, span=span)
+    return Sample(count=FEW, seed=space.seed, stratified=space.objective.cost, span=span)
 
 
 def _are_few(space: Space) -> bool:

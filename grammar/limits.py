@@ -1,49 +1,44 @@
 """Constraints: metrics, comparisons and limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import ceil, floor
-from typing import Literal, TypeAlias, assert_never
+from typing import assert_never
 
 from wootzc.grammar import syntax
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import either, nearest
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import read_confidence
 from wootzc.grammar.values import decimal_of
 from wootzc.ir import space as ir
-from wootzc.ir.cost import Cost
+from wootzc.ir.metrics import METRICS, UNMEASURED, Metric, costs
 from wootzc.ir.network import Network
 
-Metric: TypeAlias = Literal["params", "macs", "accuracy"]
-
-_ALIASES: dict[str, str] = {
-    "parameters": "params", "size": "params", "model_size": "params", "modelsize": "params",
-    "weights": "params", "memory": "params", "flops": "macs", "mflops": "macs", "compute": "macs",
-    "acc": "accuracy", "top1": "accuracy", "error": "accuracy", "loss": "accuracy",
-}  # fmt: skip
 _COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
 
 def read_metric(name: syntax.Name, report: Report) -> Metric | None:
-    match name.text:
-        case "params" | "macs" | "accuracy" as metric:
-            return metric
-        case "latency" | "time" | "speed" | "fps":
-            report.error(
-                name.span, "WZ051", f"`{name.text}` cannot be limited: it is not measured",
-                "the costs are params (parameters) and macs (multiply-accumulates of one image)",
-            )  # fmt: skip
-        case _:
-            near = _ALIASES.get(name.text.lower()) or nearest(
-                name.text, ("params", "macs", "accuracy")
-            )
-            note = "? 1 MAC is 2 FLOPs" if "flops" in name.text.lower() else "?"
-            report.error(
-                name.span, "WZ051", f"there is no metric `{name.text}`",
-                f"did you mean `{near}`{note}" if near
-                else "there are params, macs (multiply-accumulates of one image) and accuracy",
-            )  # fmt: skip
+    """The metric of this name; None after an error."""
+    if name.text in METRICS:
+        return METRICS[name.text]
+    if name.text in UNMEASURED:
+        known = [f"{one.name} ({one.meaning or one.unit})" for one in costs().values()]
+        report.error(
+            name.span, "WZ051", f"`{name.text}` cannot be limited: it is not measured",
+            f"the costs are {either(known, 'and')}",
+        )  # fmt: skip
+        return None
+    aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}
+    near = aliases.get(name.text.lower()) or nearest(name.text, METRICS)
+    words = [one.name + (f" ({one.meaning})" if one.meaning else "") for one in METRICS.values()]
+    there = either(words, "and")
+    note = METRICS[near].aliases.get(name.text.lower()) if near else None
+    report.error(
+        name.span, "WZ051", f"there is no metric `{name.text}`",
+        f"did you mean `{near}`?{f' {note}' if note else ''}" if near
+        else f"there are {there}",
+    )  # fmt: skip
     return None
 
 
@@ -61,45 +56,45 @@ def _comparison(name: syntax.Name, report: Report) -> ir.Comparison | None:
 def cost_limit(
     metric: Metric,
     statement: syntax.WhereCost | syntax.Subject,
-    full: Cost | None,
+    full: Mapping[str, int] | None,
     report: Report,
 ) -> ir.CostLimit | None:
     """A limit in whole units; percentages are of the full network. None after an error."""
     comparison = _comparison(statement.comparison, report)
-    limit = statement.limit
-    if metric == "accuracy":
+    limit, name = statement.limit, metric.name
+    if metric.known == "trained":
         report.error(
-            statement.metric.span, "WZ063", "accuracy is known only after training",
-            "`where` chooses candidates before it; write `subject to accuracy >= …`",
+            statement.metric.span, "WZ063", f"{name} is known only after training",
+            f"`where` chooses candidates before it; write `subject to {name} >= …`",
         )  # fmt: skip
         return None
     if isinstance(limit, syntax.RelativeLimit):
         report.error(
-            limit.span, "WZ063", f"`teacher` limits accuracy, not {metric}",
-            f"write a share of the full network, `{metric} <= 70%`, or a number",
+            limit.span, "WZ063", f"`teacher` limits accuracy, not {name}",
+            f"write a share of the full network, `{name} <= 70%`, or a number",
         )  # fmt: skip
         return None
     if limit.unit is not None:
         report.error(
-            limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {metric}",
-            f"write `{metric} <= 70%` or `{metric} <= 10M`",
+            limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
+            f"write `{name} <= 70%` or `{name} <= 10M`",
         )  # fmt: skip
         return None
     value = decimal_of(limit.number.text)
     percent = limit.number.text.endswith("%")
     if not percent and 0 < value < 1:
         report.error(
-            limit.span, "WZ063", f"{limit.number.text} is less than one of the {metric}",
+            limit.span, "WZ063", f"{limit.number.text} is less than one of the {name}",
             f"write {(value * 100).normalize():f}% for a share of the full network",
         )  # fmt: skip
         return None
     if comparison is None or full is None:
         return None
     if percent:
-        value *= full.params if metric == "params" else full.macs
+        value *= full[name]
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
-        metric=metric, comparison=comparison, value=min(whole, 2**62), span=statement.span
+        metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
     )
 
 
@@ -181,7 +176,7 @@ def _points(number: syntax.Number, unit: syntax.Name | None, report: Report) -> 
 def read_constraints(
     statements: Iterable[syntax.SpaceStatement],
     network: Network | None,
-    full: Cost | None,
+    full: Mapping[str, int] | None,
     report: Report,
 ) -> tuple[ir.Constraint, ...]:
     """`tie` and `where`, in the order of the file."""

@@ -24,7 +24,7 @@ from wootzc.grammar.search import (
 )
 from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.statements import statements_of
-from wootzc.ir.cost import network_cost
+from wootzc.ir.costs import network_costs
 from wootzc.ir.network import Network, segment_shapes
 from wootzc.ir.shapes import shape_text
 from wootzc.ir.space import All, Selection, Space
@@ -49,7 +49,7 @@ def lower_space(
     lowered_data = lower_data(data, report) if data else None
     seed = statements.one(syntax.Seed)
     seed_value = read_seed(seed.number, report) if seed else 0
-    full = network_cost(network) if network else None
+    full = network_costs(network) if network else None
     objective = read_objective(
         statements.one(syntax.Goal), statements.all(syntax.Subject), definition, full, report,
         complete=complete,

@@ -1,19 +1,19 @@
 """The objective: what is best, within which limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wootzc.grammar import syntax
-from wootzc.grammar.limits import Metric, accuracy_limit, cost_limit, read_metric
+from wootzc.grammar.limits import accuracy_limit, cost_limit, read_metric
 from wootzc.grammar.report import Report
 from wootzc.ir import space as ir
-from wootzc.ir.cost import Cost
+from wootzc.ir.metrics import Metric
 
 
 def read_objective(
     goal: syntax.Goal | None,
     subjects: Iterable[syntax.Subject],
     space: syntax.SpaceDefinition,
-    full: Cost | None,
+    full: Mapping[str, int] | None,
     report: Report,
     *,
     complete: bool,
@@ -24,7 +24,7 @@ def read_objective(
     for subject in subjects:
         metric = read_metric(subject.metric, report)
         limit: ir.AccuracyLimit | ir.CostLimit | None = None
-        if metric == "accuracy":
+        if metric is not None and metric.known == "trained":
             limit = accuracy_limit(subject, report)
         elif metric is not None:
             limit = cost_limit(metric, subject, full, report)
@@ -41,28 +41,25 @@ def read_objective(
     target = read_metric(goal.metric, report)
     if target is None:
         return None
-    best = "maximize" if target == "accuracy" else "minimize"
-    if goal.direction != best:
+    if goal.direction != target.verb:
         report.error(
-            goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
-            f"write `{best} {target}`",
+            goal.span, "WZ061", f"{target.name} is to be {target.verb}d, not {goal.direction}d",
+            f"write `{target.verb} {target.name}`",
         )  # fmt: skip
         return None
+    objective = ir.Objective(target=target.name, limits=tuple(limits), span=goal.span)
     if good and complete:
-        _warn_without_limits(goal, target, limits, report)
-    return ir.Objective(target=target, limits=tuple(limits), span=goal.span) if good else None
+        _warn_without_limits(objective, report)
+    return objective if good else None
 
 
-def _warn_without_limits(
-    goal: syntax.Goal,
-    target: Metric,
-    limits: list[ir.AccuracyLimit | ir.CostLimit],
-    report: Report,
-) -> None:
+def _warn_without_limits(objective: ir.Objective, report: Report) -> None:
     """An objective without its other side is met by the first candidate there is."""
-    if target != "accuracy" and not any(isinstance(lm, ir.AccuracyLimit) for lm in limits):
+    limited = any(isinstance(limit, ir.AccuracyLimit) for limit in objective.limits)
+    if not objective.maximizes and not limited:
         report.warn(
-            goal.span, "WZ064", "nothing limits accuracy, so the smallest candidate always wins",
+            objective.span, "WZ064",
+            "nothing limits accuracy, so the smallest candidate always wins",
             "add: subject to accuracy >= teacher - 1.0 points",
         )  # fmt: skip
 
@@ -74,7 +71,7 @@ def check_direction(
     if explore in ("all", "predicted"):
         return
     place = objective.span if stated is None else stated.span
-    best = objective.target == "accuracy"
+    best = objective.maximizes
     if explore != ("descending" if best else "ascending"):
         fits, first, kind = (
             ("descending", "smallest", "maximize") if best
@@ -98,6 +95,7 @@ def check_direction(
 def _check_certain(metric: Metric, statement: syntax.Subject, report: Report) -> None:
     if statement.confidence is not None:
         report.error(
-            statement.confidence.span, "WZ063", f"{metric} are counted, so no confidence is needed",
+            statement.confidence.span, "WZ063",
+            f"{metric.name} are {metric.known}, so no confidence is needed",
             "remove it: it belongs to a limit of accuracy, which is measured on some images",
         )  # fmt: skip

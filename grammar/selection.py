@@ -12,6 +12,7 @@ from wootzc.grammar.rates import percent
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
 from wootzc.ir.array import Array
+from wootzc.ir.metrics import costs
 from wootzc.ir.network import Network
 from wootzc.ir.space import Listed, Proposed, Sample
 
@@ -41,7 +42,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
         )  # fmt: skip
         return None
     seed = default_seed
-    stratified: Any = None
+    stratified: str | None = None
     seen: set[type] = set()
     for option in sample.options:
         if type(option) in seen:
@@ -51,14 +52,15 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
             case syntax.SampleSeed(number=number):
                 seed = read_seed(number, report)
             case syntax.Stratified(metric=name):
-                stratified = read_metric(name, report)
-                if stratified == "accuracy":
+                metric = read_metric(name, report)
+                if metric is not None and metric.known == "trained":
                     report.error(
-                        name.span, "WZ063", "accuracy is known only after training",
-                        "write `stratified by params` or `stratified by macs`",
+                        name.span, "WZ063", f"{metric.name} is known only after training",
+                        f"write {' or '.join(f'`stratified by {cost}`' for cost in costs())}",
                     )  # fmt: skip
-                if stratified in (None, "accuracy"):
+                if metric is None or metric.known == "trained":
                     return None
+                stratified = metric.name
     return Sample(count=count, seed=seed, stratified=stratified, span=sample.span)
 
 

@@ -4,35 +4,37 @@ Modules fit together because their inputs and outputs stay whole; so a module's 
 own rate alone, and a candidate's cost is an exact sum.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir import space
-from wootzc.ir.cost import Cost, body_cost
 from wootzc.ir.coupling import couple_module
+from wootzc.ir.layers import Body
+from wootzc.ir.metrics import CostName, counts
 from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.prune import kept_widths, prune_body
 from wootzc.ir.shapes import Shape
 
+Figures: TypeAlias = dict[CostName, int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantCosts:
-    """What each module costs at each rate; `fixed` is what lies outside of modules."""
+    """What each module costs at each rate, by metric; `fixed` is what lies outside of modules."""
 
-    params: NDArray[np.int64]  # [modules, rates]
-    macs: NDArray[np.int64]  # [modules, rates]; one image
-    fixed: Cost
+    tables: Mapping[CostName, NDArray[np.int64]]  # each [modules, rates]
+    fixed: Mapping[CostName, int]
 
-    def table(self, metric: space.Cost) -> NDArray[np.int64]:
-        return self.params if metric == "params" else self.macs
+    def table(self, metric: CostName) -> NDArray[np.int64]:
+        return self.tables[metric]
 
-    def total(self, metric: space.Cost, rows: NDArray[Any]) -> NDArray[np.int64]:
+    def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each candidate of `rows`, rate positions [candidates, modules]."""
-        fixed = self.fixed.params if metric == "params" else self.fixed.macs
-        return add_up(self.table(metric), fixed, rows)
+        return add_up(self.tables[metric], self.fixed[metric], rows)
 
 
 def add_up(table: NDArray[np.int64], fixed: int, rows: NDArray[Any]) -> NDArray[np.int64]:
@@ -43,24 +45,44 @@ def add_up(table: NDArray[np.int64], fixed: int, rows: NDArray[Any]) -> NDArray[
     return total
 
 
+def network_costs(network: Network) -> Figures:
+    """Every cost that can be counted of a whole network, without its auxiliary heads."""
+    total = Counter(dict.fromkeys(counts(), 0))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        total.update(body_costs(segment.body, shape))
+    return dict(total)
+
+
+def body_costs(body: Body, shape: Shape) -> Figures:
+    """The same of layers one after the other, when `shape` enters."""
+    return {name: count(body, shape) for name, count in counts().items()}
+
+
 def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
-    """The tables for a network. Modules of equal body and input shape are worked out once."""
-    known: dict[tuple[Any, ...], list[Cost]] = {}
-    rows: list[list[Cost]] = []
-    fixed = Cost(0, 0)
+    """The counted tables of a network. Modules of equal body and input are worked out once."""
+    known: dict[tuple[Any, ...], list[Figures]] = {}
+    rows: list[list[Figures]] = []
+    fixed = Counter(dict.fromkeys(counts(), 0))
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
-            fixed = fixed.plus(body_cost(segment.body, shape))
+            fixed.update(body_costs(segment.body, shape))
             continue
         key = (replace(segment, name=""), shape)
         if key not in known:
             known[key] = _costs_at(segment, shape, rates)
         rows.append(known[key])
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), len(rates), 2)
-    return VariantCosts(params=table[:, :, 0].copy(), macs=table[:, :, 1].copy(), fixed=fixed)
+    return VariantCosts(
+        tables={
+            name: np.array([[one[name] for one in row] for row in rows], dtype=np.int64).reshape(
+                len(rows), len(rates)
+            )
+            for name in fixed
+        },
+        fixed=dict(fixed),
+    )
 
 
-def _costs_at(module: Module, shape: Shape, rates: tuple[float, ...]) -> list[Cost]:
+def _costs_at(module: Module, shape: Shape, rates: tuple[float, ...]) -> list[Figures]:
     coupling = couple_module(module, shape)
     widths = (kept_widths(coupling, rate) for rate in rates)
-    return [body_cost(prune_body(module.body, coupling, kept), shape) for kept in widths]
+    return [body_costs(prune_body(module.body, coupling, kept), shape) for kept in widths]

@@ -8,9 +8,9 @@ that it is a part of. Blocks stand out.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wootzc.ir.passes.base import needed
+from wootzc.ir.passes.base import having
 from wootzc.ir.passes.select_blocks import block_of
-from wootzc.ir.plan import Block, Grammar, Plan
+from wootzc.ir.plan import Block, Expanded, Grammar, Plan
 from wootzc.ir.sequence import rows_with
 
 
@@ -55,7 +55,7 @@ def to_mermaid(plan: Plan) -> str:
 
 def graph_of(plan: Plan) -> Graph:
     """The graph of a plan that has candidates at least."""
-    needed(plan.candidates, "candidates", "expand-space", "dag")
+    plan = having(plan, Expanded, "dag")
     if isinstance(plan.mined, Grammar):
         return _grammar_graph(plan, plan.mined)
     return _block_graph(plan, plan.blocks or ())
@@ -70,11 +70,9 @@ def run_text(plan: Plan, block: Block) -> str:
     )
 
 
-def _grammar_graph(plan: Plan, grammar: Grammar) -> Graph:
+def _grammar_graph(plan: Expanded, grammar: Grammar) -> Graph:
     blocks = set(plan.blocks or ())
-    nodes = [
-        Node(name="r0", lines=(plan.space.name, _times(len(plan.candidates or ()), "candidate")))
-    ]
+    nodes = [Node(name="r0", lines=(plan.space.name, _times(len(plan.candidates), "candidate")))]
     edges = []
     for number, rule in enumerate(grammar.rules):
         if number:
@@ -86,9 +84,9 @@ def _grammar_graph(plan: Plan, grammar: Grammar) -> Graph:
     return Graph(name=plan.space.name, nodes=tuple(nodes), edges=tuple(edges))
 
 
-def _block_graph(plan: Plan, blocks: tuple[Block, ...]) -> Graph:
+def _block_graph(plan: Expanded, blocks: tuple[Block, ...]) -> Graph:
     counts = _uses(plan, blocks)
-    total = _times(len(plan.candidates or ()), "candidate")
+    total = _times(len(plan.candidates), "candidate")
     nodes = [Node(name="space", lines=(plan.space.name, total))]
     nodes += [
         Node(name=f"b{k}", lines=(f"block {k}", run_text(plan, block)), is_block=True)
@@ -98,9 +96,8 @@ def _block_graph(plan: Plan, blocks: tuple[Block, ...]) -> Graph:
     return Graph(name=plan.space.name, nodes=tuple(nodes), edges=edges)
 
 
-def _uses(plan: Plan, blocks: Iterable[Block]) -> list[int]:
+def _uses(plan: Expanded, blocks: Iterable[Block]) -> list[int]:
     """In how many candidates each block is: composed from it, or else, matched by it."""
-    assert plan.candidates is not None
     rows = plan.candidates.values
     if plan.composition is not None:
         vectors = plan.composition.values

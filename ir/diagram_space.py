@@ -19,8 +19,8 @@ from wootzc.ir.diagram_merge import TooLarge
 from wootzc.ir.diagram_orders import narrow_order
 from wootzc.ir.diagram_search import best_first, bounds
 from wootzc.ir.diagram_sums import Limit, rounded
+from wootzc.ir.metrics import CostName
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import Cost
 from wootzc.ir.variables import UNBOUNDED, Range, Variables
 
 BINS = tuple(2**k for k in range(3, 18))  # values of a rounded sum
@@ -68,21 +68,21 @@ class SpaceDiagram:
         inner = _build(self.problem, self.order, STATES, self.bins, outer=False)
         return inner.count, self.diagram.count
 
-    def range(self, metric: Cost) -> Range:
+    def range(self, metric: CostName) -> Range:
         """Least and greatest cost; where not `exact`, bounds of these. Some candidate must be."""
         low, high = self._ranges[metric]
         least, most = self.problem.limits.get(metric, UNBOUNDED)
         return max(low, least), min(high, most)
 
     @cached_property
-    def _ranges(self) -> dict[Cost, Range]:
-        ranges: dict[Cost, Range] = {}
+    def _ranges(self) -> dict[CostName, Range]:
+        ranges: dict[CostName, Range] = {}
         for metric, fixed in self.problem.fixed.items():
             low, high = bounds(self.diagram, self.problem.table(metric)[self.order])
             ranges[metric] = low + fixed, high + fixed
         return ranges
 
-    def within(self, metric: Cost, band: Range) -> "SpaceDiagram":
+    def within(self, metric: CostName, band: Range) -> "SpaceDiagram":
         """Those candidates whose cost lies in the band; rounded where that takes a moment."""
         low, high = self.problem.limits.get(metric, UNBOUNDED)
         limits = {**self.problem.limits, metric: (max(low, band[0]), min(high, band[1]))}

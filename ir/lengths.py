@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from wootzc.diagnostics import fail
 from wootzc.ir.plan import Plan
 from wootzc.ir.recipe import FromFile, Recipe, expected, in_steps
 from wootzc.ir.space import Space
+
+P = TypeVar("P", bound=Plan)
 
 
 def in_epochs(space: Space) -> bool:
@@ -24,7 +27,7 @@ def estimated(space: Space, images: int) -> Space:
     return _changed(space, lambda recipe: expected(recipe, images))
 
 
-def resolved(plan: Plan, images: int) -> Plan:
+def resolved(plan: P, images: int) -> P:
     """The plan as it is run on so many training images: every recipe in steps.
 
     Raises `WootzError` where a warm-up takes all the steps that the epochs come to.

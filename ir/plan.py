@@ -5,27 +5,44 @@ from typing import Literal, TypeAlias
 
 from wootzc.ir.array import Array
 from wootzc.ir.cost_model import CostModel
+from wootzc.ir.metrics import CostName
 from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostTable:
+    """One cost. A candidate's = fixed + Σ over modules of the variant's."""
+
+    metric: CostName
+    fixed: int  # of the plain segments
+    variants: Array  # int64 [modules, rates]
+    candidates: Array  # int64 [candidates]
+
+    @property
+    def full(self) -> int:
+        """Of the whole network."""
+        return self.fixed + int(self.variants.values[:, 0].sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Exact costs. A candidate's cost = fixed + Σ over modules of the variant's cost."""
+    """What is known before training: a table a metric, as many as `metrics.costs()` has."""
 
-    variant_params: Array  # int64 [modules, rates]
-    variant_macs: Array  # int64 [modules, rates]; one image
-    fixed_params: int  # of the plain segments
-    fixed_macs: int
-    params: Array  # int64 [candidates]
-    macs: Array  # int64 [candidates]
+    tables: tuple[CostTable, ...]
 
-    @property
-    def full_params(self) -> int:
-        return self.fixed_params + int(self.variant_params.values[:, 0].sum())
+    def __getitem__(self, metric: CostName) -> CostTable:
+        for table in self.tables:
+            if table.metric == metric:
+                return table
+        raise KeyError(metric)
 
     @property
-    def full_macs(self) -> int:
-        return self.fixed_macs + int(self.variant_macs.values[:, 0].sum())
+    def full(self) -> dict[CostName, int]:
+        """Costs of the whole network."""
+        return {table.metric: table.full for table in self.tables}
+
+    def of(self, candidate: int) -> dict[CostName, int]:
+        return {table.metric: int(table.candidates.values[candidate]) for table in self.tables}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +120,40 @@ class Plan:
 
 
 Method = Literal["sequitur", "windows"]
+
+
+# What a plan has once certain passes are through. These are types alone, for mypy: every plan is a
+# `Plan`, and `having` (ir/passes/base.py) takes it for one of these after a look at its fields.
+
+
+class Expanded(Plan):
+    candidates: Array
+
+
+class Costed(Expanded):
+    costs: Costs
+
+
+class MinedPlan(Expanded):
+    mined: Mined
+
+
+class Blocked(Plan):
+    blocks: tuple[Block, ...]
+
+
+class Composed(Expanded, Blocked):
+    composition: Array
+
+
+class Complete(Costed, Composed):
+    """What the default passes leave: all but what not every space needs."""
+
+    training_order: tuple[int, ...]
+    exploration_order: Array
+
+
+def parts_of(stage: type[Plan]) -> tuple[str, ...]:
+    """The fields that are filled in at a stage."""
+    stages = (cls for cls in stage.__mro__ if issubclass(cls, Plan) and cls is not Plan)
+    return tuple(dict.fromkeys(name for one in stages for name in one.__annotations__))

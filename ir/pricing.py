@@ -95,8 +95,8 @@ def block_seconds(space: Space, costs: Costs, model: CostModel) -> NDArray[np.fl
     what lies outside of modules.
     """
     recipe = space.pretrain
-    macs = costs.variant_macs.values
-    outside = costs.fixed_macs / len(macs)
+    macs = costs["macs"].variants.values
+    outside = costs["macs"].fixed / len(macs)
     seconds = np.empty(macs.shape)
     for module, row in enumerate(macs.tolist()):
         teacher = step_work(row[0] + outside, 1, recipe.batch).times(1 / model.occupancy)
@@ -110,12 +110,12 @@ def tuning_seconds(
     space: Space, costs: Costs, model: CostModel, rows: Matrix
 ) -> tuple[NDArray[np.float64], float]:
     """Seconds of all fine-tuning steps of each row, [n], and what each row costs beyond them."""
-    recipe = space.finetune
-    macs = costs.variant_macs.values[np.arange(rows.shape[1]), rows].sum(axis=1)
-    per_row = TRAINING * (macs + costs.fixed_macs)
+    recipe, costs_in_macs = space.finetune, costs["macs"]
+    macs = costs_in_macs.variants.values[np.arange(rows.shape[1]), rows].sum(axis=1)
+    per_row = TRAINING * (macs + costs_in_macs.fixed)
     passes = TRAINING * rows.shape[1]
     if recipe.distill:  # the teacher runs beside
-        per_row = per_row + costs.full_macs
+        per_row = per_row + costs_in_macs.full
         passes += rows.shape[1]
     seconds = per_row * (recipe.batch * model.seconds_per_mac) + passes * model.seconds_per_pass
     return recipe.steps * seconds, model.seconds_per_candidate

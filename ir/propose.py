@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from wootzc.ir.costs import VariantCosts
 from wootzc.ir.diagram_merge import TooLarge
 from wootzc.ir.diagram_space import SpaceDiagram, counted
+from wootzc.ir.metrics import CostName
 from wootzc.ir.propose_exact import NODES, Apart, Programme, Solved
 from wootzc.ir.propose_near import near
 from wootzc.ir.propose_picks import Picks, Rows
-from wootzc.ir.space import Cost, Space, cost_limits
+from wootzc.ir.space import Space, cost_limits
 from wootzc.ir.variables import UNBOUNDED, Range, Variables, variables
 
 RUNGS = 50
@@ -57,7 +58,7 @@ def propose(
     scores: Scores,  # the harm of each variant; infinite or nan: not to be had
     count: int,
     *,
-    metric: Cost = "params",  # of the ladder
+    metric: CostName | None = None,  # of the ladder; None: the one that the objective goes by
     rungs: int | None = None,  # only the highest where accuracy is what counts, else 50
     distance: int | None = None,  # modules that two of a rung differ in, else an eighth
     nodes: int = NODES,  # of each search by HiGHS
@@ -79,17 +80,18 @@ def proposals(
     scores: Scores,
     count: int,
     *,
-    metric: Cost = "params",
+    metric: CostName | None = None,
     rungs: int | None = None,
     distance: int | None = None,
     nodes: int = NODES,
 ) -> Proposals:
     """`propose`, with the ladder."""
     if rungs is None:
-        rungs = 1 if space.objective.target == "accuracy" else RUNGS
+        rungs = 1 if space.objective.maximizes else RUNGS
     if distance is None:
         distance = max(1, len(space.choices) // APART)
     rungs = min(rungs, count)
+    metric = metric or space.objective.cost
     task = _posed(space, costs, scores, metric, nodes)
     ladder = None if task is None or rungs < 1 else _ladder(task, rungs, count)
     if task is None or ladder is None:
@@ -116,7 +118,7 @@ class _Task:
     programme: Programme
     scores: Scores  # 0 where there is none
     table: Scores  # [variables, rates]: the same, summed over tied modules
-    metric: Cost
+    metric: CostName
     nodes: int
 
     @property
@@ -132,13 +134,13 @@ class _Task:
         self, table: NDArray[Any], bound: int = UNBOUNDED[1], apart: Apart | None = None
     ) -> Solved:
         low, high = self.problem.limits.get(self.metric, UNBOUNDED)
-        limits: dict[Cost, Range] = {**self.problem.limits}
+        limits: dict[CostName, Range] = {**self.problem.limits}
         limits[self.metric] = low, min(high, bound)
         return self.programme.best(table, limits, apart, nodes=self.nodes)
 
 
 def _posed(
-    space: Space, costs: VariantCosts, scores: Scores, metric: Cost, nodes: int
+    space: Space, costs: VariantCosts, scores: Scores, metric: CostName, nodes: int
 ) -> _Task | None:
     """None where nothing is left."""
     finite = np.isfinite(scores)
@@ -156,7 +158,7 @@ def _posed(
     if held.diagram.count == 0:
         return None
     scores = np.where(finite, scores, 0.0)
-    table = np.zeros(problem.params.shape)
+    table = np.zeros((len(problem.choices), scores.shape[1]))
     np.add.at(table, problem.of_module, scores)
     return _Task(
         problem=problem,

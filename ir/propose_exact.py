@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.highs import Row, minimise
-from wootzc.ir.space import Cost
+from wootzc.ir.metrics import CostName
 from wootzc.ir.variables import UNBOUNDED, Range, Variables
 
 NODES = 200  # of a search tree; most searches end at its root
@@ -53,7 +53,7 @@ class Programme:
     def best(
         self,
         table: Table,
-        limits: dict[Cost, Range],  # these, not the problem's
+        limits: dict[CostName, Range],  # these, not the problem's
         apart: Apart | None = None,
         *,
         nodes: int = NODES,
@@ -109,7 +109,7 @@ class Programme:
         steps = np.concatenate([np.diff(values) for values in own]).astype(np.float64)
         return steps, float(sum(values[0].item() for values in own))
 
-    def _limit(self, metric: Cost, bounds: Range) -> Iterator[Row]:
+    def _limit(self, metric: CostName, bounds: Range) -> Iterator[Row]:
         """Half a unit wider than asked: costs are whole, and what lies on a limit is within."""
         steps, base = self._steps(self.problem.table(metric))
         base += self.problem.fixed[metric]
@@ -136,7 +136,7 @@ class Programme:
         own = zip(self.problem.choices, np.split(chosen, self.first[1:-1]), strict=True)
         return np.array([choices[int(steps.sum())] for choices, steps in own], dtype=np.uint8)
 
-    def _within(self, word: Word, limits: dict[Cost, Range]) -> bool:
+    def _within(self, word: Word, limits: dict[CostName, Range]) -> bool:
         """In whole numbers, which the solver's tolerance of a millionth does not tell apart."""
         sums = {metric: int(self.problem.total(metric, word[None])[0]) for metric in limits}
         return all(low <= sums[metric] <= high for metric, (low, high) in limits.items())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir.diagram_merge import Edges
 from wootzc.ir.diagram_orders import order_layers
-from wootzc.ir.space import Cost
+from wootzc.ir.metrics import CostName
 from wootzc.ir.variables import UNBOUNDED, Variables
 
 BINS = 512  # units of cost, from the least that the variables could have to the highest rung
@@ -100,12 +100,12 @@ def near(
     problem: Variables,
     order: NDArray[np.intp],  # of the variables: see SpaceDiagram
     table: Floats,  # [variables, rates]: scores
-    metric: Cost,
+    metric: CostName,
     bounds: NDArray[np.int64],  # costs of the rungs, ascending
     count: int,  # to be drawn, at least; not all of them are within limits
 ) -> Words:
     """Words within the problem's limits, good ones at each of the bounds; some are equal."""
-    ladders: dict[Cost, NDArray[np.int64]] = {metric: bounds}
+    ladders: dict[CostName, NDArray[np.int64]] = {metric: bounds}
     for other, (_, high) in problem.limits.items():
         if high != UNBOUNDED[1]:
             ladders.setdefault(other, np.array([high]))  # it may be what binds first
@@ -123,7 +123,7 @@ def _drawn(
     problem: Variables,
     order: NDArray[np.intp],
     table: Floats,
-    metric: Cost,
+    metric: CostName,
     bounds: NDArray[np.int64],
     count: int,
     rng: "np.random.Generator",
@@ -146,7 +146,7 @@ def _drawn(
 
 
 def sweep_of(
-    problem: Variables, order: NDArray[np.intp], metric: Cost, bounds: NDArray[np.int64]
+    problem: Variables, order: NDArray[np.intp], metric: CostName, bounds: NDArray[np.int64]
 ) -> tuple[Sweep, NDArray[np.int64]]:
     """The sweep, and the units that may be spent at each bound, give or take some."""
     values = tuple(problem.choices[v] for v in order)
@@ -166,7 +166,7 @@ def sweep_of(
     return Sweep(values, layers, units, order, bins, batch), np.unique(np.clip(starts, 0, bins))
 
 
-def _unseen(problem: Variables, metric: Cost) -> Iterator[tuple[Floats, float]]:
+def _unseen(problem: Variables, metric: CostName) -> Iterator[tuple[Floats, float]]:
     """Limits that a sweep by `metric` does not see: Σ costs[variable, rate] ≤ limit."""
     for other, (low, high) in problem.limits.items():
         costs, fixed = problem.table(other).astype(np.float64), problem.fixed[other]

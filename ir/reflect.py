@@ -5,14 +5,22 @@ tuple of bodies (tuples of tuples of nodes, the arms of a branch). Spans are no 
 """
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from wootzc.ir.array import Array
 
 Kind = Literal["literal", "array", "node", "nodes", "bodies"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """What is annotated with it is a string: one of these, as known when a text is read."""
+
+    names: Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,7 @@ class Mismatch(ValueError):
 @cache
 def slots_of(cls: type) -> tuple[Slot, ...]:
     """The fields of a node class, without its span."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     return tuple(
         _slot(field.name, hints[field.name], field.default)
         for field in fields(cls)
@@ -109,6 +117,8 @@ def fit(value: Any, annotation: Any) -> Any:
 
 def _fit_one(value: Any, annotation: Any) -> Any:
     origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and value in names_of(annotation):
+        return value
     if origin is Literal and any(
         value is a or (value == a and isinstance(value, str)) for a in args
     ):
@@ -124,6 +134,11 @@ def _fit_one(value: Any, annotation: Any) -> Any:
     raise Mismatch
 
 
+def names_of(annotation: Any) -> list[str]:
+    """What a string that is annotated with `OneOf` may be."""
+    return [name for one in annotation.__metadata__ for name in one.names()]
+
+
 def describe(annotation: Any) -> str:
     """An annotation in words: "an integer", "one of 'max', 'avg'"."""
     words = {int: "an integer", float: "a number", str: "a string", bool: "True or False"}
@@ -132,8 +147,9 @@ def describe(annotation: Any) -> str:
     if len(members) > 1:
         return " or ".join(describe(member) for member in members)
     origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return f"one of {', '.join(map(repr, args))}"
+    if origin in (Literal, Annotated):
+        names = args if origin is Literal else names_of(annotation)
+        return f"one of {', '.join(map(repr, names))}"
     if origin is tuple:
         inner = args[0] if args[-1] is ... else None
         return f"a tuple, each item {describe(inner)}" if inner else f"a tuple of {len(args)}"

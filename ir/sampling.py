@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram_space import SpaceDiagram
-from wootzc.ir.space import Cost
+from wootzc.ir.metrics import CostName
 from wootzc.ir.variables import Range
 
 
 def stratified(
-    space: SpaceDiagram, metric: Cost, count: int, bands: int, rng: "np.random.Generator"
+    space: SpaceDiagram, metric: CostName, count: int, bands: int, rng: "np.random.Generator"
 ) -> NDArray[np.uint8]:  # [candidates, modules]
     """Distinct candidates, uniform within each of `bands` bands of equal width.
 

@@ -5,11 +5,10 @@ from typing import Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
+from wootzc.ir.metrics import METRICS, CostName, MetricName, costs
 from wootzc.ir.network import Network
 from wootzc.ir.recipe import Augment, Data, FromFile, Recipe
 
-Metric = Literal["params", "macs", "accuracy"]
-Cost = Literal["params", "macs"]
 Comparison = Literal["<=", ">="]
 Criterion = Literal["l1", "l2", "bn_scale", "geometric_median", "random"]
 
@@ -38,7 +37,7 @@ class Ordered:
 class CostLimit:
     """A cost in whole units (parameters, MACs); percentages are resolved when lowering."""
 
-    metric: Cost
+    metric: CostName
     comparison: Comparison
     value: int
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -61,7 +60,7 @@ class Sample:
 
     count: int
     seed: int = 0
-    stratified: Cost | None = None
+    stratified: CostName | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -104,9 +103,20 @@ class AccuracyLimit:
 class Objective:
     """The best candidate: least cost or highest accuracy among those within every limit."""
 
-    target: Metric = "params"  # minimised, unless it is accuracy: that is maximised
+    target: MetricName = "params"
     limits: tuple[AccuracyLimit | CostLimit, ...] = ()
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    @property
+    def maximizes(self) -> bool:
+        """The target is accuracy: more is better, and only training tells it."""
+        return METRICS[self.target].best == "greatest"
+
+    @property
+    def cost(self) -> CostName:
+        """The cost that candidates are compared by: the target, if that is one."""
+        known = costs()
+        return self.target if self.target in known else next(iter(known))
 
 
 def cost_limits(objective: Objective) -> tuple[CostLimit, ...]:

@@ -4,7 +4,7 @@ Modules that share a rate are one variable; it stands where its first module sta
 in lexicographic order of the variables are candidates in lexicographic order of the modules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.costs import VariantCosts, add_up
-from wootzc.ir.space import Constraint, Cost, CostLimit, Ordered, Space, Tie
+from wootzc.ir.metrics import CostName
+from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
 
 Range = tuple[int, int]  # lowest and highest, both included
 UNBOUNDED: Range = (-(2**62), 2**62)
@@ -23,18 +24,17 @@ UNBOUNDED: Range = (-(2**62), 2**62)
 class Variables:
     of_module: NDArray[np.intp]  # [modules]: the variable of each
     choices: tuple[NDArray[np.uint8], ...]  # per variable: rate positions, ascending
-    params: NDArray[np.int64]  # [variables, rates]
-    macs: NDArray[np.int64]  # [variables, rates]
-    fixed: dict[Cost, int]
+    tables: Mapping[CostName, NDArray[np.int64]]  # each [variables, rates]
+    fixed: Mapping[CostName, int]
     ordered: tuple[tuple[tuple[int, int], ...], ...]  # per constraint: pairs (lower, higher)
-    limits: dict[Cost, Range]
+    limits: dict[CostName, Range]
 
-    def table(self, metric: Cost) -> NDArray[np.int64]:
-        return self.params if metric == "params" else self.macs
+    def table(self, metric: CostName) -> NDArray[np.int64]:
+        return self.tables[metric]
 
-    def total(self, metric: Cost, rows: NDArray[Any]) -> NDArray[np.int64]:
+    def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each of `rows`, rate positions [n, variables]."""
-        return add_up(self.table(metric), self.fixed[metric], rows)
+        return add_up(self.tables[metric], self.fixed[metric], rows)
 
     def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
@@ -54,7 +54,7 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     of_module = _tied(len(space.choices), [c.modules for c in constraints if isinstance(c, Tie)])
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
     choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
-    limits: dict[Cost, Range] = {}
+    limits: dict[CostName, Range] = {}
     ordered = []
     for constraint in constraints:
         match constraint:
@@ -70,9 +70,11 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     return Variables(
         of_module=of_module,
         choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
-        params=np.array([costs.params[m].sum(axis=0) for m in members], dtype=np.int64),
-        macs=np.array([costs.macs[m].sum(axis=0) for m in members], dtype=np.int64),
-        fixed={"params": costs.fixed.params, "macs": costs.fixed.macs},
+        tables={
+            metric: np.array([table[m].sum(axis=0) for m in members], dtype=np.int64)
+            for metric, table in costs.tables.items()
+        },
+        fixed=costs.fixed,
         ordered=tuple(ordered),
         limits=limits,
     )

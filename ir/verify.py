@@ -2,17 +2,46 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.cost import network_cost
-from wootzc.ir.plan import Grammar, Plan, Windows
+from wootzc.ir.array import Array
+from wootzc.ir.costs import network_costs
+from wootzc.ir.metrics import costs as known_costs
+from wootzc.ir.plan import (
+    Blocked,
+    Composed,
+    Costed,
+    Expanded,
+    Grammar,
+    MinedPlan,
+    Plan,
+    Selection,
+    Windows,
+    parts_of,
+)  # fmt: skip
 from wootzc.ir.prune import prune_network
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import CostLimit, Ordered, Tie
 from wootzc.ir.verify_space import space_problems
+
+Stage = TypeVar("Stage", bound=Plan)
+
+
+class Selected(Blocked):
+    selection: Selection
+
+
+class Explored(Costed):
+    exploration_order: Array
+
+
+class Scheduled(Composed):
+    training_order: tuple[int, ...]
+    exploration_order: Array
 
 
 class VerifyError(AssertionError):
@@ -30,19 +59,19 @@ def verify(plan: Plan, after: str | None = None, since: Plan | None = None) -> N
     Parts that are the very objects of `since`, a plan already verified, are not looked at again.
     """
     problems: list[str] = []
-    for parts, check in CHECKS:
+    for check in CHECKS:
+        parts = ("space", *parts_of(check.stage))
         values = [getattr(plan, part) for part in parts]
         if any(value is None for value in values):
             continue
         if since and all(v is getattr(since, p) for p, v in zip(parts, values, strict=True)):
             continue
-        problems += check(plan)
+        problems += check.problems(cast(Any, plan))
         if problems:  # later checks rely on earlier ones
             raise VerifyError(problems, after)
 
 
-def _candidates(plan: Plan) -> Iterator[str]:
-    assert plan.candidates is not None
+def _candidates(plan: Expanded) -> Iterator[str]:
     rows, space = plan.candidates.values, plan.space
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != len(space.choices):
         yield f"candidates are {rows.dtype}{list(rows.shape)}, not uint8 [n, {len(space.choices)}]"
@@ -69,40 +98,39 @@ def _candidates(plan: Plan) -> Iterator[str]:
             yield f"a candidate breaks {constraint}"
 
 
-def _costs(plan: Plan) -> Iterator[str]:
-    assert plan.candidates is not None and plan.costs is not None
+def _costs(plan: Costed) -> Iterator[str]:
     rows, costs, space = plan.candidates.values, plan.costs, plan.space
-    for metric in ("params", "macs"):
-        values = getattr(costs, metric).values
+    if [table.metric for table in costs.tables] != list(known_costs()):
+        yield f"there must be one table for each of {', '.join(known_costs())}, in this order"
+        return
+    for table in costs.tables:
+        values = table.candidates.values
         if values.shape != (len(rows),) or values.dtype != np.int64:
-            yield f"costs.{metric} must be int64 [candidates]"
+            yield f"{table.metric} of candidates must be int64 [candidates]"
             return
-        each = getattr(costs, f"variant_{metric}").values[np.arange(rows.shape[1]), rows]
-        if (each.sum(axis=1) + getattr(costs, f"fixed_{metric}") != values).any():
-            yield f"costs.{metric} are not the sums of what the candidates' modules cost"
+        each = table.variants.values[np.arange(rows.shape[1]), rows]
+        if (each.sum(axis=1) + table.fixed != values).any():
+            yield f"{table.metric} are not the sums of what the candidates' modules cost"
             return
     row = len(rows) // 2  # one exact look; the tests look at every row
     rates = tuple(space.rates[k] for k in rows[row].tolist())
-    exact = network_cost(prune_network(space.network, rates))
-    if exact != (costs.params.values[row], costs.macs.values[row]):
+    exact = network_costs(prune_network(space.network, rates))
+    if exact != {metric: cost for metric, cost in costs.of(row).items() if metric in exact}:
         yield f"costs of candidate {row} are not those of its pruned network, {exact}"
     for constraint in space.constraints:
         if isinstance(constraint, CostLimit):
-            values = getattr(costs, constraint.metric).values
+            values = costs[constraint.metric].candidates.values
             below = constraint.comparison == "<="
             if not (values <= constraint.value if below else values >= constraint.value).all():
                 yield f"a candidate breaks {constraint}"
 
 
-def _mined(plan: Plan) -> Iterator[str]:
-    assert plan.candidates is not None
+def _mined(plan: MinedPlan) -> Iterator[str]:
     match plan.mined:
         case Grammar() as grammar:
             yield from _grammar(grammar, plan.candidates.values)
         case Windows(runs=runs):
             yield from _windows(runs.values, plan.candidates.values)
-        case None:
-            pass
 
 
 def _grammar(grammar: Grammar, rows: NDArray[Any]) -> Iterator[str]:
@@ -165,8 +193,7 @@ def _windows(runs: NDArray[Any], rows: NDArray[Any]) -> Iterator[str]:
         yield "a shared run lies outside of the candidates, or is not shared"
 
 
-def _blocks(plan: Plan) -> Iterator[str]:
-    assert plan.blocks is not None
+def _blocks(plan: Blocked) -> Iterator[str]:
     modules, rates = len(plan.space.choices), len(plan.space.rates)
     if len(set(plan.blocks)) != len(plan.blocks):
         yield "a block stands twice"
@@ -178,15 +205,13 @@ def _blocks(plan: Plan) -> Iterator[str]:
             yield f"{block} prunes nothing"
 
 
-def _selection(plan: Plan) -> Iterator[str]:
-    assert plan.selection is not None
+def _selection(plan: Selected) -> Iterator[str]:
     values = (plan.selection.bound, plan.selection.value, plan.selection.without)
     if not all(map(math.isfinite, values)) or list(values) != sorted(values):
         yield f"the bound, value and seconds without blocks of the selection do not rise: {values}"
 
 
-def _composition(plan: Plan) -> Iterator[str]:
-    assert plan.candidates is not None and plan.blocks is not None and plan.composition is not None
+def _composition(plan: Composed) -> Iterator[str]:
     rows, vectors = plan.candidates.values, plan.composition.values
     if vectors.shape != rows.shape or vectors.dtype != np.int32:
         yield "composite vectors must be int32 [candidates, modules]"
@@ -210,9 +235,7 @@ def _composition(plan: Plan) -> Iterator[str]:
                 return
 
 
-def _exploration(plan: Plan) -> Iterator[str]:
-    assert plan.candidates is not None and plan.costs is not None
-    assert plan.exploration_order is not None
+def _exploration(plan: Explored) -> Iterator[str]:
     order = plan.exploration_order.values
     if order.dtype != np.int32 or order.ndim != 1 or len(np.unique(order)) != len(order):
         yield "the exploration order must be distinct int32 positions of candidates"
@@ -221,15 +244,13 @@ def _exploration(plan: Plan) -> Iterator[str]:
     else:
         for limit in plan.space.objective.limits:
             if isinstance(limit, CostLimit):
-                cost = getattr(plan.costs, limit.metric).values[order]
+                cost = plan.costs[limit.metric].candidates.values[order]
                 below = limit.comparison == "<="
                 if not (cost <= limit.value if below else cost >= limit.value).all():
                     yield f"the exploration order breaks {limit}"
 
 
-def _training(plan: Plan) -> Iterator[str]:
-    assert plan.blocks is not None and plan.training_order is not None
-    assert plan.composition is not None and plan.exploration_order is not None
+def _training(plan: Scheduled) -> Iterator[str]:
     order = plan.training_order
     if len(set(order)) != len(order) or not set(order) <= set(range(len(plan.blocks))):
         yield "the training order must be distinct blocks"
@@ -238,14 +259,22 @@ def _training(plan: Plan) -> Iterator[str]:
         yield "the training order must hold exactly the blocks that candidates to explore need"
 
 
-CHECKS: tuple[tuple[tuple[str, ...], Callable[[Plan], Iterator[str]]], ...] = (
-    (("space",), space_problems),
-    (("space", "candidates"), _candidates),
-    (("space", "candidates", "costs"), _costs),
-    (("candidates", "mined"), _mined),
-    (("space", "blocks"), _blocks),
-    (("blocks", "selection"), _selection),
-    (("candidates", "blocks", "composition"), _composition),
-    (("space", "candidates", "costs", "exploration_order"), _exploration),
-    (("blocks", "composition", "exploration_order", "training_order"), _training),
+@dataclass(frozen=True, slots=True)
+class Check(Generic[Stage]):
+    """What must hold of a plan as soon as it has come to a stage."""
+
+    stage: type[Stage]
+    problems: Callable[[Stage], Iterator[str]]
+
+
+CHECKS: tuple[Check[Any], ...] = (
+    Check(Plan, space_problems),
+    Check(Expanded, _candidates),
+    Check(Costed, _costs),
+    Check(MinedPlan, _mined),
+    Check(Blocked, _blocks),
+    Check(Selected, _selection),
+    Check(Composed, _composition),
+    Check(Explored, _exploration),
+    Check(Scheduled, _training),
 )

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import read_at_most
@@ -18,7 +18,7 @@ from wootzc.ir.space import Space
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
     from wootzc.ir.cost_model import CostModel
     from wootzc.ir.passes import Observer, Pass
-    from wootzc.ir.plan import Plan
+    from wootzc.ir.plan import Complete, Plan
 
 
 Source: TypeAlias = "str | os.PathLike[str] | Space | Plan"  # text, a file, or what it stands for
@@ -83,6 +83,30 @@ def choose_space(analysis: Analysis, name: str | None = None) -> Space:
     return next(iter(spaces.values()))
 
 
+@overload
+def compile(
+    source: Source,
+    passes: None = None,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    space: str | None = None,
+    observe: "Observer | None" = None,
+    cost_model: "CostModel | None" = None,
+) -> "Complete": ...
+
+
+@overload
+def compile(
+    source: Source,
+    passes: "Iterable[Pass]",
+    *,
+    overrides: Mapping[str, str] | None = None,
+    space: str | None = None,
+    observe: "Observer | None" = None,
+    cost_model: "CostModel | None" = None,
+) -> "Plan": ...
+
+
 def compile(
     source: Source,
     passes: "Iterable[Pass] | None" = None,
@@ -99,10 +123,12 @@ def compile(
     the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of one, goes on from
     where its passes left off. Raises `WootzError` with every mistake of the source.
     """
-    from wootzc.ir.passes import remaining, run
+    from wootzc.ir.passes import complete, remaining, run
 
     plan = front(source, overrides, space, cost_model)
-    return run(plan, remaining(plan) if passes is None else tuple(passes), observe=observe)
+    if passes is None:
+        return complete(run(plan, remaining(plan), observe=observe))
+    return run(plan, tuple(passes), observe=observe)
 
 
 def front(

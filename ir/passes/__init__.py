@@ -1,6 +1,6 @@
 """The passes, in the order in which they run. How to write one: docs/passes.md."""
 
-from wootzc.ir.passes.base import Pass, needed
+from wootzc.ir.passes.base import Pass, complete, having
 from wootzc.ir.passes.compose import Compose
 from wootzc.ir.passes.estimate_cost import EstimateCost
 from wootzc.ir.passes.expand_space import ExpandSpace
@@ -31,8 +31,9 @@ __all__ = [
     "SegmentModules",
     "SelectBlocks",
     "available",
+    "complete",
+    "having",
     "inserted",
-    "needed",
     "parse_pipeline",
     "pipeline_text",
     "remaining",

@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from wootzc.ir.array import Array
 from wootzc.ir.cost_model import CostModel
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.passes.base import having
+from wootzc.ir.plan import Block, Blocked, Expanded, Plan
 from wootzc.ir.pricing import block_worths
+
+
+class Needs(Expanded, Blocked):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,8 @@ class Compose:
     name: ClassVar[str] = "compose"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
-        blocks = needed(plan.blocks, "blocks", "select-blocks", self.name)
+        needs = having(plan, Needs, self.name)
+        rows, blocks = needs.candidates.values, needs.blocks
         worth = None
         if plan.selection is not None:
             worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)

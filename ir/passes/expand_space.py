@@ -133,7 +133,7 @@ def placeholder(space: Space, proposed: Proposed) -> Sample:
     return Sample(
         count=proposed.count,
         seed=space.seed,
-        stratified="macs" if space.objective.target == "macs" else "params",
+        stratified=space.objective.cost,
         span=proposed.span,
     )
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Grammar, Method, Plan, Rule, Windows
+from wootzc.ir.passes.base import having
+from wootzc.ir.plan import Expanded, Grammar, Method, Plan, Rule, Windows
 from wootzc.ir.sequence import TooMany, shared_windows
 from wootzc.ir.sequitur import Rules, sequitur
 
@@ -31,7 +31,7 @@ class MineSubsequences:
     name: ClassVar[str] = "mine-subsequences"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         method = self.method or ("sequitur" if plan.space.blocks == "wootz" else "windows")
         if method == "sequitur":
             if rows.size > self.most:

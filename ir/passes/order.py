@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.passes.base import needed
-from wootzc.ir.plan import Costs, Plan
-from wootzc.ir.space import Cost, Objective, Space, cost_limits
+from wootzc.ir.passes.base import having
+from wootzc.ir.plan import Composed, Costed, Costs, Plan
+from wootzc.ir.space import Objective, Space, cost_limits
+
+
+class Needs(Costed, Composed):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,7 @@ class Order:
     After:  exploration_order = { 1 2 0 }; training_order = (2, 0, 1)
 
     Ascending or descending by the objective's cost (parameters where it is accuracy), then by the
-    other cost, then by the candidates' own order. `explore all` takes the objective's natural
+    other costs, then by the candidates' own order. `explore all` takes the objective's natural
     direction: cheapest first, or for `maximize accuracy` largest first. So does `explore
     predicted`, which makes an order of its own once there are scores. Blocks come in the order in
     which the candidates need them; those that no candidate needs are left out. An exploration order
@@ -31,8 +35,8 @@ class Order:
     name: ClassVar[str] = "order"
 
     def __call__(self, plan: Plan) -> Plan:
-        costs = needed(plan.costs, "costs", "estimate-cost", self.name)
-        composition = needed(plan.composition, "composite vectors", "compose", self.name).values
+        needs = having(plan, Needs, self.name)
+        costs, composition = needs.costs, needs.composition.values
         order = plan.exploration_order
         if order is None:
             allowed = within_limits(costs, plan.space.objective)
@@ -48,18 +52,17 @@ class Order:
 
 def exploration_order(space: Space, costs: Costs, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions of the allowed candidates, the first to try first."""
-    objective = space.objective
-    main, other = costs.params.values, costs.macs.values
-    if objective.target == "macs":
-        main, other = other, main
+    main = costs[space.objective.cost]
+    tables = (main, *(table for table in costs.tables if table is not main))
     sign = -1 if is_descending(space) else 1
-    order = np.lexsort((sign * other, sign * main))  # stable, the last key counts first
+    keys = [sign * table.candidates.values for table in tables]
+    order = np.lexsort(keys[::-1])  # stable, the last key counts first
     return order[allowed[order]]
 
 
 def is_descending(space: Space) -> bool:
     if space.explore in ("all", "predicted"):
-        return space.objective.target == "accuracy"
+        return space.objective.maximizes
     return space.explore == "descending"
 
 
@@ -71,21 +74,17 @@ def training_order(compositions: NDArray[Any]) -> tuple[int, ...]:
 
 def within_limits(costs: Costs, objective: Objective) -> NDArray[np.bool_]:
     """Which candidates meet the cost limits of the objective; accuracy shows only in training."""
-    good = np.ones(len(costs.params), dtype=bool)
+    good = np.ones(len(costs.tables[0].candidates), dtype=bool)
     for limit in cost_limits(objective):
-        cost = _cost(costs, limit.metric)
+        cost = costs[limit.metric].candidates.values
         good &= cost <= limit.value if limit.comparison == "<=" else cost >= limit.value
     return good
-
-
-def _cost(costs: Costs, metric: Cost) -> NDArray[Any]:
-    return (costs.params if metric == "params" else costs.macs).values
 
 
 def _beyond_limits(space: Space, costs: Costs) -> Exception:
     limits = cost_limits(space.objective)
     shown = " and ".join(f"{c.metric} {c.comparison} {c.value:,}" for c in limits)
-    ranges = {c.metric: _cost(costs, c.metric) for c in limits}
+    ranges = {c.metric: costs[c.metric].candidates.values for c in limits}
     help = "; ".join(
         f"{metric} of the candidates go from {cost.min():,} to {cost.max():,}"
         for metric, cost in ranges.items()

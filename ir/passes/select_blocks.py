@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.cost_model import CostModel
-from wootzc.ir.passes.base import needed
+from wootzc.ir.passes.base import MAKERS, having
 from wootzc.ir.passes.mine_subsequences import mine_grammar
 from wootzc.ir.passes.order import within_limits
-from wootzc.ir.plan import Block, Costs, Grammar, Plan, Selection
+from wootzc.ir.plan import Block, Costed, Expanded, Grammar, MinedPlan, Plan, Selection
 from wootzc.ir.pricing import Priced, priced
 from wootzc.ir.selection import EXACT, choose
 from wootzc.ir.sequence import TooMany, linked_runs
@@ -41,7 +41,7 @@ class SelectBlocks:
     name: ClassVar[str] = "select-blocks"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         method = self.method or plan.space.blocks
         selection: Selection | None = None
         match method:
@@ -50,20 +50,18 @@ class SelectBlocks:
             case "modules":
                 blocks = every_module(rows)
             case "wootz":
-                maker = "mine-subsequences{method=sequitur}"
-                mined = needed(plan.mined, "mined rules", maker, self.name)
+                mined = having(plan, MinedPlan, self.name).mined
                 if not isinstance(mined, Grammar):
                     raise fail(
                         "WZ088",
                         "`blocks wootz` is made from Sequitur's rules",
-                        f"put `{maker}` before",
+                        f"put `{MAKERS['mined'][1]}` before",
                     )
                 blocks = wootz_blocks(mined)
             case "maximal":
                 blocks = maximal_blocks(rows)
             case "optimal":
-                costs = needed(plan.costs, "costs", "estimate-cost", self.name)
-                blocks, selection = self._optimal(plan, costs)
+                blocks, selection = self._optimal(having(plan, Costed, self.name))
             case _:
                 assert_never(method)
         kept = (block for block in blocks if any(block.rates))
@@ -75,8 +73,8 @@ class SelectBlocks:
             training_order=None,
         )
 
-    def _optimal(self, plan: Plan, costs: Costs) -> tuple[list[Block], Selection]:
-        task = priced_plan(plan, costs)
+    def _optimal(self, plan: Costed) -> tuple[list[Block], Selection]:
+        task = priced_plan(plan)
         rows = task.problem.rows
         starts = [every_module(rows), maximal_blocks(rows)]
         if isinstance(plan.mined, Grammar):
@@ -103,13 +101,12 @@ class SelectBlocks:
         return [Block(start=start, rates=rates) for start, rates in choice.runs], selection
 
 
-def priced_plan(plan: Plan, costs: Costs) -> Priced:
+def priced_plan(plan: Costed) -> Priced:
     """What blocks cost and bring for the candidates that may be tried.
 
     Those beyond the objective's cost limits never are; where none is within, `order` will say so.
     """
-    assert plan.candidates is not None
-    rows = plan.candidates.values
+    rows, costs = plan.candidates.values, plan.costs
     allowed = within_limits(costs, plan.space.objective)
     tried = rows[allowed] if allowed.any() else rows
     return priced(plan.space, costs, plan.cost_model or CostModel(), tried)

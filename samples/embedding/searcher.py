@@ -76,4 +76,4 @@ if __name__ == "__main__":
     best = found.best_trial  # the best within the budget
     print(f"{best.user_attrs['params']:,} params, score {best.value:.3f}: {best.params}")
     built = build(only(compiled.space, best))
-    print(f"{built.out}: accuracy {built.summary['best']['test_accuracy']:.1%} on test images")
+    print(f"{built.out}: accuracy {built.result.best.test_accuracy:.1%} on test images")

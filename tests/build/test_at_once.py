@@ -3,7 +3,6 @@
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,8 @@ from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.parallel import Devices
 from wootzc.build.at_once import Share, Stopped, at_once
-from wootzc.build.events import Events
+from wootzc.build.events import Event, Noted, Waiting
+from wootzc.build.listeners import Events
 from wootzc.build.store import Store
 
 GROUPS = [Devices(1, number) for number in range(3)]
@@ -68,21 +68,22 @@ def test_results_keep_the_order_and_no_group_serves_two(dataset: Dataset) -> Non
 
 
 def test_listeners_hear_the_threads_in_the_one_that_builds(dataset: Dataset) -> None:
-    heard: list[tuple[str, Any]] = []
+    heard: list[Event] = []
 
-    def listener(kind: str, fields: dict[str, Any]) -> None:
+    def listener(event: Event) -> None:
         assert threading.current_thread() is threading.main_thread()
-        heard.append((kind, fields["item"]))
+        heard.append(event)
 
     events = Events(listeners=[listener])
 
     def work(item: int, _share: Share) -> None:
-        for kind in ("began", "ended"):
-            events.emit(kind, item=item)
+        for word in ("began", "ended"):
+            events.emit(Noted(message=f"{item} {word}"))
 
     at_once(work, range(6), GROUPS, dataset, events)
+    said = [event.message for event in heard if isinstance(event, Noted)]
     for item in range(6):
-        assert [kind for kind, of in heard if of == item] == ["began", "ended"]
+        assert [text for text in said if text[0] == str(item)] == [f"{item} began", f"{item} ended"]
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
@@ -107,14 +108,14 @@ def test_an_exception_in_a_thread_ends_the_others(dataset: Dataset, error: BaseE
 def test_an_exception_of_a_listener_ends_the_threads(
     dataset: Dataset, error: BaseException
 ) -> None:
-    def listener(_kind: str, _fields: dict[str, Any]) -> None:
+    def listener(_event: Event) -> None:
         raise error
 
     events = Events(listeners=[listener])
     before = threading.active_count()
 
     def work(_item: int, share: Share) -> None:
-        events.emit("began")
+        events.emit(Noted(message="began"))
         until_stopped(share.dataset)
 
     with pytest.raises(type(error)):
@@ -123,13 +124,13 @@ def test_an_exception_of_a_listener_ends_the_threads(
 
 
 def test_a_thread_that_waits_for_another_build_ends_too(dataset: Dataset, tmp_path: Path) -> None:
-    def listener(_kind: str, _fields: dict[str, Any]) -> None:
+    def listener(_event: Event) -> None:
         raise KeyboardInterrupt
 
     events, store = Events(listeners=[listener]), Store(tmp_path / "store")
 
     def work(_item: int, share: Share) -> None:
-        with store.locked(["job"], lambda: events.emit("waiting"), share.check):
+        with store.locked(["job"], lambda: events.emit(Waiting()), share.check):
             raise AssertionError("the other build still has it")
 
     with store.locked(["job"], lambda: None), pytest.raises(KeyboardInterrupt):

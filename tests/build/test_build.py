@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from wootzc.build import Built, Options, build
+from wootzc.build.events import log_name
 from wootzc.build.screen import summary_text
 from wootzc.build.verify import verify_result
 from wootzc.diagnostics import WootzError
@@ -23,7 +24,7 @@ from wootzc.diagnostics import WootzError
 def run(file: Path, store: Path, out: Path, **options: Any) -> tuple[Built, list[str]]:
     """A build and the kinds of its events, in order."""
     kinds: list[str] = []
-    listener = [lambda kind, _fields: kinds.append(kind)]
+    listener = [lambda event: kinds.append(log_name(event))]
     return build(file, Options(out=out, store=store, **options), listener), kinds
 
 
@@ -75,7 +76,7 @@ def test_the_figures_agree_with_each_other(built: tuple[Path, Path, Built]) -> N
     assert {"teacher", "blocks", "candidates"} <= compiled["stages"].keys()
     assert compiled["count"] == sum(stage["count"] for stage in stages)
     assert compiled["count"] + compiled["from_cache"] > 0
-    assert f"{compiled['count']} programs in" in summary_text(summary, str(built[2].out))
+    assert f"{compiled['count']} programs in" in summary_text(built[2].result, str(built[2].out))
 
 
 def test_the_model_predicts_without_wootzc(built: tuple[Path, Path, Built]) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -11,26 +11,28 @@ import pytest
 from wootzc.backends.data import load
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.build import Options, Store, build
-from wootzc.build.events import Events
+from wootzc.build.events import ActivationsKept, BlocksStarted, BlockTrained, Event, Noted
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events
 from wootzc.build.store import Outcome
 from wootzc.driver import compile
 
-Said = list[tuple[str, dict[str, Any]]]
+Said = list[Event]
+E = TypeVar("E")
 AUGMENTED = "augment { crop(1) }\n  teacher"
 
 
 def jobs(file: Path, store: Path, **options: Any) -> tuple[Jobs, Said]:
     """The jobs of a build, and what they say."""
     said: Said = []
-    events = Events(listeners=[lambda kind, fields: said.append((kind, fields))])
+    events = Events(listeners=[said.append])
     plan = compile(file)
     dataset = load(plan.space.data, seed=0)
     return Jobs(plan, dataset, Store(store), events, **options), said
 
 
-def fields_of(said: Said, kind: str) -> list[dict[str, Any]]:
-    return [fields for one, fields in said if one == kind]
+def of_kind(said: Said, kind: type[E]) -> list[E]:
+    return [event for event in said if isinstance(event, kind)]
 
 
 def train(some: Jobs, numbers: list[int], **more: Any) -> dict[int, Outcome]:
@@ -58,12 +60,12 @@ def test_no_amount_of_memory_changes_a_block(
 ) -> None:
     some, said = jobs(make_space(), tmp_path, memory=memory, disk=disk)
     same(train(some, [*alone]), alone)
-    flights = [fields["blocks"] for fields in fields_of(said, "blocks_started")]
+    flights = [event.blocks for event in of_kind(said, BlocksStarted)]
     assert sorted(number for flight in flights for number in flight) == [*alone]
     assert len(flights) == {10**9: 1, 0: len(alone), 2_000_000: len(flights)}[memory]
-    kept = fields_of(said, "activations_kept")
+    kept = of_kind(said, ActivationsKept)
     assert bool(kept) == (memory + disk > 0)
-    assert all(k["memory"] <= memory / 2 and k["disk"] <= disk for k in kept)
+    assert all(k.memory <= memory / 2 and k.disk <= disk for k in kept)
     some.close()
     known = {"artifacts", "locks", "results.sqlite", "xla"}
     assert {p.name.removesuffix("-wal").removesuffix("-shm") for p in tmp_path.iterdir()} <= known
@@ -74,10 +76,10 @@ def test_small_flights_reach_deeper_one_after_the_other(make_space: Any, tmp_pat
     plan = some.plan
     assert plan.blocks is not None
     train(some, [*reversed(range(len(plan.blocks)))])
-    starts = [plan.blocks[f["blocks"][0]].start for f in fields_of(said, "blocks_started")]
+    starts = [plan.blocks[event.blocks[0]].start for event in of_kind(said, BlocksStarted)]
     assert starts == sorted(starts)
-    finished = [kind for kind, _ in said if kind in ("blocks_started", "block_finished")]
-    assert finished == ["blocks_started", "block_finished"] * len(starts)  # each lands at once
+    finished = [type(event) for event in said if isinstance(event, BlocksStarted | BlockTrained)]
+    assert finished == [BlocksStarted, BlockTrained] * len(starts)  # each lands at once
 
 
 def augmented(file: Path) -> Path:
@@ -90,14 +92,14 @@ def test_with_augmentation_likely_blocks_come_along(make_space: Any, tmp_path: P
     sure, unlikely = (2, 1.0), (3, 0.01)
     found = train(some, [0], likely=[sure, unlikely])
     assert found.keys() == {0, 2}
-    (started,) = fields_of(said, "blocks_started")
-    assert (started["blocks"], started["ahead"]) == ([0, 2], [2])
+    (started,) = of_kind(said, BlocksStarted)
+    assert (started.blocks, started.ahead) == ([0, 2], [2])
     again = train(some, [0, 2], likely=[unlikely])
     assert all(one.reused for one in again.values())
     same(again, found)
-    assert len(fields_of(said, "blocks_started")) == 1
-    (note,) = fields_of(said, "note")  # once a build
-    assert "augmentation" in note["message"]
+    assert len(of_kind(said, BlocksStarted)) == 1
+    (note,) = of_kind(said, Noted)  # once a build
+    assert "augmentation" in note.message
     other, _ = jobs(augmented(make_space()), tmp_path / "other", memory=10**9)
     same(train(other, [2]), {2: found[2]})
 
@@ -106,8 +108,8 @@ def test_with_kept_activations_no_block_comes_along(make_space: Any, tmp_path: P
     some, said = jobs(make_space(), tmp_path, memory=10**9)
     train(some, [0, 4])
     train(some, [1], likely=[(2, 0.9), (3, 0.9), (5, 0.9)])
-    assert [f["ahead"] for f in fields_of(said, "blocks_started")] == [[], []]
-    assert fields_of(said, "note") == []
+    assert [event.ahead for event in of_kind(said, BlocksStarted)] == [[], []]
+    assert of_kind(said, Noted) == []
 
 
 def test_likely_blocks_alone_are_not_trained(make_space: Any, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_the_work_that_was_recorded_is_the_work_that_was_done(
     some, _ = jobs(make_space(), tmp_path, memory=10**9)
     assert some.plan.costs is not None and some.plan.blocks is not None
     first, second = train(some, [0])[0], train(some, [1])[1]
-    macs = some.plan.costs.variant_macs.values
+    macs = some.plan.costs["macs"].variants.values
     own = [3 * 10 * 32 * int(macs[0, some.plan.blocks[n].rates[0]]) for n in (0, 1)]
     assert some.plan.blocks[1].start == 0
     stem = 8 * 8 * 9 * 8  # one image through the first convolution

@@ -23,7 +23,7 @@ from wootzc.driver import compile
 from wootzc.ir.cost import body_cost
 from wootzc.ir.cost_model import CostModel, Work, seconds_of
 from wootzc.ir.network import segment_shapes
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 
 SEGMENTS = 5
 EVERYWHERE = frozenset(range(1, SEGMENTS + 1))
@@ -147,11 +147,11 @@ def test_two_far_blocks_join_where_none_would_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def plan(make_space: Any) -> Plan:
+def plan(make_space: Any) -> Complete:
     return compile(Path(make_space()))
 
 
-def test_what_the_teacher_runs(plan: Plan) -> None:
+def test_what_the_teacher_runs(plan: Complete) -> None:
     """plain1 a1 a2 b1 plain2; batch 32, 10 steps; 160 images are 5 batches."""
     network = plan.space.network
     macs = [
@@ -170,14 +170,14 @@ def test_what_the_teacher_runs(plan: Plan) -> None:
     assert fitting.after(frozenset({2, 4})).work(frozenset({2, 4})) == Work(10 * macs[3], 10)
 
 
-def test_the_work_of_a_flight(plan: Plan) -> None:
+def test_the_work_of_a_flight(plan: Complete) -> None:
     assert plan.blocks is not None and plan.costs is not None
     passes = teacher_passes(plan, 160)
     flight = [0, len(plan.blocks) - 1]
     assert ends_of(plan, 0) == {1, 2} and ends_of(plan, flight[1]) == {3, 4}
     last = plan.blocks[-1]
-    own = plan.costs.variant_macs.values[last.start, last.rates[0]]
+    own = plan.costs["macs"].variants.values[last.start, last.rates[0]]
     assert own_work(plan, flight[1]) == Work(3 * 10 * 32 * own, 30)
-    teacher = 10 * 32 * (plan.costs.full_macs - 16 * 4)  # all but the dense layer
+    teacher = 10 * 32 * (plan.costs["macs"].full - 16 * 4)  # all but the dense layer
     total = teacher + own_work(plan, 0).macs + own_work(plan, flight[1]).macs
     assert flight_work(plan, flight, passes) == Work(total, 30 + 30 + 30)

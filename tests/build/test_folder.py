@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from wootzc.build import Options, build
+from wootzc.build.events import Event, Warned
 from wootzc.build.teacher import read_teacher, teacher_hash
 from wootzc.diagnostics import WootzError
 from wootzc.networks import import_network
@@ -53,9 +54,9 @@ def test_exports_of_an_earlier_result_are_told(built: tuple[Path, Options]) -> N
     (options.out / "export").mkdir(exist_ok=True)
     warnings: list[str] = []
 
-    def listen(kind: str, fields: dict[str, Any]) -> None:
-        if kind == "warning":
-            warnings.append(fields["message"])
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            warnings.append(event.message)
 
     build(source, options, [listen])
     assert not [text for text in warnings if "export again" in text]

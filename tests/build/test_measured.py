@@ -19,12 +19,12 @@ def test_a_build_is_measured_and_calibrates_the_next(make_space: Any, tmp_path: 
     candidates = [job for job in jobs if job.kind == "candidate"]
     assert len(candidates) == 8
     assert {job.work.macs for job in candidates} == {
-        20 * 32 * 3 * int(macs) for macs in plan.costs.macs.values
+        20 * 32 * 3 * int(macs) for macs in plan.costs["macs"].candidates.values
     }
     # Every flight runs the teacher as far as its blocks reach, so blocks cost more than they are.
     blocks = [job for job in jobs if job.kind == "block"]
     own = sum(
-        3 * 10 * 32 * int(plan.costs.variant_macs.values[block.start + k, rate])
+        3 * 10 * 32 * int(plan.costs["macs"].variants.values[block.start + k, rate])
         for block in plan.blocks
         for k, rate in enumerate(block.rates)
     )
@@ -32,7 +32,7 @@ def test_a_build_is_measured_and_calibrates_the_next(make_space: Any, tmp_path: 
     assert (
         own
         < sum(job.work.macs for job in blocks)
-        <= own + len(blocks) * 320 * (plan.costs.full_macs)
+        <= own + len(blocks) * 320 * (plan.costs["macs"].full)
     )
     model = calibrate(Store(tmp_path / "store"))
     assert model != CostModel() and model.saved == CostModel().saved

@@ -16,8 +16,8 @@ from wootzc.build.compiling import compiled
 from wootzc.diagnostics import WootzError
 from wootzc.driver import placed
 from wootzc.ir.array import Array
-from wootzc.ir.passes import PASSES, ExpandSpace, SelectBlocks, inserted, needed, remaining, run
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.passes import PASSES, ExpandSpace, SelectBlocks, having, inserted, remaining, run
+from wootzc.ir.plan import Block, Expanded, Plan
 from wootzc.ir.space import Listed, Proposed
 from wootzc.ir.text import print_plan
 
@@ -33,7 +33,7 @@ class KeepFirst:
     name: ClassVar[str] = "keep-first"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         return replace(plan, candidates=Array(rows[: self.count]))
 
 
@@ -44,7 +44,7 @@ class LargestLast:
     name: ClassVar[str] = "largest-last"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         order = np.lexsort((np.arange(len(rows)), -rows.sum(axis=1).astype(int)))
         return replace(plan, exploration_order=Array(order.astype(np.int32)))
 
@@ -56,7 +56,7 @@ class FirstModuleOnly:
     name: ClassVar[str] = "first-module-only"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         rates = [int(rate) for rate in np.unique(rows[:, 0]) if rate]
         return replace(plan, blocks=tuple(Block(start=0, rates=(rate,)) for rate in rates))
 

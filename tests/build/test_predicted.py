@@ -13,12 +13,12 @@ import pytest
 import wootzc
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import looks
-from wootzc.build.events import Events
 from wootzc.build.explore import explore
 from wootzc.build.jobs import Jobs
 from wootzc.build.judging import Judgement
 from wootzc.build.jury import Jury
 from wootzc.build.keys import Keys
+from wootzc.build.listeners import Events
 from wootzc.build.pauses import Outlook, passed
 from wootzc.build.predicted import seen
 from wootzc.build.search import Search
@@ -169,7 +169,7 @@ def test_it_finds_nearly_the_smallest_with_few_tries(blind: float) -> None:
         first = searched(simulated(explore="ascending", sample=sample))
         found = searched(simulated(blind=blind, sample=sample))
         assert found.best.met and found.ended == "ruled out"
-        sizes.append(found.best.params / first.best.params)
+        sizes.append(found.best.costs["params"] / first.best.costs["params"])
         taken, other = (sum(one.steps for one in run.tried) for run in (found, first))
         steps.append(taken / other)
     assert np.median(sizes) <= 1.05 and max(sizes) <= 1.25
@@ -180,7 +180,7 @@ def test_it_finds_nearly_the_smallest_with_few_tries(blind: float) -> None:
 def test_certified_it_gives_the_answer_of_ascending(blind: float) -> None:
     first = searched(simulated(explore="ascending"))
     found = searched(simulated(explore="predicted; certify 95%", blind=blind))
-    assert found.best.params == first.best.params
+    assert found.best.costs["params"] == first.best.costs["params"]
     assert found.ended in ("certified", "all")
     assert len(found.tried) < len(first.tried)
     assert found.left is not None and found.left.chance <= 0.05
@@ -191,7 +191,7 @@ def test_a_budget_ends_it_with_what_was_not_ruled_out() -> None:
     assert found.ended == "budget" and len(found.tried) == 2 and found.best.met
     assert found.left is not None and found.left.open > 0
     assert found.left.likeliest[0].forecast.chance >= found.left.likeliest[-1].forecast.chance
-    assert all(one.params < found.best.params for one in found.left.likeliest)
+    assert all(one.costs["params"] < found.best.costs["params"] for one in found.left.likeliest)
 
 
 def test_a_time_that_is_over_still_leaves_one_candidate() -> None:
@@ -235,7 +235,7 @@ def test_a_search_that_needs_its_whole_budget_was_not_ended_by_it() -> None:
 
 def test_a_limit_that_all_meet_ends_at_the_smallest() -> None:
     found = searched(simulated("minimize params; subject to accuracy >= 20%"))
-    assert found.best.params == min(one.params for one in found.tried)
+    assert found.best.costs["params"] == min(one.costs["params"] for one in found.tried)
     assert len(found.tried) <= 4
     assert found.ended == "all"  # nothing smaller is left
 
@@ -250,7 +250,7 @@ def test_accuracy_is_maximised_under_a_limit_of_cost() -> None:
 
 def test_several_at_once_give_as_good_an_answer() -> None:
     one, four = searched(simulated()), searched(simulated(width=4))
-    assert four.best.params <= 1.05 * one.best.params
+    assert four.best.costs["params"] <= 1.05 * one.best.costs["params"]
     steps = [sum(one.steps for one in run.tried) for run in (one, four)]
     assert steps[1] / 4 <= steps[0]  # of each device
 
@@ -342,12 +342,12 @@ def test_a_run_that_just_missed_is_polished_and_so_is_the_winner() -> None:
         jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, polish=recipe))
     same, better = searched(plain), searched(gained)
     assert same.best.reason == better.best.reason == "polished"
-    assert better.best.params <= same.best.params
+    assert better.best.costs["params"] <= same.best.costs["params"]
     polished = [one for one in better.tried if one.reason == "polished"]
     assert all(one.steps > 800 for one in polished)
     assert better.best.accuracy > jobs.truth(better.best.candidate)
     untouched = searched(simulated(noise=0.01))
-    assert same.best.params <= untouched.best.params
+    assert same.best.costs["params"] <= untouched.best.costs["params"]
 
 
 def test_polishing_never_undoes_what_held(monkeypatch: pytest.MonkeyPatch) -> None:

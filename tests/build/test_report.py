@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 
 from wootzc.build.report import report_html
 from wootzc.build.report.markup import quantity
-from wootzc.build.report.scatter import METRICS, pareto
+from wootzc.build.report.scatter import pareto
+from wootzc.build.summary import VERSION, from_json, read_summary, to_json
+from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
+from wootzc.ir.metrics import costs
 from wootzc.ir.network import Module, Network, Plain
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced, run
 from wootzc.ir.plan import Block, Plan
@@ -73,8 +77,8 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
             {
                 "candidate": candidate,
                 "rates": rates,
-                "params": int(plan.costs.params.values[candidate]),
-                "macs": int(plan.costs.macs.values[candidate]),
+                "params": int(plan.costs["params"].candidates.values[candidate]),
+                "macs": int(plan.costs["macs"].candidates.values[candidate]),
                 "start_accuracy": 0.5 + 0.05 * position,
                 "accuracy": 0.97 if last and met else 0.91 + 0.01 * position,
                 "steps": 200 - 10 * position,
@@ -83,6 +87,9 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
                 "met": last and met,
                 "blocks": list(dict.fromkeys(b for b in row if b >= 0)),
                 "reused": position == 0,
+                "key": f"key {candidate}",
+                "error": 0.02,
+                "forecast": None,
                 "history": [
                     {"step": 0, "loss": None, "accuracy": 0.5 + 0.05 * position},
                     {"step": 100, "loss": 0.25, "accuracy": 0.93 + 0.01 * position},
@@ -103,8 +110,24 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         }
         for b in sorted(set(uses))
     ]
-    best = max(ones, key=lambda one: one["accuracy"])
+    best = {k: v for k, v in max(ones, key=lambda one: one["accuracy"]).items() if k != "history"}
     return {
+        "version": VERSION,
+        "built_from": "demo.wz",
+        "cost": "params",
+        "baseline": False,
+        "judgement": None,
+        "damage": None,
+        "taken": None,
+        "test_target": None,
+        "compilations": {
+            "count": 1,
+            "seconds": 0.5,
+            "from_cache": 2,
+            "seconds_reading": 0.1,
+            "stages": {},
+        },
+        "store": "store",
         "space": plan.space.name,
         "network": plan.space.network.name,
         "modules": [module.name for module in plan.space.network.modules],
@@ -112,17 +135,20 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         "objective_met": met,
         "target_accuracy": 0.96,
         "teacher": {
-            "params": plan.costs.full_params,
-            "macs": plan.costs.full_macs,
-            "bytes": 4 * plan.costs.full_params,
+            "params": plan.costs["params"].full,
+            "macs": plan.costs["macs"].full,
+            "bytes": 4 * plan.costs["params"].full,
+            "key": "key",
             "validation_accuracy": 0.9725,
+            "validation_error": 0.02,
             "test_accuracy": 0.9675,
+            "test_error": 0.02,
             "steps": 600,
             "seconds": 21.0,
             "history": [],
             "reused": False,
         },
-        "best": {**best, "test_accuracy": 0.9512, "bytes": 4 * best["params"]},
+        "best": {**best, "test_accuracy": 0.9512, "test_error": 0.02, "bytes": 4 * best["params"]},
         "search": {"explore": "ascending", "ended": "all", "left": None},
         "candidates": {
             "in_space": len(plan.candidates),
@@ -134,6 +160,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
             "method": plan.space.blocks,
             "planned": len(plan.blocks or ()),
             "used": len(blocks),
+            "unused": 0,
             "trained": sum(not b["reused"] for b in blocks),
             "from_store": sum(bool(b["reused"]) for b in blocks),
             "uses": len(uses),
@@ -194,11 +221,11 @@ class Page(HTMLParser):
 
 def page(summary: dict[str, Any], plan: Plan) -> Page:
     """The page of a summary that went through result.json."""
-    return Page(report_html(json.loads(json.dumps(summary)), plan))
+    return Page(report_html(from_json(json.loads(json.dumps(summary))), plan))
 
 
 def test_the_page_loads_nothing() -> None:
-    text = report_html(a_summary(a_plan()), a_plan())
+    text = report_html(from_json(a_summary(a_plan())), a_plan())
     assert "http://" not in text and "https://" not in text and "url(" not in text
     assert "@import" not in text and "//cdn" not in text
     for tag_name, attributes in Page(text).tags:
@@ -265,7 +292,7 @@ def test_learning_curves_are_of_those_that_were_looked_at() -> None:
     drawn = page(summary, plan)
     assert drawn.count("path", "curve") == 1
     for one in summary["tried"]:
-        del one["history"]  # as an older wootzc wrote it
+        one["history"] = []
     assert "Learning curves" not in page(summary, plan).text
 
 
@@ -285,23 +312,24 @@ def test_the_damage_of_every_module_is_drawn_with_the_chosen_rate() -> None:
 
 def test_the_pareto_front_agrees_with_brute_force() -> None:
     rng = np.random.default_rng(0)
+    plain = from_json(a_summary(a_plan())).tried[0]
     for _ in range(200):
         tried = [
-            {"params": int(p), "macs": int(m), "accuracy": int(a) / 10, "candidate": n}
-            for n, (p, m, a) in enumerate(rng.integers(0, 8, (rng.integers(1, 12), 3)))
+            replace(plain, costs={"params": int(p), "macs": int(m)}, accuracy=int(a) / 10)
+            for p, m, a in rng.integers(0, 8, (rng.integers(1, 12), 3))
         ]
-        for metric in METRICS:
+        for metric in costs():
             best = {  # as dear and as accurate as one that no other is both cheaper and better than
-                (one[metric], one["accuracy"])
+                (one.costs[metric], one.accuracy)
                 for one in tried
                 if not any(
-                    other[metric] <= one[metric]
-                    and other["accuracy"] >= one["accuracy"]
-                    and (other[metric], other["accuracy"]) != (one[metric], one["accuracy"])
+                    other.costs[metric] <= one.costs[metric]
+                    and other.accuracy >= one.accuracy
+                    and (other.costs[metric], other.accuracy) != (one.costs[metric], one.accuracy)
                     for other in tried
                 )
             }
-            found = [(one[metric], one["accuracy"]) for one in pareto(tried, metric)]
+            found = [(one.costs[metric], one.accuracy) for one in pareto(tried, metric)]
             assert found == sorted(best)
 
 
@@ -316,7 +344,8 @@ def test_a_test_accuracy_beyond_the_limit_is_no_green_verdict() -> None:
 def test_accuracies_have_their_chance_and_a_candidate_that_was_taken_is_named() -> None:
     plan = a_plan()
     summary = a_summary(plan) | {"taken": 3}
-    summary["judgement"] = {"drop": 0.002, "error": 0.004, "holds": True, "confidence": None}
+    judged = {"drop": 0.002, "error": 0.004, "holds": True, "confidence": None}
+    summary["judgement"] = judged | {"optimism": 0.001}
     text = page(summary, plan).text
     assert "± 2.1" in text and "± 2.3" in text
     assert "Candidate 3, taken by hand: Objective met" in text
@@ -371,7 +400,7 @@ def test_hostile_names_stay_text() -> None:
     summary["data"] |= {"source": evil, "fingerprint": evil}
     summary["versions"] = {evil: evil, "command": evil}
     summary["seconds_now"][evil] = 1.0
-    text = report_html(summary, plan)
+    text = report_html(from_json(summary), plan)
     assert text.count("<script>") == 1
     shown = Page(text)
     assert shown.text.count(evil) >= 10
@@ -397,7 +426,7 @@ def test_without_an_accuracy_limit_no_line_is_drawn() -> None:
 def test_cost_limits_are_drawn_in_the_views_of_their_cost() -> None:
     plan = a_plan()
     assert plan.costs is not None
-    limit = int(np.median(plan.costs.params.values))
+    limit = int(np.median(plan.costs["params"].candidates.values))
     objective = Objective(
         target="accuracy", limits=(CostLimit(metric="params", comparison="<=", value=limit),)
     )
@@ -443,13 +472,30 @@ def test_many_modules_with_long_names(count: int) -> None:
     assert all(np.isfinite(shown.numbers()))
 
 
-def test_a_result_of_an_older_wootzc_is_shown_without_what_it_lacks() -> None:
-    plan = a_plan()
-    summary = a_summary(plan)
-    del summary["search"], summary["best"]["bytes"], summary["teacher"]["bytes"]
-    for one in summary["tried"]:
-        del one["history"]
-    text = page(summary, plan).text
-    assert "Objective met" in text and "± 2.1" in text
-    for missing in ("Weights on disk", "Learning curves", "How the search ended"):
-        assert missing not in text
+def test_result_json_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = a_summary(a_plan())
+    (tmp_path / "result.json").write_text(json.dumps(written))
+    summary = read_summary(tmp_path)
+    assert to_json(summary) == written
+    assert summary.tried[0].costs == {
+        name: written["tried"][0][name] for name in ("params", "macs")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"version": None}, "WZ210(.|\\n)*build again"),
+        ({"version": VERSION + 1}, "WZ210"),
+        ({"tried": None}, "WZ145(.|\\n)*damaged"),
+        ({"teacher": {}}, "WZ145"),
+        ({"best": []}, "WZ145"),
+        ({"seconds_now": 3}, "WZ145"),
+    ],
+)
+def test_another_or_a_damaged_result_is_refused(
+    tmp_path: Path, changed: dict[str, Any], told: str
+) -> None:
+    (tmp_path / "result.json").write_text(json.dumps(a_summary(a_plan()) | changed))
+    with pytest.raises(WootzError, match=told):
+        read_summary(tmp_path)

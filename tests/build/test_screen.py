@@ -1,44 +1,77 @@
 """What a build prints where the output is not a terminal."""
 
 import io
-from typing import Any
+from dataclasses import fields, replace
+from typing import get_args
 
+import pytest
 from rich.console import Console
 
+from wootzc.build.events import (
+    NAMES,
+    ActivationsKept,
+    BestKnown,
+    BlockTrained,
+    BuildStarted,
+    CandidateChosen,
+    DataLoaded,
+    DevicesShared,
+    Event,
+    Noted,
+    Progressed,
+    Step,
+    Trained,
+    log_entry,
+    log_name,
+)
 from wootzc.build.screen import Screen, Verbosity
 
-EVENTS: list[tuple[str, dict[str, Any]]] = [
-    ("build_started", {"space": "s", "candidates": 3, "blocks": 2, "out": "build/s"}),
-    ("data_loaded", {"train": 10, "validation": 2, "test": 2}),
-    ("progress", {"stage": "teacher", "step": 5, "steps": 10, "loss": 0.5, "accuracy": None}),
-    ("teacher_finished", {"accuracy": 0.975, "seconds": 3.0}),
-    ("candidate", {"position": 1, "of": 3, "params": 123456, "macs": 1}),
-    ("block_finished", {"name": "a1(0.5)", "loss_first": 2, "loss_last": 1, "seconds": 1.0}),
-    ("candidate_reused", {"start_accuracy": 0.5, "accuracy": 0.9, "steps": 20}),
-    ("best", {"candidate": 0, "params": 123456, "met": True}),
-]
+EVENTS: list[Event] = [
+    BuildStarted(space="s", candidates=3, blocks=2, out="build/s", store="store"),
+    DataLoaded(source="x.npz", train=10, validation=2, test=2, shape=(8, 8, 1), fitted_from=None),
+    Progressed(stage="teacher", step=5, steps=10, loss=0.5),
+    Trained(job="teacher", name="teacher", accuracy=0.975, steps=10, reason="steps", seconds=3.0),
+    CandidateChosen(
+        candidate=0, position=1, of=3, then="begin", cost="params",
+        costs={"params": 123456, "macs": 1},
+    ),
+    BlockTrained(
+        block=0, name="a1(0.5)", loss_first=2, loss_last=1, seconds=1.0, steps=10, finite=True
+    ),
+    Trained(
+        job="candidate", name="0.5", candidate=0, start_accuracy=0.5, accuracy=0.9, steps=20,
+        reason="steps", seconds=None,
+    ),
+    BestKnown(candidate=0, met=True, cost="params", costs={"params": 123456, "macs": 1}),
+]  # fmt: skip
 
 
-def candidate(kind: str, number: int, **fields: Any) -> tuple[str, dict[str, Any]]:
-    return kind, {"candidate": number, **fields}
+def chosen(number: int, position: int, params: int, then: Step = "begin") -> CandidateChosen:
+    costs = {"params": params, "macs": 1}
+    return CandidateChosen(
+        candidate=number, position=position, of=9, then=then, cost="params", costs=costs
+    )
 
 
-def looked(number: int, step: int) -> tuple[str, dict[str, Any]]:
-    fields = {"stage": "candidate", "step": step, "steps": 20, "loss": 0.5, "accuracy": 0.25}
-    return candidate("progress", number, **fields)
+def looked(number: int, step: int) -> Progressed:
+    return Progressed(
+        stage="candidate", candidate=number, step=step, steps=20, loss=0.5, accuracy=0.25
+    )
 
 
-def finished(number: int, accuracy: float) -> tuple[str, dict[str, Any]]:
-    measured = {"start_accuracy": 0.5, "accuracy": accuracy, "steps": 20, "seconds": 1.0}
-    return candidate("candidate_finished", number, **measured)
+def finished(number: int, accuracy: float) -> Trained:
+    return Trained(
+        job="candidate", name="0.5", candidate=number, start_accuracy=0.5, accuracy=accuracy,
+        steps=20, reason="steps", seconds=1.0,
+    )  # fmt: skip
 
 
-AT_ONCE = [
-    ("devices", {"count": 8, "at_once": 2}),
-    candidate("candidate", 70, position=1, of=9, params=1000, macs=1),
-    candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
-    ("progress", {"stage": "blocks", "step": 5, "steps": 10, "loss": 0.5}),
-    ("block_finished", {"name": "a1(0.5)", "loss_first": 2, "loss_last": 1, "seconds": 1.0}),
+AT_ONCE: list[Event] = [
+    DevicesShared(count=8, at_once=2),
+    chosen(70, position=1, params=1000),
+    chosen(30, position=2, params=2000),
+    Progressed(stage="blocks", step=5, steps=10, loss=0.5),
+    EVENTS[5],
     looked(30, 10),
     looked(70, 10),
     finished(30, 0.75),
@@ -50,13 +83,13 @@ AT_ONCE = [
 def printed(
     verbosity: Verbosity,
     terminal: bool = False,
-    events: list[tuple[str, dict[str, Any]]] = EVENTS,
+    events: list[Event] = EVENTS,
 ) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=100, highlight=False)
     with Screen(verbosity, console) as screen:
-        for kind, fields in events:
-            screen(kind, fields)
+        for event in events:
+            screen(event)
     return stream.getvalue()
 
 
@@ -95,10 +128,10 @@ def test_candidates_at_once_are_told_apart() -> None:
 
 
 def test_what_was_polished_is_not_taken_to_run_on() -> None:
-    events = [
-        candidate("polish", 70, position=1, of=9, params=1000, macs=1),
-        ("polish_finished", {"accuracy": 0.75, "steps": 40, "seconds": 1.0}),
-        candidate("candidate", 30, position=2, of=9, params=2000, macs=1),
+    events: list[Event] = [
+        chosen(70, position=1, params=1000, then="polish"),
+        Trained(job="polish", name="net", accuracy=0.75, steps=40, reason="steps", seconds=1.0),
+        chosen(30, position=2, params=2000),
         looked(30, 10),
     ]
     assert [line.split(", ETA")[0] for line in printed("verbose", events=events).splitlines()] == [
@@ -108,9 +141,9 @@ def test_what_was_polished_is_not_taken_to_run_on() -> None:
 
 
 def test_what_is_kept_of_the_teacher() -> None:
-    events: list[tuple[str, dict[str, Any]]] = [
-        ("note", {"message": "nothing is kept"}),
-        ("activations_kept", {"memory": 1_500_000, "disk": 0, "boundaries": [1], "images": 9}),
+    events: list[Event] = [
+        Noted(message="nothing is kept"),
+        ActivationsKept(memory=1_500_000, disk=0, boundaries=[1], images=9),
     ]
     assert printed("normal", events=events) == "note: nothing is kept\n"
     last = printed("verbose", events=events).splitlines()[-1]
@@ -118,7 +151,21 @@ def test_what_is_kept_of_the_teacher() -> None:
 
 
 def test_images_that_do_not_fit_are_told() -> None:
-    fields = {"train": 10, "validation": 2, "test": 2, "shape": (8, 8, 1)}
-    fitted = printed("normal", events=[("data_loaded", fields | {"fitted_from": (32, 32, 3)})])
+    data = DataLoaded(
+        source="x", train=10, validation=2, test=2, shape=(8, 8, 1), fitted_from=(32, 32, 3)
+    )
+    fitted = printed("normal", events=[data])
     assert fitted.strip().endswith("2 test images, fitted from 32x32x3 to 8x8x1")
-    assert "fitted" not in printed("normal", events=[("data_loaded", fields)])
+    assert "fitted" not in printed("normal", events=[replace(data, fitted_from=None)])
+
+
+@pytest.mark.parametrize("event", [*EVENTS, *AT_ONCE], ids=log_name)
+def test_the_log_has_every_field(event: Event) -> None:
+    entry = log_entry(event)
+    costs = getattr(event, "costs", {})
+    wanted = {field.name for field in fields(event)} - {"costs"} | {*costs} | {"event"}
+    assert entry.keys() == wanted and costs.items() <= entry.items()
+
+
+def test_events_have_names_of_their_own() -> None:
+    assert len({*NAMES.values()}) == len(NAMES) and {*NAMES} <= {*get_args(Event)}

@@ -13,8 +13,9 @@ from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Space
 
 def tried(params: int, accuracy: float, met: bool, macs: int = 0) -> Tried:
     return Tried(
-        candidate=0, rates=(), params=params, macs=macs, start_accuracy=0.0, accuracy=accuracy,
-        steps=1, seconds=1.0, reason="steps", met=met, blocks=(), reused=False, key="",
+        candidate=0, rates=(), costs={"params": params, "macs": macs}, start_accuracy=0.0,
+        accuracy=accuracy, steps=1, seconds=1.0, reason="steps", met=met, blocks=(), reused=False,
+        key="",
     )  # fmt: skip
 
 

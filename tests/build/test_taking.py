@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 import wootzc.build.run
 from wootzc.build import Built, Interrupted, Options, Store, build
+from wootzc.build.events import CandidateChosen, Event, Listener, log_name
 from wootzc.build.export import export_result
 from wootzc.build.pauses import trained_weights
 from wootzc.build.report import report_html
@@ -27,7 +28,6 @@ from wootzc.driver import compile
 
 # The search goes on after the first candidate that meets the limit.
 QUICK = {"teacher.steps": "40", "pretrain.steps": "2", "finetune.steps": "4", "explore": "all"}
-Listener = Callable[[str, dict[str, Any]], None]
 
 
 class At:
@@ -37,11 +37,11 @@ class At:
         self.position, self.again = position, again
         self.kinds: list[str] = []
 
-    def __call__(self, kind: str, fields: dict[str, Any]) -> None:
-        self.kinds.append(kind)
-        if kind == "candidate" and fields["position"] == self.position:
+    def __call__(self, event: Event) -> None:
+        self.kinds.append(log_name(event))
+        if isinstance(event, CandidateChosen) and event.position == self.position:
             raise KeyboardInterrupt
-        if kind == self.again:
+        if log_name(event) == self.again:
             raise KeyboardInterrupt
 
 
@@ -103,8 +103,8 @@ def test_the_best_so_far_is_a_whole_result_and_the_next_build_replaces_it(
     assert partial.summary["best"]["params"] == min(o["params"] for o in first if o["met"])
     assert len(list(verify_result(out))) == 4
     words = "interrupted: the best so far; the same command again goes on"
-    assert words in summary_text(partial.summary, str(out))
-    assert words in report_html(partial.summary, compile(out / "plan.wzir", ()))
+    assert words in summary_text(partial.result, str(out))
+    assert words in report_html(partial.result, compile(out / "plan.wzir", ()))
 
     again = built(source, store, out)
     assert [o["key"] for o in again.summary["tried"]] == [o["key"] for o in whole.summary["tried"]]
@@ -171,8 +171,8 @@ def test_what_a_signal_leaves(
     """With a candidate that met the objective a result, without one a word; always its code."""
     build = wootzc.build.run.build
 
-    def shot(kind: str, fields: dict[str, Any]) -> None:
-        if kind == "candidate" and fields["position"] == position:
+    def shot(event: Event) -> None:
+        if isinstance(event, CandidateChosen) and event.position == position:
             os.kill(os.getpid(), number)
 
     def signalled(source: Path, options: Options, listeners: Sequence[Any]) -> Built:
@@ -206,7 +206,7 @@ def test_another_candidate_becomes_the_best_without_training(
     out = tmp_path / "out"
     shutil.copytree(whole.out, out)
     kinds: list[str] = []
-    taken = built(source, store, out, lambda kind, _: kinds.append(kind), take=2)
+    taken = built(source, store, out, lambda event: kinds.append(log_name(event)), take=2)
     assert not {k for k in kinds if k.endswith("_started")} - {"build_started", "test_started"}
     entry = whole.summary["tried"][1]
     assert taken.summary["taken"] == 2
@@ -215,8 +215,8 @@ def test_another_candidate_becomes_the_best_without_training(
     assert taken.summary["tried"] == whole.summary["tried"]
     assert same(tensors(out), stored(store, whole, 2))
     assert len(list(verify_result(out))) == 4
-    painted = summary_text(taken.summary, str(out), lambda text, kind: f"<{kind}> {text}")
-    kind = verdict(taken.summary).kind
+    painted = summary_text(taken.result, str(out), lambda text, kind: f"<{kind}> {text}")
+    kind = verdict(taken.result).kind
     assert painted.startswith(f"\n<{kind}> candidate 2, taken by hand: objective met")
     assert "taken by hand" in (out / "report.html").read_text()
     again = built(source, store, out)
@@ -292,7 +292,7 @@ def test_a_store_that_lost_a_candidate_is_told(store: Path, whole: Built, tmp_pa
     old = tmp_path / "old"
     shutil.copytree(whole.out, old)
     summary = json.loads((old / "result.json").read_text())
-    del summary["store"]
+    del summary["version"]
     (old / "result.json").write_text(json.dumps(summary))
-    with pytest.raises(WootzError, match=r"WZ171.*older wootzc"):
+    with pytest.raises(WootzError, match=r"WZ210(.|\n)*build again"):
         export_result(old, "onnx", None, candidate=2)

@@ -11,7 +11,7 @@ from wootzc.cli.options import calibrated
 from wootzc.cli.plan_text import plan_figures, plan_text
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 
 DIGITS = Path(__file__).parent.parent.parent / "samples" / "digits.wz"
 COSTLY = {  # so that long blocks pay
@@ -23,7 +23,7 @@ COSTLY = {  # so that long blocks pay
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
+def plan() -> Complete:
     return compile(DIGITS, overrides={"blocks": "optimal", **COSTLY})
 
 
@@ -33,13 +33,13 @@ def seconds(text: str) -> float:
     return sum(float(n) * units[u] for n, u in re.findall(r"([\d.]+) (h|min|s)\b", text))
 
 
-def test_blocks_are_named_with_or_without_a_letter(plan: Plan) -> None:
+def test_blocks_are_named_with_or_without_a_letter(plan: Complete) -> None:
     assert explain_text(plan, ("block", "3")) == explain_text(plan, ("block", "b3"))
     with pytest.raises(WootzError, match="numbered 0 to"):
         explain_text(plan, ("block", "b999"))
 
 
-def test_every_chosen_block_is_better_than_the_next_best(plan: Plan) -> None:
+def test_every_chosen_block_is_better_than_the_next_best(plan: Complete) -> None:
     assert plan.blocks is not None and plan.selection is not None
     for number in range(len(plan.blocks)):
         text = explain_text(plan, ("block", str(number)))
@@ -51,9 +51,9 @@ def test_every_chosen_block_is_better_than_the_next_best(plan: Plan) -> None:
         assert chosen <= other <= without
 
 
-def test_a_long_block_says_what_would_be_in_its_place(plan: Plan) -> None:
+def test_a_long_block_says_what_would_be_in_its_place(plan: Complete) -> None:
     assert plan.blocks is not None
-    number = max(range(len(plan.blocks)), key=lambda k: len(plan.blocks[k].rates))  # type: ignore[index]
+    number = max(range(len(plan.blocks)), key=lambda k: len(plan.blocks[k].rates))
     assert len(plan.blocks[number].rates) > 1
     text = explain_text(plan, ("block", str(number)))
     assert re.search(r"in its place: .*, with \w+\(\d+%\)", text)
@@ -75,7 +75,7 @@ def test_the_cost_model_is_calibrated_only_from_a_store_that_is_there(tmp_path: 
         calibrated(tmp_path)
 
 
-def test_plans_say_how_good_the_choice_is(plan: Plan) -> None:
+def test_plans_say_how_good_the_choice_is(plan: Complete) -> None:
     assert plan.selection is not None
     figures = plan_figures(plan)
     assert figures["blocks"]["predicted_seconds"]["value"] == plan.selection.value

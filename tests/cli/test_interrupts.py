@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+from wootzc.build.events import BuildInterrupted, Noted, Progressed
 from wootzc.cli.interrupts import Interrupts
+
+STEP = Progressed(stage="teacher", step=1, steps=2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -17,10 +20,10 @@ def test_a_swallowed_interrupt_is_raised_again_once(number: signal.Signals) -> N
         with Interrupts() as interrupts:
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), number)
-            interrupts("candidate", {})
+            interrupts(Noted(message="a candidate"))
             with pytest.raises(KeyboardInterrupt):
-                interrupts("progress", {})
-            interrupts("progress", {})
+                interrupts(STEP)
+            interrupts(STEP)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
@@ -32,8 +35,8 @@ def test_a_build_that_knows_is_not_told_again() -> None:
         with Interrupts() as interrupts:
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGTERM)
-            interrupts("interrupted", {})
-            interrupts("progress", {})
+            interrupts(BuildInterrupted())
+            interrupts(STEP)
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
         assert interrupts.exit_code == 130  # of the later

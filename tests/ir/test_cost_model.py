@@ -9,7 +9,7 @@ import pytest
 
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost_model import CostModel, Measured, Work, calibrated, seconds_of, step_work
-from wootzc.ir.passes import PASSES, SelectBlocks, replaced, run
+from wootzc.ir.passes import PASSES, SelectBlocks, complete, replaced, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Costs, Plan
 from wootzc.ir.pricing import Priced, block_seconds, tuning_seconds
@@ -31,19 +31,17 @@ UNIT = CostModel(  # seconds = MACs, and nothing else costs anything
 
 
 def compiled(space: Space, model: CostModel = UNIT) -> tuple[Plan, Costs, Priced]:
-    plan = run(
-        Plan(space=space, cost_model=model), replaced(PASSES, SelectBlocks(method="modules"))
-    )
-    assert plan.costs is not None
-    return plan, plan.costs, priced_plan(plan, plan.costs)
+    start = Plan(space=space, cost_model=model)
+    plan = complete(run(start, replaced(PASSES, SelectBlocks(method="modules"))))
+    return plan, plan.costs, priced_plan(plan)
 
 
 def test_a_block_pays_for_its_training_and_its_part_of_the_teacher(make_space: MakeSpace) -> None:
     space = make_space(2, pretrain=Recipe(steps=7, batch=3))
     _, costs, task = compiled(space)
-    macs = costs.variant_macs.values
+    macs = costs["macs"].variants.values
     seconds = block_seconds(space, costs, UNIT)
-    assert seconds[1, 2] == 7 * 3 * (3 * macs[1, 2] + macs[1, 0] + costs.fixed_macs / 2)
+    assert seconds[1, 2] == 7 * 3 * (3 * macs[1, 2] + macs[1, 0] + costs["macs"].fixed / 2)
     both = task.seconds(task.problem.price_of(0, (1, 2)))
     assert both == pytest.approx(seconds[0, 1] + seconds[1, 2])
 
@@ -53,13 +51,15 @@ def test_all_blocks_of_a_candidate_share_one_teacher_pass(make_space: MakeSpace)
     space = make_space(3, pretrain=Recipe(steps=1, batch=1))
     _, costs, _ = compiled(space)
     seconds = block_seconds(space, costs, UNIT)[:, 1].sum()
-    assert seconds == pytest.approx(3 * costs.variant_macs.values[:, 1].sum() + costs.full_macs)
+    assert seconds == pytest.approx(
+        3 * costs["macs"].variants.values[:, 1].sum() + costs["macs"].full
+    )
 
 
 def test_half_used_teacher_passes_cost_twice_as_much(make_space: MakeSpace) -> None:
     space = make_space(2, pretrain=Recipe(steps=1, batch=1))
     _, costs, _ = compiled(space)
-    own = 3 * costs.variant_macs.values
+    own = 3 * costs["macs"].variants.values
     full = block_seconds(space, costs, UNIT) - own
     half = block_seconds(space, costs, CostModel(**{**_fields(UNIT), "occupancy": 0.5})) - own
     assert half == pytest.approx(2 * full)
@@ -74,17 +74,19 @@ def test_fine_tuning_is_three_passes_of_every_step(make_space: MakeSpace) -> Non
     plan, costs, _ = compiled(space)
     assert plan.candidates is not None
     seconds, beyond = tuning_seconds(space, costs, UNIT, plan.candidates.values)
-    assert seconds.tolist() == (5 * 2 * 3 * costs.macs.values).tolist() and beyond == 0
+    assert (
+        seconds.tolist() == (5 * 2 * 3 * costs["macs"].candidates.values).tolist() and beyond == 0
+    )
     distilled = make_space(2, finetune=Recipe(steps=5, batch=2, distill=0.5))
     with_teacher, _ = tuning_seconds(distilled, costs, UNIT, plan.candidates.values)
-    assert (with_teacher - seconds == 5 * 2 * costs.full_macs).all()
+    assert (with_teacher - seconds == 5 * 2 * costs["macs"].full).all()
 
 
 def test_covered_modules_spare_their_share_of_fine_tuning(make_space: MakeSpace) -> None:
     """One block over all pruned modules: saved − seam / modules. Blocks of one: saved − seam."""
     space = make_space(2, rows=[[1, 2]], finetune=Recipe(steps=900))
     _, costs, task = compiled(space)
-    tuning = 900 * 64 * 3 * int(costs.macs.values[0])
+    tuning = 900 * 64 * 3 * int(costs["macs"].candidates.values[0])
     weight = int(task.problem.weight[0])
     together = task.seconds(weight * task.problem.worth_of(0, (1, 2)))
     apart = task.seconds(weight * (task.problem.worth_of(0, (1,)) + task.problem.worth_of(1, (2,))))

@@ -158,7 +158,7 @@ def test_stratified_samples_of_rounded_spaces(
     space = make_space(9)
     plain = variables(space, variant_costs(space.network, space.rates), ())
     params = np.random.default_rng(5).integers(10**6, size=(9, 3))
-    held = counted(replace(plain, params=params))
+    held = counted(replace(plain, tables={**plain.tables, "params": params}))
     low, high = held.range("params")
     assert not held.within("params", band_of(3, (low, high), 6)).exact
     rows = stratified(held, "params", 60, 6, np.random.default_rng(0))
@@ -173,7 +173,7 @@ def test_too_many_states_are_rounded(make_space: MakeSpace) -> None:
     plain = variables(space, variant_costs(space.network, space.rates), ())
     params, macs = np.random.default_rng(5).integers(10**9, size=(2, 30, 3))
     half = {"params": (0, int(params.mean(axis=1).sum())), "macs": (0, 2 * 10**10)}
-    problem = replace(plain, params=params, macs=macs, limits=half)  # type: ignore[arg-type]
+    problem = replace(plain, tables={"params": params, "macs": macs}, limits=half)
     held = counted(problem, states=100_000)
     assert held.count is None and held.frequency(0, (0,)) is None
     least, most = held.between

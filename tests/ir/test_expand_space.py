@@ -128,7 +128,7 @@ def test_large_spaces_give_the_same_when_all_is_asked_for(
     space = make_space(MODULES, constraints=constraints)
     expected = brute(space)
     if len(expected) > 1:
-        sample = Sample(count=len(expected), seed=3, stratified=stratified)  # type: ignore[arg-type]
+        sample = Sample(count=len(expected), seed=3, stratified=stratified)
         drawn = make_space(MODULES, constraints=constraints, selection=sample)
         assert expanded(drawn, limit=1) == expected
 
@@ -196,8 +196,13 @@ def test_a_stratified_sample_is_evenly_spread(make_space: MakeSpace, limit: int)
     assert len(rows) == 400
     cost = np.array(costs(space, rows)["params"])
     table = variant_costs(space.network, space.rates)
-    low, high = int(table.params.min(axis=1).sum()), int(table.params.max(axis=1).sum())
-    bands = np.histogram(cost, bins=20, range=(table.fixed.params + low, table.fixed.params + high))
+    low, high = (
+        int(table.tables["params"].min(axis=1).sum()),
+        int(table.tables["params"].max(axis=1).sum()),
+    )
+    bands = np.histogram(
+        cost, bins=20, range=(table.fixed["params"] + low, table.fixed["params"] + high)
+    )
     counts = bands[0]
     assert counts[1:-1].min() >= 15
     assert counts.max() <= 45
@@ -213,7 +218,7 @@ def test_candidates_to_be_proposed_have_a_sample_in_their_place(
     """Even where it is too large to list, and only a few of it meet the objective's limits."""
     plain = make_space(30, seed=4, explore="predicted")
     table = variant_costs(plain.network, plain.rates)
-    least = table.fixed.params + int(table.params.min(axis=1).sum())
+    least = table.fixed["params"] + int(table.tables["params"].min(axis=1).sum())
     limit = CostLimit(metric="params", comparison="<=", value=int(least * 1.02))
     objective = Objective(target=target, limits=(limit,))
     rows = expanded(replace(plain, selection=Proposed(count=40), objective=objective))
@@ -253,7 +258,7 @@ def test_limits_far_from_the_mean_can_be_sampled(make_space: MakeSpace) -> None:
     """Among 3^30 rows a share of 5e-12 is this cheap: rejection alone would find none."""
     plain = make_space(30)
     table = variant_costs(plain.network, plain.rates)
-    least = table.fixed.params + int(table.params.min(axis=1).sum())
+    least = table.fixed["params"] + int(table.tables["params"].min(axis=1).sum())
     limit = CostLimit(metric="params", comparison="<=", value=int(least * 1.02))
     space = make_space(30, constraints=(limit,), selection=Sample(count=50))
     rows = expanded(space, limit=10)

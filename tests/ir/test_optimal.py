@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost_model import CostModel
-from wootzc.ir.passes import PASSES, MineSubsequences, SelectBlocks, replaced, run
+from wootzc.ir.passes import PASSES, MineSubsequences, SelectBlocks, complete, replaced, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Plan
 from wootzc.ir.recipe import Recipe
@@ -174,8 +174,8 @@ def test_too_many_offers() -> None:
 
 def predicted(plan: Plan) -> float:
     """Seconds that the plan's blocks and composite vectors take by its cost model."""
-    assert plan.costs is not None and plan.blocks is not None and plan.composition is not None
-    task = priced_plan(plan, plan.costs)
+    plan = complete(plan)
+    task = priced_plan(plan)
     return task.total(task.value_of(plan.blocks, plan.composition.values))
 
 
@@ -208,7 +208,7 @@ def test_only_candidates_within_the_cost_limits_count(make_space: MakeSpace) -> 
     recipes: dict[str, Any] = {"pretrain": Recipe(steps=10), "finetune": Recipe(steps=900)}
     every = run(Plan(space=make_space(3, blocks="optimal", **recipes)))
     assert every.costs is not None and every.selection is not None
-    middle = int(np.median(every.costs.params.values))
+    middle = int(np.median(every.costs["params"].candidates.values))
     objective = Objective(limits=(CostLimit(metric="params", comparison="<=", value=middle),))
     some = run(Plan(space=make_space(3, blocks="optimal", objective=objective, **recipes)))
     assert some.selection is not None

@@ -18,10 +18,12 @@ from wootzc.ir.passes import (
     Order,
     Pass,
     SelectBlocks,
+    complete,
     parse_pipeline,
     run,
 )
-from wootzc.ir.plan import Block, Grammar, Plan
+from wootzc.ir.passes.base import MAKERS
+from wootzc.ir.plan import Block, Complete, Grammar, Plan, parts_of
 from wootzc.ir.sequence import linked_runs
 from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Sample, Space
 from wootzc.ir.text import parse_plan, print_plan
@@ -111,8 +113,8 @@ def test_the_network_itself_stays_a_candidate(make_space: MakeSpace) -> None:
     plan = run(Plan(space=make_space(2)))
     assert plan.candidates is not None and plan.costs is not None
     assert plan.candidates.values[0].tolist() == [0, 0]
-    assert plan.costs.params.values[0] == plan.costs.full_params
-    assert plan.costs.macs.values[0] == plan.costs.full_macs
+    assert plan.costs["params"].candidates.values[0] == plan.costs["params"].full
+    assert plan.costs["macs"].candidates.values[0] == plan.costs["macs"].full
 
 
 def order_of(space: Space) -> list[int]:
@@ -136,7 +138,7 @@ def order_of(space: Space) -> list[int]:
 )
 def test_directions(make_space: MakeSpace, target: str, explore: str, rising: bool) -> None:
     objective = Objective(
-        target=target,  # type: ignore[arg-type]
+        target=target,
         limits=(
             AccuracyLimit(value=0.5),
             CostLimit(metric="params", comparison="<=", value=1_500),
@@ -144,11 +146,10 @@ def test_directions(make_space: MakeSpace, target: str, explore: str, rising: bo
     )
     plan = run(Plan(space=make_space(3, objective=objective, explore=explore)))
     assert plan.costs is not None and plan.exploration_order is not None
-    cost = plan.costs.macs if target == "macs" else plan.costs.params
-    ordered = cost.values[plan.exploration_order.values]
+    ordered = plan.costs[objective.cost].candidates.values[plan.exploration_order.values]
     assert 0 < len(ordered) < 27
     assert ordered.tolist() == sorted(ordered.tolist(), reverse=not rising)
-    assert plan.costs.params.values[plan.exploration_order.values].max() <= 1_500
+    assert plan.costs["params"].candidates.values[plan.exploration_order.values].max() <= 1_500
 
 
 def test_equal_costs_keep_the_order_of_candidates(make_space: MakeSpace) -> None:
@@ -217,3 +218,15 @@ def test_observers_see_every_pass(make_space: MakeSpace) -> None:
 
     run(Plan(space=make_space(2)), observe=observe)
     assert seen == [apply.name for apply in PASSES]
+
+
+def test_a_stage_has_its_parts(make_space: MakeSpace) -> None:
+    assert set(parts_of(Complete)) == {
+        "candidates", "costs", "blocks", "composition", "training_order", "exploration_order",
+    }  # fmt: skip
+    assert {*parts_of(Complete), "mined"} == MAKERS.keys()
+    plan = run(Plan(space=make_space(3)))
+    assert complete(plan) is plan
+    for part in parts_of(Complete):
+        with pytest.raises(WootzError, match=f"put `{MAKERS[part][1]}` before it"):
+            complete(replace(plan, **{part: None}))  # type: ignore[arg-type]

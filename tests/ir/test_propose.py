@@ -161,7 +161,7 @@ def test_the_programme_finds_the_best_that_is_far_enough(
     programme = Programme(problem)
     if programme.binaries == 0:
         return
-    table = np.zeros(problem.params.shape)
+    table = np.zeros(problem.tables["params"].shape)
     np.add.at(table, problem.of_module, scores)
     rng = np.random.default_rng(seed)
     firsts = np.unique(problem.of_module, return_index=True)[1]
@@ -193,7 +193,9 @@ def test_sweeps_find_the_best_of_every_cost(
     space = make_space(MODULES, constraints=constraints)
     rng = np.random.default_rng(seed)
     plain = variant_costs(space.network, space.rates)
-    costs = replace(plain, params=rng.integers(20, size=plain.params.shape))
+    costs = replace(
+        plain, tables={**plain.tables, "params": rng.integers(20, size=plain.table("params").shape)}
+    )
     scores = filled(scores)
     problem = variables(space, costs, constraints)
     every = allowed(space, costs, scores)
@@ -201,9 +203,11 @@ def test_sweeps_find_the_best_of_every_cost(
     bounds = np.unique(rng.choice(total, 4))
     order = rng.permutation(len(problem.choices))
     sweep, _ = sweep_of(problem, order, "params", bounds)
-    table = np.zeros(problem.params.shape)
+    table = np.zeros(problem.tables["params"].shape)
     np.add.at(table, problem.of_module, scores)
-    least = [problem.params[v, choices].min() for v, choices in enumerate(problem.choices)]
+    least = [
+        problem.tables["params"][v, choices].min() for v, choices in enumerate(problem.choices)
+    ]
     starts = bounds - problem.fixed["params"] - sum(least)
     [words] = sweep.best(table[None], starts)
     for bound, word in zip(bounds, words[:, problem.of_module], strict=True):

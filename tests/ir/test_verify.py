@@ -12,7 +12,7 @@ from wootzc.ir.array import Array
 from wootzc.ir.layers import Dense, GlobalPool
 from wootzc.ir.network import Auxiliary
 from wootzc.ir.passes import PASSES, Pass, run
-from wootzc.ir.plan import Block, Grammar, Plan, Rule, Windows
+from wootzc.ir.plan import Block, Costs, Grammar, Plan, Rule, Windows
 from wootzc.ir.space import (
     AccuracyLimit,
     Budget,
@@ -66,8 +66,13 @@ def array(field: str, change: Callable[[Any], Any]) -> Damage:
 def cost(metric: str, change: Callable[[Any], Any]) -> Damage:
     def damage(plan: Plan) -> Plan:
         assert plan.costs is not None
-        new: dict[str, Any] = {metric: Array(change(getattr(plan.costs, metric).values))}
-        return replace(plan, costs=replace(plan.costs, **new))
+        tables = (
+            replace(one, candidates=Array(change(one.candidates.values)))
+            if one.metric == metric
+            else one
+            for one in plan.costs.tables
+        )
+        return replace(plan, costs=Costs(tables=tuple(tables)))
 
     return damage
 
@@ -194,11 +199,11 @@ def test_damage_is_noticed(plan: Plan, kind: str) -> None:
 
 
 def test_the_costs_of_every_candidate_count(plan: Plan) -> None:
-    assert plan.costs is not None
-    params = plan.costs.params.values.copy()
-    params[[0, -1]] = params[[-1, 0]]
-    assert params[0] != params[-1]
-    swapped = replace(plan, costs=replace(plan.costs, params=Array(params)))
+    def swap(values: Any) -> Any:
+        assert values[0] != values[-1]
+        return values[[-1, *range(1, len(values) - 1), 0]]
+
+    swapped = cost("params", swap)(plan)
     with pytest.raises(VerifyError, match="not the sums"):
         verify(swapped)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax.parallel import Devices
-from wootzc.build.events import Events
+from wootzc.build.listeners import Events
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

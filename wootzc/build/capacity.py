@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from wootzc.backends.data import Dataset
 from wootzc.backends.flax.activations import Activations, Boundaries, Room
 from wootzc.backends.flax.memory import block_bytes
 from wootzc.backends.flax.parallel import free_memory, training_devices
-from wootzc.build.events import Events
+from wootzc.build.context import Context
+from wootzc.build.events import ActivationsKept, Noted
 from wootzc.build.flights import (
     Passes,
     Seat,
@@ -24,10 +24,8 @@ from wootzc.build.flights import (
     teacher_passes,
 )  # fmt: skip
 from wootzc.build.measured import calibrate
-from wootzc.build.store import Store
 from wootzc.diagnostics import WootzError
 from wootzc.ir.cost_model import CostModel, seconds_of
-from wootzc.ir.plan import Plan
 from wootzc.ir.recipe import Augment
 
 DISK_SHARE = 10  # one part in so many of what is free where the store lies
@@ -37,29 +35,26 @@ DISK_SHARE = 10  # one part in so many of what is free where the store lies
 class Capacity:
     """Memory is that of the accelerators, where there are any: bytes on each."""
 
-    plan: Plan
-    dataset: Dataset
-    store: Store
-    events: Events
-    memory: int | None  # bytes; None: half of what is free
-    disk: int | None  # bytes; None: a tenth of what is free
+    context: Context
 
     @cached_property
     def activations(self) -> Activations | None:
         """What is kept of the teacher's activations; None where augmentation forbids it."""
-        space = self.plan.space
+        space = self.context.space
         if space.augment != Augment():
-            self.events.emit(
-                "note",
-                message="with augmentation every step sees other pixels, so nothing of the "
-                "teacher's activations is kept between steps",
+            message = (
+                "with augmentation every step sees other pixels, so nothing of the teacher's "
+                "activations is kept between steps"
             )
+            self.context.events.emit(Noted(message=message))
             return None
-        disk = self.disk
+        disk = self.context.disk
         if disk is None:
-            disk = shutil.disk_usage(self.store.root).free // DISK_SHARE
-        room = Room(memory=self._memory // 2, disk=disk, folder=self.store.root)
-        return Activations(space.network, self.dataset.train, space.pretrain, space.seed, room)
+            disk = shutil.disk_usage(self.context.store.root).free // DISK_SHARE
+        room = Room(memory=self._memory // 2, disk=disk, folder=self.context.store.root)
+        return Activations(
+            space.network, self.context.dataset.train, space.pretrain, space.seed, room
+        )
 
     @cached_property
     def room(self) -> int:
@@ -85,22 +80,22 @@ class Capacity:
     @property
     def passes(self) -> Passes:
         """What the teacher must run, with what is kept now."""
-        kept, images = self.activations, len(self.dataset.train)
+        kept, images = self.activations, len(self.context.dataset.train)
         if kept is None:
-            return teacher_passes(self.plan, images)
-        return replace(teacher_passes(self.plan, kept.seen), held=kept.held)
+            return teacher_passes(self.context.plan, images)
+        return replace(teacher_passes(self.context.plan, kept.seen), held=kept.held)
 
     def tell(self, before: Boundaries) -> None:
         """Say what is kept by now, if that is more than before."""
         kept = self.activations
         if kept is not None and kept.held != before:
-            self.events.emit(
-                "activations_kept",
+            told = ActivationsKept(
                 boundaries=sorted(kept.held),
                 images=kept.seen,
                 memory=kept.taken("memory"),
                 disk=kept.taken("disk"),
             )
+            self.context.events.emit(told)
 
     def close(self) -> None:
         """Let go of what is kept."""
@@ -109,15 +104,15 @@ class Capacity:
 
     @cached_property
     def _memory(self) -> int:
-        return free_memory() // 2 if self.memory is None else self.memory
+        return free_memory() // 2 if self.context.memory is None else self.context.memory
 
     @cached_property
     def _model(self) -> CostModel:
         """As measured on this machine, if enough was: it decides about time alone."""
-        if self.plan.cost_model is not None:
-            return self.plan.cost_model
+        if self.context.plan.cost_model is not None:
+            return self.context.plan.cost_model
         try:
-            return calibrate(self.store)
+            return calibrate(self.context.store)
         except WootzError:
             return CostModel()
 
@@ -137,14 +132,13 @@ class Capacity:
 
     def _seat(self, number: int, chance: float = 1.0) -> Seat:
         if number not in self._seats:
-            assert self.plan.blocks is not None
-            space, block = self.plan.space, self.plan.blocks[number]
+            space, block = self.context.space, self.context.plan.blocks[number]
             rates = tuple(space.rates[rate] for rate in block.rates)
             devices = training_devices(space.pretrain.batch)
             self._seats[number] = Seat(
                 number=number,
-                ends=ends_of(self.plan, number),
-                seconds=own_seconds(self.plan, number, self._model),
+                ends=ends_of(self.context.plan, number),
+                seconds=own_seconds(self.context.plan, number, self._model),
                 size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
             )
         return replace(self._seats[number], chance=chance)

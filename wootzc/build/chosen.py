@@ -4,15 +4,16 @@ Its number is the place at which it was tried, from 1, as the build prints it. T
 weights, under the key that `result.json` names.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wootzc.build.pauses import trained_weights
 from wootzc.build.store import Store, Weights, is_store
+from wootzc.build.summary import Summary, TriedFigures
 from wootzc.diagnostics import fail
-from wootzc.files import load_json
-from wootzc.units import count, percent
+from wootzc.ir.metrics import Metric
+from wootzc.units import percent
 
 LISTED = 24  # candidates that a message lists
 
@@ -22,38 +23,25 @@ class Chosen:
     """A candidate that was tried."""
 
     number: int
-    tried: dict[str, Any]  # its entry in `result.json`
+    tried: TriedFigures
     weights: Weights
 
 
-def read_tried(folder: Path) -> dict[str, Any]:
-    """`result.json` of a folder, if it says where the weights of all that was tried are."""
-    summary = load_json(folder / "result.json", needs=("tried", "best", "teacher", "data"))
-    if "store" not in summary:
-        raise fail(
-            "WZ171",
-            f"{folder} was written by an older wootzc, which did not say where the weights of its "
-            "candidates are kept",
-            "build again: what is finished is not trained again",
-        )
-    return summary
-
-
-def choose(folder: Path, summary: dict[str, Any], number: int, store: Path | None = None) -> Chosen:
+def choose(folder: Path, summary: Summary, number: int, store: Path | None = None) -> Chosen:
     """Candidate `number` of the result in `folder`, with its weights out of the store.
 
     `store`: where it lies now, None for where `summary` says. Raises `WootzError` where nothing
     of that number was tried, or the store has lost it.
     """
-    tried: list[dict[str, Any]] = summary["tried"]
+    tried = summary.tried
     if not 1 <= number <= len(tried):
         raise fail(
             "WZ170",
             f"candidate {number} was not tried: those in {folder} are 1 to {len(tried)}",
-            _listed(tried),
+            _listed(tried, summary.metric),
         )
-    root = store or Path(summary["store"])
-    key = tried[number - 1]["key"]
+    root = store or Path(summary.store)
+    key = tried[number - 1].key
     done = Store(root).find(key) if is_store(root) else None
     if done is None or done.weights is None:
         raise fail(
@@ -65,10 +53,10 @@ def choose(folder: Path, summary: dict[str, Any], number: int, store: Path | Non
     return Chosen(number=number, tried=tried[number - 1], weights=trained_weights(done.weights))
 
 
-def _listed(tried: list[dict[str, Any]]) -> str:
+def _listed(tried: Sequence[TriedFigures], cost: Metric) -> str:
     shown = [
-        f"{number}: {count(one['params'])} params, {percent(one['accuracy'] or 0.0)}"
-        + (", meets the objective" if one["met"] else "")
+        f"{number}: {cost.short(one.costs[cost.name])}, {percent(one.accuracy)}"
+        + (", meets the objective" if one.met else "")
         for number, one in enumerate(tried[:LISTED], start=1)
     ]
     if len(tried) > LISTED:

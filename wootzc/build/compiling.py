@@ -13,15 +13,15 @@ from wootzc.diagnostics import WootzError
 from wootzc.driver import Source, front
 from wootzc.ir.array import Array
 from wootzc.ir.cost_model import CostModel
-from wootzc.ir.passes import PASSES, ExpandSpace, Pass, remaining, run
+from wootzc.ir.passes import PASSES, ExpandSpace, Pass, complete, remaining, run
 from wootzc.ir.passes.expand_space import placeholder
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete, Plan
 from wootzc.ir.space import Listed, Proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    plan: Plan  # complete
+    plan: Complete
     passes: tuple[Pass, ...] = ()  # from `expand-space` on; what they leave open is completed
     note: str | None = None  # what the user should know
 
@@ -53,10 +53,10 @@ def compiled(
     return Compiled(plan=plan, passes=again)
 
 
-def completed(plan: Plan, passes: tuple[Pass, ...]) -> Plan:
+def completed(plan: Plan, passes: tuple[Pass, ...]) -> Complete:
     """The plan after these passes, and after those of ours that fill in what they leave open."""
     after = run(plan, passes)
-    return run(after, remaining(after))
+    return complete(run(after, remaining(after)))
 
 
 def as_baseline(made: Compiled) -> Compiled:
@@ -67,8 +67,7 @@ def as_baseline(made: Compiled) -> Compiled:
         selection = placeholder(space, selection)
     explore = space.explore
     if explore == "predicted":
-        explore = "descending" if space.objective.target == "accuracy" else "ascending"
-    assert plan.composition is not None
+        explore = "descending" if space.objective.maximizes else "ascending"
     whole = Array(np.full_like(plan.composition.values, -1))
     bare = replace(
         plan,
@@ -91,8 +90,7 @@ def _made_by(plan: Plan, passes: tuple[Pass, ...]) -> bool:
         return False
 
 
-def _as_it_is(plan: Plan) -> Compiled:
-    assert plan.candidates is not None
+def _as_it_is(plan: Complete) -> Compiled:
     listed = Listed(rows=plan.candidates, span=plan.space.selection.span)
     return Compiled(
         plan=replace(plan, space=replace(plan.space, selection=listed)),

@@ -14,9 +14,10 @@ import numpy as np
 from wootzc import __version__
 from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.parameters import Weights, count_parameters
-from wootzc.build.chosen import choose, read_tried
+from wootzc.build.chosen import choose
 from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.build.store import Store
+from wootzc.build.summary import read_summary
 from wootzc.build.verify import load_best, load_example
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -135,20 +136,20 @@ def _load(folder: Path) -> Exportable:
 def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
     """A candidate of the folder that `best` comes from."""
     folder = best.folder
-    tried = read_tried(folder)
+    tried = read_summary(folder)
     chosen = choose(folder, tried, number, store)
     space = compile(folder / "plan.wzir", ()).space
-    network = prune_network(space.network, tuple(chosen.tried["rates"]))
-    met = "meets" if chosen.tried["met"] else "misses"
+    network = prune_network(space.network, chosen.tried.rates)
+    met = "meets" if chosen.tried.met else "misses"
 
     def made() -> dict[str, bytes]:
         from wootzc.build.parts import parts
 
         images, labels, _ = load_example(folder)
-        teacher = Store(store or Path(tried["store"])).find(tried["teacher"]["key"])
+        teacher = Store(store or Path(tried.store)).find(tried.teacher.key)
         origins = NOWHERE
         if teacher is not None and teacher.weights is not None:
-            origins = origins_of(space, teacher.weights, tuple(chosen.tried["rates"]))
+            origins = origins_of(space, teacher.weights, chosen.tried.rates)
         made = parts(
             network,
             chosen.weights,
@@ -164,7 +165,7 @@ def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
         best,
         network=network,
         weights=chosen.weights,
-        which=f"candidate {number}, validation accuracy {percent(chosen.tried['accuracy'])}, "
+        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}, "
         f"which {met} the objective",
         suffix=f"-{number}",
         parts=made,

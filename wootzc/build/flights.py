@@ -25,7 +25,7 @@ from wootzc.backends.flax.activations import Boundaries, route
 from wootzc.ir.cost import body_cost
 from wootzc.ir.cost_model import TRAINING, CostModel, Work, seconds_of, step_work
 from wootzc.ir.network import Module, module_positions, segment_shapes
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 
 TeacherSeconds: TypeAlias = Callable[[Boundaries], float]  # of a flight with these boundaries
 
@@ -72,7 +72,7 @@ class Passes:
         return total
 
 
-def teacher_passes(plan: Plan, images: int) -> Passes:
+def teacher_passes(plan: Complete, images: int) -> Passes:
     """The passes of a plan's teacher where nothing is kept. A flight sees `images` different ones.
 
     A plain segment counts its MACs alone, as in the cost model.
@@ -85,27 +85,25 @@ def teacher_passes(plan: Plan, images: int) -> Passes:
     return Passes(segments=segments, steps=max(recipe.steps, 1), filling=-(-images // recipe.batch))
 
 
-def ends_of(plan: Plan, number: int) -> Boundaries:
+def ends_of(plan: Complete, number: int) -> Boundaries:
     """The boundaries at which a block enters and leaves the teacher."""
-    assert plan.blocks is not None
     block, positions = plan.blocks[number], module_positions(plan.space.network)
     return frozenset({positions[block.start], positions[block.stop - 1] + 1})
 
 
-def own_work(plan: Plan, number: int) -> Work:
+def own_work(plan: Complete, number: int) -> Work:
     """Training a block's own modules."""
-    assert plan.blocks is not None and plan.costs is not None
     recipe, block = plan.space.pretrain, plan.blocks[number]
-    macs = plan.costs.variant_macs.values[range(block.start, block.stop), block.rates]
+    macs = plan.costs["macs"].variants.values[range(block.start, block.stop), block.rates]
     step = step_work(int(macs.sum()), len(block.rates), recipe.batch)
     return step.times(TRAINING * recipe.steps)
 
 
-def own_seconds(plan: Plan, number: int, model: CostModel) -> float:
+def own_seconds(plan: Complete, number: int, model: CostModel) -> float:
     return seconds_of(own_work(plan, number), model) + model.seconds_per_block
 
 
-def flight_work(plan: Plan, numbers: Sequence[int], passes: Passes) -> Work:
+def flight_work(plan: Complete, numbers: Sequence[int], passes: Passes) -> Work:
     """Training these blocks side by side: their modules, and what the teacher ran for them."""
     total = passes.work(frozenset[int]().union(*(ends_of(plan, number) for number in numbers)))
     for number in numbers:

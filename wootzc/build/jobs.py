@@ -10,52 +10,34 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from wootzc.backends.bits import packed
-from wootzc.backends.data import Dataset
+from wootzc.backends.flax.batches import Progress, Report
 from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.norm_statistics import with_measured_norms
-from wootzc.backends.flax.parallel import Devices, Parallel, candidate_groups
-from wootzc.backends.flax.train import Look, Progress, Trained, evaluate, train
+from wootzc.backends.flax.parallel import Devices, candidate_groups
+from wootzc.backends.flax.train import Look, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
-from wootzc.build.events import Events
-from wootzc.build.keys import Keys
+from wootzc.build.context import Context
+from wootzc.build.events import JobStarted, Progressed, Training, Warned, finished
 from wootzc.build.measured import candidate_work
 from wootzc.build.pauses import kept, passed, paused
-from wootzc.build.store import Outcome, Store, Weights
+from wootzc.build.store import Outcome, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
 from wootzc.build.variants import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Plan
 from wootzc.ir.prune import prune_network
 from wootzc.ir.recipe import Recipe
-from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True)
-class Jobs:
-    """Everything the jobs of one build share."""
-
-    plan: Plan
-    dataset: Dataset
-    store: Store
-    events: Events
-    parallel: Parallel = "auto"
-    memory: int | None = None  # bytes, for training blocks; None: half of what is free
-    disk: int | None = None  # bytes, for the teacher's activations; None: a tenth
-
-    @property
-    def space(self) -> Space:
-        return self.plan.space
-
-    @cached_property
-    def keys(self) -> Keys:
-        return Keys(self.plan, self.dataset.fingerprint)
+class Jobs(Context):
+    """The jobs of one build."""
 
     @cached_property
     def groups(self) -> tuple[Devices, ...]:
@@ -66,21 +48,11 @@ class Jobs:
 
     @cached_property
     def variants(self) -> Variants:
-        return Variants(self.plan, self.dataset, self.store, self.events, self.keys, self._waiting)
+        return Variants(self)
 
     @cached_property
     def tuning(self) -> Tuning:
-        return Tuning(
-            self.plan,
-            self.dataset,
-            self.store,
-            self.events,
-            self.keys,
-            self.variants,
-            self._waiting,
-            self.memory,
-            self.disk,
-        )
+        return Tuning(self, self.variants)
 
     def close(self) -> None:
         """Let go of the memory and the files that training blocks takes."""
@@ -121,11 +93,11 @@ class Jobs:
             )
         chance = 1 / len(self.dataset.classes)
         if outcome.done.result["accuracy"] < 1.5 * chance:
-            self.events.emit(
-                "warning",
-                message=f"the teacher is hardly better than chance ({chance:.1%}); "
-                "what is pruned from it means little",
+            message = (
+                f"the teacher is hardly better than chance ({chance:.1%}); "
+                "what is pruned from it means little"
             )
+            self.events.emit(Warned(message=message))
         return outcome
 
     def _initial(self) -> Weights:
@@ -278,34 +250,30 @@ class Jobs:
 
     def _run(
         self,
-        kind: str,
+        job: Training | Literal["test"],
         name: str,
         key: str,
         make: Callable[[], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
-        **about: Any,  # fields of its events
+        candidate: int | None = None,  # that the job is about
     ) -> Outcome:
-        with self.store.locked([key], self._waiting, check):
+        with self.store.locked([key], self.waiting, check):
             if done := self.store.find(key):
-                self.events.emit(f"{kind}_reused", name=name, **about, **_short(done.result))
+                self.events.emit(finished(job, name, candidate, done.result, None))
                 return Outcome(done=done, reused=True)
-            self.events.emit(f"{kind}_started", name=name, **about)
+            self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
             started = time.perf_counter()
             result, weights = make()
             seconds = time.perf_counter() - started
-            done = self.store.finish(key, kind, name, result, seconds, weights)
-            said = {"name": name, "seconds": seconds, **about, **_short(result)}
-            self.events.emit(f"{kind}_finished", **said)
+            done = self.store.finish(key, job, name, result, seconds, weights)
+            self.events.emit(finished(job, name, candidate, result, seconds))
             return Outcome(done=done, reused=False)
 
-    def _progress(self, stage: str, **about: Any) -> Callable[[Progress], None]:
+    def _progress(self, stage: Training, candidate: int | None = None) -> Report:
         def report(progress: Progress) -> None:
-            self.events.emit("progress", stage=stage, **about, **asdict(progress))
+            self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
 
         return report
-
-    def _waiting(self) -> None:
-        self.events.emit("waiting", message="another build on this store is doing this job")
 
 
 def _measurements(trained: Trained) -> dict[str, Any]:
@@ -315,7 +283,3 @@ def _measurements(trained: Trained) -> dict[str, Any]:
         "reason": trained.reason,
         "history": [asdict(look) for look in trained.history],
     }
-
-
-def _short(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "history"}

@@ -16,7 +16,7 @@ from wootzc.build.store import job_key
 from wootzc.build.teacher import teacher_hash
 from wootzc.ir.coupling import couple, couple_module
 from wootzc.ir.network import Module, Network, module_positions, segment_shapes
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 from wootzc.ir.prune import kept_widths
 from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.shapes import Shape
@@ -38,7 +38,7 @@ VERSIONS = {
 class Keys:
     """Keys of the jobs of one plan over one data set."""
 
-    plan: Plan
+    plan: Complete
     fingerprint: str  # of the data
 
     @property
@@ -47,17 +47,14 @@ class Keys:
 
     def rates(self, candidate: int) -> tuple[float, ...]:
         """The rates of a candidate, one per module."""
-        assert self.plan.candidates is not None
         return tuple(self.space.rates[i] for i in self.plan.candidates.values[candidate])
 
     def block_rates(self, number: int) -> tuple[float, ...]:
         """The rates of a block, one for each of its modules."""
-        assert self.plan.blocks is not None
         return tuple(self.space.rates[i] for i in self.plan.blocks[number].rates)
 
     def blocks_of(self, candidate: int) -> tuple[int, ...]:
         """The tuning blocks a candidate is assembled from, first to last."""
-        assert self.plan.composition is not None
         row = self.plan.composition.values[candidate]
         return tuple(int(b) for b in dict.fromkeys(row) if b >= 0)
 
@@ -108,7 +105,6 @@ class Keys:
         return job_key("score", version=VERSIONS["score"], variant=variant, images=scored)
 
     def block(self, number: int) -> str:
-        assert self.plan.blocks is not None
         block = self.plan.blocks[number]
         rates = self.block_rates(number)
         refitted = {"variant": VERSIONS["variant"]} if self.space.pretrain.reconstruct else {}

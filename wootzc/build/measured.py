@@ -2,7 +2,7 @@
 
 from wootzc.build.store import Store
 from wootzc.ir.cost_model import TRAINING, CostModel, Measured, Work, calibrated, step_work
-from wootzc.ir.plan import Plan
+from wootzc.ir.plan import Complete
 
 
 def calibrate(store: Store) -> CostModel:
@@ -23,12 +23,11 @@ def measured_jobs(store: Store) -> list[Measured]:
     ]
 
 
-def candidate_work(plan: Plan, candidate: int, steps: int) -> Work:
+def candidate_work(plan: Complete, candidate: int, steps: int) -> Work:
     """Fine-tuning a candidate for some steps; with distillation the teacher runs beside it."""
-    assert plan.costs is not None
-    recipe, modules = plan.space.finetune, len(plan.space.network.modules)
-    macs = int(plan.costs.macs.values[candidate])
-    step = step_work(macs, modules, recipe.batch).times(TRAINING)
+    recipe, modules, macs = plan.space.finetune, len(plan.space.network.modules), plan.costs["macs"]
+    own = int(macs.candidates.values[candidate])
+    step = step_work(own, modules, recipe.batch).times(TRAINING)
     if recipe.distill:
-        step = step.plus(step_work(plan.costs.full_macs, modules, recipe.batch))
+        step = step.plus(step_work(macs.full, modules, recipe.batch))
     return step.times(steps)

@@ -67,7 +67,6 @@ def predicted(search: Search) -> tuple[Ended, Left]:
 
 def damages(search: Search) -> Floats:
     """The damage of every candidate: [candidates] nats."""
-    assert search.jobs.plan.candidates is not None
     rows = search.jobs.plan.candidates.values
     with search.jobs.events.stage("scores"):
         by_variant = search.jobs.variants.scores(
@@ -196,7 +195,7 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
     open_ = np.array([c for c in search.order if c not in steps or c in outlooks], dtype=np.int64)
     expected = belief.expected(damage[open_])
     goal = search.goal or 0.0
-    if space.objective.target == "accuracy" and best is not None and met:
+    if space.objective.maximizes and best is not None and met:
         goal = best.accuracy
     chance = belief.chance(damage[open_], goal)
     gain = belief.improvement(damage[open_], goal)
@@ -205,10 +204,10 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
             own = outlooks[candidate]
             expected[place] = own.accuracy
             chance[place], gain[place] = _normal(own, goal)
-    if space.objective.target == "accuracy":
+    if space.objective.maximizes:
         saving = gain / POINTS
     else:
-        costs = np.array([search.costs(c)[space.objective.target] for c in open_.tolist()])
+        costs = np.array([search.costs(c)[space.objective.cost] for c in open_.tolist()])
         limit = cost_of(best, space) if best is not None and met else search.full_cost
         saving = chance * (limit - costs) / search.full_cost
         within = costs < limit
@@ -277,7 +276,7 @@ def _left(search: Search, view: _View) -> Left:
             Open(
                 candidate=int(view.candidates[i]),
                 rates=search.jobs.keys.rates(int(view.candidates[i])),
-                **search.costs(int(view.candidates[i])),
+                costs=search.costs(int(view.candidates[i])),
                 forecast=Forecast(accuracy=float(view.accuracy[i]), chance=float(view.chance[i])),
             )
             for i in order.tolist()

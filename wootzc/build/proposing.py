@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.build.compiling import completed
+from wootzc.build.events import CandidatesProposed
 from wootzc.build.jobs import Jobs
 from wootzc.build.store import Weights
 from wootzc.diagnostics import fail
@@ -36,7 +37,6 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
             variant_costs(space.network, space.rates),
             np.where(allowed, scores, np.inf),
             space.selection.count,
-            metric="macs" if space.objective.target == "macs" else "params",
         )
         if not len(rows):
             raise fail(
@@ -45,7 +45,7 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
                 "loosen them; `wootzc plan` says what each of them leaves",
                 space.selection.span,
             )
-        jobs.events.emit("proposed", candidates=len(rows))
+        jobs.events.emit(CandidatesProposed(candidates=len(rows)))
         listed = replace(space, selection=Listed(rows=Array(rows), span=space.selection.span))
         plan = completed(Plan(space=listed, cost_model=jobs.plan.cost_model), passes)
     return replace(jobs, plan=plan)

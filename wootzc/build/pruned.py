@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.build.export import Form, export_result
+from wootzc.build.summary import Summary, to_json
 from wootzc.build.verify import load_best
 from wootzc.diagnostics import WootzError, fail
+from wootzc.ir.metrics import costs
 from wootzc.ir.network import Network
 from wootzc.units import percent
 
@@ -22,27 +24,32 @@ class Pruned:
     out: Path
     network: Network
     weights: dict[str, NDArray[Any]]
-    summary: dict[str, Any]  # `result.json`
+    result: Summary
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures as `result.json` has them."""
+        return to_json(self.result)
 
     @property
     def objective_met(self) -> bool:
         """Whether the accuracy asked for was reached; else this is what came closest."""
-        return bool(self.summary["objective_met"])
+        return self.result.objective_met
 
     @property
     def accuracy(self) -> float:
         """A fraction, on test images, which the search has not seen."""
-        return float(self.summary["best"]["test_accuracy"])
+        return self.result.best.test_accuracy
 
     @property
     def params(self) -> int:
         """How many weights are left."""
-        return int(self.summary["best"]["params"])
+        return self.result.best.costs["params"]
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one image."""
-        return int(self.summary["best"]["macs"])
+        return self.result.best.costs["macs"]
 
     def to_onnx(self, path: str | Path) -> Path:
         """Write an ONNX file: images [batch, channels, height, width], normalised, to scores."""
@@ -76,17 +83,19 @@ class Pruned:
         )
 
     def _repr_html_(self) -> str:
-        teacher, best = self.summary["teacher"], self.summary["best"]
+        teacher, best = self.result.teacher, self.result.best
         rows = [
             (
-                name,
-                *(f"{each[key]:,}" for each in (teacher, best)),
-                f"{best[key] / teacher[key]:.1%}",
+                one.heading,
+                *(f"{each.costs[one.name]:,}" for each in (teacher, best)),
+                f"{best.costs[one.name] / teacher.costs[one.name]:.1%}",
             )
-            for name, key in (("params", "params"), ("MACs", "macs"))
+            for one in costs().values()
         ]
-        for part in ("validation", "test"):
-            before, after = teacher[f"{part}_accuracy"], self._best(part)
+        for part, before, after in (
+            ("validation", teacher.validation_accuracy, best.accuracy),
+            ("test", teacher.test_accuracy, best.test_accuracy),
+        ):
             change = f"{100 * (after - before):+.2f} points"
             rows.append((f"{part} accuracy", percent(before), percent(after), change))
         verdict = "met" if self.objective_met else "NOT met"
@@ -96,10 +105,6 @@ class Pruned:
             for row in rows
         )
         return (
-            f"<table><caption>{html.escape(self.summary['objective'])}: {verdict}</caption>"
+            f"<table><caption>{html.escape(self.result.objective)}: {verdict}</caption>"
             f"<tr>{head}</tr>{body}</table>"
         )
-
-    def _best(self, part: str) -> float:
-        best = self.summary["best"]
-        return float(best["accuracy"] if part == "validation" else best["test_accuracy"])

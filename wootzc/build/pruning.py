@@ -9,8 +9,9 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from wootzc.build.events import Event, Warned
 from wootzc.build.given import (
     Given,
     Labelled,
@@ -28,6 +29,7 @@ from wootzc.build.verify import load_best
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
 from wootzc.files import write_atomically
+from wootzc.ir.metrics import CostName
 from wootzc.ir.passes import Pass
 
 RATES = (0, 0.3, 0.5, 0.7, 0.9)
@@ -45,7 +47,7 @@ def prune(
     *,
     weights: Weights | None = None,
     rates: Iterable[float] | None = None,
-    minimize: Literal["params", "macs"] = "params",
+    minimize: CostName = "params",
     accuracy: float | str = "teacher - 1 points",
     validation: Part = None,
     test: Part = None,
@@ -101,13 +103,13 @@ def prune(
     with listening as listener:
         built = build(source, how, [listener])
     network, found = load_best(built.out)
-    return Pruned(out=built.out, network=network, weights=found, summary=built.summary)
+    return Pruned(out=built.out, network=network, weights=found, result=built.result)
 
 
-def _warn(kind: str, fields: dict[str, Any]) -> None:
+def _warn(event: Event) -> None:
     """A build listener."""
-    if kind == "warning":
-        warnings.warn(fields["message"], stacklevel=2)
+    if isinstance(event, Warned):
+        warnings.warn(event.message, stacklevel=2)
 
 
 def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, Labelled]:

@@ -10,14 +10,27 @@ from typing import Any
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.compiling import Compiled, as_baseline, compiled
-from wootzc.build.events import Events, JsonLog, Listener
+from wootzc.build.events import (
+    BuildFailed,
+    BuildFinished,
+    BuildInterrupted,
+    BuildStarted,
+    DataLoaded,
+    DevicesShared,
+    Listener,
+    Noted,
+    Warned,
+)
 from wootzc.build.explore import explore
+from wootzc.build.figures import summarize
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
+from wootzc.build.listeners import Events, JsonLog
 from wootzc.build.proposing import with_proposals
-from wootzc.build.result import summarize, write_result
+from wootzc.build.result import write_result
 from wootzc.build.search import Search
 from wootzc.build.store import Outcome, Store, default_root
+from wootzc.build.summary import Summary, read_summary, to_json
 from wootzc.build.taking import Taking, taken
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tried import Found
@@ -62,14 +75,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A finished build: its folder and `result.json` as a dictionary."""
+    """A finished build: its folder, and its figures."""
 
     out: Path
-    summary: dict[str, Any]
+    result: Summary
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures as `result.json` has them."""
+        return to_json(self.result)
 
     @property
     def objective_met(self) -> bool:
-        return bool(self.summary["objective_met"])
+        return self.result.objective_met
 
 
 class Interrupted(KeyboardInterrupt):
@@ -119,10 +137,10 @@ def build(
         except Interrupted:
             raise
         except KeyboardInterrupt:
-            events.emit("interrupted")
+            events.emit(BuildInterrupted())
             raise
         except Exception as error:
-            events.emit("failed", message=str(error))
+            events.emit(BuildFailed(message=str(error)))
             raise
 
 
@@ -138,17 +156,16 @@ def _build(
     plan, space = made.plan, made.plan.space
     taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
-    assert plan.candidates is not None and plan.exploration_order is not None
-    events.emit(
-        "build_started",
+    began = BuildStarted(
         space=space.name,
         out=str(out),
         store=str(store.root),
         candidates=len(plan.candidates),
         blocks=len(plan.blocks or ()),
     )
+    events.emit(began)
     if made.note:
-        events.emit("note", message=made.note)
+        events.emit(Noted(message=made.note))
     if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
         new_head = space.teacher.recipe is not None
         read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
@@ -157,8 +174,7 @@ def _build(
         check_fits(dataset, _image_shape(space), _outputs(space))
         _need_images(dataset)
     plan = resolved(plan, len(dataset.train))
-    events.emit(
-        "data_loaded",
+    data = DataLoaded(
         source=dataset.source,
         train=len(dataset.train),
         validation=len(dataset.validation),
@@ -166,9 +182,10 @@ def _build(
         shape=dataset.shape,
         fitted_from=dataset.fitted_from,
     )
+    events.emit(data)
     if taking is not None:
         with _telling_of_exports(out, events):
-            return Built(out=out, summary=taken(taking, plan, dataset, store, events))
+            return Built(out=out, result=taken(taking, plan, dataset, store, events))
     jobs = Jobs(
         plan=plan,
         dataset=dataset,
@@ -183,28 +200,27 @@ def _build(
     _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights, made.passes)
-    events.emit("devices", count=all_devices().count, at_once=jobs.width)
+    events.emit(DevicesShared(count=all_devices().count, at_once=jobs.width))
     search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):
         found = _searched(search, out)
     if found.target is not None and found.target <= 0:
-        events.emit("warning", message="every network meets this accuracy limit: it is not above 0")
+        events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
-        summary = summarize(jobs, teacher, found, tests, histories, events)
-        summary |= {"built_from": origin}
+        summary = summarize(jobs, teacher, found, tests, histories, events, origin)
         with _telling_of_exports(out, events):
             write_result(out, jobs, found.weights, summary)
-    events.emit(
-        "build_finished",
+    done = BuildFinished(
         seconds=time.perf_counter() - started,
         objective_met=found.best.met,
-        params=found.best.params,
         accuracy=found.best.accuracy,
+        costs=found.best.costs,
     )
-    built = Built(out=out, summary=summary)
+    events.emit(done)
+    built = Built(out=out, result=summary)
     if found.ended == "interrupted":
         raise Interrupted(built)
     return built
@@ -217,7 +233,7 @@ def _searched(search: Search, out: Path) -> Found:
     except KeyboardInterrupt:
         if search.best is None or not search.best.met or _went_as_far(out, search):
             raise
-        search.jobs.events.emit("interrupted")
+        search.jobs.events.emit(BuildInterrupted())
         return search.found("interrupted")
 
 
@@ -226,7 +242,7 @@ def _warn(jobs: Jobs, teacher: float) -> None:
     few = too_few_images(jobs.space, len(jobs.dataset.validation), teacher)
     others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
     for warning in (*few, *others):
-        jobs.events.emit("warning", message=f"{warning.message}; {warning.help}")
+        jobs.events.emit(Warned(message=f"{warning.message}; {warning.help}"))
 
 
 def _final_tests(jobs: Jobs, teacher: Outcome, found: Found) -> tuple[float, float]:
@@ -275,21 +291,22 @@ def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
     before = _weights_hash(out)
     yield
     if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
-        events.emit(
-            "warning", message=f"what is in {out / 'export'} is of an earlier result: export again"
-        )
+        message = f"what is in {out / 'export'} is of an earlier result: export again"
+        events.emit(Warned(message=message))
 
 
 def _went_as_far(out: Path, search: Search) -> bool:
     """An earlier build of the same tried all that this one did: its result is to stay."""
-    teacher: dict[str, Any] = _read(out / "result.json", "teacher") or {}
-    tried: list[dict[str, Any]] = _read(out / "result.json", "tried") or []
-    if teacher.get("key") != search.jobs.keys.teacher:
+    try:
+        earlier = read_summary(out)
+    except WootzError:
+        return False
+    if earlier.teacher.key != search.jobs.keys.teacher:
         return False
     file = out / "plan.wzir"
     if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
         return False
-    steps = {one["candidate"]: one["steps"] for one in tried}
+    steps = {one.candidate: one.steps for one in earlier.tried}
     return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from rich.console import Console
 from rich.progress import (
@@ -17,8 +17,36 @@ from rich.progress import (
 )
 
 from wootzc.build.chance import half_width
+from wootzc.build.events import (
+    ActivationsKept,
+    BestKnown,
+    BlocksStarted,
+    BlockTrained,
+    BuildFailed,
+    BuildFinished,
+    BuildInterrupted,
+    BuildStarted,
+    CandidateChosen,
+    CandidatesProposed,
+    DataLoaded,
+    DevicesShared,
+    Event,
+    JobStarted,
+    Noted,
+    Progressed,
+    Sweep,
+    SweepFinished,
+    SweepStarted,
+    Taken,
+    Tested,
+    Trained,
+    Waiting,
+    Warned,
+)  # fmt: skip
+from wootzc.build.summary import Summary
 from wootzc.build.verdict import Kind, ending, verdict
-from wootzc.units import bytes_text, count, percent, seconds_text
+from wootzc.ir.metrics import METRICS, Metric, costs
+from wootzc.units import bytes_text, percent, seconds_text
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 LOG_EVERY = 10.0  # seconds between two progress lines of a stage, in a log
@@ -29,6 +57,13 @@ STAGES = {
     "candidate": "fine-tuning",
     "polish": "polishing",
 }
+SWEEPS: dict[Sweep, str] = {"variant": "least squares", "score": "scores"}
+STANDS = {"diverged": " DIVERGED", "paused": " paused"}  # of a candidate whose training is over
+Line: TypeAlias = (
+    BuildStarted | DataLoaded | DevicesShared | JobStarted | Trained | Tested | BlocksStarted
+    | BlockTrained | ActivationsKept | SweepStarted | SweepFinished | CandidatesProposed | Taken
+    | Warned | Noted | Waiting | BuildInterrupted | BuildFailed | BuildFinished
+)  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -78,106 +113,115 @@ class Screen:
     ) -> None:
         self.bars.stop()
 
-    def __call__(self, kind: str, fields: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         if self.verbosity == "quiet":
             return
-        match kind:
-            case "progress":
-                self._progress(fields)
-            case "candidate" | "polish":
-                self._candidate(fields)
+        match event:
+            case Progressed():
+                self._progress(event)
+            case CandidateChosen():
+                self._candidate(event)
+            case BestKnown(cost=cost, costs=costs, met=met):
+                told = "meets the objective" if met else "closest so far"
+                self.best = f"{METRICS[cost].short(costs[cost])}, {told}"
             case _:
-                line = self._line(kind, fields)
+                line = self._line(event)
                 if line:
                     self.console.print(line, soft_wrap=True)
-        if kind.endswith(("_finished", "_reused")):
-            self._end_stage(fields.get("candidate"))
-        if kind in ("candidate_finished", "candidate_reused"):
-            self.places.pop(fields.get("candidate"), None)
-        if kind in ("polish_finished", "polish_reused"):  # nothing runs beside it
-            self.places.clear()
-
-    def _line(self, kind: str, fields: dict[str, Any]) -> str | None:
-        verbose = self.verbosity == "verbose"
-        match kind:
-            case "build_started":
-                return (
-                    f"space {fields['space']}: {fields['candidates']:,} candidates, "
-                    f"{fields['blocks']:,} tuning blocks; results go to {fields['out']}"
-                )
-            case "data_loaded":
-                return (
-                    f"data: {fields['train']:,} train, {fields['validation']:,} validation, "
-                    f"{fields['test']:,} test images" + _fitted(fields)
-                )
-            case "devices" if fields["count"] > 1:
-                return f"devices: {fields['count']}, {_shared(fields)}"
-            case "teacher_finished" | "teacher_reused":
-                return f"teacher: validation accuracy {percent(fields['accuracy'])}" + _how(fields)
-            case "block_finished" if verbose:
-                return (
-                    f"block {fields['name']}: loss {fields['loss_first']:.4g} → "
-                    f"{fields['loss_last']:.4g}" + _how(fields)
-                )
-            case "activations_kept" if verbose:
-                return (
-                    f"kept of the teacher: {bytes_text(fields['memory'])} in memory, "
-                    f"{bytes_text(fields['disk'])} on disk"
-                )
-            case "candidate_finished" | "candidate_reused":
-                return (
-                    f"{self._place(fields).text} {percent(fields['start_accuracy'])} → "
-                    f"{percent(fields['accuracy'])} in {fields['steps']} steps"
-                    + _how(fields)
-                    + {"diverged": " DIVERGED", "paused": " paused"}.get(
-                        fields.get("reason", ""), ""
-                    )
-                )
-            case "polish_finished" | "polish_reused":
-                return (
-                    f"{self.latest.text} polished to {percent(fields['accuracy'])} "
-                    f"in {fields['steps']} steps" + _how(fields)
-                )
-            case "variants_finished":
-                return f"least squares: {_variants(fields)}"
-            case "scores_finished":
-                return f"scores: {_variants(fields)}"
-            case "proposed":
-                return f"proposed: {fields['candidates']:,} candidates"
-            case "best":
-                met = "meets the objective" if fields["met"] else "closest so far"
-                self.best = f"{count(fields['params'])} params, {met}"
-                return None
-            case "warning":
-                return f"warning: {fields['message']}"
-            case "note":
-                return f"note: {fields['message']}"
-            case "waiting":
-                return f"waiting: {fields['message']}"
+        match event:
+            case Trained(job="polish"):  # nothing runs beside it
+                self._end_stage(None)
+                self.places.clear()
+            case Trained(candidate=candidate):
+                self._end_stage(candidate)
+                self.places.pop(candidate, None)
+            case Tested() | BlockTrained() | SweepFinished():
+                self._end_stage(None)
             case _:
-                return None
+                pass
 
-    def _candidate(self, fields: dict[str, Any]) -> None:
-        place = f"candidate {fields['position']}/{fields['of']} ({count(fields['params'])} params):"
-        self.latest = self.places[fields.get("candidate")] = Place(fields["position"], place)
+    def _line(self, event: Line) -> str | None:
+        verbose = self.verbosity == "verbose"
+        match event:
+            case BuildStarted():
+                return (
+                    f"space {event.space}: {event.candidates:,} candidates, "
+                    f"{event.blocks:,} tuning blocks; results go to {event.out}"
+                )
+            case DataLoaded():
+                return (
+                    f"data: {event.train:,} train, {event.validation:,} validation, "
+                    f"{event.test:,} test images" + _fitted(event)
+                )
+            case DevicesShared(count=count, at_once=at_once):
+                every = "every step over all of them"
+                shared = f"{at_once} candidates at once" if at_once > 1 else every
+                return f"devices: {count}, {shared}" if count > 1 else None
+            case Trained():
+                stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
+                return self._trained(event) + _how(event.seconds) + stands
+            case BlockTrained():
+                if not verbose:
+                    return None
+                change = f"{event.loss_first:.4g} → {event.loss_last:.4g}"
+                return f"block {event.name}: loss {change}" + _how(event.seconds)
+            case ActivationsKept(memory=memory, disk=disk):
+                if not verbose:
+                    return None
+                kept = f"{bytes_text(memory)} in memory, {bytes_text(disk)} on disk"
+                return f"kept of the teacher: {kept}"
+            case SweepFinished(of=of, variants=variants, seconds=seconds):
+                return f"{SWEEPS[of]}: {variants} variants" + _how(seconds)
+            case CandidatesProposed(candidates=candidates):
+                return f"proposed: {candidates:,} candidates"
+            case Warned(message=message):
+                return f"warning: {message}"
+            case Noted(message=message):
+                return f"note: {message}"
+            case Waiting():
+                return "waiting: another build on this store is doing this job"
+            case JobStarted() | BlocksStarted() | SweepStarted() | Tested():
+                return None
+            case Taken() | BuildInterrupted() | BuildFailed() | BuildFinished():
+                return None  # the command says it
+            case _:
+                assert_never(event)
+
+    def _trained(self, event: Trained) -> str:
+        match event.job:
+            case "teacher":
+                return f"teacher: validation accuracy {percent(event.accuracy)}"
+            case "candidate":
+                start, end = percent(event.start_accuracy or 0.0), percent(event.accuracy)
+                place = self._place(event.candidate)
+                return f"{place.text} {start} → {end} in {event.steps} steps"
+            case "polish":
+                accuracy = percent(event.accuracy)
+                return f"{self.latest.text} polished to {accuracy} in {event.steps} steps"
+            case _:
+                assert_never(event.job)
+
+    def _candidate(self, event: CandidateChosen) -> None:
+        cost = METRICS[event.cost].short(event.costs[event.cost])
+        text = f"candidate {event.position}/{event.of} ({cost}):"
+        self.latest = self.places[event.candidate] = Place(event.position, text)
         if not self.live:
             return
         if self.search is None:
-            self.search = self.bars.add_task("search", total=fields["of"], note="")
+            self.search = self.bars.add_task("search", total=event.of, note="")
         self.bars.update(
             self.search,
-            completed=fields["position"] - len(self.places),
+            completed=event.position - len(self.places),
             note=f"at most; best: {self.best}",
         )
 
-    def _progress(self, fields: dict[str, Any]) -> None:
-        name, step, steps = STAGES[fields["stage"]], fields["step"], fields["steps"]
-        note = "" if fields.get("loss") is None else f"loss {fields['loss']:.4f}"
-        if fields.get("accuracy") is not None:
-            note += f" accuracy {percent(fields['accuracy'])}"
-        which = fields.get("candidate")
+    def _progress(self, event: Progressed) -> None:
+        name, step, steps, which = STAGES[event.stage], event.step, event.steps, event.candidate
+        note = "" if event.loss is None else f"loss {event.loss:.4f}"
+        if event.accuracy is not None:
+            note += f" accuracy {percent(event.accuracy)}"
         several = which is not None and len(self.places) > 1
-        label = f"{name} {self._place(fields).number}" if several else name
+        label = f"{name} {self._place(which).number}" if several else name
         if self.live:
             if which not in self.stages or name != self.stage_name:
                 self._end_stage(which)
@@ -196,9 +240,8 @@ class Screen:
                 f"  {label} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
             )
 
-    def _place(self, fields: dict[str, Any]) -> Place:
-        """Of the candidate that an event is about."""
-        return self.places.get(fields.get("candidate"), self.latest)
+    def _place(self, candidate: int | None) -> Place:
+        return self.places.get(candidate, self.latest)
 
     def _end_stage(self, candidate: int | None) -> None:
         self.since.pop(candidate, None)
@@ -206,104 +249,93 @@ class Screen:
             self.bars.remove_task(self.stages.pop(candidate))
 
 
-def _shared(fields: dict[str, Any]) -> str:
-    at_once = fields["at_once"]
-    return f"{at_once} candidates at once" if at_once > 1 else "every step over all of them"
-
-
-def _variants(fields: dict[str, Any]) -> str:
-    return f"{fields['variants']} variants ({seconds_text(fields['seconds'])})"
-
-
-def _fitted(fields: dict[str, Any]) -> str:
-    if not fields.get("fitted_from"):
+def _fitted(event: DataLoaded) -> str:
+    if not event.fitted_from:
         return ""
-    before, after = ("x".join(map(str, fields[key])) for key in ("fitted_from", "shape"))
+    before, after = ("x".join(map(str, shape)) for shape in (event.fitted_from, event.shape))
     return f", fitted from {before} to {after}"
 
 
-def _how(fields: dict[str, Any]) -> str:
-    seconds = fields.get("seconds")
+def _how(seconds: float | None) -> str:
     return " (from the store)" if seconds is None else f" ({seconds_text(seconds)})"
 
 
 def summary_text(
-    summary: dict[str, Any], out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
+    summary: Summary, out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
 ) -> str:
     """The closing summary of a build; `paint` may colour the verdict."""
-    teacher, best = summary["teacher"], summary["best"]
-    candidates, steps = summary["candidates"], summary["steps"]
-    compiled = summary["compilations"]
+    teacher, best = summary.teacher, summary.best
+    candidates, steps = summary.candidates, summary.steps
+    compiled = summary.compilations
 
-    def versus(key: str) -> str:
-        full, pruned = teacher[key], best[key]
+    def versus(one: Metric) -> str:
+        full, pruned, text = teacher.costs[one.name], best.costs[one.name], one.text
         ratio = full / max(pruned, 1)
-        return f"{count(full)} → {count(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
+        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
+        return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
 
+    figures = "\n".join(versus(one) for one in costs().values())
     rates = "  ".join(
         f"{module} {100 * rate:.4g}%"
-        for module, rate in zip(summary["modules"], best["rates"], strict=True)
+        for module, rate in zip(summary.modules, best.rates, strict=True)
     )
-    now = summary["seconds_now"]
+    now = summary.seconds_now
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
     trained = "  ".join(
-        f"{name} {seconds_text(spent)}" for name, spent in summary["seconds_recorded"].items()
+        f"{name} {seconds_text(spent)}" for name, spent in summary.seconds_recorded.items()
     )
-    data = summary["data"]
-    validation, test = [
-        100 * half_width(best[key], data[part])
-        for part, key in (("validation", "accuracy"), ("test", "test_accuracy"))
-    ]
+    data = summary.data
+    validation = 100 * half_width(best.accuracy, data.validation)
+    test = 100 * half_width(best.test_accuracy, data.test)
     return f"""
 {_verdict_text(summary, paint)}
-  params      {versus("params")}
-  MACs        {versus("macs")}   (1 MAC = 2 FLOPs)
-  weights     {bytes_text(teacher["bytes"])} → {bytes_text(best["bytes"])}
-  accuracy    validation {percent(teacher["validation_accuracy"])} → {percent(best["accuracy"])}\
-   test {percent(teacher["test_accuracy"])} → {percent(best["test_accuracy"])}
-              on {data["validation"]:,} and {data["test"]:,} images: ± {validation:.1f} and \
+{figures}
+  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+  accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
+   test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
+              on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
 ± {test:.1f} points by chance
   rates       {rates}
-  candidates  {candidates["tried"]} tried, {candidates["spared"]} spared of \
-{candidates["within_cost_limits"]}
+  candidates  {candidates.tried} tried, {candidates.spared} spared of \
+{candidates.within_cost_limits}
 {_left_text(summary)}  blocks      {_blocks_text(summary)}
-  steps       teacher {steps["teacher"]}, blocks {steps["blocks"]}, finetune {steps["finetune"]}
+  steps       teacher {steps.teacher}, blocks {steps.blocks}, finetune {steps.finetune}
   time        {stages}
-  compiled    {compiled["count"]} programs in {seconds_text(compiled["seconds"])}; \
-{compiled["from_cache"]} more came from the cache
+  compiled    {compiled.count} programs in {seconds_text(compiled.seconds)}; \
+{compiled.from_cache} more came from the cache
   trained in  {trained}
   result      {out}/best   report: {out}/report.html"""
 
 
-def _verdict_text(summary: dict[str, Any], paint: Callable[[str, Kind], str]) -> str:
+def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     """A line on the objective, and one or two more where they are needed."""
     said = verdict(summary)
-    lines = [paint(f"{said.headline}: {summary['objective']}", said.kind)]
+    lines = [paint(f"{said.headline}: {summary.objective}", said.kind)]
     if said.kind == "missed":
-        closest = "" if summary.get("taken") else "; the closest candidate is written."
+        closest = "" if summary.taken else "; the closest candidate is written."
         lines = [paint(f"{said.headline}{closest}", said.kind)]
-        if not summary.get("taken"):
+        if not summary.taken:
             lines.append("  ways on: a lower accuracy limit, lower rates, more finetune steps")
     if said.detail is not None:
         lines.insert(1, f"  {said.detail}")
     return "\n".join(lines)
 
 
-def _left_text(summary: dict[str, Any]) -> str:
+def _left_text(summary: Summary) -> str:
     """How the search ended, and what it did not rule out: a line or two."""
-    why, left = ending(summary), summary["search"]["left"]
+    why, left, cost = ending(summary), summary.search.left, summary.metric
     lines = [] if why is None else [f"              {why}"]
     lines += [
-        f"              not ruled out: {count(one['params'])} params, expected "
-        f"{percent(one['forecast']['accuracy'])}, chance {percent(one['forecast']['chance'])}"
-        for one in (() if left is None else left["likeliest"])
+        f"              not ruled out: {cost.short(one.costs[cost.name])}, expected "
+        f"{percent(one.forecast.accuracy)}, chance {percent(one.forecast.chance)}"
+        for one in (() if left is None else left.likeliest)
     ]
     return "".join(line + "\n" for line in lines)
 
 
-def _blocks_text(summary: dict[str, Any]) -> str:
-    blocks = summary["blocks"]
-    origin = f"{blocks['trained']} trained, {blocks['from_store']} from the store"
-    if blocks["used"] and not summary["steps"]["blocks"]:
+def _blocks_text(summary: Summary) -> str:
+    blocks = summary.blocks
+    origin = f"{blocks.trained} trained, {blocks.from_store} from the store"
+    if blocks.used and not summary.steps.blocks:
         origin = "refitted by least squares"
-    return f"{blocks['used']} used ({origin}), {blocks['uses']} uses"
+    return f"{blocks.used} used ({origin}), {blocks.uses} uses"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from wootzc.build.events import BestKnown, CandidateChosen, Step
 from wootzc.build.jobs import Jobs
 from wootzc.build.judging import Judgement, Verdict
 from wootzc.build.jury import Jury
@@ -50,21 +51,21 @@ def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
 
 def stops_at_target(objective: Objective) -> bool:
     """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
-    return objective.target != "accuracy"
+    return not objective.maximizes
 
 
 def better(one: Tried, other: Tried, space: Space) -> bool:
     """Within the limits first; then the objective; among misses the one nearer to the limit."""
     if one.met != other.met:
         return one.met
-    if not one.met or space.objective.target == "accuracy":
+    if not one.met or space.objective.maximizes:
         return one.accuracy > other.accuracy
     return cost_of(one, space) < cost_of(other, space)
 
 
 def cost_of(one: Tried, space: Space) -> int:
     """In the objective's measure; parameters where that is accuracy."""
-    return one.macs if space.objective.target == "macs" else one.params
+    return one.costs[space.objective.cost]
 
 
 @dataclass(kw_only=True)
@@ -87,10 +88,9 @@ class Search:
             teacher=self.teacher.done.result,
             limit=strictest(objective, self.reference),
             images=len(self.jobs.dataset.validation),
-            rule="accuracy" if objective.target == "accuracy" else "cost",
+            rule="accuracy" if objective.maximizes else "cost",
         )
         self.judgement: Judgement | None = None
-        assert self.jobs.plan.exploration_order is not None
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
@@ -167,14 +167,8 @@ class Search:
         fresh = [candidate for candidate in candidates if candidate not in begun]
         begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
         for candidate in candidates:
-            self.jobs.events.emit(
-                "candidate",
-                candidate=candidate,
-                position=begun[candidate],
-                of=len(self.order),
-                goes_on=candidate in self.outcomes,
-                **self.costs(candidate),
-            )
+            then: Step = "go on" if candidate in self.outcomes else "begin"
+            self._tell(candidate, begun[candidate], then)
         self._train_blocks(candidates, upcoming)
         earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
@@ -203,13 +197,7 @@ class Search:
         place = self.tried.index(one) + 1
         before = self.outcomes[one.candidate]
         network = prune_network(self.space.network, one.rates)
-        self.jobs.events.emit(
-            "polish",
-            candidate=one.candidate,
-            position=place,
-            of=len(self.order),
-            **self.costs(one.candidate),
-        )
+        self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
             after = self.jobs.polish(
                 before.done.key, network, trained_weights(before.weights), self.teacher.weights
@@ -245,7 +233,24 @@ class Search:
         self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
         best = self.best
         assert best is not None
-        self.jobs.events.emit("best", candidate=best.candidate, params=best.params, met=best.met)
+        told = BestKnown(
+            candidate=best.candidate,
+            met=best.met,
+            cost=self.space.objective.cost,
+            costs=best.costs,
+        )
+        self.jobs.events.emit(told)
+
+    def _tell(self, candidate: int, position: int, then: Step) -> None:
+        told = CandidateChosen(
+            candidate=candidate,
+            position=position,
+            of=len(self.order),
+            then=then,
+            cost=self.space.objective.cost,
+            costs=self.costs(candidate),
+        )
+        self.jobs.events.emit(told)
 
     def _runs(
         self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
@@ -292,14 +297,10 @@ class Search:
         """What the whole network costs, in the objective's measure."""
         costs = self.jobs.plan.costs
         assert costs is not None
-        return costs.full_macs if self.space.objective.target == "macs" else costs.full_params
+        return costs[self.space.objective.cost].full
 
     def costs(self, candidate: int) -> dict[str, int]:
-        assert self.jobs.plan.costs is not None
-        return {
-            "params": int(self.jobs.plan.costs.params.values[candidate]),
-            "macs": int(self.jobs.plan.costs.macs.values[candidate]),
-        }
+        return self.jobs.plan.costs.of(candidate)
 
     def _train_blocks(
         self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]
@@ -323,7 +324,7 @@ class Search:
         return Tried(
             candidate=candidate,
             rates=self.jobs.keys.rates(candidate),
-            **self.costs(candidate),
+            costs=self.costs(candidate),
             start_accuracy=float(result["start_accuracy"]),
             accuracy=accuracy,
             steps=int(result["steps"]),

@@ -6,17 +6,20 @@ on which candidate is the best is made anew.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from wootzc.backends.data import Dataset
-from wootzc.build.chosen import Chosen, choose, read_tried
-from wootzc.build.events import Events
+from wootzc.build.chosen import Chosen, choose
+from wootzc.build.events import Taken
+from wootzc.build.figures import with_best
 from wootzc.build.jobs import Jobs
-from wootzc.build.result import with_best, write_result
+from wootzc.build.listeners import Events
+from wootzc.build.result import write_result
 from wootzc.build.store import Store
+from wootzc.build.summary import Summary, read_summary
 from wootzc.diagnostics import fail
 from wootzc.driver import compile
-from wootzc.ir.plan import Plan
+from wootzc.ir.passes import complete
+from wootzc.ir.plan import Complete
 from wootzc.ir.prune import prune_network
 
 
@@ -25,8 +28,8 @@ class Taking:
     """A result folder as it stands, and the candidate to take from it."""
 
     out: Path
-    summary: dict[str, Any]  # its result.json
-    plan: Plan  # with the candidates that were proposed, where they were
+    summary: Summary  # its result.json
+    plan: Complete  # with the candidates that were proposed, where they were
     chosen: Chosen
 
     @staticmethod
@@ -36,18 +39,18 @@ class Taking:
             raise fail(
                 "WZ145", f"there is no result in {out} to take a candidate from", "build it first"
             )
-        summary = read_tried(out)
+        summary = read_summary(out)
         return Taking(
             out=out,
             summary=summary,
-            plan=compile(out / "plan.wzir", ()),
+            plan=complete(compile(out / "plan.wzir", ())),
             chosen=choose(out, summary, number, store.root),
         )
 
 
 def taken(
-    taking: Taking, plan: Plan, dataset: Dataset, store: Store, events: Events
-) -> dict[str, Any]:
+    taking: Taking, plan: Complete, dataset: Dataset, store: Store, events: Events
+) -> Summary:
     """Write the folder anew with the candidate as its best. Returns what `result.json` holds.
 
     `plan` is what the source says now: a search by another one has other candidates.
@@ -58,7 +61,7 @@ def taken(
         plan=replace(taking.plan, space=found_here), dataset=dataset, store=store, events=events
     )
     apart_from_paths = replace(found_here, data=searched.data, teacher=searched.teacher)
-    if apart_from_paths != searched or jobs.keys.teacher != taking.summary["teacher"]["key"]:
+    if apart_from_paths != searched or jobs.keys.teacher != taking.summary.teacher.key:
         raise fail(
             "WZ172",
             f"the result in {taking.out} is of another space than this, or of other data or "
@@ -66,11 +69,11 @@ def taken(
             "build again without --take; or give the --set and --seed that it was built with",
         )
     chosen = taking.chosen
-    network = prune_network(found_here.network, tuple(chosen.tried["rates"]))
+    network = prune_network(found_here.network, chosen.tried.rates)
     with events.stage("test"):
-        test = jobs.test(chosen.tried["key"], network, chosen.weights)
+        test = jobs.test(chosen.tried.key, network, chosen.weights)
     with events.stage("write"):
         summary = with_best(taking.summary, chosen, test, found_here, events)
         write_result(taking.out, jobs, chosen.weights, summary)
-    events.emit("taken", number=chosen.number, params=chosen.tried["params"])
+    events.emit(Taken(number=chosen.number, costs=chosen.tried.costs))
     return summary

@@ -27,8 +27,7 @@ class Tried:
 
     candidate: int  # row of plan.candidates
     rates: tuple[float, ...]  # one per module
-    params: int
-    macs: int  # one image
+    costs: Mapping[str, int]  # by metric
     start_accuracy: float  # assembled, before fine-tuning
     accuracy: float
     steps: int  # of fine-tuning
@@ -61,8 +60,7 @@ class Open:
 
     candidate: int
     rates: tuple[float, ...]
-    params: int
-    macs: int
+    costs: Mapping[str, int]  # by metric
     forecast: Forecast
 
 

@@ -1,20 +1,19 @@
 """The jobs that train tuning blocks, flight by flight."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import BlockJob, Progress, train_blocks
 from wootzc.backends.slicing import Variant, prune_weights
 from wootzc.build.capacity import Capacity
-from wootzc.build.events import Events
+from wootzc.build.context import Context
+from wootzc.build.events import BlocksStarted, BlockTrained, Progressed, Warned
 from wootzc.build.flights import flight_work
-from wootzc.build.keys import Keys
-from wootzc.build.store import Done, Outcome, Store, Weights
+from wootzc.build.store import Done, Outcome, Weights
 from wootzc.build.variants import Variants
 from wootzc.ir.network import Network, module_positions
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.plan import Block
 from wootzc.ir.space import Space
 
 
@@ -22,23 +21,16 @@ from wootzc.ir.space import Space
 class Tuning:
     """The tuning blocks of one plan over one data set."""
 
-    plan: Plan
-    dataset: Dataset
-    store: Store
-    events: Events
-    keys: Keys
+    context: Context
     variants: Variants
-    waiting: Callable[[], None]
-    memory: int | None = None  # bytes, for blocks in flight and the teacher's activations
-    disk: int | None = None  # bytes, for the teacher's activations
 
     @property
     def space(self) -> Space:
-        return self.plan.space
+        return self.context.space
 
     @cached_property
     def capacity(self) -> Capacity:
-        return Capacity(self.plan, self.dataset, self.store, self.events, self.memory, self.disk)
+        return Capacity(self.context)
 
     def blocks(
         self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]]
@@ -51,13 +43,13 @@ class Tuning:
         if not self.space.pretrain.steps:
             self._refit(numbers, teacher)
             return {number: self._refitted_block(number, teacher) for number in numbers}
-        keys = {number: self.keys.block(number) for number in numbers}
+        keys = {number: self.context.keys.block(number) for number in numbers}
         ahead = self._ahead(keys, likely)
-        keys |= {number: self.keys.block(number) for number in ahead}
+        keys |= {number: self.context.keys.block(number) for number in ahead}
         found: dict[int, Outcome] = {}
-        with self.store.locked(list(keys.values()), self.waiting):
+        with self.context.store.locked(list(keys.values()), self.context.waiting):
             for number, key in keys.items():
-                if done := self.store.find(key):
+                if done := self.context.store.find(key):
                     found[number] = Outcome(done=done, reused=True)
             missing = [n for n in keys if n not in found and n not in ahead]
             ahead = [number for number in ahead if number not in found]
@@ -65,18 +57,18 @@ class Tuning:
                 self._refit([*missing, *ahead], teacher)
                 for flight in self.capacity.flights(missing, ahead):
                     along = [number for number in flight if number in ahead]
-                    self.events.emit("blocks_started", blocks=flight, ahead=along)
+                    self.context.events.emit(BlocksStarted(blocks=flight, ahead=along))
                     found |= self._train(flight, keys, teacher)
         return found
 
     def _ahead(self, keys: dict[int, str], likely: Sequence[tuple[int, float]]) -> list[int]:
         """The likely blocks that had better come along with those of `keys`."""
-        known = self.store.finished(keys.values())
+        known = self.context.store.finished(keys.values())
         missing = [number for number, key in keys.items() if key not in known]
         if not missing:
             return []
-        later = {n: self.keys.block(n) for n, _ in likely if n not in keys}
-        known = self.store.finished(later.values())
+        later = {n: self.context.keys.block(n) for n, _ in likely if n not in keys}
+        known = self.context.store.finished(later.values())
         unknown = [(n, p) for n, p in likely if n in later and later[n] not in known]
         return self.capacity.ahead(missing, unknown)
 
@@ -84,7 +76,7 @@ class Tuning:
         """`a1(50%) a2(30%)`: the modules of a block with their rates."""
         block = self._block(number)
         modules = self.space.network.modules[block.start : block.stop]
-        rates = self.keys.block_rates(number)
+        rates = self.context.keys.block_rates(number)
         return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
 
     def _train(
@@ -94,7 +86,7 @@ class Tuning:
         launched = [
             BlockJob(
                 start=self._block(number).start,
-                rates=self.keys.block_rates(number),
+                rates=self.context.keys.block_rates(number),
                 weights=self._initial(number, teacher),
             )
             for number in numbers
@@ -104,7 +96,7 @@ class Tuning:
             self.space.network,
             teacher,
             launched,
-            self.dataset,
+            self.context.dataset,
             self.space.pretrain,
             self.space.augment,
             seed=self.space.seed,
@@ -113,9 +105,19 @@ class Tuning:
         )
         self.capacity.tell(passes.held)
         passes = replace(passes, fitting=self.capacity.passes.held)
-        work = flight_work(self.plan, numbers, passes).times(1 / len(numbers))  # as seconds
+        work = flight_work(self.context.plan, numbers, passes).times(1 / len(numbers))  # as seconds
         outcomes = {}
         for number, one in zip(numbers, trained, strict=True):
+            name = self.name(number)
+            told = BlockTrained(
+                block=number,
+                name=name,
+                seconds=one.seconds,
+                loss_first=one.loss_first,
+                loss_last=one.loss_last,
+                steps=one.steps,
+                finite=one.finite,
+            )
             result = {
                 "loss_first": one.loss_first,
                 "loss_last": one.loss_last,
@@ -123,17 +125,16 @@ class Tuning:
                 "finite": one.finite,
                 "work": list(work),
             }
-            name = self.name(number)
-            done = self.store.finish(keys[number], "block", name, result, one.seconds, one.weights)
-            self.events.emit(
-                "block_finished", block=number, name=name, seconds=one.seconds, **result
+            done = self.context.store.finish(
+                keys[number], "block", name, result, one.seconds, one.weights
             )
+            self.context.events.emit(told)
             if not one.finite:
-                self.events.emit(
-                    "warning",
-                    message=f"block {name} diverged; inherited weights stand in for it. "
-                    "Lower the learning rate of `pretrain`",
+                message = (
+                    f"block {name} diverged; inherited weights stand in for it. "
+                    "Lower the learning rate of `pretrain`"
                 )
+                self.context.events.emit(Warned(message=message))
             outcomes[number] = Outcome(done=done, reused=False)
         return outcomes
 
@@ -141,7 +142,9 @@ class Tuning:
         """A block that takes no steps: its variants as least squares leaves them, kept as those."""
         weights = self._initial(number, teacher)
         result = {"loss_first": None, "loss_last": None, "steps": 0}
-        done = Done(key=self.keys.block(number), result=result, seconds=0.0, weights=weights)
+        done = Done(
+            key=self.context.keys.block(number), result=result, seconds=0.0, weights=weights
+        )
         return Outcome(done=done, reused=False)
 
     def _refit(self, numbers: Sequence[int], teacher: Weights) -> None:
@@ -152,7 +155,7 @@ class Tuning:
 
     def _initial(self, number: int, teacher: Weights) -> Weights:
         """What a block starts from: the surviving weights, refitted if the recipe says so."""
-        block, block_rates = self._block(number), self.keys.block_rates(number)
+        block, block_rates = self._block(number), self.context.keys.block_rates(number)
         rates = [0.0] * len(self.space.network.modules)
         rates[block.start : block.stop] = block_rates
         sliced = prune_weights(
@@ -165,15 +168,14 @@ class Tuning:
         return weights
 
     def _pruned(self, number: int) -> list[Variant]:
-        start, rates = self._block(number).start, self.keys.block_rates(number)
+        start, rates = self._block(number).start, self.context.keys.block_rates(number)
         return [(module, rate) for module, rate in enumerate(rates, start) if rate]
 
     def _block(self, number: int) -> Block:
-        assert self.plan.blocks is not None
-        return self.plan.blocks[number]
+        return self.context.plan.blocks[number]
 
     def _progress(self, progress: Progress) -> None:
-        self.events.emit("progress", stage="blocks", **asdict(progress))
+        self.context.events.emit(Progressed(stage="blocks", **asdict(progress)))
 
 
 def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:

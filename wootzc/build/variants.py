@@ -13,12 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data import Dataset
 from wootzc.backends.slicing import Variant
-from wootzc.build.events import Events
-from wootzc.build.keys import Keys
-from wootzc.build.store import Done, Store, Weights, job_key
-from wootzc.ir.plan import Plan
+from wootzc.build.context import Context
+from wootzc.build.events import Sweep, SweepFinished, SweepStarted
+from wootzc.build.store import Done, Weights, job_key
 
 Made: TypeAlias = Iterable[tuple[Variant, tuple[dict[str, Any], Weights | None]]]
 Make: TypeAlias = Callable[[list[Variant]], Made]
@@ -31,21 +29,18 @@ SCORED = 512  # validation images, at most
 class Variants:
     """The variants of one plan over one data set."""
 
-    plan: Plan
-    dataset: Dataset
-    store: Store
-    events: Events
-    keys: Keys
-    waiting: Callable[[], None]
+    context: Context
 
     @property
     def images(self) -> int:
         """Training images that least squares looks at."""
-        return min(self.plan.space.pretrain.reconstruct or REFITTED, len(self.dataset.train))
+        return min(
+            self.context.space.pretrain.reconstruct or REFITTED, len(self.context.dataset.train)
+        )
 
     def refitted(self, variants: Iterable[Variant], teacher: Weights) -> dict[Variant, Weights]:
         """The weights of each variant, named segment/path/parameter."""
-        keys = {one: self.keys.variant(*one, self.images) for one in variants}
+        keys = {one: self.context.keys.variant(*one, self.images) for one in variants}
         done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
         return {one: job.weights for one, job in done.items() if job.weights is not None}
 
@@ -55,9 +50,12 @@ class Variants:
         choices: Sequence[Sequence[int]],  # per module: the rate positions to score
     ) -> NDArray[np.float64]:  # [modules, rates], in nats
         """The damage of these variants; 0 for others, and at rate 0."""
-        rates = self.plan.space.rates
+        rates = self.context.space.rates
         wanted = [(m, int(r)) for m, positions in enumerate(choices) for r in positions if rates[r]]
-        keys = {(m, rates[r]): self.keys.score(m, rates[r], self.images, SCORED) for m, r in wanted}
+        keys = {
+            (m, rates[r]): self.context.keys.score(m, rates[r], self.images, SCORED)
+            for m, r in wanted
+        }
         done = self._done("score", keys, lambda missing: self._score(missing, teacher))
         found = np.zeros((len(choices), len(rates)))
         for module, rate in wanted:
@@ -67,13 +65,13 @@ class Variants:
     def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.reconstruct import reconstruct
 
-        space = self.plan.space
+        space = self.context.space
         found = reconstruct(
             space.network,
             teacher,
             missing,
             space.criteria,
-            self.dataset.train,
+            self.context.dataset.train,
             images=self.images,
             seed=space.seed,
         )
@@ -82,8 +80,8 @@ class Variants:
     def _score(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.scores import score_variants
 
-        space = self.plan.space
-        validation = self.dataset.validation
+        space = self.context.space
+        validation = self.context.dataset.validation
         count = min(SCORED, len(validation))
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
         images = validation.batch(np.sort(rows))
@@ -97,30 +95,30 @@ class Variants:
         )
         return ((variant, (asdict(score), None)) for variant, score in found)
 
-    def _done(self, kind: str, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
+    def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
         """Each variant's finished job; those that the store lacks are made together.
 
         One lock holds them all: a lock is an open file, and there may be a thousand variants.
         """
         found: dict[Variant, Done] = {}
-        sweep = job_key("sweep", of=kind, teacher=self.keys.teacher)
-        with self.store.locked([sweep], self.waiting):
+        sweep = job_key("sweep", of=kind, teacher=self.context.keys.teacher)
+        with self.context.store.locked([sweep], self.context.waiting):
             for variant, key in keys.items():
-                if done := self.store.find(key):
+                if done := self.context.store.find(key):
                     found[variant] = done
             missing = [variant for variant in keys if variant not in found]
             if not missing:
                 return found
-            self.events.emit(f"{kind}s_started", variants=len(missing))
+            self.context.events.emit(SweepStarted(of=kind, variants=len(missing)))
             started = time.perf_counter()
             since = started
             for variant, (result, weights) in make(missing):  # what is ready is safe from a kill
-                name = f"{self.plan.space.network.modules[variant[0]].name}({variant[1]:.4g})"
+                name = f"{self.context.space.network.modules[variant[0]].name}({variant[1]:.4g})"
                 now = time.perf_counter()
-                found[variant] = self.store.finish(
+                found[variant] = self.context.store.finish(
                     keys[variant], kind, name, result, now - since, weights
                 )
                 since = now
             seconds = time.perf_counter() - started
-            self.events.emit(f"{kind}s_finished", variants=len(missing), seconds=seconds)
+            self.context.events.emit(SweepFinished(of=kind, variants=len(missing), seconds=seconds))
         return found

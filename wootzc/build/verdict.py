@@ -1,12 +1,12 @@
 """What a result says of its objective, and how its search ended, in words.
 
-The closing summary and the report say the same, from what `result.json` holds. A key that an older
-wootzc did not write is left out of the words.
+The closing summary and the report say the same, from what `result.json` holds.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from wootzc.build.summary import Summary
 from wootzc.units import percent
 
 # doubtful: met on the images that chose it, but not on those of the test.
@@ -21,22 +21,22 @@ class Verdict:
     detail: str | None = None  # the drop, where it was judged
 
 
-def verdict(summary: dict[str, Any]) -> Verdict:
+def verdict(summary: Summary) -> Verdict:
     """Whether the objective is met, on which images, and by how much."""
-    best = summary["best"]
+    best = summary.best
     detail = _judged(summary)
-    taken = summary.get("taken")
+    taken = summary.taken
     who = "objective" if taken is None else f"candidate {taken}, taken by hand: objective"
-    judgement = summary.get("judgement")
-    if not summary["objective_met"] and best["accuracy"] >= (summary["target_accuracy"] or 0):
+    judgement = summary.judgement
+    target = summary.target_accuracy
+    if not summary.objective_met and (target is None or best.accuracy >= target):
         headline = f"{who} NOT met: what was seen may be by chance"
         return Verdict(kind="missed", headline=headline, detail=detail)
-    if not summary["objective_met"]:
-        target = summary["target_accuracy"]
-        short = 100 * (target - best["accuracy"])
+    if not summary.objective_met and target is not None:
+        short = 100 * (target - best.accuracy)
         return Verdict(
             kind="missed",
-            headline=f"{who} NOT met: accuracy {percent(best['accuracy'])} is {short:.2f} points "
+            headline=f"{who} NOT met: accuracy {percent(best.accuracy)} is {short:.2f} points "
             f"below {percent(target)}",
             detail=detail,
         )
@@ -44,48 +44,45 @@ def verdict(summary: dict[str, Any]) -> Verdict:
     if beyond is not None:
         headline = f"{who} met on validation; on test {beyond}"
         return Verdict(kind="doubtful", headline=headline, detail=detail)
-    if judgement and not judgement["holds"]:
+    if judgement and not judgement.holds:
         headline = f"{who} met on validation, but the drop may be beyond the limit"
         return Verdict(kind="doubtful", headline=headline, detail=detail)
     return Verdict(kind="met", headline=f"{who} met", detail=detail)
 
 
-def _beyond_on_test(summary: dict[str, Any]) -> str | None:
+def _beyond_on_test(summary: Summary) -> str | None:
     """How far the test accuracy is beyond the limit; None where it holds, or nobody knows."""
-    limit, best = summary.get("test_target"), summary["best"]
-    if limit is None or best["test_accuracy"] >= limit:
+    limit, best = summary.test_target, summary.best
+    if limit is None or best.test_accuracy >= limit:
         return None
-    teacher = summary["teacher"]["test_accuracy"]
-    change = f"{100 * (best['test_accuracy'] - teacher):+.1f}".replace("-", "−")
+    teacher = summary.teacher.test_accuracy
+    change = f"{100 * (best.test_accuracy - teacher):+.1f}".replace("-", "−")
     if teacher <= limit + NOISE:  # the teacher does not hold it either
-        return f"{percent(best['test_accuracy'])}, beyond the limit of {percent(limit)}"
+        return f"{percent(best.test_accuracy)}, beyond the limit of {percent(limit)}"
     return f"{change} points, beyond the limit of {100 * (teacher - limit):.1f}"
 
 
-def _judged(summary: dict[str, Any]) -> str | None:
+def _judged(summary: Summary) -> str | None:
     """The drop that the best network is expected to have on images that did not choose it."""
-    judgement = summary.get("judgement")
+    judgement = summary.judgement
     if not judgement:
         return None
-    drop = f"drop {100 * judgement['drop']:.1f} ± {100 * judgement['error']:.1f} points"
-    tried = len(summary["tried"])
+    drop = f"drop {100 * judgement.drop:.1f} ± {100 * judgement.error:.1f} points"
+    tried = len(summary.tried)
     among = f"corrected for the choice among {tried} tried"
-    if judgement.get("confidence") is not None:
-        among += f"; at {100 * judgement['confidence']:.4g} % confidence"
-    target = summary["target_accuracy"]
+    if judgement.confidence is not None:
+        among += f"; at {100 * judgement.confidence:.4g} % confidence"
+    target = summary.target_accuracy
     if target is None:
         return f"{drop} ({among})"
-    limit = 100 * (summary["teacher"]["validation_accuracy"] - target)
-    side = "within" if judgement["holds"] else "beyond"
+    limit = 100 * (summary.teacher.validation_accuracy - target)
+    side = "within" if judgement.holds else "beyond"
     return f"{drop} ({among}), {side} the limit of {limit:.1f}"
 
 
-def ending(summary: dict[str, Any]) -> str | None:
-    """How the search ended; None where an older wootzc did not say, or it ended at a success."""
-    search = summary.get("search")
-    if search is None:
-        return None
-    left, ended = search["left"], str(search["ended"])
+def ending(summary: Summary) -> str | None:
+    """How the search ended; None where it ended at a success."""
+    left, ended = summary.search.left, summary.search.ended
     if ended == "met":
         return None
     if left is None:
@@ -95,17 +92,17 @@ def ending(summary: dict[str, Any]) -> str | None:
             "interrupted": "interrupted: the best so far; the same command again goes on",
         }
         return alone.get(ended, ended)
-    out = f"{left['ruled_out']:,}"
-    if summary["objective"].startswith("maximize"):  # by accuracy: any of them may be better
+    out = f"{left.ruled_out:,}"
+    if summary.objective.startswith("maximize"):  # by accuracy: any of them may be better
         which, fails = "untried", "be better"
     else:
         which, fails = "that would be better", "hold"
     words = {
         "all": "nothing better is left to try",
         "ruled out": f"{out} {which} {'is' if out == '1' else 'are'} unlikely to {fails}",
-        "certified": f"{out} {which} are ruled out together: chance {percent(left['chance'])} "
+        "certified": f"{out} {which} are ruled out together: chance {percent(left.chance)} "
         f"that any would {fails}",
         "budget": f"the budget was spent: of those {which} {out} are unlikely to {fails}, "
-        f"{left['open']:,} are not ruled out",
+        f"{left.open:,} are not ruled out",
     }
     return words.get(ended, ended)

@@ -5,7 +5,7 @@ import numpy as np
 from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.compose import composite_vectors
 from wootzc.ir.passes.select_blocks import priced_plan
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.plan import Block, Complete
 from wootzc.ir.pricing import Priced, block_worths
 from wootzc.ir.recipe import Recipe
 from wootzc.ir.selection import choose_without
@@ -21,12 +21,11 @@ METHODS = {
 }
 
 
-def block_text(plan: Plan, number: int) -> str:
-    assert plan.blocks is not None and plan.composition is not None and plan.costs is not None
+def block_text(plan: Complete, number: int) -> str:
     block = plan.blocks[number]
     users = np.flatnonzero((plan.composition.values == number).any(axis=1))
-    macs = sum(
-        int(plan.costs.variant_macs.values[block.start + k, i]) for k, i in enumerate(block.rates)
+    macs = int(
+        plan.costs["macs"].variants.values[range(block.start, block.stop), block.rates].sum()
     )
     shown = ", ".join(map(str, users[:12])) + (", …" if len(users) > 12 else "")
     return "\n".join(
@@ -35,7 +34,7 @@ def block_text(plan: Plan, number: int) -> str:
             f"  chosen by `blocks {plan.space.blocks}`: {METHODS[plan.space.blocks]}",
             f"  used by {len(users):,} of {len(plan.composition):,} candidates: {shown}",
             f"  {count(macs)} MACs forward; {_training(plan.space.pretrain)}",
-            *_balance(plan, priced_plan(plan, plan.costs), number),
+            *_balance(plan, priced_plan(plan), number),
         ]
     )
 
@@ -46,7 +45,7 @@ def _training(recipe: Recipe) -> str:
     return ", then ".join(filter(None, (solved, trained)))
 
 
-def block_name(plan: Plan, block: Block) -> str:
+def block_name(plan: Complete, block: Block) -> str:
     """`a1(50%) a2(30%)`."""
     modules = plan.space.network.modules[block.start : block.stop]
     return " ".join(
@@ -55,9 +54,8 @@ def block_name(plan: Plan, block: Block) -> str:
     )
 
 
-def _balance(plan: Plan, task: Priced, number: int) -> list[str]:
+def _balance(plan: Complete, task: Priced, number: int) -> list[str]:
     """Its cost and gain by the cost model, and what would be done without it."""
-    assert plan.blocks is not None
     block = plan.blocks[number]
     others = plan.blocks[:number] + plan.blocks[number + 1 :]
     composition = _composed(plan, task, plan.blocks)
@@ -90,7 +88,7 @@ def _balance(plan: Plan, task: Priced, number: int) -> list[str]:
     ]
 
 
-def _composed(plan: Plan, task: Priced, blocks: tuple[Block, ...]) -> np.ndarray:
+def _composed(plan: Complete, task: Priced, blocks: tuple[Block, ...]) -> np.ndarray:
     """Composite vectors as `compose` makes them."""
     worth = None
     if plan.selection is not None:

@@ -193,8 +193,9 @@ def plan(
             click.echo(draw(compiled()), nl=False)
         case _:
             from wootzc.cli.plan_text import plan_figures, plan_text
+            from wootzc.ir.passes import complete
 
-            figures = plan_figures(compiled())
+            figures = plan_figures(complete(compiled()))
             click.echo(json.dumps(figures, indent=2) if as_json else plan_text(figures))
 
 
@@ -322,12 +323,12 @@ def explain(
     """
     from wootzc import driver
     from wootzc.cli.explain_text import explain_text
-    from wootzc.ir.passes import remaining, run
+    from wootzc.ir.passes import complete, remaining, run
 
     start = driver.front(
         file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis
     )
-    click.echo(explain_text(run(start, remaining(start)), what))
+    click.echo(explain_text(complete(run(start, remaining(start))), what))
 
 
 COMMANDS: tuple[Any, ...] = (check, fmt, plan, opt, explain)

@@ -7,14 +7,15 @@ from wootzc.cli.output import table
 from wootzc.diagnostics import fail
 from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
+from wootzc.ir.metrics import METRICS
 from wootzc.ir.network import module_positions, segment_shapes
-from wootzc.ir.plan import Block, Plan
+from wootzc.ir.plan import Block, Complete
 from wootzc.ir.prune import kept_widths
 from wootzc.ir.shapes import shape_text
-from wootzc.units import count, rate_text
+from wootzc.units import rate_text
 
 
-def explain_text(plan: Plan, what: tuple[str, ...]) -> str:
+def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
     """`what`: (), ("module", NAME), ("block", NUMBER) or ("candidate", NUMBER)."""
     match what:
         case ():
@@ -46,9 +47,8 @@ def _number(text: str, limit: int, what: str) -> int:
     return int(text)
 
 
-def _module(plan: Plan, m: int) -> str:
+def _module(plan: Complete, m: int) -> str:
     space, costs = plan.space, plan.costs
-    assert costs is not None
     module = space.network.modules[m]
     shape = segment_shapes(space.network)[module_positions(space.network)[m]]
     coupling = couple_module(module, shape)
@@ -74,19 +74,20 @@ def _module(plan: Plan, m: int) -> str:
             (
                 rate_text(space.rates[i]),
                 " ".join(kept) or "-",
-                count(int(costs.variant_params.values[m, i])),
-                count(int(costs.variant_macs.values[m, i])),
+                *(METRICS[one.metric].text(one.variants.values[m, i]) for one in costs.tables),
             )
         )
-    lines.append(table(rows, ("rate", "filters kept", "params", "MACs")))
+    headings = (METRICS[one.metric].heading for one in costs.tables)
+    lines.append(table(rows, ("rate", "filters kept", *headings)))
     return "\n".join(lines)
 
 
-def _candidate(plan: Plan, number: int) -> str:
-    assert plan.candidates is not None and plan.costs is not None and plan.composition is not None
-    assert plan.blocks is not None and plan.exploration_order is not None
-    params = int(plan.costs.params.values[number])
-    macs = int(plan.costs.macs.values[number])
+def _candidate(plan: Complete, number: int) -> str:
+    full = plan.costs.full
+    shares = [
+        f"{METRICS[name].short(cost)} ({cost / full[name]:.1%})"
+        for name, cost in plan.costs.of(number).items()
+    ]
     position = np.flatnonzero(plan.exploration_order.values == number)
     place = "outside the objective's cost limits"
     if len(position):
@@ -97,8 +98,7 @@ def _candidate(plan: Plan, number: int) -> str:
     row = plan.candidates.values[number].tolist()
     lines = [
         f"candidate {number}: {block_name(plan, Block(start=0, rates=tuple(row)))}",
-        f"  {count(params)} params ({params / plan.costs.full_params:.1%}), "
-        f"{count(macs)} MACs ({macs / plan.costs.full_macs:.1%})",
+        f"  {', '.join(shares)}",
         f"  {place} (explore {plan.space.explore})",
         "  assembled from: " + (", ".join(f"block {b}" for b in used) or "the teacher alone"),
     ]

@@ -6,8 +6,9 @@ from wootzc.ir.costs import variant_costs
 from wootzc.ir.diagram_build import STATES
 from wootzc.ir.diagram_feasible import holds
 from wootzc.ir.diagram_space import SpaceDiagram
+from wootzc.ir.metrics import Metric, costs
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
-from wootzc.units import count, large
+from wootzc.units import large
 
 STEP_STATES = STATES // 4  # of a diagram that only says what is left between two constraints
 STEPS = 12  # constraints that are told of one by one
@@ -20,22 +21,22 @@ def holds_figures(space: Space) -> dict[str, Any]:
     objective, how many candidates are left; and how many there are under it `alone`. Of very many
     only the first are told of.
     """
-    costs = variant_costs(space.network, space.rates)
+    tables = variant_costs(space.network, space.rates)
     every: list[Constraint] = [*space.constraints, *cost_limits(space.objective)]
-    whole = holds(space, costs)
+    whole = holds(space, tables)
     if not whole.diagram.count:
         return {**_count(whole), "constraints": [], "constraints_left_out": len(every)}
     steps: list[dict[str, Any]] = []
     for upto, constraint in enumerate(every[:STEPS], 1):
         last = upto == len(space.constraints)
-        left = whole if last else holds(space, costs, every[:upto], STEP_STATES)
+        left = whole if last else holds(space, tables, every[:upto], STEP_STATES)
         text, goal = constraint_text(constraint, space), upto > len(space.constraints)
         figures = _count(left)
         if steps:  # bounds can be too wide, but every constraint leaves less than was there
             figures["at_most"] = min(figures["at_most"], steps[-1]["at_most"])
-        alone = figures if upto == 1 else _count(holds(space, costs, [constraint], STEP_STATES))
+        alone = figures if upto == 1 else _count(holds(space, tables, [constraint], STEP_STATES))
         steps.append({"constraint": text, "goal": goal, **figures, "alone": alone})
-    ranges = {metric: whole.range(metric) for metric in ("params", "macs")}
+    ranges = {metric: whole.range(metric) for metric in tables.tables}
     return {
         **_count(whole),
         **{metric: {"min": low, "max": high} for metric, (low, high) in ranges.items()},
@@ -53,9 +54,9 @@ def candidates_text(space: Space, states: int) -> str:
 def holds_text(figures: dict[str, Any], full: dict[str, int]) -> str:
     """The figures for a person; `full`: the costs of the full network."""
     lines = [f"space       {_count_text(figures)}"]
-    for metric, name in (("params", "params"), ("macs", "MACs")):
-        if metric in figures:
-            lines.append(f"  {name:<8}  {spread(figures[metric], full[metric])}")
+    for name, one in costs().items():
+        if name in figures:
+            lines.append(f"  {one.heading:<8}  {spread(figures[name], full[name], one)}")
     for place, step in enumerate(figures["constraints"]):
         which = "of these, " if step["goal"] else ""
         alone = f"; alone, {_count_text(step['alone'])}" if place else ""
@@ -65,12 +66,11 @@ def holds_text(figures: dict[str, Any], full: dict[str, int]) -> str:
     return "\n".join(lines)
 
 
-def spread(values: dict[str, int], full: int) -> str:
-    """From least to greatest cost, and as shares of the full network's."""
+def spread(values: dict[str, int], full: int, cost: Metric) -> str:
+    """From least to greatest, and as shares of the full network's."""
     low, high = values["min"], values["max"]
-    return (
-        f"{count(low)} … {count(high)}  ({low / full:.0%} … {high / full:.0%} of the full network)"
-    )
+    shares = f"{low / full:.0%} … {high / full:.0%} of the full network"
+    return f"{cost.text(low)} … {cost.text(high)}  ({shares})"
 
 
 def constraint_text(constraint: Constraint, space: Space) -> str:

@@ -8,6 +8,7 @@ import click
 
 from wootzc.cli.options import shape_option
 from wootzc.diagnostics import WootzError, fail
+from wootzc.ir.metrics import costs
 
 
 @click.command()
@@ -21,8 +22,8 @@ from wootzc.diagnostics import WootzError, fail
 )
 @click.option(
     "--minimize",
-    type=click.Choice(["params", "macs"]),
-    default="params",
+    type=click.Choice(list(costs())),
+    default=next(iter(costs())),
     show_default=True,
     help="What the pruned network is to have as few of as it can.",
 )
@@ -79,7 +80,7 @@ def _typed(
     """The command again, as the file names what it comes from."""
     words = ["wootzc", "init", model, data]
     words += ["-o", str(out)] if out else []
-    words += ["--minimize", minimize] if minimize != "params" else []
+    words += ["--minimize", minimize] if minimize != next(iter(costs())) else []
     words += ["--input", "x".join(map(str, shape))] if shape else []
     return shlex.join(words)
 

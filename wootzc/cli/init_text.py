@@ -8,6 +8,8 @@ from wootzc.build.judging import images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
 from wootzc.cli.init_facts import Facts, FromFile, FromZoo, ModelFacts, pretrained
+from wootzc.grammar.names import either
+from wootzc.ir.metrics import costs
 from wootzc.ir.shapes import shape_text
 from wootzc.units import count
 
@@ -161,13 +163,13 @@ def _teacher(facts: Facts) -> Iterator[str]:
 
 
 def _objective(facts: Facts) -> Iterator[str]:
-    other = {"params": "macs", "macs": "params"}[facts.minimize]
+    others = either(name for name in costs() if name != facts.minimize)
     images = facts.images.images["validation"]
     points = limit_points(images)
     limit = f"{points:g} point{'s' * (points != 1)}"
     told = f"{images:,} validation image{'s' * (images > 1)} can tell a loss of {limit} from chance"
     needed = "" if points == 1 else f"; 1 point needs some {images_for(1):,}"
-    yield f"minimize {facts.minimize}  // or {other}"
+    yield f"minimize {facts.minimize}  // or {others}"
     right = f"where the network is right on {100 * ASSUMED:g} % or more"
     yield from comment(f"{told}, {right}{needed}.")
     yield f"subject to accuracy >= teacher - {limit}"

@@ -4,6 +4,8 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
+from wootzc.build.events import BuildInterrupted, Event, Progressed
+
 
 class Interrupts:
     """Turns both into KeyboardInterrupt, also where a library swallows it: a build listener that
@@ -39,9 +41,9 @@ class Interrupts:
         self.number, self.seen = number, True
         raise KeyboardInterrupt
 
-    def __call__(self, kind: str, fields: dict[str, Any]) -> None:
-        if self.seen and kind == "interrupted":  # the build knows, and writes what it has
+    def __call__(self, event: Event) -> None:
+        if self.seen and isinstance(event, BuildInterrupted):  # it knows, and writes what it has
             self.seen = False
-        if self.seen and kind == "progress":
+        if self.seen and isinstance(event, Progressed):
             self.seen = False
             raise KeyboardInterrupt

@@ -8,18 +8,17 @@ import numpy as np
 from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.ir.cost_model import TRAINING
-from wootzc.ir.plan import Costs, Plan
+from wootzc.ir.metrics import costs, short_text
+from wootzc.ir.plan import Complete, Costs
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Proposed
 from wootzc.ir.widths import module_widths
 from wootzc.units import count, rate_text, seconds_text
 
 
-def plan_figures(plan: Plan) -> dict[str, Any]:
+def plan_figures(plan: Complete) -> dict[str, Any]:
     """The figures of a plan that all default passes have filled in. MACs are of one image."""
-    space, costs = plan.space, plan.costs
-    assert costs is not None and plan.candidates is not None and plan.blocks is not None
-    assert plan.composition is not None and plan.exploration_order is not None
+    space, tables = plan.space, plan.costs
     tried = plan.exploration_order.values  # without those beyond the objective's cost limits
     uses = plan.composition.values[tried]
     covered = np.unique(uses[uses >= 0], return_counts=False)
@@ -34,21 +33,21 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
                 "filters": row["filters"],
                 "rates": [space.rates[i] for i in space.choices[m]],
                 "criterion": space.criteria[m],
-                "full_params": int(costs.variant_params.values[m, 0]),
-                "full_macs": int(costs.variant_macs.values[m, 0]),
-                "params": [int(costs.variant_params.values[m, i]) for i in space.choices[m]],
-                "macs": [int(costs.variant_macs.values[m, i]) for i in space.choices[m]],
+                **{f"full_{one.metric}": int(one.variants.values[m, 0]) for one in tables.tables},
+                **{
+                    one.metric: [int(one.variants.values[m, i]) for i in space.choices[m]]
+                    for one in tables.tables
+                },
             }
             for m, row in enumerate(widths)
         ],
-        "full": {"params": costs.full_params, "macs": costs.full_macs},
+        "full": tables.full,
         "holds": holds_figures(space),
         "candidates": {
             "count": len(plan.candidates),
             "proposed": isinstance(space.selection, Proposed),
             "within_cost_limits": len(plan.exploration_order),
-            "params": _range(costs.params.values[tried]),
-            "macs": _range(costs.macs.values[tried]),
+            **{one.metric: _range(one.candidates.values[tried]) for one in tables.tables},
         },
         "blocks": {
             "method": space.blocks,
@@ -58,7 +57,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
             "used": len(covered),
             "predicted_seconds": plan.selection and asdict(plan.selection),
         },
-        "training_macs": _training(plan, costs),
+        "training_macs": _training(plan, tables),
     }
 
 
@@ -66,23 +65,23 @@ def _range(values: Any) -> dict[str, int]:
     return {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
 
 
-def _training(plan: Plan, costs: Costs) -> dict[str, int]:
+def _training(plan: Complete, costs: Costs) -> dict[str, int]:
     """Predicted MACs of training: steps × batch × three forward passes of what is trained."""
     space = plan.space
-    assert plan.blocks is not None and plan.exploration_order is not None
-    macs = costs.macs.values[plan.exploration_order.values]
+    table = costs["macs"]
+    macs = table.candidates.values[plan.exploration_order.values]
     pretrain = space.pretrain.steps * space.pretrain.batch
-    variant = costs.variant_macs.values
+    variant = table.variants.values
     block_macs = sum(
         int(variant[b.start + k, rate]) for b in plan.blocks for k, rate in enumerate(b.rates)
     )
     finetune = space.finetune.steps * space.finetune.batch * TRAINING
     source = space.teacher
     recipe = source.recipe if isinstance(source, FromFile) else source  # None: nothing to train
-    teacher = recipe.steps * recipe.batch * TRAINING * costs.full_macs if recipe else 0
+    teacher = recipe.steps * recipe.batch * TRAINING * table.full if recipe else 0
     return {
         "teacher": teacher,
-        "all_blocks": pretrain * (TRAINING * block_macs + costs.full_macs),
+        "all_blocks": pretrain * (TRAINING * block_macs + table.full),
         "one_candidate": finetune * int(np.median(macs)),
         "all_candidates": finetune * int(macs.sum()),
     }
@@ -91,6 +90,8 @@ def _training(plan: Plan, costs: Costs) -> dict[str, int]:
 def plan_text(figures: dict[str, Any]) -> str:
     """The figures for a person."""
     full, candidates, blocks = figures["full"], figures["candidates"], figures["blocks"]
+    known = costs().values()
+    notes = "; ".join(one.note for one in known if one.note)
     modules = table(
         [
             (
@@ -98,19 +99,24 @@ def plan_text(figures: dict[str, Any]) -> str:
                 " ".join(map(str, module["filters"])) or "-",
                 " ".join(map(rate_text, module["rates"])),
                 module["criterion"],
-                f"{count(module['full_params'])} → {count(module['params'][-1])}",
-                f"{count(module['full_macs'])} → {count(module['macs'][-1])}",
+                *(
+                    f"{one.text(module[f'full_{one.name}'])} → {one.text(module[one.name][-1])}"
+                    for one in known
+                ),
             )
             for module in figures["modules"]
         ],
-        ("module", "filters", "rates", "by", "params", "MACs"),
+        ("module", "filters", "rates", "by", *(one.heading for one in known)),
+    )
+    spreads = "\n".join(
+        f"  {one.heading:<8}  {spread(candidates[one.name], full[one.name], one)}" for one in known
     )
     work = figures["training_macs"]
     predicted = _predicted(blocks["predicted_seconds"])
 
     return f"""\
 space {figures["space"]} over {figures["network"]}: \
-{count(full["params"])} params, {count(full["macs"])} MACs (1 MAC = 2 FLOPs)
+{short_text(full)} ({notes})
 
 {modules}
 
@@ -118,8 +124,7 @@ space {figures["space"]} over {figures["network"]}: \
 
 candidates  {candidates["count"]:,} taken, \
 {candidates["within_cost_limits"]:,} within the cost limits{_proposed(candidates["proposed"])}
-  params    {spread(candidates["params"], full["params"])}
-  MACs      {spread(candidates["macs"], full["macs"])}
+{spreads}
 
 blocks      {blocks["count"]:,} ({blocks["method"]}), \
 {blocks["modules_per_block"]:.1f} modules each; {blocks["per_candidate"]:.1f} to a candidate\

@@ -148,9 +148,9 @@ def build(
                 err=True,
             )
             return interrupts.exit_code
-    click.echo(summary_text(built.summary, str(built.out), painted))
+    click.echo(summary_text(built.result, str(built.out), painted))
     if interrupted:
-        tried = built.summary["candidates"]["tried"]
+        tried = built.result.candidates.tried
         click.echo(
             f"\ninterrupted: the best of {tried:,} tried is in {built.out}/best; "
             "run the same command again and the search goes on",
@@ -260,11 +260,12 @@ def report(folder: Path, out: Path | None) -> None:
       wootzc report build/digits
     """
     from wootzc.build.report import report_html
+    from wootzc.build.summary import read_summary
     from wootzc.driver import compile
-    from wootzc.files import load_json, write_atomically
+    from wootzc.files import write_atomically
 
     target = out or folder / "report.html"
-    summary = load_json(folder / "result.json", needs=("space", "best", "tried", "teacher"))
+    summary = read_summary(folder)
     plan = compile(folder / "plan.wzir", ())
     write_atomically(target, report_html(summary, plan))
     click.echo(f"wrote {target}")

@@ -1,9 +1,13 @@
 """Bars: filters of every module before and after, and the time of every stage."""
 
 import math
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
 
 from wootzc.build.report.markup import Markup, duration, rate, tag
+from wootzc.build.summary import Summary, Widths
+from wootzc.ir.metrics import METRICS
 from wootzc.ir.plan import Plan
 
 # Stage → its words. Stages outside this table come last, under their own name.
@@ -20,22 +24,22 @@ STAGES: Final = {
 STEPS: Final = {"teacher": "teacher", "blocks": "blocks", "candidates": "finetune"}
 
 
-def widths(summary: dict[str, Any], plan: Plan) -> Markup:
+def widths(summary: Summary, plan: Plan) -> Markup:
     """One row per module: filters of the full network, and filled how many are kept."""
-    rows = summary["widths"]
+    rows = summary.widths
     if not rows:
         return tag("p", "The network has no modules.")
-    widest = max((sum(row["filters"]) for row in rows), default=0)
+    widest = max((sum(row.filters) for row in rows), default=0)
     items = [_width(plan, number, row, max(widest, 1)) for number, row in enumerate(rows)]
     columns = "widths two" if len(rows) > 12 else "widths"
-    name = min(max(len(row["module"]) for row in rows), 20)
+    name = min(max(len(row.module) for row in rows), 20)
     figures = max(len(_figures(row)) for row in rows)
     space = f"--name:{name * 0.7 + 0.5:.1f}em;--figures:{figures * 0.6 + 0.5:.1f}em"
     return tag("div", *items, class_=columns, style=space)
 
 
-def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
-    pairs = list(zip(row["filters"], row["kept"], strict=True))
+def _width(plan: Plan, number: int, row: Widths, widest: int) -> Markup:
+    pairs = list(zip(row.filters, row.kept, strict=True))
     groups = [
         tag(
             "span",
@@ -45,13 +49,11 @@ def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
         )
         for full, kept in pairs
     ]
-    title = (
-        f"{row['module']}: {rate(row['rate'])} of the filters removed{_params(plan, number, row)}"
-    )
+    title = f"{row.module}: {rate(row.rate)} of the filters removed{_costs(plan, number, row)}"
     return tag(
         "div",
-        tag("span", row["module"], class_="name"),
-        tag("span", rate(row["rate"]), class_="n"),
+        tag("span", row.module, class_="name"),
+        tag("span", rate(row.rate), class_="n"),
         tag("span", *groups, class_="groups"),
         tag("span", _figures(row), class_="figures"),
         class_="width",
@@ -59,24 +61,26 @@ def _width(plan: Plan, number: int, row: dict[str, Any], widest: int) -> Markup:
     )
 
 
-def _figures(row: dict[str, Any]) -> str:
-    if not row["filters"]:
+def _figures(row: Widths) -> str:
+    if not row.filters:
         return "nothing to prune"
-    full, kept = (", ".join(map(str, row[side])) for side in ("filters", "kept"))
+    full, kept = (", ".join(map(str, side)) for side in (row.filters, row.kept))
     return f"{full} → {kept}"
 
 
-def _params(plan: Plan, number: int, row: dict[str, Any]) -> str:
-    if plan.costs is None or row["rate"] not in plan.space.rates:
+def _costs(plan: Plan, number: int, row: Widths) -> str:
+    """In the measure that candidates are compared by."""
+    if plan.costs is None or row.rate not in plan.space.rates:
         return ""
-    costs = plan.costs.variant_params.values[number]
-    position = plan.space.rates.index(row["rate"])
-    return f"\n{int(costs[0]):,} → {int(costs[position]):,} parameters"
+    table = plan.costs[plan.space.objective.cost]
+    costs = table.variants.values[number].tolist()
+    kept = costs[plan.space.rates.index(row.rate)]
+    return f"\n{costs[0]:,} → {METRICS[table.metric].exact(kept)}"
 
 
-def stages(summary: dict[str, Any]) -> Markup:
+def stages(summary: Summary) -> Markup:
     """Two bars on one scale, and the same in numbers."""
-    recorded, now = summary["seconds_recorded"], summary["seconds_now"]
+    recorded, now = summary.seconds_recorded, summary.seconds_now
     names = [name for name in STAGES if name in recorded or name in now]
     names += [name for name in (*recorded, *now) if name not in STAGES and name not in names]
     longest = max(_total(recorded), _total(now), 1e-9)
@@ -89,7 +93,7 @@ def stages(summary: dict[str, Any]) -> Markup:
     )
 
 
-def _stack(title: str, seconds: dict[str, float], names: list[str], longest: float) -> Markup:
+def _stack(title: str, seconds: Mapping[str, float], names: list[str], longest: float) -> Markup:
     parts = [
         tag(
             "span",
@@ -110,8 +114,8 @@ def _stack(title: str, seconds: dict[str, float], names: list[str], longest: flo
     )
 
 
-def _numbers(summary: dict[str, Any], names: list[str]) -> Markup:
-    recorded, now, steps = (summary[k] for k in ("seconds_recorded", "seconds_now", "steps"))
+def _numbers(summary: Summary, names: list[str]) -> Markup:
+    recorded, now, steps = summary.seconds_recorded, summary.seconds_now, asdict(summary.steps)
     heads = ("stage", "training behind the result", "this run", "training steps")
     head = tag(
         "tr",
@@ -136,7 +140,7 @@ def _numbers(summary: dict[str, Any], names: list[str]) -> Markup:
     return tag("div", tag("table", *parts), class_="scroll")
 
 
-def _seconds(seconds: dict[str, float], name: str) -> Markup:
+def _seconds(seconds: Mapping[str, float], name: str) -> Markup:
     return tag("td", duration(_known(seconds[name])) if name in seconds else "", class_="n")
 
 
@@ -148,5 +152,5 @@ def _known(seconds: float) -> float:
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def _total(seconds: dict[str, float]) -> float:
+def _total(seconds: Mapping[str, float]) -> float:
     return sum(map(_known, seconds.values()))

@@ -1,10 +1,12 @@
 """The block map: modules from left to right, tuning blocks as bars over the modules they span."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from wootzc.build.report.markup import Markup, duration, plural, rate, tag
+from wootzc.build.summary import Summary
+from wootzc.build.tried import BlockUse
 from wootzc.ir.plan import Plan
 
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
@@ -21,17 +23,17 @@ class Bar:
     number: int
     start: int
     rates: tuple[float, ...]
-    use: dict[str, Any] | None
+    use: BlockUse | None
 
     @property
     def stop(self) -> int:
         return self.start + len(self.rates)
 
 
-def block_map(summary: dict[str, Any], plan: Plan) -> Markup:
+def block_map(summary: Summary, plan: Plan) -> Markup:
     """The map, or a sentence where there is nothing to draw."""
     bars = _bars(summary, plan)
-    names = summary["modules"]
+    names = summary.modules
     if not bars or not names:
         return tag("p", "No tuning blocks: every candidate started from inherited weights.")
     column = min(max(WIDE / len(names), COLUMN_LEAST), COLUMN_MOST)
@@ -59,9 +61,9 @@ def block_map(summary: dict[str, Any], plan: Plan) -> Markup:
     return tag("div", picture, class_="scroll map" + (" fits" if width <= FITTED else ""))
 
 
-def _bars(summary: dict[str, Any], plan: Plan) -> list[Bar]:
+def _bars(summary: Summary, plan: Plan) -> list[Bar]:
     planned = plan.blocks or ()
-    uses = {use["block"]: use for use in summary["blocks"]["list"]}
+    uses = {use.block: use for use in summary.blocks.list}
     return [
         Bar(
             number=number,
@@ -108,10 +110,10 @@ def _column_name(name: str, position: int, column: float, top: float, slanted: b
     return tag("text", *text, x=x, y=top - 8, class_="middle")
 
 
-def _best_row(summary: dict[str, Any], column: float, top: float) -> list[Markup]:
+def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
     """The best network, module by module: the fuller the colour, the more is pruned."""
     drawn = [tag("text", "best", x=LABEL - 10, y=top + 16, class_="end best-label")]
-    pairs = zip(summary["modules"], summary["best"]["rates"], strict=True)
+    pairs = zip(summary.modules, summary.best.rates, strict=True)
     for position, (name, value) in enumerate(pairs):
         x = LABEL + column * position
         title = tag("title", f"{name} in the best network\n{rate(value)} of its filters removed")
@@ -123,7 +125,7 @@ def _best_row(summary: dict[str, Any], column: float, top: float) -> list[Markup
     return drawn
 
 
-def _bar(summary: dict[str, Any], names: list[str], bar: Bar, column: float, y: float) -> Markup:
+def _bar(summary: Summary, names: Sequence[str], bar: Bar, column: float, y: float) -> Markup:
     x = LABEL + column * bar.start
     kind, opacity, text = _looks(summary, bar)
     modules = zip(names[bar.start : bar.stop], bar.rates, strict=True)
@@ -136,7 +138,7 @@ def _bar(summary: dict[str, Any], names: list[str], bar: Bar, column: float, y: 
             inside.append(tag("text", rate(value), x=middle, y=y + 16, class_="middle small"))
     elif bar.use is not None:
         middle = x + column * len(bar.rates) / 2
-        text = f"×{bar.use['uses']}"
+        text = f"×{bar.use.uses}"
         inside.append(tag("text", text, x=middle, y=y + 16, class_="middle small"))
     return tag("g", *inside)
 
@@ -145,23 +147,23 @@ def _box(x: float, y: float, width: float) -> dict[str, float]:
     return {"x": x + 1.5, "y": y + 1.5, "width": width - 3, "height": ROW - 3, "rx": 4}
 
 
-def _looks(summary: dict[str, Any], bar: Bar) -> tuple[str, float, str]:
+def _looks(summary: Summary, bar: Bar) -> tuple[str, float, str]:
     """Class, opacity and words for a block: its origin, and how often it was used."""
     if bar.use is None:
         return "unused", 0.0, "planned; no candidate tried needed it"
-    most = max(use["uses"] for use in summary["blocks"]["list"])
-    kind = "stored" if bar.use["reused"] else "trained"
-    if bar.number in summary["best"]["blocks"]:
+    most = max(use.uses for use in summary.blocks.list)
+    kind = "stored" if bar.use.reused else "trained"
+    if bar.number in summary.best.blocks:
         kind += " in-best"
-    origin = "from the store" if bar.use["reused"] else "made in this build"
+    origin = "from the store" if bar.use.reused else "made in this build"
     learned = "refitted by least squares"
-    if bar.use["steps"]:
+    if bar.use.steps:
         learned = (
-            f"loss {bar.use['loss_first']:.3g} → {bar.use['loss_last']:.3g} "
-            f"in {bar.use['steps']:,} steps, {duration(bar.use['seconds'])}"
+            f"loss {bar.use.loss_first:.3g} → {bar.use.loss_last:.3g} "
+            f"in {bar.use.steps:,} steps, {duration(bar.use.seconds)}"
         )
     words = (
         f"block {bar.number}, {origin}\n"
-        f"used by {plural(bar.use['uses'], 'candidate')} of those tried\n{learned}"
+        f"used by {plural(bar.use.uses, 'candidate')} of those tried\n{learned}"
     )
-    return kind, 0.15 + 0.6 * bar.use["uses"] / max(most, 1), words
+    return kind, 0.15 + 0.6 * bar.use.uses / max(most, 1), words

@@ -1,10 +1,11 @@
 """Curves: accuracy while training, and what each module's pruning does to the teacher by itself."""
 
 import math
-from typing import Any
+from collections.abc import Iterable
 
 from wootzc.build.report.axes import Axes, widened
 from wootzc.build.report.markup import Markup, percent, rate, tag
+from wootzc.build.summary import Look, Summary, TriedFigures
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
@@ -13,16 +14,15 @@ SMALL_WIDTH, SMALL_HEIGHT = 176, 96  # of one module's damage
 EDGE_LEFT, EDGE_TOP, EDGE_BOTTOM = 8, 20, 18
 
 
-def learning_curves(summary: dict[str, Any]) -> Markup:
+def learning_curves(summary: Summary) -> Markup:
     """Validation accuracy of every candidate by step of fine-tuning; empty where nobody looked."""
     curves = [
-        (number, one, _looks(one.get("history", ())))
-        for number, one in enumerate(summary["tried"], start=1)
+        (number, one, _looks(one.history)) for number, one in enumerate(summary.tried, start=1)
     ]
     curves = [curve for curve in curves if len(curve[2]) > 1]
     if not curves:
         return Markup()
-    target, teacher = summary["target_accuracy"], summary["teacher"]["validation_accuracy"]
+    target, teacher = summary.target_accuracy, summary.teacher.validation_accuracy
     seen = [accuracy for _, _, looks in curves for _, accuracy in looks[1:]]
     low, high = widened([*seen, teacher, *([] if target is None else [target])], least=0.01)
     axes = Axes(
@@ -33,13 +33,13 @@ def learning_curves(summary: dict[str, Any]) -> Markup:
         width=WIDTH - LEFT - RIGHT,
         height=HEIGHT - TOP - BOTTOM,
     )
-    best = summary["best"]["candidate"]
-    curves.sort(key=lambda curve: curve[1]["candidate"] == best)  # the best on top
+    best = summary.best.candidate
+    curves.sort(key=lambda curve: curve[1].candidate == best)  # the best on top
     picture = tag(
         "svg",
         *axes.grid("steps of fine-tuning"),
         *_levels(axes, [("teacher", "teacher", teacher), ("target", "asked for ≥", target)]),
-        *(_curve(axes, *curve, is_best=curve[1]["candidate"] == best) for curve in curves),
+        *(_curve(axes, *curve, is_best=curve[1].candidate == best) for curve in curves),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
         aria_label="Validation accuracy by step of fine-tuning",
@@ -47,12 +47,12 @@ def learning_curves(summary: dict[str, Any]) -> Markup:
     return tag("div", picture, class_="curves")
 
 
-def _looks(history: Any) -> list[tuple[int, float]]:
+def _looks(history: Iterable[Look]) -> list[tuple[int, float]]:
     """(step, accuracy) of every look at the validation images."""
     return [
-        (look["step"], look["accuracy"])
+        (look.step, look.accuracy)
         for look in history
-        if look["accuracy"] is not None and math.isfinite(look["accuracy"])
+        if look.accuracy is not None and math.isfinite(look.accuracy)
     ]
 
 
@@ -72,10 +72,10 @@ def _levels(axes: Axes, levels: list[tuple[str, str, float | None]]) -> list[Mar
 
 
 def _curve(
-    axes: Axes, number: int, one: dict[str, Any], looks: list[tuple[int, float]], *, is_best: bool
+    axes: Axes, number: int, one: TriedFigures, looks: list[tuple[int, float]], *, is_best: bool
 ) -> Markup:
     path = " L".join(f"{axes.across(step):.1f},{axes.up(value):.1f}" for step, value in looks)
-    kind = ("met" if one["met"] else "miss") + (" best" if is_best else "")
+    kind = ("met" if one.met else "miss") + (" best" if is_best else "")
     words = f"candidate {number}{' (best)' if is_best else ''}\n" + "\n".join(
         f"step {step:,}: {percent(value)}" for step, value in looks[-8:]
     )
@@ -88,17 +88,17 @@ def _curve(
     return tag("a", *drawn, href=f"#candidate-{number}", class_=f"learning {kind}")
 
 
-def damage_curves(summary: dict[str, Any]) -> Markup:
+def damage_curves(summary: Summary) -> Markup:
     """A small drawing per module, all on one scale; empty where nothing was scored."""
-    damage: dict[str, dict[str, float]] = summary.get("damage") or {}
+    damage = summary.damage or {}
     curves = {
-        module: sorted((float(r), nats) for r, nats in by_rate.items() if nats is not None)
+        module: sorted((float(r), nats) for r, nats in by_rate.items() if math.isfinite(nats))
         for module, by_rate in damage.items()
     }
     curves = {module: curve for module, curve in curves.items() if curve}
     if not curves:
         return Markup()
-    chosen = dict(zip(summary["modules"], summary["best"]["rates"], strict=True))
+    chosen = dict(zip(summary.modules, summary.best.rates, strict=True))
     tallest = max(max(nats for _, nats in curve) for curve in curves.values())
     widest = max(curve[-1][0] for curve in curves.values())
     drawn = [

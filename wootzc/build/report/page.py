@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from wootzc.build.chance import half_width
 from wootzc.build.report.bars import stages, widths
@@ -13,7 +13,9 @@ from wootzc.build.report.dag import grammar_dag
 from wootzc.build.report.markup import Markup, join, percent, points, quantity, tag
 from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
+from wootzc.build.summary import Summary
 from wootzc.build.verdict import Kind, verdict
+from wootzc.ir.metrics import METRICS, Metric
 from wootzc.ir.plan import Plan
 from wootzc.units import bytes_text
 
@@ -21,9 +23,9 @@ from wootzc.units import bytes_text
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def report_html(summary: dict[str, Any], plan: Plan) -> str:
+def report_html(summary: Summary, plan: Plan) -> str:
     """One self-contained page. `summary` is what `result.json` holds, `plan` the compiled plan."""
-    title = f"{summary['space']} – wootzc report"
+    title = f"{summary.space} – wootzc report"
     sections = _sections(summary, plan)
     head = tag(
         "head",
@@ -43,9 +45,9 @@ def report_html(summary: dict[str, Any], plan: Plan) -> str:
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _sections(summary: dict[str, Any], plan: Plan) -> dict[str, Markup]:
+def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
     """Sections by the name that links call them, in order; without those that would be empty."""
-    tried, used = len(summary["tried"]), len(summary["blocks"]["list"])
+    tried, used = len(summary.tried), len(summary.blocks.list)
     sections = [
         (
             "cost",
@@ -128,16 +130,13 @@ LINKS: Final = {
 }
 
 
-def _headline(summary: dict[str, Any], sections: Iterable[str]) -> Markup:
-    best, teacher, data = summary["best"], summary["teacher"], summary["data"]
-    costs = [
-        _cost_card("Parameters", teacher["params"], best["params"]),
-        _cost_card("MACs per image", teacher["macs"], best["macs"]),
-    ]
-    if "bytes" in best:  # an older wootzc did not say
-        costs.append(_size_card(teacher["bytes"], best["bytes"]))
-    validation = teacher["validation_accuracy"], best["accuracy"], data["validation"]
-    test = teacher["test_accuracy"], best["test_accuracy"], data["test"]
+def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
+    best, teacher, data = summary.best, summary.teacher, summary.data
+    kept = best.costs
+    cards = [_cost_card(METRICS[name], full, kept[name]) for name, full in teacher.costs.items()]
+    cards.append(_size_card(teacher.bytes, best.bytes))
+    validation = teacher.validation_accuracy, best.accuracy, data.validation
+    test = teacher.test_accuracy, best.test_accuracy, data.test
     accuracies = [
         _accuracy_card("Validation accuracy", *validation),
         _accuracy_card("Test accuracy", *test),
@@ -147,31 +146,31 @@ def _headline(summary: dict[str, Any], sections: Iterable[str]) -> Markup:
     return tag(
         "header",
         tag("p", "wootzc report", class_="kicker"),
-        tag("h1", f"{summary['space']} ", tag("small", f"over {summary['network']}")),
+        tag("h1", f"{summary.space} ", tag("small", f"over {summary.network}")),
         _verdict(summary),
-        tag("div", *costs, class_="cards"),
+        tag("div", *cards, class_="cards"),
         tag("div", *accuracies, class_="cards"),
         counts(summary),
         tag("nav", *links),
     )
 
 
-def _verdict(summary: dict[str, Any]) -> Markup:
+def _verdict(summary: Summary) -> Markup:
     """Whether the objective is met, on which images, and if not, by how much it is missed."""
-    best, target = summary["best"], summary["target_accuracy"]
-    objective = summary["objective"].replace(">=", "≥").replace("<=", "≤")
+    best, target = summary.best, summary.target_accuracy
+    objective = summary.objective.replace(">=", "≥").replace("<=", "≤")
     said = verdict(summary)
-    taken = summary.get("taken")
+    taken = summary.taken
     who = "" if taken is None else f"Candidate {taken}, taken by hand: "
     match said.kind:
         case "met":
-            spare = "" if target is None else points(best["accuracy"] - target).lstrip("+±")
-            judged = summary.get("judgement")  # which says below what there is to spare
+            spare = "" if target is None else points(best.accuracy - target).lstrip("+±")
+            judged = summary.judgement  # which says below what there is to spare
             text = f"✓ {who}Objective met" + (f", {spare} to spare" if spare and not judged else "")
         case "doubtful":
             text = f"! {said.headline[0].upper()}{said.headline[1:]}"
         case "missed":
-            short = 0.0 if target is None else target - best["accuracy"]
+            short = 0.0 if target is None else target - best.accuracy
             by = f" by {points(short).lstrip('+')}" if short > 0 else ""
             text = f"✗ {who}Objective missed{by}" + ("; shown is the closest" * (taken is None))
         case _:
@@ -185,10 +184,10 @@ def _verdict(summary: dict[str, Any]) -> Markup:
 SHADES: Final[dict[Kind, str]] = {"met": "good", "doubtful": "doubt", "missed": "bad"}
 
 
-def _cost_card(name: str, full: int, kept: int) -> Markup:
+def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
     factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
     return _card(
-        name,
+        cost.title[0].upper() + cost.title[1:],
         join([quantity(full), tag("i", " → "), tag("b", quantity(kept))]),
         f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
         f"{full:,} → {kept:,}",
@@ -219,17 +218,17 @@ def _card(name: str, figure: Markup, below: str, exact: str | None) -> Markup:
     return tag("div", tag("h3", name), figures, tag("p", below, class_="below"), class_="card")
 
 
-def _about_blocks(summary: dict[str, Any]) -> Markup:
-    blocks = summary["blocks"]
-    if not blocks["list"]:
+def _about_blocks(summary: Summary) -> Markup:
+    blocks = summary.blocks
+    if not blocks.list:
         return Markup()
     text = (
-        f": {blocks['planned']:,} planned, {blocks['used']:,} used. "
+        f": {blocks.planned:,} planned, {blocks.used:,} used. "
         "A bar spans the modules of one block, in the row of its rate; the fuller its "
         "colour, the more candidates use it. Thick frames: blocks of the best network. "
         "Green: made in this build; violet: from the store; dashed: never needed."
     )
-    return join(["Chosen by ", tag("code", f"blocks {blocks['method']}"), text])
+    return join(["Chosen by ", tag("code", f"blocks {blocks.method}"), text])
 
 
 @cache
