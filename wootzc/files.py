@@ -1,20 +1,106 @@
-"""Files that are whole or not there at all, and reading them back."""
+"""Files that are whole or not there at all, and reading what a user names.
 
+What a user names may be anything: a pipe that never says a word, a device that never ends, a file
+that unpacks to a million times its size. All of it is opened here, and what a library raises on
+its content becomes a diagnostic at one place for each kind of file, with `damage`.
+"""
+
+import contextlib
+import errno
 import json
 import math
 import os
+import stat
 import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from wootzc.diagnostics import WootzError, fail
 
+KINDS = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+}
+SYSTEM = ("/proc", "/sys")  # what lies there says it is a file, and may never end
+UNPACKED = 1 << 28  # bytes that any file may unpack to
+RATIO = 200  # and beyond that as many times its size: no images become that small
 
-def read_at_most(path: str | os.PathLike[str], most: int) -> bytes | None:
-    """The bytes of a file; None where there are more, as in devices, which never end."""
-    with open(path, "rb") as file:
+
+class Unfit(OSError):
+    """A file that is not read, whatever is in it; `strerror` says why."""
+
+
+def open_file(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+    """A regular file of at most `most` bytes, opened to read.
+
+    Raises `Unfit` for pipes, devices, folders and longer files, without waiting for any of them,
+    and `OSError`.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait
+    except ValueError as error:  # a name with a zero in it
+        raise Unfit(errno.EINVAL, str(error), os.fspath(path)) from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket cannot be opened
+            raise Unfit(errno.EINVAL, KINDS[stat.S_IFSOCK], os.fspath(path)) from None
+        raise
+    try:
+        if why := _unfit(path, os.fstat(handle), most):
+            raise Unfit(errno.EINVAL, why, os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _unfit(path: str | os.PathLike[str], found: os.stat_result, most: int | None) -> str | None:
+    if not stat.S_ISREG(found.st_mode):
+        return KINDS.get(stat.S_IFMT(found.st_mode), "it is no file")
+    real = os.path.realpath(path)
+    if any(real.startswith(f"{folder}/") for folder in SYSTEM):
+        return "it is a part of the system, not a file on disk"
+    if most is not None and found.st_size > most:
+        return f"it has {found.st_size:,} bytes, and at most {most:,} are read"
+    return None
+
+
+def check_file(path: str | os.PathLike[str], most: int | None = None) -> None:
+    """Raises as `open_file` does: for libraries that open a path themselves."""
+    open_file(path, most).close()
+
+
+def read_file(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a regular file. Raises as `open_file` does."""
+    with open_file(path, most) as file:
         content = file.read(most + 1)
-    return content if len(content) <= most else None
+    if len(content) > most:  # it has grown
+        raise Unfit(errno.EINVAL, f"at most {most:,} bytes are read", os.fspath(path))
+    return content
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether so many bytes in so few must be there to fill the memory."""
+    return unpacked > UNPACKED and unpacked > RATIO * packed
+
+
+@contextlib.contextmanager
+def damage(told: Callable[[str], Exception]) -> Generator[None]:
+    """What a library raises on the content of a file becomes `told(reason)`.
+
+    Libraries raise nearly anything on damaged bytes. Diagnostics pass, and `OSError` of a file
+    that is not read at all.
+    """
+    try:
+        yield
+    except (WootzError, Unfit, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error).strip()
+        raise told((reason.splitlines() or [type(error).__name__])[0]) from error
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

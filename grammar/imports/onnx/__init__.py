@@ -1,6 +1,7 @@
 """ONNX files → graphs of layers. `read_onnx` is all there is to call.
 
-source       the file: checked, and as plain operators, constants, one input, one output
+model        the file: opened, counted, checked
+source       the same as plain operators, constants, one input, one output
 known        what is told before: attention, weights that are shared, what tensors are called
 trace        each operator in turn: folded to a constant, or made into a draft of a layer
 tensors      what flows between them: where its axes went, what is still owed to it
@@ -12,14 +13,17 @@ vectors      1x1xC → C from where images are no longer needed
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
+
+import numpy as np
 
 from wootzc.grammar.imports.onnx.known import parameter_sources
 from wootzc.grammar.imports.onnx.merge import merged
 from wootzc.grammar.imports.onnx.source import load
 from wootzc.grammar.imports.onnx.trace import trace
 from wootzc.grammar.imports.onnx.vectors import as_vectors
-from wootzc.ir.graph import Graph
+from wootzc.ir.graph import Graph, Node, Refused
 from wootzc.ir.shapes import Shape
 
 
@@ -32,6 +36,7 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
     source = load(path)
     traced = trace(source, input)
     nodes, output = as_vectors(*merged(traced.drafts, traced.output))
+    _check_finite(nodes)
     return Graph(
         name=_identifier(PurePath(path).stem),
         input=traced.input,
@@ -41,6 +46,17 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
         metadata=source.metadata,
         sources=parameter_sources(source),
     )
+
+
+def _check_finite(nodes: Iterable[Node]) -> None:
+    """Constants of activations may be infinite; a weight that is makes every result none."""
+    for node in nodes:
+        for name, values in node.weights.items():
+            if not np.isfinite(values).all():
+                raise Refused(
+                    f'the {name} of node "{node.name}" has numbers that are NaN or infinite',
+                    "training diverged before it was saved, or the file is damaged",
+                )
 
 
 def _identifier(stem: str) -> str:

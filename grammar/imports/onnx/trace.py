@@ -7,10 +7,11 @@ from typing import TypeAlias
 import numpy as np
 
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
-from wootzc.grammar.imports.onnx.constants import fold
+from wootzc.grammar.imports.onnx.constants import MOST, fold
 from wootzc.grammar.imports.onnx.context import Context, Draft
 from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
-from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
+from wootzc.grammar.imports.onnx.model import first_line
+from wootzc.grammar.imports.onnx.source import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, OpenSize, Refused
 from wootzc.ir.sayable import check_input
@@ -117,7 +118,12 @@ def _step(operator: Operator, context: Context) -> None:
         context.constants[operator.outputs[0]] = np.array(value, dtype=np.int64)
     elif all(name in context.constants for name in inputs):
         known = {name: context.constants[name] for name in inputs}
-        context.constants |= fold(operator, known)
+        made = fold(operator, known)
+        context.folded += sum(value.size for value in made.values())
+        context.folded -= sum(value.size for value in known.values())
+        if context.folded > MOST:
+            raise operator.refused(f"with those before it it makes more than {MOST:,} numbers")
+        context.constants |= made
     elif operator.kind == "CastLike" and inputs[0] in context.constants:
         context.constants[operator.outputs[0]] = context.constants[inputs[0]]
     elif handler := HANDLERS.get(operator.kind):
