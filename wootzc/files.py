@@ -27,6 +27,7 @@ KINDS = {
 }
 SYSTEM = ("/proc", "/sys")  # what lies there says it is a file, and may never end
 UNPACKED = 1 << 28  # bytes that any file may unpack to
+MOST_JSON = 1 << 28  # bytes of figures
 RATIO = 200  # and beyond that as many times its size: no images become that small
 
 
@@ -156,12 +157,19 @@ def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     Raises `WootzError` naming what is missing or damaged.
     """
     try:
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        with damage(lambda reason: _unreadable(path, reason)):
+            loaded = json.loads(read_file(path, MOST_JSON))
     except FileNotFoundError:
         raise missing_result(path) from None
-    except (OSError, ValueError) as error:
-        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
+    if not isinstance(loaded, dict):
+        raise _unreadable(path, "it is no table")
     missing = [key for key in needs if key not in loaded]
     if missing:
         raise fail("WZ145", f"{path} lacks {', '.join(missing)}", "build again")
     return loaded
+
+
+def _unreadable(path: Path, reason: str) -> WootzError:
+    return fail("WZ145", f"can't read {path}: {reason}", "build again")

@@ -33,6 +33,13 @@ def count_images(spec: Data) -> int | None:
     return None if counted is None else counted.train
 
 
+def check_data(spec: Data) -> None:
+    """Raise what loading would say of names and headers; nothing where no data is there."""
+    path = Path(spec.path).expanduser()
+    if path.exists():
+        _counts(path, spec)
+
+
 def count_parts(spec: Data) -> Counted | None:
     """Of all parts; None where it can't be told, or not cheaply.
 

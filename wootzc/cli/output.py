@@ -46,11 +46,13 @@ def _counted(errors: int, warnings: int) -> str:
     return ", ".join(f"{number} {word}{'s' * (number > 1)}" for number, word in words if number)
 
 
-def echo_warnings(file: Path, overrides: Mapping[str, str]) -> None:
+def echo_warnings(file: Path, overrides: Mapping[str, str]) -> "Analysis":
     """Print a source's warnings; raise its errors, all of them, before anything is spent."""
     from wootzc.driver import analyze_file
 
-    echo_analysis(analyze_file(file, overrides))
+    analysis = analyze_file(file, overrides)
+    echo_analysis(analysis)
+    return analysis
 
 
 def echo_analysis(analysis: "Analysis") -> None:
@@ -63,9 +65,12 @@ def echo_analysis(analysis: "Analysis") -> None:
 
 
 def echo_foreseen(analysis: "Analysis") -> None:
-    """What builds of these spaces will not be able to tell."""
+    """What builds of these spaces will not be able to tell. Raises where data is damaged."""
+    from wootzc.backends.data.counting import check_data
     from wootzc.build.foreseen import foreseen
 
+    for space in analysis.spaces:
+        check_data(space.data)
     found = [warning for space in analysis.spaces for warning in foreseen(space)]
     echo_diagnostics(found, analysis.sources)
 

@@ -109,12 +109,15 @@ def build(
     """
     if str(file) == "-":
         raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
+    from wootzc.backends.data.counting import check_data
+    from wootzc.driver import choose_space
     from wootzc.ir.passes import parse_pipeline
 
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
     if file.suffix != ".wzir":
-        echo_warnings(file, given)  # mistakes are told before JAX loads
+        # Mistakes are told before JAX loads.
+        check_data(choose_space(echo_warnings(file, given), space).data)
     passes = None if pipeline is None else parse_pipeline(pipeline)
     from wootzc.build import Interrupted, Options
     from wootzc.build import build as run_build
