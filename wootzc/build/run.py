@@ -1,7 +1,7 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +113,7 @@ def build(
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            store = Store(options.store or default_root())
+            store = Store(options.store or default_root(), _warner(events))
             with store.in_use():
                 return _build(made, out, store, events, origin, options)
         except Interrupted:
@@ -124,6 +124,10 @@ def build(
         except Exception as error:
             events.emit("failed", message=str(error))
             raise
+
+
+def _warner(events: Events) -> Callable[[str], None]:
+    return lambda message: events.emit("warning", message=message)
 
 
 def _build(
