@@ -7,12 +7,13 @@ its content becomes a diagnostic at one place for each kind of file, with `damag
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +27,8 @@ KINDS = {
     stat.S_IFBLK: "it is a device",
 }
 SYSTEM = ("/proc", "/sys")  # what lies there says it is a file, and may never end
+SEAL = "sealed"  # the key of a JSON file under which it says what it should hash to
+NO_HASH = "0" * 64
 UNPACKED = 1 << 28  # bytes that any file may unpack to
 MOST_JSON = 1 << 28  # bytes of figures
 RATIO = 200  # and beyond that as many times its size: no images become that small
@@ -149,20 +152,75 @@ def missing_result(path: Path) -> WootzError:
     return fail("WZ145", f"{path} is missing", f"give {way}")
 
 
-def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A JSON file of a result folder that has the keys `needs`.
+def seal(value: dict[str, Any], files: Mapping[str, str]) -> str:
+    """The text of a JSON file that says what it, and the files beside it, should hash to.
 
-    Raises `WootzError` naming what is missing or damaged.
+    `files`: SHA-256 by path from the folder of the file.
+    """
+    text = json.dumps({**value, SEAL: {**files, "this": NO_HASH}}, indent=2) + "\n"
+    before, _, after = text.rpartition(NO_HASH)
+    return before + hashlib.sha256(text.encode()).hexdigest() + after
+
+
+def check_seal(path: Path, text: str, files: Mapping[str, str]) -> None:
+    """Raises `WootzError` where a sealed text, or a file beside it, has changed."""
+    before, hash, after = text.rpartition(files.get("this", NO_HASH))
+    if hashlib.sha256(f"{before}{NO_HASH}{after}".encode()).hexdigest() != hash:
+        raise changed(path)
+    for name, expected in files.items():
+        if name != "this" and sha256_of(path.parent / name) != expected:
+            raise changed(path.parent / name)
+
+
+def seal_page(page: str) -> str:
+    """A page of HTML that ends in its hash."""
+    return f"{page}<!-- sha256 {hashlib.sha256(page.encode()).hexdigest()} -->\n"
+
+
+def check_page(path: Path) -> None:
+    """Raises `WootzError` where a page is not what `seal_page` made."""
+    try:
+        page = read_file(path, MOST_JSON).decode(errors="replace")
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
+    if seal_page(page.rpartition("<!--")[0]) != page:
+        raise changed(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Raises `WootzError` where it cannot be read."""
+    try:
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise missing_result(path) from None
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
+
+
+def changed(path: Path) -> WootzError:
+    return fail("WZ146", f"{path} is not the file that was built", "build again")
+
+
+def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A JSON file of a result folder that has the keys `needs`, without its seal.
+
+    Raises `WootzError` naming what is missing or damaged: a file that it vouches for, too. Those of
+    earlier versions have no seal.
     """
     try:
         with damage(lambda reason: _unreadable(path, reason)):
-            loaded = json.loads(read_file(path, MOST_JSON))
+            text = read_file(path, MOST_JSON).decode()
+            loaded = json.loads(text)
     except FileNotFoundError:
         raise missing_result(path) from None
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from None
     if not isinstance(loaded, dict):
         raise _unreadable(path, "it is no table")
+    files = loaded.pop(SEAL, None)
+    if files is not None:
+        check_seal(path, text, files if isinstance(files, dict) else {})
     missing = [key for key in needs if key not in loaded]
     if missing:
         raise fail("WZ145", f"{path} lacks {', '.join(missing)}", "build again")

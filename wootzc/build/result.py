@@ -34,7 +34,7 @@ from wootzc.build.store import Outcome, Weights
 from wootzc.build.tried import Found, Tried
 from wootzc.diagnostics import fail
 from wootzc.driver import placed
-from wootzc.files import finite, write_atomically
+from wootzc.files import finite, seal, sha256_of, write_atomically
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.ir.plan import Plan
@@ -219,10 +219,12 @@ def write_result(
         "seed": space.seed,
         "versions": summary["versions"],
     }
-    write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
+    write_atomically(best / "manifest.json", seal(manifest, hashes))
     write_atomically(out / "plan.wzir", print_plan(placed(jobs.plan, out / "plan.wzir")))
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
-    write_atomically(out / "result.json", json.dumps(summary, indent=2) + "\n")
+    files = {name: sha256_of(out / name) for name in ("best/manifest.json", "plan.wzir")}
+    write_atomically(out / "result.json", seal(summary, files))
 
 
 def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.compiling import Compiled, as_baseline, compiled
 from wootzc.build.events import Events, JsonLog, Listener
 from wootzc.build.explore import explore
+from wootzc.build.folder import recover, switched
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
 from wootzc.build.proposing import with_proposals
@@ -106,6 +107,7 @@ def build(
         if options.baseline:
             made = as_baseline(made)
     out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
+    recover(out)
     _make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
     if origin is not None and not options.replace:
@@ -199,8 +201,8 @@ def _build(
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
         summary = summarize(jobs, teacher, found, tests, histories, events)
         summary |= {"built_from": origin}
-        with _telling_of_exports(out, events):
-            write_result(out, jobs, found.weights, summary)
+        with _telling_of_exports(out, events), switched(out) as new:
+            write_result(new, jobs, found.weights, summary)
     events.emit(
         "build_finished",
         seconds=time.perf_counter() - started,

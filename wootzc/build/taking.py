@@ -11,6 +11,7 @@ from typing import Any
 from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose, read_tried
 from wootzc.build.events import Events
+from wootzc.build.folder import switched
 from wootzc.build.jobs import Jobs
 from wootzc.build.result import with_best, write_result
 from wootzc.build.store import Store
@@ -71,6 +72,7 @@ def taken(
         test = jobs.test(chosen.tried["key"], network, chosen.weights)
     with events.stage("write"):
         summary = with_best(taking.summary, chosen, test, found_here, events)
-        write_result(taking.out, jobs, chosen.weights, summary)
+        with switched(taking.out) as new:
+            write_result(new, jobs, chosen.weights, summary)
     events.emit("taken", number=chosen.number, params=chosen.tried["params"])
     return summary

@@ -169,15 +169,21 @@ def painted(text: str, kind: "Kind") -> str:
 
 @click.command()
 @result_argument
-def verify(folder: Path) -> None:
-    """Reload a result and replay its stored images: shapes, params, MACs, weights and logits.
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where the images of the build are: accuracy on its test images is recomputed.",
+)
+def verify(folder: Path, data: Path | None) -> None:
+    """Reload a result and replay its stored images: files, shapes, params, MACs and logits.
 
     \b
       wootzc verify build/digits
+      wootzc verify build/digits --data samples/digits.npz
     """
     from wootzc.build.verify import verify_result
 
-    for line in verify_result(folder):
+    for line in verify_result(folder, data):
         click.echo(f"ok  {line}")
 
 

@@ -14,6 +14,7 @@ from wootzc.build.report.markup import Markup, join, percent, points, quantity, 
 from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.build.verdict import Kind, verdict
+from wootzc.files import seal_page
 from wootzc.ir.plan import Plan
 from wootzc.units import bytes_text
 
@@ -40,7 +41,7 @@ def report_html(summary: dict[str, Any], plan: Plan) -> str:
         tag("div", id="tooltip", role="status", hidden="hidden"),
         tag("script", _asset("report.js")),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return seal_page(f"<!doctype html>\n{tag('html', head, body, lang='en')}\n")
 
 
 def _sections(summary: dict[str, Any], plan: Plan) -> dict[str, Markup]:
