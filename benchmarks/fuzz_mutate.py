@@ -41,13 +41,11 @@ def bytes_changed(content: bytes, random: Random) -> bytes:
             case 6:
                 del data[at:]
             case 7:
-                data[at : at + 4] = random.choice((0, 1, 2**31 - 1, 2**32 - 1)).to_bytes(
-                    4, "little"
-                )
+                value = random.choice((0, 1, 2**31 - 1, 2**32 - 1))
+                data[at : at + 4] = value.to_bytes(4, "little")
             case _:
-                data[at : at + 8] = random.choice((0, 2**40, 2**63, 2**64 - 1)).to_bytes(
-                    8, "little"
-                )
+                value = random.choice((0, 2**40, 2**63, 2**64 - 1))
+                data[at : at + 8] = value.to_bytes(8, "little")
     return bytes(data)
 
 

@@ -8,6 +8,7 @@ its content becomes a diagnostic at one place for each kind of file, with `damag
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -15,7 +16,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from wootzc.diagnostics import WootzError, fail
 
@@ -38,7 +39,7 @@ class Unfit(OSError):
     """A file that is not read, whatever is in it; `strerror` says why."""
 
 
-def open_file(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+def open_file(path: str | os.PathLike[str], most: int | None = None) -> io.BufferedReader:
     """A regular file of at most `most` bytes, opened to read.
 
     Raises `Unfit` for pipes, devices, folders and longer files, without waiting for any of them,
@@ -55,7 +56,7 @@ def open_file(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO
     try:
         if why := _unfit(path, os.fstat(handle), most):
             raise Unfit(errno.EINVAL, why, os.fspath(path))
-        return os.fdopen(handle, "rb")
+        return open(handle, "rb")
     except BaseException:
         os.close(handle)
         raise

@@ -102,7 +102,7 @@ UNDERSCORES = ("__init__", "__class__", "__dict__", "__call__", "__debug__", "_m
 def odd() -> Network:
     """Names that Python and PyTorch use, layers of one kind in two shapes, many arms."""
     arms = tuple((Conv(width=2, kernel=(1, 1)), Activation(kind="sigmoid")) for _ in range(27))
-    segments = (
+    segments: tuple[Module | Plain, ...] = (
         Plain(name="plain1", body=(Branch(join="concat", arms=arms), Pool(ceil=True))),
         Module(name="class", definition="net", body=(Conv(width=6), Norm(epsilon=1e-3))),
         Module(name="train", definition="net", body=(Conv(width=6), Norm(epsilon=1e-3))),

@@ -83,7 +83,7 @@ def test_a_flipped_bit_is_not_exported(
     name: str, damaged: Callable[[str, int, int], Path], tmp_path: Path
 ) -> None:
     out = damaged(name, 50, 0)
-    with pytest.raises(WootzError, match="WZ14[56]"):
+    with pytest.raises(WootzError, match=r"WZ14[56]"):
         export_result(out, "flax", tmp_path / "exported")
     assert not (tmp_path / "exported").exists()
 
@@ -201,5 +201,3 @@ def test_the_folder_that_a_process_runs_in_stays(
         assert new == tmp_path and not (tmp_path / "result.json").exists()
         (new / "result.json").touch()
     assert os.listdir() == ["result.json"]
-
-
