@@ -94,12 +94,11 @@ def is_bomb(unpacked: int, packed: int) -> bool:
 def damage(told: Callable[[str], Exception]) -> Generator[None]:
     """What a library raises on the content of a file becomes `told(reason)`.
 
-    Libraries raise nearly anything on damaged bytes. Diagnostics pass, and `OSError` of a file
-    that is not read at all.
+    Libraries raise nearly anything on damaged bytes. Diagnostics pass, and that there is no file.
     """
     try:
         yield
-    except (WootzError, Unfit, FileNotFoundError, PermissionError):
+    except (WootzError, FileNotFoundError):
         raise
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error).strip()

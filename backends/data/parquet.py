@@ -119,7 +119,7 @@ def _classes(
 
 
 def _tables(path: Path, name: str) -> dict[PartName, list[Path]]:
-    if path.is_file():
+    if not path.is_dir():
         return {"train": [path]}
     found: dict[PartName, list[Path]] = defaultdict(list)
     for file in parquet_files(path):
