@@ -94,7 +94,8 @@ def entries_changed(content: bytes, random: Random) -> bytes:
             if name == chosen:
                 match random.randrange(5):
                     case 0:
-                        name = text_changed(name.encode(), random).decode(errors="replace") or "x"
+                        changed = text_changed(name.encode(), random).decode(errors="replace")
+                        name = changed.partition("\0")[0] or "x"
                     case 1 if len(names) > 1:
                         continue
                     case _:

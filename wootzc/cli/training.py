@@ -17,7 +17,7 @@ from wootzc.cli.options import (
     source_argument,
 )
 from wootzc.cli.output import echo_warnings
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 from wootzc.units import bytes_text
 
 if TYPE_CHECKING:
@@ -270,12 +270,21 @@ def report(folder: Path, out: Path | None) -> None:
     """
     from wootzc.build.report import report_html
     from wootzc.driver import compile
-    from wootzc.files import load_json, write_atomically
+    from wootzc.files import damage, load_json, write_atomically
 
     target = out or folder / "report.html"
     summary = load_json(folder / "result.json", needs=("space", "best", "tried", "teacher"))
     plan = compile(folder / "plan.wzir", ())
-    write_atomically(target, report_html(summary, plan))
+
+    def unusable(reason: str) -> WootzError:
+        path = folder / "result.json"
+        return fail(
+            "WZ145", f"{path} holds other figures than a build writes: {reason}", "build again"
+        )
+
+    with damage(unusable):
+        page = report_html(summary, plan)
+    write_atomically(target, page)
     click.echo(f"wrote {target}")
 
 
