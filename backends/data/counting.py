@@ -34,10 +34,17 @@ def count_images(spec: Data) -> int | None:
 
 
 def check_data(spec: Data) -> None:
-    """Raise what loading would say of names and headers; nothing where no data is there."""
+    """Raise what loading would say of names and headers; nothing where no data is there.
+
+    Nor where what reads it is not installed, which only loading needs.
+    """
     path = Path(spec.path).expanduser()
-    if path.exists():
-        _counts(path, spec)
+    try:
+        if path.exists():
+            _counts(path, spec)
+    except WootzError as error:
+        if not any(d.code == "WZ114" for d in error.diagnostics):
+            raise
 
 
 def count_parts(spec: Data) -> Counted | None:
