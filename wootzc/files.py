@@ -30,7 +30,7 @@ KINDS = {
 SYSTEM = ("/proc", "/sys")  # what lies there says it is a file, and may never end
 SEAL = "sealed"  # the key of a JSON file under which it says what it should hash to
 NO_HASH = "0" * 64
-UNPACKED = 1 << 28  # bytes that any file may unpack to
+UNPACKED = 1 << 26  # bytes that any file may unpack to
 MOST_JSON = 1 << 28  # bytes of figures
 RATIO = 200  # and beyond that as many times its size: no images become that small
 

@@ -22,7 +22,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels → Pillow's name
 COLOURLESS = ("1", "L", "LA", "I", "F")  # and I;16 with its byte orders
 CHUNK = 256  # images a thread decodes in one go
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's others run programs
-MOST_BYTES = 1 << 27  # of an encoded image
+MOST_BYTES = 1 << 26  # of an encoded image
 MOST_PIXELS = 1 << 25  # of an image, whatever few bytes it has: 5,800 to a side
 
 # Pillow's own limits are twelve times as high, and what it says there is for programmers.

@@ -57,6 +57,8 @@ def _check_finite(nodes: Iterable[Node]) -> None:
                     f'the {name} of node "{node.name}" has numbers that are NaN or infinite',
                     "training diverged before it was saved, or the file is damaged",
                 )
+            if name == "var" and (values < 0).any():
+                raise Refused(f'node "{node.name}" has variances below 0', "the file is damaged")
 
 
 def _identifier(stem: str) -> str:
