@@ -164,7 +164,9 @@ def seal(value: dict[str, Any], files: Mapping[str, str]) -> str:
 
 def check_seal(path: Path, text: str, files: Mapping[str, str]) -> None:
     """Raises `WootzError` where a sealed text, or a file beside it, has changed."""
-    before, hash, after = text.rpartition(files.get("this", NO_HASH))
+    if not all(isinstance(hash, str) for hash in files.values()):
+        raise changed(path)
+    before, hash, after = text.rpartition(files.get("this", NO_HASH) or NO_HASH)
     if hashlib.sha256(f"{before}{NO_HASH}{after}".encode()).hexdigest() != hash:
         raise changed(path)
     for name, expected in files.items():

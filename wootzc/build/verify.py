@@ -53,7 +53,19 @@ def load_manifest(folder: Path, needs: tuple[str, ...] = NEEDS) -> dict[str, Any
         path = folder / "best" / name
         if key in manifest and sha256_of(path) != manifest[key]:
             raise changed(path)
+    with damage(lambda reason: _no_manifest(folder, reason)):
+        scale = manifest["normalize"]
+        mean, std = np.float32(scale["mean"]), np.float32(scale["std"])
+        if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite([mean, std]).all():
+            raise ValueError("mean and std are not one number a channel")
+        if not all(isinstance(name, str) for name in manifest.get("classes", ())):
+            raise ValueError("the names of classes are no texts")
     return manifest
+
+
+def _no_manifest(folder: Path, reason: str) -> WootzError:
+    path = folder / "best" / "manifest.json"
+    return fail("WZ145", f"{path} is not what a build writes: {reason}", "build again")
 
 
 def verify_result(folder: Path, data: Path | None = None) -> Iterator[str]:
