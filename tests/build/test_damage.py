@@ -201,3 +201,37 @@ def test_the_folder_that_a_process_runs_in_stays(
         assert new == tmp_path and not (tmp_path / "result.json").exists()
         (new / "result.json").touch()
     assert os.listdir() == ["result.json"]
+
+
+# The store
+
+
+def test_a_flipped_bit_in_any_artifact_is_made_again(make_space: Any, tmp_path: Path) -> None:
+    source = Path(make_space())
+    options = Options(out=tmp_path / "out", store=tmp_path / "store")
+    first = build(source, options)
+    weights = (tmp_path / "out" / "best" / "weights.safetensors").read_bytes()
+    artifacts = sorted((tmp_path / "store").glob("artifacts/*/*.safetensors"))
+    before = [path.read_bytes() for path in artifacts]
+    for path, content in zip(artifacts, before, strict=True):
+        path.write_bytes(content[:-3] + bytes([content[-3] ^ 8]) + content[-2:])
+    warnings: list[str] = []
+
+    def listen(kind: str, fields: dict[str, Any]) -> None:
+        if kind == "warning" and "damaged" in fields["message"]:
+            warnings.append(fields["message"])
+
+    second = build(source, options, [listen])
+    told = {message.partition("store's ")[2].split(" ")[0] for message in warnings}
+    assert {"teacher", "block", "candidate"} <= told
+    assert len(warnings) == len(set(warnings))
+    assert (tmp_path / "out" / "best" / "weights.safetensors").read_bytes() == weights
+    assert second.summary["best"]["accuracy"] == first.summary["best"]["accuracy"]
+    again = [path.read_bytes() for path in artifacts]
+    assert again[artifacts.index(store_path(tmp_path, first))] in before
+    assert not build(source, options, [listen]).summary["blocks"]["trained"]
+
+
+def store_path(root: Path, built: Any) -> Path:
+    key = built.summary["teacher"]["key"]
+    return root / "store" / "artifacts" / key[:2] / f"{key}.safetensors"

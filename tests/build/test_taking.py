@@ -215,7 +215,7 @@ def test_another_candidate_becomes_the_best_without_training(
     assert taken.summary["best"]["accuracy"] == entry["accuracy"]
     assert taken.summary["tried"] == whole.summary["tried"]
     assert same(tensors(out), stored(store, whole, 2))
-    assert len(list(verify_result(out))) == 4
+    assert len(list(verify_result(out))) == 5
     painted = summary_text(taken.summary, str(out), lambda text, kind: f"<{kind}> {text}")
     kind = verdict(taken.summary).kind
     assert painted.startswith(f"\n<{kind}> candidate 2, taken by hand: objective met")
