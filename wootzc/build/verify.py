@@ -55,7 +55,7 @@ def load_manifest(folder: Path, needs: tuple[str, ...] = NEEDS) -> dict[str, Any
             raise changed(path)
     with damage(lambda reason: _no_manifest(folder, reason)):
         scale = manifest["normalize"]
-        mean, std = np.float32(scale["mean"]), np.float32(scale["std"])
+        mean, std = (np.asarray(scale[key], np.float32) for key in ("mean", "std"))
         if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite([mean, std]).all():
             raise ValueError("mean and std are not one number a channel")
         if not all(isinstance(name, str) for name in manifest.get("classes", ())):
