@@ -1,7 +1,8 @@
 """An ONNX graph, operator by operator: what is known becomes constants, the rest drafts."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -96,9 +97,11 @@ def trace(source: Source, input: Shape | None) -> Traced:
     )
     check_attention(source)
     context.notes += shared_weights(source)
+    uses = Counter(name for operator in source.operators for name in operator.inputs)
     for operator in source.operators:
         try:
             _step(operator, context)
+            _forget(operator, context, uses)
         except Refused:
             raise
         # Attributes and shapes of a file can be at odds in more ways than can be listed.
@@ -106,6 +109,15 @@ def trace(source: Source, input: Shape | None) -> Traced:
             raise operator.refused(f"it does not fit what enters: {first_line(error)}") from error
     output = _output(source, context)
     return Traced(input=shape, drafts=context.drafts, output=output, notes=context.notes)
+
+
+def _forget(operator: Operator, context: Context, uses: Counter[str]) -> None:
+    """Let go of the curves of tensors that nothing reads any more: files have thousands."""
+    for name in operator.inputs:
+        uses[name] -= 1
+        tensor = context.tensors.get(name)
+        if tensor is not None and tensor.lines and not uses[name]:
+            context.tensors[name] = replace(tensor, lines={})
 
 
 def _step(operator: Operator, context: Context) -> None:
