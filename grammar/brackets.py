@@ -12,7 +12,7 @@ from wootzc.diagnostics import Diagnostic, Span, place
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
 MAX_CHARACTERS = 1_000_000  # more take seconds and most of a gigabyte to parse
 MAX_BYTES = 4 * MAX_CHARACTERS  # in UTF-8
-MAX_WORDS = 150_000  # names, numbers, texts and signs: some two seconds of a parser
+MAX_WORDS = 120_000  # names, numbers, texts and signs: some two seconds of a parser
 MAX_OPERATORS = 64  # in one pair of parentheses; an expression is as deep as it has operators
 MAX_NUMBER = 40  # characters
 
