@@ -13,6 +13,7 @@ from fuzz_mutate import (
     Mutate,
     bytes_changed,
     entries_changed,
+    entry,
     fields_changed,
     text_changed,
 )
@@ -227,7 +228,8 @@ def _zips() -> list[bytes]:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in parts or ("",):
                 for number, picture in enumerate(_pictures()[:12]):
-                    archive.writestr(f"{part}{'ab'[number % 2]}/{number}.png", picture)
+                    name = f"{part}{'ab'[number % 2]}/{number}.png"
+                    archive.writestr(entry(name), picture, zipfile.ZIP_DEFLATED)
         found.append(file.getvalue())
     return found
 
