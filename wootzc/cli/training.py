@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wootzc.backends.flax.parallel import Parallel
     from wootzc.build.export import Form
     from wootzc.build.verdict import Kind
+    from wootzc.ir.space import Space
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -109,7 +110,6 @@ def build(
     """
     if str(file) == "-":
         raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
-    from wootzc.backends.data.counting import check_data
     from wootzc.driver import choose_space
     from wootzc.ir.passes import parse_pipeline
 
@@ -117,7 +117,8 @@ def build(
     given = overrides(settings, seed)
     if file.suffix != ".wzir":
         # Mistakes are told before JAX loads.
-        check_data(choose_space(echo_warnings(file, given), space).data)
+        chosen = choose_space(echo_warnings(file, given), space)
+        _check_files(chosen)
     passes = None if pipeline is None else parse_pipeline(pipeline)
     from wootzc.build import Interrupted, Options
     from wootzc.build import build as run_build
@@ -161,6 +162,18 @@ def build(
         )
         return interrupts.exit_code
     return 0 if built.objective_met or take is not None else 1
+
+
+def _check_files(space: "Space") -> None:
+    """Data and weights that are there and cannot be read. An ONNX model was read with the space."""
+    from wootzc.backends.data.counting import check_data
+    from wootzc.build.teacher import read_teacher
+    from wootzc.ir.recipe import FromFile
+
+    teacher = space.teacher
+    if isinstance(teacher, FromFile) and Path(teacher.path).suffix.lower() != ".onnx":
+        read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
+    check_data(space.data)
 
 
 def painted(text: str, kind: "Kind") -> str:
