@@ -12,6 +12,7 @@ from wootzc.diagnostics import Diagnostic, Span, place
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
 MAX_CHARACTERS = 1_000_000  # more take seconds and most of a gigabyte to parse
 MAX_BYTES = 4 * MAX_CHARACTERS  # in UTF-8
+MAX_WORDS = 120_000  # names, numbers, texts and signs: some two seconds of a parser
 MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an expression's depth
 MAX_NUMBER = 40  # characters
 
@@ -26,6 +27,7 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
+_WORD = re.compile(r'"[^"\n]*"|[\w.]+|[^\s\w]')
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -43,11 +45,22 @@ class Scan:
     fatal: bool
 
 
+def has_more_words(text: str) -> bool:
+    """Whether there are more than `MAX_WORDS`, those in comments included."""
+    return len(text) > MAX_WORDS and len(_WORD.findall(text)) > MAX_WORDS
+
+
+def _too_long(path: str, what: str) -> Scan:
+    message = f"the file has more than {what}, too many to be read"
+    return Scan(diagnostics=(Diagnostic(Span(path), "WZ007", message),), fatal=True)
+
+
 def scan(text: str, path: str) -> Scan:
     """Everything wrong with brackets, strings and comments."""
     if len(text) > MAX_CHARACTERS:
-        too_long = f"the file has more than {MAX_CHARACTERS:,} characters, too many to be read"
-        return Scan(diagnostics=(Diagnostic(Span(path), "WZ007", too_long),), fatal=True)
+        return _too_long(path, f"{MAX_CHARACTERS:,} characters")
+    if has_more_words(text):
+        return _too_long(path, f"{MAX_WORDS:,} words and signs")
     found: list[Diagnostic] = []
     fatal = False
     stack: list[Bracket] = []

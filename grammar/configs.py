@@ -1,19 +1,22 @@
 """Listed candidates: rows of rates, written in the space or read from a file."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wootzc.diagnostics import Span
+from wootzc.files import damage, read_file
 from wootzc.grammar import syntax
 from wootzc.grammar.program import resolve
 from wootzc.grammar.rates import read_rate
 from wootzc.grammar.report import Report
+from wootzc.ir import npy
 
+MOST_BYTES = 1 << 23  # of a file of rates
+MOST_RATES = 1_000_000
 MAX_MISTAKES = 5  # rows of one list that are reported
 
 
@@ -88,7 +91,9 @@ def _from_file(
         )  # fmt: skip
         return None
     try:
-        table = reader(path, modules)
+        with damage(_Unreadable):
+            table = reader(read_file(path, MOST_BYTES), modules)
+        _check_size(table)
         return [
             ListedRow(rates=tuple(_rate(v, number) for v in row), place=f"row {number}",
                       span=source.span)
@@ -96,28 +101,38 @@ def _from_file(
         ]  # fmt: skip
     except _Unreadable as error:
         report.error(source.span, "WZ050", f"{path.name}: {error}", _HELP)
-    except UnicodeDecodeError:
-        report.error(source.span, "WZ050", f"{path.name} is not text in UTF-8", _HELP)
     except FileNotFoundError:
         report.error(
             source.span, "WZ050", f"there is no file `{source.value}`",
             f"looked for {path}; the path is relative to the .wz file",
         )  # fmt: skip
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        report.error(source.span, "WZ050", f"can't read {path.name}: {reason}", _HELP)
+    except OSError as error:
+        report.error(source.span, "WZ050", f"can't read {path.name}: {error.strerror}", _HELP)
     return None
 
 
 _HELP = "each row holds one rate per module in network order: fractions, or percentages like 30%"
 
 
-def _csv(path: Path, modules: Sequence[str]) -> list[list[Any]]:
+def _check_size(table: list[list[Any]]) -> None:
+    cells = sum(map(len, table))
+    if cells > MOST_RATES:
+        raise _Unreadable(f"it holds {cells:,} rates, and at most {MOST_RATES:,} are read")
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _Unreadable("it is not text in UTF-8") from None
+
+
+def _csv(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
     """Rows of rates; a first line of module names may give the columns another order."""
     import csv
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+    table = csv.reader(io.StringIO(_text(content), newline=""))
+    rows = [[cell.strip() for cell in row] for row in table if any(row)]
     if not rows or not any(cell and cell[0].isalpha() for cell in rows[0]):
         return rows
     header, *rest = rows
@@ -130,19 +145,23 @@ def _csv(path: Path, modules: Sequence[str]) -> list[list[Any]]:
     return [[row[column] for column in order] for row in rest]
 
 
-def _json(path: Path, modules: Sequence[str]) -> list[list[Any]]:
+def _json(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
     import json
 
-    table = json.loads(path.read_text(encoding="utf-8-sig"))
+    table = json.loads(_text(content))
     if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
         raise _Unreadable("it is not a list of lists")
     return table
 
 
-def _npy(path: Path, modules: Sequence[str]) -> list[list[Any]]:
-    matrix = np.load(path, allow_pickle=False)
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+def _npy(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
+    file = io.BytesIO(content)
+    header = npy.read_header(file, len(content))
+    if len(header.shape) != 2 or header.dtype.kind not in "fiu":
         raise _Unreadable("it is not a matrix of numbers")
+    matrix = npy.read_values(file, header)
+    if matrix.size > MOST_RATES:
+        raise _Unreadable(f"it holds {matrix.size:,} rates, and at most {MOST_RATES:,} are read")
     # The shortest decimal of the stored type, so that a float32 of 0.3 is 0.3 and not 0.30000001.
     return [[str(value) for value in row] for row in matrix]
 
@@ -153,6 +172,6 @@ def _rate(value: Any, row: int) -> float:
         number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
         if 0 <= number < 1 and not isinstance(value, bool):
             return float(number)
-    except InvalidOperation:  # no number, or NaN
+    except ArithmeticError:  # no number, NaN, or far too large a one
         pass
     raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from wootzc.files import read_at_most
+from wootzc.files import Unfit, read_file
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import FLAGS
 from wootzc.grammar.brackets import MAX_BYTES
@@ -151,10 +151,9 @@ def _include(
 def _read(target: str, item: syntax.Include, report: Report) -> str | None:
     span, shown = item.path.span, item.path.value
     try:
-        content = read_at_most(target, MAX_BYTES)
-        if content is not None:
-            return content.decode("utf-8")
-        report.error(span, "WZ007", f"`{shown}` is too long to be read, or never ends")
+        return read_file(target, MAX_BYTES).decode("utf-8")
+    except Unfit as error:
+        report.error(span, "WZ007", f"`{shown}` is not read: {error.strerror}")
     except FileNotFoundError:
         folder = os.path.dirname(target) or "."
         stems = [f.removesuffix(".wz") for f in _listing(folder) if f.endswith(".wz")]

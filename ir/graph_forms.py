@@ -139,6 +139,7 @@ def flattened(steps: Steps) -> Steps:
             if inner and inner.join == step.join and uses[source] == 1:
                 inputs += inner.inputs
                 names += inner.names
+                result[source] = None  # nothing else reads it, and long sums would fill memory
             else:
                 inputs.append(source)
         result[number] = replace(step, inputs=tuple(inputs), names=(*names, *step.names))

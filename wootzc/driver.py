@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from wootzc.diagnostics import WootzError, fail
-from wootzc.files import read_at_most
+from wootzc.files import Unfit, read_file
 from wootzc.grammar import Analysis, analyze
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.program import resolve
@@ -33,9 +33,9 @@ def read_source(path: str | os.PathLike[str]) -> str:
     try:
         piped = os.fspath(path) == STDIN
         most = MAX_PLAN if file.suffix == ".wzir" else MAX_BYTES
-        content = _read_stdin() if piped else read_at_most(path, most)
+        content = _read_stdin() if piped else read_file(path, most)
         if content is None:
-            raise fail("WZ007", f"{file} is too long to be read, or never ends")
+            raise fail("WZ007", "standard input is too long to be read, or never ends")
         return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise fail(
@@ -45,6 +45,8 @@ def read_source(path: str | os.PathLike[str]) -> str:
         near = sorted(p.name for p in file.parent.glob("*.wz")) if file.parent.is_dir() else []
         hint = f"in {file.parent} there is: {', '.join(near[:8])}" if near else None
         raise fail("WZ130", f"there is no file {file}", hint) from None
+    except Unfit as error:
+        raise fail("WZ007", f"{file} is not read: {error.strerror}") from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
 

@@ -4,14 +4,13 @@ from collections.abc import Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 from wootzc.backends.data.layout import arrange
 from wootzc.backends.data.loading import kind_of
 from wootzc.backends.data.npz import entries_of, pairs_of
 from wootzc.backends.data.parquet import row_counts
 from wootzc.backends.data.source import PartName
-from wootzc.backends.data.tree import names_below
+from wootzc.backends.data.tree import names_below, names_in
 from wootzc.diagnostics import WootzError
 from wootzc.ir.recipe import Data
 
@@ -34,6 +33,20 @@ def count_images(spec: Data) -> int | None:
     return None if counted is None else counted.train
 
 
+def check_data(spec: Data) -> None:
+    """Raise what loading would say of names and headers; nothing where no data is there.
+
+    Nor where what reads it is not installed, which only loading needs.
+    """
+    path = Path(spec.path).expanduser()
+    try:
+        if path.exists():
+            _counts(path, spec)
+    except WootzError as error:
+        if not any(d.code == "WZ114" for d in error.diagnostics):
+            raise
+
+
 def count_parts(spec: Data) -> Counted | None:
     """Of all parts; None where it can't be told, or not cheaply.
 
@@ -42,7 +55,7 @@ def count_parts(spec: Data) -> Counted | None:
     path = Path(spec.path).expanduser()
     try:
         counts = _counts(path, spec) if path.exists() else None
-    except (WootzError, BadZipFile, OSError, ValueError, RuntimeError):
+    except (WootzError, OSError, ValueError):
         return None
     if counts is None:
         return None
@@ -71,9 +84,7 @@ def _counts(path: Path, spec: Data) -> dict[PartName, int] | None:
             names = list(islice(names_below(path), MOST))
             return _named(names, spec.path)
         case "zip":
-            with ZipFile(path) as archive:
-                names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-            return _named(names, spec.path)
+            return _named(names_in(path, spec.path), spec.path)
         case "parquet":
             return row_counts(path, spec.path)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from wootzc.files import open_file
+
 BUDGET = 1 << 30  # bytes that are read: everything, or as much in samples where there is more
 PIECE = 1 << 20  # bytes per sample
 
@@ -40,7 +42,7 @@ def _complete(paths: list[Path]) -> Iterator[bytes]:
 
 
 def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
@@ -50,6 +52,6 @@ def _sampled(paths: list[Path], sizes: list[int], budget: int) -> Iterator[bytes
     for number in range(pieces):  # the first piece starts the first file, the last ends the last
         position = max(0, ends[-1] - PIECE) * number // (pieces - 1)
         index = bisect.bisect_right(ends, position)
-        with paths[index].open("rb") as file:
+        with open_file(paths[index]) as file:
             file.seek(position - (ends[index] - sizes[index]))
             yield hashlib.sha256(file.read(PIECE)).digest()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
+from wootzc.files import damage
 
 Shape = tuple[int, int, int]  # height, width, channels
 Pixels = NDArray[np.uint8] | NDArray[np.float32]  # [n, height, width, channels], not normalised
@@ -19,6 +21,12 @@ Rows = NDArray[np.intp]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels → Pillow's name
 COLOURLESS = ("1", "L", "LA", "I", "F")  # and I;16 with its byte orders
 CHUNK = 256  # images a thread decodes in one go
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's others run programs
+MOST_BYTES = 1 << 26  # of an encoded image
+MOST_PIXELS = 1 << 25  # of an image, whatever few bytes it has: 5,800 to a side
+
+# Pillow's own limits are twelve times as high, and what it says there is for programmers.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class Images(Protocol):
@@ -145,24 +153,27 @@ def natural_shape(blob: bytes, name: str) -> Shape:
 
 
 def _open(blob: bytes, name: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(blob))
-        image.load()
-    # Pillow raises nearly anything on broken bytes, a warning (as error) on a huge picture too.
-    except Exception as error:
-        size = f"{len(blob):,} bytes"
-        raise fail(
+    def unreadable(reason: str) -> WootzError:
+        # Pillow's sentence for unknown content names an in-memory object, which helps nobody.
+        unknown = "cannot identify" in reason
+        why = "not an image format that Pillow knows" if unknown else reason
+        return fail(
             "WZ112",
-            f"{name}: this image cannot be read ({size}; {_reason(error)})",
+            f"{name}: this image cannot be read ({len(blob):,} bytes; {why})",
             "it may be cut short or be no image: replace or delete it",
-        ) from error
+        )
+
+    with damage(unreadable):
+        image = Image.open(io.BytesIO(blob), formats=FORMATS)
+        if image.width * image.height > MOST_PIXELS:
+            raise fail(
+                "WZ256",
+                f"{name}: {image.width:,} x {image.height:,} pixels in {len(blob):,} bytes; "
+                f"images have at most {MOST_PIXELS:,} pixels",
+                "make it smaller, or remove it",
+            )
+        image.load()
     return image
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    # Pillow's sentence for unknown content names an in-memory object, which helps nobody.
-    return "not an image format that Pillow knows" if "cannot identify" in text else text
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:

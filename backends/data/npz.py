@@ -1,12 +1,14 @@
 """NumPy archives: `images` and `labels`, or the names that Keras and MedMNIST write."""
 
+import os
 import struct
+import tokenize
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,13 @@ from wootzc.backends.data.source import (
     Part,
     PartName,
     Source,
+    check_label_header,
     check_labels,
     class_count,
 )  # fmt: skip
 from wootzc.diagnostics import WootzError, fail
+from wootzc.files import damage, is_bomb, open_file
+from wootzc.ir import npy
 
 # Per convention: part → (key of images, key of labels). Parts other than "train" may be absent.
 LAYOUTS: tuple[dict[PartName, tuple[str, str]], ...] = (
@@ -37,7 +42,6 @@ LAYOUTS: tuple[dict[PartName, tuple[str, str]], ...] = (
         "test": ("test_images", "test_labels"),
     },
 )
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class Entry:
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape)) * (1 if self.dtype == np.uint8 else 4)
+        return prod(self.shape) * (1 if self.dtype == np.uint8 else 4)
 
 
 def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape | None) -> Source:
@@ -66,6 +70,13 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
             "WZ116",
             f"{name}: {compressed[0]} is compressed, so it cannot be streamed",
             "save it with np.savez instead of np.savez_compressed, or do not ask to stream",
+        )
+    if size > budget and compressed:
+        raise fail(
+            "WZ116",
+            f"{name}: {compressed[0]} is compressed, and {size:,} bytes of images are too many "
+            f"for memory ({budget:,})",
+            "save it with np.savez instead of np.savez_compressed: then it is streamed",
         )
     mapped = stream or (size > budget and not compressed)
     labels = _labels(path, name, pairs)
@@ -95,32 +106,29 @@ def _classes(labels: Mapping[PartName, Labels], name: str) -> tuple[str, ...]:
 
 
 def entries_of(path: Path, name: str) -> dict[str, Entry]:
-    """The arrays of an archive, by their headers."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {
-                info.filename.removesuffix(".npy"): _entry(archive, info, path, name)
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-    except BROKEN as error:
-        raise _broken(path, name, error) from error
+    """The arrays of an archive, by their headers, which hold what they declare."""
+    with damage(_broken(path, name)), open_file(path) as file, zipfile.ZipFile(file) as archive:
+        return {
+            info.filename.removesuffix(".npy"): _entry(archive, info, file, name)
+            for info in archive.infolist()
+            if info.filename.endswith(".npy")
+        }
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str) -> Entry:
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO, name: str) -> Entry:
     key = info.filename.removesuffix(".npy")
-    try:
-        with archive.open(info) as member:
-            version = np.lib.format.read_magic(member)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran, dtype = read(member)
-            header = member.tell()
-    except (ValueError, KeyError) as error:  # KeyError: version 3 is for structured arrays only
-        raise fail("WZ105", f"{name}: {key} is no plain NumPy array ({error})") from error
-    if dtype.hasobject:
+    if is_bomb(info.file_size, info.compress_size):
+        raise fail(
+            "WZ255",
+            f"{name}: {key} unpacks from {info.compress_size:,} to {info.file_size:,} bytes",
+            "no images do so: save it anew",
+        )
+    with archive.open(info) as member:
+        try:
+            header = npy.read_header(member, info.file_size)
+        except (ValueError, SyntaxError, tokenize.TokenError) as error:  # NumPy's parser of headers
+            raise fail("WZ105", f"{name}: {key} is no plain NumPy array ({error})") from error
+    if header.dtype.hasobject:
         raise fail(
             "WZ104",
             f"{name}: {key} holds Python objects, which only pickle could read; "
@@ -129,15 +137,18 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: st
         )
     start = None
     if info.compress_type == zipfile.ZIP_STORED:
-        start = _data_start(path, info.header_offset) + header
-    return Entry(key=key, shape=shape, dtype=dtype, fortran=fortran, start=start)
+        start = _data_start(file, info.header_offset) + header.length
+        if start + header.nbytes > os.fstat(file.fileno()).st_size:
+            raise ValueError(f"{key} ends behind the end of the file")
+    return Entry(
+        key=key, shape=header.shape, dtype=header.dtype, fortran=header.fortran, start=start
+    )
 
 
-def _data_start(path: Path, offset: int) -> int:
+def _data_start(file: BinaryIO, offset: int) -> int:
     """Where the bytes of a zip member start: its local header has two fields of own length."""
-    with path.open("rb") as file:
-        file.seek(offset + 26)
-        name, extra = struct.unpack("<HH", file.read(4))
+    file.seek(offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
     return offset + 30 + int(name) + int(extra)
 
 
@@ -207,14 +218,15 @@ def _labels(
 ) -> dict[PartName, Labels]:
     found: dict[PartName, Labels] = {}
     for part, (images, labels) in pairs.items():
-        numbers = check_labels(_read(path, name, labels), f"{name}: {labels.key}")
-        if len(numbers) != images.shape[0]:
+        where = f"{name}: {labels.key}"
+        check_label_header(labels.shape, labels.dtype, where)
+        if labels.shape[0] != images.shape[0]:
             raise fail(
                 "WZ106",
-                f"{name}: {images.shape[0]:,} {images.key}, but {len(numbers):,} {labels.key}",
+                f"{name}: {images.shape[0]:,} {images.key}, but {labels.shape[0]:,} {labels.key}",
                 "each image needs one label",
             )
-        found[part] = numbers
+        found[part] = check_labels(_read(path, name, labels), where)
     return found
 
 
@@ -222,7 +234,8 @@ def _read_images(path: Path, name: str, images: Entry, mapped: bool) -> Stored:
     stacked = (images.shape[0], *_image_shape(images))
     if mapped and images.start is not None:
         order: Literal["F", "C"] = "F" if images.fortran else "C"
-        array = np.memmap(path, images.dtype, "r", images.start, images.shape, order)
+        with damage(_broken(path, name)):
+            array = np.memmap(path, images.dtype, "r", images.start, images.shape, order)
         return Stored(array.reshape(stacked), f"{name}: {images.key}")
     pixels = as_pixels(_read(path, name, images)).reshape(stacked)
     check_finite(pixels, f"{name}: {images.key}")
@@ -230,17 +243,17 @@ def _read_images(path: Path, name: str, images: Entry, mapped: bool) -> Stored:
 
 
 def _read(path: Path, name: str, entry: Entry) -> NDArray[np.generic]:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{entry.key}.npy") as member:
-            array: NDArray[np.generic] = np.lib.format.read_array(member, allow_pickle=False)
+    with damage(_broken(path, name)), open_file(path) as file, zipfile.ZipFile(file) as archive:
+        info = archive.getinfo(f"{entry.key}.npy")
+        with archive.open(info) as member:
+            array = npy.read_values(member, npy.read_header(member, info.file_size))
+            member.read(1)  # the end, where the checksum is looked at
             return array
-    except (*BROKEN, ValueError) as error:  # ValueError: fewer values than the header says
-        raise _broken(path, name, error) from error
 
 
-def _broken(path: Path, name: str, error: Exception) -> WootzError:
-    return fail(
+def _broken(path: Path, name: str) -> Callable[[str], WootzError]:
+    return lambda reason: fail(
         "WZ102",
-        f"{name}: this .npz cannot be read ({path.stat().st_size:,} bytes; {error})",
+        f"{name}: this .npz cannot be read ({path.stat().st_size:,} bytes; {reason})",
         "it may be cut short: copy or download it again, or save it anew with np.savez",
     )

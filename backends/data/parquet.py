@@ -7,7 +7,7 @@ import tempfile
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import Encoded, Shape, natural_shape
+from wootzc.backends.data.images import MOST_BYTES, Encoded, Shape, natural_shape
 from wootzc.backends.data.layout import hidden
 from wootzc.backends.data.source import (
     PART_NAMES,
@@ -29,10 +29,11 @@ from wootzc.backends.data.source import (
     class_count,
 )
 from wootzc.diagnostics import WootzError, fail
+from wootzc.files import check_file, damage, is_bomb
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label")
-BATCH = 256  # rows that are read at once
+BATCH = 16  # rows that are read at once: each may be as large as an image may be
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -118,7 +119,7 @@ def _classes(
 
 
 def _tables(path: Path, name: str) -> dict[PartName, list[Path]]:
-    if path.is_file():
+    if not path.is_dir():
         return {"train": [path]}
     found: dict[PartName, list[Path]] = defaultdict(list)
     for file in parquet_files(path):
@@ -169,15 +170,24 @@ def _open(file: Path, shown: str) -> Any:  # pyarrow.parquet.ParquetFile; it bri
             f"{shown}: reading parquet needs pyarrow, which is not installed",
             'pip install "wootzc[parquet]"',
         ) from error
-    try:
-        return pyarrow.parquet.ParquetFile(file)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _broken(shown, error) from error
+    with damage(_broken(shown)):
+        check_file(file)
+        table = pyarrow.parquet.ParquetFile(file)
+        metadata = table.metadata
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        unpacked = sum(group.total_byte_size for group in groups)
+        if is_bomb(max(unpacked, metadata.num_rows), file.stat().st_size):
+            raise fail(
+                "WZ255",
+                f"{shown}: {metadata.num_rows:,} rows of {unpacked:,} bytes are said to be in "
+                f"{file.stat().st_size:,} bytes",
+                "no images become that small: write it anew",
+            )
+        return table
 
 
-def _broken(shown: str, error: Exception) -> WootzError:
-    reason = str(error).splitlines()[0]
-    return fail(
+def _broken(shown: str) -> Callable[[str], WootzError]:
+    return lambda reason: fail(
         "WZ102",
         f"{shown}: this parquet file cannot be read ({reason})",
         "it may be cut short: copy or download it again",
@@ -198,32 +208,32 @@ def _column(table: Any, names: Iterable[str], shown: str) -> str:
 def _class_names(table: Any) -> tuple[str, ...]:
     """Names that `datasets` leaves in the schema's metadata; () if there are none."""
     metadata = table.schema_arrow.metadata or {}
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    column = next((features[name] for name in LABEL_COLUMNS if name in features), None)
-    return tuple(column.get("names", ())) if isinstance(column, dict) else ()
+    try:
+        found = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        names = next(found[name] for name in LABEL_COLUMNS if name in found)["names"]
+    except (KeyError, TypeError, ValueError, RecursionError, StopIteration):
+        return ()
+    named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if named else ()
 
 
 def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
-    import pyarrow
-
     read = []
     for shown, table in files:
         column = _column(table, LABEL_COLUMNS, shown)
-        try:
+        with damage(_broken(shown)):
             values = table.read(columns=[column])[column]
-        except (pyarrow.ArrowException, OSError) as error:
-            raise _broken(shown, error) from error
-        if values.null_count:
-            row = values.is_null().to_numpy().argmax()
-            raise fail("WZ107", f"{shown}: row {row} has no {column}", "remove such rows")
-        read.append(check_labels(values.to_numpy(), f"{shown}: {column}"))
+            if values.null_count:
+                row = values.is_null().to_numpy().argmax()
+                raise fail("WZ107", f"{shown}: row {row} has no {column}", "remove such rows")
+            read.append(check_labels(values.to_numpy(), f"{shown}: {column}"))
     return np.concatenate(read)
 
 
 def _spool(files: Sequence[tuple[str, Any]], name: str) -> SpooledBlobs:
     file = tempfile.TemporaryFile(prefix="wootzc-")  # its space is free again once closed
     try:
-        sizes = [file.write(image) for shown, table in files for image in _images(shown, table)]
+        sizes = [file.write(image) for image in _every(files)]
         file.flush()
     except WootzError:
         file.close()
@@ -242,23 +252,53 @@ def _spool(files: Sequence[tuple[str, Any]], name: str) -> SpooledBlobs:
     return blobs
 
 
-def _images(shown: str, table: Any) -> Iterator[bytes]:
-    import pyarrow
+def _every(files: Sequence[tuple[str, Any]]) -> Iterator[bytes]:
+    """The images of several files; a page may say one image a million times."""
+    for shown, table in files:
+        written, packed = 0, table.metadata.serialized_size + _packed(table)
+        for image in _images(shown, table):
+            written += len(image)
+            if is_bomb(written, packed):
+                raise fail(
+                    "WZ255",
+                    f"{shown}: {packed:,} bytes unpack to more than {written:,} bytes of images",
+                    "it repeats them: keep one of each",
+                )
+            yield image
 
+
+def _packed(table: Any) -> int:
+    groups = (table.metadata.row_group(number) for number in range(table.num_row_groups))
+    return sum(
+        group.column(column).total_compressed_size
+        for group in groups
+        for column in range(group.num_columns)
+    )
+
+
+def _images(shown: str, table: Any) -> Iterator[bytes]:
     column = _column(table, IMAGE_COLUMNS, shown)
     row = 0
-    try:
+    with damage(_broken(shown)):
         for batch in table.iter_batches(BATCH, columns=[column]):
-            for value in batch.column(0).to_pylist():
-                content = value.get("bytes") if isinstance(value, dict) else value
-                if not isinstance(content, bytes):
-                    raise fail(
-                        "WZ105",
-                        f"{shown}: {column} of row {row} holds no image bytes",
-                        "expected {bytes, path} with the encoded file in bytes, as "
-                        "datasets.Image writes it; a path alone does not travel",
-                    )
-                yield content
+            for value in batch.column(0):
+                yield _content(value.as_py(), f"{shown}: {column} of row {row}")
                 row += 1
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _broken(shown, error) from error
+
+
+def _content(value: Any, where: str) -> bytes:
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(content, bytes):
+        raise fail(
+            "WZ105",
+            f"{where} holds no image bytes",
+            "expected {bytes, path} with the encoded file in bytes, as datasets.Image writes it; "
+            "a path alone does not travel",
+        )
+    if len(content) > MOST_BYTES:
+        raise fail(
+            "WZ255",
+            f"{where} has {len(content):,} bytes; an image file has at most {MOST_BYTES:,}",
+            "remove that row",
+        )
+    return content

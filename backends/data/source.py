@@ -55,25 +55,29 @@ class Outline:
     fitted: bool  # images are brought to the network's input; arrays must have it already
 
 
+def check_label_header(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+    """Labels are whole numbers, [n] or [n, 1]: told before they are read."""
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        raise fail(
+            "WZ107",
+            f"{where} has shape {list(shape)}; expected one class number per image, [n]",
+            "if each row marks its class with a 1, save labels.argmax(axis=1)",
+        )
+    if dtype.kind not in "iu":
+        raise fail(
+            "WZ107",
+            f"{where} holds {dtype}; expected integers 0, 1, 2, …",
+            'number the classes from 0, or save labels.astype("int64") if they are whole numbers',
+        )
+
+
 def check_labels(
     values: NDArray[Any],
     where: str,  # file and key or column, for messages
 ) -> Labels:
     """Class numbers as int32 [n] from an array of any type and shape [n] or [n, 1]."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise fail(
-            "WZ107",
-            f"{where} has shape {list(values.shape)}; expected one class number per image, [n]",
-            "if each row marks its class with a 1, save labels.argmax(axis=1)",
-        )
-    if values.dtype.kind not in "iu":
-        raise fail(
-            "WZ107",
-            f"{where} holds {values.dtype}; expected integers 0, 1, 2, …",
-            'number the classes from 0, or save labels.astype("int64") if they are whole numbers',
-        )
+    check_label_header(values.shape, values.dtype, where)
+    values = values.reshape(len(values))
     numbers: NDArray[np.integer] = values
     bad = (numbers < 0) | (numbers > np.iinfo(np.int32).max)
     if bad.any():

@@ -1,9 +1,9 @@
 """Class folders of image files, on disk or in a zip, with or without train/val/test above."""
 
 import os
+import re
 import threading
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -11,12 +11,11 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import Blobs, Encoded, Shape, natural_shape
+from wootzc.backends.data.images import MOST_BYTES, Blobs, Encoded, Shape, natural_shape
 from wootzc.backends.data.layout import Layout, arrange
 from wootzc.backends.data.source import Outline, Part, PartName, Source, class_count
-from wootzc.diagnostics import fail
-
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+from wootzc.diagnostics import WootzError, fail
+from wootzc.files import check_file, damage, read_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +33,11 @@ class FileBlobs:
         return str(Path(self.shown, self.names[row]))
 
     def read(self, row: int) -> bytes:
+        path = self.root / self.names[row]
         try:
-            return (self.root / self.names[row]).read_bytes()
+            if path.is_symlink():
+                check_inside(path, self.root, self.name(row))
+            return read_file(path, MOST_BYTES)
         except OSError as error:
             raise fail("WZ112", f"{self.name(row)}: cannot be read ({error.strerror})") from error
 
@@ -56,15 +58,24 @@ class ZipBlobs:
         return f"{self.shown}: {self.names[row]}"
 
     def read(self, row: int) -> bytes:
-        try:
-            with self.lock:
-                return self.archive.read(self.names[row])
-        except BROKEN as error:
+        info = self.archive.getinfo(self.names[row])
+        if info.file_size > MOST_BYTES:
             raise fail(
+                "WZ255",
+                f"{self.name(row)}: unpacks from {info.compress_size:,} to {info.file_size:,} "
+                f"bytes; an image file has at most {MOST_BYTES:,}",
+                "remove it",
+            )
+
+        def damaged(reason: str) -> WootzError:
+            return fail(
                 "WZ112",
-                f"{self.name(row)}: cannot be read ({error})",
+                f"{self.name(row)}: cannot be read ({reason})",
                 "the archive is damaged: copy or download it again",
-            ) from error
+            )
+
+        with damage(damaged), self.lock:
+            return self.archive.read(info)
 
 
 def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
@@ -78,23 +89,46 @@ def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
 
 
 def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
-    try:
-        archive = zipfile.ZipFile(path)
-    except BROKEN as error:
-        raise fail(
-            "WZ102",
-            f"{name}: this zip cannot be read ({path.stat().st_size:,} bytes; {error})",
-            "it may be cut short: copy or download it again",
-        ) from error
-    entries = archive.infolist()
-    files = [entry.filename for entry in entries if not entry.is_dir()]
-    folders = [entry.filename.rstrip("/") for entry in entries if entry.is_dir()]
+    archive, files, folders = _listed(path, name)
     layout = arrange(files, folders, name)
     lock = threading.Lock()  # one for all parts: they share the file
     blobs: dict[PartName, Blobs] = {
         part: ZipBlobs(archive, lock, name, names) for part, (names, _) in layout.parts.items()
     }
     return _source(layout, blobs, name, shape, (path,))
+
+
+def _listed(path: Path, name: str) -> tuple[zipfile.ZipFile, list[str], list[str]]:
+    """An open archive, its files and its folders; names that lead out of it are refused."""
+
+    def damaged(reason: str) -> WootzError:
+        return fail(
+            "WZ102",
+            f"{name}: this zip cannot be read ({path.stat().st_size:,} bytes; {reason})",
+            "it may be cut short: copy or download it again",
+        )
+
+    with damage(damaged):
+        check_file(path)
+        archive = zipfile.ZipFile(path)
+        entries = archive.infolist()
+        files = [entry.filename for entry in entries if not entry.is_dir()]
+        folders = [entry.filename.rstrip("/") for entry in entries if entry.is_dir()]
+    for entry in (*files, *folders):
+        if entry.startswith("/") or ".." in entry.split("/") or re.match("[A-Za-z]:", entry):
+            raise fail(
+                "WZ257",
+                f"{name}: its entry {entry} leads out of the archive",
+                "nobody meant that: make the archive anew, from the folder that holds the classes",
+            )
+    return archive, files, folders
+
+
+def names_in(path: Path, name: str) -> list[str]:
+    """Names of all files of an archive."""
+    archive, files, _ = _listed(path, name)
+    archive.close()
+    return files
 
 
 def outlined(source: Source) -> Outline:
@@ -150,9 +184,36 @@ def _levels(root: Path) -> Iterator[tuple[PurePath, list[str], list[str]]]:
     """Each folder with the folders and files in it; links are followed, circles are not."""
     seen: set[str] = set()
     for folder, below, names in os.walk(root, followlinks=True):
+        if os.path.islink(folder) and folder != str(root):
+            check_inside(Path(folder), root, folder)
         real = os.path.realpath(folder)
         if real in seen:
             below.clear()
             continue
         seen.add(real)
+        for name in (*below, *names):
+            _check_text(name, folder)
         yield Path(folder).relative_to(root), below, names
+
+
+def check_inside(link: Path, root: Path, shown: str) -> None:
+    """A link that leads out of the data may lead anywhere: to all of the disk, or in circles."""
+    around = os.path.realpath(root)
+    leads = os.path.realpath(link)
+    if leads != around and not leads.startswith(f"{around.rstrip('/')}/"):
+        raise fail(
+            "WZ257",
+            f"{shown} is a link that leads out of the data, to {leads}",
+            "put what it leads to into its place, or name the folder that holds both",
+        )
+
+
+def _check_text(name: str, folder: str) -> None:
+    """Names of classes go into files of text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise fail(
+            "WZ258", f"{folder}: the name {shown} is no text in UTF-8", "rename it"
+        ) from None

@@ -54,7 +54,7 @@ def model_source(
 ) -> str:
     """The text of `model.py`: finds `weights.safetensors` and `example.npz` beside itself."""
     made = _classes(network)
-    attributes = {segment.name: _attribute(segment.name) for segment in network.segments}
+    attributes = _attributes(segment.name for segment in network.segments)
     lines = [
         HEADER.format(name=network.name, input=shape_text(network.input)),
         f"INPUT = {network.input}  # height, width, channels",
@@ -108,9 +108,20 @@ def _camel(name: str) -> str:
     return joined if joined.isidentifier() and not keyword.iskeyword(joined) else f"Segment{joined}"
 
 
-def _attribute(name: str) -> str:
-    """The segment's name, unless Python or nnx uses it already."""
-    return f"{name}_" if keyword.iskeyword(name) or hasattr(nnx.Module, name) else name
+def _attributes(segments: Iterable[str]) -> dict[str, str]:
+    """An attribute for every segment: its name, unless Python or nnx uses it already.
+
+    With `_` in front Python may mean something, or give it another name.
+    """
+    names = list(segments)
+    taken, found = set(names), {}
+    for name in names:
+        own = f"segment{name}" if name.startswith("_") else name
+        while (own != name and own in taken) or keyword.iskeyword(own) or hasattr(nnx.Module, own):
+            own += "_"
+        taken.add(own)
+        found[name] = own
+    return found
 
 
 def _class(name: str, users: list[str], body: Body, shape: Shape) -> Iterator[str]:

@@ -4,13 +4,14 @@ One flat dict per network, named segment/path/parameter; a `.safetensors` file h
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from wootzc.backends.parameters import (
@@ -21,6 +22,7 @@ from wootzc.backends.parameters import (
     segment_weights,
 )  # fmt: skip
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
+from wootzc.files import check_file, damage
 from wootzc.ir.layers import Layer, walk_shapes
 from wootzc.ir.network import Network, head_shapes, walk_network
 from wootzc.ir.shapes import Shape, shape_text
@@ -39,6 +41,7 @@ __all__ = [
     "split",
 ]
 
+FLOATS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
 NAMED = 5  # tensors that an error names before it only counts
 
 
@@ -124,42 +127,55 @@ def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None
 
 
 def read(path: Path) -> Weights:
-    """The tensors of a safetensors file, as float32; PyTorch's counters in norms are left out."""
-    import ml_dtypes  # tells NumPy what bfloat16 is, which safetensors asks it for
+    """The tensors of a safetensors file, as float32; PyTorch's counters in norms are left out.
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = (n for n in file.keys() if not n.endswith("num_batches_tracked"))
-            arrays = {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from None
-    for name, value in arrays.items():
-        if value.dtype.kind != "f" and value.dtype != ml_dtypes.bfloat16:
-            raise fail("WZ125", f"{path}: tensor {name} holds {value.dtype}, expected floats")
-    return {name: value.astype(np.float32) for name, value in arrays.items()}
+    Raises `WootzError`, for numbers too that are NaN or infinite.
+    """
+    import ml_dtypes  # noqa: F401  tells NumPy what bfloat16 is, which safetensors asks it for
+
+    with _opened(path) as file:
+        names = [n for n in file.keys() if not n.endswith("num_batches_tracked")]
+        for name in names:
+            if (held := file.get_slice(name).get_dtype()) not in FLOATS:
+                raise fail("WZ125", f"{path}: tensor {name} holds {held}, expected floats")
+        arrays = {name: file.get_tensor(name) for name in names}
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is then reported
+        found = {name: value.astype(np.float32) for name, value in arrays.items()}
+    for name, value in found.items():
+        if not np.isfinite(value).all():
+            raise fail(
+                "WZ259",
+                f"{path}: tensor {name} has numbers that are NaN or infinite",
+                "training diverged before it was saved, or the file is damaged",
+            )
+    return found
 
 
 def read_shapes(path: Path) -> dict[str, Shape]:
     """The shape of every tensor of a safetensors file; only its header is read."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from None
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The text that `save` put beside the tensors."""
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Any]:
+    """The file, its header checked. All that is wrong with it is told here."""
+
+    def unreadable(reason: str) -> WootzError:
+        message = f"can't read weights from {path}: {reason}"
+        return fail("WZ120", message, "expected a whole .safetensors file")
+
     try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> WootzError:
-    if isinstance(error, FileNotFoundError):
-        return fail("WZ120", f"no weights at {path}: there is no such file")
-    return fail(
-        "WZ120", f"can't read weights from {path}: {error}", "expected a whole .safetensors file"
-    )
+        check_file(path)
+        with damage(unreadable), safe_open(path, framework="numpy") as file:
+            yield file
+    except FileNotFoundError:
+        raise fail("WZ120", f"no weights at {path}: there is no such file") from None
+    except OSError as error:
+        raise unreadable(str(error.strerror)) from None

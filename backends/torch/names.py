@@ -22,13 +22,18 @@ TAKEN_ATTRIBUTES = frozenset(
 
 
 def attributes(segments: Iterable[str]) -> dict[str, str]:
-    """An attribute of the network for every segment: its name, unless that is taken."""
+    """An attribute of the network for every segment: its name, unless that is taken.
+
+    With `_` in front it is: Python and `nn.Module` have many such names.
+    """
     names = list(segments)
     taken = TAKEN_ATTRIBUTES | set(names)
     found = {}
     for name in names:
-        free = name not in TAKEN_ATTRIBUTES and not keyword.iskeyword(name)
-        found[name] = name if free else _unused(name, taken)
+        own = f"segment{name}" if name.startswith("_") else name
+        free = own == name or own not in taken
+        free = free and own not in TAKEN_ATTRIBUTES and not keyword.iskeyword(own)
+        found[name] = own if free else _unused(own, taken)
         taken = taken | {found[name]}
     return found
 

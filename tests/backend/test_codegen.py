@@ -71,6 +71,9 @@ def run(model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=model.parent.parent)
 
 
+UNDERSCORES = ("__init__", "__class__", "__dict__", "__call__", "__debug__", "_graph", "__x", "_")
+
+
 def odd_network() -> Network:
     """Names that Python and nnx use, explicit padding, a segment that learns nothing."""
     return Network(
@@ -86,6 +89,7 @@ def odd_network() -> Network:
                 body=(Conv(width=6, groups=2, dilation=(2, 1)), Norm(epsilon=1e-3), Conv(width=6)),
             ),
             Module(name="train", definition="res_block", body=(Conv(width=4, padding="valid"),)),
+            *(Module(name=name, body=(Conv(width=4), Norm())) for name in UNDERSCORES),
             Plain(
                 name="plain2",
                 body=(

@@ -96,14 +96,18 @@ def test_networks_of_the_zoo_compute_the_same(
     check_same(tmp_path, network, random_weights(network) | kernels)
 
 
+UNDERSCORES = ("__init__", "__class__", "__dict__", "__call__", "__debug__", "_modules", "__x", "_")
+
+
 def odd() -> Network:
     """Names that Python and PyTorch use, layers of one kind in two shapes, many arms."""
     arms = tuple((Conv(width=2, kernel=(1, 1)), Activation(kind="sigmoid")) for _ in range(27))
-    segments = (
+    segments: tuple[Module | Plain, ...] = (
         Plain(name="plain1", body=(Branch(join="concat", arms=arms), Pool(ceil=True))),
         Module(name="class", definition="net", body=(Conv(width=6), Norm(epsilon=1e-3))),
         Module(name="train", definition="net", body=(Conv(width=6), Norm(epsilon=1e-3))),
         Module(name="mean", definition="", body=(Branch(join="add", arms=arms),)),
+        *(Module(name=name, body=(Conv(width=6), Norm())) for name in UNDERSCORES),
         Plain(name="plain2", body=(Flatten(), Activation())),
         Module(name="class_2", body=(Norm(), Dense(width=3, bias=False))),
     )

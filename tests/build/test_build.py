@@ -19,6 +19,7 @@ from wootzc.build.events import log_name
 from wootzc.build.screen import summary_text
 from wootzc.build.verify import verify_result
 from wootzc.diagnostics import WootzError
+from wootzc.files import load_json
 
 
 def run(file: Path, store: Path, out: Path, **options: Any) -> tuple[Built, list[str]]:
@@ -55,7 +56,7 @@ def test_the_folder_is_complete_and_verifies(built: tuple[Path, Path, Built]) ->
     assert {p.name for p in (result.out / "best").iterdir()} == best
     outside = {"best", "result.json", "report.html", "plan.wzir", "log.jsonl"}
     assert {p.name for p in result.out.iterdir()} == outside
-    assert len(list(verify_result(result.out))) == 4
+    assert len(list(verify_result(result.out))) == 5
     assert result.objective_met
     tried = result.summary["tried"]
     assert [one["met"] for one in tried] == [False] * (len(tried) - 1) + [True]
@@ -63,7 +64,7 @@ def test_the_folder_is_complete_and_verifies(built: tuple[Path, Path, Built]) ->
 
 def test_the_figures_agree_with_each_other(built: tuple[Path, Path, Built]) -> None:
     summary = built[2].summary
-    assert summary == json.loads((built[2].out / "result.json").read_text())
+    assert summary == load_json(built[2].out / "result.json")
     blocks = summary["blocks"]
     assert blocks["trained"] + blocks["from_store"] == blocks["used"] + blocks["unused"]
     assert summary["steps"]["blocks"] == 10 * len(blocks["list"])

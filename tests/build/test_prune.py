@@ -96,7 +96,7 @@ def test_an_nnx_model_and_arrays_are_built_in_one_call(pruned: Pruned, model: Ne
     assert pruned.summary["teacher"]["steps"] == 0, "its weights are the teacher's"
     assert pruned.accuracy == pruned.summary["best"]["test_accuracy"]
     assert pruned.macs == pruned.summary["best"]["macs"]
-    assert len(list(verify_result(pruned.out))) == 4
+    assert len(list(verify_result(pruned.out))) == 5
 
 
 def test_images_reach_the_network_as_the_model_takes_them(pruned: Pruned, model: Net) -> None:

@@ -1,5 +1,7 @@
 """The store: finished means safe on disk; damage means not finished; two builds share."""
 
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -35,6 +37,98 @@ def test_a_damaged_or_missing_artifact_counts_as_never_finished(store: Store) ->
     assert store.find("k") is None
     artifact.unlink()
     assert store.find("k") is None
+
+
+def told(store: Store, key: str = "k") -> list[str]:
+    """What a store that is opened anew says of a record that it does not give."""
+    messages: list[str] = []
+    again = Store(store.root, messages.append)
+    assert again.find(key) is None and again.find(key) is None
+    return messages
+
+
+@pytest.mark.parametrize("place", [0, 9, 60, -1, -20])
+def test_a_flipped_bit_counts_as_never_finished(store: Store, place: int) -> None:
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    (artifact,) = store.root.glob("artifacts/*/*.safetensors")
+    content = bytearray(artifact.read_bytes())
+    content[place] ^= 1
+    artifact.write_bytes(content)
+    (message,) = told(store)
+    assert "block a1(0.5) is damaged" in message and "made again" in message
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k") is not None
+
+
+@pytest.mark.parametrize("with_artifact", [True, False])
+@pytest.mark.parametrize("result", ["no JSON", "{}", "[]", "3", '{"loss": 0.25}', "[" * 9999, b"x"])
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_record_that_is_another_counts_as_never_finished(
+    store: Store, result: str | bytes, with_artifact: bool, hashed: bool
+) -> None:
+    if not hashed and result == '{"loss": 0.25}':
+        pytest.skip("records of earlier versions have no SHA-256")
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS if with_artifact else None)
+    with store._connect() as db:
+        db.execute("UPDATE jobs SET result = ?", (result,))
+        if not hashed:
+            db.execute("UPDATE jobs SET sha256 = NULL")
+    assert len(told(store)) == 1
+    assert all(isinstance(found, dict) for _, found, _ in store.jobs())
+
+
+def test_an_artifact_of_another_job_counts_as_never_finished(store: Store) -> None:
+    for key in ("k", "kk"):
+        store.finish(key, "block", "b", {"loss": 0.5}, 1.5, {"w": np.full(3, len(key))})
+    store._artifact("k").write_bytes(store._artifact("kk").read_bytes())
+    assert len(told(store)) == 1
+
+
+def test_eight_bit_floats_count_as_never_finished(store: Store) -> None:
+    header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    store._artifact("k").write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
+    with store._connect() as db:
+        db.execute("UPDATE jobs SET sha256 = NULL")
+    assert len(told(store)) == 1
+
+
+def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    store._artifact("k").unlink()
+    for folder in (store._artifact("k"), store.root / "locks" / "k.lock"):
+        folder.mkdir()
+        (folder / "mine.txt").write_text("not wootzc's to delete")
+    assert "it is a folder" in told(store)[0]
+    with store.locked(["k"], lambda: None):
+        store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k") is not None
+    assert len(list(store.root.rglob("mine.txt"))) == 2
+    store.clear()
+
+
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    Store(tmp_path)
+    with Store(tmp_path)._connect() as db:
+        db.execute("ALTER TABLE jobs DROP COLUMN sha256")
+        db.execute("INSERT INTO jobs VALUES ('k', 'test', 'best', '{\"accuracy\": 1}', 0, 1.0, '')")
+    store = Store(tmp_path)
+    assert store.find("k") is not None
+    store.finish("k2", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k2") is not None
+
+
+def test_locks_of_killed_builds_go_and_those_of_others_stay(store: Store) -> None:
+    left, new = (store.root / "locks" / f"build-{name}.lock" for name in ("left", "new"))
+    left.touch()
+    new.touch()
+    os.utime(left, (0, 0))
+    with store.in_use():
+        (held,) = set(store.root.glob("locks/build-*.lock")) - {new}
+        os.utime(held, (0, 0))
+        with Store(store.root).in_use():
+            assert held.exists()
+    assert set(store.root.glob("locks/build-*.lock")) == {new}
 
 
 def test_an_artifact_without_a_row_counts_as_never_finished(store: Store) -> None:

@@ -25,6 +25,7 @@ from wootzc.build.verify import verify_result
 from wootzc.cli import cli
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
+from wootzc.files import load_json
 
 # The search goes on after the first candidate that meets the limit.
 QUICK = {"teacher.steps": "40", "pretrain.steps": "2", "finetune.steps": "4", "explore": "all"}
@@ -96,12 +97,12 @@ def test_the_best_so_far_is_a_whole_result_and_the_next_build_replaces_it(
         built(source, store, out, At(4))
     partial = interrupted.value.built
     assert partial.objective_met
-    assert partial.summary == json.loads((out / "result.json").read_text())
+    assert partial.summary == load_json(out / "result.json")
     assert partial.summary["search"]["ended"] == "interrupted"
     first = whole.summary["tried"][:3]
     assert [one["key"] for one in partial.summary["tried"]] == [one["key"] for one in first]
     assert partial.summary["best"]["params"] == min(o["params"] for o in first if o["met"])
-    assert len(list(verify_result(out))) == 4
+    assert len(list(verify_result(out))) == 5
     words = "interrupted: the best so far; the same command again goes on"
     assert words in summary_text(partial.result, str(out))
     assert words in report_html(partial.result, compile(out / "plan.wzir", ()))
@@ -214,7 +215,7 @@ def test_another_candidate_becomes_the_best_without_training(
     assert taken.summary["best"]["accuracy"] == entry["accuracy"]
     assert taken.summary["tried"] == whole.summary["tried"]
     assert same(tensors(out), stored(store, whole, 2))
-    assert len(list(verify_result(out))) == 4
+    assert len(list(verify_result(out))) == 5
     painted = summary_text(taken.result, str(out), lambda text, kind: f"<{kind}> {text}")
     kind = verdict(taken.result).kind
     assert painted.startswith(f"\n<{kind}> candidate 2, taken by hand: objective met")
@@ -292,7 +293,7 @@ def test_a_store_that_lost_a_candidate_is_told(store: Path, whole: Built, tmp_pa
     old = tmp_path / "old"
     shutil.copytree(whole.out, old)
     summary = json.loads((old / "result.json").read_text())
-    del summary["version"]
+    del summary["version"], summary["sealed"]
     (old / "result.json").write_text(json.dumps(summary))
     with pytest.raises(WootzError, match=r"WZ210(.|\n)*build again"):
         export_result(old, "onnx", None, candidate=2)

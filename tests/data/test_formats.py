@@ -189,6 +189,7 @@ def test_one_thread_at_a_time_is_inside_the_archive() -> None:
             return b""
 
     archive = Watched(io.BytesIO(), "w")
+    archive.writestr("1.png", b"")
     blobs = ZipBlobs(archive, threading.Lock(), "a.zip", ["1.png"] * 20)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(blobs.read, range(20)))

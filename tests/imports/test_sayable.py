@@ -153,7 +153,7 @@ def body(count: int) -> tuple[Layer, ...]:
             Network(
                 name="n", input=(1,), segments=(Plain(name="plain1", body=body(MAX_LAYERS + 1)),)
             ),
-            "20,001 layers",
+            "10,001 layers",
         ),
         (
             Network(

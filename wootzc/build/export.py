@@ -1,6 +1,5 @@
 """The best network, or another that was tried, in other forms: see docs/exports.md."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,10 +17,10 @@ from wootzc.build.chosen import choose
 from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.build.store import Store
 from wootzc.build.summary import read_summary
-from wootzc.build.verify import load_best, load_example
+from wootzc.build.verify import load_best, load_example, load_manifest
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
-from wootzc.files import load_json, missing_result, write_atomically
+from wootzc.files import missing_result, write_atomically
 from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
 from wootzc.units import percent
@@ -116,12 +115,8 @@ def export_result(
 
 
 def _load(folder: Path) -> Exportable:
+    manifest = load_manifest(folder, ("weights_sha256", "classes", "normalize"))
     network, weights = load_best(folder)
-    needs = "weights_sha256", "classes", "normalize"
-    manifest = load_json(folder / "best" / "manifest.json", needs=needs)
-    kept = folder / "best" / "weights.safetensors"
-    if hashlib.sha256(kept.read_bytes()).hexdigest() != manifest["weights_sha256"]:
-        raise fail("WZ146", f"{kept} is not the file that was built", "build again")
     return Exportable(
         folder=folder,
         network=network,

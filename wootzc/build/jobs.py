@@ -12,9 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import Progress, Report
-from wootzc.backends.flax.evaluation import labelled_right
+from wootzc.backends.flax.evaluation import BATCH, labelled_right, predict
 from wootzc.backends.flax.norm_statistics import with_measured_norms
 from wootzc.backends.flax.parallel import Devices, candidate_groups
 from wootzc.backends.flax.train import Look, Trained, evaluate, train
@@ -77,6 +79,7 @@ class Jobs(Context):
                 seed=self.space.seed,
             )
             if source.recipe is None:
+                self._check_outputs(weights)
                 right = labelled_right(self.space.network, weights, self.dataset.validation)
                 accuracy = float(right.mean())
                 look = Look(step=0, loss=None, accuracy=accuracy, right=packed(right))
@@ -103,7 +106,21 @@ class Jobs(Context):
     def _initial(self) -> Weights:
         return initial_weights(self.space.network, self.space.seed)
 
+    def _check_outputs(self, weights: Weights) -> None:
+        """Nothing is searched with a network that gives no numbers. Compiles nothing more."""
+        part = self.dataset.validation
+        first = part.batch(np.arange(min(BATCH, len(part))))
+        if not np.isfinite(predict(self.space.network, weights, first.images)).all():
+            raise fail(
+                "WZ260",
+                f"network {self.space.network.name} gives NaN or infinite scores for the first "
+                "validation images",
+                "its weights, or the way in which `data` normalises images, are not those it was "
+                "trained with",
+            )
+
     def _train_teacher(self, weights: Weights, recipe: Recipe) -> tuple[dict[str, Any], Weights]:
+        self._check_outputs(weights)
         trained = train(
             self.space.network,
             weights,

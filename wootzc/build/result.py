@@ -6,7 +6,6 @@ result.json  report.html  plan.wzir  log.jsonl
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,7 @@ from wootzc.build.store import Weights
 from wootzc.build.summary import Summary, to_json
 from wootzc.diagnostics import fail
 from wootzc.driver import placed
-from wootzc.files import write_atomically
+from wootzc.files import seal, sha256_of, write_atomically
 from wootzc.ir.costs import network_costs
 from wootzc.ir.metrics import exact_text
 from wootzc.ir.network import Network
@@ -82,10 +81,12 @@ def write_result(
         "seed": space.seed,
         "versions": summary.versions,
     }
-    write_atomically(best / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
+    write_atomically(best / "manifest.json", seal(manifest, hashes))
     write_atomically(out / "plan.wzir", print_plan(placed(jobs.plan, out / "plan.wzir")))
     write_atomically(out / "report.html", report_html(summary, jobs.plan))
-    write_atomically(out / "result.json", json.dumps(to_json(summary), indent=2) + "\n")
+    files = {name: sha256_of(out / name) for name in ("best/manifest.json", "plan.wzir")}
+    write_atomically(out / "result.json", seal(to_json(summary), files))
 
 
 def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:

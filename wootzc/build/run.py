@@ -1,7 +1,7 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from wootzc.build.events import (
 )
 from wootzc.build.explore import explore
 from wootzc.build.figures import summarize
+from wootzc.build.folder import recover, switched
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
 from wootzc.build.listeners import Events, JsonLog
@@ -124,6 +125,7 @@ def build(
         if options.baseline:
             made = as_baseline(made)
     out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
+    recover(out)
     _make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
     if origin is not None and not options.replace:
@@ -131,7 +133,7 @@ def build(
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            store = Store(options.store or default_root())
+            store = Store(options.store or default_root(), _warner(events))
             with store.in_use():
                 return _build(made, out, store, events, origin, options)
         except Interrupted:
@@ -142,6 +144,10 @@ def build(
         except Exception as error:
             events.emit(BuildFailed(message=str(error)))
             raise
+
+
+def _warner(events: Events) -> Callable[[str], None]:
+    return lambda message: events.emit(Warned(message=message))
 
 
 def _build(
@@ -211,8 +217,8 @@ def _build(
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
         summary = summarize(jobs, teacher, found, tests, histories, events, origin)
-        with _telling_of_exports(out, events):
-            write_result(out, jobs, found.weights, summary)
+        with _telling_of_exports(out, events), switched(out) as new:
+            write_result(new, jobs, found.weights, summary)
     done = BuildFinished(
         seconds=time.perf_counter() - started,
         objective_met=found.best.met,

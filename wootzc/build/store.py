@@ -7,7 +7,8 @@
       locks/               one file a running job: two builds share work instead of doing it twice
 
 An artifact is written under a temporary name, synced, renamed, and only then entered into the
-table: whatever moment the power fails at, a row means that its artifact is whole.
+table: whatever moment the power fails at, a row means that its artifact was whole. What happened
+to either since then, a flipped bit say, its SHA-256 tells: such a job counts as never made.
 """
 
 import contextlib
@@ -15,6 +16,8 @@ import hashlib
 import json
 import os
 import sqlite3
+import tempfile
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -26,18 +29,20 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from wootzc.diagnostics import fail
-from wootzc.files import write_atomically
+from wootzc.files import damage, read_file, write_atomically
 
 Weights = dict[str, NDArray[Any]]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   key TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, result TEXT NOT NULL,
-  artifact INTEGER NOT NULL, seconds REAL NOT NULL, finished TEXT NOT NULL)
+  artifact INTEGER NOT NULL, seconds REAL NOT NULL, finished TEXT NOT NULL, sha256 TEXT)
 """
+DIGESTS = "ALTER TABLE jobs ADD COLUMN sha256 TEXT"  # tables of earlier versions have none
+MOST_BYTES = 1 << 36  # of an artifact
+OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +82,27 @@ def default_root() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "wootzc"
 
 
-class Store:
-    """Content-addressed results on disk. Safe for several processes at once."""
+class _Damaged(Exception):
+    """A record, or its artifact, that is not what was recorded; the text says why."""
 
-    def __init__(self, root: Path):
+
+class Store:
+    """Content-addressed results on disk. Safe for several processes at once.
+
+    `tell` hears once of each record that is damaged.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[str], object] = lambda message: None):
         self.root = root
+        self.tell = tell
+        self._told: set[str] = set()
         try:
             for folder in ("artifacts", "locks", "xla"):
                 (root / folder).mkdir(parents=True, exist_ok=True)
             with self._connect() as db:
                 db.execute(SCHEMA)
+                if "sha256" not in {row[1] for row in db.execute("PRAGMA table_info(jobs)")}:
+                    db.execute(DIGESTS)
         except (OSError, sqlite3.Error) as error:
             raise fail(
                 "WZ140",
@@ -108,20 +124,36 @@ class Store:
         return self.root / "artifacts" / key[:2] / f"{key}.safetensors"
 
     def find(self, key: str) -> Done | None:
-        """The finished job, or None if it never finished or its artifact is gone or damaged."""
+        """The finished job, or None if it never finished, or it or its artifact is damaged."""
         with self._connect() as db:
             row = db.execute(
-                "SELECT result, artifact, seconds FROM jobs WHERE key = ?", (key,)
+                "SELECT kind, name, result, artifact, seconds, sha256 FROM jobs WHERE key = ?",
+                (key,),
             ).fetchone()
         if row is None:
             return None
-        weights: Weights | None = None
-        if row[1]:
-            try:
-                weights = load_file(self._artifact(key))
-            except (OSError, SafetensorError):
-                return None
-        return Done(key=key, result=json.loads(row[0]), seconds=row[2], weights=weights)
+        kind, name, result, artifact, seconds, digest = row
+        try:
+            with damage(_Damaged):
+                content = read_file(self._artifact(key), MOST_BYTES) if artifact else b""
+                table = _table(result)
+                if digest is None:  # a record of an earlier version
+                    if not table:
+                        raise _Damaged("its record holds no figures")
+                elif digest != _digest(key, result, seconds, content):
+                    raise _Damaged("its bytes are not those that were written")
+                return Done(
+                    key=key,
+                    result=table,
+                    seconds=float(seconds),
+                    weights=load(content) if artifact else None,
+                )
+        except (_Damaged, OSError) as error:
+            if key not in self._told:
+                self._told.add(key)
+                reason = getattr(error, "strerror", None) or error
+                self.tell(f"the store's {kind} {name} is damaged, so it is made again: {reason}")
+            return None
 
     def finished(self, keys: Iterable[str]) -> set[str]:
         """Those of the jobs that finished. What became of their artifacts, `find` tells."""
@@ -139,12 +171,17 @@ class Store:
         weights: Weights | None = None,
     ) -> Done:
         """Record a finished job; its artifact is on disk before the row is."""
+        content = b""
         if weights is not None:
-            write_atomically(self._artifact(key), save(contiguous(weights), {"job": key}))
+            content = save(contiguous(weights), {"job": key})
+            _free(self._artifact(key))
+            write_atomically(self._artifact(key), content)
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (key, kind, name, json.dumps(result), weights is not None, seconds, finished)
+        text = json.dumps(result)
+        digest = _digest(key, text, seconds, content)
+        row = (key, kind, name, text, weights is not None, seconds, finished, digest)
         with self._connect() as db:
-            db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         return Done(key=key, result=result, seconds=seconds, weights=weights)
 
     @contextlib.contextmanager
@@ -161,7 +198,9 @@ class Store:
         """
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
-                lock = FileLock(self.root / "locks" / f"{key}.lock")
+                path = self.root / "locks" / f"{key}.lock"
+                _free(path)
+                lock = FileLock(path)
                 try:
                     stack.enter_context(lock.acquire(timeout=0))
                 except Timeout:
@@ -172,16 +211,31 @@ class Store:
     @contextlib.contextmanager
     def in_use(self) -> Generator[None]:
         """Hold the store against `clear` for as long as a build runs."""
+        self._clear_locks()
         path = self.root / "locks" / f"build-{uuid.uuid4().hex}.lock"
-        with FileLock(path):
-            yield
-        path.unlink(missing_ok=True)
+        try:
+            with FileLock(path):
+                yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _clear_locks(self) -> None:
+        """Remove what killed builds left. A lock that was just made may not be held yet."""
+        for path in (self.root / "locks").glob("build-*.lock"):
+            with contextlib.suppress(OSError, Timeout):
+                if time.time() - path.stat().st_mtime > OLD:
+                    with FileLock(path, timeout=0):
+                        path.unlink()
 
     def jobs(self) -> list[tuple[str, dict[str, Any], float]]:
-        """Kind, result and seconds of every recorded job, oldest first."""
+        """Kind, result and seconds of every recorded job, oldest first; damaged ones left out."""
+        found = []
         with self._connect() as db:
             rows = db.execute("SELECT kind, result, seconds FROM jobs ORDER BY finished, key")
-            return [(kind, json.loads(result), seconds) for kind, result, seconds in rows]
+            for kind, result, seconds in rows:
+                with contextlib.suppress(_Damaged), damage(_Damaged):
+                    found.append((str(kind), _table(result), float(seconds)))
+        return found
 
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
@@ -195,6 +249,8 @@ class Store:
         Only files of the names that a store writes are deleted.
         """
         for lock in (self.root / "locks").glob("*.lock"):
+            if lock.is_dir():
+                continue
             try:
                 with FileLock(lock, timeout=0):
                     pass
@@ -207,7 +263,8 @@ class Store:
         for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
             ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
         for file in ours:
-            file.unlink(missing_ok=True)
+            if not file.is_dir():
+                file.unlink(missing_ok=True)
 
 
 def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManager[Any]:
@@ -216,6 +273,26 @@ def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManag
         check()
         with contextlib.suppress(Timeout):
             return lock.acquire(timeout=1)
+
+
+def _digest(key: str, result: str, seconds: float, artifact: bytes) -> str:
+    """Of a record and its artifact together: neither is good for anything without the other."""
+    digest = hashlib.sha256(f"{key}\n{result}\n{float(seconds)!r}\n".encode())
+    digest.update(artifact)
+    return digest.hexdigest()
+
+
+def _table(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise _Damaged("its record holds no figures")
+    return found
+
+
+def _free(path: Path) -> None:
+    """Where a folder stands in the way of a file of the store, it is put aside."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent), path.name))
 
 
 def is_store(root: Path) -> bool:

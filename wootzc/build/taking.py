@@ -11,6 +11,7 @@ from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose
 from wootzc.build.events import Taken
 from wootzc.build.figures import with_best
+from wootzc.build.folder import switched
 from wootzc.build.jobs import Jobs
 from wootzc.build.listeners import Events
 from wootzc.build.result import write_result
@@ -74,6 +75,7 @@ def taken(
         test = jobs.test(chosen.tried.key, network, chosen.weights)
     with events.stage("write"):
         summary = with_best(taking.summary, chosen, test, found_here, events)
-        write_result(taking.out, jobs, chosen.weights, summary)
+        with switched(taking.out) as new:
+            write_result(new, jobs, chosen.weights, summary)
     events.emit(Taken(number=chosen.number, costs=chosen.tried.costs))
     return summary

@@ -13,7 +13,9 @@ from wootzc.backends.checkpoints import read_checkpoint
 from wootzc.backends.flax.weights import check_fits, read
 from wootzc.backends.parameters import Weights, network_parameters
 from wootzc.diagnostics import fail
+from wootzc.files import open_file, read_file
 from wootzc.grammar.imports import read_graph
+from wootzc.grammar.imports.onnx.model import MOST_BYTES
 from wootzc.ir.decompose import decompose
 from wootzc.ir.folded_norms import with_norms_put_back
 from wootzc.ir.graph import Chain, Graph, Refused
@@ -38,6 +40,8 @@ def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Wei
         raise fail("WZ090", f"{path}: {refused.message}", refused.help) from None
     except FileNotFoundError:
         raise fail("WZ120", f"no weights at {path}: there is no such file") from None
+    except OSError as error:
+        raise fail("WZ120", f"can't read weights from {path}: {error.strerror}") from None
     _check_layers(chain, network, path)
     weights = chain_weights(network, chain)
     head = _head(network)
@@ -68,7 +72,7 @@ def teacher_hash(path: Path) -> str:
     digest = hashlib.sha256()
     try:
         for part in (path, *_beside(path)):
-            with part.open("rb") as file:
+            with open_file(part) as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     except OSError as error:
         raise fail("WZ142", f"can't read the teacher's weights {path}: {error.strerror}") from None
@@ -81,8 +85,9 @@ def _beside(path: Path) -> list[Path]:
         return []
     import onnx
 
+    model = onnx.ModelProto()
     try:
-        model = onnx.load(path, load_external_data=False)
+        model.ParseFromString(read_file(path, MOST_BYTES))
     except DecodeError:  # what is wrong with it is told when it is read
         return []
     places = {

@@ -1,24 +1,33 @@
 """Verify a result folder: reload everything from disk and replay the stored images."""
 
-import hashlib
-import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wootzc.backends.flax.train import predict
+from wootzc.backends.data import load
+from wootzc.backends.flax.train import evaluate, predict
 from wootzc.backends.flax.weights import check_fits, read
 from wootzc.backends.parameters import count_parameters
-from wootzc.diagnostics import fail
-from wootzc.driver import analyze_file
-from wootzc.files import load_json, missing_result
+from wootzc.diagnostics import WootzError, fail
+from wootzc.driver import analyze_file, compile
+from wootzc.files import (
+    changed,
+    check_page,
+    damage,
+    load_json,
+    missing_result,
+    open_file,
+    sha256_of,
+)
 from wootzc.ir.cost import network_cost
 from wootzc.ir.network import Network
 from wootzc.units import percent
 
 TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
+ROUNDING = 1e-3  # of the test images, likewise
 NEEDS = ("weights_sha256", "model_sha256", "params", "macs", "normalize")  # of the manifest
 
 
@@ -36,17 +45,43 @@ def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
     return network, weights
 
 
-def verify_result(folder: Path) -> Iterator[str]:
-    """What holds, one line each. Raises `WootzError` at the first thing that does not."""
-    manifest = load_json(folder / "best" / "manifest.json", needs=NEEDS)
-    file = folder / "best" / "weights.safetensors"
+def load_manifest(folder: Path, needs: tuple[str, ...] = NEEDS) -> dict[str, Any]:
+    """The manifest of best/, whose files are those that were built. Raises `WootzError`."""
+    manifest = load_json(folder / "best" / "manifest.json", needs=needs)  # and what it seals
+    named = (("weights.safetensors", "weights_sha256"), ("model.py", "model_sha256"))
+    for name, key in named:  # all that manifests of earlier versions vouch for
+        path = folder / "best" / name
+        if key in manifest and sha256_of(path) != manifest[key]:
+            raise changed(path)
+    with damage(lambda reason: _no_manifest(folder, reason)):
+        scale = manifest["normalize"]
+        mean, std = (np.asarray(scale[key], np.float32) for key in ("mean", "std"))
+        if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite([mean, std]).all():
+            raise ValueError("mean and std are not one number a channel")
+        if not all(isinstance(name, str) for name in manifest.get("classes", ())):
+            raise ValueError("the names of classes are no texts")
+    return manifest
+
+
+def _no_manifest(folder: Path, reason: str) -> WootzError:
+    path = folder / "best" / "manifest.json"
+    return fail("WZ145", f"{path} is not what a build writes: {reason}", "build again")
+
+
+def verify_result(folder: Path, data: Path | None = None) -> Iterator[str]:
+    """What holds, one line each. Raises `WootzError` at the first thing that does not.
+
+    With `data`, where the images of the build are now, accuracy on the test images is recomputed.
+    """
+    manifest = load_manifest(folder)
+    yield f"the files of best/ are unchanged (weights {manifest['weights_sha256'][:12]}…)"
+    if (folder / "result.json").exists():  # who copied best/ alone has none
+        load_json(folder / "result.json")
+        if (folder / "report.html").exists():
+            check_page(folder / "report.html")
+        yield "result.json, plan.wzir and report.html are unchanged"
     network, weights = load_best(folder)
     yield f"network.wz checks; {len(weights)} tensors fit it"
-
-    for kept, key in ((file, "weights_sha256"), (folder / "best" / "model.py", "model_sha256")):
-        if hashlib.sha256(kept.read_bytes()).hexdigest() != manifest[key]:
-            raise fail("WZ146", f"{kept} is not the file that was built", "build again")
-    yield f"weights.safetensors and model.py are unchanged ({manifest['weights_sha256'][:12]}…)"
 
     real = count_parameters(weights)
     cost = network_cost(network)
@@ -67,13 +102,46 @@ def verify_result(folder: Path) -> Iterator[str]:
         raise fail("WZ146", f"logits differ by {gap:.2g} of the largest, over {TOLERANCE}")
     right = float((logits.argmax(-1) == labels).mean())
     yield f"{len(images)} stored images replayed: logits within {gap:.1e}, {percent(right)} right"
+    if data is not None:
+        yield _tested(folder, data, network, weights, manifest)
+
+
+def _tested(
+    folder: Path, data: Path, network: Network, weights: dict[str, Any], manifest: dict[str, Any]
+) -> str:
+    """What the accuracy on the test images is now. Raises `WootzError` where it is another."""
+    space = compile(folder / "plan.wzir", ()).space
+    spec = replace(space.data, path=str(data))
+    height, width, channels = network.input
+    dataset = load(spec, seed=space.seed, shape=(height, width, channels))
+    if dataset.fingerprint != manifest["data"]["fingerprint"]:
+        raise fail(
+            "WZ261",
+            f"{data} is not the data of the build: its content, or the way it is split, is another",
+            "give the images that the network was built with",
+        )
+    accuracy = evaluate(network, weights, dataset.test)
+    said = float(manifest["accuracy"]["test"])
+    # Where two classes are all but equal, another machine may round to the other one.
+    if abs(accuracy - said) > 1 / len(dataset.test) + ROUNDING:
+        raise fail(
+            "WZ146",
+            f"{percent(accuracy)} of the test images are labelled right, but the manifest says "
+            f"{percent(said)}",
+            "build again",
+        )
+    return f"{percent(accuracy)} of {len(dataset.test):,} test images right, as the manifest says"
 
 
 def load_example(folder: Path) -> tuple[Any, Any, Any]:
     """Images before normalisation, labels and logits that best/ keeps. Raises `WootzError`."""
     path = folder / "best" / "example.npz"
+
+    def unreadable(reason: str) -> WootzError:
+        return fail("WZ145", f"can't read {path}: {reason}", "build again")
+
     try:
-        with np.load(path, allow_pickle=False) as example:
+        with damage(unreadable), open_file(path) as file, np.load(file) as example:
             return example["images"], example["labels"], example["logits"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise fail("WZ145", f"can't read {path}: {error}", "build again") from None
+    except OSError as error:
+        raise unreadable(str(error.strerror)) from None

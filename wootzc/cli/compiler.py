@@ -39,6 +39,7 @@ def check(
     \b
       wootzc check samples/digits.wz
     """
+    from wootzc.backends.data.counting import check_data
     from wootzc.driver import analyze_file, choose_space
 
     failed = False
@@ -59,6 +60,8 @@ def check(
                 found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
             for note in () if quiet else analysis.notes:
                 click.echo(f"note: {note}", err=True)
+            for each in analysis.spaces:
+                check_data(each.data)
             for path in _missing(analysis.spaces):
                 click.echo(f"note: {path} is not there yet; build will need it", err=True)
             echo_foreseen(analysis)

@@ -233,7 +233,7 @@ def _names(text: str) -> tuple[str, ...]:
     """Class names of our own exports, a JSON list; () where it is none."""
     try:
         read = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return tuple(map(str, read)) if isinstance(read, list) else ()
 
@@ -256,7 +256,7 @@ def _pixels(
 def _numbers(text: str, unit: int) -> tuple[float, ...]:
     try:
         return tuple(float(value) / unit for value in json.loads(text))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError, OverflowError):
         return ()
 
 

@@ -46,11 +46,13 @@ def _counted(errors: int, warnings: int) -> str:
     return ", ".join(f"{number} {word}{'s' * (number > 1)}" for number, word in words if number)
 
 
-def echo_warnings(file: Path, overrides: Mapping[str, str]) -> None:
+def echo_warnings(file: Path, overrides: Mapping[str, str]) -> "Analysis":
     """Print a source's warnings; raise its errors, all of them, before anything is spent."""
     from wootzc.driver import analyze_file
 
-    echo_analysis(analyze_file(file, overrides))
+    analysis = analyze_file(file, overrides)
+    echo_analysis(analysis)
+    return analysis
 
 
 def echo_analysis(analysis: "Analysis") -> None:

@@ -17,13 +17,14 @@ from wootzc.cli.options import (
     source_argument,
 )
 from wootzc.cli.output import echo_warnings
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 from wootzc.units import bytes_text
 
 if TYPE_CHECKING:
     from wootzc.backends.flax.parallel import Parallel
     from wootzc.build.export import Form
     from wootzc.build.verdict import Kind
+    from wootzc.ir.space import Space
 
 result_argument = click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -109,12 +110,15 @@ def build(
     """
     if str(file) == "-":
         raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
+    from wootzc.driver import choose_space
     from wootzc.ir.passes import parse_pipeline
 
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
     if file.suffix != ".wzir":
-        echo_warnings(file, given)  # mistakes are told before JAX loads
+        # Mistakes are told before JAX loads.
+        chosen = choose_space(echo_warnings(file, given), space)
+        _check_files(chosen)
     passes = None if pipeline is None else parse_pipeline(pipeline)
     from wootzc.build import Interrupted, Options
     from wootzc.build import build as run_build
@@ -160,21 +164,39 @@ def build(
     return 0 if built.objective_met or take is not None else 1
 
 
+def _check_files(space: "Space") -> None:
+    """Data and weights that are there and cannot be read. An ONNX model was read with the space."""
+    from wootzc.backends.data.counting import check_data
+    from wootzc.build.teacher import read_teacher
+    from wootzc.ir.recipe import FromFile
+
+    teacher = space.teacher
+    if isinstance(teacher, FromFile) and Path(teacher.path).suffix.lower() != ".onnx":
+        read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
+    check_data(space.data)
+
+
 def painted(text: str, kind: "Kind") -> str:
     return click.style(text, fg={"met": "green", "doubtful": "yellow", "missed": "red"}[kind])
 
 
 @click.command()
 @result_argument
-def verify(folder: Path) -> None:
-    """Reload a result and replay its stored images: shapes, params, MACs, weights and logits.
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where the images of the build are: accuracy on its test images is recomputed.",
+)
+def verify(folder: Path, data: Path | None) -> None:
+    """Reload a result and replay its stored images: files, shapes, params, MACs and logits.
 
     \b
       wootzc verify build/digits
+      wootzc verify build/digits --data samples/digits.npz
     """
     from wootzc.build.verify import verify_result
 
-    for line in verify_result(folder):
+    for line in verify_result(folder, data):
         click.echo(f"ok  {line}")
 
 
@@ -262,12 +284,21 @@ def report(folder: Path, out: Path | None) -> None:
     from wootzc.build.report import report_html
     from wootzc.build.summary import read_summary
     from wootzc.driver import compile
-    from wootzc.files import write_atomically
+    from wootzc.files import damage, write_atomically
 
     target = out or folder / "report.html"
     summary = read_summary(folder)
     plan = compile(folder / "plan.wzir", ())
-    write_atomically(target, report_html(summary, plan))
+
+    def unusable(reason: str) -> WootzError:
+        path = folder / "result.json"
+        return fail(
+            "WZ145", f"{path} holds other figures than a build writes: {reason}", "build again"
+        )
+
+    with damage(unusable):
+        page = report_html(summary, plan)
+    write_atomically(target, page)
     click.echo(f"wrote {target}")
 
 

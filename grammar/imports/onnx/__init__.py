@@ -1,6 +1,7 @@
 """ONNX files → graphs of layers. `read_onnx` is all there is to call.
 
-source       the file: checked, and as plain operators, constants, one input, one output
+model        the file: opened, counted, checked
+source       the same as plain operators, constants, one input, one output
 known        what is told before: attention, weights that are shared, what tensors are called
 trace        each operator in turn: folded to a constant, or made into a draft of a layer
 tensors      what flows between them: where its axes went, what is still owed to it
@@ -11,14 +12,17 @@ merge        drafts → layers: multiplications by constants go into their neigh
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
+
+import numpy as np
 
 from wootzc.grammar.imports.onnx.context import node_of
 from wootzc.grammar.imports.onnx.known import parameter_sources
 from wootzc.grammar.imports.onnx.merge import merged
 from wootzc.grammar.imports.onnx.source import load
 from wootzc.grammar.imports.onnx.trace import trace
-from wootzc.ir.graph import Graph
+from wootzc.ir.graph import Graph, Node, Refused
 from wootzc.ir.graph_vectors import as_vectors
 from wootzc.ir.shapes import Shape
 
@@ -32,16 +36,31 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
     source = load(path)
     traced = trace(source, input)
     drafts, output = merged(traced.drafts, traced.output)
+    nodes = tuple(node_of(draft) for draft in drafts.values())
+    _check_finite(nodes)
     graph = Graph(
         name=_identifier(PurePath(path).stem),
         input=traced.input,
-        nodes=tuple(node_of(draft) for draft in drafts.values()),
+        nodes=nodes,
         output=output,
         notes=tuple(traced.notes),
         metadata=source.metadata,
         sources=parameter_sources(source),
     )
     return as_vectors(graph, {name: draft.shape for name, draft in drafts.items()}, "/flatten")
+
+
+def _check_finite(nodes: Iterable[Node]) -> None:
+    """Constants of activations may be infinite; a weight that is makes every result none."""
+    for node in nodes:
+        for name, values in node.weights.items():
+            if not np.isfinite(values).all():
+                raise Refused(
+                    f'the {name} of node "{node.name}" has numbers that are NaN or infinite',
+                    "training diverged before it was saved, or the file is damaged",
+                )
+            if name == "var" and (values < 0).any():
+                raise Refused(f'node "{node.name}" has variances below 0', "the file is damaged")
 
 
 def _identifier(stem: str) -> str:

@@ -10,7 +10,7 @@ from wootzc.grammar.imports.onnx.source import Array, Operator
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-MOST = 1 << 26  # numbers that one operator may make out of few
+MOST = 1 << 24  # numbers that operators may make out of few
 
 FOLDABLE = frozenset(
     """Abs Add And BatchNormalization Cast CastLike Ceil Clip Concat Constant ConstantOfShape
@@ -19,6 +19,10 @@ FOLDABLE = frozenset(
     ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round
     Shape Sigmoid Sign Size Slice Softmax Split Sqrt Squeeze Sub Sum Tanh Transpose
     Unsqueeze Where""".split()
+)
+BROADCAST = frozenset(
+    """Add And Clip Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub
+    Sum Where""".split()
 )
 
 
@@ -45,9 +49,16 @@ def _check_size(operator: Operator, inputs: list[Array]) -> None:
         case "Range":
             start, limit, delta = (float(i.ravel()[0]) for i in inputs)
             size = int((limit - start) / delta)
+        case "MatMul" if min(i.ndim for i in inputs) > 1:
+            size = prod(np.broadcast_shapes(*(i.shape[:-2] for i in inputs)))
+            size *= inputs[0].shape[-2] * inputs[1].shape[-1]
+        case "Concat":
+            size = sum(i.size for i in inputs)
+        case _ if operator.kind in BROADCAST:
+            size = prod(np.broadcast_shapes(*(i.shape for i in inputs)))
         case _:
             return
-    if size > MOST:
+    if size > max(MOST, *(i.size for i in inputs)):
         raise operator.refused(f"it makes {size} numbers")
 
 

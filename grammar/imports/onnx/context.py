@@ -65,6 +65,7 @@ class Context:
     drafts: dict[str, Draft] = field(default_factory=dict)  # in the order of the file
     notes: list[str] = field(default_factory=list)
     input: Shape
+    folded: int = 0  # numbers that operators on constants made, beyond those that they read
 
     def is_constant(self, operator: Operator, index: int) -> bool:
         return len(operator.inputs) > index and operator.inputs[index] in self.constants

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from wootzc.grammar.imports.onnx.model import (
+    EXPORT_AGAIN,
+    checked_model,
+    damaged,
+    first_line,
+)
 from wootzc.ir.graph import Refused
 
 if TYPE_CHECKING:  # onnx takes 0.2 s to import: only who reads a file pays for it
@@ -17,7 +23,6 @@ Array: TypeAlias = NDArray[Any]
 
 OLDEST = 7  # before that, arithmetic broadcast by other rules
 FLOATS = {1: "float", 10: "float16", 11: "double", 16: "bfloat16"}  # by TensorProto.DataType
-EXPORT_AGAIN = "export it again, or check it with `onnx.checker.check_model`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +52,13 @@ class Source:
 
 def load(path: str) -> Source:
     """Raises `Refused`, and `OSError` where the file cannot be opened."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        what = "a folder" if os.path.isdir(path) else "a device"
-        raise Refused(f'"{os.path.basename(path)}" is {what}, not an ONNX file')
-    model = _checked_model(path)
+    model = checked_model(path)
     try:
         return _source(model)
+    except Refused:
+        raise
     except (TypeError, ValueError) as error:  # text that is no text, attributes of no type
-        if isinstance(error, Refused):
-            raise
-        reason = f'"{os.path.basename(path)}" is damaged: {first_line(error)}'
-        raise Refused(reason, EXPORT_AGAIN) from error
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise damaged(os.path.basename(path), first_line(error)) from error
 
 
 def _source(model: "ModelProto") -> Source:
@@ -79,68 +76,6 @@ def _source(model: "ModelProto") -> Source:
         output=output,
         metadata={entry.key: entry.value for entry in model.metadata_props},
     )
-
-
-def _checked_model(path: str) -> "ModelProto":
-    """The model with its external data and without local functions."""
-    import onnx.checker
-    import onnx.inliner
-    from google.protobuf.message import DecodeError
-
-    name = os.path.basename(path)
-    with open(path, "rb") as file:
-        if not file.read(1):
-            raise Refused(f'"{name}" is empty', EXPORT_AGAIN)
-    try:
-        model = onnx.load_model(path, format="protobuf", load_external_data=False)
-    except DecodeError:
-        raise Refused(f'"{name}" is not an ONNX file, or it is cut short', EXPORT_AGAIN) from None
-    if not model.graph.node:
-        raise Refused(f'"{name}" holds no ONNX graph', EXPORT_AGAIN)
-    if model.graph.sparse_initializer:
-        raise Refused(f'"{name}" holds sparse weights', "export it with dense ones")
-    _check_data_files(model, path)
-    try:
-        onnx.checker.check_model(_without_weights(model))
-        onnx.load_external_data_for_model(model, os.path.dirname(path))
-        return onnx.inliner.inline_local_functions(model) if model.functions else model
-    except onnx.checker.ValidationError as error:
-        reason = f'"{name}" does not follow ONNX\'s rules: {first_line(error)}'
-        raise Refused(reason, EXPORT_AGAIN) from None
-    except Exception as error:  # the checker's parts are many, and so are their exceptions
-        raise Refused(f'"{name}" is damaged: {first_line(error)}', EXPORT_AGAIN) from None
-
-
-def _check_data_files(model: "ModelProto", path: str) -> None:
-    """The weights may lie in a file of their own, which gets lost when models are copied."""
-    places = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
-    for location in sorted({entry.value for entry in places if entry.key == "location"}):
-        if not os.path.exists(os.path.join(os.path.dirname(path), location)):
-            raise Refused(
-                f'the weights of "{os.path.basename(path)}" are in "{location}", '
-                "which must lie beside it and does not",
-                "copy that file too, and rename neither; or export with `external_data=False`",
-            )
-
-
-def _without_weights(model: "ModelProto") -> "ModelProto":
-    """A copy for the checker, which else takes seconds over numbers that it only counts."""
-    from onnx import ModelProto, helper
-
-    light = ModelProto(ir_version=model.ir_version)
-    light.opset_import.extend(model.opset_import)
-    light.functions.extend(model.functions)
-    graph, given = light.graph, {value.name for value in model.graph.input}
-    graph.name = model.graph.name
-    graph.node.extend(model.graph.node)
-    graph.input.extend(model.graph.input)
-    graph.output.extend(model.graph.output)
-    graph.input.extend(
-        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        for tensor in model.graph.initializer
-        if tensor.name not in given
-    )
-    return light
 
 
 def _opset(model: "ModelProto") -> int:
@@ -185,7 +120,11 @@ def _sizes(value: "ValueInfoProto") -> tuple[int | None, ...]:
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return (None,) * 4
-    return tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
+    sizes = [d.dim_value for d in tensor.shape.dim]
+    if min(sizes, default=0) < 0:
+        said = "x".join(map(str, sizes))
+        raise Refused(f'the input "{value.name}" is {said}: no size is below 0', EXPORT_AGAIN)
+    return tuple(size or None for size in sizes)
 
 
 def _constants(tensors: Iterable["TensorProto"], wanted: set[str]) -> dict[str, Array]:

@@ -1,16 +1,18 @@
 """An ONNX graph, operator by operator: what is known becomes constants, the rest drafts."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
-from wootzc.grammar.imports.onnx.constants import fold
+from wootzc.grammar.imports.onnx.constants import MOST, fold
 from wootzc.grammar.imports.onnx.context import Context, Draft
 from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, with_group_norms
-from wootzc.grammar.imports.onnx.source import Operator, Source, first_line
+from wootzc.grammar.imports.onnx.model import first_line
+from wootzc.grammar.imports.onnx.source import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
 from wootzc.ir.graph import INPUT, OpenSize, Refused
 from wootzc.ir.sayable import check_input
@@ -99,9 +101,12 @@ def trace(source: Source, input: Shape | None) -> Traced:
     )
     check_attention(source)
     context.notes += shared_weights(source)
-    for operator in with_group_norms(source):
+    operators = list(with_group_norms(source))
+    uses = Counter(name for operator in operators for name in operator.inputs)
+    for operator in operators:
         try:
             _step(operator, context)
+            _forget(operator, context, uses)
         except Refused:
             raise
         # Attributes and shapes of a file can be at odds in more ways than can be listed.
@@ -109,6 +114,15 @@ def trace(source: Source, input: Shape | None) -> Traced:
             raise operator.refused(f"it does not fit what enters: {first_line(error)}") from error
     output = _output(source, context)
     return Traced(input=shape, drafts=context.drafts, output=output, notes=context.notes)
+
+
+def _forget(operator: Operator, context: Context, uses: Counter[str]) -> None:
+    """Let go of the curves of tensors that nothing reads any more: files have thousands."""
+    for name in operator.inputs:
+        uses[name] -= 1
+        tensor = context.tensors.get(name)
+        if tensor is not None and tensor.lines and not uses[name]:
+            context.tensors[name] = replace(tensor, lines={})
 
 
 def _step(operator: Operator, context: Context) -> None:
@@ -121,7 +135,12 @@ def _step(operator: Operator, context: Context) -> None:
         context.constants[operator.outputs[0]] = np.array(value, dtype=np.int64)
     elif all(name in context.constants for name in inputs):
         known = {name: context.constants[name] for name in inputs}
-        context.constants |= fold(operator, known)
+        made = fold(operator, known)
+        context.folded += sum(value.size for value in made.values())
+        context.folded -= sum(value.size for value in known.values())
+        if context.folded > MOST:
+            raise operator.refused(f"with those before it it makes more than {MOST:,} numbers")
+        context.constants |= made
     elif operator.kind == "CastLike" and inputs[0] in context.constants:
         context.constants[operator.outputs[0]] = context.constants[inputs[0]]
     elif handler := HANDLERS.get(operator.kind):

@@ -4,7 +4,7 @@ from wootzc.grammar.imports.onnx.context import Context, Draft, made
 from wootzc.grammar.imports.onnx.source import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters, matrix_turned
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
-from wootzc.ir.shapes import Shape
+from wootzc.ir.shapes import Shape, shape_text
 
 
 def image(operator: Operator, tensor: Tensor) -> Tensor:
@@ -37,6 +37,11 @@ def conv(operator: Operator, context: Context) -> Tensor:
             f"it reads {weights.shape[1] * groups} channels, and {channels} enter"
         )
     kernel: Pair = (weights.shape[2], weights.shape[3])
+    said = tuple(operator.attributes.get("kernel_shape", kernel))
+    if said != kernel:
+        raise operator.refused(
+            f"its kernel_shape is {shape_text(said)}, but its weights are {shape_text(kernel)}"
+        )
     stride, dilation = _pair(operator, "strides"), _pair(operator, "dilations")
     window = _window(kernel, dilation)
     padding = _named(_pads(operator, tensor, window, stride), window, stride, "same")

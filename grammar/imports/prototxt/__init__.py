@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from wootzc.files import read_at_most
+from wootzc.files import Unfit, read_file
 from wootzc.grammar.imports.prototxt.build import Builder, Value
 from wootzc.grammar.imports.prototxt.entries import entries_of
 from wootzc.grammar.imports.prototxt.fields import Fields
@@ -36,11 +36,10 @@ def read_prototxt(path: str, input: Shape | None = None) -> Graph:
     `Refused` naming file and line, and `OSError` where the file cannot be opened.
     """
     name = Path(path).name
-    content = read_at_most(path, 4 * MAX_CHARACTERS)
-    if content is None:
-        raise Refused(f"{name} is too long to be read, or never ends")
     try:
-        text = content.decode("utf-8-sig")
+        text = read_file(path, 4 * MAX_CHARACTERS).decode("utf-8-sig")
+    except Unfit as unfit:
+        raise Refused(f"{name} is not read: {unfit.strerror}") from None
     except UnicodeDecodeError:
         raise Refused(
             f"{name} is no text", "weights (.caffemodel) are not read; give the .prototxt"

@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wootzc.grammar.brackets import MAX_NESTING
+from wootzc.grammar.brackets import MAX_NESTING, MAX_WORDS, has_more_words
 from wootzc.grammar.names import either
 from wootzc.grammar.tables import load_parser
 from wootzc.ir.graph import Refused
 
-MAX_CHARACTERS = 2_000_000  # some 20,000 layers
+MAX_CHARACTERS = 2_000_000
 GRAMMAR = Path(__file__).with_name("prototxt.lark")
 
 _TOKENS = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|(?P<endless>["'])|[{}]""")
@@ -100,6 +100,8 @@ def _scan(text: str, file: str) -> None:
             f"{file} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read",
             "if there are `blobs` in it, weights, remove them",
         )
+    if has_more_words(text):
+        raise Refused(f"{file} has more than {MAX_WORDS:,} words and signs, too many to be read")
     open_braces: list[int] = []
     for match in _TOKENS.finditer(text):
         start = match.start()

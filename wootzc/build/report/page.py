@@ -15,6 +15,7 @@ from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.build.summary import Summary
 from wootzc.build.verdict import Kind, verdict
+from wootzc.files import seal_page
 from wootzc.ir.metrics import METRICS, Metric
 from wootzc.ir.plan import Plan
 from wootzc.units import bytes_text
@@ -42,7 +43,7 @@ def report_html(summary: Summary, plan: Plan) -> str:
         tag("div", id="tooltip", role="status", hidden="hidden"),
         tag("script", _asset("report.js")),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return seal_page(f"<!doctype html>\n{tag('html', head, body, lang='en')}\n")
 
 
 def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:

@@ -1,0 +1,90 @@
+"""A result folder that is switched as a whole: no kill leaves a new `best/` beside old figures."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+PARTS = ("best", "plan.wzir", "report.html", "result.json")  # what a build writes; the rest stays
+_EXCHANGE = 2  # of renameat2: both names stay, what they stand for changes places
+_HERE = -100  # paths are relative to where the process runs
+
+
+@contextlib.contextmanager
+def switched(out: Path) -> Generator[Path]:
+    """A folder to write `PARTS` into, which then takes the place of `out`.
+
+    All else that stands in `out` is there too. Where an error is raised `out` stays as it was.
+    Where the system has no exchange of two folders, a kill may leave `out` under the name that
+    `recover` looks for.
+    """
+    out = out.resolve()
+    new = _beside(out, "new")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        if Path.cwd().is_relative_to(out):
+            raise OSError("a folder that a process runs in is not taken away from it")
+        new.mkdir()
+        for entry in out.iterdir():
+            if entry.name not in PARTS and not _left_over(entry.name):
+                _linked(entry, new / entry.name)
+    except OSError:  # likewise one that cannot be written beside, or a disk without links
+        shutil.rmtree(new, ignore_errors=True)
+        (out / "result.json").unlink(missing_ok=True)  # it stands for a whole folder
+        yield out
+        return
+    try:
+        yield new
+        _exchange(new, out)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def recover(out: Path) -> None:
+    """Put back what a kill left beside `out` while it was switched; remove what it left over."""
+    out = out.resolve()
+    old = _beside(out, "old")
+    if old.is_dir() and not out.exists():
+        old.rename(out)
+    for folder in (old, _beside(out, "new")):
+        shutil.rmtree(folder, ignore_errors=True)
+    if out.is_dir():
+        for entry in out.iterdir():
+            if _left_over(entry.name) and entry.is_file():
+                entry.unlink()
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f".{out.name}.wootzc-{what}")
+
+
+def _left_over(name: str) -> bool:
+    """The temporary file of a write that was killed."""
+    return any(name.startswith(f".{part}.") for part in PARTS)
+
+
+def _linked(source: Path, target: Path) -> None:
+    """The same files under another name: the log is being written to."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, copy_function=_link)
+    else:
+        _link(source, target)
+
+
+def _link(source: "str | os.PathLike[str]", target: "str | os.PathLike[str]") -> None:
+    os.link(source, target, follow_symlinks=False)
+
+
+def _exchange(new: Path, out: Path) -> None:
+    """`out` becomes what `new` was, and is never missing where the system can do so."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        names = os.fsencode(new), os.fsencode(out)
+        if renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0:
+            return
+    old = _beside(out, "old")
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
