@@ -33,6 +33,10 @@ class _Unreadable(Exception):
     """A file of candidates that is not what it should be; the text says why."""
 
 
+class _Damaged(_Unreadable):
+    """A library can't make sense of it."""
+
+
 def read_rows(
     configs: syntax.Configs, modules: Sequence[str], report: Report
 ) -> list[ListedRow] | None:
@@ -91,7 +95,7 @@ def _from_file(
         )  # fmt: skip
         return None
     try:
-        with damage(_Unreadable):
+        with damage(_Damaged):
             table = reader(read_file(path, MOST_BYTES), modules)
         _check_size(table)
         return [
@@ -100,7 +104,8 @@ def _from_file(
             for number, row in enumerate(table, start=1)
         ]  # fmt: skip
     except _Unreadable as error:
-        report.error(source.span, "WZ050", f"{path.name}: {error}", _HELP)
+        failed = "can't read " if isinstance(error, _Damaged) else ""
+        report.error(source.span, "WZ050", f"{failed}{path.name}: {error}", _HELP)
     except FileNotFoundError:
         report.error(
             source.span, "WZ050", f"there is no file `{source.value}`",
