@@ -30,7 +30,9 @@ def none(name: str, value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "change, code", [(huge, "WZ260"), (negative, "WZ260"), (none, "WZ259")], ids=lambda x: getattr(x, "__name__", x)
+    "change, code",
+    [(huge, "WZ260"), (negative, "WZ260"), (none, "WZ259")],
+    ids=lambda x: getattr(x, "__name__", x),
 )
 @pytest.mark.parametrize("trained_on", ["", "{ steps 10; batch 32; every 5 }"])
 def test_the_teacher(
