@@ -24,14 +24,31 @@ UNKNOWN = Span()
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A way out as data: `replacement` where `span` is, all in one file.
+
+    `safe`: it says what was written in the language's own form, so it cannot change the meaning.
+    Others are guesses, however good, at what was meant.
+    """
+
+    span: Span
+    replacement: str
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake or one warning. `code` is stable: docs/diagnostics.md lists them all."""
+    """One mistake or one warning. `code` is stable: docs/diagnostics.md lists them all.
+
+    Each of `fixes` is a way out by itself; the first is the likeliest. `help` says it in words.
+    """
 
     span: Span
     code: str  # "WZ017"
     message: str  # what is wrong, and what was expected
     help: str | None = None  # the way out: a fix, a "did you mean"
     severity: Severity = "error"
+    fixes: tuple[Fix, ...] = ()
 
 
 class WootzError(Exception):
