@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Final
 
 from wootzc.grammar import syntax
-from wootzc.grammar.names import did_you_mean, either, nearest
+from wootzc.grammar.names import did_you_mean, either, meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, Value, evaluate, source_text, value_text
 from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
@@ -251,7 +251,7 @@ def _report_value(
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
     help = f"it is called as {signature(name.text, parameters)}"
     if near is not None and near != is_value:
-        help = f"did you mean `{near}`?"
+        help = meant(near)
     report.error(
         argument.value.span, "WZ014",
         f"`{parameter.name}` of `{name.text}` must be {parameter.kind.expects}, "

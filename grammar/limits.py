@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import Literal, TypeAlias, assert_never
 
 from wootzc.grammar import syntax
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import read_confidence
@@ -222,7 +222,7 @@ def _unknown_relation(relation: syntax.Name, report: Report) -> None:
     near = aliases.get(relation.text) or nearest(relation.text, known)
     report.error(
         relation.span, "WZ058", f"there is no relation `{relation.text}`",
-        f"did you mean `{near}`?" if near else "there are nondecreasing and nonincreasing",
+        meant(near) if near else "there are nondecreasing and nonincreasing",
     )  # fmt: skip
 
 

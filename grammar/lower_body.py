@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, evaluate
@@ -174,7 +174,7 @@ class BodyLowering:
                 name.span, "WZ027" if known else "WZ010",
                 f"`{name.text}` takes no arms in braces" if known
                 else f"there is no branch `{name.text}`",
-                f"did you mean `{near}`?" if near in JOINS and not known
+                meant(near) if near in JOINS and not known
                 else "arms belong to add, concat and scale",
             )  # fmt: skip
             return False
@@ -245,7 +245,7 @@ class BodyLowering:
                 self.used.add(near)
             self.report.error(
                 name.span, "WZ010", f"there is no layer or module `{name.text}`",
-                f"did you mean `{near}`?" if near
+                meant(near) if near
                 else f"define it: module {name.text}() {{ … }}; docs/language.md lists the layers",
             )  # fmt: skip
 

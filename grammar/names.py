@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from wootzc.diagnostics import Advice
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was most likely meant to be."""
@@ -15,12 +17,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
+def meant(near: str) -> Advice:
+    """A help line that proposes a name."""
+    return Advice(f"did you mean `{near}`?", near)
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
     """A help line for an unknown name: the nearest known one, or what is known."""
     known = list(known)
     near = nearest(name, known)
     if near is not None:
-        return f"did you mean `{near}`?"
+        return meant(near)
     if otherwise is not None:
         return otherwise
     return f"known here: {', '.join(known)}" if known else None

@@ -12,7 +12,7 @@ from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.lower_network import lower_network
 from wootzc.grammar.modules import calls, check_definitions, check_parameters, recursive_modules
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.program import NetworkItem, Program, load
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Value
@@ -112,7 +112,7 @@ class Networks:
         if near is None and self.program.networks:
             return did_you_mean(name, self.program.networks)
         return (
-            f"did you mean `{near}`?" if near
+            meant(near) if near
             else "define it: network NAME { input(…) … }, or take one of the zoo: `wootzc zoo`"
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_network import number_range
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
 
@@ -95,7 +95,7 @@ def _no_match(
     elif text in plain:
         help = "layers outside of modules are never pruned: put them into a module"
     elif near is not None and "*" not in text:
-        help = f"did you mean `{near}`?"
+        help = meant(near)
     elif names:
         help = f"its modules are {listing(names)}"
     else:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.kept import KINDS, divide_patterns
-from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import number_of
@@ -156,7 +156,7 @@ def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
     near = _ALIASES.get(name.text)
     report.error(
         name.span, "WZ058", f"there is no criterion `{name.text}`",
-        f"did you mean `{near}`?" if near else did_you_mean(name.text, CRITERIA),
+        meant(near) if near else did_you_mean(name.text, CRITERIA),
     )  # fmt: skip
     return None
 

@@ -1,6 +1,6 @@
 """Where the checker puts what it finds. One mistake is told once, however often it is met."""
 
-from wootzc.diagnostics import Diagnostic, Fix, Severity, Span, place
+from wootzc.diagnostics import Diagnostic, Span, diagnostic, place
 
 
 class Report:
@@ -14,46 +14,23 @@ class Report:
         self.holes: list[Span] = []
         self._seen: set[tuple[Span, str]] = set()
 
-    def error(
-        self,
-        span: Span,
-        code: str,
-        message: str,
-        help: str | None = None,
-        *,
-        instead: str | None = None,  # what to write where `span` is
-        safe: bool = False,  # of `instead`
-        fixes: tuple[Fix, ...] = (),
-        severity: Severity = "error",
-    ) -> None:
-        if instead is not None:
-            fixes = (Fix(span, instead, safe), *fixes)
-            help = help or f"write `{instead}`"
-        self.add(Diagnostic(span, code, message, help, severity, fixes))
+    def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        self.add(diagnostic(span, code, message, help))
 
-    def warn(
-        self,
-        span: Span,
-        code: str,
-        message: str,
-        help: str | None = None,
-        *,
-        instead: str | None = None,
-        fixes: tuple[Fix, ...] = (),
-    ) -> None:
-        self.error(span, code, message, help, instead=instead, fixes=fixes, severity="warning")
+    def warn(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        self.add(diagnostic(span, code, message, help, "warning"))
 
     def note(self, span: Span, code: str, message: str, help: str | None = None) -> None:
-        self.error(span, code, message, help, severity="note")
+        self.add(diagnostic(span, code, message, help, "note"))
 
-    def add(self, diagnostic: Diagnostic) -> None:
+    def add(self, found: Diagnostic) -> None:
         """A module's body is checked for every use; what is wrong in it is wrong only once."""
-        if self.has_hole(diagnostic.span):
+        if self.has_hole(found.span):
             return
-        key = (diagnostic.span, diagnostic.code)
+        key = (found.span, found.code)
         if key not in self._seen:
             self._seen.add(key)
-            self.diagnostics.append(diagnostic)
+            self.diagnostics.append(found)
 
     def has_hole(self, span: Span) -> bool:
         return any(

@@ -5,7 +5,7 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.statements import (
     BUDGET_UNITS,
@@ -46,7 +46,7 @@ def read_choice(statements: Statements, setting: str, default: str, report: Repo
     near = _CHOICE_ALIASES.get(value.text)
     report.error(
         value.span, "WZ058", f"`{setting}` cannot be `{value.text}`",
-        f"did you mean `{near}`?" if near in CHOICES[setting]
+        meant(near) if near in CHOICES[setting]
         else did_you_mean(value.text, CHOICES[setting]),
     )  # fmt: skip
     return default
@@ -148,7 +148,7 @@ def _report_unit(statement: syntax.Budget, report: Report) -> None:
     near = _UNIT_ALIASES.get(unit.text.lower()) or nearest(unit.text, BUDGET_UNITS)
     report.error(
         unit.span, "WZ161", f"there is no budget of `{unit.text}`",
-        f"did you mean `{near}`?" if near
+        meant(near) if near
         else "budgets are of candidates, seconds, minutes or hours",
     )  # fmt: skip
 

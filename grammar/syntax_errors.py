@@ -7,7 +7,7 @@ from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, Unexp
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.brackets import end_of_code_before, open_bracket
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
-from wootzc.grammar.names import either, nearest
+from wootzc.grammar.names import either, meant, nearest
 
 _READABLE = {
     "NAME": "a name",
@@ -138,7 +138,7 @@ def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic
         listing = f"possible here: {', '.join(keywords)}"
         near_text = f"write `{hints[word]}`" if word in hints else listing
     else:
-        near_text = f"did you mean `{near}`?"
+        near_text = meant(near)
     return Diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.names import nearest
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.report import Report
 
 Value: TypeAlias = int | float | tuple[int, ...] | str
@@ -78,7 +78,7 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
         known = f"parameters here: {', '.join(scope)}" if scope else "no parameters exist here"
         report.error(
             expression.span, "WZ015", f"there is no parameter `{shown}` to calculate with",
-            f"did you mean `{near}`?" if near else known,
+            meant(near) if near else known,
         )  # fmt: skip
     else:
         report.error(expression.span, "WZ015", f"`{shown}` is not a number to calculate with")
