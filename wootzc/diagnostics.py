@@ -55,9 +55,7 @@ class Advice(str):
         return made
 
 
-def write(
-    instead: str, more: str = "", *, safe: bool = False, at: Span | None = None
-) -> Advice:
+def write(instead: str, more: str = "", *, safe: bool = False, at: Span | None = None) -> Advice:
     """The advice to write `instead`; `more` goes on in the same sentence."""
     return Advice(f"write `{instead}`{more}", instead, safe=safe, at=at)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from wootzc.diagnostics import Diagnostic, Fix
 
+MAX_ROUNDS = 10  # of fixes: one may have hidden the next
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
