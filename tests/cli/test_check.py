@@ -22,7 +22,7 @@ network net {
 
 
 def check(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["check", *map(str, arguments)])
+    return CliRunner().invoke(cli, ["check", *map(str, arguments)], standalone_mode=False)
 
 
 def written(folder: Path, text: str = BROKEN) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: `wootzc COMMAND`. Commands: init.py, check.py, compiler.py, networks.py, training.py."""
+"""The command line: `wootzc COMMAND`; the commands are in the other files of this folder."""
 
 import gc
 import os
