@@ -59,7 +59,9 @@ def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[
     spaces = []
     for definition in program.spaces.values():
         complete = f"space {definition.name.text}" not in program.broken
-        space = lower_space(definition, networks.over(definition), report, complete=complete)
+        found = networks.over(definition)
+        names = networks.named(definition) if found is None else found.network
+        space = lower_space(definition, found, names, report, complete=complete)
         if space is not None:
             spaces.append(space)
     return spaces

@@ -16,9 +16,7 @@ _WITHOUT_BODY = re.compile(r'network\s+\w+\s+from\b|teacher\s+from\b|data\b.*"|i
 _TOKENS = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[{}()\[\]]')
 
 
-def repaired_brackets(
-    text: str, path: str, found: Sequence[Diagnostic]
-) -> tuple[Diagnostic, ...]:
+def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The mistakes of `scan` where they were made, with their fixes where there are some."""
     if any(mistake.code == "WZ003" for mistake in found):
         by_layout = tuple(_by_indentation(text, path))
@@ -187,8 +185,10 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
 def _end_of_list(text: str, start: int) -> int:
     """Where the ( or [ at `start` should have ended: before what no list holds."""
     end = re.compile(r"[;{}\n]|//|/\*|$").search(text, start)
-    while end is not None and text[end.start() : end.start() + 1] == "\n" and text[
-        : end.start()
-    ].rstrip().endswith((",", "(", "[")):
+    while (
+        end is not None
+        and text[end.start() : end.start() + 1] == "\n"
+        and text[: end.start()].rstrip().endswith((",", "(", "["))
+    ):
         end = re.compile(r"[;{}\n]|//|/\*|$").search(text, end.end())
     return end_of_code_before(text, end.start() if end else len(text))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
+from wootzc.grammar.arms import mismatch
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTCUT
@@ -152,16 +153,25 @@ class BodyLowering:
         if self.depth > MAX_BRANCHES:
             raise TooLarge
         arms: list[Body] = []
+        ends: list[Shape] = []
         good = shape is not None
         for arm in branch.arms:
             drafts, after = self.block(arm, scope, shape)
             good = good and after is not None
             arms.append(settle_bias(drafts))
+            ends += [after] if after is not None else []
         self.depth -= 1
         if not good or shape is None:
             return [], None
         join: Any = name.text
         layer = Branch(join=join, arms=tuple(arms), span=name.span)
+        try:
+            shape_after(layer, shape)
+        except ShapeError:
+            if (found := mismatch(branch, ends, shape)) is not None:
+                message = f"{found.message}{self.note()}"
+                self.report.error(found.span, "WZ030", message, found.help)
+                return [], None
         return self.follow([Draft(layer)], shape, name.text)
 
     def is_branch(self, branch: syntax.Branches) -> bool:
@@ -264,7 +274,7 @@ def settle_bias(drafts: list[Draft]) -> Body:
 def _shape_help(error: ShapeError, name: str) -> str | None:
     text = str(error)
     if name == "add":
-        return "bring the other arm to the same shape: { shortcut(width, stride = stride) }"
+        return "bring the arms to one shape, as in { shortcut(width, stride = stride) }"
     if "vector enters" in text:
         return "it stands after global_pool, flatten or dense; move it before them"
     if "put global_pool" in text:

@@ -1,8 +1,10 @@
 """Where images come from, how they are split and varied, and where the teacher comes from."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, FLAG, LIST, PART, Kind
 from wootzc.grammar.found import Found
@@ -12,6 +14,7 @@ from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
 from wootzc.grammar.values import Value
+from wootzc.ir.network import Network
 from wootzc.ir.recipe import Augment, Data, FromFile, Precision, Recipe
 
 WEIGHTS = (".safetensors", ".onnx")  # what a teacher is read from
@@ -34,6 +37,16 @@ _DATA: dict[str, Kind] = {
     "std": LIST,
     "stream": FLAG,
 }
+_DATA_ALIASES = {
+    "val": "validation {}", "valid": "validation {}", "dev": "validation {}",
+    "val_split": "validation {}", "validation_split": "validation {}", "test_split": "test {}",
+    "max": "limit {}", "first": "limit {}", "images": "limit {}", "lazy": "stream",
+    "streaming": "stream", "scale": "normalize", "standardize": "normalize", "sd": "std({})",
+}  # fmt: skip
+_AUGMENT_ALIASES = {
+    "hflip": "flip", "horizontal_flip": "flip", "random_flip": "flip", "mirror": "flip",
+    "random_crop": "crop({})", "pad": "crop({})", "padding": "crop({})", "shift": "crop({})",
+}  # fmt: skip
 SWITCHES = ("normalize", "stream", "flip")  # alone, they mean on
 _AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
 
@@ -51,7 +64,7 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             kind = "auto"
     if not data.path.value:
         report.error(data.path.span, "WZ075", "the path is empty", 'write `data "digits.npz"`')
-    options = _flags(data.options, _DATA, "data", report)
+    options = _flags(data.options, _DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
@@ -87,7 +100,23 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
 
 def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     settings = augment.settings if augment else None
-    return Augment(**_flags(settings, _AUGMENT, "augment", report))
+    return Augment(**_flags(settings, _AUGMENT, "augment", report, _AUGMENT_ALIASES))
+
+
+def check_crop(
+    stated: syntax.Augment | None, augment: Augment, network: Network, report: Report
+) -> None:
+    """A crop shifts an image by up to so many pixels, so no image has fewer."""
+    side = min(network.input[:2])
+    if stated is None or not augment.crop or len(network.input) != 3 or augment.crop <= side:
+        return
+    span = next(s.span for s in stated.settings.settings if s.name.text == "crop")
+    report.error(
+        span, "WZ071",
+        f"`crop` pads by {augment.crop} pixels, but the images have only {side}: most of what is "
+        "cut out would be padding",
+        write(f"crop({max(1, side // 8)})", f", or another number up to {side}"),
+    )  # fmt: skip
 
 
 def lower_teacher(
@@ -129,13 +158,17 @@ def _check_weights(path: syntax.Text, report: Report) -> None:
 
 
 def _flags(
-    settings: syntax.Settings | None, known: dict[str, Kind], block: str, report: Report
+    settings: syntax.Settings | None,
+    known: dict[str, Kind],
+    block: str,
+    report: Report,
+    aliases: Mapping[str, str],
 ) -> dict[str, Any]:
     """Settings as keyword arguments; a flag alone, `stream`, means on."""
     values: dict[str, Any] = {}
     if settings is None:
         return values
-    for setting in read_settings(settings, list(known), block, report):
+    for setting in read_settings(settings, list(known), block, report, hints=aliases):
         name = setting.name.text
         if name in SWITCHES and setting.arguments is None and setting.value is None:
             values[name] = True

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import AMOUNT, Kind, Parameter, bind
 from wootzc.grammar.lower_body import BodyLowering, Draft, TooLarge, Use, settle_bias
+from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.report import Report
 from wootzc.grammar.values import Scope, Value, number_of
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
@@ -99,6 +101,24 @@ def lower_network(
         )  # fmt: skip
         return None
     return network
+
+
+def named(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Network | None:
+    """A network of empty modules, for what asks for their names only; None if they are unknown."""
+    statements = [s for s in definition.body.statements if not _is_input(s)]
+    errors = lowering.report.errors
+    try:
+        names = _Names(statements, lowering)
+    except TooLarge:
+        return None
+    if lowering.report.errors > errors or any(map(names.unknown, statements)):
+        return None
+    return Network(
+        name=definition.name.text,
+        input=(1,),
+        segments=tuple(Module(name=n, body=()) for s in statements for n, _ in names.of(s)),
+        span=definition.name.span,
+    )
 
 
 def _segments(
@@ -202,6 +222,9 @@ def _module_body(
         kind = "module `" + statement.name.text + "`"
     else:
         assert isinstance(statement, syntax.Call)
+        if statement.name.text not in lowering.modules:
+            lowering.unknown(statement.name)
+            return [], None
         drafts, shape = lowering.module(statement, scope, shape)
         kind = "module `" + statement.name.text + "`"
     if shape is not None and not drafts:
@@ -228,6 +251,8 @@ def _read_input(
     broken = f"network {definition.name.text}" in lowering.broken  # its shapes would mislead
     if isinstance(first, syntax.Call) and first.name.text == "input":
         values = bind(first.name, INPUT, first.arguments, scope, lowering.report)
+        if values is not None and first.arguments:
+            _check_order(values["shape"], first.arguments[0].value, lowering.report)
         return None if values is None or broken else values["shape"]
     if not broken and not any(map(_is_input, statements)):
         lowering.report.error(
@@ -236,6 +261,23 @@ def _read_input(
             "let it begin with: input(32x32x3)   // height x width x channels",
         )  # fmt: skip
     return None
+
+
+def _check_order(shape: Shape, written: syntax.Expression, report: Report) -> None:
+    """Warn of an input that looks like channels x height x width."""
+    if len(shape) != 3:
+        return
+    channels, height, width = shape
+    if channels in (1, 3, 4) and width > 4 and (height == width or channels > 1 < height // 8):
+        report.warn(
+            written.span, "WZ221",
+            f"{shape_text(shape)} is an image of {width} channels, {channels} pixels high: it "
+            "looks like channels first",
+            write(
+                shape_text((height, width, channels)),
+                ": an input is height x width x channels",
+            ),
+        )  # fmt: skip
 
 
 class _Names:
@@ -268,6 +310,14 @@ class _Names:
         self.numbers[base] = number
         return [(f"{base}{number}", statement.span)]
 
+    def unknown(self, statement: syntax.Statement) -> bool:
+        """Whether a statement may make modules whose names can't be told."""
+        if not isinstance(statement, syntax.Call) or statement.target is not None:
+            return False
+        name = statement.name.text
+        known = {*BUILT_IN, *self.lowering.modules}
+        return name not in known and nearest(name, known) not in BUILT_IN
+
     def _given(self, statement: syntax.Statement) -> Iterator[tuple[str, Span]]:
         match statement:
             case syntax.InlineModule(name=name):
@@ -280,7 +330,7 @@ class _Names:
                         f"`{called.text}` is a layer; `as` names modules",
                         f"wrap it: module {target.name.text} {{ {called.text}{dots} }}",
                     )  # fmt: skip
-                elif called.text in self.lowering.modules:
+                else:  # a layer that there is not was to be a module
                     yield from self._targets(target)
             case _:
                 return
@@ -289,13 +339,8 @@ class _Names:
         if target.numbers is None:
             yield target.name.text, target.name.span
             return
-        numbers = number_range(target.numbers)
-        if numbers is None or numbers.stop <= numbers.start:
-            self.lowering.report.error(
-                target.numbers.span, "WZ019",
-                "a range goes from a whole number to one that is not smaller",
-                "write `a[1..3]` for a1, a2 and a3",
-            )  # fmt: skip
+        numbers = number_range(target.numbers, "WZ019", self.lowering.report)
+        if numbers is None:
             return
         if (count := numbers.stop - numbers.start) > MAX_MODULES:
             self.lowering.report.error(
@@ -323,9 +368,20 @@ class _Names:
         return True
 
 
-def number_range(numbers: syntax.NumberSpan) -> range | None:
-    """The whole numbers of `[1..3]`; None where an end is not one."""
-    first, last = number_of(numbers.first.text), number_of(numbers.last.text)
-    if not isinstance(first, int) or not isinstance(last, int):
+def number_range(numbers: syntax.NumberSpan, code: str, report: Report) -> range | None:
+    """The whole numbers of `[1..3]`, or those it must have meant; None after an error."""
+    texts = numbers.first.text, numbers.last.text
+    first, last = (number_of(text.lstrip(".")) for text in texts)
+    if not isinstance(first, int) or not isinstance(last, int) or last < first:
+        backwards = isinstance(first, int) and isinstance(last, int)
+        report.error(
+            numbers.span, code, "a range goes from a whole number to one that is not smaller",
+            write(f"[{last}..{first}]") if backwards else "as in `a[1..3]`, for a1, a2 and a3",
+        )  # fmt: skip
         return None
+    if texts[1].startswith("."):
+        report.error(
+            numbers.span, code, "a range is written with two dots",
+            write(f"[{first}..{last}]", safe=True),
+        )  # fmt: skip
     return range(first, last + 1)

@@ -99,11 +99,22 @@ _USELESS: dict[StageName, dict[str, str]] = {
     "finetune": {"reconstruct": "least squares refits blocks before candidates are assembled"},
     "polish": {"reconstruct": "least squares refits blocks before candidates are assembled"},
 }
-ALIASES = {
-    "lr": "optimizer sgd(0.1)", "learning_rate": "optimizer sgd(0.1)", "batch_size": "batch 64",
-    "epoch": "epochs 6", "iterations": "steps 600", "max_iter": "steps 600",
-    "momentum": "optimizer sgd(0.1, momentum = 0.9)", "decay": "weight_decay 1e-4",
-    "alpha": "distill 0.5",
+ALIASES = {  # {} is the value that was written
+    "lr": "optimizer sgd({})", "learning_rate": "optimizer sgd({})", "rate": "optimizer sgd({})",
+    "momentum": "optimizer sgd(0.1, momentum = {})", "optim": "optimizer {}", "opt": "optimizer {}",
+    "sgd": "optimizer sgd({})", "adam": "optimizer adam({})", "adamw": "optimizer adamw({})",
+    "batch_size": "batch {}", "batchsize": "batch {}", "bs": "batch {}", "minibatch": "batch {}",
+    "images": "batch {}", "epoch": "epochs {}", "num_epochs": "epochs {}", "n_epochs": "epochs {}",
+    "max_epochs": "epochs {}", "passes": "epochs {}", "iterations": "steps {}", "iters": "steps {}",
+    "max_iter": "steps {}", "num_steps": "steps {}", "updates": "steps {}",
+    "decay": "weight_decay {}", "wd": "weight_decay {}", "l2": "weight_decay {}",
+    "regularization": "weight_decay {}", "smoothing": "label_smoothing {}",
+    "grad_clip": "clip {}", "clip_norm": "clip {}", "clipping": "clip {}",
+    "gradient_clipping": "clip {}", "early_stopping": "patience {}", "alpha": "distill {}",
+    "kd": "distill {}", "distillation": "distill {}", "temp": "temperature {}",
+    "tau": "temperature {}", "scheduler": "schedule {}", "lr_schedule": "schedule {}",
+    "warmup": "schedule warmup_cosine(warmup_steps = {})", "cosine": "schedule cosine",
+    "validate": "every {}", "eval_every": "every {}",
 }  # fmt: skip
 
 

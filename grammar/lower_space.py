@@ -7,13 +7,11 @@ from wootzc.grammar import syntax
 from wootzc.grammar.feasible import check_space, default_selection
 from wootzc.grammar.found import Found
 from wootzc.grammar.limits import read_constraints
-from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
+from wootzc.grammar.lower_data import check_crop, lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.objective import check_direction, read_objective
 from wootzc.grammar.pruning import read_pruning
-from wootzc.grammar.rates import (
-    check_values,
-)  # fmt: skip
+from wootzc.grammar.rates import check_patterns, check_values
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import (
     check_predicted,
@@ -31,10 +29,16 @@ from wootzc.ir.space import All, Selection, Space
 
 
 def lower_space(
-    definition: syntax.SpaceDefinition, found: Found | None, report: Report, *, complete: bool
+    definition: syntax.SpaceDefinition,
+    found: Found | None,
+    names: Network | None,
+    report: Report,
+    *,
+    complete: bool,
 ) -> Space | None:
     """The space, or None after errors. Without a network the rest is checked all the same.
 
+    `names`: the network, or one without layers where only its modules' names are known.
     `complete`: no statement was lost to a syntax error, so what is missing is really missing.
     """
     errors = report.errors
@@ -78,10 +82,12 @@ def lower_space(
     if complete:
         check_predicted(statements, report)
     constraints = read_constraints(statements.kept, network, full, report)
-    if network is None:  # what its modules are called is unknown, but not what a rate is
+    if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
+        check_patterns(statements, names, report)
         return None
     _check_network(network, definition, report)
+    check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
     pruning = read_pruning(statements, network, constraints, definition, report, complete=complete)
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+from wootzc.diagnostics import Advice
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
-from wootzc.grammar.names import quoted
+from wootzc.grammar.names import meant, quoted
+from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Value
@@ -64,6 +66,22 @@ def _circles(names: list[str], inner: Mapping[str, list[syntax.Call]]) -> dict[s
     graph = coo_array(([1] * len(edges), ends), shape=(len(names), len(names)))
     _, components = connected_components(graph, connection="strong")
     return dict(zip(names, components.tolist(), strict=True))
+
+
+def check_names(program: Program, report: Report) -> None:
+    """Modules with the name of a layer. What is called and nowhere defined may be their own."""
+    networks = [n for n in program.networks.values() if isinstance(n, syntax.NetworkDefinition)]
+    bodies = [module.body for module in program.modules.values()]
+    bodies += [network.body for network in networks]
+    called = dict.fromkeys(c.name.text for body in bodies for c in calls(body))
+    unknown = [name for name in called if name not in {*program.modules, *BUILT_IN}]
+    for name in program.misnamed:
+        single = len(unknown) == len(program.misnamed) == 1
+        report.error(
+            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
+            meant(unknown[0]) if single
+            else Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),
+        )  # fmt: skip
 
 
 def check_definitions(program: Program, lowering: BodyLowering) -> None:

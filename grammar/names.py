@@ -14,6 +14,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only a file with mistakes needs it
 
     close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
+    close = close or [c for c in by_lower if len(c) > 2 and sorted(c) == sorted(name.lower())]
     return by_lower[close[0]] if close else None
 
 

@@ -10,8 +10,14 @@ from wootzc.grammar import syntax
 from wootzc.grammar.arguments import bind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
-from wootzc.grammar.lower_network import lower_network
-from wootzc.grammar.modules import calls, check_definitions, check_parameters, recursive_modules
+from wootzc.grammar.lower_network import lower_network, named
+from wootzc.grammar.modules import (
+    calls,
+    check_definitions,
+    check_names,
+    check_parameters,
+    recursive_modules,
+)
 from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.program import NetworkItem, Program, load
 from wootzc.grammar.report import Report
@@ -54,6 +60,14 @@ class Networks:
                 f"write `over {name.text}`",
             )  # fmt: skip
         return self.declared[name.text]
+
+    def named(self, space: syntax.SpaceDefinition) -> Network | None:
+        """The network a space is over by the names of its modules alone; None if unknown."""
+        item = self.program.networks.get(space.network.text)
+        broken = self.program.broken | ({""} if self.program.incomplete else set())
+        if not isinstance(item, syntax.NetworkDefinition):
+            return None
+        return None if {f"network {item.name.text}", ""} & broken else named(item, self.lowering)
 
     def _declared(self, item: NetworkItem) -> Found | None:
         if isinstance(item, syntax.ImportedNetwork):
@@ -119,6 +133,7 @@ class Networks:
 
 def prepare(program: Program, report: Report) -> BodyLowering:
     """What lowers the bodies of a program; its modules are checked by themselves first."""
+    check_names(program, report)
     recursive = recursive_modules(program, report)
     lowering = BodyLowering(
         report=report,

@@ -122,7 +122,8 @@ def _options(
         if key not in known:
             help = did_you_mean(key, known, f"options of {name}: {', '.join(known)}")
             report.error(
-                argument.span, "WZ073", f"`{name}` has no option `{key}`",
+                argument.name.span if argument.name else argument.span, "WZ073",
+                f"`{name}` has no option `{key}`",
                 help if known else f"`{name}` takes no options",
             )  # fmt: skip
             good = False

@@ -50,18 +50,15 @@ def _modules_of(
             return None
         return tuple(range(ends[0], ends[1] + 1))
     if pattern.numbers is not None:
-        numbers = number_range(pattern.numbers)
-        if numbers is None or numbers.stop <= numbers.start or numbers.stop > 10**6:
-            report.error(
-                pattern.numbers.span, "WZ046", "a range goes from a whole number to a larger one",
-                "write `a[1..3]` for a1, a2 and a3",
-            )  # fmt: skip
+        numbers = number_range(pattern.numbers, "WZ046", report)
+        if numbers is None:
             return None
-        wanted = {f"{pattern.glob.text}{number}" for number in numbers}
-        missing = sorted(wanted - set(names))
-        if missing:
-            _no_match(missing[0], pattern, names, network, report)
+        base = pattern.glob.text
+        missing = next((f"{base}{n}" for n in numbers if f"{base}{n}" not in names), None)
+        if missing is not None:
+            _no_match(missing, pattern, names, network, report)
             return None
+        wanted = {f"{base}{number}" for number in numbers}
         return tuple(i for i, name in enumerate(names) if name in wanted)
     expression = (
         re.escape(re.sub(r"\*+", "*", pattern.glob.text)).replace(r"\*", ".*").replace(r"\?", ".")

@@ -29,6 +29,7 @@ class Program:
     networks: dict[str, NetworkItem] = field(default_factory=dict)
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    misnamed: list[syntax.Name] = field(default_factory=list)  # of modules; built in
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -48,11 +49,14 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
     report.holes += parsed.holes
+    guesses = [f.span for d in parsed.diagnostics for f in d.fixes if not f.safe]
     if parsed.tree is None:
         program.incomplete = True
         return
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
+        if any(item.span.start <= guess.start <= item.span.end for guess in guesses):
+            report.guessed.append(item.span)
         match item:
             case syntax.Include():
                 _include(item, path, program, report, (*chain, _identity(path)))
@@ -88,10 +92,8 @@ def _define(
         )  # fmt: skip
         return
     if kind == "module" and name.text in BUILT_IN:
-        report.error(
-            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
-            f"rename it, `my_{name.text}` say",
-        )  # fmt: skip
+        program.misnamed.append(name)
+        program.incomplete = True
         return
     table[name.text] = item
 

@@ -10,6 +10,7 @@ from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
+from wootzc.grammar.statements import Statements
 from wootzc.grammar.values import number_of
 from wootzc.ir.coupling import Coupling, couple_module
 from wootzc.ir.layers import Dense, Layer, walk
@@ -145,6 +146,20 @@ def check_values(
             read_rates(one, report)
     for prune in prunes:
         _criterion(prune.criterion, report)
+
+
+def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
+    """Report patterns that match no module, where only the names of modules are known."""
+    if names is None:
+        return
+    for prune in statements.all(syntax.Prune):
+        modules_of(prune.patterns, names, report)
+    for keep in statements.all(syntax.Keep):
+        modules_of(divide_patterns(keep.patterns, names)[0], names, report, KINDS)
+    for tie in statements.all(syntax.Tie):
+        modules_of(tie.patterns, names, report)
+    for order in statements.all(syntax.WhereOrder):
+        modules_of(order.patterns, names, report)
 
 
 def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:

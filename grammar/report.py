@@ -5,13 +5,16 @@ from wootzc.diagnostics import Diagnostic, Span, diagnostic, place
 
 class Report:
     """`sources`: text by file. `holes`: what a syntax error took out, so that nothing is said of
-    the statements around it but that error.
+    the statements around it but that error. `guessed`: definitions with a syntax error that was
+    read as what was likely meant, so that they get no warnings. `errors`: how often one was met.
     """
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
         self.sources: dict[str, str] = {}
         self.holes: list[Span] = []
+        self.guessed: list[Span] = []
+        self.errors = 0
         self._seen: set[tuple[Span, str]] = set()
 
     def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
@@ -27,6 +30,10 @@ class Report:
         """A module's body is checked for every use; what is wrong in it is wrong only once."""
         if self.has_hole(found.span):
             return
+        if found.severity == "error":
+            self.errors += 1
+        elif any(_within(found.span, guessed) for guessed in self.guessed):
+            return
         key = (found.span, found.code)
         if key not in self._seen:
             self._seen.add(key)
@@ -41,6 +48,6 @@ class Report:
         """The line a span begins in, counted from 1."""
         return place(span, self.sources.get(span.file, ""))[0]
 
-    @property
-    def errors(self) -> int:
-        return sum(d.severity == "error" for d in self.diagnostics)
+
+def _within(span: Span, outer: Span) -> bool:
+    return span.file == outer.file and outer.start <= span.start and span.end <= outer.end

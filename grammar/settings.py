@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import Kind
 from wootzc.grammar.names import did_you_mean
@@ -29,12 +30,10 @@ def read_settings(
         if name.text not in known:
             report.error(
                 name.span, "WZ070", f"`{block}` has no setting `{name.text}`",
-                _help(name.text, known, block, (hints or {}).get(name.text)),
+                _help(setting, known, block, (hints or {}).get(name.text.lower()), report),
             )  # fmt: skip
         elif name.text in seen:
-            report.error(
-                setting.span, "WZ077", f"`{name.text}` is given twice", "remove one of them"
-            )
+            report.error(setting.span, "WZ077", f"`{name.text}` is given twice", "keep one of them")
         else:
             seen.add(name.text)
             if setting.unit is not None:
@@ -43,12 +42,25 @@ def read_settings(
             yield setting
 
 
-def _help(name: str, known: Sequence[str], block: str, hint: str | None) -> str | None:
+def _help(
+    setting: syntax.Setting, known: Sequence[str], block: str, hint: str | None, report: Report
+) -> str | None:
+    name = setting.name.text
     if hint:
-        return f"write `{hint}`"
+        value = _value_text(setting, report)
+        if value or "{}" not in hint:
+            return write(hint.format(value), at=setting.span)
+        return f"as in `{hint.format('…')}`"
     if name in KEYWORDS:
         return f"`{name}` is a statement of the space: write it outside of these braces"
     return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")
+
+
+def _value_text(setting: syntax.Setting, report: Report) -> str:
+    """What follows the name of a setting in the file, without parentheses around it."""
+    text = report.sources.get(setting.span.file, "")[setting.name.span.end : setting.span.end]
+    text = text.strip()
+    return text[1:-1].strip() if text.startswith("(") and text.endswith(")") else text
 
 
 def _check_unit(
@@ -59,15 +71,21 @@ def _check_unit(
     if unit.text in known:
         report.error(
             unit.span, "WZ006", f"`{unit.text}` must begin a new statement or be removed",
-            "end the statement before it with a new line or `;`",
+            Advice(
+                "end the statement before it with a new line or `;`", "; ", safe=True,
+                at=Span(unit.span.file, unit.span.start, unit.span.start),
+            ),
         )  # fmt: skip
     elif units:
         report.error(
             unit.span, "WZ161", f"`{name}` is not given in `{unit.text}`",
-            did_you_mean(unit.text, units, f"write `{units[0]}`, or nothing"),
+            did_you_mean(unit.text, units, write(units[0], ", or nothing")),
         )  # fmt: skip
     else:
-        report.error(unit.span, "WZ161", f"`{name}` has no unit", f"remove `{unit.text}`")
+        report.error(
+            unit.span, "WZ161", f"`{name}` has no unit",
+            Advice(f"remove `{unit.text}`", ""),
+        )  # fmt: skip
 
 
 def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:

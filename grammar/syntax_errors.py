@@ -4,10 +4,12 @@ import re
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wootzc.diagnostics import Diagnostic, Span
+from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.brackets import end_of_code_before, open_bracket
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
+from wootzc.grammar.misplaced import misplaced
 from wootzc.grammar.names import either, meant, nearest
+from wootzc.grammar.slips import Found, context_at, slips_at
 
 _READABLE = {
     "NAME": "a name",
@@ -39,6 +41,13 @@ _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, r
 
 def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagnostic:
     """The one diagnostic for a syntax error."""
+    position = len(text) if _at_end(error) else error.pos_in_stream or 0
+    context = context_at(text, position)
+    for slip in slips_at(text, position, context):
+        if (found := _slipped(parser, text, path, position, slip)) is not None:
+            return found
+    if (found := misplaced(text, path, position, context)) is not None:
+        return found
     match error:
         case UnexpectedCharacters():
             return _explain_character(text, path, error)
@@ -46,6 +55,35 @@ def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagn
             return _explain_token(parser, text, path, error)
         case _:
             raise error
+
+
+def _at_end(error: UnexpectedInput) -> bool:
+    return isinstance(error, UnexpectedToken) and error.token.type == "$END"
+
+
+def _slipped(parser: Lark, text: str, path: str, position: int, found: Found) -> Diagnostic | None:
+    """The diagnostic of a slip; None where the parser gets no further without it."""
+    repaired = text[: found.start] + found.instead + text[found.end :]
+    behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
+    try:
+        parser.parse(repaired, start="file")
+    except UnexpectedInput as error:
+        if not _at_end(error) and (error.pos_in_stream or 0) <= behind:
+            return None
+    span = Span(path, found.start, found.end)
+    before = _WORD_BEFORE.search(text, 0, found.match.end())
+    statement = re.search(r"[A-Za-z_]\w*", text[text.rfind("\n", 0, found.start) + 1 :])
+    words = {
+        "old": text[found.start : found.end].strip(),
+        "new": found.instead.strip(),
+        "before": before[0] if before else "…",
+        "word": statement[0] if statement else "…",
+    }
+    slip = found.slip
+    return Diagnostic(
+        span, slip.code, _filled(slip.message, words), _filled(slip.help, words),
+        fixes=(Fix(span, found.instead, slip.safe),),
+    )  # fmt: skip
 
 
 def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:
@@ -139,7 +177,7 @@ def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic
         near_text = f"write `{hints[word]}`" if word in hints else listing
     else:
         near_text = meant(near)
-    return Diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
+    return diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
 
 
 class _Keywords(dict[str, str]):
