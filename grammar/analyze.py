@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wootzc.diagnostics import Diagnostic
+from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import warn_unused
 from wootzc.grammar.networks import Networks
@@ -40,6 +40,11 @@ def analyze(
         from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
 
         apply_overrides(program, overrides, report)
+    if program.is_empty:
+        report.error(
+            Span(path, 0, len(text)), "WZ223", "there is nothing in this file",
+            "`wootzc init MODEL IMAGES` writes a first one; docs/language.md says what it may hold",
+        )  # fmt: skip
     networks = Networks(program, report)
     warn_unused(program, path, networks.lowering.used, report)
     spaces = _lower_spaces(program, networks, report)

@@ -23,7 +23,8 @@ from wootzc.grammar.search import (
 from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.statements import statements_of
 from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
+from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.shapes import shape_text
 from wootzc.ir.space import All, Selection, Space
 
@@ -126,6 +127,17 @@ def lower_space(
     return space if report.errors == errors else None
 
 
+def _lacks_classifier(network: Network) -> bool:
+    """Whether the channels of a module, and no layer's own, are what the network gives."""
+    for segment in reversed(network.segments):
+        for _, layer in reversed(list(walk(segment.body))):
+            if isinstance(layer, Dense):
+                return False
+            if isinstance(layer, Conv | DepthwiseConv):
+                return isinstance(segment, Module)
+    return True
+
+
 def _check_network(network: Network, definition: syntax.SpaceDefinition, report: Report) -> None:
     if not network.modules:
         report.error(
@@ -134,6 +146,14 @@ def _check_network(network: Network, definition: syntax.SpaceDefinition, report:
             "put layers into modules: module basic(width) { … }, then basic(16) in the network",
         )  # fmt: skip
     leaving = segment_shapes(network)[-1]
+    if len(leaving) == 1 and _lacks_classifier(network):
+        own = network.span.file == definition.span.file
+        report.warn(
+            network.span if own else definition.network.span, "WZ222",
+            f"network `{network.name}` has no layer that gives the scores of its classes: the "
+            f"{leaving[0]} channels of its last module would be those of {leaving[0]} classes",
+            "end it with: dense(10)   // the number of classes",
+        )  # fmt: skip
     if len(leaving) != 1:
         report.error(
             definition.network.span, "WZ034",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from wootzc.diagnostics import Advice
+from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.names import meant, quoted
@@ -108,9 +108,19 @@ def check_parameters(
             )  # fmt: skip
         seen[parameter.name.text] = None
         lowering.default(parameter)
-    unused = [p.name for p in definition.parameters if p.name.text not in _words(definition.body)]
+    body = definition.body
+    unused = [p.name for p in definition.parameters if p.name.text not in _words(body)]
     if unused and not {definition.name.text, f"network {definition.name.text}"} & program.broken:
         names = quoted(p.text for p in unused)
+        if unused[0].text == "classes" and not any(c.name.text == "dense" for c in calls(body)):
+            last = body.statements[-1].span if body.statements else body.span
+            lowering.report.warn(
+                definition.name.span, "WZ222",
+                f"{shown} has no layer that gives the scores of its classes, and never uses {names}",
+                Advice("end it with `dense(classes)`", "; dense(classes)",
+                       at=Span(last.file, last.end, last.end)),
+            )  # fmt: skip
+            return seen
         lowering.report.warn(
             unused[0].span, "WZ024", f"{shown} never uses {names}", "remove it, or use it"
         )

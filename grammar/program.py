@@ -33,6 +33,12 @@ class Program:
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it, not even a mistake or another file."""
+        defined = self.modules or self.networks or self.spaces or self.misnamed
+        return not (defined or self.incomplete) and len(self.sources) == 1
+
 
 def load(text: str, path: str, report: Report) -> Program:
     """Parse a file and all it includes."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import read_at_most
+from wootzc.kinds import HEAD, folder, other_kind
 from wootzc.grammar import Analysis, analyze
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.program import resolve
@@ -27,15 +28,23 @@ STDIN = "-"  # as a path
 MAX_PLAN = 2**30  # bytes of a .wzir file
 
 
-def read_source(path: str | os.PathLike[str]) -> str:
-    """The text of a source file, or of standard input for "-". Raises `WootzError`."""
+def read_source(path: str | os.PathLike[str], *, plans: bool = False) -> str:
+    """The text of a source file, or of standard input for "-". Raises `WootzError`.
+
+    `plans`: a compiled plan will do too. Files of other kinds are told by what they are.
+    """
     file = Path(path)
+    if file.is_dir():
+        raise folder(file)
     try:
         piped = os.fspath(path) == STDIN
         most = MAX_PLAN if file.suffix == ".wzir" else MAX_BYTES
         content = _read_stdin() if piped else read_at_most(path, most)
         if content is None:
             raise fail("WZ007", f"{file} is too long to be read, or never ends")
+        if not (plans and _may_be_plan(content, os.fspath(path))):
+            if (other := other_kind(file, content[:HEAD])) is not None:
+                raise other
         return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise fail(
@@ -47,6 +56,12 @@ def read_source(path: str | os.PathLike[str]) -> str:
         raise fail("WZ130", f"there is no file {file}", hint) from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
+
+
+def _may_be_plan(content: bytes, path: str) -> bool:
+    return path.endswith(".wzir") or (
+        path == STDIN and _is_plan(content[:HEAD].decode(errors="replace"), STDIN)
+    )
 
 
 def _read_stdin() -> bytes | None:
@@ -129,7 +144,7 @@ def front(
             )
         analysis = analyze(source, overrides=dict(overrides or {}))
     else:
-        text = read_source(source)
+        text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
             plan = parse_plan(text, os.fspath(source))
             plan = _with_paths(plan, lambda path: _outside(path, os.fspath(source)))
