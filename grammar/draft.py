@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
 
@@ -33,7 +34,10 @@ class Draft:
         start, end, new = fix.span.start, fix.span.end, fix.replacement
         text = self.text[:start] + new + self.text[end:]
         before = range(len(self.text) + 1) if self.origin is None else self.origin
-        kept = [before[min(start + i, max(start, end - 1))] for i in range(len(new))]
+        kept: list[int] = []
+        match = SequenceMatcher(None, self.text[start:end], new, autojunk=False)
+        for _, old, old_end, first, last in match.get_opcodes():
+            kept += [before[start + min(old + i, old_end)] for i in range(last - first)]
         return replace(self, text=text, origin=[*before[:start], *kept, *before[end:]])
 
     def without(self, start: int, end: int) -> "Draft":

@@ -1,13 +1,15 @@
 """Statements where they can't stand: those of a space in a module, layers in a space, and so on."""
 
 import re
+from collections.abc import Sequence
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.brackets import statement_at
 from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.slips import Header
 from wootzc.grammar.statements import KEYWORDS
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"\s*([A-Za-z_]\w*)")
 _DEFINITIONS = ("module", "network", "space", "include")
 _PLACES = {
     "body": "a module or network",
@@ -17,20 +19,28 @@ _PLACES = {
 }
 
 
-def misplaced(text: str, path: str, position: int, context: str) -> Diagnostic | None:
-    """What to say where the statement around a syntax error belongs somewhere else."""
-    if context not in _PLACES:
-        return None
+def misplaced(
+    text: str, path: str, position: int, headers: Sequence[Header]
+) -> Diagnostic | None:
+    """What to say where the statement around a syntax error belongs somewhere else.
+
+    `headers`: the brackets around it.
+    """
+    outer = "file"
+    for header in headers:
+        if (where := _home(header.word, outer)) is not None:
+            return _told(header.word, header.start, outer, where, path)
+        outer = header.context
     start, _ = statement_at(text, position)
-    word = _WORD.search(text, start)
-    if word is None or text[start : word.start()].strip():
-        return None
-    where = _home(word[0], context)
-    if where is None:
-        return None
+    word = _WORD.match(text, start)
+    where = _home(word[1], outer) if word is not None and outer in _PLACES else None
+    return _told(word[1], word.start(1), outer, where, path) if word and where else None
+
+
+def _told(word: str, start: int, context: str, where: str, path: str) -> Diagnostic:
     return Diagnostic(
-        Span(path, *word.span()), "WZ220",
-        f"`{word[0]}` can't stand in {_PLACES[context]}", f"it belongs {where}: move it there",
+        Span(path, start, start + len(word)), "WZ220",
+        f"`{word}` can't stand in {_PLACES[context]}", f"it belongs {where}: move it there",
     )  # fmt: skip
 
 

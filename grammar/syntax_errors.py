@@ -9,7 +9,7 @@ from wootzc.grammar.brackets import end_of_code_before, open_bracket
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
 from wootzc.grammar.misplaced import misplaced
 from wootzc.grammar.names import either, meant, nearest
-from wootzc.grammar.slips import Found, context_at, slips_at
+from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
 
 _READABLE = {
     "NAME": "a name",
@@ -35,6 +35,7 @@ _READABLE = {
     "_SEP": "a new line or `;`",
     "$END": "the end of the file",
 }
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
@@ -42,12 +43,12 @@ _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, r
 def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagnostic:
     """The one diagnostic for a syntax error."""
     position = len(text) if _at_end(error) else error.pos_in_stream or 0
-    context = context_at(text, position)
-    for slip in slips_at(text, position, context):
-        if (found := _slipped(parser, text, path, position, slip)) is not None:
-            return found
-    if (found := misplaced(text, path, position, context)) is not None:
+    headers = headers_at(text, position)
+    if (found := misplaced(text, path, position, headers)) is not None:
         return found
+    for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else "file"):
+        if slip.instead is None or _gets_past(parser, text, position, slip):
+            return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
             return _explain_character(text, path, error)
@@ -61,29 +62,31 @@ def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _slipped(parser: Lark, text: str, path: str, position: int, found: Found) -> Diagnostic | None:
-    """The diagnostic of a slip; None where the parser gets no further without it."""
+def _gets_past(parser: Lark, text: str, position: int, found: Found) -> bool:
+    """Whether the parser gets past a mistake once a slip is repaired."""
+    assert found.instead is not None
     repaired = text[: found.start] + found.instead + text[found.end :]
     behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
     try:
         parser.parse(repaired, start="file")
     except UnexpectedInput as error:
-        if not _at_end(error) and (error.pos_in_stream or 0) <= behind:
-            return None
-    span = Span(path, found.start, found.end)
-    before = _WORD_BEFORE.search(text, 0, found.match.end())
-    statement = re.search(r"[A-Za-z_]\w*", text[text.rfind("\n", 0, found.start) + 1 :])
+        return _at_end(error) or (error.pos_in_stream or 0) > behind
+    return True
+
+
+def _told(found: Found, text: str, path: str) -> Diagnostic:
+    slip, span = found.slip, Span(path, found.start, found.end)
+    begin = max(text.rfind(c, 0, found.start) for c in "\n;{") + 1
+    word = _WORD.search(text, begin)
     words = {
         "old": text[found.start : found.end].strip(),
-        "new": found.instead.strip(),
-        "before": before[0] if before else "…",
-        "word": statement[0] if statement else "…",
+        "new": (found.instead or "").strip(),
+        "word": word[0] if word else "…",
     }
-    slip = found.slip
+    fixes = () if found.instead is None else (Fix(span, found.instead, slip.safe),)
     return Diagnostic(
-        span, slip.code, _filled(slip.message, words), _filled(slip.help, words),
-        fixes=(Fix(span, found.instead, slip.safe),),
-    )  # fmt: skip
+        span, slip.code, _filled(slip.message, words), _filled(slip.help, words), fixes=fixes
+    )
 
 
 def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:

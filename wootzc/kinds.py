@@ -17,7 +17,7 @@ class Kind(NamedTuple):
 
 _IMPORT = '`wootzc import {file}` prints it as .wz text; in a .wz file: network NAME from "{name}"'
 _DATA = 'a space reads it: data "{name}"'
-_PLAN = "`wootzc build {file}` builds it, `wootzc opt {file}` prints it; its name ends in .wzir"
+_PLAN = "`wootzc build {file}` builds it, `wootzc opt {file}` prints it"
 _WEIGHTS = 'a space reads it: teacher from "{name}"'
 
 KINDS = {
@@ -105,8 +105,13 @@ def other_kind(path: Path, head: bytes) -> WootzError | None:
     kind = kind_of(path, head)
     if kind is None:
         return None
-    way = kind.way.replace("{file}", str(path)).replace("{name}", path.name)
-    return fail("WZ224", f"{path} is {kind.name}, not a .wz file", way)
+    named = path
+    suffix = next((s for s, name in _SUFFIXES.items() if KINDS[name] is kind), path.suffix)
+    if path.suffix.lower() == ".wz" and suffix != ".wz":
+        named = path.with_suffix(suffix)
+    way = kind.way.replace("{file}", str(named)).replace("{name}", named.name)
+    rename = f"rename it to {named.name}; " if named != path else ""
+    return fail("WZ224", f"{path} is {kind.name}, not a .wz file", rename + way)
 
 
 def folder(path: Path) -> WootzError:

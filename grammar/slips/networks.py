@@ -1,0 +1,107 @@
+"""Slips in headers, modules and networks."""
+
+import re
+
+from wootzc.grammar.slips.row import Match, Slip
+
+
+def _numbered(match: Match) -> str:
+    """`a1, a2, a3` → `a[1..3]`."""
+    found = re.findall(r"([A-Za-z_]\w*?)(\d+)\b", match["names"])
+    numbers = [int(number) for _, number in found]
+    if len({base for base, _ in found}) != 1 or numbers != [*range(numbers[0], numbers[-1] + 1)]:
+        return match["names"]
+    return f"{found[0][0]}[{numbers[0]}..{numbers[-1]}]"
+
+
+def with_semicolons(match: Match) -> str:
+    """Commas outside of parentheses → semicolons."""
+    return re.sub(r"\s*,(?![^()\[\]]*[)\]])\s*", "; ", match[0])
+
+
+def _with_commas(match: Match) -> str:
+    return re.sub(r"\s*;\s*", ", ", match["at"])
+
+
+_TWO_DOTS = "a range is written with two dots"
+_NUMBERS = "the numbers of several modules are a range"
+
+NETWORKS = (
+    # ---- names
+    Slip(r"(?P<base>\w*[A-Za-z_*?])\[ ?(?P<a>\d+) ?(?::|\.{3,}|\.\.=|-|–|…|;|to|~) ?(?P<b>\d+) ?\]",
+         r"\g<base>[\g<a>..\g<b>]", _TWO_DOTS, safe=True),
+    Slip(r"(?P<base>\w*[A-Za-z_])[({] ?(?P<a>\d+) ?(?:\.\.+|:|-) ?(?P<b>\d+) ?[)}]",
+         r"\g<base>[\g<a>..\g<b>]", "the numbers of several modules stand in square brackets",
+         safe=True),
+    Slip(r"(?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?,(?: ?\d+ ?,)* ?(?P<b>\d+) ?\]",
+         r"\g<base>[\g<a>..\g<b>]", _NUMBERS),
+    Slip(r"as (?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?\]", r"as \g<base>[1..\g<a>]", _NUMBERS,
+         within="body range", help="write `{new}`; a single one has no brackets"),
+    Slip(r"(?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?\]", r"\g<base>\g<a>",
+         "one module is named without brackets", safe=True, within="space range",
+         help="write `{new}`; several are a range: `a[1..3]`"),
+    Slip(r"as (?P<at>(?P<base>[A-Za-z_]\w*?)(?P<a>\d+) ?(?:\.\.+|:|-|–|to) ?(?P=base)?(?P<b>\d+))\b",
+         r"\g<base>[\g<a>..\g<b>]", _NUMBERS, safe=True),
+    Slip(r"as (?P<at>(?P<names><NAME>(?: ?, ?<NAME>)+))", _numbered, _NUMBERS, safe=True),
+    Slip(r'as (?P<at>"(?P<name><NAME>)")', r"\g<name>", "names stand without quotes", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", r"\g<call> as \g<name>",
+         "a module gets its name with `as`, behind it", within="body", safe=True),
+    Slip(r"(?P<call><NAME>(?:\([^()\n]*\))?) ?(?:named|called|name|:|->|=>|AS|As) ?\"?"
+         r"(?P<name>[A-Za-z_]*\d+(?:\[[^\]\n]*\])?|<NAME>\[[^\]\n]*\])\"?(?=\s*[;\n}])",
+         r"\g<call> as \g<name>", "a module gets its name with `as`", within="body", safe=True),
+    Slip(r"(?P<a>\b<NAME>\d) ?(?::|\.{3,}|-|–|…|->|to\b|~) ?(?P<b><NAME>\d)", r"\g<a>..\g<b>",
+         "modules that follow each other are written with two dots", within="space call",
+         safe=True),
+    # ---- sizes and calculations
+    Slip(r"(?P<at>\w+ x \w+(?: x \w+)*)", None, "a size is made of numbers, without spaces",
+         within="call", help="as in `32x32x3`"),
+    Slip(r"(?P<at>(?<!\w)<NAME>)\(", None, "calculations know `+`, `-`, `*` and `/`, but not `{old}`",
+         within="call", help="work it out, or give the result as a parameter of the module"),
+    Slip(r"(?P<at>\*\*|\^|//|%|<<|>>)", None, "calculations know `+`, `-`, `*` and `/`, but not `{old}`",
+         within="call", help="work it out, or give the result as a parameter of the module"),
+    # ---- arguments
+    Slip(r"(?<!\w)(?P<a>\w+) ?(?::=|==|:) ?(?P<b>[\w.%]+)", r"\g<a> = \g<b>",
+         "an argument is given with `=`", safe=True, within="call"),
+    Slip(r"(?P<at>\([^(){}\n]*\))", _with_commas, "arguments are separated by commas", safe=True,
+         within="call"),
+    Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>\d[\w.%]*|true|false)\b", r"\g<a> = \g<b>",
+         "an argument is given with `=`", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<a>[\w.%\"]+) (?P<b>[\w.\"]+)", r"\g<a>, \g<b>",
+         "arguments are separated by commas", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?\[(?P<value>[^\[\]\n]*)\]", r"\g<name>(\g<value>)",
+         "arguments stand in parentheses", within="body range", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?\{(?P<value>[^{}\n]*)\}", r"\g<name>(\g<value>)",
+         "arguments stand in parentheses", within="body", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?[=:]? ?(?P<value>(?:\d[\dx]*|\"[^\"\n]*\")(?: ?, ?[\w=]+)*)"
+         r"(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body",
+         safe=True),
+    # ---- statements of a body
+    Slip(r"[^;{}\n]*,[^;{}\n]*[^;{}\s]", with_semicolons,
+         "statements are separated by `;` or a new line", safe=True, within="body"),
+    Slip(r" ?(?:->|=>|→|\|>|>>|\||&)\s*", "; ", "layers follow each other on lines of their own, or after `;`",
+         safe=True, within="body", help="write `;` instead"),
+    Slip(r"\n ?(?P<at>[A-Za-z_][^\n{}]*[^\s{}])", r"{ \g<at> }",
+         "each arm of a branch needs braces of its own", within="body"),
+    Slip(r"(?:add|concat|scale) ?\{(?P<at>[^{}\n]*[^\s{}]) ?\}", r" {\g<at> } { }",
+         "each arm of a branch needs braces of its own", within="body",
+         help="write `{new}`: the empty arm passes its input on"),
+    # ---- headers
+    Slip(r"space (?P<a>\w+) ?(?:of|for|on|in|from|:|=|->|extends|with|network|across) ?(?P<b>\w+)",
+         r"space \g<a> over \g<b>", "a space says which network it is `over`", within="file",
+         safe=True),
+    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", r"space \g<a> over \g<b>",
+         "a space says which network it is `over`", within="file call", safe=True),
+    Slip(r"(?P<a>(?:module|network) \w+) (?P<b><NAME>(?: ?= ?\w+)?(?: ?, ?<NAME>(?: ?= ?\w+)?)*) ?(?=\{)",
+         r"\g<a>(\g<b>) ", "parameters stand in parentheses", within="file", safe=True),
+    Slip(r"\((?P<at>[^()\n]*)\)", lambda m: re.sub(r"\s*[;\s]\s*(?![=\d])(?<!=)(?<!, )(?<!= )", ", ", m["at"]),
+         "parameters are separated by commas", within="call", safe=True),
+    Slip(r"\b(?:def|class|function|fn|block|component|layer) (?P<a>\w+)", r"module \g<a>",
+         "a group of layers is called a module", within="file"),
+    Slip(r"\b(?:model|net|graph|architecture|backbone) (?P<a>\w+)", r"network \g<a>",
+         "what is pruned is called a network", within="file"),
+    Slip(r"\b(?:import|use|using|require|load|from|#include) ?(?P<a>\"[^\"\n]*\")", r"include \g<a>",
+         "another file is included", within="file", safe=True),
+    Slip(r"(?<!\w)(?P<a>[\w)]+) ?(?:=|:=|:|->|is) ?(?=\{)", r"\g<a> ",
+         "a block opens with `{` after its name", safe=True,
+         help="leave out what stands between them"),
+)  # fmt: skip

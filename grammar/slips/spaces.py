@@ -1,0 +1,150 @@
+"""Slips in the statements of a space."""
+
+import re
+
+from wootzc.grammar.slips.row import Match, Slip
+
+_COMPARED = {
+    "is": "", "at least": ">=", "above": ">=", "over": ">=", "more than": ">=", "at most": "<=",
+    "below": "<=", "under": "<=", "less than": "<=", "up to": "<=", "of": "", "is at least": ">=",
+    "is at most": "<=", "max": "<=", "min": ">=", "no more than": "<=", "no less than": ">=",
+}  # fmt: skip
+_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
+_CRITERIA = r"(?:l1|l2|bn_scale|geometric_median|taylor|random)\b"
+
+
+def _listed(match: Match) -> str:
+    return ", ".join(re.split(r"[;,\s]+", match["list"].strip(" \t\n;,")))
+
+
+def _rates(match: Match) -> str:
+    return f"rates {{ {_listed(match)} }}"
+
+
+def _settings(match: Match) -> str:
+    """`augment: flip, crop(4)` → `augment { flip; crop(4) }`."""
+    inner = re.sub(r"\s*,(?![^()]*\))\s*", "; ", match["inner"].strip())
+    return f"{match['name']} {{ {inner} }}"
+
+
+def _compared(match: Match) -> str:
+    word = re.sub(r"\s+", " ", match["at"].strip())
+    usual = ">=" if match["metric"].startswith("acc") else "<="
+    return (_COMPARED.get(word) or usual) + " " * (not match["at"].strip())
+
+
+def _points_lost(match: Match) -> str:
+    """`teacher * 0.99` → `teacher - 1 points`."""
+    number = match["share"]
+    share = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
+    return f"teacher - {100 * (1 - share):.6g} points"
+
+
+def _patterns(match: Match) -> str:
+    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
+
+
+_LIMITS = "limits are written with `<=` or `>=`"
+_FOLLOWS = "what `{word}` says follows it directly"
+
+SPACES = (
+    # ---- limits
+    Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
+    Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
+    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:%s)\b) ?(?=[\d.t])" % _WORDS,
+         lambda m: f"{_compared(m)}", _LIMITS, within="space"),
+    Slip(r"(?P<at>\bteacher ?\+) ?[\d.]", "teacher -", "a limit can't be above the teacher",
+         within="space"),
+    Slip(r"\bteacher (?P<at>minus|less)\b", "-", "a distance below the teacher is written with `-`",
+         within="space", safe=True),
+    Slip(r"\( ?(?P<text>teacher[^()\n]*?) ?\)", r"\g<text>", "a limit stands without parentheses",
+         within="space call", safe=True),
+    Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
+         "a limit is a distance from the teacher, in points of accuracy", within="space"),
+    Slip(r"(?P<share>0?\.\d+|\d+(?:\.\d+)?%) ?(?:\*|of) ?(?:the )?teacher\b", _points_lost,
+         "a limit is a distance from the teacher, in points of accuracy", within="space"),
+    Slip(r"subject(?= (?!to\b)\w)|subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
+         "subject to", "a limit begins with `subject to`", within="space", safe=True),
+    Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
+         lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
+         "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
+    # ---- rates
+    Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
+         "a list of rates stands in braces", safe=True, within="space call range"),
+    Slip(r"rates ?[:=]? ?(?P<list><NUM>(?:[ ,;]+<NUM>)*)".replace("[ ,;]", r"[\t,;\x20]"), _rates,
+         "a list of rates stands in braces", safe=True, within="space"),
+    Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\]]*)\}", _rates,
+         "rates are separated by commas", safe=True, within="list space"),
+    Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
+         "the rates of some modules follow `rates`", within="space list", safe=True,
+         help="write `{new}` before the `{`"),
+    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:at|to|with|by|rate|rates) (?P<b>[\d.]+%?)",
+         r"\g<a> rates { \g<b> }", "the rates of some modules follow `rates`", within="space",
+         safe=True),
+    Slip(r"\[(?P<at>(?P<list>[^\[\]\n]*))\]", _listed, "rates are separated by commas", safe=True,
+         within="range", help="write `[{new}]`"),
+    Slip(r"- ?(?P<n>\d[\d.]*%?)", r"\g<n>",
+         "a rate is the fraction of filters that is removed, from 0 to below 1",
+         within="list range", code="WZ041"),
+    Slip(r"(?P<a>\b(?:seed|sample|propose|budget|of|steps|batch|certify|saving ?<) (?:\d+ )?(?:seed )?)"
+         r"- ?(?P<n>\d[\d.]*%?)", r"\g<a>\g<n>", "this number can't be negative: `{word}` takes "
+         "whole numbers from 0 or 1", within="space", code="WZ071"),
+    # ---- patterns
+    Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
+         "all modules are written `*`", within="space", safe=True),
+    Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not|save)(?: for)? "
+         r"(?P<kept>[\w*?.,\[\]\x20]+)",
+         r"prune \g<what>; keep \g<kept>", "what is not to be pruned has a statement of its own",
+         within="space", safe=True),
+    Slip(r"(?P<a>[\w*?\]]+) (?:using|with|via|criterion|by criterion|by|from) ?[:=]? ?(?P<b>%s)" % _CRITERIA,
+         r"\g<a> by \g<b>", "a criterion follows `by`", within="space", safe=True),
+    Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b>%s)" % _CRITERIA, r"\g<a> by \g<b>",
+         "a criterion follows `by`", within="space", safe=True),
+    Slip(r"(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.|->|::)[\w*?.\[\]/]+", r"\g<module>",
+         "only modules have rates, not the layers in them", within="space"),
+    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!by\b|rates\b|and\b)<GLOB>)+)",
+         _patterns, "patterns are separated by commas", safe=True, within="space"),
+    Slip(r"(?P<a>tie [\w*?]+) ?(?:==?|&|\+|and|with|to) ?(?P<b>[\w*?]+)", r"\g<a>, \g<b>",
+         "modules that are tied are separated by commas", within="space", safe=True),
+    Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])", r"\g<a>(\g<b>)",
+         "modules in order stand in parentheses", within="space list range", safe=True),
+    Slip(r"(?P<a>where) ?\( ?(?P<b>[^()\n]*(?:\([^()\n]*\))?) ?\)", r"\g<a> \g<b>", _FOLLOWS,
+         within="space call", safe=True),
+    Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
+         within="space settings call", safe=True),
+    # ---- paths
+    Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
+         _FOLLOWS, within="space call", safe=True),
+    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")", r"data \g<kind>(\g<text>)",
+         "the path of a kind of data stands in parentheses", within="space", safe=True),
+    Slip(r"(?P<a>\bdata|\bfrom|\binclude|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
+         r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
+         lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
+         "a path stands in quotes", safe=True),
+    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
+         "a file follows `from`", within="space", safe=True),
+    Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
+         within="space range", safe=True),
+    # ---- settings
+    Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
+         _settings, "settings stand in braces", safe=True, within="space call range"),
+    Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?[:=]? (?P<inner>[^\n{}]+)(?=\n)",
+         _settings, "settings stand in braces", safe=True, within="space call"),
+    # ---- the rest
+    Slip(r"(?P<a>sample <NUM>) ?(?:,|with|using|;|and) ?(?P<b>seed|stratified)", r"\g<a> \g<b>",
+         "options of `sample` follow it directly", within="space", safe=True),
+    Slip(r"(?P<a>sample|propose|budget) (?:of )?(?P<b>seed \d+|stratified by \w+) (?P<c>\d\S*)",
+         r"\g<a> \g<c> \g<b>", "how many comes first", within="space", safe=True),
+    Slip(r"budget (?:of )?(?P<b>candidates|minutes|hours|seconds) (?P<c>\d\S*)",
+         r"budget \g<c> \g<b>", "how much comes first", within="space", safe=True),
+    Slip(r"until (?:saving )?(?:[=>:]=?|is|below|under|<)? ?(?P<n>\d[\d.]*%?)",
+         r"until saving < \g<n>", "`until` says below which saving the search ends", within="space"),
+    Slip(r"multiple ?(?:of )?[(=:]? ?(?P<n>\d+) ?\)?|multiples of (?P<m>\d+)",
+         lambda m: f"multiple of {m['n'] or m['m']}",
+         "what is left of a layer's filters is a multiple of a number", within="space call",
+         safe=True),
+    Slip(r"(?P<a>\b(?:prune|keep|tie|minimize|maximize|budget|sample|propose|explore|blocks|precision"
+         r"|seed|certify)) ?[({\[] ?(?P<b>[^(){}\[\]\n]+?) ?[)}\]]", r"\g<a> \g<b>",
+         "what `{word}` says follows it without brackets", safe=True,
+         within="space call list settings range"),
+)  # fmt: skip
