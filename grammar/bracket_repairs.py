@@ -15,6 +15,8 @@ _HEADER = re.compile(
 _WITHOUT_BODY = re.compile(r'network\s+\w+\s+from\b|teacher\s+from\b|data\b.*"|include\b')
 _TOKENS = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[{}()\[\]]')
 
+_NOT_IN_LIST = re.compile(r"[;{}\n]|//|/\*|\bas\b|$")
+
 
 def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The mistakes of `scan` where they were made, with their fixes where there are some."""
@@ -175,6 +177,8 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
         assert word is not None, "it begins with a quote"
         yield Fix(Span(path, word.end(), word.end()), '"')
     elif mistake.code == "WZ003" and text[start] in "([":
+        if (comment := re.compile(r"[^\n/]*(//)[^\n]*\)").match(text, start)) is not None:
+            yield Fix(Span(path, *comment.span(1)), "/")
         yield Fix(Span(path, *[_end_of_list(text, start)] * 2), _CLOSING[text[start]])
     elif mistake.code == "WZ003" and text[start] in ")]":
         for other in ")]":
@@ -184,11 +188,7 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
 
 def _end_of_list(text: str, start: int) -> int:
     """Where the ( or [ at `start` should have ended: before what no list holds."""
-    end = re.compile(r"[;{}\n]|//|/\*|$").search(text, start)
-    while (
-        end is not None
-        and text[end.start() : end.start() + 1] == "\n"
-        and text[: end.start()].rstrip().endswith((",", "(", "["))
-    ):
-        end = re.compile(r"[;{}\n]|//|/\*|$").search(text, end.end())
+    end = _NOT_IN_LIST.search(text, start)
+    while end and end[0] == "\n" and text[: end.start()].rstrip().endswith((",", "(", "[")):
+        end = _NOT_IN_LIST.search(text, end.end())
     return end_of_code_before(text, end.start() if end else len(text))

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.arms import mismatch
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
+from wootzc.grammar.arms import mismatch
 from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report

@@ -342,6 +342,16 @@ class _Names:
         numbers = number_range(target.numbers, "WZ019", self.lowering.report)
         if numbers is None:
             return
+        base = target.name.text
+        if base[-1].isdigit():
+            base = base.rstrip("0123456789")
+            made = f"{target.name.text}{numbers.start}"
+            self.lowering.report.error(
+                target.span, "WZ225",
+                f"this makes `{made}` and not `{base}{numbers.start}`: a range adds its numbers to "
+                "the whole name",
+                write(f"{base}[{numbers.start}..{numbers.stop - 1}]"),
+            )  # fmt: skip
         if (count := numbers.stop - numbers.start) > MAX_MODULES:
             self.lowering.report.error(
                 target.numbers.span, "WZ019",
@@ -349,7 +359,7 @@ class _Names:
             )  # fmt: skip
             return
         for number in numbers:
-            yield f"{target.name.text}{number}", target.span
+            yield f"{base}{number}", target.span
 
     def _accept(self, name: str, span: Span) -> bool:
         report = self.lowering.report

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
+from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import (
     AMOUNT,
@@ -159,6 +160,7 @@ def lower_recipe(
         else:
             changes[name] = setting_value(setting, kinds[name], report)
     _check_one_length(given, report)
+    _warn_without_distill(given, changes, default, report)
     known = {name: value for name, value in changes.items() if value is not None}
     if not known.keys().isdisjoint(_LENGTHS):  # the bounds are those of the default's epochs
         known = {"epochs": None, "least": 1, "most": None} | known
@@ -219,6 +221,24 @@ def _check_one_length(given: Mapping[str, syntax.Setting], report: Report) -> No
             given["epochs"].span, "WZ195", "the length is given twice, in steps and in epochs",
             "keep one of the two",
         )  # fmt: skip
+
+
+def _warn_without_distill(
+    given: Mapping[str, syntax.Setting],
+    changes: Mapping[str, Any],
+    default: Recipe,
+    report: Report,
+) -> None:
+    """A temperature softens what the teacher says, which only `distill` listens to."""
+    setting = given.get("temperature")
+    if setting is None or changes.get("distill", default.distill) or changes["temperature"] is None:
+        return
+    end = setting.span.end
+    report.warn(
+        setting.span, "WZ053", "`temperature` has no effect without `distill`",
+        Advice("write `distill 0.5` beside it, or remove it", "; distill 0.5",
+               at=Span(setting.span.file, end, end)),
+    )  # fmt: skip
 
 
 def _warn_without_steps(given: Mapping[str, syntax.Setting], report: Report) -> None:

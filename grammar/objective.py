@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.limits import Metric, accuracy_limit, cost_limit, read_metric
 from wootzc.grammar.report import Report
@@ -45,7 +46,7 @@ def read_objective(
     if goal.direction != best:
         report.error(
             goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
-            f"write `{best} {target}`",
+            write(f"{best} {target}"),
         )  # fmt: skip
         return None
     if good and complete:

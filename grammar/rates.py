@@ -128,7 +128,7 @@ def read_prunes(
         result.of_module.pop(position, None)
     if not good:
         return None
-    for prune in prunes:
+    for prune in prunes if result.of_module else ():  # else nothing is pruned, as is said there
         if not any(owner[position] is prune for position in result.of_module):
             report.warn(
                 prune.span, "WZ053", "this `prune` has no effect",

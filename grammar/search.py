@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
 from wootzc.grammar.names import did_you_mean, meant, nearest
@@ -84,23 +85,23 @@ def read_until(statement: syntax.Until | None, report: Report) -> float:
     if what.text != "saving":
         report.error(
             what.span, "WZ058", f"the search does not end by `{what.text}`",
-            "write `until saving < 1%`, or end it by a budget: `budget 10 minutes`",
+            "as in `until saving < 1%`, or end it by a budget: `budget 10 minutes`",
         )  # fmt: skip
         return LEAST_SAVING
     if sign.text != "<":
         report.error(
             sign.span, "WZ065", f"a saving becomes small: it is written with <, not `{sign.text}`",
-            f"write `until saving < {number.text}`",
+            write("<"),
         )  # fmt: skip
         return LEAST_SAVING
     value = number_of(number.text)
     try:
         saving: float = FRACTION.read(value)
     except ValueError:
-        meant = f"{number.text}%" if 0 < value < 100 and "%" not in number.text else "1%"
+        percent = 0 < value < 100 and "%" not in number.text
         report.error(
             number.span, "WZ071", f"a saving is {FRACTION.expects}, not {number.text}",
-            f"write `until saving < {meant}`",
+            write(f"{number.text}%") if percent else "as in `until saving < 1%`",
         )  # fmt: skip
         return LEAST_SAVING
     return saving
@@ -132,7 +133,7 @@ def _amount(statement: syntax.Budget, kind: Kind, example: str, report: Report) 
         what = kind_of_budget(statement)
         report.error(
             statement.number.span, "WZ071",
-            f"a budget of {what} is {kind.expects}, not {text}", f"write `budget {example}`",
+            f"a budget of {what} is {kind.expects}, not {text}", f"as in `budget {example}`",
         )  # fmt: skip
         return None
 
@@ -142,7 +143,7 @@ def _report_unit(statement: syntax.Budget, report: Report) -> None:
     if unit is None:
         report.error(
             statement.span, "WZ161", f"`budget {number}` does not say of what",
-            f"write `budget {number} candidates` or `budget {number} minutes`",
+            write(f"budget {number} minutes", f", or `budget {number} candidates`"),
         )  # fmt: skip
         return
     near = _UNIT_ALIASES.get(unit.text.lower()) or nearest(unit.text, BUDGET_UNITS)

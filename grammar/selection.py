@@ -25,7 +25,7 @@ def read_seed(number: syntax.Number, report: Report) -> int:
         return value
     report.error(
         number.span, "WZ071", f"a seed is a whole number from 0 to {MAX_SEED}, not {number.text}",
-        "write `seed 1`",
+        "as in `seed 1`",
     )  # fmt: skip
     return 0
 
@@ -37,7 +37,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
         report.error(
             sample.count.span, "WZ071",
             f"a sample is a whole number from 1 to {MAX_SAMPLE:,}, not {sample.count.text}",
-            "write `sample 500 seed 1`",
+            "as in `sample 500 seed 1`",
         )  # fmt: skip
         return None
     seed = default_seed
@@ -69,7 +69,7 @@ def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
     report.error(
         propose.count.span, "WZ071",
         f"a whole number from 1 to {MAX_SAMPLE:,} is proposed, not {propose.count.text}",
-        "write `propose 500`",
+        "as in `propose 500`",
     )  # fmt: skip
     return None
 

@@ -5,11 +5,12 @@ import re
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
-from wootzc.grammar.brackets import end_of_code_before, open_bracket
-from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
+from wootzc.grammar.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.misplaced import misplaced
+from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
 from wootzc.grammar.names import either, meant, nearest
 from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
+from wootzc.grammar.statements import FORMS
 
 _READABLE = {
     "NAME": "a name",
@@ -136,7 +137,8 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
         return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
     if not begins_statement and (cut_off or "\n" in between):
         span = Span(path, before - 1, before)
-        return Diagnostic(span, "WZ001", f"this ends too early: {_expected(accepted)} must follow")
+        message = f"this ends too early: {_expected(accepted)} must follow"
+        return Diagnostic(span, "WZ001", message, _form(text, start, "on one line, "))
     if (
         not begins_statement
         and "_SEP" in accepted
@@ -150,7 +152,16 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     keywords += ["pretrain", "finetune", "polish"] if "STAGE" in accepted else []
     if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
         return _unknown_statement(span, str(token), sorted(keywords))
-    return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
+    message = f"{found} does not fit here: expected {_expected(accepted)}"
+    return Diagnostic(span, "WZ001", message, _form(text, start))
+
+
+def _form(text: str, position: int, how: str = "") -> str | None:
+    """How the statement around a position is written."""
+    start, _ = statement_at(text, max(position - 1, 0))
+    word = _WORD.match(text[start:].lstrip())
+    form = FORMS.get(word[0]) if word else None
+    return f"it is written {how}as in `{form}`" if form else None
 
 
 def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:

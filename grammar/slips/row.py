@@ -56,9 +56,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def slips_in(slips: Iterable[Slip], text: str, position: int, context: str) -> Iterator[Found]:
     """The slips that the text around a position may be: its line and the one after it."""
     low = text.rfind("\n", 0, position) + 1
-    while low and not text[low:position].strip():  # the error is what follows a line's end
-        position = len(text[:low].rstrip())
-        low = text.rfind("\n", 0, position) + 1
+    before = position  # the end of the line before, where the error is what follows it
+    while low and not text[low:before].strip():
+        before = len(text[:low].rstrip())
+        low = text.rfind("\n", 0, before) + 1
     line_end = text.find("\n", position)
     high = text.find("\n", line_end + 1) if line_end >= 0 else -1
     high = len(text) if high < 0 else high
@@ -67,7 +68,7 @@ def slips_in(slips: Iterable[Slip], text: str, position: int, context: str) -> I
             continue
         for match in _compiled(slip.pattern).finditer(text, low, high):
             start, end = match.span("at" if "at" in match.groupdict() else 0)
-            if not match.start() <= position <= match.end():
+            if not any(match.start() <= at <= match.end() for at in (position, before)):
                 continue
             if slip.instead is None:
                 yield Found(slip, start, end, None)

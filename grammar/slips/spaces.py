@@ -10,6 +10,7 @@ _COMPARED = {
     "is at most": "<=", "max": "<=", "min": ">=", "no more than": "<=", "no less than": ">=",
 }  # fmt: skip
 _WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
+_FLIPPED = {"<": ">=", ">": "<=", "≤": ">=", "≥": "<="}
 _CRITERIA = r"(?:l1|l2|bn_scale|geometric_median|taylor|random)\b"
 
 
@@ -61,9 +62,21 @@ SPACES = (
          within="space call", safe=True),
     Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
          "a limit is a distance from the teacher, in points of accuracy", within="space"),
+    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than|worse than)(?: the)? teacher",
+         r"teacher - \g<n> points", "a distance below the teacher is written with `-`",
+         within="space", safe=True),
+    Slip(r"(?<!\w)(?P<n><NUM>) ?(?P<c>[<>]=?|[≤≥]) ?(?P<metric>[a-z]+)",
+         lambda m: f"{m['metric']} {_FLIPPED[m['c'][0]]} {m['n']}",
+         "a limit begins with what it limits", within="space", safe=True),
+    Slip(r"(?:where|to) (?P<metric>\w+)(?P<at> )(?=[\d.t])", lambda m: f" {_compared(m)}", _LIMITS,
+         within="space", help="write `{new}` between them"),
+    Slip(r"(?P<a>minimize|maximize) (?P<b>\w+) ?(?:,|and|or|\+|&) ?\w+", r"\g<a> \g<b>",
+         "what is best is one figure; others can be limited", within="space"),
     Slip(r"(?P<share>0?\.\d+|\d+(?:\.\d+)?%) ?(?:\*|of) ?(?:the )?teacher\b", _points_lost,
          "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"subject(?= (?!to\b)\w)|subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
+    Slip(r"subject (?=(?!to\b)\w)", "subject to ", "a limit begins with `subject to`",
+         within="space", safe=True),
+    Slip(r"subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
          "subject to", "a limit begins with `subject to`", within="space", safe=True),
     Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
          lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
@@ -86,9 +99,12 @@ SPACES = (
     Slip(r"- ?(?P<n>\d[\d.]*%?)", r"\g<n>",
          "a rate is the fraction of filters that is removed, from 0 to below 1",
          within="list range", code="WZ041"),
-    Slip(r"(?P<a>\b(?:seed|sample|propose|budget|of|steps|batch|certify|saving ?<) (?:\d+ )?(?:seed )?)"
-         r"- ?(?P<n>\d[\d.]*%?)", r"\g<a>\g<n>", "this number can't be negative: `{word}` takes "
-         "whole numbers from 0 or 1", within="space", code="WZ071"),
+    Slip(r"\bseed (?P<at>- ?(?P<n>\d[\d.]*))", r"\g<n>", "a seed is a whole number from 0 on",
+         within="space", code="WZ071"),
+    Slip(r"\b(?:sample|propose|budget|of) (?P<at>- ?(?P<n>\d[\d.]*))", r"\g<n>",
+         "`{word}` takes a number above 0", within="space", code="WZ071"),
+    Slip(r"\b(?:certify|saving ?<|confidence|>=|<=) (?P<at>- ?(?P<n>\d[\d.]*%?[kMG]?))", r"\g<n>",
+         "this is a number from 0 on", within="space", code="WZ071"),
     # ---- patterns
     Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
          "all modules are written `*`", within="space", safe=True),
@@ -131,6 +147,17 @@ SPACES = (
     Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?[:=]? (?P<inner>[^\n{}]+)(?=\n)",
          _settings, "settings stand in braces", safe=True, within="space call"),
     # ---- the rest
+    Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
+         r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
+         within="space call", safe=True),
+    Slip(r"sample(?P<at> )(?=seed|stratified)", " 500 ", "`sample` needs to know how many candidates to take",
+         within="space", help="write how many after it, as in `sample 500 seed 1`"),
+    Slip(r"budget (?P<a>\S+ \w+) ?(?:and|or|,)? ?(?P<b>\d\S* \w+)", r"budget \g<a>; budget \g<b>",
+         "a budget of time and one of candidates are two statements", within="space", safe=True),
+    Slip(r"(?P<a>certify) (?:yes|true|on)", r"\g<a>", "`certify` stands alone, or with a confidence",
+         within="space", safe=True),
+    Slip(r"(?P<at>\b(?:the|a|an) )", "", "this word means nothing here", within="space", safe=True,
+         help="leave out `{old}`"),
     Slip(r"(?P<a>sample <NUM>) ?(?:,|with|using|;|and) ?(?P<b>seed|stratified)", r"\g<a> \g<b>",
          "options of `sample` follow it directly", within="space", safe=True),
     Slip(r"(?P<a>sample|propose|budget) (?:of )?(?P<b>seed \d+|stratified by \w+) (?P<c>\d\S*)",

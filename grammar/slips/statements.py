@@ -2,6 +2,7 @@
 
 from wootzc.grammar.slips.networks import with_semicolons
 from wootzc.grammar.slips.row import Slip
+from wootzc.grammar.statements import KEYWORDS
 
 STATEMENTS = (
     Slip(r"[^;{}\n]*,[^;{}\n]*[^;{}\s]", with_semicolons,
@@ -11,7 +12,8 @@ STATEMENTS = (
          within="settings space list file body"),
     Slip(r"(?<!\w)(?P<a>\w+) ?(?:::?=|[+:]?=|:) ?(?=\{)", r"\g<a> ",
          "braces follow the name directly", safe=True, help="write `{new}` before the `{`"),
-    Slip(r"(?P<a>[^\s;{}]+) ?\n\s*(?P<b>[^\s;{}/][^\s;{}]*)", r"\g<a> \g<b>",
+    Slip(r"(?P<a>[^\s;{}]+) ?\n\s*(?P<b>(?!(?:%s)\b)[^\s;{}/][^\n;{}]*)" % "|".join(KEYWORDS),
+         r"\g<a> \g<b>",
          "a statement stands on one line", safe=True, within="space settings body file",
          help="write `{new}` on one line"),
     Slip(r"(?<!\w)(?P<a><NAME> [^\s;{}]+) (?=(?P<b><NAME>[\s(]))", r"\g<a>; ",
