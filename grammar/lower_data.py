@@ -9,7 +9,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, FLAG, LIST, PART, Kind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_recipe import lower_recipe
-from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
@@ -47,6 +47,11 @@ _AUGMENT_ALIASES = {
     "hflip": "flip", "horizontal_flip": "flip", "random_flip": "flip", "mirror": "flip",
     "random_crop": "crop({})", "pad": "crop({})", "padding": "crop({})", "shift": "crop({})",
 }  # fmt: skip
+_KIND_ALIASES = {
+    "image_folder": "folder", "imagefolder": "folder", "directory": "folder", "dir": "folder",
+    "images": "folder", "numpy": "npz", "np": "npz", "arrays": "npz", "archive": "zip",
+    "pq": "parquet", "arrow": "parquet",
+}  # fmt: skip
 SWITCHES = ("normalize", "stream", "flip")  # alone, they mean on
 _AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
 
@@ -59,7 +64,8 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
         if kind not in KINDS:
             report.error(
                 data.kind.span, "WZ076", f"wootzc reads no data of kind `{kind}`",
-                did_you_mean(kind, KINDS, "write folder(…), zip(…), parquet(…) or npz(…)"),
+                meant(_KIND_ALIASES[kind.lower()]) if kind.lower() in _KIND_ALIASES
+                else did_you_mean(kind, KINDS, "as in folder(…), zip(…), parquet(…) or npz(…)"),
             )  # fmt: skip
             kind = "auto"
     if not data.path.value:

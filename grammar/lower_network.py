@@ -81,7 +81,7 @@ def lower_network(
     finally:
         lowering.use = None
         lowering.depth = 0
-    if shape is None or entering is None or lowering.report.errors > errors:
+    if shape is None or entering is None:
         return None
     _check_auxiliaries(made.auxiliaries, made.segments, entering, shape, lowering)
     if lowering.report.errors > errors:

@@ -123,6 +123,8 @@ def lower_space(
     )
     if not statements.says_which():
         space = replace(space, selection=default_selection(space))
+    if report.is_guessed(definition.span):
+        return None  # what it leaves depends on the guess
     check_space(space, report)
     return space if report.errors == errors else None
 

@@ -19,9 +19,7 @@ _PLACES = {
 }
 
 
-def misplaced(
-    text: str, path: str, position: int, headers: Sequence[Header]
-) -> Diagnostic | None:
+def misplaced(text: str, path: str, position: int, headers: Sequence[Header]) -> Diagnostic | None:
     """What to say where the statement around a syntax error belongs somewhere else.
 
     `headers`: the brackets around it.

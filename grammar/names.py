@@ -11,6 +11,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longer = [c for c in by_lower if len(name) >= 3 and c.startswith(name.lower())]
     if len(longer) == 1:
         return by_lower[longer[0]]
+    shorter = [c for c in by_lower if len(c) >= 4 and name.lower().startswith(c)]
+    if len(shorter) == 1:
+        return by_lower[shorter[0]]
     from difflib import get_close_matches  # only a file with mistakes needs it
 
     close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)

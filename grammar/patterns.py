@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_network import number_range
 from wootzc.grammar.names import meant, nearest
@@ -15,6 +16,7 @@ CONTINUED = (
     "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
     "polish",
 )  # fmt: skip
+_EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
 
 def modules_of(
@@ -45,7 +47,7 @@ def _modules_of(
             report.error(
                 pattern.span, "WZ046",
                 f"`{pattern.last.text}` comes before `{pattern.glob.text}` in the network",
-                f"write `{pattern.last.text}..{pattern.glob.text}`",
+                write(f"{pattern.last.text}..{pattern.glob.text}"),
             )  # fmt: skip
             return None
         return tuple(range(ends[0], ends[1] + 1))
@@ -60,14 +62,17 @@ def _modules_of(
             return None
         wanted = {f"{base}{number}" for number in numbers}
         return tuple(i for i, name in enumerate(names) if name in wanted)
-    expression = (
-        re.escape(re.sub(r"\*+", "*", pattern.glob.text)).replace(r"\*", ".*").replace(r"\?", ".")
-    )
+    expression = _expression(pattern.glob.text)
     found = tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
     if not found:
         _no_match(pattern.glob.text, pattern, names, network, report, also)
         return None
     return found
+
+
+def _expression(glob: str) -> str:
+    """The regular expression of a pattern."""
+    return re.escape(re.sub(r"\*+", "*", glob)).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _end(end: syntax.Name, names: list[str], network: Network, report: Report) -> int | None:
@@ -87,7 +92,16 @@ def _no_match(
 ) -> None:
     plain = {s.name for s in network.segments} - set(names)
     near = nearest(text.strip("*?"), (*names, *also))
-    if text in CONTINUED:
+    of = [m.name for m in network.modules if m.definition == text]
+    lower = text.lower()
+    help: str
+    if text in _EVERY:
+        help = write("*", " for all modules")
+    elif of:
+        help = write(", ".join(of), f": `{text}` is what these are made of")
+    elif text != lower and any(re.fullmatch(_expression(lower), name) for name in names):
+        help = meant(lower)
+    elif text in CONTINUED:
         help = "the comma at the end of the line before goes on in this one: remove it"
     elif text in plain:
         help = "layers outside of modules are never pruned: put them into a module"

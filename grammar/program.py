@@ -30,14 +30,9 @@ class Program:
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     misnamed: list[syntax.Name] = field(default_factory=list)  # of modules; built in
+    is_empty: bool = False  # the main file holds nothing, not even a mistake
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing in it, not even a mistake or another file."""
-        defined = self.modules or self.networks or self.spaces or self.misnamed
-        return not (defined or self.incomplete) and len(self.sources) == 1
 
 
 def load(text: str, path: str, report: Report) -> Program:
@@ -59,6 +54,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     if parsed.tree is None:
         program.incomplete = True
         return
+    program.is_empty = not (chain or parsed.tree.items or parsed.diagnostics)
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
         if any(item.span.start <= guess.start <= item.span.end for guess in guesses):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean, meant
@@ -58,7 +58,7 @@ def read_rate(number: syntax.Number, report: Report) -> float | None:
     if value == 1:
         help = "a rate of 100% would remove every filter; the largest rates are just below"
     elif value < 100 and "%" not in text:
-        help = f"did you mean {text}%? Rates are percentages or fractions"
+        help = Advice(f"did you mean {text}%? Rates are percentages or fractions", f"{text}%")
     else:
         help = "a rate is the fraction of filters removed: 30% or 0.3"
     report.error(
@@ -71,6 +71,14 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
     """The rates of a list; None after an error."""
     found: dict[float, Span] = {}
     good = True
+    without = [n for n in rates.rates if "%" not in n.text and 1 < number_of(n.text) < 100]
+    if len(without) > 1:  # one mistake, not several
+        whole = ", ".join(f"{n.text}%" if n in without else n.text for n in rates.rates)
+        report.error(
+            Span(rates.rates[0].span.file, rates.rates[0].span.start, rates.rates[-1].span.end),
+            "WZ041", "rates are percentages, or fractions from 0 to below 1", write(whole),
+        )  # fmt: skip
+        return None
     for number in rates.rates:
         value = read_rate(number, report)
         if value is None:
@@ -84,7 +92,7 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
             found[value] = number.span
     if not rates.rates:
         report.error(
-            rates.span, "WZ044", "this list of rates is empty", "write `rates { 0, 30%, 50% }`"
+            rates.span, "WZ044", "this list of rates is empty", "as in `rates { 0, 30%, 50% }`"
         )
         return None
     if len(found) > MAX_RATES - 1:

@@ -32,7 +32,7 @@ class Report:
             return
         if found.severity == "error":
             self.errors += 1
-        elif any(_within(found.span, guessed) for guessed in self.guessed):
+        elif self.is_guessed(found.span):
             return
         key = (found.span, found.code)
         if key not in self._seen:
@@ -43,6 +43,9 @@ class Report:
         return any(
             h.file == span.file and span.start <= h.start and h.end <= span.end for h in self.holes
         )
+
+    def is_guessed(self, span: Span) -> bool:
+        return any(_within(span, guessed) for guessed in self.guessed)
 
     def line(self, span: Span) -> int:
         """The line a span begins in, counted from 1."""

@@ -21,7 +21,7 @@ FORMS = {
     "teacher": "teacher { epochs 30 }", "pretrain": "pretrain { steps 200 }",
     "finetune": "finetune { epochs 3 }", "polish": "polish { epochs 6 }",
     "rates": "rates { 0, 30%, 50% }", "prune": "prune a*, b* by l1", "keep": "keep a1",
-    "multiple": "multiple of 8", "tie": "tie b2, b3", "where": "where macs <= 80%",
+    "multiple": "multiple of 8", "tie": "tie b2, b3", "where": "where macs <= 80%`, or `where nondecreasing(a1..b3)",
     "all": "all", "sample": "sample 500 seed 1", "configs": "configs { [0, 30%] [50%, 50%] }",
     "propose": "propose 500", "minimize": "minimize params", "maximize": "maximize accuracy",
     "subject": "subject to accuracy >= teacher - 1 points", "blocks": "blocks modules",

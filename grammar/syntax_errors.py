@@ -76,17 +76,24 @@ def _gets_past(parser: Lark, text: str, position: int, found: Found) -> bool:
 
 
 def _told(found: Found, text: str, path: str) -> Diagnostic:
-    slip, span = found.slip, Span(path, found.start, found.end)
+    slip, old = found.slip, text[found.start : found.end]
+    first = found.start + len(old) - len(old.lstrip())
+    shown = Span(path, first, first + len(old.strip())) if old.strip() else None
+    span = Span(path, found.start, found.end)
     begin = max(text.rfind(c, 0, found.start) for c in "\n;{") + 1
     word = _WORD.search(text, begin)
     words = {
-        "old": text[found.start : found.end].strip(),
+        "old": old.strip(),
         "new": (found.instead or "").strip(),
         "word": word[0] if word else "…",
     }
     fixes = () if found.instead is None else (Fix(span, found.instead, slip.safe),)
     return Diagnostic(
-        span, slip.code, _filled(slip.message, words), _filled(slip.help, words), fixes=fixes
+        shown or span,
+        slip.code,
+        _filled(slip.message, words),
+        _filled(slip.help, words),
+        fixes=fixes,
     )
 
 
@@ -184,14 +191,28 @@ def _filled(template: str, words: dict[str, str]) -> str:
 
 
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
-    near = nearest(word, keywords)
-    if near is None:
-        hints = {"epochs": "finetune { epochs 6 }", "constraint": "subject to", "goal": "minimize"}
-        listing = f"possible here: {', '.join(keywords)}"
-        near_text = f"write `{hints[word]}`" if word in hints else listing
-    else:
-        near_text = meant(near)
-    return diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
+    near = _SYNONYMS.get(word.lower()) or nearest(word, keywords)
+    help = f"possible here: {', '.join(keywords)}"
+    if near is not None and near.split()[0] in keywords:
+        help = meant(near)
+    return diagnostic(span, "WZ002", f"there is no `{word}` here", help)
+
+
+# What is said for them elsewhere, or seems to be.
+_SYNONYMS = {
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
+    "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
+    "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
+    "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
+    "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
+    "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
+    "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
+    "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
+    "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
+    "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
+    "class": "module", "search_space": "space",
+}  # fmt: skip
 
 
 class _Keywords(dict[str, str]):

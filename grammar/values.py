@@ -1,10 +1,10 @@
 """Expressions → values: numbers, sizes and words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from math import inf
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
@@ -125,6 +125,21 @@ def source_text(expression: syntax.Expression, outer: int = 0) -> str:
             return f"({text})" if own < outer else text
         case _:
             assert_never(expression)
+
+
+def near_value(text: str, read: Callable[[Value], Any]) -> str | None:
+    """A number that `read` takes and that `text`, which it does not, may have been meant to be."""
+    bare = text.strip('"').lstrip("-").removesuffix("%")
+    if not re.fullmatch(r"\d+(\.\d+)?", bare):
+        return None
+    percent = f"{bare}%" if 1 < float(bare) < 100 else bare
+    for candidate in (bare, percent, bare.split(".")[0]):
+        try:
+            read(number_of(candidate))
+        except ValueError:
+            continue
+        return candidate if candidate != text else None
+    return None
 
 
 def value_text(value: Value) -> str:

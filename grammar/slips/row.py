@@ -54,12 +54,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def slips_in(slips: Iterable[Slip], text: str, position: int, context: str) -> Iterator[Found]:
-    """The slips that the text around a position may be: its line and the one after it."""
+    """The slips that the text around a position may be: its line, that before and that after."""
     low = text.rfind("\n", 0, position) + 1
     before = position  # the end of the line before, where the error is what follows it
     while low and not text[low:before].strip():
         before = len(text[:low].rstrip())
         low = text.rfind("\n", 0, before) + 1
+    low = text.rfind("\n", 0, max(low - 1, 0)) + 1
     line_end = text.find("\n", position)
     high = text.find("\n", line_end + 1) if line_end >= 0 else -1
     high = len(text) if high < 0 else high

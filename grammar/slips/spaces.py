@@ -1,6 +1,7 @@
 """Slips in the statements of a space."""
 
 import re
+from decimal import Decimal
 
 from wootzc.grammar.slips.row import Match, Slip
 
@@ -39,6 +40,20 @@ def _points_lost(match: Match) -> str:
     number = match["share"]
     share = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
     return f"teacher - {100 * (1 - share):.6g} points"
+
+
+def _range_of_rates(match: Match) -> str:
+    """`0..90% step 30%` → `0, 30%, 60%, 90%`; in tens where no step is given."""
+    first, last, step = (
+        Decimal((match[name] or "10%").rstrip("%kMG")) for name in ("a", "b", "step")
+    )
+    if "%" not in match["b"]:
+        first, last = 100 * first, 100 * last
+        step = step if match["step"] is None or "%" in match["step"] else 100 * step
+    if not 0 <= first < last < 100 or step <= 0 or (last - first) / step > 50:
+        return match[0]
+    steps = int((last - first) / step)
+    return ", ".join(f"{(first + n * step).normalize():f}%" for n in range(steps + 1))
 
 
 def _patterns(match: Match) -> str:
@@ -81,7 +96,31 @@ SPACES = (
     Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
          lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
          "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
+    # ---- paths
+    Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
+         _FOLLOWS, within="space call", safe=True),
+    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")", r"data \g<kind>(\g<text>)",
+         "the path of a kind of data stands in parentheses", within="space", safe=True),
+    Slip(r"(?P<a>\bdata\b|\bfrom\b|\binclude\b|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
+         r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
+         lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
+         "a path stands in quotes", safe=True),
+    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
+         "a file follows `from`", within="space", safe=True),
+    Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
+         within="space range", safe=True),
+    Slip(r"data (?P<text>\"[^\"\n]*\"|\w+\(\"[^\"\n]*\"\)) ?,? (?P<inner>[a-z]+[^\n{}]*)",
+         r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
+         safe=True),
     # ---- rates
+    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
+         lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
+         within="space", safe=True),
+    Slip(r"(?P<a><NUM>) ?(?:\.\.|-|–|to) ?(?P<b><NUM>)(?: ?,? ?(?:step|by|in steps of) ?(?P<step><NUM>))?",
+         _range_of_rates, "rates are listed one by one", within="list"),
+    Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
+         "a rate is a single number", safe=True, within="list range"),
+    Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0", within="list range"),
     Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
          "a list of rates stands in braces", safe=True, within="space call range"),
     Slip(r"rates ?[:=]? ?(?P<list><NUM>(?:[ ,;]+<NUM>)*)".replace("[ ,;]", r"[\t,;\x20]"), _rates,
@@ -91,9 +130,6 @@ SPACES = (
     Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
          "the rates of some modules follow `rates`", within="space list", safe=True,
          help="write `{new}` before the `{`"),
-    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:at|to|with|by|rate|rates) (?P<b>[\d.]+%?)",
-         r"\g<a> rates { \g<b> }", "the rates of some modules follow `rates`", within="space",
-         safe=True),
     Slip(r"\[(?P<at>(?P<list>[^\[\]\n]*))\]", _listed, "rates are separated by commas", safe=True,
          within="range", help="write `[{new}]`"),
     Slip(r"- ?(?P<n>\d[\d.]*%?)", r"\g<n>",
@@ -116,36 +152,34 @@ SPACES = (
          r"\g<a> by \g<b>", "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b>%s)" % _CRITERIA, r"\g<a> by \g<b>",
          "a criterion follows `by`", within="space", safe=True),
-    Slip(r"(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.|->|::)[\w*?.\[\]/]+", r"\g<module>",
+    Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
+         within="space call", safe=True),
+    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.|->|::)[\w*?.\[\]/]+)",
+         r"\g<module>",
          "only modules have rates, not the layers in them", within="space"),
-    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!by\b|rates\b|and\b)<GLOB>)+)",
+    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!(?:by|rates?|and|with|using|at|to)\b)<GLOB>)+)",
          _patterns, "patterns are separated by commas", safe=True, within="space"),
     Slip(r"(?P<a>tie [\w*?]+) ?(?:==?|&|\+|and|with|to) ?(?P<b>[\w*?]+)", r"\g<a>, \g<b>",
          "modules that are tied are separated by commas", within="space", safe=True),
+    Slip(r"where (?P<a>\w+) ?(?P<c>[<>])=? ?(?P<b>(?!teacher)[A-Za-z_]\w*)",
+         lambda m: f"where non{'de' if m['c'] == '<' else 'in'}creasing({m['a']}, {m['b']})",
+         "the rates of modules are compared as an order", within="space"),
+    Slip(r"(?:^|[;\n{]) ?(?P<at>(?P<a>nondecreasing|nonincreasing))(?= ?\()", r"where \g<a>",
+         "an order of modules begins with `where`", within="space", safe=True),
     Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])", r"\g<a>(\g<b>)",
          "modules in order stand in parentheses", within="space list range", safe=True),
     Slip(r"(?P<a>where) ?\( ?(?P<b>[^()\n]*(?:\([^()\n]*\))?) ?\)", r"\g<a> \g<b>", _FOLLOWS,
          within="space call", safe=True),
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
-    # ---- paths
-    Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
-         _FOLLOWS, within="space call", safe=True),
-    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")", r"data \g<kind>(\g<text>)",
-         "the path of a kind of data stands in parentheses", within="space", safe=True),
-    Slip(r"(?P<a>\bdata|\bfrom|\binclude|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
-         r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
-         lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
-         "a path stands in quotes", safe=True),
-    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
-         "a file follows `from`", within="space", safe=True),
-    Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
-         within="space range", safe=True),
     # ---- settings
     Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
          _settings, "settings stand in braces", safe=True, within="space call range"),
     Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?[:=]? (?P<inner>[^\n{}]+)(?=\n)",
          _settings, "settings stand in braces", safe=True, within="space call"),
+    Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience|distill|temperature"
+         r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
+         "`{word}` is a setting of training, and stands in its braces", within="space"),
     # ---- the rest
     Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
          r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
