@@ -1,14 +1,24 @@
 """Arguments against parameters: which is which, and whether each value will do."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.names import did_you_mean, either, meant, nearest
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Scope, Value, evaluate, source_text, value_text
+from wootzc.grammar.values import (
+    Scope,
+    Value,
+    evaluate,
+    near_value,
+    sizes_of,
+    source_text,
+    value_text,
+)
 from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
 
 REQUIRED: Final = object()
@@ -184,12 +194,25 @@ def bind(
         if value is None:
             complete = False
             continue
+        if parameter.kind is PAIR and isinstance(argument.value, syntax.Binary):
+            _warn_product(argument.value, report)
         try:
             values[parameter.name] = parameter.kind.read(value)
         except ValueError:
             complete = False
             _report_value(name, parameters, parameter, argument, value, scope, report, note)
     return values if complete else None
+
+
+def _warn_product(written: syntax.Binary, report: Report) -> None:
+    """`3*3` is 9, and was to be a size."""
+    sides = written.left, written.right
+    if written.operator == "*" and isinstance(sides[0], syntax.Number):
+        if isinstance(sides[1], syntax.Number):
+            report.warn(
+                written.span, "WZ226", f"`{source_text(written)}` is a product, and no size",
+                write(f"{sides[0].text}x{sides[1].text}"),
+            )  # fmt: skip
 
 
 def _assign(
@@ -248,9 +271,12 @@ def _report_value(
     shown = source_text(argument.value)
     is_value = value_text(value)
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"
+    fitting = _fitting(shown, value, parameter.kind)
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
-    help = f"it is called as {signature(name.text, parameters)}"
-    if near is not None and near != is_value:
+    help: str = f"it is called as {signature(name.text, parameters)}"
+    if fitting is not None:
+        help = write(fitting)
+    elif near is not None and near != is_value:
         help = meant(near)
     report.error(
         argument.value.span, "WZ014",
@@ -258,3 +284,21 @@ def _report_value(
         f"not `{shown}`{worked_out}{note}",
         help,
     )  # fmt: skip
+
+
+def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
+    """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
+    bare = shown.strip('"')
+    for text in (bare, bare.lower()):
+        sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text
+        if text != shown and isinstance(value, str) and _takes(kind, sizes):
+            return text
+    return near_value(shown, kind.read)
+
+
+def _takes(kind: Kind, value: Value) -> bool:
+    try:
+        kind.read(value)
+    except ValueError:
+        return False
+    return True

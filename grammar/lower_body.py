@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.arms import mismatch
@@ -136,7 +136,10 @@ class BodyLowering:
             except ShapeError as error:
                 message = str(error).replace(type(draft.layer).__name__, f"`{name}`", 1)
                 self.report.error(
-                    draft.layer.span, "WZ030", message + self.note(), _shape_help(error, name)
+                    draft.layer.span,
+                    "WZ030",
+                    message + self.note(),
+                    _shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape
@@ -222,7 +225,8 @@ class BodyLowering:
         return bind(call.name, parameters, call.arguments, scope, self.report, self.note())
 
     def parameters(self, given: tuple[syntax.Parameter, ...]) -> tuple[Parameter, ...]:
-        return tuple(Parameter(p.name.text, ANY, self.default(p)) for p in given)
+        ordered = sorted(given, key=lambda parameter: parameter.default is not None)
+        return tuple(Parameter(p.name.text, ANY, self.default(p)) for p in ordered)
 
     def default(self, parameter: syntax.Parameter) -> Any:
         if parameter.default is None:
@@ -240,7 +244,12 @@ class BodyLowering:
     def unknown(self, name: syntax.Name) -> None:
         known = [*BUILT_IN, *self.modules]
         near = ALIASES.get(name.text.lower()) or nearest(name.text, known)
-        if name.text == "input":
+        if name.text.lower() in _NEEDLESS:
+            self.report.error(
+                name.span, "WZ010", f"there is no layer `{name.text}`",
+                Advice(f"remove it: {_NEEDLESS[name.text.lower()]}", ""),
+            )  # fmt: skip
+        elif name.text == "input":
             self.report.error(
                 name.span, "WZ031", "`input` stands once, as the first statement of a network",
                 "move it to the top of its network; into a module goes what leaves the one before",
@@ -260,6 +269,17 @@ class BodyLowering:
             )  # fmt: skip
 
 
+# What other tools have as layers, and why it is none here.
+_NEEDLESS = {
+    "softmax": "a network ends in scores, and the loss does the rest",
+    "log_softmax": "a network ends in scores, and the loss does the rest",
+    "identity": "an empty arm, `{ }`, passes its input on",
+    "pass": "an empty arm, `{ }`, passes its input on",
+    "return": "what the last layer gives is what leaves",
+    "output": "what the last layer gives is what leaves",
+}
+
+
 def settle_bias(drafts: list[Draft]) -> Body:
     """The layers, each with its bias decided: none where a norm directly follows."""
     layers: list[Layer] = []
@@ -271,14 +291,17 @@ def settle_bias(drafts: list[Draft]) -> Body:
     return tuple(layers)
 
 
-def _shape_help(error: ShapeError, name: str) -> str | None:
+def _shape_help(error: ShapeError, name: str, span: Span) -> str | None:
     text = str(error)
     if name == "add":
         return "bring the arms to one shape, as in { shortcut(width, stride = stride) }"
     if "vector enters" in text:
         return "it stands after global_pool, flatten or dense; move it before them"
     if "put global_pool" in text:
-        return "global_pool averages each channel; flatten keeps every pixel"
+        return Advice(
+            "write `global_pool` before it, which averages each channel, or `flatten`, which keeps "
+            "every pixel", "global_pool; ", at=Span(span.file, span.start, span.start),
+        )  # fmt: skip
     if "groups" in text:
         return "choose a number of groups that divides both numbers of channels"
     if "window" in text:

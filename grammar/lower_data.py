@@ -114,6 +114,8 @@ def check_crop(
 ) -> None:
     """A crop shifts an image by up to so many pixels, so no image has fewer."""
     side = min(network.input[:2])
+    if side <= 4:  # which looks like channels first, as is said there
+        return
     if stated is None or not augment.crop or len(network.input) != 3 or augment.crop <= side:
         return
     span = next(s.span for s in stated.settings.settings if s.name.text == "crop")

@@ -110,7 +110,10 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                 wishes.input = values.get("shape", wishes.input)
                 wishes.classes = values.get("number", wishes.classes)
                 _once(name.text, statement, seen, report)
+            case syntax.Call() if "layers" in seen:
+                pass  # they are all one mistake
             case syntax.Call(name=name):
+                seen.add("layers")
                 report.error(
                     name.span, "WZ092", f"the layers come from the file: no `{name.text}` here",
                     "in these braces stand `input(…)`, `classes(…)`, `modules by …`, "

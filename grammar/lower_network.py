@@ -1,6 +1,6 @@
 """Networks: a chain of named modules with plain layers between them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from wootzc.diagnostics import Span, write
@@ -250,6 +250,8 @@ def _read_input(
     first = statements[0] if statements else None
     broken = f"network {definition.name.text}" in lowering.broken  # its shapes would mislead
     if isinstance(first, syntax.Call) and first.name.text == "input":
+        if _check_sizes(first.arguments or (), lowering.report):
+            return None
         values = bind(first.name, INPUT, first.arguments, scope, lowering.report)
         if values is not None and first.arguments:
             _check_order(values["shape"], first.arguments[0].value, lowering.report)
@@ -261,6 +263,32 @@ def _read_input(
             "let it begin with: input(32x32x3)   // height x width x channels",
         )  # fmt: skip
     return None
+
+
+def _check_sizes(arguments: Sequence[syntax.Argument], report: Report) -> bool:
+    """Report sizes of an input that are written `32, 32, 3`, `32*32*3` or without channels."""
+    values = [argument.value for argument in arguments]
+    numbers = _factors(values[0]) if len(values) == 1 else values
+    if not numbers or not all(isinstance(number, syntax.Number) for number in numbers):
+        return False
+    texts = [number.text for number in numbers if isinstance(number, syntax.Number)]
+    if len(texts) not in (2, 3):
+        return False
+    span = Span(values[0].span.file, values[0].span.start, values[-1].span.end)
+    report.error(
+        span, "WZ014", "the sizes of an input are written with an x",
+        write("x".join([*texts, *["3"] * (3 - len(texts))]), ": height x width x channels"),
+    )  # fmt: skip
+    return True
+
+
+def _factors(expression: syntax.Expression) -> list[syntax.Expression]:
+    """The factors of a product of several; none where it is no product."""
+    match expression:
+        case syntax.Binary(operator="*", left=left, right=right):
+            return [*(_factors(left) or [left]), right]
+        case _:
+            return []
 
 
 def _check_order(shape: Shape, written: syntax.Expression, report: Report) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from wootzc.diagnostics import Advice, Span
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
-from wootzc.grammar.names import meant, quoted
+from wootzc.grammar.names import meant, nearest, quoted
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
@@ -100,6 +100,7 @@ def check_parameters(
 ) -> dict[str, Value | None]:
     """The parameters with their values left open; repeated and unused ones are reported."""
     seen: dict[str, Value | None] = {}
+    _check_order(definition.parameters, lowering.report)
     for parameter in definition.parameters:
         if parameter.name.text in seen:
             lowering.report.error(
@@ -109,22 +110,40 @@ def check_parameters(
         seen[parameter.name.text] = None
         lowering.default(parameter)
     body = definition.body
-    unused = [p.name for p in definition.parameters if p.name.text not in _words(body)]
+    words = _words(body)
+    names = [p.name for p in definition.parameters]
+    misspelt = {nearest(word, [n.text for n in names]) for word in words - {n.text for n in names}}
+    unused = [n for n in names if n.text not in words | misspelt]
     if unused and not {definition.name.text, f"network {definition.name.text}"} & program.broken:
-        names = quoted(p.text for p in unused)
+        never = quoted(p.text for p in unused)
         if unused[0].text == "classes" and not any(c.name.text == "dense" for c in calls(body)):
             last = body.statements[-1].span if body.statements else body.span
             lowering.report.warn(
                 definition.name.span, "WZ222",
-                f"{shown} has no layer that gives the scores of its classes, and never uses {names}",
+                f"{shown} has no layer that gives the scores of its classes, and never uses {never}",
                 Advice("end it with `dense(classes)`", "; dense(classes)",
                        at=Span(last.file, last.end, last.end)),
             )  # fmt: skip
             return seen
         lowering.report.warn(
-            unused[0].span, "WZ024", f"{shown} never uses {names}", "remove it, or use it"
+            unused[0].span, "WZ024", f"{shown} never uses {never}", "remove it, or use it"
         )
     return seen
+
+
+def _check_order(parameters: tuple[syntax.Parameter, ...], report: Report) -> None:
+    """Parameters that every call must give come first."""
+    ordered = sorted(parameters, key=lambda p: p.default is not None)
+    if tuple(ordered) == parameters:
+        return
+    text = report.sources.get(parameters[0].span.file, "")
+    first, last = parameters[0].span, parameters[-1].span
+    late = next(p for p, q in zip(parameters, ordered, strict=True) if p is not q)
+    report.error(
+        Span(first.file, first.start, last.end), "WZ013",
+        f"`{late.name.text}` has a default, so it stands behind those that have none",
+        write(", ".join(text[p.span.start : p.span.end] for p in ordered)),
+    )  # fmt: skip
 
 
 def warn_unused(program: Program, main: str, used: set[str], report: Report) -> None:

@@ -168,6 +168,8 @@ def _form(text: str, position: int, how: str = "") -> str | None:
     start, _ = statement_at(text, max(position - 1, 0))
     word = _WORD.match(text[start:].lstrip())
     form = FORMS.get(word[0]) if word else None
+    if text[:position].rstrip().endswith(" as"):
+        form = "basic(16) as a[1..3]"
     return f"it is written {how}as in `{form}`" if form else None
 
 

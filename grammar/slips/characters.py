@@ -34,6 +34,7 @@ CHARACTERS = (
     Slip(r"(?<!\w)[([] ?(?P<a>\d+) ?, ?(?P<b>\d+) ?(?:, ?(?P<c>\d+) ?)?[)\]]", _size,
          "a size is written with an x", safe=True, within="call range"),
     Slip(r'"(?P<n><NUM>)"', r"\g<n>", "a number stands without quotes", safe=True),
+    Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True),
     Slip(r"#+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True,
          code="WZ005"),
     Slip(r"(?P<number>\d[\d_.]*)(?: %| ?(?:percent|pct)\b)", r"\g<number>%",

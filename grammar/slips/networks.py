@@ -2,6 +2,7 @@
 
 import re
 
+from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.slips.row import Match, Slip
 
 
@@ -26,6 +27,19 @@ def _with_commas(match: Match) -> str:
 _TWO_DOTS = "a range is written with two dots"
 _NUMBERS = "the numbers of several modules are a range"
 
+
+def _named(match: Match) -> str:
+    """`x = conv(3x3, 16)`: layers have no names, modules have theirs behind them."""
+    layer = match["call"].split("(")[0] in BUILT_IN
+    return match["call"] if layer else f"{match['call']} as {match['name']}"
+
+
+def _over(match: Match) -> str:
+    """`space s {` with the network that the file has."""
+    network = re.search(r"\bnetwork\s+(\w+)", match.string)
+    return f"space {match['a']} over {network[1]} " if network else match[0]
+
+
 NETWORKS = (
     # ---- names
     Slip(r"(?P<base>\w*[A-Za-z_*?])\[ ?(?P<a>\d+) ?(?::|\.{3,}|\.\.=|-|–|…|;|to|~) ?(?P<b>\d+) ?\]",
@@ -44,7 +58,7 @@ NETWORKS = (
          r"\g<base>[\g<a>..\g<b>]", _NUMBERS, safe=True),
     Slip(r"as (?P<at>(?P<names><NAME>(?: ?, ?<NAME>)+))", _numbered, _NUMBERS, safe=True),
     Slip(r'as (?P<at>"(?P<name><NAME>)")', r"\g<name>", "names stand without quotes", safe=True),
-    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", r"\g<call> as \g<name>",
+    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
          "a module gets its name with `as`, behind it", within="body", safe=True),
     Slip(r"(?P<call><NAME>(?:\([^()\n]*\))?) ?(?:named|called|name|:|->|=>|AS|As) ?\"?"
          r"(?P<name>[A-Za-z_]*\d+(?:\[[^\]\n]*\])?|<NAME>\[[^\]\n]*\])\"?(?=\s*[;\n}])",
@@ -52,6 +66,17 @@ NETWORKS = (
     Slip(r"(?P<a>\b<NAME>\d) ?(?::|\.{3,}|-|–|…|->|to\b|~) ?(?P<b><NAME>\d)", r"\g<a>..\g<b>",
          "modules that follow each other are written with two dots", within="space call",
          safe=True),
+    Slip(r"as (?P<at>(?P<a><NAME>)(?:-| )(?P<b>\d+))\b", r"\g<a>\g<b>",
+         "a name has letters, digits and `_`, and no spaces", within="body", safe=True),
+    Slip(r"as (?P<at>(?P<b>\d+)(?P<a><NAME>))\b", r"\g<a>\g<b>", "a name begins with a letter",
+         within="body", safe=True, code="WZ005"),
+    Slip(r"\b(?:nn|F|tf|keras|layers|torch|nnx|flax|linen)\.(?:\w+\.)*(?=\w)", "",
+         "layers are named without `{old}`", within="body", safe=True, code="WZ005",
+         help="leave it out"),
+    Slip(r"(?P<a>\b(?:module|network|space)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)", r"\g<a> \g<b>_\g<c>",
+         "a name has letters, digits and `_`", within="file"),
+    Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
+         "names stand without quotes", within="file", safe=True),
     # ---- sizes and calculations
     Slip(r"(?P<at>\w+ x \w+(?: x \w+)*)", None, "a size is made of numbers, without spaces",
          within="call", help="as in `32x32x3`"),
@@ -62,6 +87,10 @@ NETWORKS = (
     Slip(r"(?P<at>\*\*|\^|//|%|<<|>>)", None, "calculations know `+`, `-`, `*` and `/`, but not `{old}`",
          within="call", help="work it out, or give the result as a parameter of the module"),
     # ---- arguments
+    Slip(r"\b(?:int|float|str|bool|tuple|const|let|var) (?=<NAME>)", "", "parameters have no types",
+         within="call", safe=True, help="leave out `{old}`"),
+    Slip(r"(?P<a><NAME>) ?: ?(?:int|float|str|bool|tuple)\b", r"\g<a>", "parameters have no types",
+         within="call", safe=True),
     Slip(r"(?<!\w)(?P<a>\w+) ?(?::=|==|:) ?(?P<b>[\w.%]+)", r"\g<a> = \g<b>",
          "an argument is given with `=`", safe=True, within="call"),
     Slip(r"(?P<at>\([^(){}\n]*\))", _with_commas, "arguments are separated by commas", safe=True,
@@ -77,7 +106,15 @@ NETWORKS = (
     Slip(r"(?<!\w)(?P<name><NAME>) ?[=:]? ?(?P<value>(?:\d[\dx]*|\"[^\"\n]*\")(?: ?, ?[\w=]+)*)"
          r"(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body",
          safe=True),
+    Slip(r"\b(?P<name>dense|dropout|conv|depthwise|max_pool|avg_pool|shortcut|input) "
+         r"(?P<value><NAME>)(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses",
+         within="body", safe=True),
     # ---- statements of a body
+    Slip(r"(?<=[\w)])(?P<at> (?P<b>[A-Za-z_]+\d+(?:\[[^\]\n]*\])?))(?=\s*[;}\n])", r" as \g<b>",
+         "a module gets its name with `as`", within="body"),
+    Slip(r"(?<=[\w)])(?P<at> (?P<b>(?!as\b)<NAME>))", r"; \g<b>",
+         "`{old}` must begin a new statement or be removed", within="body", code="WZ006", safe=True,
+         help="end the statement before it with a new line or `;`"),
     Slip(r"[^;{}\n]*,[^;{}\n]*[^;{}\s]", with_semicolons,
          "statements are separated by `;` or a new line", safe=True, within="body"),
     Slip(r"[^;{}\n]*(?:->|=>|→|\|>|>>|\||&)[^;{}\n]*[^\s;{}]",
@@ -89,6 +126,11 @@ NETWORKS = (
          "each arm of a branch needs braces of its own", within="body",
          help="write `{new}`: the empty arm passes its input on"),
     # ---- headers
+    Slip(r"space over (?P<b>\w+)", r"space small over \g<b>", "a space has a name", within="file"),
+    Slip(r"space (?P<a>\w+) ?(?=\{)", _over, "a space says which network it is over",
+         within="file"),
+    Slip(r"(?:search|study|sweep|experiment|job|prune|searchspace) (?P<a>\w+) over", r"space \g<a> over",
+         "what is searched is called a space", within="file", safe=True),
     Slip(r"space (?P<a>\w+) ?(?:of|for|on|in|from|:|=|->|extends|with|network|across) ?(?P<b>\w+)",
          r"space \g<a> over \g<b>", "a space says which network it is `over`", within="file",
          safe=True),

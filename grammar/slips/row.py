@@ -46,6 +46,9 @@ _NOTATION = {
 }
 
 
+_COMMENTS = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"')
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     for short, meant in _NOTATION.items():
@@ -64,12 +67,15 @@ def slips_in(slips: Iterable[Slip], text: str, position: int, context: str) -> I
     line_end = text.find("\n", position)
     high = text.find("\n", line_end + 1) if line_end >= 0 else -1
     high = len(text) if high < 0 else high
+    comments = [m.span() for m in _COMMENTS.finditer(text, low, high) if m[0][0] == "/"]
     for slip in slips:
         if context not in slip.within.split():
             continue
         for match in _compiled(slip.pattern).finditer(text, low, high):
             start, end = match.span("at" if "at" in match.groupdict() else 0)
             if not any(match.start() <= at <= match.end() for at in (position, before)):
+                continue
+            if any(first < start < last for first, last in comments):
                 continue
             if slip.instead is None:
                 yield Found(slip, start, end, None)

@@ -23,7 +23,7 @@ STATEMENTS = (
          "braces follow the name directly", safe=True, help="write `{new}` before the `{`"),
     Slip(r"(?P<a>[^\s;{}]+) ?\n\s*(?P<b>(?!(?:%s)\b)[^\s;{}/][^\n;{}]*)" % "|".join(KEYWORDS),
          r"\g<a> \g<b>",
-         "a statement stands on one line", safe=True, within="space settings body file",
+         "a statement stands on one line", safe=True, within="space settings body",
          help="write `{new}` on one line"),
     Slip(r"(?<!\w)<NAME> [^\s;{}]+(?P<at> (?P<b><NAME>))[\s(]+\S*", r"; \g<b>",
          "`{old}` must begin a new statement or be removed", within="settings", safe=True,
