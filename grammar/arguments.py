@@ -246,7 +246,7 @@ def _assign(
             plural = "" if len(known) == 1 else "s"
             report.error(
                 argument.span, "WZ013", f"`{name.text}` takes {count} argument{plural}",
-                form if known else f"write `{name.text}`",
+                form if known else f"it is written `{name.text}` alone",
             )  # fmt: skip
             return None
         else:

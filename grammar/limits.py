@@ -79,7 +79,7 @@ def cost_limit(
     if isinstance(limit, syntax.RelativeLimit):
         report.error(
             limit.span, "WZ063", f"`teacher` limits accuracy, not {metric}",
-            f"write a share of the full network, `{metric} <= 70%`, or a number",
+            f"it is a share of the full network, as in `{metric} <= 70%`, or a number",
         )  # fmt: skip
         return None
     if limit.unit is not None:

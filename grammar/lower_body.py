@@ -75,7 +75,7 @@ class BodyLowering:
             case syntax.InlineModule(name=name):
                 self.report.error(
                     name.span, "WZ020", f"module `{name.text}` is defined inside another body",
-                    "write `module NAME { … }` at the top of a network or of the file",
+                    "as in `module NAME { … }`, at the top of a network or of the file",
                 )  # fmt: skip
                 return [], None
             case syntax.Auxiliary(span=span):
@@ -194,7 +194,7 @@ class BodyLowering:
         if branch.arguments:
             self.report.error(
                 name.span, "WZ013", f"`{name.text}` takes no arguments",
-                f"write `{name.text} {{ {{ … }} {{ … }} }}`",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`",
             )  # fmt: skip
         least = 2
         if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
@@ -257,7 +257,7 @@ class BodyLowering:
         elif name.text in JOINS:
             self.report.error(
                 name.span, "WZ027", f"`{name.text}` needs arms in braces",
-                f"write `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
             )  # fmt: skip
         elif near is not None or not self.incomplete:
             if near is not None:  # so that what was meant is not called unused

@@ -69,12 +69,12 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             )  # fmt: skip
             kind = "auto"
     if not data.path.value:
-        report.error(data.path.span, "WZ075", "the path is empty", 'write `data "digits.npz"`')
+        report.error(data.path.span, "WZ075", "the path is empty", 'as in `data "digits.npz"`')
     options = _flags(data.options, _DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
-            "write `validation 15%`",
+            "as in `validation 15%`",
         )  # fmt: skip
     if options.get("test") == 0:
         report.warn(
@@ -98,7 +98,7 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
     if len(given) == 1 or (given and options.get("normalize") is False):
         report.error(
             data.span, "WZ071", "`mean` and `std` come together, and without `normalize false`",
-            "write `mean(0.5); std(0.25)`, one number or one per channel, of pixels from 0 to 1",
+            "as in `mean(0.5); std(0.25)`, one number or one per channel, of pixels from 0 to 1",
         )  # fmt: skip
     if any(value <= 0 for value in options.get("std", ())):
         report.error(data.span, "WZ071", "`std` divides the pixels, so it must be above 0")
@@ -161,7 +161,7 @@ def _check_weights(path: syntax.Text, report: Report) -> None:
         path.span, "WZ071", f"weights are read from {' and '.join(WEIGHTS)} files only",
         "such files may run code when they are loaded; save yours in PyTorch with: "
         'safetensors.torch.save_file(model.state_dict(), "weights.safetensors")' if pickled
-        else 'write `teacher from "weights.safetensors"`; docs/language.md names its tensors',
+        else 'as in `teacher from "weights.safetensors"`; docs/language.md names its tensors',
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, Parameter, bind
 from wootzc.grammar.found import Found
@@ -131,7 +131,8 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                 if how.text != "folded":
                     report.error(
                         how.span, "WZ092", f"`norms {how.text}` says nothing",
-                        "write `norms folded`, or leave it out: norms are then put back",
+                        write("norms folded", ", or leave it out: norms are then put back",
+                              at=statement.span),
                     )  # fmt: skip
                 wishes.folded = True
                 _once("norms", statement, seen, report)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from wootzc.diagnostics import Advice, Span
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import (
     AMOUNT,
@@ -183,7 +183,7 @@ def lower_polish(
             case None:
                 report.error(
                     stage.word.span, "WZ058", f"`polish` cannot be `{stage.word.text}`",
-                    "write `polish off`, or its settings in braces: `polish { epochs 10 }`",
+                    write("off", ", or settings in braces: `polish { epochs 10 }`"),
                 )  # fmt: skip
             case True:
                 pass
@@ -208,7 +208,7 @@ def settings_of(stage: syntax.Stage | None, report: Report) -> syntax.Settings |
     if stage is not None and stage.word is not None:
         report.error(
             stage.word.span, "WZ058", f"`{stage.name}` has settings, and cannot be turned off",
-            f"write `{stage.name} {{ … }}`" + ("; without blocks: `blocks none`"
+            f"as in `{stage.name} {{ … }}`" + ("; without blocks: `blocks none`"
                                                if stage.name == "pretrain" else ""),
         )  # fmt: skip
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, TypeGuard
 
-from wootzc.diagnostics import WootzError, fail
+from wootzc.diagnostics import Span, WootzError, fail, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import bind
 from wootzc.grammar.found import Found
@@ -57,7 +57,7 @@ class Networks:
             kind = "is read from a file" if isinstance(item, syntax.ImportedNetwork) else "has none"
             self.report.error(
                 name.span, "WZ013", f"network `{name.text}` takes no arguments: it {kind}",
-                f"write `over {name.text}`",
+                _without_arguments(space),
             )  # fmt: skip
         return self.declared[name.text]
 
@@ -129,6 +129,13 @@ class Networks:
             meant(near) if near
             else "define it: network NAME { input(…) … }, or take one of the zoo: `wootzc zoo`"
         )  # fmt: skip
+
+
+def _without_arguments(space: syntax.SpaceDefinition) -> str:
+    """The advice to leave the arguments of a space's network out."""
+    name, last = space.network, (space.arguments or ())[-1:]
+    end = last[0].span.end + 1 if last else name.span.end
+    return write(name.text, at=Span(name.span.file, name.span.start, end))
 
 
 def prepare(program: Program, report: Report) -> BodyLowering:

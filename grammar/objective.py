@@ -85,14 +85,16 @@ def check_direction(
             place, "WZ067",
             f"`explore {explore}` would stop at the {first} candidate that will do, "
             f"the worst for `{kind} {objective.target}`",
-            f"write `explore {fits}`, or `explore all` to try every candidate",
+            write(fits, ", or `explore all` to try every candidate") if stated
+            else f"add: explore {fits}",
         )  # fmt: skip
     elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
         report.warn(
             place, "WZ068",
             "nothing limits accuracy, so only the largest candidate within the cost limits is "
             "tried: it is taken to be the most accurate",
-            "write `explore all` to try every candidate, `explore predicted` the promising ones",
+            write("all", " to try every candidate, `predicted` the promising ones") if stated
+            else "add: explore all, to try every candidate",
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from wootzc.diagnostics import Advice
 from wootzc.files import read_at_most
 from wootzc.grammar import syntax
 from wootzc.grammar.brackets import MAX_BYTES
@@ -137,7 +138,7 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         near = nearest(os.path.basename(target).removesuffix(".wz"), stems)
         report.error(
             span, "WZ008", f"there is no file `{shown}`",
-            f"did you mean `{near}.wz`?" if near
+            Advice(f"did you mean `{near}.wz`?", f'"{_beside(shown, near)}"') if near
             else f"paths are relative to the file that includes them: looked for {target}",
         )  # fmt: skip
     except UnicodeDecodeError as error:
@@ -149,6 +150,11 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         reason = getattr(error, "strerror", None) or str(error)
         report.error(span, "WZ008", f"can't read `{shown}`: {reason}")
     return None
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of another file of the same folder."""
+    return os.path.join(os.path.dirname(path), f"{name}.wz")
 
 
 def _listing(folder: str) -> Iterable[str]:

@@ -71,7 +71,7 @@ def read_confidence(keyword: str, number: syntax.Number, report: Report) -> floa
         meant = f"{number.text}%" if 50 < value < 100 and "%" not in number.text else "95%"
         report.error(
             number.span, "WZ071", f"`{keyword}` wants {CONFIDENCE.expects}, not {number.text}",
-            f"write `{keyword} {meant}`",
+            f"as in `{keyword} {meant}`",
         )  # fmt: skip
         return None
     return confidence
@@ -177,5 +177,5 @@ def check_predicted(statements: Statements, report: Report) -> None:
         report.error(
             statement.span, "WZ160",
             f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",
-            f"write `explore predicted` instead of `explore {explore.text}`{other}",
+            write("predicted", f" instead of `explore {explore.text}`{other}", at=explore.span),
         )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import MAX_MISTAKES, ListedRow
 from wootzc.grammar.limits import read_metric
@@ -55,7 +56,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
                 if stratified == "accuracy":
                     report.error(
                         name.span, "WZ063", "accuracy is known only after training",
-                        "write `stratified by params` or `stratified by macs`",
+                        write("params", ", or `macs`"),
                     )  # fmt: skip
                 if stratified in (None, "accuracy"):
                     return None

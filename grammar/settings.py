@@ -138,7 +138,7 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
         if shown is None:
             report.error(
                 setting.span, "WZ079", f"`{name}` needs a value: {kind.expects}",
-                f"write the value after it: `{name} …`",
+                f"the value follows it: `{name} …`",
             )  # fmt: skip
         return None
     try:

@@ -138,7 +138,7 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if (mistake := _by_example(parser, error)) is not None:
         word = _WORD_BEFORE.search(text, 0, before)
         words = {"found": found, "before": word[0] if word else "…"}
-        if word and (cut_off or mistake.at_before):
+        if word and cut_off:
             span = Span(path, *word.span())
         help = _filled(mistake.help, words)
         return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import read_at_most
-from wootzc.kinds import HEAD, folder, other_kind
 from wootzc.grammar import Analysis, analyze
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.program import resolve
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Space
+from wootzc.kinds import HEAD, folder, other_kind
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
     from wootzc.ir.cost_model import CostModel
