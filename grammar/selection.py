@@ -83,7 +83,7 @@ def listed(
     span: Any,
     report: Report,
 ) -> Listed | None:
-    """Rows as rate positions; rates that a module may not have are reported.
+    """Rows as rate positions, each once; rates that a module may not have are reported.
 
     `chosen`: for each module the rates it may have, and the choice that each of them is.
     """
@@ -105,7 +105,10 @@ def listed(
                     _allowed(name, tuple(chosen[module]), rates),
                 )  # fmt: skip
             break
-    return None if mistakes else Listed(rows=Array(matrix), span=span)
+    if mistakes:
+        return None
+    _, first = np.unique(matrix, axis=0, return_index=True)
+    return Listed(rows=Array(matrix[np.sort(first)]), span=span)
 
 
 def _allowed(name: str, choices: tuple[int, ...], rates: tuple[float, ...]) -> str:

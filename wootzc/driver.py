@@ -129,7 +129,7 @@ def front(
 ) -> "Plan":
     """The plan that the passes start from; `tell` may show the warnings, errors are raised."""
     from wootzc.ir.plan import Plan
-    from wootzc.ir.text import parse_plan
+    from wootzc.ir.sound import sound_plan
 
     if isinstance(source, Space):
         source = Plan(space=source)
@@ -146,7 +146,7 @@ def front(
     else:
         text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
-            plan = parse_plan(text, os.fspath(source))
+            plan = sound_plan(text, os.fspath(source))
             plan = _with_paths(plan, lambda path: _outside(path, os.fspath(source)))
             return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
