@@ -19,12 +19,13 @@ _PLACES = {
 }
 
 
-def misplaced(text: str, path: str, position: int, headers: Sequence[Header]) -> Diagnostic | None:
+def misplaced(
+    text: str, path: str, position: int, headers: Sequence[Header], outer: str
+) -> Diagnostic | None:
     """What to say where the statement around a syntax error belongs somewhere else.
 
-    `headers`: the brackets around it.
+    `headers`: the brackets around it, which stand in the context `outer`.
     """
-    outer = "file"
     for header in headers:
         if (where := _home(header.word, outer)) is not None:
             return _told(header.word, header.start, outer, where, path)

@@ -8,7 +8,7 @@ error productions.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark import Lark, Token, Tree, UnexpectedInput
 
@@ -19,9 +19,10 @@ from wootzc.grammar.draft import Draft
 from wootzc.grammar.tables import load_parser
 from wootzc.grammar.transform import ToSyntax
 
-MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
+if TYPE_CHECKING:
+    from wootzc.grammar.syntax_errors import Start
 
-Start = Literal["file", "_space_statement"]
+MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,15 +134,15 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     try:
         tree = parser().parse(text, start="_space_statement")
     except UnexpectedInput as error:
-        return _explain(text, path, error)
+        return _explain(text, path, error, "_space_statement")
     statement: syntax.SpaceStatement = _transform(tree, Draft(text, path))
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput) -> Diagnostic:
+def _explain(text: str, path: str, error: UnexpectedInput, start: "Start" = "file") -> Diagnostic:
     from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
-    return explain(parser(), text, path, error)
+    return explain(parser(), text, path, error, start)
 
 
 def _transform(tree: Tree[Token], draft: Draft) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
 from wootzc.grammar.names import did_you_mean, meant, nearest
@@ -71,7 +71,7 @@ def read_confidence(keyword: str, number: syntax.Number, report: Report) -> floa
         meant = f"{number.text}%" if 50 < value < 100 and "%" not in number.text else "95%"
         report.error(
             number.span, "WZ071", f"`{keyword}` wants {CONFIDENCE.expects}, not {number.text}",
-            f"as in `{keyword} {meant}`",
+            write(meant),
         )  # fmt: skip
         return None
     return confidence
@@ -177,5 +177,8 @@ def check_predicted(statements: Statements, report: Report) -> None:
         report.error(
             statement.span, "WZ160",
             f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",
-            write("predicted", f" instead of `explore {explore.text}`{other}", at=explore.span),
+            Advice(
+                f"write `explore predicted` instead of `explore {explore.text}`{other}",
+                "predicted", at=explore.span,
+            ),
         )  # fmt: skip

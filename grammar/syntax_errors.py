@@ -1,6 +1,7 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
 import re
+from typing import Literal
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
@@ -11,6 +12,8 @@ from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
 from wootzc.grammar.names import either, meant, nearest
 from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.statements import FORMS
+
+Start = Literal["file", "_space_statement"]
 
 _READABLE = {
     "NAME": "a name",
@@ -41,14 +44,17 @@ _WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
-def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagnostic:
-    """The one diagnostic for a syntax error."""
+def explain(
+    parser: Lark, text: str, path: str, error: UnexpectedInput, start: Start = "file"
+) -> Diagnostic:
+    """The one diagnostic for a syntax error. `start`: what the text was parsed as."""
     position = len(text) if _at_end(error) else error.pos_in_stream or 0
     headers = headers_at(text, position)
-    if (found := misplaced(text, path, position, headers)) is not None:
+    outer = "file" if start == "file" else "space"
+    if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
-    for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else "file"):
-        if slip.instead is None or _gets_past(parser, text, position, slip):
+    for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
+        if slip.instead is None or _gets_past(parser, text, position, slip, start):
             return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
@@ -63,13 +69,13 @@ def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _gets_past(parser: Lark, text: str, position: int, found: Found) -> bool:
+def _gets_past(parser: Lark, text: str, position: int, found: Found, start: Start) -> bool:
     """Whether the parser gets past a mistake once a slip is repaired."""
     assert found.instead is not None
     repaired = text[: found.start] + found.instead + text[found.end :]
     behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
     try:
-        parser.parse(repaired, start="file")
+        parser.parse(repaired, start=start)
     except UnexpectedInput as error:
         return _at_end(error) or (error.pos_in_stream or 0) > behind
     return True

@@ -14,8 +14,8 @@ import numpy as np
 from wootzc.diagnostics import Diagnostic, Span, WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Plan
 from wootzc.ir.places import Place, Places
+from wootzc.ir.plan import Plan
 from wootzc.ir.reflect import Mismatch, Slot, fit, op_name, slots_of, unlabelled
 
 OP = re.compile(r"(?:(\w+) = )?([a-z]\w*)(\(.*\))?( \{)?")

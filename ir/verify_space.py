@@ -11,8 +11,8 @@ from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body, Branch, Layer
 from wootzc.ir.limits import MAX_COST
 from wootzc.ir.network import Network
-from wootzc.ir.plan import Plan
 from wootzc.ir.places import Place
+from wootzc.ir.plan import Plan
 from wootzc.ir.problem import Problem
 from wootzc.ir.shapes import Shape, ShapeError, shape_after, shape_text
 from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
