@@ -31,7 +31,7 @@ def apply_fixes(
     """
     found = (chosen_fix(diagnostic, unsafe=unsafe) for diagnostic in diagnostics)
     fixes = sorted(
-        {fix for fix in found if fix is not None and fix.span.file == file},
+        dict.fromkeys(fix for fix in found if fix is not None and fix.span.file == file),
         key=lambda fix: (fix.span.start, fix.span.end),
     )
     applied: list[Fix] = []
