@@ -120,7 +120,8 @@ def check_parameters(
             last = body.statements[-1].span if body.statements else body.span
             lowering.report.warn(
                 definition.name.span, "WZ222",
-                f"{shown} has no layer that gives the scores of its classes, and never uses {never}",
+                f"{shown} has no layer that gives the scores of its classes, and never uses "
+                f"{never}",
                 Advice("end it with `dense(classes)`", "; dense(classes)",
                        at=Span(last.file, last.end, last.end)),
             )  # fmt: skip

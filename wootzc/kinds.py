@@ -29,7 +29,8 @@ KINDS = {
     "zip": Kind("a zip file", _DATA + " if it holds images"),
     "npz": Kind("a NumPy file of arrays (.npz)", _DATA),
     "npy": Kind("a NumPy array (.npy)",
-                "save images and labels together in one .npz; rows of rates: configs from \"{name}\""),
+                "save images and labels together in one .npz; rows of rates: "
+                "configs from \"{name}\""),
     "parquet": Kind("a Parquet file", _DATA),
     "torch": Kind("a PyTorch checkpoint", "`wootzc init {file} IMAGES` writes a .wz file for it"),
     "pickle": Kind("a pickle, which may run code when it is loaded",

@@ -27,14 +27,16 @@ def _time(match: Match) -> str:
 
 
 CHARACTERS = (
-    Slip(r"""[“”„«"](?P<a>[^“”„«»"\n]*)[“”»"]|['‘’‚`](?P<b>[^'‘’`\n]*)['‘’`]""", _quoted,
+    Slip(r"""[\u201c\u201d\u201e\xab"](?P<a>[^\u201c\u201d\u201e\xab\xbb"\n]*)[\u201c\u201d\xbb"]"""
+         r"""|['\u2018\u2019\u201a`](?P<b>[^'\u2018\u2019`\n]*)['\u2018\u2019`]""", _quoted,
          "a text stands in straight double quotes", safe=True, code="WZ005"),
     Slip(r"(?<!\w)(?P<a>\d+) ?[x×X*] ?(?P<b>\d+)(?: ?[x×X*] ?(?P<c>\d+))?(?!\w)", _size,
          "a size is written with an x, without spaces", safe=True, code="WZ005"),
     Slip(r"(?<!\w)[([] ?(?P<a>\d+) ?, ?(?P<b>\d+) ?(?:, ?(?P<c>\d+) ?)?[)\]]", _size,
          "a size is written with an x", safe=True, within="call range"),
     Slip(r'"(?P<n><NUM>)"', r"\g<n>", "a number stands without quotes", safe=True),
-    Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True),
+    Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`",
+         safe=True),
     Slip(r"#+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True,
          code="WZ005"),
     Slip(r"(?P<number>\d[\d_.]*)(?: %| ?(?:percent|pct)\b)", r"\g<number>%",
@@ -44,7 +46,8 @@ CHARACTERS = (
     Slip(r"[≦⩽]|≤=", "<=", "limits are written with `<=` or `>=`", safe=True, code="WZ005"),
     Slip(r"(?<![\w,])\d{1,3}(?:,\d{3})+(?![\d,])", _thousands,
          "commas do not group digits, `_` does", safe=True),
-    Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?|hours)\b",
+    Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?"
+         r"|hours)\b",
          _time, "a unit of time is a word, after a space", within="space", code="WZ005",
          safe=True),
     Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>[KkMmGgB])\b", _scaled,

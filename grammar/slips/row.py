@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
+from wootzc.grammar.statements import KEYWORDS
+
 Match: TypeAlias = re.Match[str]
 ANYWHERE = "file body space settings list call range"
 
@@ -12,8 +14,8 @@ ANYWHERE = "file body space settings list call range"
 class Slip(NamedTuple):
     """What the text looks like, what to write instead, what to say.
 
-    In `pattern` a space is any space within a line, `<NAME>`, `<NUM>` and `<GLOB>` are those of the
-    language; what is replaced is its group `at`, or all of it. Patterns may be generous: a row is
+    In `pattern` a space is any space within a line, `<NAME>`, `<NUM>`, `<GLOB>`, `<KEYWORD>` and
+    `<CRITERION>` are those of the language; what is replaced is its group `at`, or all of it. Patterns may be generous: a row is
     told only if the parser gets past the place once it is followed. `{old}` and `{new}` in a text
     are what is replaced and by what, `{word}` is the word that the statement begins with. Without
     `instead` there is no repair, and the row is told wherever it fits.
@@ -38,6 +40,8 @@ class Found(NamedTuple):
 
 
 _NOTATION = {
+    "<KEYWORD>": f"(?:{'|'.join(KEYWORDS)})",
+    "<CRITERION>": r"(?:l1|l2|bn_scale|geometric_median|random)\b",
     "<NAME>": r"[A-Za-z_]\w*",
     "<NUM>": r"(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:%|[kMG]\b)?",
     "<GLOB>": r"[A-Za-z_*?][\w*?]*(?:\[\d+\.\.\d+\]|\.\.\w+)?",

@@ -12,7 +12,6 @@ _COMPARED = {
 }  # fmt: skip
 _WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
 _FLIPPED = {"<": ">=", ">": "<=", "≤": ">=", "≥": "<="}
-_CRITERIA = r"(?:l1|l2|bn_scale|geometric_median|taylor|random)\b"
 
 
 def _listed(match: Match) -> str:
@@ -67,8 +66,8 @@ SPACES = (
     # ---- limits
     Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
     Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
-    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:%s)\b) ?(?=[\d.t])" % _WORDS,
-         lambda m: f"{_compared(m)}", _LIMITS, within="space"),
+    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:" + _WORDS + r")\b) ?(?=[\d.t])",
+         _compared, _LIMITS, within="space"),
     Slip(r"(?P<at>\bteacher ?\+) ?[\d.]", "teacher -", "a limit can't be above the teacher",
          within="space"),
     Slip(r"\bteacher (?P<at>minus|less)\b", "-", "a distance below the teacher is written with `-`",
@@ -77,7 +76,8 @@ SPACES = (
          within="space call", safe=True),
     Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
          "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than|worse than)(?: the)? teacher",
+    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than"
+         r"|worse than)(?: the)? teacher",
          r"teacher - \g<n> points", "a distance below the teacher is written with `-`",
          within="space", safe=True),
     Slip(r"(?<!\w)(?P<n><NUM>) ?(?P<c>[<>]=?|[≤≥]) ?(?P<metric>[a-z]+)",
@@ -99,13 +99,15 @@ SPACES = (
     # ---- paths
     Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
          _FOLLOWS, within="space call", safe=True),
-    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")", r"data \g<kind>(\g<text>)",
+    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")",
+         r"data \g<kind>(\g<text>)",
          "the path of a kind of data stands in parentheses", within="space", safe=True),
     Slip(r"(?P<a>\bdata\b|\bfrom\b|\binclude\b|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
          r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
          lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
          "a path stands in quotes", safe=True),
-    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
+    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in"
+         r"|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
          "a file follows `from`", within="space", safe=True),
     Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
          within="space range", safe=True),
@@ -113,14 +115,17 @@ SPACES = (
          r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
          safe=True),
     # ---- rates
-    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
+    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by"
+         r"|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
          lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
          within="space", safe=True),
-    Slip(r"(?P<a><NUM>) ?(?:\.\.|-|–|to) ?(?P<b><NUM>)(?: ?,? ?(?:step|by|in steps of) ?(?P<step><NUM>))?",
+    Slip(r"(?P<a><NUM>) ?(?:\.\.|-|–|to) ?(?P<b><NUM>)(?: ?,? ?(?:step|by"
+         r"|in steps of) ?(?P<step><NUM>))?",
          _range_of_rates, "rates are listed one by one", within="list"),
     Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
          "a rate is a single number", safe=True, within="list range"),
-    Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0", within="list range"),
+    Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
+         within="list range"),
     Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
          "a list of rates stands in braces", safe=True, within="space call range"),
     Slip(r"rates ?[:=]? ?(?P<list><NUM>(?:[ ,;]+<NUM>)*)".replace("[ ,;]", r"[\t,;\x20]"), _rates,
@@ -144,20 +149,24 @@ SPACES = (
     # ---- patterns
     Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
          "all modules are written `*`", within="space", safe=True),
-    Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not|save)(?: for)? "
+    Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not"
+         r"|save)(?: for)? "
          r"(?P<kept>[\w*?.,\[\]\x20]+)",
          r"prune \g<what>; keep \g<kept>", "what is not to be pruned has a statement of its own",
          within="space", safe=True),
-    Slip(r"(?P<a>[\w*?\]]+) (?:using|with|via|criterion|by criterion|by|from) ?[:=]? ?(?P<b>%s)" % _CRITERIA,
+    Slip(r"(?P<a>[\w*?\]]+) (?:using|with|via|criterion|by criterion|by"
+         r"|from) ?[:=]? ?(?P<b><CRITERION>)",
          r"\g<a> by \g<b>", "a criterion follows `by`", within="space", safe=True),
-    Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b>%s)" % _CRITERIA, r"\g<a> by \g<b>",
+    Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b><CRITERION>)", r"\g<a> by \g<b>",
          "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
          within="space call", safe=True),
-    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.|->|::)[\w*?.\[\]/]+)",
+    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\."
+         r"|->|::)[\w*?.\[\]/]+)",
          r"\g<module>",
          "only modules have rates, not the layers in them", within="space"),
-    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!(?:by|rates?|and|with|using|at|to)\b)<GLOB>)+)",
+    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!(?:by"
+         r"|rates?|and|with|using|at|to)\b)<GLOB>)+)",
          _patterns, "patterns are separated by commas", safe=True, within="space"),
     Slip(r"(?P<a>tie [\w*?]+) ?(?:==?|&|\+|and|with|to) ?(?P<b>[\w*?]+)", r"\g<a>, \g<b>",
          "modules that are tied are separated by commas", within="space", safe=True),
@@ -166,29 +175,34 @@ SPACES = (
          "the rates of modules are compared as an order", within="space"),
     Slip(r"(?:^|[;\n{]) ?(?P<at>(?P<a>nondecreasing|nonincreasing))(?= ?\()", r"where \g<a>",
          "an order of modules begins with `where`", within="space", safe=True),
-    Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])", r"\g<a>(\g<b>)",
+    Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])",
+         r"\g<a>(\g<b>)",
          "modules in order stand in parentheses", within="space list range", safe=True),
     Slip(r"(?P<a>where) ?\( ?(?P<b>[^()\n]*(?:\([^()\n]*\))?) ?\)", r"\g<a> \g<b>", _FOLLOWS,
          within="space call", safe=True),
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
-    Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
+    Slip(r"(?P<name>augment|teacher|pretrain|finetune"
+         r"|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
          _settings, "settings stand in braces", safe=True, within="space call range"),
     Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?[:=]? (?P<inner>[^\n{}]+)(?=\n)",
          _settings, "settings stand in braces", safe=True, within="space call"),
-    Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience|distill|temperature"
+    Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience"
+         r"|distill|temperature"
          r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
          "`{word}` is a setting of training, and stands in its braces", within="space"),
     # ---- the rest
     Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
          r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
          within="space call", safe=True),
-    Slip(r"sample(?P<at> )(?=seed|stratified)", " 500 ", "`sample` needs to know how many candidates to take",
+    Slip(r"sample(?P<at> )(?=seed|stratified)", " 500 ",
+         "`sample` needs to know how many candidates to take",
          within="space", help="write how many after it, as in `sample 500 seed 1`"),
     Slip(r"budget (?P<a>\S+ \w+) ?(?:and|or|,)? ?(?P<b>\d\S* \w+)", r"budget \g<a>; budget \g<b>",
          "a budget of time and one of candidates are two statements", within="space", safe=True),
-    Slip(r"(?P<a>certify) (?:yes|true|on)", r"\g<a>", "`certify` stands alone, or with a confidence",
+    Slip(r"(?P<a>certify) (?:yes|true|on)", r"\g<a>",
+         "`certify` stands alone, or with a confidence",
          within="space", safe=True),
     Slip(r"(?P<at>\b(?:the|a|an) )", "", "this word means nothing here", within="space", safe=True,
          help="leave out `{old}`"),
@@ -199,12 +213,14 @@ SPACES = (
     Slip(r"budget (?:of )?(?P<b>candidates|minutes|hours|seconds) (?P<c>\d\S*)",
          r"budget \g<c> \g<b>", "how much comes first", within="space", safe=True),
     Slip(r"until (?:saving )?(?:[=>:]=?|is|below|under|<)? ?(?P<n>\d[\d.]*%?)",
-         r"until saving < \g<n>", "`until` says below which saving the search ends", within="space"),
+         r"until saving < \g<n>", "`until` says below which saving the search ends",
+         within="space"),
     Slip(r"multiple ?(?:of )?[(=:]? ?(?P<n>\d+) ?\)?|multiples of (?P<m>\d+)",
          lambda m: f"multiple of {m['n'] or m['m']}",
          "what is left of a layer's filters is a multiple of a number", within="space call",
          safe=True),
-    Slip(r"(?P<a>\b(?:prune|keep|tie|minimize|maximize|budget|sample|propose|explore|blocks|precision"
+    Slip(r"(?P<a>\b(?:prune|keep|tie|minimize|maximize|budget|sample|propose|explore|blocks"
+         r"|precision"
          r"|seed|certify)) ?[({\[] ?(?P<b>[^(){}\[\]\n]+?) ?[)}\]]", r"\g<a> \g<b>",
          "what `{word}` says follows it without brackets", safe=True,
          within="space call list settings range"),

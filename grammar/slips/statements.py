@@ -2,10 +2,9 @@
 
 from wootzc.grammar.slips.networks import with_semicolons
 from wootzc.grammar.slips.row import Slip
-from wootzc.grammar.statements import KEYWORDS
 
 STATEMENTS = (
-    Slip(r"(?P<at> ?,) ?\n\s*(?:%s) ?\S*" % "|".join(KEYWORDS), "",
+    Slip(r"(?P<at> ?,) ?\n\s*(?:<KEYWORD>) ?\S*", "",
          "the comma at the end of a line goes on in the next one", safe=True, within="space",
          help="remove it"),
     Slip(r"(?P<at> ?,)(?=\s*[\n;}])", "", "this comma separates nothing", safe=True,
@@ -21,13 +20,14 @@ STATEMENTS = (
          within="settings space list file body"),
     Slip(r"(?<!\w)(?P<a>\w+) ?(?:::?=|[+:]?=|:) ?(?=\{)", r"\g<a> ",
          "braces follow the name directly", safe=True, help="write `{new}` before the `{`"),
-    Slip(r"(?P<a>[^\s;{}]+) ?\n\s*(?P<b>(?!(?:%s)\b)[^\s;{}/][^\n;{}]*)" % "|".join(KEYWORDS),
+    Slip(r"(?P<a>[^\s;{}]+) ?\n\s*(?P<b>(?!(?:<KEYWORD>)\b)[^\s;{}/][^\n;{}]*)",
          r"\g<a> \g<b>",
          "a statement stands on one line", safe=True, within="space settings body",
          help="write `{new}` on one line"),
     Slip(r"(?<!\w)<NAME> [^\s;{}]+(?P<at> (?P<b><NAME>))[\s(]+\S*", r"; \g<b>",
          "`{old}` must begin a new statement or be removed", within="settings", safe=True,
          code="WZ006", help="end the statement before it with a new line or `;`"),
-    Slip(r"(?<!\w)<NAME> [\w.%]+(?P<at> [\w.%]+)", "", "this setting has one value, and `{old}` is another",
+    Slip(r"(?<!\w)<NAME> [\w.%]+(?P<at> [\w.%]+)", "",
+         "this setting has one value, and `{old}` is another",
          within="settings", help="remove `{old}`"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is wrong with a plan in a `.wzir` text is told at the node, the field or the row at fault."""
+"""What is wrong with a plan in a `.wzir` text is told at the node, field or row at fault."""
 
 from collections.abc import Callable
 
