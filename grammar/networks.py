@@ -10,7 +10,8 @@ from wootzc.grammar import syntax
 from wootzc.grammar.arguments import bind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
-from wootzc.grammar.lower_network import lower_network, named
+from wootzc.grammar.lower_network import lower_network
+from wootzc.grammar.module_targets import named
 from wootzc.grammar.modules import (
     calls,
     check_definitions,

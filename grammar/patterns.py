@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
-from wootzc.grammar.lower_network import number_range
+from wootzc.grammar.module_targets import number_range
 from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network

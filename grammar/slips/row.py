@@ -15,8 +15,9 @@ class Slip(NamedTuple):
     """What the text looks like, what to write instead, what to say.
 
     In `pattern` a space is any space within a line, `<NAME>`, `<NUM>`, `<GLOB>`, `<KEYWORD>` and
-    `<CRITERION>` are those of the language; what is replaced is its group `at`, or all of it. Patterns may be generous: a row is
-    told only if the parser gets past the place once it is followed. `{old}` and `{new}` in a text
+    `<CRITERION>` are those of the language; what is replaced is its group `at`, or all of it.
+    Patterns may be generous: a row is told only if the parser gets past the place once it is
+    followed. `{old}` and `{new}` in a text
     are what is replaced and by what, `{word}` is the word that the statement begins with. Without
     `instead` there is no repair, and the row is told wherever it fits.
     """
