@@ -15,6 +15,7 @@ _HEADER = re.compile(
 _WITHOUT_BODY = re.compile(r'network\s+\w+\s+from\b|teacher\s+from\b|data\b.*"|include\b')
 _TOKENS = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[{}()\[\]]')
 
+_STANDS_FOR_BRACE = re.compile(r"\s*(:|->|=>|=|\bdo|\bbegin|\bthen|\bis)$")
 _NOT_IN_LIST = re.compile(r"[;{}\n]|//|/\*|\bas\b|$")
 
 
@@ -24,6 +25,10 @@ def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tupl
         by_layout = tuple(_by_indentation(text, path))
         if by_layout and _mends(text, path, by_layout):
             return by_layout
+    for mistake in found:  # one may be the cause of all
+        tried = _tried(text, path, mistake, 1)
+        if tried.fixes:
+            return (tried,)
     return tuple(_tried(text, path, mistake, len(found)) for mistake in found)
 
 
@@ -71,6 +76,12 @@ def _by_indentation(text: str, path: str) -> Iterator[Diagnostic]:
             at = line.start + match.start()
             if match[0] == "{":
                 stack.append(_Open(line, at, bool(line.code[match.end() :].strip(" }"))))
+            elif match[0] == "}" and _begins_late(stack, line, first=at == line.start):
+                yield Diagnostic(
+                    Span(path, at, at + 1), "WZ003", "this `}` closes nothing in its line",
+                    "add the missing `{` at the beginning of the line",
+                    fixes=(Fix(Span(path, line.start, line.start), "{ "),),
+                )  # fmt: skip
             elif match[0] == "}" and _closes(stack, line, first=at == line.start):
                 stack.pop()
             elif match[0] == "}":
@@ -92,6 +103,11 @@ def _must_have_ended(opened: _Open, line: _Line) -> bool:
     if line.code.startswith("}"):
         return line.indent < opened.line.indent
     return line.indent <= opened.line.indent
+
+
+def _begins_late(stack: Sequence[_Open], line: _Line, *, first: bool) -> bool:
+    """Whether a `}` at the end of `line` lacks its `{`: what is open began on another line."""
+    return not first and bool(stack) and stack[-1].line is not line and not stack[-1].inline
 
 
 def _closes(stack: Sequence[_Open], line: _Line, *, first: bool) -> bool:
@@ -122,18 +138,18 @@ def _header_before(lines: Sequence[_Line], closing: _Line) -> _Line | None:
     inside: list[_Line] = []
     for line in reversed(lines):
         if line.indent <= closing.indent:
-            headed = _HEADER.fullmatch(line.code.rstrip(" :")) and inside
+            headed = _HEADER.fullmatch(_STANDS_FOR_BRACE.sub("", line.code)) and inside
             return line if headed and line.indent == closing.indent else None
         inside.append(line)
     return None
 
 
 def _not_opened(header: _Line, text: str, path: str) -> Diagnostic:
-    if header.code.endswith(":"):
-        start = header.end - 1
-        before = header.start + len(header.code[:-1].rstrip())
+    if (stands := _STANDS_FOR_BRACE.search(header.code)) is not None:
+        word, before = stands[1], header.start + stands.start()
         return Diagnostic(
-            Span(path, start, header.end), "WZ003", "a block opens with `{`, not with `:`",
+            Span(path, header.start + stands.start(1), header.end), "WZ003",
+            f"a block opens with `{{`, not with `{word}`",
             "write `{`", fixes=(Fix(Span(path, before, header.end), " {", safe=True),),
         )  # fmt: skip
     end = header.end
@@ -166,6 +182,11 @@ def _tried(text: str, path: str, mistake: Diagnostic, before: int) -> Diagnostic
     """The mistake with the first of its possible fixes that leaves fewer of them."""
     for fix in _possible(text, path, mistake):
         if len(scan(_with(text, fix), path).diagnostics) < before:
+            if fix.replacement == " {":
+                return replace(
+                    mistake, message="a block opens with `{`, not with `(`", help="write `{`",
+                    fixes=(fix,),
+                )  # fmt: skip
             return replace(mistake, fixes=(fix,))
     return mistake
 
@@ -179,6 +200,8 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
     elif mistake.code == "WZ003" and text[start] in "([":
         if (comment := re.compile(r"[^\n/]*(//)[^\n]*\)").match(text, start)) is not None:
             yield Fix(Span(path, *comment.span(1)), "/")
+        if text[end : text.find("\n", end)].strip() == "":
+            yield Fix(mistake.span, " {")
         yield Fix(Span(path, *[_end_of_list(text, start)] * 2), _CLOSING[text[start]])
     elif mistake.code == "WZ003" and text[start] in ")]":
         for other in ")]":

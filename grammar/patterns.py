@@ -90,6 +90,8 @@ def _no_match(
     report: Report,
     also: tuple[str, ...] = (),
 ) -> None:
+    if report.is_guessed(network.span):
+        return  # its modules may be called otherwise
     plain = {s.name for s in network.segments} - set(names)
     near = nearest(text.strip("*?"), (*names, *also))
     of = [m.name for m in network.modules if m.definition == text]

@@ -78,6 +78,14 @@ NETWORKS = (
          "a name has letters, digits and `_`", within="file"),
     Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
          "names stand without quotes", within="file", safe=True),
+    Slip(r"\[ ?\d* ?\.\. ?\d* ?\]", None, "a range has both its ends", within="range",
+         help="as in `a[1..3]`"),
+    Slip(r"\b(?:for|repeat|loop|while|foreach)\b[^\n]*", None, "there are no loops", within="body",
+         help="several modules are a range, as in `basic(16) as a[1..3]`"),
+    Slip(r"(?<!\w)(?P<a><NAME>)(?P<c>\([^()\n]*\))? ?[*×] ?(?P<n>\d+)",
+         r"\g<a>\g<c> as \g<a>[1..\g<n>]", "several modules are a range", within="body"),
+    Slip(r"over (?P<a><NAME>) ?\[(?P<b>[^\[\]\n]*)\]", r"over \g<a>(\g<b>)",
+         "arguments stand in parentheses", within="file range", safe=True),
     # ---- sizes and calculations
     Slip(r"(?P<at>\w+ x \w+(?: x \w+)*)", None, "a size is made of numbers, without spaces",
          within="call", help="as in `32x32x3`"),
@@ -116,7 +124,7 @@ NETWORKS = (
     # ---- statements of a body
     Slip(r"(?<=[\w)])(?P<at> (?P<b>[A-Za-z_]+\d+(?:\[[^\]\n]*\])?))(?=\s*[;}\n])", r" as \g<b>",
          "a module gets its name with `as`", within="body"),
-    Slip(r"(?<=[\w)])(?P<at> (?P<b>(?!as\b)<NAME>))", r"; \g<b>",
+    Slip(r"(?<=[\w)\]])(?P<at> (?P<b>(?!as\b)<NAME>))", r"; \g<b>",
          "`{old}` must begin a new statement or be removed", within="body", code="WZ006", safe=True,
          help="end the statement before it with a new line or `;`"),
     Slip(r"[^;{}\n]*,[^;{}\n]*[^;{}\s]", with_semicolons,

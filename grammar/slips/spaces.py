@@ -64,6 +64,30 @@ _FOLLOWS = "what `{word}` says follows it directly"
 
 SPACES = (
     # ---- limits
+    Slip(r"where (?P<a><NUM>) ?(?:<=?|≤) ?(?P<m><NAME>) ?(?:<=?|≤) ?(?P<b><NUM>)",
+         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
+         safe=True),
+    Slip(r"where (?P<m><NAME>) (?:is |in )?(?:between|from) (?P<a><NUM>) (?:and|to) (?P<b><NUM>)",
+         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
+         safe=True),
+    Slip(r"(?P<k>where|subject to) (?P<m><NAME>) ?(?:,|and"
+         r"|&) ?(?P<n><NAME>) ?(?P<c>[<>]=?) ?(?P<a><NUM>)",
+         r"\g<k> \g<m> \g<c> \g<a>; \g<k> \g<n> \g<c> \g<a>", "each limit is a statement",
+         within="space", safe=True),
+    Slip(r"(?P<k>where|subject to) (?P<a><NAME> ?[<>]=? ?[^,;\n&]+?) ?(?:and|,"
+         r"|&&?) (?=<NAME> ?[<>])",
+         r"\g<k> \g<a>; \g<k> ", "each limit is a statement", within="space", safe=True,
+         help="end it with `;`, and begin the next with `where` or `subject to`"),
+    Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
+         "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
+    Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"
+         r"|≤)? ?(?P<n>\d[\d.]*) ?(?:%|points?|pp)?",
+         r"accuracy >= teacher - \g<n> points", "a drop is limited by a distance from the teacher",
+         within="space", safe=True),
+    Slip(r"\b(?:baseline|original|full|base|reference|unpruned)\b(?= ?[-;\n])", "teacher",
+         "what the candidates are compared with is called the teacher", within="space"),
+    Slip(r" ?,(?= ?with confidence)", "", "`with confidence` follows its limit directly",
+         within="space", safe=True, help="leave out the comma"),
     Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
     Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
     Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:" + _WORDS + r")\b) ?(?=[\d.t])",
@@ -144,7 +168,8 @@ SPACES = (
          within="space", code="WZ071"),
     Slip(r"\b(?:sample|propose|budget|of) (?P<at>- ?(?P<n>\d[\d.]*))", r"\g<n>",
          "`{word}` takes a number above 0", within="space", code="WZ071"),
-    Slip(r"\b(?:certify|saving ?<|confidence|>=|<=) (?P<at>- ?(?P<n>\d[\d.]*%?[kMG]?))", r"\g<n>",
+    Slip(r"(?:\b(?:certify|confidence)|saving ?<|[<>]=) (?P<at>- ?(?P<n>\d[\d.]*%?[kMG]?))",
+         r"\g<n>",
          "this is a number from 0 on", within="space", code="WZ071"),
     # ---- patterns
     Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
@@ -161,7 +186,7 @@ SPACES = (
          "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
          within="space call", safe=True),
-    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\."
+    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.(?!\.)"
          r"|->|::)[\w*?.\[\]/]+)",
          r"\g<module>",
          "only modules have rates, not the layers in them", within="space"),
@@ -193,6 +218,8 @@ SPACES = (
          r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
          "`{word}` is a setting of training, and stands in its braces", within="space"),
     # ---- the rest
+    Slip(r"(?P<a>sample <NUM>(?: seed \d+)?) by (?P<b>params|macs)", r"\g<a> stratified by \g<b>",
+         "an even spread over a cost is `stratified by` it", within="space", safe=True),
     Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
          r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
          within="space call", safe=True),
