@@ -81,6 +81,7 @@ def read_pruning(
             "this keeps every module, so that nothing is left to prune",
             "keep only the modules that should stay whole, as in `keep a1`",
         )  # fmt: skip
+        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
         return None
     errors = report.errors
     network = with_rules(network, paths, multiple)

@@ -112,7 +112,8 @@ def other_kind(path: Path, head: bytes) -> WootzError | None:
         named = path.with_suffix(suffix)
     way = kind.way.replace("{file}", str(named)).replace("{name}", named.name)
     rename = f"rename it to {named.name}; " if named != path else ""
-    return fail("WZ224", f"{path} is {kind.name}, not a .wz file", rename + way)
+    code = "WZ131" if kind is KINDS["utf16"] else "WZ224"
+    return fail(code, f"{path} is {kind.name}, not a .wz file", rename + way)
 
 
 def folder(path: Path) -> WootzError:

@@ -65,7 +65,6 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
     "caffe called wz": ("m.wz", content('name: "lenet"\n'), "a Caffe prototxt", "rename"),
     "json": ("r.json", content('{"a": 1}'), "a JSON file", ".wz file"),
     "python": ("m.py", content("import torch\n"), "a Python file", "from_nnx"),
-    "utf-16": ("t.wz", content("module".encode("utf-16")), "text in UTF-16", "UTF-8"),
     "gzip": ("t.wz", content(b"\x1f\x8b\x08\0"), "a compressed file", "unpack"),
     "bytes": ("t.wz", content(b"abc\0\0\1"), "no text", ".wz file"),
 }
@@ -90,6 +89,13 @@ def test_folders_are_told_by_what_they_hold(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("{}")
     message, help = told("build", tmp_path)
     assert "the result of a build" in message and "`wootzc verify" in help
+
+
+def test_text_in_another_encoding(tmp_path: Path) -> None:
+    file = tmp_path / "t.wz"
+    file.write_text("module m { relu }", encoding="utf-16")
+    done = CliRunner().invoke(cli, ["check", str(file)], standalone_mode=False)
+    assert "error[WZ131]" in done.stderr and "is text in UTF-16" in done.stderr
 
 
 def test_the_samples_of_other_kinds(tmp_path: Path) -> None:
