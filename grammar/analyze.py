@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wootzc.diagnostics import Diagnostic
+from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import warn_unused
 from wootzc.grammar.networks import Networks
@@ -43,6 +43,11 @@ def analyze(
 
         apply_overrides(program, overrides, report)
     write_out_settings(program, report)
+    if program.is_empty:
+        report.error(
+            Span(path, 0, len(text)), "WZ223", "there is nothing in this file",
+            "`wootzc init MODEL IMAGES` writes a first one; docs/language.md says what it may hold",
+        )  # fmt: skip
     networks = Networks(program, report)
     warn_unused(program, path, networks.lowering.used, report)
     spaces = _lower_spaces(program, networks, report)
@@ -62,7 +67,9 @@ def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[
     spaces = []
     for definition in program.spaces.values():
         complete = f"space {definition.name.text}" not in program.broken
-        space = lower_space(definition, networks.over(definition), report, complete=complete)
+        found = networks.over(definition)
+        names = networks.named(definition) if found is None else found.network
+        space = lower_space(definition, found, names, report, complete=complete)
         if space is not None:
             spaces.append(space)
     return spaces

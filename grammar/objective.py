@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.limits import Metric, accuracy_limit, cost_limit, read_metric
 from wootzc.grammar.report import Report
@@ -45,7 +46,7 @@ def read_objective(
     if goal.direction != best:
         report.error(
             goal.span, "WZ061", f"{target} is to be {best}d, not {goal.direction}d",
-            f"write `{best} {target}`",
+            write(f"{best} {target}"),
         )  # fmt: skip
         return None
     if good and complete:
@@ -84,14 +85,16 @@ def check_direction(
             place, "WZ067",
             f"`explore {explore}` would stop at the {first} candidate that will do, "
             f"the worst for `{kind} {objective.target}`",
-            f"write `explore {fits}`, or `explore all` to try every candidate",
+            write(fits, ", or `explore all` to try every candidate") if stated
+            else f"add: explore {fits}",
         )  # fmt: skip
     elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
         report.warn(
             place, "WZ068",
             "nothing limits accuracy, so only the largest candidate within the cost limits is "
             "tried: it is taken to be the most accurate",
-            "write `explore all` to try every candidate, `explore predicted` the promising ones",
+            write("all", " to try every candidate, `predicted` the promising ones") if stated
+            else "add: explore all, to try every candidate",
         )  # fmt: skip
 
 

@@ -1,25 +1,28 @@
 """Text → syntax tree, or every syntax error that can be told apart.
 
-After an error the statement around it is blanked and the rest parsed again, so that one slip does
-not hide the next. Files are small and the parser is fast; this is simpler than error productions.
+After an error it is repaired, or the statement around it blanked, and the whole parsed again, so
+that one slip does not hide the next. Files are small and the parser is fast; this is simpler than
+error productions.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark import Lark, Token, Tree, UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.brackets import scan, statement_at, without
+from wootzc.grammar.brackets import scan, statement_at
+from wootzc.grammar.draft import Draft
 from wootzc.grammar.tables import load_parser
 from wootzc.grammar.transform import ToSyntax
 
-MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
+if TYPE_CHECKING:
+    from wootzc.grammar.syntax_errors import Start
 
-Start = Literal["file", "_space_statement"]
+MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,39 +66,64 @@ def parser() -> Lark:
 
 
 def parse(text: str, path: str) -> Parsed:
-    """The tree of a file. `tree` is there even after errors, as long as statements can be told."""
-    scanned = scan(text, path)
-    diagnostics = list(scanned.diagnostics)
-    if scanned.fatal:
-        return Parsed(tree=None, diagnostics=tuple(diagnostics))
+    """The tree of a file. `tree` is there even after errors, as long as statements can be told.
+
+    Where a mistake has a fix the rest is read as if it had been made; else the statement around it
+    is left out. Either way one slip hides no other and causes none.
+    """
+    draft = Draft(text, path)
     holes: list[Span] = []
-
-    def leave_out(text: str, position: int) -> str:
-        start, end = statement_at(text, position)
-        holes.append(Span(path, start, end))
-        return without(text, start, end)
-
-    for diagnostic in scanned.diagnostics:
-        text = leave_out(text, diagnostic.span.start)
+    found: list[Diagnostic] = []
     tree: Tree[Token] | None = None
-    while len(diagnostics) < MAX_ERRORS:
-        try:
-            tree = parser().parse(text, start="file")
-        except UnexpectedInput as error:
-            found = _explain(text, path, error)
-            diagnostics.append(found)
-            remaining = leave_out(text, found.span.start)
-            if remaining == text:
-                break
-            text = remaining
-        else:
+    while len(found) < MAX_ERRORS:
+        looked = _look(draft)
+        if isinstance(looked, Tree):
+            tree = looked
             break
-    diagnostics.sort(key=lambda d: d.span.start)
+        found += [draft.placed(mistake) for mistake in looked.mistakes]
+        if looked.fatal:
+            break
+        for mistake in reversed(looked.mistakes):
+            if mistake.fixes:
+                draft = draft.repaired(mistake.fixes[0])
+                continue
+            start, end = statement_at(draft.text, mistake.span.start)
+            holes.append(draft.span(start, end))
+            remaining = draft.without(start, end)
+            if remaining.text == draft.text:
+                break
+            draft = remaining
+        else:
+            continue
+        break
+    found.sort(key=lambda d: d.span.start)
     return Parsed(
-        tree=_transform(tree, path) if tree else None,
-        diagnostics=tuple(diagnostics),
+        tree=_transform(tree, draft) if tree else None,
+        diagnostics=tuple(found),
         holes=tuple(holes),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stopped:
+    """What stops reading a draft: one mistake, or those of its brackets."""
+
+    mistakes: tuple[Diagnostic, ...]
+    fatal: bool = False
+
+
+def _look(draft: Draft) -> "Tree[Token] | _Stopped":
+    scanned = scan(draft.text, draft.path)
+    if scanned.diagnostics:
+        from wootzc.grammar.bracket_repairs import repaired_brackets
+
+        mistakes = repaired_brackets(draft.text, draft.path, scanned.diagnostics)
+        fatal = scanned.fatal and not all(mistake.fixes for mistake in mistakes)
+        return _Stopped(mistakes=mistakes, fatal=fatal)
+    try:
+        return parser().parse(draft.text, start="file")
+    except UnexpectedInput as error:
+        return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
 
 
 def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
@@ -106,19 +134,19 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     try:
         tree = parser().parse(text, start="_space_statement")
     except UnexpectedInput as error:
-        return _explain(text, path, error)
-    statement: syntax.SpaceStatement = _transform(tree, path)
+        return _explain(text, path, error, "_space_statement")
+    statement: syntax.SpaceStatement = _transform(tree, Draft(text, path))
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput) -> Diagnostic:
+def _explain(text: str, path: str, error: UnexpectedInput, start: "Start" = "file") -> Diagnostic:
     from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
-    return explain(parser(), text, path, error)
+    return explain(parser(), text, path, error, start)
 
 
-def _transform(tree: Tree[Token], path: str) -> Any:
+def _transform(tree: Tree[Token], draft: Draft) -> Any:
     # A start rule is not inlined, whatever its name.
     root = tree.children[0] if tree.data == "_space_statement" else tree
     assert isinstance(root, Tree)
-    return ToSyntax(path).transform(root)
+    return ToSyntax(draft).transform(root)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from wootzc.diagnostics import Advice
 from wootzc.files import read_at_most
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import FLAGS
@@ -39,6 +40,8 @@ class Program:
     space_items: dict[str, SpaceItem] = field(default_factory=dict)
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    misnamed: list[syntax.Name] = field(default_factory=list)  # of modules; built in
+    is_empty: bool = False  # the main file holds nothing, not even a mistake
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -60,7 +63,7 @@ def _evaluate_constants(program: Program, report: Report) -> None:
             report.error(
                 item.value.span, "WZ246",
                 f"constant `{later[0]}` has no value yet where `{name}` is calculated",
-                f"write `let {name} = …` after it",
+                f"move `let {name} = …` behind it",
             )  # fmt: skip
         program.constants[name] = None if later else evaluate(item.value, program.constants, report)
 
@@ -73,11 +76,15 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
     report.holes += parsed.holes
+    guesses = [f.span for d in parsed.diagnostics for f in d.fixes if not f.safe]
     if parsed.tree is None:
         program.incomplete = True
         return
+    program.is_empty = not (chain or parsed.tree.items or parsed.diagnostics)
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
+        if any(item.span.start <= guess.start <= item.span.end for guess in guesses):
+            report.guessed.append(item.span)
         match item:
             case syntax.Include():
                 _include(item, path, program, report, (*chain, _identity(path)))
@@ -114,11 +121,14 @@ def _define(
             "rename one of them",
         )  # fmt: skip
         return
-    taken = {"module": BUILT_IN, "constant": (*BUILT_IN, *_WORDS)}.get(kind, ())
-    if name.text in taken:
+    if kind == "module" and name.text in BUILT_IN:
+        program.misnamed.append(name)
+        program.incomplete = True
+        return
+    if kind == "constant" and name.text in (*BUILT_IN, *_WORDS):
         report.error(
-            name.span, "WZ017", f"`{name.text}` is built in, so no {kind} can have its name",
-            f"rename it, `my_{name.text}` say",
+            name.span, "WZ017", f"`{name.text}` is built in, so no constant can have its name",
+            Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),
         )  # fmt: skip
         return
     table[name.text] = item
@@ -161,7 +171,7 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         near = nearest(os.path.basename(target).removesuffix(".wz"), stems)
         report.error(
             span, "WZ008", f"there is no file `{shown}`",
-            f"did you mean `{near}.wz`?" if near
+            Advice(f"did you mean `{near}.wz`?", f'"{_beside(shown, near)}"') if near
             else f"paths are relative to the file that includes them: looked for {target}",
         )  # fmt: skip
     except UnicodeDecodeError as error:
@@ -173,6 +183,11 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         reason = getattr(error, "strerror", None) or str(error)
         report.error(span, "WZ008", f"can't read `{shown}`: {reason}")
     return None
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of another file of the same folder."""
+    return os.path.join(os.path.dirname(path), f"{name}.wz")
 
 
 def _listing(folder: str) -> Iterable[str]:

@@ -8,6 +8,7 @@ from lark.tree import Meta
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
+from wootzc.grammar.draft import Draft
 
 Node = TypeVar("Node")
 
@@ -16,12 +17,13 @@ Node = TypeVar("Node")
 class ToSyntax(Transformer[Token, Any]):
     """Children arrive transformed; `None` stands for an optional part that is not there."""
 
-    def __init__(self, path: str):
+    def __init__(self, draft: Draft):
         super().__init__()
-        self.path = path
+        self.draft = draft
 
     def node(self, make: Callable[..., Node], meta: Meta, **fields: Any) -> Node:
-        span = Span(self.path) if meta.empty else Span(self.path, meta.start_pos, meta.end_pos)
+        draft = self.draft
+        span = Span(draft.path) if meta.empty else draft.span(meta.start_pos, meta.end_pos)
         return make(span=span, **fields)
 
     # files
