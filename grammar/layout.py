@@ -1,9 +1,12 @@
-"""Syntax nodes → the few things the formatter knows: statements, and braces with statements."""
+"""Syntax nodes → the few things the formatter knows: statements, their lists, and their braces."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Protocol, TypeAlias, TypeVar, assert_never
 
+from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
+from wootzc.grammar.lists import Entry, Listed
 from wootzc.grammar.values import source_text
 
 
@@ -17,44 +20,53 @@ class Braces:
     joiner: str = "; "
 
 
+Head: TypeAlias = tuple[str | Listed, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One statement: its text up to the braces, and the braces if it has any."""
+    """One statement: what is before its braces, and the braces if it has any."""
 
     start: int
     end: int
-    head: str
+    head: Head
     braces: Braces | None = None
 
 
+class _Placed(Protocol):
+    @property
+    def span(self) -> Span: ...
+
+
+Part = TypeVar("Part", bound=_Placed)
 Node: TypeAlias = syntax.Item | syntax.Statement | syntax.ImportStatement | syntax.SpaceStatement
 
 
 def item_of(node: Node, code: str) -> Item:
-    """`code` is the source with comments and strings blanked: braces in it are real ones."""
+    """`code` is the source with comments and strings blanked: brackets in it are real ones."""
     head, braces = _parts(node, code)
-    return Item(node.span.start, node.span.end, head, braces)
+    return Item(node.span.start, node.span.end, (head,) if isinstance(head, str) else head, braces)
 
 
-def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
+_Parts: TypeAlias = tuple[str | Head, Braces | None]
+
+
+def _parts(node: Node, code: str) -> _Parts:
     match node:
         case syntax.Include(path=path):
             return f'include "{path.value}"', None
         case syntax.ModuleDefinition(name=name, parameters=parameters, body=body):
-            shown = ", ".join(_parameter(p) for p in parameters)
-            head = f"module {name.text}({shown})" if parameters else f"module {name.text}"
-            return head, _block(body, code)
+            return (f"module {name.text}", *_parameters(parameters, code)), _block(body, code)
         case syntax.NetworkDefinition(name=name, parameters=parameters, body=body):
-            shown = ", ".join(_parameter(p) for p in parameters)
-            head = f"network {name.text}({shown})" if parameters else f"network {name.text}"
-            return head, _block(body, code)
+            return (f"network {name.text}", *_parameters(parameters, code)), _block(body, code)
         case syntax.ImportedNetwork(name=name, path=path, statements=found):
             return f'network {name.text} from "{path.value}"', _import_block(node, found, code)
         case syntax.SpaceDefinition(name=name, network=network, statements=statements):
             items = tuple(item_of(s, code) for s in statements)
             after = node.arguments[-1].span.end if node.arguments else network.span.end
             braces = Braces(_brace(code, after), node.span.end, items)
-            return f"space {name.text} over {network.text}{_arguments(node.arguments)}", braces
+            head = f"space {name.text} over {network.text}"
+            return (head, *_arguments(node.arguments, code)), braces
         case syntax.Call() | syntax.Branches() | syntax.InlineModule() | syntax.Auxiliary():
             return _statement_parts(node, code)
         case syntax.Grouping(how=how):
@@ -62,25 +74,25 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
         case syntax.Norms(how=how):
             return f"norms {how.text}", None
         case syntax.FoundModule(name=name, patterns=patterns):
-            shown = ", ".join(f'"{pattern.value}"' for pattern in patterns)
-            return f"module {name.text} {{ {shown} }}", None
+            listed = _listed(patterns, lambda p: f'"{p.value}"', code, "{ ", " }")
+            return (f"module {name.text} ", *(listed or ("{ }",))), None
         case _:
             return _space_parts(node, code)
 
 
-def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | None]:
+def _statement_parts(node: syntax.Statement, code: str) -> _Parts:
     match node:
         case syntax.Call(name=name, arguments=arguments, target=target):
-            return name.text + _arguments(arguments) + _target(target), None
+            return (name.text, *_arguments(arguments, code), _target(target)), None
         case syntax.Branches(name=name, arguments=arguments, arms=arms):
             after = arguments[-1].span.end if arguments else name.span.end
-            items = tuple(Item(arm.span.start, arm.span.end, "", _block(arm, code)) for arm in arms)
+            items = tuple(Item(a.span.start, a.span.end, (), _block(a, code)) for a in arms)
             braces = Braces(_brace(code, after), node.span.end, items, " ")
-            return name.text + _arguments(arguments), braces
+            return (name.text, *_arguments(arguments, code)), braces
         case syntax.InlineModule(name=name, body=body):
             return f"module {name.text}", _block(body, code)
         case syntax.Auxiliary(arguments=arguments, body=body):
-            return f"auxiliary{_arguments(arguments)}", _block(body, code)
+            return ("auxiliary", *_arguments(arguments, code)), _block(body, code)
         case _:
             assert_never(node)
 
@@ -88,38 +100,38 @@ def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | N
 def _import_block(
     node: syntax.ImportedNetwork, statements: tuple[syntax.ImportStatement, ...], code: str
 ) -> Braces | None:
-    if "{" not in code[node.path.span.end : node.span.end]:
+    if code.find("{", node.path.span.end, node.span.end) < 0:
         return None
     items = tuple(item_of(statement, code) for statement in statements)
     return Braces(_brace(code, node.path.span.end), node.span.end, items)
 
 
-def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | None]:
+def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
     match node:
         case syntax.Data(kind=kind, path=path, options=options):
             shown = f'{kind.text}("{path.value}")' if kind else f'"{path.value}"'
-            return f"data {shown}", _settings(options)
+            return f"data {shown}", _settings(options, code)
         case syntax.Augment(settings=settings):
-            return "augment", _settings(settings)
+            return "augment", _settings(settings, code)
         case syntax.Teacher(path=path, settings=settings):
             head = f'teacher from "{path.value}"' if path else "teacher"
-            return head, _settings(settings)
+            return head, _settings(settings, code)
         case syntax.Stage(name=stage, settings=settings, word=word):
-            return stage + (f" {word.text}" if word else ""), _settings(settings)
+            return stage + (f" {word.text}" if word else ""), _settings(settings, code)
         case syntax.Rates():
-            return _rates(node), None
+            return _rates(node, code), None
         case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):
             by = f" by {criterion.text}" if criterion else ""
-            own = f" {_rates(rates)}" if rates else ""
-            return f"prune {_patterns(patterns)}{by}{own}", None
+            own = (" ", *_rates(rates, code)) if rates else ()
+            return ("prune ", *_patterns(patterns, code), by, *own), None
         case syntax.Keep(patterns=patterns):
-            return f"keep {_patterns(patterns)}", None
+            return ("keep ", *_patterns(patterns, code)), None
         case syntax.Multiple(number=number):
             return f"multiple of {number.text}", None
         case syntax.Tie(patterns=patterns):
-            return f"tie {_patterns(patterns)}", None
+            return ("tie ", *_patterns(patterns, code)), None
         case syntax.WhereOrder(relation=relation, patterns=patterns):
-            return f"where {relation.text}({_patterns(patterns)})", None
+            return (f"where {relation.text}", *_patterns(patterns, code, "(", ")")), None
         case syntax.WhereCost(metric=metric, comparison=comparison, limit=limit):
             return f"where {metric.text} {comparison.text} {_limit(limit)}", None
         case syntax.All():
@@ -129,7 +141,7 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
         case syntax.Configs(source=listed, span=span):
             if isinstance(listed, syntax.Text):
                 return f'configs from "{listed.value}"', None
-            items = tuple(Item(r.span.start, r.span.end, _row(r)) for r in listed)
+            items = tuple(Item(r.span.start, r.span.end, _row(r, code)) for r in listed)
             return "configs", Braces(_brace(code, span.start), span.end, items, " ")
         case syntax.Propose(count=count):
             return f"propose {count.text}", None
@@ -157,10 +169,10 @@ def _block(block: syntax.Block, code: str) -> Braces:
     return Braces(block.span.start, block.span.end, items)
 
 
-def _settings(settings: syntax.Settings | None) -> Braces | None:
+def _settings(settings: syntax.Settings | None, code: str) -> Braces | None:
     if settings is None:
         return None
-    items = tuple(Item(s.span.start, s.span.end, _setting(s)) for s in settings.settings)
+    items = tuple(Item(s.span.start, s.span.end, _setting(s, code)) for s in settings.settings)
     return Braces(settings.span.start, settings.span.end, items)
 
 
@@ -168,16 +180,34 @@ def _brace(code: str, after: int) -> int:
     return code.index("{", after)
 
 
-def _setting(setting: syntax.Setting) -> str:
+def _setting(setting: syntax.Setting, code: str) -> Head:
     name = setting.name.text
     match setting.value:
         case None:
-            return name + _arguments(setting.arguments)
+            return (name, *_arguments(setting.arguments, code))
         case syntax.Invoke(name=invoked, arguments=arguments):
-            return f"{name} {invoked.text}{_arguments(arguments)}"
+            return (f"{name} {invoked.text}", *_arguments(arguments, code))
         case expression:
             unit = f" {setting.unit.text}" if setting.unit else ""
-            return f"{name} {source_text(expression)}{unit}"
+            return (f"{name} {source_text(expression)}{unit}",)
+
+
+def _listed(
+    parts: Iterable[Part], text: Callable[[Part], str], code: str, opening: str, closing: str
+) -> Head:
+    """A list as a head; nothing where there are no parts."""
+    entries = tuple(Entry(p.span.start, p.span.end, text(p)) for p in parts)
+    if not entries:
+        return ()
+    start, end = entries[0].start, entries[-1].end
+    if opening:
+        start = code.rindex(opening.strip(), 0, start)
+        end = code.index(closing.strip(), end) + 1
+    return (Listed(start, end, opening, closing, entries),)
+
+
+def _parameters(parameters: tuple[syntax.Parameter, ...], code: str) -> Head:
+    return _listed(parameters, _parameter, code, "(", ")")
 
 
 def _parameter(parameter: syntax.Parameter) -> str:
@@ -186,11 +216,14 @@ def _parameter(parameter: syntax.Parameter) -> str:
     return f"{parameter.name.text} = {source_text(parameter.default)}"
 
 
-def _arguments(arguments: tuple[syntax.Argument, ...] | None) -> str:
+def _arguments(arguments: tuple[syntax.Argument, ...] | None, code: str) -> Head:
     if arguments is None:
-        return ""
-    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
-    return f"({', '.join(shown)})"
+        return ()
+    return _listed(arguments, _argument, code, "(", ")") or ("()",)
+
+
+def _argument(argument: syntax.Argument) -> str:
+    return (f"{argument.name.text} = " if argument.name else "") + source_text(argument.value)
 
 
 def _target(target: syntax.Target | None) -> str:
@@ -203,19 +236,27 @@ def _numbers(numbers: syntax.NumberSpan | None) -> str:
     return f"[{numbers.first.text}..{numbers.last.text}]" if numbers else ""
 
 
-def _patterns(patterns: tuple[syntax.Pattern, ...]) -> str:
-    return ", ".join(
-        p.glob.text + (f"..{p.last.text}" if p.last else "") + _numbers(p.numbers) for p in patterns
-    )
+def _patterns(
+    patterns: tuple[syntax.Pattern, ...], code: str, opening: str = "", closing: str = ""
+) -> Head:
+    return _listed(patterns, _pattern, code, opening, closing)
 
 
-def _rates(rates: syntax.Rates) -> str:
-    inside = ", ".join(rate.text for rate in rates.rates)
-    return f"rates {{ {inside} }}" if inside else "rates { }"
+def _pattern(pattern: syntax.Pattern) -> str:
+    last = f"..{pattern.last.text}" if pattern.last else ""
+    return pattern.glob.text + last + _numbers(pattern.numbers)
 
 
-def _row(row: syntax.Row) -> str:
-    return f"[{', '.join(rate.text for rate in row.rates)}]"
+def _rates(rates: syntax.Rates, code: str) -> Head:
+    return ("rates ", *(_numbers_of(rates.rates, code, "{ ", " }") or ("{ }",)))
+
+
+def _row(row: syntax.Row, code: str) -> Head:
+    return _numbers_of(row.rates, code, "[", "]") or ("[]",)
+
+
+def _numbers_of(numbers: tuple[syntax.Number, ...], code: str, opening: str, closing: str) -> Head:
+    return _listed(numbers, lambda number: number.text, code, opening, closing)
 
 
 def _sample_option(option: syntax.Stratified | syntax.SampleSeed) -> str:
