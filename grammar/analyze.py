@@ -17,13 +17,14 @@ from wootzc.ir.space import Space
 class Analysis:
     """`spaces` and `networks` are those without errors. `sources`: text by file, to show places.
 
-    `notes`: what there is to know of networks that were read from files.
+    `notes`: what there is to know of networks that were read from files. `program`: what was read.
     """
 
     spaces: tuple[Space, ...]
     networks: tuple[Network, ...]
     diagnostics: tuple[Diagnostic, ...]
     sources: dict[str, str]
+    program: Program
     notes: tuple[str, ...] = ()
 
 
@@ -56,6 +57,7 @@ def analyze(
         networks=tuple(found.network for found in declared),
         diagnostics=tuple(diagnostics),
         sources=program.sources,
+        program=program,
         notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
 

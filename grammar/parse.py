@@ -5,7 +5,6 @@ it, so that one slip does not hide the next. This is simpler than error producti
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lark import UnexpectedInput
 
@@ -13,10 +12,7 @@ from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.brackets import scan, statement_at
 from wootzc.grammar.draft import Draft
-from wootzc.grammar.reader import Reading, parser
-
-if TYPE_CHECKING:
-    from wootzc.grammar.syntax_errors import Start
+from wootzc.grammar.reader import Reading, Start, parser
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
@@ -106,7 +102,7 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput, start: "Start" = "file") -> Diagnostic:
+def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
     from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
     return explain(parser(), text, path, error, start)

@@ -34,6 +34,7 @@ class Program:
     is_empty: bool = False  # the main file holds nothing, not even a mistake
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, syntax.File] = field(default_factory=dict)  # of the sources that have one
 
 
 def load(text: str, path: str, report: Report) -> Program:
@@ -56,6 +57,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
         program.incomplete = True
         return
     program.is_empty = not (chain or parsed.tree.items or parsed.diagnostics)
+    program.trees[path] = parsed.tree
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
         if any(item.span.start <= guess.start <= item.span.end for guess in guesses):

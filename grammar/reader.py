@@ -46,6 +46,7 @@ class DropNewlines:
                 yield token
 
 
+_CURSOR = "$CURSOR"  # a kind of token that may stand nowhere
 _DEEPER = {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}
 
 
@@ -161,8 +162,20 @@ class Reading:
         ):
             self._checkpoints.pop()
 
-    def tree(self) -> Any:
-        """The node of the start rule. Raises Lark's `UnexpectedInput` at the first mistake."""
+    def expected(self) -> set[str]:
+        """Kinds of tokens that may follow the text. Raises Lark's `UnexpectedInput` as `tree`."""
+        try:
+            return set(self.tree(_CURSOR))
+        except UnexpectedToken as error:
+            if error.token.type != _CURSOR:
+                raise
+            return set(error.accepts)
+
+    def tree(self, end: str = "$END") -> Any:
+        """The node of the start rule. Raises Lark's `UnexpectedInput` at the first mistake.
+
+        `end` is the kind of token that ends the text.
+        """
         tables, text, builder = _tables(), self.draft.text, ToSyntax(self.draft)
         actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self._start]
         at = self._checkpoints[-1]
@@ -197,7 +210,7 @@ class Reading:
                     continue
                 last = kind
             else:
-                kind, token = "$END", ""
+                kind, token = end, ""
             while True:
                 action = actions[states[-1]].get(kind)
                 if isinstance(action, int):

@@ -1,19 +1,18 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
 import re
-from typing import Literal
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.brackets import end_of_code_before, open_bracket, statement_at
+from wootzc.grammar.keywords import keywords
 from wootzc.grammar.misplaced import misplaced
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
 from wootzc.grammar.names import either, meant, nearest
+from wootzc.grammar.reader import Start
 from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.statements import FORMS
-
-Start = Literal["file", "_space_statement"]
 
 _READABLE = {
     "NAME": "a name",
@@ -223,18 +222,7 @@ _SYNONYMS = {
 }  # fmt: skip
 
 
-class _Keywords(dict[str, str]):
-    """Terminal name → the keyword: `_DATA` → data."""
-
-
-_KEYWORDS = _Keywords(
-    (f"_{word.upper()}", word)
-    for word in (
-        "include module network space over as auxiliary modules norms from by to data augment "
-        "teacher rates prune keep multiple of tie where all sample stratified seed configs propose "
-        "minimize maximize subject blocks explore certify until with budget precision"
-    ).split()
-)
+_KEYWORDS = {kind: words[0] for kind, words in keywords().items() if len(words) == 1}
 
 
 def _accepted(error: UnexpectedToken) -> list[str]:

@@ -1,0 +1,28 @@
+"""Walking the syntax tree, whatever its nodes are."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from wootzc.diagnostics import Span
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name != "span")
+
+
+def children(node: Any) -> Iterator[Any]:
+    """The syntax nodes directly within one."""
+    for name in _names(type(node)):
+        value = getattr(node, name)
+        for child in value if isinstance(value, tuple) else (value,):
+            if is_dataclass(child) and not isinstance(child, Span):
+                yield child
+
+
+def descendants(node: Any) -> Iterator[Any]:
+    for child in children(node):
+        yield child
+        yield from descendants(child)
