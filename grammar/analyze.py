@@ -7,6 +7,7 @@ from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import warn_unused
 from wootzc.grammar.networks import Networks
+from wootzc.grammar.parse import Memory
 from wootzc.grammar.program import Program, load
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
@@ -29,14 +30,18 @@ class Analysis:
 
 
 def analyze(
-    text: str, path: str = "<text>", overrides: Mapping[str, str] | None = None
+    text: str,
+    path: str = "<text>",
+    overrides: Mapping[str, str] | None = None,
+    memory: Memory | None = None,
 ) -> Analysis:
     """Check a `.wz` text and lower it to IR. Never raises for what a user wrote.
 
-    `overrides` sets values as the command line's `--set` does: {"teacher.steps": "50"}.
+    `overrides` sets values as the command line's `--set` does: {"teacher.steps": "50"}. `memory`
+    is given again with the next version of a file, of which then less needs to be read.
     """
     report = Report()
-    program = load(text, path, report)
+    program = load(text, path, report, memory)
     if overrides:
         from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
 

@@ -4,7 +4,9 @@ After an error it is repaired, or the statement around it blanked, and reading g
 it, so that one slip does not hide the next. This is simpler than error productions.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lark import UnexpectedInput
 
@@ -26,15 +28,19 @@ class Parsed:
     holes: tuple[Span, ...] = ()
 
 
-def parse(text: str, path: str) -> Parsed:
+Memory: TypeAlias = dict[str, Reading]  # of files by their path
+
+
+def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     """The tree of a file. `tree` is there even after errors, as long as statements can be told.
 
-    Where a mistake has a fix the rest is read as if it had been made; else the statement around it
+    `memory` keeps how far files have been read, so that of the next version only what stands behind
+    the first change is read again. Where a mistake has a fix the rest is read as if it had been made; else the statement around it
     is left out. Either way one slip hides no other and causes none.
     """
     draft = Draft(text, path)
     holes: list[Span] = []
-    reading = Reading(draft)
+    reading = _begun(draft, memory)
     found: list[Diagnostic] = []
     tree: syntax.File | None = None
     while len(found) < MAX_ERRORS:
@@ -64,6 +70,20 @@ def parse(text: str, path: str) -> Parsed:
         break
     found.sort(key=lambda d: d.span.start)
     return Parsed(tree=tree, diagnostics=tuple(found), holes=tuple(holes))
+
+
+def _begun(draft: Draft, memory: Memory | None) -> Reading:
+    if memory is None:
+        return Reading(draft)
+    if draft.path not in memory:
+        memory[draft.path] = Reading(draft)
+    reading = memory[draft.path]
+    old, new = reading.draft.text, draft.text
+    same = bisect_left(
+        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
+    )
+    reading.go_on(draft, same)
+    return reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.parse import parse
+from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.report import Report
 
 MAX_FILES = 200
@@ -35,11 +35,12 @@ class Program:
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
     trees: dict[str, syntax.File] = field(default_factory=dict)  # of the sources that have one
+    memory: Memory | None = None
 
 
-def load(text: str, path: str, report: Report) -> Program:
-    """Parse a file and all it includes."""
-    program = Program(sources=report.sources)
+def load(text: str, path: str, report: Report, memory: Memory | None = None) -> Program:
+    """Parse a file and all it includes. `memory`: as `parse` keeps it."""
+    program = Program(sources=report.sources, memory=memory)
     _load(text, path, program, report, chain=())
     return program
 
@@ -48,7 +49,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     if text.startswith("\ufeff"):
         text = " " + text[1:]  # a byte order mark; every other character keeps its place
     program.sources[path] = text
-    parsed = parse(text, path)
+    parsed = parse(text, path, program.memory)
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
     report.holes += parsed.holes

@@ -22,7 +22,7 @@ from wootzc.grammar.rules import NOWHERE, Reduction, Several, reduction_of
 from wootzc.grammar.tables import load_parser
 from wootzc.grammar.transform import ToSyntax
 
-APART = 4096  # characters between checkpoints, at least
+APART = 1024  # characters between checkpoints, at least
 
 Start: TypeAlias = Literal["file", "_space_statement"]
 

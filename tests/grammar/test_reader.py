@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from lark import UnexpectedInput, UnexpectedToken
 
-from wootzc.grammar import reader
+from wootzc.diagnostics import Span
+from wootzc.grammar import reader, syntax
 from wootzc.grammar.draft import Draft
-from wootzc.grammar.parse import parse
+from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.reader import Reading, parser
+from wootzc.lsp.nodes import descendants
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -39,7 +41,7 @@ def test_going_on_from_a_checkpoint_is_reading_from_the_start(
     monkeypatch.setattr(reader, "APART", 7)
     chance = random.Random(0)
     texts = [path.read_text(encoding="utf-8") for path in FILES]
-    for _ in range(200):
+    for _ in range(60):
         text = chance.choice(texts)
         reading = Reading(Draft(text, "x"))
         for _ in range(3):
@@ -51,9 +53,31 @@ def test_going_on_from_a_checkpoint_is_reading_from_the_start(
         assert outcome(reading) == outcome(Reading(reading.draft))
 
 
+def test_the_next_version_of_a_file_is_as_if_it_were_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "APART", 7)
+    chance = random.Random(1)
+    for path in FILES[::8]:
+        text = path.read_text(encoding="utf-8")
+        memory: Memory = {}
+        for _ in range(5):
+            at = chance.randrange(len(text) + 1)
+            text = text[:at] + chance.choice("}{( ;\n") + text[at + chance.randrange(3) :]
+            again, first = parse(text, "x", memory), parse(text, "x")
+            assert again == first
+            assert spans(again.tree) == spans(first.tree)
+
+
+def spans(tree: syntax.File | None) -> list[Span]:
+    """They are no part of equality."""
+    return [] if tree is None else [node.span for node in descendants(tree)]
+
+
 def outcome(reading: Reading) -> object:
     try:
-        return reading.tree()
+        tree = reading.tree()
+        return tree, spans(tree)
     except UnexpectedInput as error:
         return type(error), error.pos_in_stream
 

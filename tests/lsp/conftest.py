@@ -26,9 +26,10 @@ class Session:
         self.versions: dict[str, int] = {}
         self.published: dict[str, types.PublishDiagnosticsParams] = {}
 
-        @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def publish(params: types.PublishDiagnosticsParams) -> None:
             self.published[params.uri] = params
+
+        self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(publish)
 
     def start(self) -> types.InitializeResult:
         self.run(self.client.start_io(sys.executable, "-m", "wootzc", "lsp"))
@@ -41,7 +42,7 @@ class Session:
     def end(self) -> None:
         self.run(self.client.shutdown_async(None))
         self.client.exit(None)
-        self.run(self.client.stop())
+        self.run(self.client.stop())  # type: ignore[no-untyped-call]
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
 
@@ -91,7 +92,7 @@ class Session:
         return {"text_document": types.TextDocumentIdentifier(uri), "position": position}
 
     def text_at(self, uri: str, there: types.Range) -> str:
-        lines = self.texts[uri].splitlines(keepends=True) + [""]
+        lines = [*self.texts[uri].splitlines(keepends=True), ""]
         if there.start.line == there.end.line:
             return lines[there.start.line][there.start.character : there.end.character]
         return "\n".join(lines[there.start.line : there.end.line + 1])

@@ -1,7 +1,7 @@
 """The language server as an editor uses it: over standard input and output, by a real client."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lsprotocol import types
@@ -144,7 +144,9 @@ def test_hover_of_layers_and_modules(session: "Session", uri: str) -> None:
     assert "add { { … } { … } }" in hover(session, uri, "  ad|d {")
     assert "8x8x3 → 10 · 5 modules" in hover(session, uri, "over ne|t")
     assert "`stride` of `basic`: a value" in hover(session, uri, "(32, stri|de")
-    assert "`stride` of `conv`: a whole number or a size" in hover(session, uri, "width, stri|de =")
+    assert "`stride` of `conv`: a whole number or a size" in hover(
+        session, uri, "width, stri|de = st"
+    )
 
 
 def test_hover_in_spaces(session: "Session", uri: str) -> None:
@@ -295,7 +297,7 @@ def test_every_place_of_the_samples_is_answered(session: "Session") -> None:
         uri = session.open(path.name, path.read_text(encoding="utf-8"))
         for line, text in enumerate(session.texts[uri].splitlines()):
             for column in range(0, len(text) + 1, 7):
-                there = {
+                there: dict[str, Any] = {
                     "text_document": types.TextDocumentIdentifier(uri),
                     "position": types.Position(line, column),
                 }

@@ -1,21 +1,15 @@
 """Walking the syntax tree, whatever its nodes are."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from functools import cache
+from dataclasses import is_dataclass
 from typing import Any
 
 from wootzc.diagnostics import Span
 
 
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name != "span")
-
-
 def children(node: Any) -> Iterator[Any]:
     """The syntax nodes directly within one."""
-    for name in _names(type(node)):
+    for name in node.__dataclass_fields__:
         value = getattr(node, name)
         for child in value if isinstance(value, tuple) else (value,):
             if is_dataclass(child) and not isinstance(child, Span):

@@ -15,6 +15,7 @@ from pygls.uris import from_fs_path, to_fs_path
 from wootzc import __version__
 from wootzc.diagnostics import Span, WootzError
 from wootzc.grammar import format_text
+from wootzc.grammar.parse import Memory
 from wootzc.lsp.actions import FIX_ALL, actions, by_file
 from wootzc.lsp.completion import complete
 from wootzc.lsp.hover import hover
@@ -22,6 +23,8 @@ from wootzc.lsp.navigation import CannotRename, definitions, references, rename,
 from wootzc.lsp.outline import hints, outline
 from wootzc.lsp.places import offset_of, range_of
 from wootzc.lsp.snapshot import Snapshot
+
+THRESHOLD = 200_000, 20, 20  # of garbage collections: a file of 1,000 lines makes 50,000 nodes
 
 
 class _Placed(Protocol):
@@ -39,6 +42,7 @@ class WootzServer(LanguageServer):
             "wootzc", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Incremental
         )
         self._snapshots: dict[str, Snapshot] = {}
+        self._memories: dict[str, Memory] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._seconds: dict[str, float] = {}  # that the last look took
         self._told: dict[str, set[str]] = {}  # files, by the one that was looked at
@@ -47,7 +51,8 @@ class WootzServer(LanguageServer):
         document = self.workspace.get_text_document(uri)
         known = self._snapshots.get(uri)
         if known is None or known.version != document.version:
-            known = Snapshot(path_of(uri), document.source, document.version)
+            memory = self._memories.setdefault(uri, {})
+            known = Snapshot(path_of(uri), document.source, document.version, memory)
             self._snapshots[uri] = known
         return known
 
@@ -87,7 +92,7 @@ class WootzServer(LanguageServer):
             self.changed(uri)
 
     def closed(self, uri: str) -> None:
-        for known in (self._snapshots, self._seconds):
+        for known in (self._snapshots, self._memories, self._seconds):
             known.pop(uri, None)
         if uri in self._waiting:
             self._waiting.pop(uri).cancel()
@@ -247,6 +252,6 @@ def inlay_hints(ls: WootzServer, params: types.InlayHintParams) -> list[types.In
 def serve() -> None:
     """Speak over standard input and output until the editor ends it."""
     gc.freeze()  # what is loaded stays; of what a keystroke leaves most goes without a collection
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(*THRESHOLD)
     gc.enable()
     server.start_io()

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from wootzc.grammar import Analysis, analyze, syntax
+from wootzc.grammar.parse import Memory
 from wootzc.ir.network import Network
 from wootzc.lsp.layers import Places, places_of
 from wootzc.lsp.names import Index, index_of
@@ -18,10 +19,11 @@ class Snapshot:
     path: str
     text: str
     version: int | None = None
+    memory: Memory | None = None  # how far the version before was read
 
     @cached_property
     def analysis(self) -> Analysis:
-        return analyze(self.text, self.path)
+        return analyze(self.text, self.path, memory=self.memory)
 
     @property
     def tree(self) -> syntax.File:
