@@ -183,12 +183,20 @@ class _Printer:
         return rows, opening
 
     def _of_head(self, item: Item) -> list[Comment]:
-        """Comments within a statement, outside of its lists and braces: they move above it."""
+        """Comments within a statement, but not between the entries of its lists, nor in its braces:
+        they move above it.
+        """
         inside = self.comments.inside(item.start, item.end)
         if not inside:
             return []
-        parts = [part for part in (*item.head, item.braces) if isinstance(part, Listed | Braces)]
-        return [c for c in inside if not any(p.start < c.start < p.end for p in parts)]
+        braces = item.braces
+        lists = [part for part in item.head if isinstance(part, Listed)]
+        return [
+            c
+            for c in inside
+            if not (braces is not None and braces.start < c.start < braces.end)
+            and not any(part.keeps(c) for part in lists)
+        ]
 
 
 def _flat(part: str | Annotated) -> str | None:

@@ -48,6 +48,12 @@ class Listed:
     closing: str
     entries: tuple[Entry, ...]
 
+    def keeps(self, comment: Comment) -> bool:
+        """Whether a comment stands between its entries: then it stays there."""
+        following = bisect_left(self.entries, comment.start, key=lambda entry: entry.start)
+        within = following > 0 and comment.start < self.entries[following - 1].end
+        return self.start < comment.start < self.end and not within
+
 
 @dataclass(slots=True)
 class Line:
@@ -130,6 +136,8 @@ def annotated(listed: Listed, comments: Comments, code: str) -> Annotated:
     opened: list[str] = []
     at = 0  # of the entry that follows
     for comment in comments.inside(listed.start, listed.end):
+        if not listed.keeps(comment):
+            continue
         while places[at][0] < comment.start:
             at += 1
         between = code[places[at - 1][1] if at else listed.start : comment.start]

@@ -104,7 +104,9 @@ def _tables() -> _Tables:
 
 @dataclass(frozen=True, slots=True)
 class _Scanner:
-    """What may stand in a state. `words`: kind → texts of it that are a kind of their own."""
+    """What may stand in a state, spaces before it. `words`: kind → texts of it that are a kind of
+    their own.
+    """
 
     match: Callable[[str, int], re.Match[str] | None]
     words: Mapping[str, Mapping[str, str]]
@@ -116,7 +118,8 @@ def _scanner_of(lexer: Any) -> _Scanner:
         kind: {word.pattern.value: word.name for word in unless.scanner.terminals}
         for kind, unless in lexer.callback.items()
     }
-    return _Scanner(pattern.match, words)
+    behind_spaces = re.compile(rf"[^\S\n]*(?:{pattern.pattern})", pattern.flags)
+    return _Scanner(behind_spaces.match, words)
 
 
 @cache
@@ -201,7 +204,7 @@ class Reading:
                 kind, position = str(found.lastgroup), found.end()
                 if kind in tables.ignored:
                     continue
-                token = found[0]
+                begin, token = found.start(kind), found[kind]
                 if kind in scanner.words:
                     kind = scanner.words[kind].get(token, kind)
                 if kind in _DEEPER:
@@ -243,14 +246,15 @@ class Reading:
 
     def _character(self, position: int, states: list[int], values: list[Any]) -> UnexpectedInput:
         """What stands at a place where nothing that may stand there matches."""
-        found = _scanner(-1).match(self.draft.text, position)
+        scanner = _scanner(-1)
+        found = scanner.match(self.draft.text, position)
         while found is not None and found.lastgroup in _tables().ignored:
             position = found.end()
-            found = _scanner(-1).match(self.draft.text, position)
+            found = scanner.match(self.draft.text, position)
         if found is not None:
-            words = _scanner(-1).words.get(str(found.lastgroup), {})
-            kind = words.get(found[0], str(found.lastgroup))
-            return self._token(kind, found[0], position, states, values)
+            kind, text = str(found.lastgroup), found[str(found.lastgroup)]
+            kind = scanner.words.get(kind, {}).get(text, kind)
+            return self._token(kind, text, found.start(str(found.lastgroup)), states, values)
         return UnexpectedCharacters(self.draft.text, position, 0, 0)  # type: ignore[no-untyped-call]
 
     def _token(

@@ -91,6 +91,7 @@ def test_diagnostics_come_with_their_fixes(session: "Session", uri: str) -> None
     [action] = actions(session, uri, found.range, types.CodeActionKind.QuickFix.value)
     assert action.edit is not None and action.edit.changes is not None
     assert session.edited(uri, list(action.edit.changes[uri])) == TEXT
+    assert action.title == "write `relu`"
     session.type(uri, "norm; r", "el", removed=1)
     assert session.diagnostics(uri) == []
 

@@ -64,15 +64,21 @@ def _wanted(kind: str, only: tuple[str, ...] | None) -> bool:
 
 
 def _action(snapshot: Snapshot, uri: str, found: Diagnostic, fix: Fix) -> types.CodeAction:
-    line = fix.replacement.strip().split("\n")[0]
-    title = f"write `{line}`" if line else "remove it"
     return types.CodeAction(
-        title=title if len(found.fixes) > 1 or not found.help else found.help,
+        title=_title(found, fix),
         kind=types.CodeActionKind.QuickFix,
         diagnostics=[shown(found, snapshot.text)],
         is_preferred=fix.safe,
         edit=_edit(snapshot, uri, [fix]),
     )
+
+
+def _title(found: Diagnostic, fix: Fix) -> str:
+    """As the help says it where that tells what to do, and is about this fix alone."""
+    line = fix.replacement.strip().split("\n")[0]
+    if found.help and len(found.fixes) == 1 and not (line and found.help.endswith("?")):
+        return found.help
+    return f"write `{line}`" if line else "remove it"
 
 
 def _edit(snapshot: Snapshot, uri: str, fixes: Iterable[Fix]) -> types.WorkspaceEdit:
