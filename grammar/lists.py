@@ -14,6 +14,11 @@ class Comment:
     end: int
     text: str
 
+    @property
+    def is_inline(self) -> bool:
+        """Whether something may follow it on its line."""
+        return self.text.endswith("*/") and "\n" not in self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Comments:
@@ -149,7 +154,7 @@ def annotated(listed: Listed, comments: Comments, code: str) -> Annotated:
             lines[at].above.append(comment.text)
         elif not at:
             opened.append(comment.text)
-        elif goes_on and "," not in between:
+        elif "," not in between and comment.is_inline:
             lines[at - 1].after.append(comment.text)
         else:
             lines[at - 1].behind.append(comment.text)
