@@ -34,9 +34,9 @@ Memory: TypeAlias = dict[str, Reading]  # of files by their path
 def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     """The tree of a file. `tree` is there even after errors, as long as statements can be told.
 
-    `memory` keeps how far files have been read, so that of the next version only what stands behind
-    the first change is read again. Where a mistake has a fix the rest is read as if it had been made; else the statement around it
-    is left out. Either way one slip hides no other and causes none.
+    Where a mistake has a fix the rest is read as if it had been made; else the statement around it
+    is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
+    have been read, so that of the next version only what stands behind the first change is read.
     """
     draft = Draft(text, path)
     holes: list[Span] = []
