@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.names import either
-from wootzc.grammar.values import source_text
+from wootzc.grammar.values import argument_text, source_text
 from wootzc.ir.shapes import Shape, shape_text
 
 _STRIDED = ("conv", "depthwise", "shortcut", "max_pool", "avg_pool")
@@ -88,9 +88,7 @@ def _width_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> str
 
 def _with_argument(call: syntax.Call, more: str) -> tuple[str, str, Span]:
     """A call with one more argument as text, and what to insert where."""
-    given = ", ".join(
-        (f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in call.arguments or ()
-    )
+    given = ", ".join(map(argument_text, call.arguments or ()))
     shown = f"{call.name.text}({given}, {more})"
     last = call.arguments[-1].span.end if call.arguments else call.name.span.end
     text = f", {more}" if call.arguments else f"({more})"

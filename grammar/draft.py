@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
+from wootzc.grammar.brackets import without
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Draft:
         return position if self.origin is None else self.origin[position]
 
     def span(self, start: int, end: int) -> Span:
+        if self.origin is None:
+            return Span(self.path, start, end)
         first = self.at(start)
         return Span(self.path, first, max(self.at(end), first))
 
@@ -42,5 +45,4 @@ class Draft:
 
     def without(self, start: int, end: int) -> "Draft":
         """A stretch blanked; every other character keeps its place."""
-        blank = "".join("\n" if c == "\n" else " " for c in self.text[start:end])
-        return replace(self, text=self.text[:start] + blank + self.text[end:])
+        return replace(self, text=without(self.text, start, end))

@@ -28,7 +28,7 @@ def _normalize(value: Value) -> bool | str:
     return "imagenet" if value == "imagenet" else FLAG.read(value)
 
 
-_DATA: dict[str, Kind] = {
+DATA: dict[str, Kind] = {
     "validation": PART,
     "test": PART,
     "limit": COUNT,
@@ -53,7 +53,7 @@ _KIND_ALIASES = {
     "pq": "parquet", "arrow": "parquet",
 }  # fmt: skip
 SWITCHES = ("normalize", "stream", "flip")  # alone, they mean on
-_AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
+AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
 
 
 def lower_data(data: syntax.Data, report: Report) -> Data | None:
@@ -70,7 +70,7 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             kind = "auto"
     if not data.path.value:
         report.error(data.path.span, "WZ075", "the path is empty", 'as in `data "digits.npz"`')
-    options = _flags(data.options, _DATA, "data", report, _DATA_ALIASES)
+    options = _flags(data.options, DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
@@ -106,7 +106,7 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
 
 def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     settings = augment.settings if augment else None
-    return Augment(**_flags(settings, _AUGMENT, "augment", report, _AUGMENT_ALIASES))
+    return Augment(**_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
 
 
 def check_crop(

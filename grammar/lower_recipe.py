@@ -62,7 +62,7 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
 # the teacher beside the labels.
 POLISH, DISTILL, TEMPERATURE = 2, 0.5, 4.0
 
-_NUMBERS: dict[str, Kind] = {
+NUMBERS: dict[str, Kind] = {
     "steps": COUNT,
     "epochs": POSITIVE,
     "batch": COUNT,
@@ -75,8 +75,8 @@ _NUMBERS: dict[str, Kind] = {
     "temperature": POSITIVE,
     "reconstruct": COUNT,
 }
-SETTINGS = (*_NUMBERS, "optimizer", "schedule")
-_UNITS = {"reconstruct": ("images", "image")}
+SETTINGS = (*NUMBERS, "optimizer", "schedule")
+UNITS = {"reconstruct": ("images", "image")}
 
 # Of `pretrain`, which may solve least squares instead of taking steps, or before it.
 _NO_STEPS = whole(0)
@@ -139,12 +139,12 @@ def lower_recipe(
         return replace(default, steps=0, reconstruct=512) if stage == "pretrain" else default
     changes: dict[str, Any] = {}
     given: dict[str, syntax.Setting] = {}
-    kinds = _NUMBERS
+    kinds = NUMBERS
     if stage == "pretrain":
         solved = any(setting.name.text == "reconstruct" for setting in settings.settings)
-        kinds = {**_NUMBERS, "steps": _NO_STEPS if solved else _STEPS}
+        kinds = {**NUMBERS, "steps": _NO_STEPS if solved else _STEPS}
         changes = {"steps": 0} if solved else {}
-    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=_UNITS):
+    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=UNITS):
         name = setting.name.text
         given[name] = setting
         if name in USELESS[stage]:

@@ -1,26 +1,20 @@
 """Text → syntax tree, or every syntax error that can be told apart.
 
-After an error it is repaired, or the statement around it blanked, and the whole parsed again, so
-that one slip does not hide the next. Files are small and the parser is fast; this is simpler than
-error productions.
+After an error it is repaired, or the statement around it blanked, and reading goes on from before
+it, so that one slip does not hide the next. This is simpler than error productions.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TypeAlias
 
-from lark import Lark, Token, Tree, UnexpectedInput
+from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.brackets import scan, statement_at
 from wootzc.grammar.draft import Draft
-from wootzc.grammar.tables import load_parser
-from wootzc.grammar.transform import ToSyntax
-
-if TYPE_CHECKING:
-    from wootzc.grammar.syntax_errors import Start
+from wootzc.grammar.reader import Reading, Start, parser
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
@@ -34,74 +28,62 @@ class Parsed:
     holes: tuple[Span, ...] = ()
 
 
-class DropNewlines:
-    """Lark's hook between lexer and parser: some newlines separate nothing.
-
-    Those inside ( ) or [ ], and those after a comma. All others end a statement, wherever they
-    stand: a statement that lacks its end must not swallow the next line. Of several, with comments
-    between them, one is left.
-    """
-
-    always_accept: ClassVar[tuple[str, ...]] = ("_SEP",)
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        depth = 0
-        last = ""
-        for token in stream:
-            if token.type in ("LPAR", "LSQB"):
-                depth += 1
-            elif token.type in ("RPAR", "RSQB"):
-                depth -= 1
-            elif token.type == "_SEP" and ";" not in token and (depth > 0 or last == "COMMA"):
-                continue
-            if not token.type == last == "_SEP":
-                last = token.type
-                yield token
+Memory: TypeAlias = dict[str, Reading]  # of files by their path
 
 
-@cache
-def parser() -> Lark:
-    """Made once per process."""
-    return load_parser(DropNewlines())
-
-
-def parse(text: str, path: str) -> Parsed:
+def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     """The tree of a file. `tree` is there even after errors, as long as statements can be told.
 
     Where a mistake has a fix the rest is read as if it had been made; else the statement around it
-    is left out. Either way one slip hides no other and causes none.
+    is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
+    have been read, so that of the next version only what stands behind the first change is read.
     """
     draft = Draft(text, path)
     holes: list[Span] = []
+    reading = _begun(draft, memory)
     found: list[Diagnostic] = []
-    tree: Tree[Token] | None = None
+    tree: syntax.File | None = None
     while len(found) < MAX_ERRORS:
-        looked = _look(draft)
-        if isinstance(looked, Tree):
+        looked = _look(reading)
+        if not isinstance(looked, _Stopped):
             tree = looked
             break
         found += [draft.placed(mistake) for mistake in looked.mistakes]
         if looked.fatal:
             break
+        unchanged = len(draft.text)
         for mistake in reversed(looked.mistakes):
             if mistake.fixes:
+                unchanged = min(unchanged, mistake.fixes[0].span.start)
                 draft = draft.repaired(mistake.fixes[0])
                 continue
             start, end = statement_at(draft.text, mistake.span.start)
+            unchanged = min(unchanged, start)
             holes.append(draft.span(start, end))
             remaining = draft.without(start, end)
             if remaining.text == draft.text:
                 break
             draft = remaining
         else:
+            reading.go_on(draft, unchanged)
             continue
         break
     found.sort(key=lambda d: d.span.start)
-    return Parsed(
-        tree=_transform(tree, draft) if tree else None,
-        diagnostics=tuple(found),
-        holes=tuple(holes),
+    return Parsed(tree=tree, diagnostics=tuple(found), holes=tuple(holes))
+
+
+def _begun(draft: Draft, memory: Memory | None) -> Reading:
+    if memory is None:
+        return Reading(draft)
+    if draft.path not in memory:
+        memory[draft.path] = Reading(draft)
+    reading = memory[draft.path]
+    old, new = reading.draft.text, draft.text
+    same = bisect_left(
+        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
     )
+    reading.go_on(draft, same)
+    return reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +94,8 @@ class _Stopped:
     fatal: bool = False
 
 
-def _look(draft: Draft) -> "Tree[Token] | _Stopped":
+def _look(reading: Reading) -> "syntax.File | _Stopped":
+    draft = reading.draft
     scanned = scan(draft.text, draft.path)
     if scanned.diagnostics:
         from wootzc.grammar.bracket_repairs import repaired_brackets
@@ -121,7 +104,8 @@ def _look(draft: Draft) -> "Tree[Token] | _Stopped":
         fatal = scanned.fatal and not all(mistake.fixes for mistake in mistakes)
         return _Stopped(mistakes=mistakes, fatal=fatal)
     try:
-        return parser().parse(draft.text, start="file")
+        tree: syntax.File = reading.tree()
+        return tree
     except UnexpectedInput as error:
         return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
 
@@ -132,21 +116,13 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     if scanned.diagnostics:
         return scanned.diagnostics[0]
     try:
-        tree = parser().parse(text, start="_space_statement")
+        statement: syntax.SpaceStatement = Reading(Draft(text, path), "_space_statement").tree()
     except UnexpectedInput as error:
         return _explain(text, path, error, "_space_statement")
-    statement: syntax.SpaceStatement = _transform(tree, Draft(text, path))
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput, start: "Start" = "file") -> Diagnostic:
+def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
     from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
     return explain(parser(), text, path, error, start)
-
-
-def _transform(tree: Tree[Token], draft: Draft) -> Any:
-    # A start rule is not inlined, whatever its name.
-    root = tree.children[0] if tree.data == "_space_statement" else tree
-    assert isinstance(root, Tree)
-    return ToSyntax(draft).transform(root)

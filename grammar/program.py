@@ -12,7 +12,7 @@ from wootzc.grammar.arguments import FLAGS
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.parse import parse
+from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import FUNCTIONS, Value, evaluate, words_in
 
@@ -44,11 +44,13 @@ class Program:
     is_empty: bool = False  # the main file holds nothing, not even a mistake
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, syntax.File] = field(default_factory=dict)  # of the sources that have one
+    memory: Memory | None = None
 
 
-def load(text: str, path: str, report: Report) -> Program:
-    """Parse a file and all it includes."""
-    program = Program(main=path, sources=report.sources)
+def load(text: str, path: str, report: Report, memory: Memory | None = None) -> Program:
+    """Parse a file and all it includes. `memory`: as `parse` keeps it."""
+    program = Program(main=path, sources=report.sources, memory=memory)
     _load(text, path, program, report, chain=())
     _evaluate_constants(program, report)
     return program
@@ -72,7 +74,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     if text.startswith("\ufeff"):
         text = " " + text[1:]  # a byte order mark; every other character keeps its place
     program.sources[path] = text
-    parsed = parse(text, path)
+    parsed = parse(text, path, program.memory)
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
     report.holes += parsed.holes
@@ -81,6 +83,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
         program.incomplete = True
         return
     program.is_empty = not (chain or parsed.tree.items or parsed.diagnostics)
+    program.trees[path] = parsed.tree
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
         if any(item.span.start <= guess.start <= item.span.end for guess in guesses):

@@ -1,19 +1,19 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
 import re
-from typing import Literal
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.brackets import end_of_code_before, open_bracket, statement_at
+from wootzc.grammar.draft import Draft
+from wootzc.grammar.keywords import keywords
 from wootzc.grammar.misplaced import misplaced
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
 from wootzc.grammar.names import either, meant, nearest
+from wootzc.grammar.reader import Reading, Start
 from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.statements import FORMS
-
-Start = Literal["file", "_space_statement"]
 
 _READABLE = {
     "NAME": "a name",
@@ -57,7 +57,7 @@ def explain(
         if (constant := _of_constants(text, path, error.token)) is not None:
             return constant
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
-        if slip.instead is None or _gets_past(parser, text, position, slip, start):
+        if slip.instead is None or _gets_past(text, position, slip, start):
             return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
@@ -72,13 +72,15 @@ def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _gets_past(parser: Lark, text: str, position: int, found: Found, start: Start) -> bool:
+def _gets_past(text: str, position: int, found: Found, start: Start) -> bool:
     """Whether the parser gets past a mistake once a slip is repaired."""
     assert found.instead is not None
     repaired = text[: found.start] + found.instead + text[found.end :]
     behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
+    end = repaired.find("\n", behind + 1)  # whether it does shows in the line it is in
+    upto = repaired if end < 0 else repaired[: repaired.find("\n", end + 1) + 1] or repaired
     try:
-        parser.parse(repaired, start=start)
+        Reading(Draft(upto, ""), start).tree()
     except UnexpectedInput as error:
         return _at_end(error) or (error.pos_in_stream or 0) > behind
     return True
@@ -246,20 +248,7 @@ _SYNONYMS = {
 }  # fmt: skip
 
 
-class _Keywords(dict[str, str]):
-    """Terminal name → the keyword: `_DATA` → data."""
-
-
-_KEYWORDS = _Keywords(
-    (f"_{word.upper()}", word)
-    for word in (
-        "include let module network space over as auxiliary modules norms from by to data "
-        "augment "
-        "teacher rates step prune except keep multiple of tie where all sample stratified seed "
-        "configs propose "
-        "minimize maximize subject blocks explore certify until with budget precision then x"
-    ).split()
-)
+_KEYWORDS = {kind: words[0] for kind, words in keywords().items() if len(words) == 1}
 
 
 def _accepted(error: UnexpectedToken) -> list[str]:

@@ -243,8 +243,11 @@ def arguments_text(arguments: tuple[syntax.Argument, ...] | None) -> str:
     """`(16, stride = 2)`, or nothing where there are none."""
     if arguments is None:
         return ""
-    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
-    return f"({', '.join(shown)})"
+    return f"({', '.join(map(argument_text, arguments))})"
+
+
+def argument_text(argument: syntax.Argument) -> str:
+    return (f"{argument.name.text} = " if argument.name else "") + source_text(argument.value)
 
 
 def near_value(text: str, read: Callable[[Value], Any]) -> str | None:

@@ -1,7 +1,10 @@
 """What a user did wrong, where, and the way out. Everything else in wootzc may import this."""
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -104,8 +107,15 @@ def fail(code: str, message: str, help: str | None = None, span: Span = UNKNOWN)
 
 def place(span: Span, source: str) -> tuple[int, int]:
     """Line and column of the start of `span`, both counted from 1."""
-    before = source[: span.start]
-    return before.count("\n") + 1, span.start - (before.rfind("\n") + 1) + 1
+    starts = line_starts(source)
+    line = bisect_right(starts, min(span.start, len(source)))
+    return line, span.start - starts[line - 1] + 1
+
+
+@lru_cache(maxsize=4)
+def line_starts(source: str) -> tuple[int, ...]:
+    """Where the lines of a text begin; counted once for all places in it."""
+    return (0, *(newline.end() for newline in re.finditer("\n", source)))
 
 
 def render(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:

@@ -33,6 +33,11 @@ def read_source(path: str | os.PathLike[str], *, plans: bool = False) -> str:
 
     `plans`: a compiled plan will do too. Files of other kinds are told by what they are.
     """
+    return read_text(path, plans=plans).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
+    """The same, with the line ends that it has."""
     file = Path(path)
     if file.is_dir():
         raise folder(file)
@@ -45,7 +50,7 @@ def read_source(path: str | os.PathLike[str], *, plans: bool = False) -> str:
         if not (plans and _may_be_plan(content, os.fspath(path))):
             if (other := other_kind(file, content[:HEAD])) is not None:
                 raise other
-        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise fail(
             "WZ131", f"{file} is not text in UTF-8 (byte {error.start})", "save it as UTF-8"

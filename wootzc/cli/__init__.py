@@ -9,7 +9,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import check, compiler, init, networks, training
+from wootzc.cli import check, compiler, init, lsp, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -56,6 +56,7 @@ def completion(shell: str) -> None:
 for command in (
     *init.COMMANDS,
     *check.COMMANDS,
+    *lsp.COMMANDS,
     *compiler.COMMANDS,
     *networks.COMMANDS,
     *training.COMMANDS,

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if one would.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
 def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
-    """Format .wz files in place, comments kept. `-` reads standard input and prints it formatted.
+    """Format .wz files in place; comments, line ends and a byte order mark are kept.
+
+    `-` reads standard input and prints it formatted.
 
     \b
       wootzc fmt samples/*.wz
       wootzc fmt --check --diff samples/*.wz      for CI
     """
-    from wootzc.driver import read_source
+    from wootzc.driver import read_text
     from wootzc.files import write_atomically
     from wootzc.grammar import format_text
 
@@ -42,7 +44,7 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     for file in files:
         try:
             piped = str(file) == "-"
-            before = read_source(file)
+            before = read_text(file)
             after = format_text(before, "<stdin>" if piped else str(file))
         except WootzError as error:
             echo_diagnostics(error.diagnostics, error.sources)
