@@ -3,7 +3,7 @@ PYTHON ?= python3
 EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 BIN := $(dir $(EXECUTABLE))
 
-.PHONY: check lint types pyright imports test torch format picture
+.PHONY: check lint types pyright imports test torch format picture vscode
 check: lint types imports test
 
 lint:
@@ -35,3 +35,7 @@ picture: # docs/report.png, after `wootzc build samples/digits.wz`
 format:
 	$(BIN)ruff check --fix .
 	$(BIN)ruff format .
+
+vscode: # editors/vscode/wootzc.vsix
+	@if command -v npm >/dev/null; then cd editors/vscode && npm ci && npm run package; \
+	else echo "skipped: the extension is packaged by npm, which comes with Node, and there is none"; fi

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wootzc.diagnostics import Diagnostic
+from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.lower_space import lower_space
 from wootzc.grammar.modules import warn_unused
 from wootzc.grammar.networks import Networks
 from wootzc.grammar.origins import write_out_settings, write_out_spaces
+from wootzc.grammar.parse import Memory
 from wootzc.grammar.program import Program, load
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
@@ -18,31 +19,41 @@ from wootzc.ir.space import Space
 class Analysis:
     """`spaces` and `networks` are those without errors. `sources`: text by file, to show places.
 
-    `notes`: what there is to know of networks that were read from files.
+    `notes`: what there is to know of networks that were read from files. `program`: what was read.
     """
 
     spaces: tuple[Space, ...]
     networks: tuple[Network, ...]
     diagnostics: tuple[Diagnostic, ...]
     sources: dict[str, str]
+    program: Program
     notes: tuple[str, ...] = ()
 
 
 def analyze(
-    text: str, path: str = "<text>", overrides: Mapping[str, str] | None = None
+    text: str,
+    path: str = "<text>",
+    overrides: Mapping[str, str] | None = None,
+    memory: Memory | None = None,
 ) -> Analysis:
     """Check a `.wz` text and lower it to IR. Never raises for what a user wrote.
 
-    `overrides` sets values as the command line's `--set` does: {"teacher.steps": "50"}.
+    `overrides` sets values as the command line's `--set` does: {"teacher.steps": "50"}. `memory`
+    is given again with the next version of a file, of which then less needs to be read.
     """
     report = Report()
-    program = load(text, path, report)
+    program = load(text, path, report, memory)
     write_out_spaces(program, report)
     if overrides:
         from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
 
         apply_overrides(program, overrides, report)
     write_out_settings(program, report)
+    if program.is_empty:
+        report.error(
+            Span(path, 0, len(text)), "WZ223", "there is nothing in this file",
+            "`wootzc init MODEL IMAGES` writes a first one; docs/language.md says what it may hold",
+        )  # fmt: skip
     networks = Networks(program, report)
     warn_unused(program, path, networks.lowering.used, report)
     spaces = _lower_spaces(program, networks, report)
@@ -54,6 +65,7 @@ def analyze(
         networks=tuple(found.network for found in declared),
         diagnostics=tuple(diagnostics),
         sources=program.sources,
+        program=program,
         notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
 
@@ -62,7 +74,9 @@ def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[
     spaces = []
     for definition in program.spaces.values():
         complete = f"space {definition.name.text}" not in program.broken
-        space = lower_space(definition, networks.over(definition), report, complete=complete)
+        found = networks.over(definition)
+        names = networks.named(definition) if found is None else found.network
+        space = lower_space(definition, found, names, report, complete=complete)
         if space is not None:
             spaces.append(space)
     return spaces

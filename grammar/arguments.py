@@ -1,13 +1,23 @@
 """Arguments against parameters: which is which, and whether each value will do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.report import Report
-from wootzc.grammar.values import Scope, Value, evaluate, source_text, value_text
+from wootzc.grammar.values import (
+    Scope,
+    Value,
+    evaluate,
+    near_value,
+    sizes_of,
+    source_text,
+    value_text,
+)
 from wootzc.ir.layers.signature import (
     AMOUNT,
     COUNT,
@@ -19,6 +29,7 @@ from wootzc.ir.layers.signature import (
     REAL,
     REQUIRED,
     SHARE,
+    SIZE,
     Kind,
     Parameter,
     number,
@@ -108,12 +119,28 @@ def bind(
         if value is None:
             complete = False
             continue
+        if parameter.kind in (PAIR, SIZE) and isinstance(argument.value, syntax.Binary):
+            _warn_product(argument.value, report)
         try:
             values[parameter.name] = parameter.kind.read(value)
         except ValueError:
             complete = False
-            _report_value(name, parameters, parameter, argument, value, scope, report, note)
+            swapped = _swapped(parameters, arguments or (), argument, value, scope)
+            _report_value(
+                name, parameters, parameter, argument, value, scope, report, note, swapped
+            )
     return values if complete else None
+
+
+def _warn_product(written: syntax.Binary, report: Report) -> None:
+    """`3*3` is 9, and was to be a size."""
+    sides = written.left, written.right
+    if written.operator == "*" and isinstance(sides[0], syntax.Number):
+        if isinstance(sides[1], syntax.Number):
+            report.warn(
+                written.span, "WZ226", f"`{source_text(written)}` is a product, and no size",
+                write(f"{sides[0].text}x{sides[1].text}"),
+            )  # fmt: skip
 
 
 def _assign(
@@ -147,7 +174,7 @@ def _assign(
             plural = "" if len(known) == 1 else "s"
             report.error(
                 argument.span, "WZ013", f"`{name.text}` takes {count} argument{plural}",
-                form if known else f"write `{name.text}`",
+                form if known else f"it is written `{name.text}` alone",
             )  # fmt: skip
             return None
         else:
@@ -168,17 +195,64 @@ def _report_value(
     scope: Scope,
     report: Report,
     note: str,
+    swapped: str | None,
 ) -> None:
     shown = source_text(argument.value)
     is_value = value_text(value)
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"
+    fitting = _fitting(shown, value, parameter.kind)
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
-    help = f"it is called as {signature(name.text, parameters)}"
-    if near is not None and near != is_value:
-        help = f"did you mean `{near}`?"
+    help: str = f"it is called as {signature(name.text, parameters)}"
+    if swapped is not None:
+        help = swapped
+    elif fitting is not None:
+        help = write(fitting)
+    elif near is not None and near != is_value:
+        help = meant(near)
     report.error(
         argument.value.span, "WZ014",
         f"`{parameter.name}` of `{name.text}` must be {parameter.kind.expects}, "
         f"not `{shown}`{worked_out}{note}",
         help,
     )  # fmt: skip
+
+
+def _swapped(
+    parameters: tuple[Parameter, ...],
+    arguments: tuple[syntax.Argument, ...],
+    argument: syntax.Argument,
+    value: Value,
+    scope: Scope,
+) -> str | None:
+    """Advice on `conv(16, 3x3)`: each of two neighbours is what the other has to be."""
+    place = arguments.index(argument)
+    before = arguments[place - 1] if place else None
+    if before is None or before.name is not None or argument.name is not None:
+        return None
+    other = evaluate(before.value, scope, Report())
+    if other is None or not _takes(parameters[place].kind, other):
+        return None
+    if not _takes(parameters[place - 1].kind, value):
+        return None
+    return write(
+        f"{source_text(argument.value)}, {source_text(before.value)}",
+        at=Span(before.span.file, before.span.start, argument.span.end),
+    )
+
+
+def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
+    """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
+    bare = shown.strip('"')
+    for text in (bare, bare.lower()):
+        sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text
+        if text != shown and isinstance(value, str) and _takes(kind, sizes):
+            return text
+    return near_value(shown, kind.read)
+
+
+def _takes(kind: Kind, value: Value) -> bool:
+    try:
+        kind.read(value)
+    except ValueError:
+        return False
+    return True

@@ -178,17 +178,21 @@ def statement_at(text: str, position: int) -> tuple[int, int]:
 
 def without(text: str, start: int, end: int) -> str:
     """`text` with a stretch blanked; every other character keeps its place."""
-    blank = "".join("\n" if c == "\n" else " " for c in text[start:end])
-    return text[:start] + blank + text[end:]
+    return text[:start] + _blank(text[start:end]) + text[end:]
+
+
+def _blank(text: str) -> str:
+    return "\n".join(" " * len(line) for line in text.split("\n"))
 
 
 def end_of_code_before(text: str, position: int) -> int:
     """Where the last thing before `position` ends that is neither space nor comment."""
-    code = text[:position]
-    for match in _TOKENS.finditer(code):
-        if match.lastgroup == "comment":
-            code = without(code, match.start(), match.end())
-    return len(code.rstrip())
+    end = begin = 0  # of the code so far, and of the stretch without comments
+    for comment_begin, comment_end in [*comments_of(text[:position]), (position, position)]:
+        stretch = text[begin:comment_begin].rstrip()
+        end = begin + len(stretch) if stretch else end
+        begin = comment_end
+    return end
 
 
 def open_bracket(text: str, position: int) -> int | None:
@@ -209,7 +213,7 @@ def comments_of(text: str) -> list[tuple[int, int]]:
 
 def blanked(text: str) -> str:
     """`text` without comments and strings; every other character keeps its place."""
-    for match in _TOKENS.finditer(text):
-        if match.lastgroup in ("comment", "string"):
-            text = without(text, match.start(), match.end())
-    return text
+    return _TOKENS.sub(
+        lambda match: _blank(match[0]) if match.lastgroup in ("comment", "string") else match[0],
+        text,
+    )

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from wootzc.diagnostics import write
 from wootzc.grammar.rates import percent
 from wootzc.grammar.report import Report
 from wootzc.ir.costs import VariantCosts, variant_costs
@@ -175,7 +176,7 @@ def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:
             report.warn(
                 span, "WZ054",
                 f"the space has only {whole.count:,} candidates, so all of them are taken",
-                "write `all`, or add rates",
+                write("all", ", or add rates"),
             )  # fmt: skip
         case _:
             pass

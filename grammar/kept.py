@@ -121,7 +121,7 @@ def read_multiple(statement: syntax.Multiple | None, report: Report) -> Multiple
     report.error(
         statement.number.span, "WZ094",
         f"`multiple of` takes a whole number from 1 to {MOST:,}, not {statement.number.text}",
-        "write `multiple of 8`",
+        "as in `multiple of 8`",
     )  # fmt: skip
     return MULTIPLE
 

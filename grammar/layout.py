@@ -1,10 +1,13 @@
-"""Syntax nodes → the few things the formatter knows: statements, and braces with statements."""
+"""Syntax nodes → the few things the formatter knows: statements, their lists, and their braces."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Protocol, TypeAlias, TypeVar, assert_never
 
+from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.values import arguments_text, source_text
+from wootzc.grammar.lists import Entry, Listed
+from wootzc.grammar.values import argument_text, source_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,48 +20,56 @@ class Braces:
     joiner: str = "; "
 
 
+Head: TypeAlias = tuple[str | Listed, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One statement: its text up to the braces, and the braces if it has any."""
+    """One statement: what is before its braces, and the braces if it has any."""
 
     start: int
     end: int
-    head: str
+    head: Head
     braces: Braces | None = None
 
 
+class _Placed(Protocol):
+    @property
+    def span(self) -> Span: ...
+
+
+Part = TypeVar("Part", bound=_Placed)
 Node: TypeAlias = syntax.Item | syntax.Statement | syntax.ImportStatement | syntax.SpaceStatement
 
 
 def item_of(node: Node, code: str) -> Item:
-    """`code` is the source with comments and strings blanked: braces in it are real ones."""
+    """`code` is the source with comments and strings blanked: brackets in it are real ones."""
     head, braces = _parts(node, code)
-    return Item(node.span.start, node.span.end, head, braces)
+    return Item(node.span.start, node.span.end, (head,) if isinstance(head, str) else head, braces)
 
 
-def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
+_Parts: TypeAlias = tuple[str | Head, Braces | None]
+
+
+def _parts(node: Node, code: str) -> _Parts:
     match node:
         case syntax.Include(path=path):
             return f'include "{path.value}"', None
         case syntax.Constant(name=name, value=value):
             return f"let {name.text} = {source_text(value)}", None
         case syntax.ModuleDefinition(name=name, parameters=parameters, body=body):
-            shown = ", ".join(_parameter(p) for p in parameters)
-            head = f"module {name.text}({shown})" if parameters else f"module {name.text}"
-            return head, _block(body, code)
+            return (f"module {name.text}", *_parameters(parameters, code)), _block(body, code)
         case syntax.NetworkDefinition(name=name, parameters=parameters, body=body):
-            shown = ", ".join(_parameter(p) for p in parameters)
-            head = f"network {name.text}({shown})" if parameters else f"network {name.text}"
-            return head, _block(body, code)
+            return (f"network {name.text}", *_parameters(parameters, code)), _block(body, code)
         case syntax.ImportedNetwork(name=name, path=path, statements=found):
             return f'network {name.text} from "{path.value}"', _import_block(node, found, code)
         case syntax.SpaceDefinition(name=name, statements=statements):
             after = node.arguments[-1].span.end if node.arguments else node.network.span.end
             braces = _statements(node, statements, after, code)
-            return f"space {name.text}{_over(node)}", braces
+            return (f"space {name.text}", *_over(node, code)), braces
         case syntax.DerivedSpace(name=name, base=base, statements=statements):
             braces = _statements(node, statements, base.span.end, code)
-            return f"space {name.text}{_over(node)} from {base.text}", braces
+            return (f"space {name.text}", *_over(node, code), f" from {base.text}"), braces
         case syntax.Call() | syntax.Branches() | syntax.InlineModule() | syntax.Auxiliary():
             return _statement_parts(node, code)
         case syntax.Grouping(how=how):
@@ -66,14 +77,16 @@ def _parts(node: Node, code: str) -> tuple[str, Braces | None]:
         case syntax.Norms(how=how):
             return f"norms {how.text}", None
         case syntax.FoundModule(name=name, patterns=patterns):
-            shown = ", ".join(f'"{pattern.value}"' for pattern in patterns)
-            return f"module {name.text} {{ {shown} }}", None
+            listed = _listed(patterns, lambda p: f'"{p.value}"', code, "{ ", " }")
+            return (f"module {name.text} ", *(listed or ("{ }",))), None
         case _:
             return _space_parts(node, code)
 
 
-def _over(node: syntax.SpaceDefinition | syntax.DerivedSpace) -> str:
-    return f" over {node.network.text}{arguments_text(node.arguments)}" if node.network else ""
+def _over(node: syntax.SpaceDefinition | syntax.DerivedSpace, code: str) -> Head:
+    if node.network is None:
+        return ()
+    return (f" over {node.network.text}", *_arguments(node.arguments, code))
 
 
 def _statements(
@@ -83,19 +96,19 @@ def _statements(
     return Braces(_brace(code, after), node.span.end, items)
 
 
-def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | None]:
+def _statement_parts(node: syntax.Statement, code: str) -> _Parts:
     match node:
         case syntax.Call(name=name, arguments=arguments, target=target):
-            return name.text + arguments_text(arguments) + _target(target), None
+            return (name.text, *_arguments(arguments, code), _target(target)), None
         case syntax.Branches(name=name, arguments=arguments, arms=arms):
             after = arguments[-1].span.end if arguments else name.span.end
-            items = tuple(Item(arm.span.start, arm.span.end, "", _block(arm, code)) for arm in arms)
+            items = tuple(Item(a.span.start, a.span.end, (), _block(a, code)) for a in arms)
             braces = Braces(_brace(code, after), node.span.end, items, " ")
-            return name.text + arguments_text(arguments), braces
+            return (name.text, *_arguments(arguments, code)), braces
         case syntax.InlineModule(name=name, body=body):
             return f"module {name.text}", _block(body, code)
         case syntax.Auxiliary(arguments=arguments, body=body):
-            return f"auxiliary{arguments_text(arguments)}", _block(body, code)
+            return ("auxiliary", *_arguments(arguments, code)), _block(body, code)
         case _:
             assert_never(node)
 
@@ -103,39 +116,40 @@ def _statement_parts(node: syntax.Statement, code: str) -> tuple[str, Braces | N
 def _import_block(
     node: syntax.ImportedNetwork, statements: tuple[syntax.ImportStatement, ...], code: str
 ) -> Braces | None:
-    if "{" not in code[node.path.span.end : node.span.end]:
+    if code.find("{", node.path.span.end, node.span.end) < 0:
         return None
     items = tuple(item_of(statement, code) for statement in statements)
     return Braces(_brace(code, node.path.span.end), node.span.end, items)
 
 
-def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | None]:
+def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
     match node:
         case syntax.Data(kind=kind, path=path, options=options):
             shown = f'{kind.text}("{path.value}")' if kind else f'"{path.value}"'
-            return f"data {shown}", _settings(options)
+            return f"data {shown}", _settings(options, code)
         case syntax.Augment(settings=settings):
-            return "augment", _settings(settings)
+            return "augment", _settings(settings, code)
         case syntax.Teacher(path=path, settings=settings):
             head = f'teacher from "{path.value}"' if path else "teacher"
-            return head, _settings(settings)
+            return head, _settings(settings, code)
         case syntax.Stage(name=stage, settings=settings, word=word, base=base):
             source = f" from {base.text}" if base else ""
-            return stage + source + (f" {word.text}" if word else ""), _settings(settings)
+            head = stage + source + (f" {word.text}" if word else "")
+            return head, _settings(settings, code)
         case syntax.Rates():
-            return _rates(node), None
+            return _rates(node, code), None
         case syntax.Prune(patterns=patterns, criterion=criterion, rates=rates):
             by = f" by {criterion.text}" if criterion else ""
-            own = f" {_rates(rates)}" if rates else ""
-            return f"prune {_patterns(patterns)}{by}{own}", None
+            own = (" ", *_rates(rates, code)) if rates else ()
+            return ("prune ", *_patterns(patterns, code), by, *own), None
         case syntax.Keep(patterns=patterns):
-            return f"keep {_patterns(patterns)}", None
+            return ("keep ", *_patterns(patterns, code)), None
         case syntax.Multiple(number=number):
             return f"multiple of {number.text}", None
         case syntax.Tie(patterns=patterns):
-            return f"tie {_patterns(patterns)}", None
+            return ("tie ", *_patterns(patterns, code)), None
         case syntax.WhereOrder(relation=relation, patterns=patterns):
-            return f"where {relation.text}({_patterns(patterns)})", None
+            return (f"where {relation.text}", *_in_order(patterns, code)), None
         case syntax.WhereCost(metric=metric, comparison=comparison, limit=limit):
             return f"where {metric.text} {comparison.text} {_limit(limit)}", None
         case syntax.All():
@@ -145,7 +159,7 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> tuple[str, Braces | 
         case syntax.Configs(source=listed, span=span):
             if isinstance(listed, syntax.Text):
                 return f'configs from "{listed.value}"', None
-            items = tuple(Item(r.span.start, r.span.end, _row(r)) for r in listed)
+            items = tuple(Item(r.span.start, r.span.end, _row(r, code)) for r in listed)
             return "configs", Braces(_brace(code, span.start), span.end, items, " ")
         case syntax.Propose(count=count):
             return f"propose {count.text}", None
@@ -173,10 +187,10 @@ def _block(block: syntax.Block, code: str) -> Braces:
     return Braces(block.span.start, block.span.end, items)
 
 
-def _settings(settings: syntax.Settings | None) -> Braces | None:
+def _settings(settings: syntax.Settings | None, code: str) -> Braces | None:
     if settings is None:
         return None
-    items = tuple(Item(s.span.start, s.span.end, _setting(s)) for s in settings.settings)
+    items = tuple(Item(s.span.start, s.span.end, _setting(s, code)) for s in settings.settings)
     return Braces(settings.span.start, settings.span.end, items)
 
 
@@ -184,22 +198,46 @@ def _brace(code: str, after: int) -> int:
     return code.index("{", after)
 
 
-def _setting(setting: syntax.Setting) -> str:
+def _setting(setting: syntax.Setting, code: str) -> Head:
     name = setting.name.text
     match setting.value:
         case None:
-            return name + arguments_text(setting.arguments)
+            return (name, *_arguments(setting.arguments, code))
         case syntax.Invoke(name=invoked, arguments=arguments):
-            return f"{name} {invoked.text}{arguments_text(arguments)}"
+            return (f"{name} {invoked.text}", *_arguments(arguments, code))
         case expression:
             unit = f" {setting.unit.text}" if setting.unit else ""
-            return f"{name} {source_text(expression)}{unit}"
+            return (f"{name} {source_text(expression)}{unit}",)
+
+
+def _listed(
+    parts: Iterable[Part], text: Callable[[Part], str], code: str, opening: str, closing: str
+) -> Head:
+    """A list as a head; nothing where there are no parts."""
+    entries = tuple(Entry(p.span.start, p.span.end, text(p)) for p in parts)
+    if not entries:
+        return ()
+    start, end = entries[0].start, entries[-1].end
+    if opening:
+        start = code.rindex(opening.strip(), 0, start)
+        end = code.index(closing.strip(), end) + 1
+    return (Listed(start, end, opening, closing, entries),)
+
+
+def _parameters(parameters: tuple[syntax.Parameter, ...], code: str) -> Head:
+    return _listed(parameters, _parameter, code, "(", ")")
 
 
 def _parameter(parameter: syntax.Parameter) -> str:
     if parameter.default is None:
         return parameter.name.text
     return f"{parameter.name.text} = {source_text(parameter.default)}"
+
+
+def _arguments(arguments: tuple[syntax.Argument, ...] | None, code: str) -> Head:
+    if arguments is None:
+        return ()
+    return _listed(arguments, argument_text, code, "(", ")") or ("()",)
 
 
 def _target(target: syntax.Target | None) -> str:
@@ -212,10 +250,16 @@ def _numbers(numbers: syntax.NumberSpan | None) -> str:
     return f"[{numbers.first.text}..{numbers.last.text}]" if numbers else ""
 
 
-def _patterns(patterns: syntax.Patterns) -> str:
-    named = ", ".join(map(_pattern, patterns.named))
-    exceptions = ", ".join(map(_pattern, patterns.exceptions))
-    return f"{named} except {exceptions}" if exceptions else named
+def _patterns(patterns: syntax.Patterns, code: str) -> Head:
+    named = _listed(patterns.named, _pattern, code, "", "")
+    exceptions = _listed(patterns.exceptions, _pattern, code, "", "")
+    return (*named, " except ", *exceptions) if exceptions else named
+
+
+def _in_order(patterns: syntax.Patterns, code: str) -> Head:
+    if patterns.exceptions:
+        return ("(", *_patterns(patterns, code), ")")
+    return _listed(patterns.named, _pattern, code, "(", ")")
 
 
 def _pattern(pattern: syntax.Pattern) -> str:
@@ -223,11 +267,14 @@ def _pattern(pattern: syntax.Pattern) -> str:
     return pattern.glob.text + last + _numbers(pattern.numbers)
 
 
-def _rates(rates: syntax.Rates) -> str:
-    inside = ", ".join(map(_rate, rates.rates))
-    if len(rates.rates) == 1 and isinstance(rates.rates[0], syntax.RateRange):
-        return f"rates {inside}"
-    return f"rates {{ {inside} }}" if inside else "rates { }"
+def _rates(rates: syntax.Rates, code: str) -> Head:
+    match rates.rates:
+        case ():
+            return ("rates { }",)
+        case (syntax.RateRange() as only,):
+            return (f"rates {_rate(only)}",)
+        case several:
+            return ("rates ", *_listed(several, _rate, code, "{ ", " }"))
 
 
 def _rate(rate: syntax.Number | syntax.RateRange) -> str:
@@ -238,8 +285,8 @@ def _rate(rate: syntax.Number | syntax.RateRange) -> str:
             return f"{first.text}..{last.text} step {step.text}"
 
 
-def _row(row: syntax.Row) -> str:
-    return f"[{', '.join(rate.text for rate in row.rates)}]"
+def _row(row: syntax.Row, code: str) -> Head:
+    return _listed(row.rates, lambda rate: rate.text, code, "[", "]") or ("[]",)
 
 
 def _sample_option(option: syntax.Stratified | syntax.SampleSeed) -> str:

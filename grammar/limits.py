@@ -5,8 +5,9 @@ from decimal import Decimal
 from math import ceil, floor
 from typing import assert_never
 
+from wootzc.diagnostics import Advice, Diagnostic, Fix, write
 from wootzc.grammar import syntax
-from wootzc.grammar.names import either, nearest
+from wootzc.grammar.names import either, meant, nearest
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import read_confidence
@@ -14,6 +15,8 @@ from wootzc.grammar.values import decimal_of
 from wootzc.ir import space as ir
 from wootzc.ir.metrics import METRICS, UNMEASURED, Metric, costs
 from wootzc.ir.network import Network
+
+_SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not points
 
 _COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
@@ -36,7 +39,7 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
     note = METRICS[near].aliases.get(name.text.lower()) if near else None
     report.error(
         name.span, "WZ051", f"there is no metric `{name.text}`",
-        f"did you mean `{near}`?{f' {note}' if note else ''}" if near
+        Advice(f"did you mean `{near}`?{f' {note}' if note else ''}", near) if near
         else f"there are {there}",
     )  # fmt: skip
     return None
@@ -48,7 +51,7 @@ def _comparison(name: syntax.Name, report: Report) -> ir.Comparison | None:
     strict = {"<": "<=", ">": ">="}.get(name.text)
     report.error(
         name.span, "WZ065", f"limits are written with <= or >=, not `{name.text}`",
-        f"write `{strict}`" if strict else None,
+        write(strict) if strict else None,
     )  # fmt: skip
     return None
 
@@ -71,13 +74,13 @@ def cost_limit(
     if isinstance(limit, syntax.RelativeLimit):
         report.error(
             limit.span, "WZ063", f"`teacher` limits accuracy, not {name}",
-            f"write a share of the full network, `{name} <= 70%`, or a number",
+            f"it is a share of the full network, as in `{name} <= 70%`, or a number",
         )  # fmt: skip
         return None
     if limit.unit is not None:
         report.error(
             limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
-            f"write `{name} <= 70%` or `{name} <= 10M`",
+            _unit_help(limit),
         )  # fmt: skip
         return None
     value = decimal_of(limit.number.text)
@@ -85,7 +88,7 @@ def cost_limit(
     if not percent and 0 < value < 1:
         report.error(
             limit.span, "WZ063", f"{limit.number.text} is less than one of the {name}",
-            f"write {(value * 100).normalize():f}% for a share of the full network",
+            write(f"{(value * 100).normalize():f}%", " for a share of the full network"),
         )  # fmt: skip
         return None
     if comparison is None or full is None:
@@ -98,26 +101,32 @@ def cost_limit(
     )
 
 
+def _unit_help(limit: syntax.PlainLimit) -> str:
+    """What a cost with an unknown unit was meant to be."""
+    number, unit = limit.number.text, limit.unit.text.lower() if limit.unit else ""
+    scale = {"k": "k", "thousand": "k", "m": "M", "mio": "M", "million": "M", "millions": "M",
+             "g": "G", "b": "G", "billion": "G", "percent": "%", "pct": "%"}.get(unit)  # fmt: skip
+    if scale is None:
+        return "as in `70%` of the full network, or `10M`"
+    return write(number + scale, at=limit.span)
+
+
 def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
     comparison = _comparison(statement.comparison, report)
     if comparison == "<=":
         report.error(
             statement.comparison.span, "WZ065", "an accuracy is a least one",
-            "write `accuracy >= …`",
+            write(">="),
         )  # fmt: skip
         return None
     limit = statement.limit
     match limit:
-        case syntax.RelativeLimit(number=number, unit=unit):
-            value = Decimal(0) if number is None else _points(number, unit, report)
+        case syntax.RelativeLimit():
+            value = _points(limit, report)
         case syntax.PlainLimit(number=number, unit=unit):
             value = decimal_of(number.text)
             if unit is not None:
-                report.error(
-                    unit.span, "WZ063", f"`{unit.text}` after an accuracy means nothing",
-                    f"write `accuracy >= {number.text.rstrip('%')}%`, "
-                    f"or `teacher - {number.text.rstrip('%')} points`",
-                )  # fmt: skip
+                report.add(_with_unit(limit, unit))
                 return None
         case _:
             assert_never(limit)
@@ -131,10 +140,10 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
         return None
     if not 0 <= value <= 1:
         text = limit.number.text if limit.number else "0"
-        by = f"`accuracy >= {text}%`" if 1 < value <= 100 and "%" not in text else "80% or 0.8"
+        percent = 1 < value <= 100 and "%" not in text
         report.error(
             limit.span, "WZ062", f"an accuracy lies from 0 to 1, so none is {text}",
-            f"write {by}",
+            write(f"{text}%") if percent else "as in 80%, or 0.8",
         )  # fmt: skip
         return None
     confidence = _confidence(statement.confidence, report)
@@ -148,6 +157,21 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
     )
 
 
+def _with_unit(limit: syntax.PlainLimit, unit: syntax.Name) -> Diagnostic:
+    """`accuracy >= 0.98 points`: either 98%, or so far below the teacher."""
+    bare = limit.number.text.rstrip("%")
+    value = decimal_of(bare)
+    share = value if value >= 1 or "%" in limit.number.text else 100 * value
+    meant = [f"{share.normalize():f}%", f"teacher - {bare} points"]
+    if share < 50:  # little, for an accuracy
+        meant.reverse()
+    return Diagnostic(
+        unit.span, "WZ063", f"`{unit.text}` after an accuracy means nothing",
+        f"did you mean `{meant[0]}`, or `{meant[1]}`?",
+        fixes=tuple(Fix(limit.span, instead) for instead in meant),
+    )  # fmt: skip
+
+
 def _confidence(stated: syntax.Confidence | None, report: Report) -> float | None:
     """None where nothing is said, or after an error."""
     if stated is None:
@@ -155,20 +179,25 @@ def _confidence(stated: syntax.Confidence | None, report: Report) -> float | Non
     if stated.what.text != "confidence":
         report.error(
             stated.what.span, "WZ058", f"a limit holds with no `{stated.what.text}`",
-            f"write `with confidence {stated.number.text}`",
+            write(f"with confidence {stated.number.text}", at=stated.span),
         )  # fmt: skip
         return None
     return read_confidence("with confidence", stated.number, report)
 
 
-def _points(number: syntax.Number, unit: syntax.Name | None, report: Report) -> Decimal | None:
+def _points(limit: syntax.RelativeLimit, report: Report) -> Decimal | None:
+    number, unit = limit.number, limit.unit
+    if number is None:
+        return Decimal(0)
     if unit is not None and unit.text in ("points", "point") and "%" not in number.text:
         return decimal_of(number.text) / 100
-    amount = number.text.rstrip("%")
+    amount = decimal_of(number.text.rstrip("%"))
+    if unit is None and "%" not in number.text and 0 < amount <= _SMALL:
+        amount *= 100  # a fraction of the images, as in `teacher - 0.01`
+    points = f"{amount.normalize():f}"
     report.error(
-        number.span if unit is None else unit.span, "WZ063",
-        "a distance from the teacher is given in points of accuracy",
-        f"write `teacher - {amount} points`",
+        limit.span, "WZ063", "a distance from the teacher is given in points of accuracy",
+        write(f"teacher - {points} points", ": one point is 1% of the images"),
     )  # fmt: skip
     return None
 
@@ -217,7 +246,7 @@ def _unknown_relation(relation: syntax.Name, report: Report) -> None:
     near = aliases.get(relation.text) or nearest(relation.text, known)
     report.error(
         relation.span, "WZ058", f"there is no relation `{relation.text}`",
-        f"did you mean `{near}`?" if near else "there are nondecreasing and nonincreasing",
+        meant(near) if near else "there are nondecreasing and nonincreasing",
     )  # fmt: skip
 
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, bind
-from wootzc.grammar.names import nearest
+from wootzc.grammar.arms import mismatch
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.operators import ALIASES, BUILT_IN, CLASSES, FITTING, JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.report import Report
 from wootzc.grammar.scopes import at, scope_of
@@ -79,7 +80,7 @@ class BodyLowering:
             case syntax.InlineModule(name=name):
                 self.report.error(
                     name.span, "WZ020", f"module `{name.text}` is defined inside another body",
-                    "write `module NAME { … }` at the top of a network or of the file",
+                    "as in `module NAME { … }`, at the top of a network or of the file",
                 )  # fmt: skip
                 return [], None
             case syntax.Auxiliary(span=span):
@@ -119,8 +120,7 @@ class BodyLowering:
                 name.span, "WZ240",
                 f"`{name.text}` is `{value_text(value)}` here, which is no layer or module"
                 + self.note(),
-                f"did you mean `{near}`?" if near
-                else f"give it the name of one: {name.text} = relu",
+                meant(near) if near else f"give it the name of one: {name.text} = relu",
             )  # fmt: skip
         return None
 
@@ -134,7 +134,7 @@ class BodyLowering:
             if call.name.text == FITTING:
                 self.report.error(
                     call.span, "WZ243", f"`{FITTING}` is an arm of `add` by itself",
-                    f"write `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
+                    f"as in `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
                 )  # fmt: skip
                 return [], None
             self.unknown(call.name)
@@ -174,7 +174,10 @@ class BodyLowering:
             except ShapeError as error:
                 message = str(error).replace(type(draft.layer).__name__, f"`{name}`", 1)
                 self.report.error(
-                    draft.layer.span, "WZ030", message + self.note(), _shape_help(error, name)
+                    draft.layer.span,
+                    "WZ030",
+                    message + self.note(),
+                    _shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape
@@ -202,9 +205,19 @@ class BodyLowering:
             made |= {id(arm): ([], shape) for arm in fitting}
         if len(made) == 1:
             return next(iter(made.values()))
-        arms = (settle_bias(made[id(arm)][0]) for arm in branch.arms if id(arm) in made)
+        arms = [made[id(arm)] for arm in branch.arms if id(arm) in made]
         join: Any = name.text
-        layer = Branch(join=join, arms=tuple(arms), span=name.span)
+        layer = Branch(
+            join=join, arms=tuple(settle_bias(drafts) for drafts, _ in arms), span=name.span
+        )
+        try:
+            shape_after(layer, shape)
+        except ShapeError:
+            ends = [after for _, after in arms if after is not None]
+            if (found := mismatch(branch, ends, shape)) is not None:
+                message = f"{found.message}{self.note()}"
+                self.report.error(found.span, "WZ030", message, found.help)
+                return [], None
         return self.follow([Draft(layer)], shape, name.text)
 
     def is_branch(self, branch: syntax.Branches) -> bool:
@@ -217,14 +230,14 @@ class BodyLowering:
                 name.span, "WZ027" if known else "WZ010",
                 f"`{name.text}` takes no arms in braces" if known
                 else f"there is no branch `{name.text}`",
-                f"did you mean `{near}`?" if near in JOINS and not known
+                meant(near) if near in JOINS and not known
                 else "arms belong to add, concat and scale",
             )  # fmt: skip
             return False
         if branch.arguments:
             self.report.error(
                 name.span, "WZ013", f"`{name.text}` takes no arguments",
-                f"write `{name.text} {{ {{ … }} {{ … }} }}`",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`",
             )  # fmt: skip
         least = 2
         if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
@@ -269,7 +282,8 @@ class BodyLowering:
     ) -> dict[str, Value | None] | None:
         """Constants, and parameters at one call; None where an argument is wrong or not known."""
         name = call.name if isinstance(call, syntax.Call) else call.network
-        kinds = tuple(Parameter(p.name.text, ANY, p.default or REQUIRED) for p in parameters)
+        required_first = sorted(parameters, key=lambda parameter: parameter.default is not None)
+        kinds = tuple(Parameter(p.name.text, ANY, p.default or REQUIRED) for p in required_first)
         values = bind(name, kinds, call.arguments, scope, self.report, self.note())
         if values is None:
             return None
@@ -299,7 +313,12 @@ class BodyLowering:
     def unknown(self, name: syntax.Name) -> None:
         known = [*BUILT_IN, *self.modules]
         near = ALIASES.get(name.text.lower()) or nearest(name.text, known)
-        if name.text == "input":
+        if name.text.lower() in _NEEDLESS:
+            self.report.error(
+                name.span, "WZ010", f"there is no layer `{name.text}`",
+                Advice(f"remove it: {_NEEDLESS[name.text.lower()]}", ""),
+            )  # fmt: skip
+        elif name.text == "input":
             self.report.error(
                 name.span, "WZ031", "`input` stands once, as the first statement of a network",
                 "move it to the top of its network; into a module goes what leaves the one before",
@@ -307,14 +326,14 @@ class BodyLowering:
         elif name.text in JOINS:
             self.report.error(
                 name.span, "WZ027", f"`{name.text}` needs arms in braces",
-                f"write `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
             )  # fmt: skip
         elif near is not None or not self.incomplete:
             if near is not None:  # so that what was meant is not called unused
                 self.used.add(near)
             self.report.error(
                 name.span, "WZ010", f"there is no layer or module `{name.text}`",
-                f"did you mean `{near}`?" if near
+                meant(near) if near
                 else f"define it: module {name.text}() {{ … }}; docs/language.md lists the layers",
             )  # fmt: skip
 
@@ -328,6 +347,17 @@ def _is_fitting(arm: syntax.Block) -> bool:
             return False
 
 
+# What other tools have as layers, and why it is none here.
+_NEEDLESS = {
+    "softmax": "a network ends in scores, and the loss does the rest",
+    "log_softmax": "a network ends in scores, and the loss does the rest",
+    "identity": "an empty arm, `{ }`, passes its input on",
+    "pass": "an empty arm, `{ }`, passes its input on",
+    "return": "what the last layer gives is what leaves",
+    "output": "what the last layer gives is what leaves",
+}
+
+
 def settle_bias(drafts: list[Draft]) -> Body:
     """The layers, each with its bias decided: none where a norm directly follows."""
     layers: list[Layer] = []
@@ -339,14 +369,17 @@ def settle_bias(drafts: list[Draft]) -> Body:
     return tuple(layers)
 
 
-def _shape_help(error: ShapeError, name: str) -> str | None:
+def _shape_help(error: ShapeError, name: str, span: Span) -> str | None:
     text = str(error)
     if name == "add":
-        return "bring the other arm to the same shape: { shortcut(width, stride = stride) }"
+        return "bring the arms to one shape, as in { shortcut(width, stride = stride) }"
     if "vector enters" in text:
         return "it stands after global_pool, flatten or dense; move it before them"
     if "put global_pool" in text:
-        return "global_pool averages each channel; flatten keeps every pixel"
+        return Advice(
+            "write `global_pool` before it, which averages each channel, or `flatten`, which keeps "
+            "every pixel", "global_pool; ", at=Span(span.file, span.start, span.start),
+        )  # fmt: skip
     if "groups" in text:
         return "choose a number of groups that divides both numbers of channels"
     if "window" in text:

@@ -1,17 +1,20 @@
 """Where images come from, how they are split and varied, and where the teacher comes from."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, FLAG, LIST, PART, Kind
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_recipe import lower_recipe
-from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.program import resolve
 from wootzc.grammar.report import Report
 from wootzc.grammar.settings import read_settings, setting_value
 from wootzc.grammar.values import Value
+from wootzc.ir.network import Network
 from wootzc.ir.recipe import Augment, Data, FromFile, Precision, Recipe
 
 WEIGHTS = (".safetensors", ".onnx")  # what a teacher is read from
@@ -25,7 +28,7 @@ def _normalize(value: Value) -> bool | str:
     return "imagenet" if value == "imagenet" else FLAG.read(value)
 
 
-_DATA: dict[str, Kind] = {
+DATA: dict[str, Kind] = {
     "validation": PART,
     "test": PART,
     "limit": COUNT,
@@ -34,8 +37,23 @@ _DATA: dict[str, Kind] = {
     "std": LIST,
     "stream": FLAG,
 }
+_DATA_ALIASES = {
+    "val": "validation {}", "valid": "validation {}", "dev": "validation {}",
+    "val_split": "validation {}", "validation_split": "validation {}", "test_split": "test {}",
+    "max": "limit {}", "first": "limit {}", "images": "limit {}", "lazy": "stream",
+    "streaming": "stream", "scale": "normalize", "standardize": "normalize", "sd": "std({})",
+}  # fmt: skip
+_AUGMENT_ALIASES = {
+    "hflip": "flip", "horizontal_flip": "flip", "random_flip": "flip", "mirror": "flip",
+    "random_crop": "crop({})", "pad": "crop({})", "padding": "crop({})", "shift": "crop({})",
+}  # fmt: skip
+_KIND_ALIASES = {
+    "image_folder": "folder", "imagefolder": "folder", "directory": "folder", "dir": "folder",
+    "images": "folder", "numpy": "npz", "np": "npz", "arrays": "npz", "archive": "zip",
+    "pq": "parquet", "arrow": "parquet",
+}  # fmt: skip
 SWITCHES = ("normalize", "stream", "flip")  # alone, they mean on
-_AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
+AUGMENT: dict[str, Kind] = {"flip": FLAG, "crop": COUNT}
 
 
 def lower_data(data: syntax.Data, report: Report) -> Data | None:
@@ -46,16 +64,17 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
         if kind not in KINDS:
             report.error(
                 data.kind.span, "WZ076", f"wootzc reads no data of kind `{kind}`",
-                did_you_mean(kind, KINDS, "write folder(…), zip(…), parquet(…) or npz(…)"),
+                meant(_KIND_ALIASES[kind.lower()]) if kind.lower() in _KIND_ALIASES
+                else did_you_mean(kind, KINDS, "as in folder(…), zip(…), parquet(…) or npz(…)"),
             )  # fmt: skip
             kind = "auto"
     if not data.path.value:
-        report.error(data.path.span, "WZ075", "the path is empty", 'write `data "digits.npz"`')
-    options = _flags(data.options, _DATA, "data", report)
+        report.error(data.path.span, "WZ075", "the path is empty", 'as in `data "digits.npz"`')
+    options = _flags(data.options, DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
-            "write `validation 15%`",
+            "as in `validation 15%`",
         )  # fmt: skip
     if options.get("test") == 0:
         report.warn(
@@ -79,7 +98,7 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
     if len(given) == 1 or (given and options.get("normalize") is False):
         report.error(
             data.span, "WZ071", "`mean` and `std` come together, and without `normalize false`",
-            "write `mean(0.5); std(0.25)`, one number or one per channel, of pixels from 0 to 1",
+            "as in `mean(0.5); std(0.25)`, one number or one per channel, of pixels from 0 to 1",
         )  # fmt: skip
     if any(value <= 0 for value in options.get("std", ())):
         report.error(data.span, "WZ071", "`std` divides the pixels, so it must be above 0")
@@ -87,7 +106,25 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
 
 def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     settings = augment.settings if augment else None
-    return Augment(**_flags(settings, _AUGMENT, "augment", report))
+    return Augment(**_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
+
+
+def check_crop(
+    stated: syntax.Augment | None, augment: Augment, network: Network, report: Report
+) -> None:
+    """A crop shifts an image by up to so many pixels, so no image has fewer."""
+    side = min(network.input[:2])
+    if side <= 4:  # which looks like channels first, as is said there
+        return
+    if stated is None or not augment.crop or len(network.input) != 3 or augment.crop <= side:
+        return
+    span = next(s.span for s in stated.settings.settings if s.name.text == "crop")
+    report.error(
+        span, "WZ071",
+        f"`crop` pads by {augment.crop} pixels, but the images have only {side}: most of what is "
+        "cut out would be padding",
+        write(f"crop({max(1, side // 8)})", f", or another number up to {side}"),
+    )  # fmt: skip
 
 
 def lower_teacher(
@@ -124,18 +161,22 @@ def _check_weights(path: syntax.Text, report: Report) -> None:
         path.span, "WZ071", f"weights are read from {' and '.join(WEIGHTS)} files only",
         "such files may run code when they are loaded; save yours in PyTorch with: "
         'safetensors.torch.save_file(model.state_dict(), "weights.safetensors")' if pickled
-        else 'write `teacher from "weights.safetensors"`; docs/language.md names its tensors',
+        else 'as in `teacher from "weights.safetensors"`; docs/language.md names its tensors',
     )  # fmt: skip
 
 
 def _flags(
-    settings: syntax.Settings | None, known: dict[str, Kind], block: str, report: Report
+    settings: syntax.Settings | None,
+    known: dict[str, Kind],
+    block: str,
+    report: Report,
+    aliases: Mapping[str, str],
 ) -> dict[str, Any]:
     """Settings as keyword arguments; a flag alone, `stream`, means on."""
     values: dict[str, Any] = {}
     if settings is None:
         return values
-    for setting in read_settings(settings, list(known), block, report):
+    for setting in read_settings(settings, list(known), block, report, hints=aliases):
         name = setting.name.text
         if name in SWITCHES and setting.arguments is None and setting.value is None:
             values[name] = True

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import COUNT, Parameter, bind
 from wootzc.grammar.found import Found
@@ -110,7 +110,10 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                 wishes.input = values.get("shape", wishes.input)
                 wishes.classes = values.get("number", wishes.classes)
                 _once(name.text, statement, seen, report)
+            case syntax.Call() if "layers" in seen:
+                pass  # they are all one mistake
             case syntax.Call(name=name):
+                seen.add("layers")
                 report.error(
                     name.span, "WZ092", f"the layers come from the file: no `{name.text}` here",
                     "in these braces stand `input(…)`, `classes(…)`, `modules by …`, "
@@ -128,7 +131,8 @@ def _wishes(item: syntax.ImportedNetwork, report: Report) -> _Wishes | None:
                 if how.text != "folded":
                     report.error(
                         how.span, "WZ092", f"`norms {how.text}` says nothing",
-                        "write `norms folded`, or leave it out: norms are then put back",
+                        write("norms folded", ", or leave it out: norms are then put back",
+                              at=statement.span),
                     )  # fmt: skip
                 wishes.folded = True
                 _once("norms", statement, seen, report)

@@ -1,11 +1,11 @@
 """Networks: a chain of named modules with plain layers between them."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import AMOUNT, Kind, Parameter, bind
+from wootzc.grammar.input_order import report_sizes, warn_order
 from wootzc.grammar.lower_body import (
     MAX_BRANCHES,
     MAX_CALLS,
@@ -15,16 +15,14 @@ from wootzc.grammar.lower_body import (
     Use,
     settle_bias,
 )  # fmt: skip
-from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.module_targets import RESERVED, ModuleNames, is_input
 from wootzc.grammar.series import at_turn, check_series
-from wootzc.grammar.values import Scope, Value, number_of
+from wootzc.grammar.values import Scope, Value
 from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Body
-from wootzc.ir.limits import MAX_COST, MAX_LAYERS, MAX_MODULES, MAX_SIDE
+from wootzc.ir.limits import MAX_COST, MAX_LAYERS, MAX_SIDE
 from wootzc.ir.network import Auxiliary, Module, Network, Plain, Segment
 from wootzc.ir.shapes import Shape, shape_after_body, shape_text
-
-_RESERVED = "plain"  # plain1, plain2, … are the layers outside of modules
 
 
 def _input_shape(value: Value) -> Shape:
@@ -64,7 +62,7 @@ class _Segments:
         self.plain += 1
         body = settle_bias(self.waiting)
         self.waiting = []
-        self.segments.append(Plain(name=f"{_RESERVED}{self.plain}", body=body, span=body[0].span))
+        self.segments.append(Plain(name=f"{RESERVED}{self.plain}", body=body, span=body[0].span))
 
 
 def lower_network(
@@ -90,7 +88,7 @@ def lower_network(
         lowering.use = None
         lowering.depth = 0
         lowering.calls.clear()
-    if shape is None or entering is None or lowering.report.errors > errors:
+    if shape is None or entering is None:
         return None
     _check_auxiliaries(made.auxiliaries, made.segments, entering, shape, lowering)
     if lowering.report.errors > errors:
@@ -118,12 +116,12 @@ def _segments(
     """Segments, the shape that leaves the last and the one that enters the first."""
     statements = definition.body.statements
     entering = shape = _read_input(definition, lowering, scope)
-    has_input = bool(statements) and _is_input(statements[0])
+    has_input = bool(statements) and is_input(statements[0])
     rest = [
         _resolved(statement, lowering, scope)
         for statement in (statements[1:] if has_input else statements)
     ]
-    names = _Names(rest, lowering)
+    names = ModuleNames(rest, lowering)
     made = _Segments()
     for statement in rest:
         if isinstance(statement, syntax.Auxiliary):
@@ -131,7 +129,7 @@ def _segments(
             continue
         use = names.of(statement)
         if not use:
-            if isinstance(statement, syntax.Call):  # a target was dealt with by `_Names`
+            if isinstance(statement, syntax.Call):  # a target was dealt with by `ModuleNames`
                 statement = replace(statement, target=None)
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
@@ -228,6 +226,9 @@ def _module_body(
         kind = "module `" + statement.name.text + "`"
     else:
         assert isinstance(statement, syntax.Call)
+        if statement.name.text not in lowering.modules:
+            lowering.unknown(statement.name)
+            return [], None
         drafts, shape = lowering.module(statement, scope, shape)
         kind = "module `" + statement.name.text + "`"
     if shape is not None and not drafts:
@@ -242,10 +243,6 @@ def _definition_of(statement: syntax.Statement) -> str:
     return statement.name.text if isinstance(statement, syntax.Call) else ""
 
 
-def _is_input(statement: syntax.Statement) -> bool:
-    return isinstance(statement, syntax.Call) and statement.name.text == "input"
-
-
 def _read_input(
     definition: syntax.NetworkDefinition, lowering: BodyLowering, scope: Scope
 ) -> Shape | None:
@@ -253,105 +250,16 @@ def _read_input(
     first = statements[0] if statements else None
     broken = f"network {definition.name.text}" in lowering.broken  # its shapes would mislead
     if isinstance(first, syntax.Call) and first.name.text == "input":
+        if report_sizes(first.arguments or (), lowering.report):
+            return None
         values = bind(first.name, INPUT, first.arguments, scope, lowering.report)
+        if values is not None and first.arguments:
+            warn_order(values["shape"], first.arguments[0].value, lowering.report)
         return None if values is None or broken else values["shape"]
-    if not broken and not any(map(_is_input, statements)):
+    if not broken and not any(map(is_input, statements)):
         lowering.report.error(
             definition.name.span, "WZ031",
             f"network `{definition.name.text}` does not begin with its input",
             "let it begin with: input(32x32x3)   // height x width x channels",
         )  # fmt: skip
     return None
-
-
-class _Names:
-    """The names of a network's modules: given with `as`, or the definition's with a number."""
-
-    def __init__(self, statements: Iterable[syntax.Statement], lowering: BodyLowering):
-        self.lowering = lowering
-        self.explicit: dict[str, Span] = {}
-        self.numbers: dict[str, int] = {}
-        self.named: dict[int, list[tuple[str, Span]]] = {}
-        for statement in statements:
-            given = list(self._given(statement))
-            self.named[id(statement)] = [
-                (name, span) for name, span in given if self._accept(name, span)
-            ]
-        if len(self.explicit) > MAX_MODULES:
-            raise TooLarge
-
-    def of(self, statement: syntax.Statement) -> list[tuple[str, Span]]:
-        """Names and spans of the modules a statement makes; empty for plain layers."""
-        given = self.named[id(statement)]
-        if given or not isinstance(statement, syntax.Call):
-            return given
-        if statement.name.text not in self.lowering.modules:
-            return []
-        base = statement.name.text
-        number = self.numbers.get(base, 0) + 1
-        while f"{base}{number}" in self.explicit:
-            number += 1
-        self.numbers[base] = number
-        return [(f"{base}{number}", statement.span)]
-
-    def _given(self, statement: syntax.Statement) -> Iterator[tuple[str, Span]]:
-        match statement:
-            case syntax.InlineModule(name=name):
-                yield name.text, name.span
-            case syntax.Call(name=called, target=syntax.Target() as target):
-                dots = "(…)" if statement.arguments else ""
-                if called.text not in self.lowering.modules and called.text in BUILT_IN:
-                    self.lowering.report.error(
-                        target.span, "WZ020",
-                        f"`{called.text}` is a layer; `as` names modules",
-                        f"wrap it: module {target.name.text} {{ {called.text}{dots} }}",
-                    )  # fmt: skip
-                elif called.text in self.lowering.modules:
-                    yield from self._targets(target)
-            case _:
-                return
-
-    def _targets(self, target: syntax.Target) -> Iterator[tuple[str, Span]]:
-        if target.numbers is None:
-            yield target.name.text, target.name.span
-            return
-        numbers = number_range(target.numbers)
-        if numbers is None or numbers.stop <= numbers.start:
-            self.lowering.report.error(
-                target.numbers.span, "WZ019",
-                "a range goes from a whole number to one that is not smaller",
-                "write `a[1..3]` for a1, a2 and a3",
-            )  # fmt: skip
-            return
-        if (count := numbers.stop - numbers.start) > MAX_MODULES:
-            self.lowering.report.error(
-                target.numbers.span, "WZ019",
-                f"{count:,} modules are too many; a network has at most {MAX_MODULES:,}",
-            )  # fmt: skip
-            return
-        for number in numbers:
-            yield f"{target.name.text}{number}", target.span
-
-    def _accept(self, name: str, span: Span) -> bool:
-        report = self.lowering.report
-        if name in self.explicit:
-            report.error(
-                span, "WZ021", f"there are two modules `{name}` in this network",
-                "every module needs a name of its own; `as a[1..3]` gives a1, a2, a3",
-            )  # fmt: skip
-            return False
-        if name.startswith(_RESERVED) and name[len(_RESERVED) :].isdigit():
-            report.error(
-                span, "WZ017", f"`{name}` is the name of the layers between modules",
-                "choose a name other than plain1, plain2, …",
-            )  # fmt: skip
-        self.explicit[name] = span
-        return True
-
-
-def number_range(numbers: syntax.NumberSpan) -> range | None:
-    """The whole numbers of `[1..3]`; None where an end is not one."""
-    first, last = number_of(numbers.first.text), number_of(numbers.last.text)
-    if not isinstance(first, int) or not isinstance(last, int):
-        return None
-    return range(first, last + 1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import (
     AMOUNT,
@@ -61,7 +62,7 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
 # the teacher beside the labels.
 POLISH, DISTILL, TEMPERATURE = 2, 0.5, 4.0
 
-_NUMBERS: dict[str, Kind] = {
+NUMBERS: dict[str, Kind] = {
     "steps": COUNT,
     "epochs": POSITIVE,
     "batch": COUNT,
@@ -74,8 +75,8 @@ _NUMBERS: dict[str, Kind] = {
     "temperature": POSITIVE,
     "reconstruct": COUNT,
 }
-SETTINGS = (*_NUMBERS, "optimizer", "schedule")
-_UNITS = {"reconstruct": ("images", "image")}
+SETTINGS = (*NUMBERS, "optimizer", "schedule")
+UNITS = {"reconstruct": ("images", "image")}
 
 # Of `pretrain`, which may solve least squares instead of taking steps, or before it.
 _NO_STEPS = whole(0)
@@ -99,11 +100,22 @@ USELESS: dict[StageName, dict[str, str]] = {
     "finetune": {"reconstruct": "least squares refits blocks before candidates are assembled"},
     "polish": {"reconstruct": "least squares refits blocks before candidates are assembled"},
 }
-ALIASES = {
-    "lr": "optimizer sgd(0.1)", "learning_rate": "optimizer sgd(0.1)", "batch_size": "batch 64",
-    "epoch": "epochs 6", "iterations": "steps 600", "max_iter": "steps 600",
-    "momentum": "optimizer sgd(0.1, momentum = 0.9)", "decay": "weight_decay 1e-4",
-    "alpha": "distill 0.5",
+ALIASES = {  # {} is the value that was written
+    "lr": "optimizer sgd({})", "learning_rate": "optimizer sgd({})", "rate": "optimizer sgd({})",
+    "momentum": "optimizer sgd(0.1, momentum = {})", "optim": "optimizer {}", "opt": "optimizer {}",
+    "sgd": "optimizer sgd({})", "adam": "optimizer adam({})", "adamw": "optimizer adamw({})",
+    "batch_size": "batch {}", "batchsize": "batch {}", "bs": "batch {}", "minibatch": "batch {}",
+    "images": "batch {}", "epoch": "epochs {}", "num_epochs": "epochs {}", "n_epochs": "epochs {}",
+    "max_epochs": "epochs {}", "passes": "epochs {}", "iterations": "steps {}", "iters": "steps {}",
+    "max_iter": "steps {}", "num_steps": "steps {}", "updates": "steps {}",
+    "decay": "weight_decay {}", "wd": "weight_decay {}", "l2": "weight_decay {}",
+    "regularization": "weight_decay {}", "smoothing": "label_smoothing {}",
+    "grad_clip": "clip {}", "clip_norm": "clip {}", "clipping": "clip {}",
+    "gradient_clipping": "clip {}", "early_stopping": "patience {}", "alpha": "distill {}",
+    "kd": "distill {}", "distillation": "distill {}", "temp": "temperature {}",
+    "tau": "temperature {}", "scheduler": "schedule {}", "lr_schedule": "schedule {}",
+    "warmup": "schedule warmup_cosine(warmup_steps = {})", "cosine": "schedule cosine",
+    "validate": "every {}", "eval_every": "every {}",
 }  # fmt: skip
 
 
@@ -127,12 +139,12 @@ def lower_recipe(
         return replace(default, steps=0, reconstruct=512) if stage == "pretrain" else default
     changes: dict[str, Any] = {}
     given: dict[str, syntax.Setting] = {}
-    kinds = _NUMBERS
+    kinds = NUMBERS
     if stage == "pretrain":
         solved = any(setting.name.text == "reconstruct" for setting in settings.settings)
-        kinds = {**_NUMBERS, "steps": _NO_STEPS if solved else _STEPS}
+        kinds = {**NUMBERS, "steps": _NO_STEPS if solved else _STEPS}
         changes = {"steps": 0} if solved else {}
-    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=_UNITS):
+    for setting in read_settings(settings, SETTINGS, stage, report, hints=ALIASES, units=UNITS):
         name = setting.name.text
         given[name] = setting
         if name in USELESS[stage]:
@@ -148,6 +160,7 @@ def lower_recipe(
         else:
             changes[name] = setting_value(setting, kinds[name], report)
     _check_one_length(given, report)
+    _warn_without_distill(given, changes, default, report)
     known = {name: value for name, value in changes.items() if value is not None}
     if not known.keys().isdisjoint(_LENGTHS):  # the bounds are those of the default's epochs
         known = {"epochs": None, "least": 1, "most": None} | known
@@ -170,7 +183,7 @@ def lower_polish(
             case None:
                 report.error(
                     stage.word.span, "WZ058", f"`polish` cannot be `{stage.word.text}`",
-                    "write `polish off`, or its settings in braces: `polish { epochs 10 }`",
+                    write("off", ", or settings in braces: `polish { epochs 10 }`"),
                 )  # fmt: skip
             case True:
                 pass
@@ -195,7 +208,7 @@ def settings_of(stage: syntax.Stage | None, report: Report) -> syntax.Settings |
     if stage is not None and stage.word is not None:
         report.error(
             stage.word.span, "WZ058", f"`{stage.name}` has settings, and cannot be turned off",
-            f"write `{stage.name} {{ … }}`" + ("; without blocks: `blocks none`"
+            f"as in `{stage.name} {{ … }}`" + ("; without blocks: `blocks none`"
                                                if stage.name == "pretrain" else ""),
         )  # fmt: skip
         return None
@@ -208,6 +221,24 @@ def _check_one_length(given: Mapping[str, syntax.Setting], report: Report) -> No
             given["epochs"].span, "WZ195", "the length is given twice, in steps and in epochs",
             "keep one of the two",
         )  # fmt: skip
+
+
+def _warn_without_distill(
+    given: Mapping[str, syntax.Setting],
+    changes: Mapping[str, Any],
+    default: Recipe,
+    report: Report,
+) -> None:
+    """A temperature softens what the teacher says, which only `distill` listens to."""
+    setting = given.get("temperature")
+    if setting is None or changes.get("distill", default.distill) or changes["temperature"] is None:
+        return
+    end = setting.span.end
+    report.warn(
+        setting.span, "WZ053", "`temperature` has no effect without `distill`",
+        Advice("write `distill 0.5` beside it, or remove it", "; distill 0.5",
+               at=Span(setting.span.file, end, end)),
+    )  # fmt: skip
 
 
 def _warn_without_steps(given: Mapping[str, syntax.Setting], report: Report) -> None:

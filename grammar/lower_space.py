@@ -7,13 +7,11 @@ from wootzc.grammar import syntax
 from wootzc.grammar.feasible import check_space, default_selection
 from wootzc.grammar.found import Found
 from wootzc.grammar.limits import read_constraints
-from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
+from wootzc.grammar.lower_data import check_crop, lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.objective import check_direction, read_objective
 from wootzc.grammar.pruning import read_pruning
-from wootzc.grammar.rates import (
-    check_values,
-)  # fmt: skip
+from wootzc.grammar.rates import check_patterns, check_values
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import (
     check_predicted,
@@ -25,16 +23,23 @@ from wootzc.grammar.search import (
 from wootzc.grammar.selection import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.statements import statements_of
 from wootzc.ir.costs import network_costs
-from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
+from wootzc.ir.network import Module, Network, segment_shapes
 from wootzc.ir.shapes import shape_text
 from wootzc.ir.space import All, Selection, Space
 
 
 def lower_space(
-    definition: syntax.SpaceDefinition, found: Found | None, report: Report, *, complete: bool
+    definition: syntax.SpaceDefinition,
+    found: Found | None,
+    names: Network | None,
+    report: Report,
+    *,
+    complete: bool,
 ) -> Space | None:
     """The space, or None after errors. Without a network the rest is checked all the same.
 
+    `names`: the network, or one without layers where only its modules' names are known.
     `complete`: no statement was lost to a syntax error, so what is missing is really missing.
     """
     errors = report.errors
@@ -78,10 +83,12 @@ def lower_space(
     if complete:
         check_predicted(statements, report)
     constraints = read_constraints(statements.kept, network, full, report)
-    if network is None:  # what its modules are called is unknown, but not what a rate is
+    if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
+        check_patterns(statements, names, report)
         return None
     _check_network(network, definition, report)
+    check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
     pruning = read_pruning(statements, network, constraints, definition, report, complete=complete)
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
@@ -116,8 +123,21 @@ def lower_space(
     )
     if not statements.says_which():
         space = replace(space, selection=default_selection(space))
+    if report.is_guessed(definition.span):
+        return None  # what it leaves depends on the guess
     check_space(space, report)
     return space if report.errors == errors else None
+
+
+def _lacks_classifier(network: Network) -> bool:
+    """Whether the channels of a module, and no layer's own, are what the network gives."""
+    for segment in reversed(network.segments):
+        for _, layer in reversed(list(walk(segment.body))):
+            if isinstance(layer, Dense):
+                return False
+            if isinstance(layer, Conv | DepthwiseConv):
+                return isinstance(segment, Module)
+    return True
 
 
 def _check_network(network: Network, definition: syntax.SpaceDefinition, report: Report) -> None:
@@ -128,6 +148,14 @@ def _check_network(network: Network, definition: syntax.SpaceDefinition, report:
             "put layers into modules: module basic(width) { … }, then basic(16) in the network",
         )  # fmt: skip
     leaving = segment_shapes(network)[-1]
+    if len(leaving) == 1 and _lacks_classifier(network):
+        own = network.span.file == definition.span.file
+        report.warn(
+            network.span if own else definition.network.span, "WZ222",
+            f"network `{network.name}` has no layer that gives the scores of its classes: the "
+            f"{leaving[0]} channels of its last module would be those of {leaving[0]} classes",
+            "end it with: dense(10)   // the number of classes",
+        )  # fmt: skip
     if len(leaving) != 1:
         report.error(
             definition.network.span, "WZ034",

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.lower_body import BodyLowering
-from wootzc.grammar.names import quoted
+from wootzc.grammar.names import meant, nearest, quoted
 from wootzc.grammar.operators import BUILT_IN
 from wootzc.grammar.program import Program
 from wootzc.grammar.report import Report
@@ -67,6 +68,22 @@ def _circles(names: list[str], inner: Mapping[str, list[syntax.Call]]) -> dict[s
     return dict(zip(names, components.tolist(), strict=True))
 
 
+def check_names(program: Program, report: Report) -> None:
+    """Modules with the name of a layer. What is called and nowhere defined may be their own."""
+    networks = [n for n in program.networks.values() if isinstance(n, syntax.NetworkDefinition)]
+    bodies = [module.body for module in program.modules.values()]
+    bodies += [network.body for network in networks]
+    called = dict.fromkeys(c.name.text for body in bodies for c in calls(body))
+    unknown = [name for name in called if name not in {*program.modules, *BUILT_IN}]
+    for name in program.misnamed:
+        single = len(unknown) == len(program.misnamed) == 1
+        report.error(
+            name.span, "WZ017", f"`{name.text}` is built in, so no module can have its name",
+            meant(unknown[0]) if single
+            else Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),
+        )  # fmt: skip
+
+
 def check_definitions(program: Program, lowering: BodyLowering) -> None:
     """Names and arguments in every body, with parameters left open."""
     for name, definition in program.modules.items():
@@ -86,6 +103,7 @@ def check_parameters(
     Repeated and unused ones are reported.
     """
     seen: set[str] = set()
+    _check_order(definition.parameters, lowering.report)
     for parameter in definition.parameters:
         if parameter.name.text in seen:
             lowering.report.error(
@@ -96,14 +114,43 @@ def check_parameters(
     within_module = isinstance(definition, syntax.ModuleDefinition)
     outside: dict[str, Value | None] = {"channels": None} if within_module else {}
     scope = lowering.scope(definition.parameters, {}, outside)
+    scope |= dict.fromkeys(seen) if within_module else {}
+    body = definition.body
     used = words_of(definition)
-    unused = [p.name for p in definition.parameters if p.name.text not in used]
+    names = [p.name for p in definition.parameters]
+    misspelt = {nearest(word, [n.text for n in names]) for word in used - seen}
+    unused = [n for n in names if n.text not in used | misspelt]
     if unused and not {definition.name.text, f"network {definition.name.text}"} & program.broken:
-        names = quoted(p.text for p in unused)
+        never = quoted(p.text for p in unused)
+        if unused[0].text == "classes" and not any(c.name.text == "dense" for c in calls(body)):
+            last = body.statements[-1].span if body.statements else body.span
+            lowering.report.warn(
+                definition.name.span, "WZ222",
+                f"{shown} has no layer that gives the scores of its classes, and never uses "
+                f"{never}",
+                Advice("end it with `dense(classes)`", "; dense(classes)",
+                       at=Span(last.file, last.end, last.end)),
+            )  # fmt: skip
+            return scope
         lowering.report.warn(
-            unused[0].span, "WZ024", f"{shown} never uses {names}", "remove it, or use it"
+            unused[0].span, "WZ024", f"{shown} never uses {never}", "remove it, or use it"
         )
-    return scope | dict.fromkeys(seen) if within_module else scope
+    return scope
+
+
+def _check_order(parameters: tuple[syntax.Parameter, ...], report: Report) -> None:
+    """Parameters that every call must give come first."""
+    ordered = sorted(parameters, key=lambda p: p.default is not None)
+    if tuple(ordered) == parameters:
+        return
+    text = report.sources.get(parameters[0].span.file, "")
+    first, last = parameters[0].span, parameters[-1].span
+    late = next(p for p, q in zip(parameters, ordered, strict=True) if p is not q)
+    report.error(
+        Span(first.file, first.start, last.end), "WZ013",
+        f"`{late.name.text}` has a default, so it stands behind those that have none",
+        write(", ".join(text[p.span.start : p.span.end] for p in ordered)),
+    )  # fmt: skip
 
 
 def warn_unused(program: Program, main: str, used: set[str], report: Report) -> None:

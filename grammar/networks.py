@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, TypeGuard
 
-from wootzc.diagnostics import WootzError, fail
+from wootzc.diagnostics import Span, WootzError, fail, write
 from wootzc.grammar import syntax
 from wootzc.grammar.found import Found
 from wootzc.grammar.lower_body import BodyLowering
 from wootzc.grammar.lower_network import lower_network
-from wootzc.grammar.modules import check_definitions, check_parameters, recursive_modules, words_of
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.module_targets import named
+from wootzc.grammar.modules import (
+    check_definitions,
+    check_names,
+    check_parameters,
+    recursive_modules,
+    words_of,
+)
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.program import NetworkItem, Program, load
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import Value
@@ -50,9 +57,17 @@ class Networks:
             kind = "is read from a file" if isinstance(item, syntax.ImportedNetwork) else "has none"
             self.report.error(
                 name.span, "WZ013", f"network `{name.text}` takes no arguments: it {kind}",
-                f"write `over {name.text}`",
+                _without_arguments(space),
             )  # fmt: skip
         return self.declared[name.text]
+
+    def named(self, space: syntax.SpaceDefinition) -> Network | None:
+        """The network a space is over by the names of its modules alone; None if unknown."""
+        item = self.program.networks.get(space.network.text)
+        broken = self.program.broken | ({""} if self.program.incomplete else set())
+        if not isinstance(item, syntax.NetworkDefinition):
+            return None
+        return None if {f"network {item.name.text}", ""} & broken else named(item, self.lowering)
 
     def _declared(self, item: NetworkItem) -> Found | None:
         if isinstance(item, syntax.ImportedNetwork):
@@ -106,13 +121,21 @@ class Networks:
         if near is None and self.program.networks:
             return did_you_mean(name, self.program.networks)
         return (
-            f"did you mean `{near}`?" if near
+            meant(near) if near
             else "define it: network NAME { input(…) … }, or take one of the zoo: `wootzc zoo`"
         )  # fmt: skip
 
 
+def _without_arguments(space: syntax.SpaceDefinition) -> str:
+    """The advice to leave the arguments of a space's network out."""
+    name, last = space.network, (space.arguments or ())[-1:]
+    end = last[0].span.end + 1 if last else name.span.end
+    return write(name.text, at=Span(name.span.file, name.span.start, end))
+
+
 def prepare(program: Program, report: Report) -> BodyLowering:
     """What lowers the bodies of a program; its modules are checked by themselves first."""
+    check_names(program, report)
     recursive = recursive_modules(program, report)
     lowering = BodyLowering(
         report=report,

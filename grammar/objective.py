@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.limits import accuracy_limit, cost_limit, read_metric
 from wootzc.grammar.report import Report
@@ -44,7 +45,7 @@ def read_objective(
     if goal.direction != target.verb:
         report.error(
             goal.span, "WZ061", f"{target.name} is to be {target.verb}d, not {goal.direction}d",
-            f"write `{target.verb} {target.name}`",
+            write(f"{target.verb} {target.name}"),
         )  # fmt: skip
         return None
     objective = ir.Objective(target=target.name, limits=tuple(limits), span=goal.span)
@@ -81,14 +82,16 @@ def check_direction(
             place, "WZ067",
             f"`explore {explore}` would stop at the {first} candidate that will do, "
             f"the worst for `{kind} {objective.target}`",
-            f"write `explore {fits}`, or `explore all` to try every candidate",
+            write(fits, ", or `explore all` to try every candidate") if stated
+            else f"add: explore {fits}",
         )  # fmt: skip
     elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
         report.warn(
             place, "WZ068",
             "nothing limits accuracy, so only the largest candidate within the cost limits is "
             "tried: it is taken to be the most accurate",
-            "write `explore all` to try every candidate, `explore predicted` the promising ones",
+            write("all", " to try every candidate, `predicted` the promising ones") if stated
+            else "add: explore all, to try every candidate",
         )  # fmt: skip
 
 

@@ -5,9 +5,10 @@ optax checks little of it, and that only when training begins.
 
 from collections.abc import Iterable, Mapping
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import AMOUNT, COUNT, FLAG, PART, POSITIVE, SHARE, Kind
-from wootzc.grammar.names import did_you_mean, either
+from wootzc.grammar.names import did_you_mean, either, meant
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import evaluate, source_text
 from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
@@ -49,8 +50,15 @@ _EXAMPLES = {
 }  # fmt: skip
 
 
+_OPTION_ALIASES = {
+    "lr": "learning_rate", "rate": "learning_rate", "step_size": "learning_rate",
+    "eta": "learning_rate", "beta1": "b1", "beta2": "b2", "epsilon": "eps", "beta": "momentum",
+    "wd": "weight_decay", "warmup": "warmup_steps",
+}  # fmt: skip
+
+
 def read_optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
-    form = "write `optimizer sgd(0.1, momentum = 0.9)`: first the learning rate"
+    form = "as in `optimizer sgd(0.1, momentum = 0.9)`: first the learning rate"
     invoke = _invoked(setting, OPTIMIZERS, form, report)
     if invoke is None:
         return None
@@ -64,7 +72,7 @@ def read_optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
             invoke.name.span,
             "WZ079",
             f"`{name}` needs a learning rate",
-            f"write `{name}({0.1 if name == 'sgd' else 0.001})`",
+            write(f"{name}({0.1 if name == 'sgd' else 0.001})"),
         )
         return None
     rate = given.pop("learning_rate")
@@ -72,7 +80,7 @@ def read_optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
 
 
 def read_schedule(setting: syntax.Setting, report: Report) -> Schedule | None:
-    form = f"write `schedule cosine`; there are {either(SCHEDULES, 'and')}"
+    form = f"as in `schedule cosine`; there are {either(SCHEDULES, 'and')}"
     invoke = _invoked(setting, {k: v[1] for k, v in SCHEDULES.items()}, form, report)
     if invoke is None:
         return None
@@ -87,7 +95,13 @@ def _invoked(
 ) -> syntax.Invoke | None:
     """The optimiser or schedule that a setting names, if there is one of that name."""
     if not isinstance(setting.value, syntax.Invoke):
-        report.error(setting.span, "WZ079", f"`{setting.name.text}` needs a name", form)
+        text = setting.value.value if isinstance(setting.value, syntax.Text) else None
+        kind = setting.name.text
+        report.error(
+            setting.span, "WZ079", f"`{kind}` needs a name",
+            write(f"{kind} {text}(0.1)" if kind == "optimizer" else f"{kind} {text}")
+            if text is not None and text in known else form,
+        )  # fmt: skip
         return None
     name = setting.value.name
     if name.text not in known:
@@ -114,15 +128,20 @@ def _options(
         else:
             report.error(
                 argument.span, "WZ073", f"this option of `{name}` needs its name",
-                f"options of {name}: {', '.join(f'{k} = …' for k in known)}" if known
+                write(f"{known[position]} = {source_text(argument.value)}")
+                if position < len(known) and known[position] not in given
+                else f"options of {name}: {', '.join(f'{k} = …' for k in known)}" if known
                 else f"`{name}` takes no options",
             )  # fmt: skip
             good = False
             continue
         if key not in known:
-            help = did_you_mean(key, known, f"options of {name}: {', '.join(known)}")
+            options = f"options of {name}: {', '.join(known)}"
+            near = _OPTION_ALIASES.get(key.lower(), "")
+            help = meant(near) if near in known else did_you_mean(key, known, options)
             report.error(
-                argument.span, "WZ073", f"`{name}` has no option `{key}`",
+                argument.name.span if argument.name else argument.span, "WZ073",
+                f"`{name}` has no option `{key}`",
                 help if known else f"`{name}` takes no options",
             )  # fmt: skip
             good = False
@@ -150,8 +169,7 @@ def _option_value(name: str, key: str, argument: syntax.Argument, report: Report
         report.error(
             argument.value.span, "WZ071",
             f"`{key}` of `{name}` must be {kind.expects}, not `{source_text(argument.value)}`",
-            f"write `{key} = {example}`, or leave it out" if example and argument.name
-            else f"write `{name}({example})`" if example else None,
+            write(example) if example else None,
         )  # fmt: skip
         return None
 
@@ -164,11 +182,14 @@ def check_warmup(setting: syntax.Setting, recipe: Recipe, report: Report) -> Non
     if recipe.steps < 2:
         report.error(
             setting.span, "WZ071", "`warmup_cosine` needs at least 2 steps, and this stage has 1",
-            "raise `steps`, or write `schedule constant`",
+            write("schedule constant", ", or raise `steps`"),
         )  # fmt: skip
     elif warmup is not None and warmup >= recipe.steps:
         report.error(
             setting.span, "WZ071",
             f"a warm-up of {warmup:,.0f} steps does not fit: this stage has {recipe.steps:,} steps",
-            f"write `warmup_cosine(warmup_steps = {max(1, recipe.steps // 20)})`, or raise `steps`",
+            write(
+                f"schedule warmup_cosine(warmup_steps = {max(1, recipe.steps // 20)})",
+                ", or raise `steps`",
+            ),
         )  # fmt: skip

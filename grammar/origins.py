@@ -74,7 +74,7 @@ def _report_base(
         others = [name for name in program.space_items if name not in chain]
         report.error(
             base.span, "WZ244", f"there is no space `{base.text}` to build on",
-            did_you_mean(base.text, others, "write `space NAME over NETWORK { … }`"),
+            did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
         )  # fmt: skip
 
 

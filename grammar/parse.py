@@ -1,25 +1,22 @@
 """Text → syntax tree, or every syntax error that can be told apart.
 
-After an error the statement around it is blanked and the rest parsed again, so that one slip does
-not hide the next. Files are small and the parser is fast; this is simpler than error productions.
+After an error it is repaired, or the statement around it blanked, and reading goes on from before
+it, so that one slip does not hide the next. This is simpler than error productions.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TypeAlias
 
-from lark import Lark, Token, Tree, UnexpectedInput
+from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.brackets import scan, statement_at, without
-from wootzc.grammar.tables import load_parser
-from wootzc.grammar.transform import ToSyntax
+from wootzc.grammar.brackets import scan, statement_at
+from wootzc.grammar.draft import Draft
+from wootzc.grammar.reader import Reading, Start, parser
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
-
-Start = Literal["file", "_space_statement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,71 +28,86 @@ class Parsed:
     holes: tuple[Span, ...] = ()
 
 
-class DropNewlines:
-    """Lark's hook between lexer and parser: some newlines separate nothing.
+Memory: TypeAlias = dict[str, Reading]  # of files by their path
 
-    Those inside ( ) or [ ], and those after a comma. All others end a statement, wherever they
-    stand: a statement that lacks its end must not swallow the next line. Of several, with comments
-    between them, one is left.
+
+def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
+    """The tree of a file. `tree` is there even after errors, as long as statements can be told.
+
+    Where a mistake has a fix the rest is read as if it had been made; else the statement around it
+    is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
+    have been read, so that of the next version only what stands behind the first change is read.
     """
-
-    always_accept: ClassVar[tuple[str, ...]] = ("_SEP",)
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        depth = 0
-        last = ""
-        for token in stream:
-            if token.type in ("LPAR", "LSQB"):
-                depth += 1
-            elif token.type in ("RPAR", "RSQB"):
-                depth -= 1
-            elif token.type == "_SEP" and ";" not in token and (depth > 0 or last == "COMMA"):
-                continue
-            if not token.type == last == "_SEP":
-                last = token.type
-                yield token
-
-
-@cache
-def parser() -> Lark:
-    """Made once per process."""
-    return load_parser(DropNewlines())
-
-
-def parse(text: str, path: str) -> Parsed:
-    """The tree of a file. `tree` is there even after errors, as long as statements can be told."""
-    scanned = scan(text, path)
-    diagnostics = list(scanned.diagnostics)
-    if scanned.fatal:
-        return Parsed(tree=None, diagnostics=tuple(diagnostics))
+    draft = Draft(text, path)
     holes: list[Span] = []
-
-    def leave_out(text: str, position: int) -> str:
-        start, end = statement_at(text, position)
-        holes.append(Span(path, start, end))
-        return without(text, start, end)
-
-    for diagnostic in scanned.diagnostics:
-        text = leave_out(text, diagnostic.span.start)
-    tree: Tree[Token] | None = None
-    while len(diagnostics) < MAX_ERRORS:
-        try:
-            tree = parser().parse(text, start="file")
-        except UnexpectedInput as error:
-            found = _explain(text, path, error)
-            diagnostics.append(found)
-            remaining = leave_out(text, found.span.start)
-            if remaining == text:
-                break
-            text = remaining
-        else:
+    reading = _begun(draft, memory)
+    found: list[Diagnostic] = []
+    tree: syntax.File | None = None
+    while len(found) < MAX_ERRORS:
+        looked = _look(reading)
+        if not isinstance(looked, _Stopped):
+            tree = looked
             break
-    diagnostics.sort(key=lambda d: d.span.start)
-    return Parsed(
-        tree=_transform(tree, path) if tree else None,
-        diagnostics=tuple(diagnostics),
-        holes=tuple(holes),
+        found += [draft.placed(mistake) for mistake in looked.mistakes]
+        if looked.fatal:
+            break
+        unchanged = len(draft.text)
+        for mistake in reversed(looked.mistakes):
+            if mistake.fixes:
+                unchanged = min(unchanged, mistake.fixes[0].span.start)
+                draft = draft.repaired(mistake.fixes[0])
+                continue
+            start, end = statement_at(draft.text, mistake.span.start)
+            unchanged = min(unchanged, start)
+            holes.append(draft.span(start, end))
+            remaining = draft.without(start, end)
+            if remaining.text == draft.text:
+                break
+            draft = remaining
+        else:
+            reading.go_on(draft, unchanged)
+            continue
+        break
+    found.sort(key=lambda d: d.span.start)
+    return Parsed(tree=tree, diagnostics=tuple(found), holes=tuple(holes))
+
+
+def _begun(draft: Draft, memory: Memory | None) -> Reading:
+    if memory is None:
+        return Reading(draft)
+    if draft.path not in memory:
+        memory[draft.path] = Reading(draft)
+    reading = memory[draft.path]
+    old, new = reading.draft.text, draft.text
+    same = bisect_left(
+        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
     )
+    reading.go_on(draft, same)
+    return reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stopped:
+    """What stops reading a draft: one mistake, or those of its brackets."""
+
+    mistakes: tuple[Diagnostic, ...]
+    fatal: bool = False
+
+
+def _look(reading: Reading) -> "syntax.File | _Stopped":
+    draft = reading.draft
+    scanned = scan(draft.text, draft.path)
+    if scanned.diagnostics:
+        from wootzc.grammar.bracket_repairs import repaired_brackets
+
+        mistakes = repaired_brackets(draft.text, draft.path, scanned.diagnostics)
+        fatal = scanned.fatal and not all(mistake.fixes for mistake in mistakes)
+        return _Stopped(mistakes=mistakes, fatal=fatal)
+    try:
+        tree: syntax.File = reading.tree()
+        return tree
+    except UnexpectedInput as error:
+        return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
 
 
 def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
@@ -104,21 +116,13 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     if scanned.diagnostics:
         return scanned.diagnostics[0]
     try:
-        tree = parser().parse(text, start="_space_statement")
+        statement: syntax.SpaceStatement = Reading(Draft(text, path), "_space_statement").tree()
     except UnexpectedInput as error:
-        return _explain(text, path, error)
-    statement: syntax.SpaceStatement = _transform(tree, path)
+        return _explain(text, path, error, "_space_statement")
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput) -> Diagnostic:
+def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
     from wootzc.grammar.syntax_errors import explain  # only a file with mistakes needs it
 
-    return explain(parser(), text, path, error)
-
-
-def _transform(tree: Tree[Token], path: str) -> Any:
-    # A start rule is not inlined, whatever its name.
-    root = tree.children[0] if tree.data == "_space_statement" else tree
-    assert isinstance(root, Tree)
-    return ToSyntax(path).transform(root)
+    return explain(parser(), text, path, error, start)

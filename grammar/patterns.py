@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
-from wootzc.grammar.lower_network import number_range
-from wootzc.grammar.names import nearest
+from wootzc.grammar.module_targets import number_range
+from wootzc.grammar.names import meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.ir.network import Network
 
@@ -15,6 +16,7 @@ CONTINUED = (
     "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
     "polish",
 )  # fmt: skip
+_EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
 
 def modules_of(
@@ -91,32 +93,32 @@ def _modules_of(
             report.error(
                 pattern.span, "WZ046",
                 f"`{pattern.last.text}` comes before `{pattern.glob.text}` in the network",
-                f"write `{pattern.last.text}..{pattern.glob.text}`",
+                write(f"{pattern.last.text}..{pattern.glob.text}"),
             )  # fmt: skip
             return None
         return tuple(range(ends[0], ends[1] + 1))
     if pattern.numbers is not None:
-        numbers = number_range(pattern.numbers)
-        if numbers is None or numbers.stop <= numbers.start or numbers.stop > 10**6:
-            report.error(
-                pattern.numbers.span, "WZ046", "a range goes from a whole number to a larger one",
-                "write `a[1..3]` for a1, a2 and a3",
-            )  # fmt: skip
+        numbers = number_range(pattern.numbers, "WZ046", report)
+        if numbers is None:
             return None
-        wanted = {f"{pattern.glob.text}{number}" for number in numbers}
-        missing = sorted(wanted - set(names))
-        if missing:
-            _no_match(missing[0], pattern, names, network, report)
+        base = pattern.glob.text
+        missing = next((f"{base}{n}" for n in numbers if f"{base}{n}" not in names), None)
+        if missing is not None:
+            _no_match(missing, pattern, names, network, report)
             return None
+        wanted = {f"{base}{number}" for number in numbers}
         return tuple(i for i, name in enumerate(names) if name in wanted)
-    expression = (
-        re.escape(re.sub(r"\*+", "*", pattern.glob.text)).replace(r"\*", ".*").replace(r"\?", ".")
-    )
+    expression = _expression(pattern.glob.text)
     found = tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
     if not found:
         _no_match(pattern.glob.text, pattern, names, network, report, also)
         return None
     return found
+
+
+def _expression(glob: str) -> str:
+    """The regular expression of a pattern."""
+    return re.escape(re.sub(r"\*+", "*", glob)).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _end(end: syntax.Name, names: list[str], network: Network, report: Report) -> int | None:
@@ -134,14 +136,25 @@ def _no_match(
     report: Report,
     also: tuple[str, ...] = (),
 ) -> None:
+    if report.is_guessed(network.span):
+        return  # its modules may be called otherwise
     plain = {s.name for s in network.segments} - set(names)
     near = nearest(text.strip("*?"), (*names, *also))
-    if text in CONTINUED:
+    of = [m.name for m in network.modules if m.definition == text]
+    lower = text.lower()
+    help: str
+    if text in _EVERY:
+        help = write("*", " for all modules")
+    elif of:
+        help = write(", ".join(of), f": `{text}` is what these are made of")
+    elif text != lower and any(re.fullmatch(_expression(lower), name) for name in names):
+        help = meant(lower)
+    elif text in CONTINUED:
         help = "the comma at the end of the line before goes on in this one: remove it"
     elif text in plain:
         help = "layers outside of modules are never pruned: put them into a module"
     elif near is not None and "*" not in text:
-        help = f"did you mean `{near}`?"
+        help = meant(near)
     elif names:
         help = f"its modules are {listing(names)}"
     else:

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from wootzc.diagnostics import Advice
 from wootzc.files import Unfit, read_file
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import FLAGS
 from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.names import nearest
 from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.parse import parse
+from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.report import Report
 from wootzc.grammar.values import FUNCTIONS, Value, evaluate, words_in
 
@@ -39,13 +40,17 @@ class Program:
     space_items: dict[str, SpaceItem] = field(default_factory=dict)
     spaces: dict[str, syntax.SpaceDefinition] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    misnamed: list[syntax.Name] = field(default_factory=list)  # of modules; built in
+    is_empty: bool = False  # the main file holds nothing, not even a mistake
     incomplete: bool = False  # definitions may be missing: unknown names may be none
     sources: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, syntax.File] = field(default_factory=dict)  # of the sources that have one
+    memory: Memory | None = None
 
 
-def load(text: str, path: str, report: Report) -> Program:
-    """Parse a file and all it includes."""
-    program = Program(main=path, sources=report.sources)
+def load(text: str, path: str, report: Report, memory: Memory | None = None) -> Program:
+    """Parse a file and all it includes. `memory`: as `parse` keeps it."""
+    program = Program(main=path, sources=report.sources, memory=memory)
     _load(text, path, program, report, chain=())
     _evaluate_constants(program, report)
     return program
@@ -60,7 +65,7 @@ def _evaluate_constants(program: Program, report: Report) -> None:
             report.error(
                 item.value.span, "WZ246",
                 f"constant `{later[0]}` has no value yet where `{name}` is calculated",
-                f"write `let {name} = …` after it",
+                f"move `let {name} = …` behind it",
             )  # fmt: skip
         program.constants[name] = None if later else evaluate(item.value, program.constants, report)
 
@@ -69,15 +74,20 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     if text.startswith("\ufeff"):
         text = " " + text[1:]  # a byte order mark; every other character keeps its place
     program.sources[path] = text
-    parsed = parse(text, path)
+    parsed = parse(text, path, program.memory)
     for diagnostic in parsed.diagnostics:
         report.add(diagnostic)
     report.holes += parsed.holes
+    guesses = [f.span for d in parsed.diagnostics for f in d.fixes if not f.safe]
     if parsed.tree is None:
         program.incomplete = True
         return
+    program.is_empty = not (chain or parsed.tree.items or parsed.diagnostics)
+    program.trees[path] = parsed.tree
     for item in parsed.tree.items:
         holes = [h for h in parsed.holes if item.span.start <= h.start < item.span.end]
+        if any(item.span.start <= guess.start <= item.span.end for guess in guesses):
+            report.guessed.append(item.span)
         match item:
             case syntax.Include():
                 _include(item, path, program, report, (*chain, _identity(path)))
@@ -114,11 +124,14 @@ def _define(
             "rename one of them",
         )  # fmt: skip
         return
-    taken = {"module": BUILT_IN, "constant": (*BUILT_IN, *_WORDS)}.get(kind, ())
-    if name.text in taken:
+    if kind == "module" and name.text in BUILT_IN:
+        program.misnamed.append(name)
+        program.incomplete = True
+        return
+    if kind == "constant" and name.text in (*BUILT_IN, *_WORDS):
         report.error(
-            name.span, "WZ017", f"`{name.text}` is built in, so no {kind} can have its name",
-            f"rename it, `my_{name.text}` say",
+            name.span, "WZ017", f"`{name.text}` is built in, so no constant can have its name",
+            Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),
         )  # fmt: skip
         return
     table[name.text] = item
@@ -160,7 +173,7 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         near = nearest(os.path.basename(target).removesuffix(".wz"), stems)
         report.error(
             span, "WZ008", f"there is no file `{shown}`",
-            f"did you mean `{near}.wz`?" if near
+            Advice(f"did you mean `{near}.wz`?", f'"{_beside(shown, near)}"') if near
             else f"paths are relative to the file that includes them: looked for {target}",
         )  # fmt: skip
     except UnicodeDecodeError as error:
@@ -172,6 +185,11 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         reason = getattr(error, "strerror", None) or str(error)
         report.error(span, "WZ008", f"can't read `{shown}`: {reason}")
     return None
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of another file of the same folder."""
+    return os.path.join(os.path.dirname(path), f"{name}.wz")
 
 
 def _listing(folder: str) -> Iterable[str]:

@@ -75,6 +75,14 @@ def read_pruning(
         elif of_module.rates is None:
             of_module.rates = dict.fromkeys(RATES, everywhere)
             of_module.stated_rates = False
+    if prunes and not pruned.of_module and pruned.kept == set(range(len(names))):
+        report.error(
+            statements.all(syntax.Keep)[0].span, "WZ044",
+            "this keeps every module, so that nothing is left to prune",
+            "keep only the modules that should stay whole, as in `keep a1`",
+        )  # fmt: skip
+        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
+        return None
     errors = report.errors
     network = with_rules(network, paths, multiple)
     check_filters(network, pruned, report)

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.kept import KINDS, divide_patterns
-from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.patterns import modules_of
 from wootzc.grammar.report import Report
+from wootzc.grammar.statements import Statements
 from wootzc.grammar.values import decimal_of, number_of
 from wootzc.ir.coupling import Coupling, couple_module
 from wootzc.ir.layers import Dense, Layer, walk
@@ -57,7 +58,7 @@ def read_rate(number: syntax.Number, report: Report) -> float | None:
     if value == 1:
         help = "a rate of 100% would remove every filter; the largest rates are just below"
     elif value < 100 and "%" not in text:
-        help = f"did you mean {text}%? Rates are percentages or fractions"
+        help = Advice(f"did you mean {text}%? Rates are percentages or fractions", f"{text}%")
     else:
         help = "a rate is the fraction of filters removed: 30% or 0.3"
     report.error(
@@ -70,6 +71,15 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
     """The rates of a list; None after an error."""
     found: dict[float, Span] = {}
     good = True
+    numbers = [one for one in rates.rates if isinstance(one, syntax.Number)]
+    if sum(map(_lacks_sign, numbers)) > 1 and len(numbers) == len(rates.rates):
+        # one mistake, not several
+        whole = ", ".join(map(_with_sign, numbers))
+        report.error(
+            Span(numbers[0].span.file, numbers[0].span.start, numbers[-1].span.end),
+            "WZ041", "rates are percentages, or fractions from 0 to below 1", write(whole),
+        )  # fmt: skip
+        return None
     for one in rates.rates:
         values = _rates_of(one, report)
         good = good and values is not None
@@ -84,7 +94,7 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
                 found[value] = one.span
     if not rates.rates:
         report.error(
-            rates.span, "WZ044", "this list of rates is empty", "write `rates { 0, 30%, 50% }`"
+            rates.span, "WZ044", "this list of rates is empty", "as in `rates { 0, 30%, 50% }`"
         )
         return None
     if len(found) > MAX_RATES - 1:
@@ -96,18 +106,36 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
     return found if good else None
 
 
+def _lacks_sign(number: syntax.Number) -> bool:
+    """Whether it must have been meant as a percentage: `30`."""
+    return "%" not in number.text and 1 < number_of(number.text) < 100
+
+
+def _with_sign(number: syntax.Number) -> str:
+    return f"{number.text}%" if _lacks_sign(number) else number.text
+
+
 def _rates_of(one: syntax.Number | syntax.RateRange, report: Report) -> tuple[float, ...] | None:
     """A rate, or all of a range; None after an error."""
     if isinstance(one, syntax.Number):
         value = read_rate(one, report)
         return None if value is None else (value,)
+    parts = (one.first, one.last, one.step)
+    if sum(map(_lacks_sign, parts)) > 1:
+        low, high, by = map(_with_sign, parts)
+        report.error(
+            one.span, "WZ041", "rates are percentages, or fractions from 0 to below 1",
+            write(f"{low}..{high} step {by}"),
+        )  # fmt: skip
+        return None
     if read_rate(one.first, report) is None or read_rate(one.last, report) is None:
         return None
-    first, last, step = (decimal_of(n.text) for n in (one.first, one.last, one.step))
+    first, last, step = (decimal_of(n.text) for n in parts)
     if first > last or not 0 < step < 1:
         report.error(
             one.span, "WZ247", "a range of rates goes up, in steps above 0 and below 100%",
-            "write `0..90% step 10%`",
+            write(f"{one.last.text}..{one.first.text} step {one.step.text}")
+            if first > last and 0 < step < 1 else "as in `0..90% step 10%`",
         )  # fmt: skip
         return None
     if (last - first) / step >= MAX_RATES:
@@ -122,8 +150,10 @@ def _rates_of(one: syntax.Number | syntax.RateRange, report: Report) -> tuple[fl
         report.warn(
             one.span, "WZ247",
             f"the steps miss {one.last.text}: the last rate is {percent(float(reached))}",
-            f"write `{one.first.text}..{percent(float(reached))} step {one.step.text}`, "
-            "or other steps",
+            write(
+                f"{one.first.text}..{percent(float(reached))} step {one.step.text}",
+                ", or other steps",
+            ),
         )  # fmt: skip
     return tuple(float(first + k * step) for k in range(int((last - first) / step) + 1))
 
@@ -168,7 +198,7 @@ def read_prunes(
         result.of_module.pop(position, None)
     if not good:
         return None
-    for prune in prunes:
+    for prune in prunes if result.of_module else ():  # else nothing is pruned, as is said there
         if not any(owner[position] is prune for position in result.of_module):
             report.warn(
                 prune.span, "WZ053", "this `prune` has no effect",
@@ -188,6 +218,21 @@ def check_values(
         _criterion(prune.criterion, report)
 
 
+def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
+    """Report patterns that match no module, where only the names of modules are known."""
+    if names is None:
+        return
+    for prune in statements.all(syntax.Prune):
+        modules_of(prune.patterns, names, report)
+    for keep in statements.all(syntax.Keep):
+        named = divide_patterns(keep.patterns.named, names)[0]
+        modules_of(replace(keep.patterns, named=tuple(named)), names, report, KINDS)
+    for tie in statements.all(syntax.Tie):
+        modules_of(tie.patterns, names, report)
+    for order in statements.all(syntax.WhereOrder):
+        modules_of(order.patterns, names, report)
+
+
 def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
     if name is None:
         return "l1"
@@ -197,7 +242,7 @@ def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
     near = _ALIASES.get(name.text)
     report.error(
         name.span, "WZ058", f"there is no criterion `{name.text}`",
-        f"did you mean `{near}`?" if near else did_you_mean(name.text, CRITERIA),
+        meant(near) if near else did_you_mean(name.text, CRITERIA),
     )  # fmt: skip
     return None
 

@@ -1,46 +1,56 @@
 """Where the checker puts what it finds. One mistake is told once, however often it is met."""
 
-from wootzc.diagnostics import Diagnostic, Span, place
+from wootzc.diagnostics import Diagnostic, Span, diagnostic, place
 
 
 class Report:
     """`sources`: text by file. `holes`: what a syntax error took out, so that nothing is said of
-    the statements around it but that error.
+    the statements around it but that error. `guessed`: definitions with a syntax error that was
+    read as what was likely meant, so that they get no warnings. `errors`: how often one was met.
     """
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
         self.sources: dict[str, str] = {}
         self.holes: list[Span] = []
+        self.guessed: list[Span] = []
+        self.errors = 0
         self._seen: set[tuple[Span, str]] = set()
 
     def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
-        self.add(Diagnostic(span, code, message, help))
+        self.add(diagnostic(span, code, message, help))
 
     def warn(self, span: Span, code: str, message: str, help: str | None = None) -> None:
-        self.add(Diagnostic(span, code, message, help, "warning"))
+        self.add(diagnostic(span, code, message, help, "warning"))
 
     def note(self, span: Span, code: str, message: str, help: str | None = None) -> None:
-        self.add(Diagnostic(span, code, message, help, "note"))
+        self.add(diagnostic(span, code, message, help, "note"))
 
-    def add(self, diagnostic: Diagnostic) -> None:
+    def add(self, found: Diagnostic) -> None:
         """A module's body is checked for every use; what is wrong in it is wrong only once."""
-        if self.has_hole(diagnostic.span):
+        if self.has_hole(found.span):
             return
-        key = (diagnostic.span, diagnostic.code)
+        if found.severity == "error":
+            self.errors += 1
+        elif self.is_guessed(found.span):
+            return
+        key = (found.span, found.code)
         if key not in self._seen:
             self._seen.add(key)
-            self.diagnostics.append(diagnostic)
+            self.diagnostics.append(found)
 
     def has_hole(self, span: Span) -> bool:
         return any(
             h.file == span.file and span.start <= h.start and h.end <= span.end for h in self.holes
         )
 
+    def is_guessed(self, span: Span) -> bool:
+        return any(_within(span, guessed) for guessed in self.guessed)
+
     def line(self, span: Span) -> int:
         """The line a span begins in, counted from 1."""
         return place(span, self.sources.get(span.file, ""))[0]
 
-    @property
-    def errors(self) -> int:
-        return sum(d.severity == "error" for d in self.diagnostics)
+
+def _within(span: Span, outer: Span) -> bool:
+    return span.file == outer.file and outer.start <= span.start and span.end <= outer.end

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.report import Report
 from wootzc.grammar.statements import (
     BUDGET_UNITS,
@@ -46,7 +47,7 @@ def read_choice(statements: Statements, setting: str, default: str, report: Repo
     near = _CHOICE_ALIASES.get(value.text)
     report.error(
         value.span, "WZ058", f"`{setting}` cannot be `{value.text}`",
-        f"did you mean `{near}`?" if near in CHOICES[setting]
+        meant(near) if near in CHOICES[setting]
         else did_you_mean(value.text, CHOICES[setting]),
     )  # fmt: skip
     return default
@@ -70,7 +71,7 @@ def read_confidence(keyword: str, number: syntax.Number, report: Report) -> floa
         meant = f"{number.text}%" if 50 < value < 100 and "%" not in number.text else "95%"
         report.error(
             number.span, "WZ071", f"`{keyword}` wants {CONFIDENCE.expects}, not {number.text}",
-            f"write `{keyword} {meant}`",
+            write(meant),
         )  # fmt: skip
         return None
     return confidence
@@ -84,23 +85,23 @@ def read_until(statement: syntax.Until | None, report: Report) -> float:
     if what.text != "saving":
         report.error(
             what.span, "WZ058", f"the search does not end by `{what.text}`",
-            "write `until saving < 1%`, or end it by a budget: `budget 10 minutes`",
+            "as in `until saving < 1%`, or end it by a budget: `budget 10 minutes`",
         )  # fmt: skip
         return LEAST_SAVING
     if sign.text != "<":
         report.error(
             sign.span, "WZ065", f"a saving becomes small: it is written with <, not `{sign.text}`",
-            f"write `until saving < {number.text}`",
+            write("<"),
         )  # fmt: skip
         return LEAST_SAVING
     value = number_of(number.text)
     try:
         saving: float = FRACTION.read(value)
     except ValueError:
-        meant = f"{number.text}%" if 0 < value < 100 and "%" not in number.text else "1%"
+        percent = 0 < value < 100 and "%" not in number.text
         report.error(
             number.span, "WZ071", f"a saving is {FRACTION.expects}, not {number.text}",
-            f"write `until saving < {meant}`",
+            write(f"{number.text}%") if percent else "as in `until saving < 1%`",
         )  # fmt: skip
         return LEAST_SAVING
     return saving
@@ -132,7 +133,7 @@ def _amount(statement: syntax.Budget, kind: Kind, example: str, report: Report) 
         what = kind_of_budget(statement)
         report.error(
             statement.number.span, "WZ071",
-            f"a budget of {what} is {kind.expects}, not {text}", f"write `budget {example}`",
+            f"a budget of {what} is {kind.expects}, not {text}", f"as in `budget {example}`",
         )  # fmt: skip
         return None
 
@@ -142,13 +143,13 @@ def _report_unit(statement: syntax.Budget, report: Report) -> None:
     if unit is None:
         report.error(
             statement.span, "WZ161", f"`budget {number}` does not say of what",
-            f"write `budget {number} candidates` or `budget {number} minutes`",
+            write(f"budget {number} minutes", f", or `budget {number} candidates`"),
         )  # fmt: skip
         return
     near = _UNIT_ALIASES.get(unit.text.lower()) or nearest(unit.text, BUDGET_UNITS)
     report.error(
         unit.span, "WZ161", f"there is no budget of `{unit.text}`",
-        f"did you mean `{near}`?" if near
+        meant(near) if near
         else "budgets are of candidates, seconds, minutes or hours",
     )  # fmt: skip
 
@@ -176,5 +177,8 @@ def check_predicted(statements: Statements, report: Report) -> None:
         report.error(
             statement.span, "WZ160",
             f"`{keyword}` needs `explore predicted`: {_PREDICTS[keyword]}",
-            f"write `explore predicted` instead of `explore {explore.text}`{other}",
+            Advice(
+                f"write `explore predicted` instead of `explore {explore.text}`{other}",
+                "predicted", at=explore.span,
+            ),
         )  # fmt: skip

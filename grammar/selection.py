@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import MAX_MISTAKES, ListedRow
 from wootzc.grammar.limits import read_metric
@@ -26,9 +27,14 @@ def read_seed(number: syntax.Number, report: Report) -> int:
         return value
     report.error(
         number.span, "WZ071", f"a seed is a whole number from 0 to {MAX_SEED}, not {number.text}",
-        "write `seed 1`",
+        "as in `seed 1`",
     )  # fmt: skip
     return 0
+
+
+def _costs_instead() -> Advice:
+    first, *others = costs()
+    return write(first, "".join(f", or `{cost}`" for cost in others))
 
 
 def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sample | None:
@@ -38,7 +44,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
         report.error(
             sample.count.span, "WZ071",
             f"a sample is a whole number from 1 to {MAX_SAMPLE:,}, not {sample.count.text}",
-            "write `sample 500 seed 1`",
+            "as in `sample 500 seed 1`",
         )  # fmt: skip
         return None
     seed = default_seed
@@ -56,7 +62,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
                 if metric is not None and metric.known == "trained":
                     report.error(
                         name.span, "WZ063", f"{metric.name} is known only after training",
-                        f"write {' or '.join(f'`stratified by {cost}`' for cost in costs())}",
+                        _costs_instead(),
                     )  # fmt: skip
                 if metric is None or metric.known == "trained":
                     return None
@@ -71,7 +77,7 @@ def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
     report.error(
         propose.count.span, "WZ071",
         f"a whole number from 1 to {MAX_SAMPLE:,} is proposed, not {propose.count.text}",
-        "write `propose 500`",
+        "as in `propose 500`",
     )  # fmt: skip
     return None
 
@@ -84,7 +90,7 @@ def listed(
     span: Any,
     report: Report,
 ) -> Listed | None:
-    """Rows as rate positions; rates that a module may not have are reported.
+    """Rows as rate positions, each once; rates that a module may not have are reported.
 
     `chosen`: for each module the rates it may have, and the choice that each of them is.
     """
@@ -106,7 +112,10 @@ def listed(
                     _allowed(name, tuple(chosen[module]), rates),
                 )  # fmt: skip
             break
-    return None if mistakes else Listed(rows=Array(matrix), span=span)
+    if mistakes:
+        return None
+    _, first = np.unique(matrix, axis=0, return_index=True)
+    return Listed(rows=Array(matrix[np.sort(first)]), span=span)
 
 
 def _allowed(name: str, choices: tuple[int, ...], rates: tuple[float, ...]) -> str:

@@ -1,14 +1,16 @@
 """Blocks of settings, `{ steps 600; batch 64 }`: known names, each once, each with its value."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.arguments import Kind
 from wootzc.grammar.names import did_you_mean
 from wootzc.grammar.report import Report
 from wootzc.grammar.statements import KEYWORDS
-from wootzc.grammar.values import Value, evaluate, source_text
+from wootzc.grammar.values import Value, evaluate, near_value, source_text
 
 
 def read_settings(
@@ -24,17 +26,29 @@ def read_settings(
     `units`: the words that may follow a setting's number.
     """
     seen: set[str] = set()
-    for setting in settings.settings:
+    torn: syntax.Setting | None = None  # the value of the one before it
+    for setting, following in zip_longest(settings.settings, settings.settings[1:]):
         name = setting.name
-        if name.text not in known:
+        if setting is torn:
+            continue
+        if _is_torn(setting, following, known) and following is not None:
+            torn = following
+            span = Span(setting.span.file, setting.span.start, following.span.end)
+            text = report.sources.get(span.file, "")
+            value = text[following.span.start : following.span.end]
+            report.error(
+                span, "WZ079", f"`{name.text}` has its value on the same line",
+                write(f"{name.text} {value}", safe=True),
+            )  # fmt: skip
+        elif isinstance(setting.value, syntax.Invoke) and setting.value.name.text in known:
+            _report_new(setting.value.name, report)
+        elif name.text not in known:
             report.error(
                 name.span, "WZ070", f"`{block}` has no setting `{name.text}`",
-                _help(name.text, known, block, (hints or {}).get(name.text)),
+                _help(setting, settings, known, block, hints or {}, report),
             )  # fmt: skip
         elif name.text in seen:
-            report.error(
-                setting.span, "WZ077", f"`{name.text}` is given twice", "remove one of them"
-            )
+            report.error(setting.span, "WZ077", f"`{name.text}` is given twice", "keep one of them")
         else:
             seen.add(name.text)
             if setting.unit is not None:
@@ -43,12 +57,54 @@ def read_settings(
             yield setting
 
 
-def _help(name: str, known: Sequence[str], block: str, hint: str | None) -> str | None:
+def _is_torn(
+    setting: syntax.Setting, following: syntax.Setting | None, known: Sequence[str]
+) -> bool:
+    """Whether what follows a setting is its value, on a line of its own."""
+    bare = setting.value is None and setting.arguments is None
+    if not bare or setting.name.text not in _NAMED or following is None:
+        return False
+    return following.name.text not in known
+
+
+_NAMED = ("optimizer", "schedule")  # settings whose value is a name
+
+
+def _report_new(name: syntax.Name, report: Report) -> None:
+    """A setting directly behind another, in one line."""
+    before = Span(name.span.file, name.span.start, name.span.start)
+    report.error(
+        name.span, "WZ006", f"`{name.text}` must begin a new statement or be removed",
+        Advice("end the statement before it with a new line or `;`", "; ", safe=True, at=before),
+    )  # fmt: skip
+
+
+def _help(
+    setting: syntax.Setting,
+    settings: syntax.Settings,
+    known: Sequence[str],
+    block: str,
+    hints: Mapping[str, str],
+    report: Report,
+) -> str | None:
+    name = setting.name.text
+    hint = hints.get(name.lower())
     if hint:
-        return f"write `{hint}`"
+        value = _value_text(setting, report)
+        taken = any(s.name.text == hint.split()[0].split("(")[0] for s in settings.settings)
+        if (value or "{}" not in hint) and not taken:
+            return write(hint.format(value), at=setting.span)
+        return f"it is written as in `{hint.format(value or '…')}`"
     if name in KEYWORDS:
         return f"`{name}` is a statement of the space: write it outside of these braces"
     return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")
+
+
+def _value_text(setting: syntax.Setting, report: Report) -> str:
+    """What follows the name of a setting in the file, without parentheses around it."""
+    text = report.sources.get(setting.span.file, "")[setting.name.span.end : setting.span.end]
+    text = text.strip()
+    return text[1:-1].strip() if text.startswith("(") and text.endswith(")") else text
 
 
 def _check_unit(
@@ -56,18 +112,22 @@ def _check_unit(
 ) -> None:
     if unit.text in units:
         return
-    if unit.text in known:
+    if unit.text == name:
         report.error(
-            unit.span, "WZ006", f"`{unit.text}` must begin a new statement or be removed",
-            "end the statement before it with a new line or `;`",
-        )  # fmt: skip
+            unit.span, "WZ161", f"`{name}` stands twice here", Advice(f"remove `{name}`", "")
+        )
+    elif unit.text in known:
+        _report_new(unit, report)
     elif units:
         report.error(
             unit.span, "WZ161", f"`{name}` is not given in `{unit.text}`",
-            did_you_mean(unit.text, units, f"write `{units[0]}`, or nothing"),
+            did_you_mean(unit.text, units, write(units[0], ", or nothing")),
         )  # fmt: skip
     else:
-        report.error(unit.span, "WZ161", f"`{name}` has no unit", f"remove `{unit.text}`")
+        report.error(
+            unit.span, "WZ161", f"`{name}` has no unit",
+            Advice(f"remove `{unit.text}`", ""),
+        )  # fmt: skip
 
 
 def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
@@ -78,16 +138,19 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
         if shown is None:
             report.error(
                 setting.span, "WZ079", f"`{name}` needs a value: {kind.expects}",
-                f"write the value after it: `{name} …`",
+                f"the value follows it: `{name} …`",
             )  # fmt: skip
         return None
     try:
         return kind.read(value)
     except ValueError:
         given = setting.arguments[0] if setting.arguments else setting.value
+        span = given.value.span if isinstance(given, syntax.Argument) else setting.span
+        span = setting.value.span if setting.value else span
+        near = near_value(shown or "", kind.read)
         report.error(
-            given.span if given else setting.span, "WZ071",
-            f"`{name}` must be {kind.expects}, not `{shown}`",
+            span, "WZ071", f"`{name}` must be {kind.expects}, not `{shown}`",
+            write(near) if near else None,
         )  # fmt: skip
         return None
 

@@ -15,6 +15,25 @@ KEYWORDS = (
     "subject", "blocks", "explore", "certify", "until", "budget", "precision", "seed",
 )  # fmt: skip
 
+# How each of them is written.
+FORMS = {
+    "data": 'data "digits.npz"', "augment": "augment { flip; crop(4) }",
+    "teacher": "teacher { epochs 30 }", "pretrain": "pretrain { steps 200 }",
+    "finetune": "finetune { epochs 3 }", "polish": "polish { epochs 6 }",
+    "rates": "rates { 0, 30%, 50% }", "prune": "prune a*, b* by l1", "keep": "keep a1",
+    "multiple": "multiple of 8", "tie": "tie b2, b3",
+    "where": "where macs <= 80%`, or `where nondecreasing(a1..b3)",
+    "all": "all", "sample": "sample 500 seed 1",
+    "configs": "configs { [0, 30%] [50%, 50%] }",
+    "propose": "propose 500", "minimize": "minimize params", "maximize": "maximize accuracy",
+    "subject": "subject to accuracy >= teacher - 1 points", "blocks": "blocks modules",
+    "explore": "explore predicted", "certify": "certify 95%", "until": "until saving < 1%",
+    "budget": "budget 30 minutes", "precision": "precision float32", "seed": "seed 1",
+    "module": "module basic(width, stride = 1) { … }",
+    "network": "network net { input(32x32x3); … }",
+    "space": "space small over net { … }", "include": 'include "parts.wz"',
+}  # fmt: skip
+
 SECONDS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
 BUDGET_UNITS = ("candidate", "candidates", *SECONDS)
 

@@ -4,10 +4,16 @@ import re
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wootzc.diagnostics import Diagnostic, Span
-from wootzc.grammar.brackets import end_of_code_before, open_bracket
+from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
+from wootzc.grammar.brackets import end_of_code_before, open_bracket, statement_at
+from wootzc.grammar.draft import Draft
+from wootzc.grammar.keywords import keywords
+from wootzc.grammar.misplaced import misplaced
 from wootzc.grammar.mistakes import CHARACTERS, MISTAKES, Mistake
-from wootzc.grammar.names import either, nearest
+from wootzc.grammar.names import either, meant, nearest
+from wootzc.grammar.reader import Reading, Start
+from wootzc.grammar.slips import SLIPS, Found, headers_at, slips_in
+from wootzc.grammar.statements import FORMS
 
 _READABLE = {
     "NAME": "a name",
@@ -33,13 +39,26 @@ _READABLE = {
     "_SEP": "a new line or `;`",
     "$END": "the end of the file",
 }
-_SIZES = re.compile(r"(x\d+)+")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
-def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagnostic:
-    """The one diagnostic for a syntax error."""
+def explain(
+    parser: Lark, text: str, path: str, error: UnexpectedInput, start: Start = "file"
+) -> Diagnostic:
+    """The one diagnostic for a syntax error. `start`: what the text was parsed as."""
+    position = len(text) if _at_end(error) else error.pos_in_stream or 0
+    headers = headers_at(text, position)
+    outer = "file" if start == "file" else "space"
+    if (found := misplaced(text, path, position, headers, outer)) is not None:
+        return found
+    if isinstance(error, UnexpectedToken):
+        if (constant := _of_constants(text, path, error.token)) is not None:
+            return constant
+    for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
+        if slip.instead is None or _gets_past(text, position, slip, start):
+            return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
             return _explain_character(text, path, error)
@@ -47,6 +66,46 @@ def explain(parser: Lark, text: str, path: str, error: UnexpectedInput) -> Diagn
             return _explain_token(parser, text, path, error)
         case _:
             raise error
+
+
+def _at_end(error: UnexpectedInput) -> bool:
+    return isinstance(error, UnexpectedToken) and error.token.type == "$END"
+
+
+def _gets_past(text: str, position: int, found: Found, start: Start) -> bool:
+    """Whether the parser gets past a mistake once a slip is repaired."""
+    assert found.instead is not None
+    repaired = text[: found.start] + found.instead + text[found.end :]
+    behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
+    end = repaired.find("\n", behind + 1)  # whether it does shows in the line it is in
+    upto = repaired if end < 0 else repaired[: repaired.find("\n", end + 1) + 1] or repaired
+    try:
+        Reading(Draft(upto, ""), start).tree()
+    except UnexpectedInput as error:
+        return _at_end(error) or (error.pos_in_stream or 0) > behind
+    return True
+
+
+def _told(found: Found, text: str, path: str) -> Diagnostic:
+    slip, old = found.slip, text[found.start : found.end]
+    first = found.start + len(old) - len(old.lstrip())
+    shown = Span(path, first, first + len(old.strip())) if old.strip() else None
+    span = Span(path, found.start, found.end)
+    begin = max(text.rfind(c, 0, found.start) for c in "\n;{") + 1
+    word = _WORD.search(text, begin)
+    words = {
+        "old": old.strip(),
+        "new": (found.instead or "").strip(),
+        "word": word[0] if word else "…",
+    }
+    fixes = () if found.instead is None else (Fix(span, found.instead, slip.safe),)
+    return Diagnostic(
+        shown or span,
+        slip.code,
+        _filled(slip.message, words),
+        _filled(slip.help, words),
+        fixes=fixes,
+    )
 
 
 def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:
@@ -86,8 +145,6 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     between = text[before:start]
     begins_statement = last in ("", "{", "}", ";") or ("\n" in between and last != ",")
     found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
-    if (constructs := _of_constants_or_sizes(text, path, token, before)) is not None:
-        return constructs
     cut_off = token.type in ("_SEP", "$END", "RBRACE")
     bracket = open_bracket(text, start)
     if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
@@ -98,13 +155,14 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if (mistake := _by_example(parser, error)) is not None:
         word = _WORD_BEFORE.search(text, 0, before)
         words = {"found": found, "before": word[0] if word else "…"}
-        if word and (cut_off or mistake.at_before):
+        if word and cut_off:
             span = Span(path, *word.span())
         help = _filled(mistake.help, words)
         return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
     if not begins_statement and (cut_off or "\n" in between):
         span = Span(path, before - 1, before)
-        return Diagnostic(span, "WZ001", f"this ends too early: {_expected(accepted)} must follow")
+        message = f"this ends too early: {_expected(accepted)} must follow"
+        return Diagnostic(span, "WZ001", message, _form(text, start, "on one line, "))
     if (
         not begins_statement
         and "_SEP" in accepted
@@ -118,19 +176,24 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     keywords += ["pretrain", "finetune", "polish"] if "STAGE" in accepted else []
     if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
         return _unknown_statement(span, str(token), sorted(keywords))
-    return Diagnostic(span, "WZ001", f"{found} does not fit here: expected {_expected(accepted)}")
+    message = f"{found} does not fit here: expected {_expected(accepted)}"
+    return Diagnostic(span, "WZ001", message, _form(text, start))
 
 
-def _of_constants_or_sizes(text: str, path: str, token: Token, before: int) -> Diagnostic | None:
-    """`let` elsewhere than at the top, and `size x3` or `size x3x3`."""
+def _form(text: str, position: int, how: str = "") -> str | None:
+    """How the statement around a position is written."""
+    start, _ = statement_at(text, max(position - 1, 0))
+    word = _WORD.match(text[start:].lstrip())
+    form = FORMS.get(word[0]) if word else None
+    if text[:position].rstrip().endswith(" as"):
+        form = "basic(16) as a[1..3]"
+    return f"it is written {how}as in `{form}`" if form else None
+
+
+def _of_constants(text: str, path: str, token: Token) -> Diagnostic | None:
+    """`let` elsewhere than at the top."""
     start = token.start_pos or 0
-    behind = text[before - 1 : before] not in ("(", ",", "=")
-    if _SIZES.fullmatch(token) and behind and open_bracket(text, start) is not None:
-        return Diagnostic(
-            Span(path, start, start + len(token)), "WZ001",
-            "sizes that are calculated have spaces around each `x`",
-            f"write `{' x '.join(token.split('x')).strip()}`",
-        )  # fmt: skip
+    before = end_of_code_before(text, start)
     word = _WORD_BEFORE.search(text, 0, before)
     let = (start, start + 3) if token == "let" else word.span() if word else (0, 0)
     if text[slice(*let)] != "let" or token.type == "EQUAL" or "{" not in text[: let[0]]:
@@ -161,30 +224,31 @@ def _filled(template: str, words: dict[str, str]) -> str:
 
 
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
-    near = nearest(word, keywords)
-    if near is None:
-        hints = {"epochs": "finetune { epochs 6 }", "constraint": "subject to", "goal": "minimize"}
-        listing = f"possible here: {', '.join(keywords)}"
-        near_text = f"write `{hints[word]}`" if word in hints else listing
-    else:
-        near_text = f"did you mean `{near}`?"
-    return Diagnostic(span, "WZ002", f"there is no `{word}` here", near_text)
+    near = _SYNONYMS.get(word.lower()) or nearest(word, keywords)
+    help = f"possible here: {', '.join(keywords)}"
+    if near is not None and near.split()[0] in keywords:
+        help = meant(near)
+    return diagnostic(span, "WZ002", f"there is no `{word}` here", help)
 
 
-class _Keywords(dict[str, str]):
-    """Terminal name → the keyword: `_DATA` → data."""
+# What is said for them elsewhere, or seems to be.
+_SYNONYMS = {
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
+    "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
+    "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
+    "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
+    "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
+    "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
+    "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
+    "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
+    "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
+    "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
+    "class": "module", "search_space": "space",
+}  # fmt: skip
 
 
-_KEYWORDS = _Keywords(
-    (f"_{word.upper()}", word)
-    for word in (
-        "include let module network space over as auxiliary modules norms from by to data "
-        "augment "
-        "teacher rates step prune except keep multiple of tie where all sample stratified seed "
-        "configs propose "
-        "minimize maximize subject blocks explore certify until with budget precision then x"
-    ).split()
-)
+_KEYWORDS = {kind: words[0] for kind, words in keywords().items() if len(words) == 1}
 
 
 def _accepted(error: UnexpectedToken) -> list[str]:

@@ -1,28 +1,25 @@
-"""Lark's parse tree → the syntax tree. One method per grammar rule, in the grammar's order."""
+"""The syntax nodes of the grammar's rules. One method per rule, in the grammar's order."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lark import Token, Transformer, v_args
-from lark.tree import Meta
-
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span as Meta
 from wootzc.grammar import syntax
+from wootzc.grammar.draft import Draft
 
 Node = TypeVar("Node")
 
 
-@v_args(inline=True, meta=True)
-class ToSyntax(Transformer[Token, Any]):
-    """Children arrive transformed; `None` stands for an optional part that is not there."""
+class ToSyntax:
+    """Children arrive as nodes, terminals as their text; `None` stands for an optional part that
+    is not there.
+    """
 
-    def __init__(self, path: str):
-        super().__init__()
-        self.path = path
+    def __init__(self, draft: Draft):
+        self.draft = draft
 
     def node(self, make: Callable[..., Node], meta: Meta, **fields: Any) -> Node:
-        span = Span(self.path) if meta.empty else Span(self.path, meta.start_pos, meta.end_pos)
-        return make(span=span, **fields)
+        return make(span=meta, **fields)
 
     # files
 
@@ -116,10 +113,10 @@ class ToSyntax(Transformer[Token, Any]):
     def sizes(self, meta: Meta, *parts: Any) -> syntax.Sizes:
         return self.node(syntax.Sizes, meta, parts=parts)
 
-    def binary(self, meta: Meta, left: Any, operator: Token, right: Any) -> syntax.Binary:
-        return self.node(syntax.Binary, meta, operator=str(operator), left=left, right=right)
+    def binary(self, meta: Meta, left: Any, operator: str, right: Any) -> syntax.Binary:
+        return self.node(syntax.Binary, meta, operator=operator, left=left, right=right)
 
-    def negative(self, meta: Meta, minus: Token, operand: Any) -> syntax.Negative:
+    def negative(self, meta: Meta, minus: str, operand: Any) -> syntax.Negative:
         return self.node(syntax.Negative, meta, operand=operand)
 
     def function(self, meta: Meta, name: Any, arguments: Any) -> syntax.Invoke:
@@ -145,13 +142,13 @@ class ToSyntax(Transformer[Token, Any]):
             return self.node(syntax.Teacher, meta, path=None, settings=source)
         return self.node(syntax.Teacher, meta, path=source, settings=more)
 
-    def stage(self, meta: Meta, name: Token, detail: Any) -> syntax.Stage:
+    def stage(self, meta: Meta, name: str, detail: Any) -> syntax.Stage:
         word = detail if isinstance(detail, syntax.Name) else None
         settings = detail if word is None else None
-        return self.node(syntax.Stage, meta, name=str(name), settings=settings, word=word)
+        return self.node(syntax.Stage, meta, name=name, settings=settings, word=word)
 
-    def derived_stage(self, meta: Meta, name: Token, base: Any, settings: Any) -> syntax.Stage:
-        return self.node(syntax.Stage, meta, name=str(name), settings=settings, base=base)
+    def derived_stage(self, meta: Meta, name: str, base: Any, settings: Any) -> syntax.Stage:
+        return self.node(syntax.Stage, meta, name=name, settings=settings, base=base)
 
     def settings(self, meta: Meta, *settings: Any) -> syntax.Settings:
         return self.node(syntax.Settings, meta, settings=settings)
@@ -288,20 +285,20 @@ class ToSyntax(Transformer[Token, Any]):
 
     # leaves
 
-    def name(self, meta: Meta, token: Token) -> syntax.Name:
-        return self.node(syntax.Name, meta, text=str(token))
+    def name(self, meta: Meta, token: str) -> syntax.Name:
+        return self.node(syntax.Name, meta, text=token)
 
     glob = name
     comparison = name
 
-    def word(self, meta: Meta, token: Token) -> syntax.Word:
-        return self.node(syntax.Word, meta, text=str(token))
+    def word(self, meta: Meta, token: str) -> syntax.Word:
+        return self.node(syntax.Word, meta, text=token)
 
-    def number(self, meta: Meta, token: Token) -> syntax.Number:
-        return self.node(syntax.Number, meta, text=str(token))
+    def number(self, meta: Meta, token: str) -> syntax.Number:
+        return self.node(syntax.Number, meta, text=token)
 
-    def shape(self, meta: Meta, token: Token) -> syntax.Shape:
-        return self.node(syntax.Shape, meta, text=str(token))
+    def shape(self, meta: Meta, token: str) -> syntax.Shape:
+        return self.node(syntax.Shape, meta, text=token)
 
-    def text(self, meta: Meta, token: Token) -> syntax.Text:
+    def text(self, meta: Meta, token: str) -> syntax.Text:
         return self.node(syntax.Text, meta, value=token[1:-1])

@@ -1,14 +1,14 @@
 """Expressions → values: numbers, sizes and words."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from math import ceil, floor, inf, isfinite
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.names import did_you_mean, nearest
+from wootzc.grammar.names import did_you_mean, meant, nearest
 from wootzc.grammar.report import Report
 
 Value: TypeAlias = int | float | tuple[int, ...] | str
@@ -151,7 +151,7 @@ def _apply(call: syntax.Invoke, scope: Scope, report: Report) -> int | float | N
         report.error(
             call.span, "WZ241",
             f"`{name}` takes {'two numbers or more' if several else 'one number'}",
-            f"write `{name}(8, width / 4)`" if several else f"write `{name}(width / 4)`",
+            f"as in `{name}(8, width / 4)`" if several else f"as in `{name}(width / 4)`",
         )  # fmt: skip
         return None
     found = [_operand(argument.value, scope, report) for argument in given]
@@ -183,7 +183,7 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
         report.error(
             expression.span, "WZ015",
             f"there is no parameter or constant `{shown}` to calculate with",
-            f"did you mean `{near}`?" if near else known,
+            meant(near) if near else known,
         )  # fmt: skip
     else:
         report.error(expression.span, "WZ015", f"`{shown}` is not a number to calculate with")
@@ -243,8 +243,26 @@ def arguments_text(arguments: tuple[syntax.Argument, ...] | None) -> str:
     """`(16, stride = 2)`, or nothing where there are none."""
     if arguments is None:
         return ""
-    shown = ((f"{a.name.text} = " if a.name else "") + source_text(a.value) for a in arguments)
-    return f"({', '.join(shown)})"
+    return f"({', '.join(map(argument_text, arguments))})"
+
+
+def argument_text(argument: syntax.Argument) -> str:
+    return (f"{argument.name.text} = " if argument.name else "") + source_text(argument.value)
+
+
+def near_value(text: str, read: Callable[[Value], Any]) -> str | None:
+    """A number that `read` takes and that `text`, which it does not, may have been meant to be."""
+    bare = text.strip('"').lstrip("-").removesuffix("%")
+    if not re.fullmatch(r"\d+(\.\d+)?", bare):
+        return None
+    percent = f"{bare}%" if 1 < float(bare) < 100 else bare
+    for candidate in (bare, percent, bare.split(".")[0]):
+        try:
+            read(number_of(candidate))
+        except ValueError:
+            continue
+        return candidate if candidate != text else None
+    return None
 
 
 def value_text(value: Value) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from wootzc.diagnostics import Diagnostic, Span, WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.network import Network
+from wootzc.ir.places import Place, Places
 from wootzc.ir.plan import Plan
 from wootzc.ir.reflect import Mismatch, Slot, fit, op_name, slots_of, unlabelled
 
@@ -36,11 +37,13 @@ class _Item:
     values: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     children: list["_Item"] = field(default_factory=list)
+    fields: dict[str, int] = field(default_factory=dict)  # lines of fields and arrays
+    rows: dict[str, list[int]] = field(default_factory=dict)  # lines of the rows of arrays
 
 
 def parse_plan(text: str, path: str = "<ir>") -> Plan:
     """The plan that `print_plan` printed. Raises `WootzError`."""
-    plan = parse_ir(text, (Plan,), path)
+    plan, _ = parse_placed(text, (Plan,), path)
     assert isinstance(plan, Plan)
     return plan
 
@@ -54,6 +57,11 @@ def parse_network(text: str, path: str = "<ir>") -> Network:
 
 def parse_ir(text: str, classes: tuple[type, ...] = (Plan, Network), path: str = "<ir>") -> Any:
     """The one node in `text`, of one of these classes. Raises `WootzError`."""
+    return parse_placed(text, classes, path)[0]
+
+
+def parse_placed(text: str, classes: tuple[type, ...], path: str) -> tuple[Any, Places]:
+    """The one node in `text`, and where its parts stand. Raises `WootzError`."""
     reader = _Reader(text, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # `ast` has an opinion on `1if`
@@ -61,7 +69,8 @@ def parse_ir(text: str, classes: tuple[type, ...] = (Plan, Network), path: str =
     if len(items) != 1:
         line = items[1].line if items else 1
         reader.error(line, "WZ080", f"expected one {_choice(classes)}, found {len(items)} nodes")
-    return _Builder(reader).node(items[0], classes)
+    builder = _Builder(reader)
+    return builder.node(items[0], classes, ()), builder.places
 
 
 class _Reader:
@@ -75,12 +84,15 @@ class _Reader:
 
     def error(self, line: int, code: str, message: str, help: str | None = None) -> NoReturn:
         """Stop with the whole line (counted from 1) marked."""
+        raise WootzError([Diagnostic(self.span(line), code, message, help)], {self.path: self.text})
+
+    def span(self, line: int) -> Span:
+        """All of a line, counted from 1, but for the spaces around it."""
         rows = self.text.splitlines(keepends=True)
         start = sum(map(len, rows[: line - 1]))
         row = rows[line - 1].rstrip() if line <= len(rows) else ""
         start += len(row) - len(row.lstrip())
-        span = Span(self.path, start, start + max(1, len(row.strip())))
-        raise WootzError([Diagnostic(span, code, message, help)], {self.path: self.text})
+        return Span(self.path, start, start + max(1, len(row.strip())))
 
     def next(self, opened: int) -> str:
         """The next line; `opened` is the line whose brace must be closed."""
@@ -105,11 +117,14 @@ class _Reader:
             return
         if match := ARRAY.fullmatch(line):
             parent.arrays[match[1]] = self.array(match[2], match[3], number)
+            parent.fields[match[1]] = number
+            parent.rows[match[1]] = [*range(number + 1, self.at)]
         elif match := OP.fullmatch(line):
             parent.children.append(self.item(match, number))
         elif match := ATTRIBUTE.fullmatch(line):
             value = self.tuple(number) if match[2] == "(" else match[2]
             parent.values[match[1]] = self.literal(value, number)
+            parent.fields[match[1]] = number
         else:
             self.error(
                 number,
@@ -175,8 +190,16 @@ class _Builder:
 
     def __init__(self, reader: _Reader):
         self.error = reader.error
+        self.places = Places(reader.span)
 
-    def node(self, item: _Item, classes: tuple[type, ...]) -> Any:
+    def node(self, item: _Item, classes: tuple[type, ...], at: Place) -> Any:
+        self.places.put(at, item.line)
+        for name, line in item.fields.items():
+            self.places.put((*at, name), line)
+        for name, lines in item.rows.items():
+            if len(lines) == len(item.arrays[name].values):  # else they were wrapped
+                for row, line in enumerate(lines):
+                    self.places.put((*at, name, row), line)
         cls = next((c for c in classes if op_name(c) == item.name), None)
         if cls is None:
             names = [op_name(c) for c in classes]
@@ -189,7 +212,7 @@ class _Builder:
         slots = {slot.name: slot for slot in slots_of(cls)}
         given = self.literals(item, slots)
         given |= self.arrays(item, slots)
-        given |= self.nested(item, cls, slots)
+        given |= self.nested(item, cls, slots, at)
         for name, slot in slots.items():
             if name not in given and slot.default is MISSING:
                 self.error(item.line, "WZ082", f"`{item.name}` lacks `{name}`")
@@ -221,32 +244,39 @@ class _Builder:
                 self.error(item.line, "WZ082", f"`{name}` of `{item.name}` is no array")
         return dict(item.arrays)
 
-    def nested(self, item: _Item, cls: type, slots: dict[str, Slot]) -> dict[str, Any]:
+    def nested(self, item: _Item, cls: type, slots: dict[str, Slot], at: Place) -> dict[str, Any]:
         """Fields that hold nodes: labelled, named like their node, or the one without a label."""
         loose = unlabelled(cls)
         given: dict[str, Any] = {loose: ()} if loose else {}
         for child in item.children:
             name = child.label or child.name
             if not child.label and loose and slots.get(name) is None:
-                given[loose] += (self.element(child, slots[loose]),)
+                place = (*at, loose, len(given[loose]))
+                given[loose] += (self.element(child, slots[loose], place),)
                 continue
             slot = self.slot(child, name, slots)
             if name in given:
                 self.error(child.line, "WZ082", f"`{name}` stands here twice")
             if slot.kind == "node":
-                given[name] = self.node(child, slot.classes)
+                given[name] = self.node(child, slot.classes, (*at, name))
             elif slot.kind in ("nodes", "bodies"):
-                given[name] = tuple(self.element(c, slot) for c in child.children)
+                self.places.put((*at, name), child.line)
+                given[name] = tuple(
+                    self.element(c, slot, (*at, name, n)) for n, c in enumerate(child.children)
+                )
             else:
                 self.error(child.line, "WZ082", f"`{name}` of `{item.name}` is no node")
         return given
 
-    def element(self, item: _Item, slot: Slot) -> Any:
+    def element(self, item: _Item, slot: Slot, at: Place) -> Any:
         if slot.kind == "nodes":
-            return self.node(item, slot.classes)
+            return self.node(item, slot.classes, at)
         if item.name != "body":
             self.error(item.line, "WZ081", f"`{item.name}` cannot stand here; expected `body {{`")
-        return tuple(self.node(child, slot.classes) for child in item.children)
+        self.places.put(at, item.line)
+        return tuple(
+            self.node(child, slot.classes, (*at, n)) for n, child in enumerate(item.children)
+        )
 
     def slot(self, item: _Item, name: str, slots: dict[str, Slot]) -> Slot:
         if name not in slots:

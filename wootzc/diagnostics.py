@@ -1,7 +1,10 @@
 """What a user did wrong, where, and the way out. Everything else in wootzc may import this."""
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -24,14 +27,65 @@ UNKNOWN = Span()
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A way out as data: `replacement` where `span` is, all in one file.
+
+    `safe`: it says what was written in the language's own form, so it cannot change the meaning.
+    Others are guesses, however good, at what was meant.
+    """
+
+    span: Span
+    replacement: str
+    safe: bool = False
+
+
+class Advice(str):
+    """A help line that knows what it says to write: `instead`, where `at` is.
+
+    Without `at` that is the place of the diagnostic it belongs to.
+    """
+
+    __slots__ = ("at", "instead", "safe")
+    at: Span | None
+    instead: str
+    safe: bool
+
+    def __new__(
+        cls, text: str, instead: str, *, safe: bool = False, at: Span | None = None
+    ) -> "Advice":
+        made = super().__new__(cls, text)
+        made.at, made.instead, made.safe = at, instead, safe
+        return made
+
+
+def write(instead: str, more: str = "", *, safe: bool = False, at: Span | None = None) -> Advice:
+    """The advice to write `instead`; `more` goes on in the same sentence."""
+    return Advice(f"write `{instead}`{more}", instead, safe=safe, at=at)
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake or one warning. `code` is stable: docs/diagnostics.md lists them all."""
+    """One mistake or one warning. `code` is stable: docs/diagnostics.md lists them all.
+
+    Each of `fixes` is a way out by itself; the first is the likeliest. `help` says it in words.
+    """
 
     span: Span
     code: str  # "WZ017"
     message: str  # what is wrong, and what was expected
     help: str | None = None  # the way out: a fix, a "did you mean"
     severity: Severity = "error"
+    fixes: tuple[Fix, ...] = ()
+
+
+def diagnostic(
+    span: Span, code: str, message: str, help: str | None = None, severity: Severity = "error"
+) -> Diagnostic:
+    """A diagnostic whose fix is what its help advises."""
+    fixes: tuple[Fix, ...] = ()
+    if isinstance(help, Advice):
+        fixes = (Fix(help.at or span, help.instead, help.safe),)
+    return Diagnostic(span, code, message, help and str(help), severity, fixes)
 
 
 class WootzError(Exception):
@@ -48,13 +102,20 @@ class WootzError(Exception):
 
 def fail(code: str, message: str, help: str | None = None, span: Span = UNKNOWN) -> WootzError:
     """A `WootzError` of one diagnostic, for mistakes that stop the work at once."""
-    return WootzError([Diagnostic(span, code, message, help)])
+    return WootzError([diagnostic(span, code, message, help)])
 
 
 def place(span: Span, source: str) -> tuple[int, int]:
     """Line and column of the start of `span`, both counted from 1."""
-    before = source[: span.start]
-    return before.count("\n") + 1, span.start - (before.rfind("\n") + 1) + 1
+    starts = line_starts(source)
+    line = bisect_right(starts, min(span.start, len(source)))
+    return line, span.start - starts[line - 1] + 1
+
+
+@lru_cache(maxsize=4)
+def line_starts(source: str) -> tuple[int, ...]:
+    """Where the lines of a text begin; counted once for all places in it."""
+    return (0, *(newline.end() for newline in re.finditer("\n", source)))
 
 
 def render(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from wootzc.grammar.brackets import MAX_BYTES
 from wootzc.grammar.program import resolve
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Space
+from wootzc.kinds import HEAD, folder, other_kind
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
     from wootzc.ir.cost_model import CostModel
@@ -27,16 +28,29 @@ STDIN = "-"  # as a path
 MAX_PLAN = 2**30  # bytes of a .wzir file
 
 
-def read_source(path: str | os.PathLike[str]) -> str:
-    """The text of a source file, or of standard input for "-". Raises `WootzError`."""
+def read_source(path: str | os.PathLike[str], *, plans: bool = False) -> str:
+    """The text of a source file, or of standard input for "-". Raises `WootzError`.
+
+    `plans`: a compiled plan will do too. Files of other kinds are told by what they are.
+    """
+    return read_text(path, plans=plans).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
+    """The same, with the line ends that it has."""
     file = Path(path)
+    if file.is_dir():
+        raise folder(file)
     try:
         piped = os.fspath(path) == STDIN
         most = MAX_PLAN if file.suffix == ".wzir" else MAX_BYTES
         content = _read_stdin() if piped else read_file(path, most)
         if content is None:
             raise fail("WZ007", "standard input is too long to be read, or never ends")
-        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        if not (plans and _may_be_plan(content, os.fspath(path))):
+            if (other := other_kind(file, content[:HEAD])) is not None:
+                raise other
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise fail(
             "WZ131", f"{file} is not text in UTF-8 (byte {error.start})", "save it as UTF-8"
@@ -49,6 +63,12 @@ def read_source(path: str | os.PathLike[str]) -> str:
         raise fail("WZ007", f"{file} is not read: {error.strerror}") from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
+
+
+def _may_be_plan(content: bytes, path: str) -> bool:
+    return path.endswith(".wzir") or (
+        path == STDIN and _is_plan(content[:HEAD].decode(errors="replace"), STDIN)
+    )
 
 
 def _read_stdin() -> bytes | None:
@@ -142,7 +162,7 @@ def front(
 ) -> "Plan":
     """The plan that the passes start from; `tell` may show the warnings, errors are raised."""
     from wootzc.ir.plan import Plan
-    from wootzc.ir.text import parse_plan
+    from wootzc.ir.sound import sound_plan
 
     if isinstance(source, Space):
         source = Plan(space=source)
@@ -157,9 +177,9 @@ def front(
             )
         analysis = analyze(source, overrides=dict(overrides or {}))
     else:
-        text = read_source(source)
+        text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
-            plan = parse_plan(text, os.fspath(source))
+            plan = sound_plan(text, os.fspath(source))
             plan = _with_paths(plan, lambda path: _outside(path, os.fspath(source)))
             return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))

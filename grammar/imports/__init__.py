@@ -29,5 +29,5 @@ def read_graph(path: str, input: Shape | None = None) -> Graph:
         case suffix:
             raise Refused(
                 f"wootzc reads no networks from `{suffix or path}` files",
-                'write `network NAME from "model.onnx"`, or a .prototxt file',
+                'as in `network NAME from "model.onnx"`, or a .prototxt file',
             )

@@ -121,6 +121,22 @@ def test_fmt_rewrites_and_reports(tmp_path: Path) -> None:
     assert wootzc("fmt", "-", stdin=text).stdout == text
 
 
+def test_fmt_keeps_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
+    text = (SAMPLES / "digits.wz").read_text(encoding="utf-8")
+    file = tmp_path / "windows.wz"
+    windows = "\ufeff" + text.replace("\n", "\r\n")
+    file.write_bytes(windows.replace("  basic(16)", "basic( 16 )").encode())
+    assert wootzc("fmt", file).stdout == f"formatted {file}\n"
+    assert file.read_bytes() == windows.encode()
+    assert wootzc("fmt", "--check", file).returncode == 0
+
+
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "wootzc", "check", str(SAMPLES / "digits.wz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and ": ok" in done.stdout
+
+
 def test_fmt_checks_standard_input() -> None:
     text = (SAMPLES / "digits.wz").read_text()
     untidy = text.replace("  basic(16)", "basic( 16 )")

@@ -28,9 +28,17 @@ def test_formatting_again_changes_nothing_and_keeps_the_tree(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_windows_line_ends_and_byte_order_marks_make_no_difference(path: Path) -> None:
+def test_windows_line_ends_and_byte_order_marks_stay(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert format_text("\ufeff" + text.replace("\n", "\r\n")) == format_text(text)
+    windows = format_text("\ufeff" + text.replace("\n", "\r\n"))
+    assert windows == "\ufeff" + format_text(text).replace("\n", "\r\n")
+
+
+def test_lines_are_too_long_only_where_nothing_can_be_broken() -> None:
+    text = (CASES / "format" / "long-lists.wz").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) > 140
+    formatted = format_text(text).splitlines()
+    assert [line for line in formatted if len(line) > 100 and "a_name_that" not in line] == []
 
 
 def test_text_with_syntax_errors_is_not_formatted() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from wootzc.grammar.parse import DropNewlines
+from wootzc.grammar.reader import DropNewlines
 from wootzc.grammar.tables import load_parser
 
 TEXT = "network n {\n  input(8x8x1) // here\n\n  conv(3x3,\n    16)\n}\n"

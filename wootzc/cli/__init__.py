@@ -1,4 +1,4 @@
-"""The command line: `wootzc COMMAND`. Commands: init.py, compiler.py, networks.py, training.py."""
+"""The command line: `wootzc COMMAND`; the commands are in the other files of this folder."""
 
 import gc
 import os
@@ -9,7 +9,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import compiler, init, networks, training
+from wootzc.cli import check, compiler, init, lsp, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -53,7 +53,14 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for command in (*init.COMMANDS, *compiler.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
+for command in (
+    *init.COMMANDS,
+    *check.COMMANDS,
+    *lsp.COMMANDS,
+    *compiler.COMMANDS,
+    *networks.COMMANDS,
+    *training.COMMANDS,
+):
     cli.add_command(command)
 
 

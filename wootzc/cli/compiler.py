@@ -1,4 +1,4 @@
-"""Commands that read and compile, without JAX: check, fmt, plan, opt, explain."""
+"""Commands that read and compile, without JAX: fmt, plan, opt, explain."""
 
 import difflib
 import json
@@ -20,66 +20,6 @@ from wootzc.diagnostics import WootzError
 
 if TYPE_CHECKING:
     from wootzc.grammar import Analysis
-    from wootzc.ir.space import Space
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Print diagnostics only.")
-@override_options
-def check(
-    files: tuple[Path, ...],
-    quiet: bool,
-    space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
-) -> int:
-    """Find every mistake in .wz files; nothing is trained.
-
-    \b
-      wootzc check samples/digits.wz
-    """
-    from wootzc.backends.data.counting import check_data
-    from wootzc.driver import analyze_file, choose_space
-
-    failed = False
-    for file in files:
-        try:
-            analysis = analyze_file(file, overrides(settings, seed))
-            echo_diagnostics(analysis.diagnostics, analysis.sources)
-            if any(d.severity == "error" for d in analysis.diagnostics):
-                failed = True
-                continue
-            if space is not None:
-                choose_space(analysis, space)
-            found = [f"network {n.name}" for n in analysis.networks]
-            if analysis.spaces and not quiet:
-                from wootzc.cli.holds_text import candidates_text
-                from wootzc.grammar.feasible import STATES
-
-                found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
-            for note in () if quiet else analysis.notes:
-                click.echo(f"note: {note}", err=True)
-            for each in analysis.spaces:
-                check_data(each.data)
-            for path in _missing(analysis.spaces):
-                click.echo(f"note: {path} is not there yet; build will need it", err=True)
-            echo_foreseen(analysis)
-            if not quiet:
-                click.echo(f"{file}: ok ({', '.join(found) or 'modules only'})")
-        except WootzError as error:
-            echo_diagnostics(error.diagnostics, error.sources)
-            failed = True
-    return int(failed)
-
-
-def _missing(spaces: "tuple[Space, ...]") -> list[str]:
-    """Data and teachers that spaces name and that are not there."""
-    from wootzc.ir.recipe import FromFile
-
-    teachers = [s.teacher.path for s in spaces if isinstance(s.teacher, FromFile)]
-    named = dict.fromkeys([*(s.data.path for s in spaces), *teachers])
-    return [path for path in named if not Path(path).exists()]
 
 
 @click.command()
@@ -87,13 +27,15 @@ def _missing(spaces: "tuple[Space, ...]") -> list[str]:
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if one would.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
 def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
-    """Format .wz files in place, comments kept. `-` reads standard input and prints it formatted.
+    """Format .wz files in place; comments, line ends and a byte order mark are kept.
+
+    `-` reads standard input and prints it formatted.
 
     \b
       wootzc fmt samples/*.wz
       wootzc fmt --check --diff samples/*.wz      for CI
     """
-    from wootzc.driver import read_source
+    from wootzc.driver import read_text
     from wootzc.files import write_atomically
     from wootzc.grammar import format_text
 
@@ -102,7 +44,7 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     for file in files:
         try:
             piped = str(file) == "-"
-            before = read_source(file)
+            before = read_text(file)
             after = format_text(before, "<stdin>" if piped else str(file))
         except WootzError as error:
             echo_diagnostics(error.diagnostics, error.sources)
@@ -334,4 +276,4 @@ def explain(
     click.echo(explain_text(complete(run(start, remaining(start))), what))
 
 
-COMMANDS: tuple[Any, ...] = (check, fmt, plan, opt, explain)
+COMMANDS: tuple[Any, ...] = (fmt, plan, opt, explain)

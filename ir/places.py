@@ -1,0 +1,25 @@
+"""Where the parts of a `.wzir` text stand."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from wootzc.diagnostics import Span
+
+Place: TypeAlias = tuple[str | int, ...]  # ("space", "network", "segments", 2, "body", 0), say
+
+
+class Places:
+    """Lines of nodes, fields and rows; `span` gives the stretch of a line, counted from 1."""
+
+    def __init__(self, span: Callable[[int], Span]) -> None:
+        self._span = span
+        self._lines: dict[Place, int] = {}
+
+    def put(self, at: Place, line: int) -> None:
+        self._lines[at] = line
+
+    def of(self, at: Place) -> Span:
+        """The line of a part, or of the closest part around it."""
+        while at and at not in self._lines:
+            at = at[:-1]
+        return self._span(self._lines.get(at, 1))

@@ -1,0 +1,5 @@
+"""`python -m wootzc`: the command line where no script is installed."""
+
+from wootzc.cli import main
+
+main()

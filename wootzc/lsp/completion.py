@@ -1,0 +1,212 @@
+"""What may stand at the cursor: keywords by the grammar, names by what is declared and defined."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from lsprotocol import types
+from lsprotocol.types import CompletionItemKind as Kind
+
+from wootzc.grammar import meanings, syntax
+from wootzc.grammar.imports import SUFFIXES
+from wootzc.grammar.kept import KINDS as LAYER_KINDS
+from wootzc.grammar.keywords import keywords
+from wootzc.grammar.lower_data import KINDS as DATA_KINDS
+from wootzc.grammar.lower_data import WEIGHTS
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.program import resolve
+from wootzc.grammar.rates import CRITERIA
+from wootzc.grammar.search import CHOICES
+from wootzc.grammar.statements import BUDGET_UNITS
+from wootzc.grammar.values import FUNCTIONS
+from wootzc.grammar.zoo_files import zoo_names
+from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
+from wootzc.lsp.context import Cursor, cursor_at, expected_at
+from wootzc.lsp.facts import (
+    METRICS,
+    RELATIONS,
+    STAGES,
+    parameters_of,
+    settings_of,
+    signature_of,
+    units_of,
+)  # fmt: skip
+from wootzc.lsp.hover import setting_text
+from wootzc.lsp.names import network_of
+from wootzc.lsp.snapshot import Snapshot
+
+# What each statement reads, by the ends of names; "" is a folder.
+_FILES = {
+    "include": (".wz",),
+    "network": SUFFIXES,
+    "teacher": WEIGHTS,
+    "configs": (".csv", ".json", ".npy"),
+    "data": (".npz", ".zip", ".parquet"),
+}
+
+
+def complete(snapshot: Snapshot, offset: int) -> list[types.CompletionItem]:
+    cursor = cursor_at(snapshot.text, offset)
+    if cursor.path is not None:
+        return list(_paths(cursor, snapshot))
+    kinds = expected_at(snapshot.text, offset)
+    found = list(_keywords(kinds))
+    if {"NAME", "PATTERN"} & kinds:
+        found += _names(cursor, snapshot, kinds)
+    return list({item.label: item for item in reversed(found)}.values())[::-1]
+
+
+def _item(
+    label: str, kind: Kind, detail: str = "", text: str | None = None, more: str | None = None
+) -> types.CompletionItem:
+    documentation = types.MarkupContent(types.MarkupKind.Markdown, more) if more else None
+    return types.CompletionItem(
+        label, kind=kind, detail=detail or None, insert_text=text, documentation=documentation
+    )
+
+
+def _words(words: Iterable[str], kind: Kind = Kind.EnumMember) -> Iterator[types.CompletionItem]:
+    return (_item(word, kind) for word in words)
+
+
+def _keywords(kinds: set[str]) -> Iterator[types.CompletionItem]:
+    for kind, words in keywords().items():
+        if kind in kinds:
+            for word in words:
+                yield _item(word, Kind.Keyword, meanings.STATEMENTS.get(word, ""))
+
+
+def _names(cursor: Cursor, snapshot: Snapshot, kinds: set[str]) -> Iterator[types.CompletionItem]:
+    if "PATTERN" in kinds:
+        yield from _modules_of_space(cursor, snapshot)
+        if cursor.statement.startswith("keep"):
+            yield from _words(LAYER_KINDS)
+    elif cursor.called is not None:
+        yield from _arguments(cursor, cursor.called, snapshot)
+    elif cursor.in_body:
+        if not re.search(r"\bas\s+$", cursor.statement):
+            yield from _layers(snapshot)
+    elif cursor.block in ("teacher", "pretrain", "finetune", "polish", "data", "augment"):
+        yield from _in_settings(cursor)
+    else:
+        yield from _in_space(cursor, snapshot)
+
+
+def _layers(snapshot: Snapshot) -> Iterator[types.CompletionItem]:
+    modules = snapshot.analysis.program.modules
+    for name in BUILT_IN:
+        yield _item(name, Kind.Function, signature_of(name, modules))
+    for name in modules:
+        yield _item(name, Kind.Class, f"module {signature_of(name, modules)}")
+
+
+def _arguments(cursor: Cursor, called: str, snapshot: Snapshot) -> Iterator[types.CompletionItem]:
+    program = snapshot.analysis.program
+    options = OPTIMIZERS.get(called) or (SCHEDULES[called][1] if called in SCHEDULES else ())
+    for option in options if not cursor.in_body else ():
+        yield _item(option, Kind.Property, text=f"{option} = ")
+    if re.match(r"space\b.*\bover\b", cursor.around[-1]):
+        network = program.networks.get(called)
+        if isinstance(network, syntax.NetworkDefinition):
+            for parameter in network.parameters:
+                yield _item(parameter.name.text, Kind.Property, text=f"{parameter.name.text} = ")
+        return
+    yield from _words(program.constant_items, Kind.Constant)
+    if not cursor.in_body:
+        return
+    for known in parameters_of(called, program.modules):
+        yield _item(known.name, Kind.Property, known.kind.expects, f"{known.name} = ")
+    yield from _words(FUNCTIONS, Kind.Function)
+    yield _item("channels", Kind.Variable, "those that enter")
+    head = next(iter(cursor.around), "")
+    for definition in (*program.modules.values(), *program.networks.values()):
+        named = re.match(rf"(module|network)\s+{re.escape(definition.name.text)}\b", head)
+        if named and not isinstance(definition, syntax.ImportedNetwork):
+            yield from _words((p.name.text for p in definition.parameters), Kind.Variable)
+
+
+def _in_settings(cursor: Cursor) -> Iterator[types.CompletionItem]:
+    words = cursor.statement.split()
+    match words:
+        case []:
+            for setting in settings_of(cursor.block):
+                yield _item(
+                    setting.name, Kind.Property, setting.meaning, more=setting_text(setting)
+                )
+        case ["optimizer"]:
+            yield from _words(OPTIMIZERS, Kind.Function)
+        case ["schedule"]:
+            yield from _words(SCHEDULES, Kind.Function)
+        case [name, _]:
+            yield from _words(units_of(name))
+        case [name] if any(
+            s.name == name and "true" in s.expects for s in settings_of(cursor.block)
+        ):
+            yield from _words(("on", "off"))
+        case _:
+            return
+
+
+def _in_space(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.CompletionItem]:
+    statement = f" {cursor.statement}"
+    program = snapshot.analysis.program
+    if re.search(r"\bover\s+$", statement):
+        yield from _words(program.networks, Kind.Struct)
+        yield from (_item(name, Kind.Struct, "of the zoo") for name in zoo_names())
+    elif re.search(r"\bspace\b.*\bfrom\s+$", statement):
+        yield from _words(program.space_items, Kind.Module)
+    elif re.search(r"\b(pretrain|finetune|polish)\s+from\s+$", statement):
+        yield from _words(STAGES, Kind.Module)
+    elif re.search(r"\bprune\b.*\bby\s+$", statement):
+        yield from _words(CRITERIA)
+    elif re.search(r"\b(minimize|maximize|subject\s+to|stratified\s+by)\s+$", statement):
+        yield from _words(METRICS)
+    elif re.search(r"\bwhere\s+$", statement):
+        yield from _words((*METRICS, *RELATIONS))
+    elif re.search(r"\buntil\s+$", statement):
+        yield from _words(("saving",))
+    elif re.search(r"\bwith\s+$", statement):
+        yield from _words(("confidence",))
+    elif re.search(r"\bteacher\s*-\s*[\d.]+\s+$", statement):
+        yield from _words(("points",))
+    elif re.search(r"\bbudget\s+[\d._]+\s+$", statement):
+        yield from _words(BUDGET_UNITS)
+    elif re.search(r"\bdata\s+$", statement):
+        yield from _words(DATA_KINDS, Kind.Function)
+    elif re.search(r"\bpolish\s+$", statement):
+        yield from _words(("off",))
+    elif choice := re.search(r"\b(\w+)\s+$", statement):
+        yield from _words(CHOICES.get(choice[1], ()))
+
+
+def _modules_of_space(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.CompletionItem]:
+    head = next(iter(cursor.around), "")
+    over = re.search(r"\bover\s+(\w+)", head)
+    base = re.search(r"\bfrom\s+(\w+)", head)
+    program = snapshot.analysis.program
+    built_on = program.space_items.get(base[1]) if base else None
+    name = over[1] if over else network_of(built_on, program) if built_on else None
+    known = snapshot.index.instances.get(name or "", {})
+    network = snapshot.networks.get(name or "")
+    names = [m.name for m in network.modules] if network else list(known)
+    yield from _words(names, Kind.Variable)
+    yield from _words(dict.fromkeys(f"{s.name}*" for s in known.values()), Kind.Variable)
+
+
+def _paths(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.CompletionItem]:
+    assert cursor.path is not None
+    folder, _, _ = cursor.path.rpartition("/")
+    place = resolve(folder or ".", snapshot.path)
+    word = re.match(r"\w+", cursor.statement or next(iter(cursor.around[::-1]), ""))
+    ends: Sequence[str] = _FILES.get(word[0] if word else "", ())
+    try:
+        entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield _item(entry.name, Kind.Folder)
+        elif entry.name.endswith(tuple(ends)):
+            yield _item(entry.name, Kind.File)

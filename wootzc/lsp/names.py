@@ -1,0 +1,250 @@
+"""Where names are given and where they are used."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.program import NetworkItem, Program, SpaceItem
+from wootzc.ir.network import Network
+from wootzc.lsp.nodes import descendants
+
+Kind: TypeAlias = Literal["constant", "module", "network", "space", "parameter", "instance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """What a name stands for. `within`: the definition of a parameter, the network of an instance.
+
+    The instances a1, a2 and a3 are one symbol, `a`: ranges name them together.
+    """
+
+    kind: Kind
+    name: str
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """`whole` is the name as it stands there, `span` what a new one replaces: of `a2` the `a`."""
+
+    symbol: Symbol
+    span: Span
+    whole: Span
+    defines: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    occurrences: Sequence[Occurrence]
+    instances: Mapping[str, Mapping[str, Symbol]]  # by network, then by name
+    globs: Sequence[tuple[str, syntax.Name]]  # of networks: patterns such as `a*`
+
+    @cached_property
+    def _by_symbol(self) -> dict[Symbol, list[Occurrence]]:
+        found: dict[Symbol, list[Occurrence]] = {}
+        for occurrence in self.occurrences:
+            found.setdefault(occurrence.symbol, []).append(occurrence)
+        return found
+
+    def at(self, file: str, offset: int) -> Occurrence | None:
+        near = [
+            o for o in self.occurrences
+            if o.whole.file == file and o.whole.start <= offset <= o.whole.end
+        ]  # fmt: skip
+        return max(near, key=lambda o: o.whole.start, default=None)
+
+    def of(self, symbol: Symbol) -> list[Occurrence]:
+        return self._by_symbol.get(symbol, [])
+
+
+def index_of(program: Program, networks: Mapping[str, Network]) -> Index:
+    instances = {
+        item.name.text: _instances(item, networks.get(item.name.text), program)
+        for item in program.networks.values()
+    }
+    globs: list[tuple[str, syntax.Name]] = []
+    found: list[Occurrence] = []
+    for tree in program.trees.values():
+        for item in tree.items:
+            found += _in_item(item, program, instances, globs)
+    return Index(found, instances, globs)
+
+
+def _whole(symbol: Symbol, name: syntax.Name, *, defines: bool = False) -> Occurrence:
+    return Occurrence(symbol, name.span, name.span, defines)
+
+
+def _in_item(
+    item: syntax.Item,
+    program: Program,
+    instances: Mapping[str, Mapping[str, Symbol]],
+    globs: list[tuple[str, syntax.Name]],
+) -> Iterator[Occurrence]:
+    match item:
+        case syntax.Constant(name=name):
+            yield _whole(Symbol("constant", name.text), name, defines=True)
+            yield from _words(item, {}, program)
+        case syntax.ModuleDefinition(name=name):
+            yield _whole(Symbol("module", name.text), name, defines=True)
+            yield from _parameters(item, f"module {name.text}", program)
+            yield from _calls(item, program)
+        case syntax.NetworkDefinition(name=name):
+            yield _whole(Symbol("network", name.text), name, defines=True)
+            yield from _parameters(item, f"network {name.text}", program)
+            yield from _calls(item, program)
+            yield from _targets(item, instances.get(name.text, {}))
+        case syntax.ImportedNetwork(name=name):
+            yield _whole(Symbol("network", name.text), name, defines=True)
+            yield from _targets(item, instances.get(name.text, {}))
+        case syntax.SpaceDefinition(name=name) | syntax.DerivedSpace(name=name):
+            yield _whole(Symbol("space", name.text), name, defines=True)
+            if isinstance(item, syntax.DerivedSpace):
+                yield _whole(Symbol("space", item.base.text), item.base)
+            yield from _words(item, {}, program)
+            yield from _in_space(item, program, instances, globs)
+        case _:
+            return
+
+
+def _parameters(
+    item: syntax.ModuleDefinition | syntax.NetworkDefinition, within: str, program: Program
+) -> Iterator[Occurrence]:
+    symbols = {p.name.text: Symbol("parameter", p.name.text, within) for p in item.parameters}
+    for parameter in item.parameters:
+        yield _whole(symbols[parameter.name.text], parameter.name, defines=True)
+    yield from _words(item, symbols, program)
+
+
+def _words(
+    item: syntax.Item, parameters: Mapping[str, Symbol], program: Program
+) -> Iterator[Occurrence]:
+    """Words that stand for a parameter, a constant or a module."""
+    for node in descendants(item):
+        match node:
+            case syntax.Word(text=text):
+                name = syntax.Name(text=text, span=node.span)
+            case syntax.Invoke(name=name, arguments=None):  # of a setting
+                pass
+            case syntax.Call(name=name) if name.text in parameters:  # what it names is called
+                if name.text in {*BUILT_IN, *program.modules}:
+                    continue
+            case _:
+                continue
+        if name.text in parameters:
+            yield _whole(parameters[name.text], name)
+        elif name.text in program.constant_items:
+            yield _whole(Symbol("constant", name.text), name)
+        elif name.text in program.modules:
+            yield _whole(Symbol("module", name.text), name)
+
+
+def network_of(item: SpaceItem, program: Program) -> str | None:
+    """The network that a space is over, by itself or by what it builds on."""
+    seen: set[str] = set()
+    while isinstance(item, syntax.DerivedSpace) and item.network is None:
+        base = program.space_items.get(item.base.text)
+        if base is None or base.name.text in seen:
+            return None
+        seen.add(base.name.text)
+        item = base
+    return item.network.text if item.network else None
+
+
+def _calls(
+    item: syntax.ModuleDefinition | syntax.NetworkDefinition, program: Program
+) -> Iterator[Occurrence]:
+    for node in descendants(item.body):
+        if isinstance(node, syntax.Call) and node.name.text in program.modules:
+            yield _whole(Symbol("module", node.name.text), node.name)
+            yield from _given(node.arguments, f"module {node.name.text}")
+
+
+def _given(arguments: Sequence[syntax.Argument] | None, within: str) -> Iterator[Occurrence]:
+    for argument in arguments or ():
+        if argument.name is not None:
+            yield _whole(Symbol("parameter", argument.name.text, within), argument.name)
+
+
+def _names_given(
+    item: NetworkItem,
+) -> Iterator[tuple[syntax.Name, syntax.NumberSpan | None]]:
+    """The names that a network gives its modules."""
+    if isinstance(item, syntax.ImportedNetwork):
+        for found in item.statements:
+            if isinstance(found, syntax.FoundModule):
+                yield found.name, None
+        return
+    for statement in item.body.statements:
+        match statement:
+            case syntax.InlineModule(name=name):
+                yield name, None
+            case syntax.Call(target=syntax.Target(name=name, numbers=numbers)):
+                yield name, numbers
+            case _:
+                pass
+
+
+def _instances(item: NetworkItem, network: Network | None, program: Program) -> dict[str, Symbol]:
+    """What each module of a network is one of: of `basic1`, without a name of its own, `basic`."""
+    within = item.name.text
+    found: dict[str, Symbol] = {}
+    for name, numbers in _names_given(item):
+        symbol = Symbol("instance", base(name.text, numbers), within)
+        if numbers is None:
+            found[name.text] = symbol
+            continue
+        first, last = numbers.first.text, numbers.last.text
+        if first.isdecimal() and last.isdecimal() and int(last) - int(first) < 1000:
+            names = (f"{name.text}{number}" for number in range(int(first), int(last) + 1))
+            found |= dict.fromkeys(names, symbol)
+    for module in network.modules if network else ():
+        if module.name not in found and module.definition in program.modules:
+            found[module.name] = Symbol("module", module.definition)
+    return found
+
+
+def base(name: str, numbers: syntax.NumberSpan | None) -> str:
+    """The part of a module's name that it shares with others: of `a1`, and of `a[1..3]`, `a`."""
+    return name if numbers else (re.sub(r"\d+$", "", name) or name)
+
+
+def _targets(item: NetworkItem, instances: Mapping[str, Symbol]) -> Iterator[Occurrence]:
+    for name, numbers in _names_given(item):
+        symbol = Symbol("instance", base(name.text, numbers), item.name.text)
+        yield _part(symbol, name, defines=True)
+
+
+def _part(symbol: Symbol, name: syntax.Name, *, defines: bool = False) -> Occurrence:
+    shared = replace(name.span, end=name.span.start + len(symbol.name))
+    return Occurrence(symbol, shared, name.span, defines)
+
+
+def _in_space(
+    item: SpaceItem,
+    program: Program,
+    instances: Mapping[str, Mapping[str, Symbol]],
+    globs: list[tuple[str, syntax.Name]],
+) -> Iterator[Occurrence]:
+    network = network_of(item, program) or ""
+    if item.network is not None:
+        yield _whole(Symbol("network", network), item.network)
+    yield from _given(item.arguments, f"network {network}")
+    known = instances.get(network, {})
+    for node in descendants(item):
+        if not isinstance(node, syntax.Pattern):
+            continue
+        for name in (node.glob, node.last):
+            if name is None:
+                continue
+            numbered = next((s for n, s in known.items() if n.startswith(name.text)), None)
+            if name.text in known:
+                yield _part(known[name.text], name)
+            elif node.numbers and numbered and numbered.name == name.text:
+                yield _part(numbered, name)
+            elif re.search(r"[*?]", name.text):
+                globs.append((network, name))
