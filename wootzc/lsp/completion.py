@@ -20,10 +20,10 @@ from wootzc.grammar.search import CHOICES
 from wootzc.grammar.statements import BUDGET_UNITS
 from wootzc.grammar.values import FUNCTIONS
 from wootzc.grammar.zoo_files import zoo_names
+from wootzc.ir.metrics import METRICS
 from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
 from wootzc.lsp.context import Cursor, cursor_at, expected_at
 from wootzc.lsp.facts import (
-    METRICS,
     RELATIONS,
     STAGES,
     parameters_of,
