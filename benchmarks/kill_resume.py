@@ -1,9 +1,13 @@
 """Kill builds with SIGKILL at random moments, resume them, compare with an unharmed one.
 
     python benchmarks/kill_resume.py samples/digits.wz --kills 12 [--set KEY=VALUE …]
+    python benchmarks/kill_resume.py samples/digits.wz --every 45 [--set KEY=VALUE …]
+    python benchmarks/kill_resume.py samples/digits.wz --writing 5 [--set KEY=VALUE …]
 
-Prints each kill with the stage it hit, then whether both builds ended in the same network,
-candidate for candidate and bit for bit, and whether any finished job was run twice.
+`--every`: one build, killed after so many seconds each time. `--writing`: killed as soon as the
+temporary file of a checkpoint is seen. Prints each kill with the stage it hit, then whether both
+builds ended in the same network, candidate for candidate and bit for bit, whether any finished job
+was run twice, and how many jobs went on from a checkpoint.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +66,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("source")
     parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--every", type=float, help="seconds from one kill to the next")
+    parser.add_argument("--writing", type=int, help="kills while a checkpoint is written")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     options = parser.parse_args()
@@ -74,15 +81,29 @@ def main() -> None:
         print(f"unharmed build: {seconds:.1f} s", flush=True)
         kills: collections.Counter[str] = collections.Counter()
         rounds = same = twice = 0
-        while kills.total() < options.kills:
+        least = 1 if options.every else options.writing or options.kills
+        resumed = 0
+        while kills.total() < least:
             rounds += 1
             harmed = Path(temporary) / f"round{rounds}"
-            harm(options.source, harmed, options.settings, rng, seconds / 2, kills)
+            before = kills.total()
+
+            def wait(process: subprocess.Popen[bytes]) -> bool:
+                """Until it is time to kill; False: it ended by itself."""
+                if options.writing:
+                    left = options.writing - kills.total()
+                    return left > 0 and until_writing(process, harmed)  # noqa: B023
+                return not ended(process, options.every or rng.uniform(2.0, seconds / 2))
+
+            harm(options.source, harmed, options.settings, wait, kills)
             same += outcome(whole) == outcome(harmed)
             twice += run_again(harmed)
+            resumed += sum(event["event"] == "resumed" for event in events(harmed))
+            if kills.total() == before:
+                break  # nothing to hit: this build is too short
         print(f"{kills.total()} kills in {rounds} builds, by stage: {dict(kills)}")
         print(f"builds that ended in the same result: {same} of {rounds}")
-        print(f"finished jobs that were run again: {twice}")
+        print(f"finished jobs that were run again: {twice}; went on from a checkpoint: {resumed}")
         sys.exit(same != rounds)
 
 
@@ -90,22 +111,38 @@ def harm(
     source: str,
     folder: Path,
     settings: list[str],
-    rng: random.Random,
-    longest: float,
+    wait: Callable[[subprocess.Popen[bytes]], bool],
     kills: collections.Counter[str],
 ) -> None:
-    """Kill and resume one build until it ends by itself. At first it gets some seconds to start."""
+    """Kill and resume one build until it ends by itself."""
     while True:
         process = start(source, folder, settings)
-        try:
-            process.wait(rng.uniform(2.0, longest))
-            return
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if not wait(process):
             process.wait()
-            where = stage(folder)
-            kills[where] += 1
-            print(f"kill {kills.total():2}: during {where}", flush=True)
+            return
+        process.kill()
+        process.wait()
+        where = stage(folder)
+        kills[where] += 1
+        print(f"kill {kills.total():2}: during {where}", flush=True)
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def until_writing(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Whether a checkpoint was seen under way; False: the process ended first."""
+    old = set((folder / "store" / "checkpoints").rglob(".*"))  # left by kills before
+    while process.poll() is None:
+        if set((folder / "store" / "checkpoints").rglob(".*")) - old:
+            return True
+        time.sleep(0.0005)
+    return False
 
 
 def run_again(folder: Path) -> int:

@@ -12,17 +12,19 @@ batches, for a function may round an image in another way at another place of an
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import jax
 import numpy as np
 
 from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.batches import Progress, Report, batch_order, looks, training_batches
 from wootzc.backends.flax.model import Structure, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, training_devices
+from wootzc.backends.flax.paused import leaves, resized, restored
 from wootzc.backends.flax.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.step import Images, State, Trees, block_step, initial_state, merged
 from wootzc.backends.flax.weights import check_fits, split
@@ -39,12 +41,32 @@ LAST = 10  # steps that `loss_last` averages over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PausedBlock:
+    """Where a block stands before its last step."""
+
+    step: int
+    state: Weights  # what a step moves
+    losses: tuple[float, ...]  # the first, and the last of the others
+
+
+# Told of a flight between two steps, every few seconds: calls what it is given for where the blocks
+# stand, in order.
+KeepBlocks: TypeAlias = Callable[[Callable[[], list[PausedBlock]]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockJob:
     """A block to train: modules from number `start` on, one per rate."""
 
     start: int
     rates: tuple[float, ...]  # fraction of filters removed
     weights: Weights  # of these modules, sliced from the teacher's: segment/path/parameter
+    paused: PausedBlock | None = None  # where it goes on, if not at its start
+
+    @property
+    def done(self) -> int:
+        """Steps."""
+        return 0 if self.paused is None else self.paused.step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +89,19 @@ class _Flying:
     step: Function
     state: State
     frozen: Trees  # plain segments between its modules
-    losses: list[Any]
+    losses: list[Any]  # on the host: the first, and the last of the others
+    recent: list[Any]  # on the devices, after those
+
+    def settled(self, devices: Devices) -> list[Any]:
+        """Its losses, once all of them are known."""
+        self.losses += [devices.first(loss) for loss in self.recent]
+        self.recent.clear()
+        del self.losses[1:-LAST]
+        return self.losses
+
+    def standing(self, step: int, devices: Devices) -> PausedBlock:
+        state, losses = devices.first(self.state), self.settled(devices)
+        return PausedBlock(step=step, state=leaves(state), losses=tuple(map(float, losses)))
 
 
 def train_blocks(
@@ -80,15 +114,20 @@ def train_blocks(
     *,
     seed: int,
     progress: Report | None = None,
+    keep: KeepBlocks | None = None,
     activations: Activations | None = None,
 ) -> list[TrainedBlock]:
     """Train all `blocks` side by side for `recipe.steps` steps; for none, measure their losses.
 
     `activations`: what is kept of this teacher between calls, for this recipe, data and seed; with
-    augmentation nothing can be.
+    augmentation nothing can be. Blocks that were paused go on as if they had never stopped, all of
+    them at the same step.
     """
     if not blocks:
         return []
+    done = blocks[0].done
+    if any(job.done != done for job in blocks):
+        raise ValueError("blocks that fly together are at the same step")
     if activations is not None and augment != Augment():
         raise ValueError("with augmentation every step sees other pixels: nothing can be kept")
     check_fits(network, teacher_weights)
@@ -103,19 +142,27 @@ def train_blocks(
     first = flying[0]  # its state counts the steps
     if augment == Augment():
         kept = activations or Activations(network, dataset.train, running, seed, Room(memory=0))
-        feed = _same_every_epoch(kept, teacher, boundaries, running, seed, first)
+        feed = _same_every_epoch(kept, teacher, boundaries, running, seed, first, done)
     else:
-        batches = training_batches(dataset.train, recipe.batch, running.steps, seed)
+        batches = training_batches(dataset.train, recipe.batch, running.steps, seed, done)
         feed = _augmented(batches, teacher, boundaries, augment, first)
     stops = set(looks(recipe.steps, recipe.every))
-    for step, (found, keys) in enumerate(feed, 1):
+    if progress and done:
+        progress(Progress(step=done, steps=recipe.steps))
+    left, most, began = done, 1, time.perf_counter()
+    for step, (found, keys) in enumerate(feed, done + 1):
         for block in flying:
             entering, leaving = found[block.enter], found[block.leave]
             block.state, loss = block.step(block.state, block.frozen, entering, leaving, keys)
-            block.losses.append(loss)
+            block.recent.append(loss)
         if progress and step in stops:
-            now = float(np.mean([devices.first(b.losses[-1]) for b in flying]))
+            now = float(np.mean([devices.first(b.recent[-1]) for b in flying]))
             progress(Progress(step=step, steps=recipe.steps, loss=now))
+        if keep and step - left == most and step < running.steps:
+            jax.block_until_ready([block.state for block in flying])
+            left, most = step, resized(most, time.perf_counter() - began, 1)
+            keep(partial(_standing, flying, step, devices))
+            began = time.perf_counter()
     landed = [_land(block, devices) for block in flying]
     seconds = (time.perf_counter() - started) / len(blocks)
     return [
@@ -130,6 +177,10 @@ def train_blocks(
         for job, (weights, losses) in zip(blocks, landed, strict=True)
         for finite in [_finite(weights, losses)]
     ]
+
+
+def _standing(flying: Iterable[_Flying], step: int, devices: Devices) -> list[PausedBlock]:
+    return [block.standing(step, devices) for block in flying]
 
 
 def running_recipe(recipe: Recipe) -> Recipe:
@@ -181,14 +232,18 @@ def _launch(
             names.append(segment.name)
         else:
             frozen.append(parts[position])
+    start = initial_state(tuple(own), recipe, seed)
+    if job.paused is not None:
+        start = restored(start, job.paused.state)
     return _Flying(
         names=tuple(names),
         enter=block[0].position,
         leave=block[-1].position + 1,
         step=_compiled(tuple(graphs), tuple(moving), recipe, devices),
-        state=devices.replicate(initial_state(tuple(own), recipe, seed)),
+        state=devices.replicate(start),
         frozen=devices.replicate(tuple(frozen)),
-        losses=[],
+        losses=[np.float32(loss) for loss in job.paused.losses] if job.paused else [],
+        recent=[],
     )
 
 
@@ -211,12 +266,13 @@ def _same_every_epoch(
     recipe: Recipe,
     seed: int,
     first: _Flying,
+    done: int,
 ) -> Feed:
     """Kept activations, or from the images on: the same batches in another order every epoch."""
     kept.keep(teacher, boundaries)
     draw = compiled_keys(recipe.batch, teacher.devices)
     order = batch_order(len(kept.batches), recipe.steps, seed)
-    for found in kept.feed(teacher, boundaries, order.tolist()):
+    for found in kept.feed(teacher, boundaries, order[done:].tolist()):
         yield found, draw(first.state.step, first.state.seed)
 
 
@@ -243,7 +299,7 @@ def _land(block: _Flying, devices: Devices) -> tuple[Weights, list[Any]]:
         for segment, part in zip(block.names, devices.first(merged(block.state)), strict=True)
         for name, value in part.items()
     }
-    return weights, [devices.first(loss) for loss in block.losses]
+    return weights, block.settled(devices)
 
 
 def _finite(weights: Weights, losses: Sequence[Any]) -> bool:

@@ -66,13 +66,20 @@ def runner(
         case "scan":
             one = _compiled(structures, recipe, augment, devices, taught, heads)
             many = _compiled(structures, recipe, augment, devices, taught, heads, scan=True)
-            stops = (0, *looks(recipe.steps, recipe.every))
-            size = chunk_size([after - before for before, after in pairwise(stops)])
+            size = stride(recipe, strategy)
             return partial(
                 _in_chunks, partial(_call, many, values), partial(_call, one, values), size, devices
             )
         case _:
             assert_never(strategy)
+
+
+def stride(recipe: Recipe, strategy: Strategy) -> int:
+    """How many steps run as one program: what comes of a run may depend on where these begin."""
+    if strategy != "scan":
+        return 1
+    stops = (0, *looks(recipe.steps, recipe.every))
+    return chunk_size([after - before for before, after in pairwise(stops)])
 
 
 def _call(compiled: Function, values: Trees, state: State, batch: Images) -> Any:

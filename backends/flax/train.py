@@ -1,23 +1,23 @@
 """Train a network, evaluate it, predict with it. Loops own time and reports; steps are pure."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import jax
 import numpy as np
 
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
-from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
+from wootzc.backends.flax.blocks import BlockJob, PausedBlock, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import evaluate, predict, right_of
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
+from wootzc.backends.flax.paused import leaves, resized, restored
 from wootzc.backends.flax.recipes import decayed
-from wootzc.backends.flax.runners import Guide, runner
-from wootzc.backends.flax.step import Head, State, initial_state, merged
+from wootzc.backends.flax.runners import Guide, runner, stride
+from wootzc.backends.flax.step import Head, initial_state, merged
 from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.weights import check_fits, initial_heads, join, split
 from wootzc.backends.parameters import Weights
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockJob",
     "Look",
+    "Paused",
+    "PausedBlock",
     "Progress",
     "Trained",
     "TrainedBlock",
@@ -70,11 +72,17 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """A run that ended at a step before its last, as `train` left it."""
+    """A run that stands at a step before its last."""
 
+    step: int
     state: Weights  # parameters, statistics, moments: what a step moves
     weights: Weights  # the best so far
     history: tuple[Look, ...]
+    losses: tuple[float, ...] = ()  # of the steps since the last look
+
+
+# Told of a run between two steps, every few seconds: calls what it is given for where that stands.
+Keep: TypeAlias = Callable[[Callable[[], Paused]], None]
 
 
 def train(
@@ -90,6 +98,7 @@ def train(
     paused: Paused | None = None,
     teacher: tuple[Network, Weights] | None = None,
     progress: Report | None = None,
+    keep: Keep | None = None,
     shared: bool = False,
     strategy: Strategy | None = None,
     devices: Devices | None = None,
@@ -100,7 +109,8 @@ def train(
     recipe's end; after `recipe.patience` looks without a better accuracy, once the learning rate
     has decayed (the look before the first step is no part of it). At the look after step
     `stop` it is paused; given back as `paused`, with the same arguments, it goes on as if it had
-    never stopped. `teacher`: whose outputs to distil from, if the recipe says so. Auxiliary heads
+    never stopped. So it does from what `keep` was given, bit for bit on the same kind of devices.
+    `teacher`: whose outputs to distil from, if the recipe says so. Auxiliary heads
     are made here, trained along and dropped: they count in the loss alone. `shared`: other networks
     of the same module variants are trained too, so that compiling one of them serves many.
     `devices`: all local ones, if none are named.
@@ -108,12 +118,13 @@ def train(
     check_fits(network, weights)
     started = time.perf_counter()
     devices = training_devices(recipe.batch, devices)
+    strategy = strategy or choose_strategy(network, recipe, devices, shared=shared)
     run = runner(
         structures(network, devices.axis_name, recipe.precision),
         recipe,
         augment,
         devices,
-        strategy or choose_strategy(network, recipe, devices, shared=shared),
+        strategy,
         _guide(recipe, teacher, devices),
         _heads(network, devices.axis_name, recipe.precision),
     )
@@ -121,20 +132,45 @@ def train(
     parts = split(network, weights) + initial_heads(network, seed)
     start = initial_state(parts, recipe, seed)
     history: list[Look] = []
+    losses: list[float] = []  # since the last look
     best: tuple[Look, Weights] | None = None
     done = 0
     if paused is not None:
-        start, history, done = _restored(start, paused.state), [*paused.history], _last(paused)
+        start, done = restored(start, paused.state), paused.step
+        history, losses = [*paused.history], [*paused.losses]
         best = _best(history), paused.weights
+        if progress:
+            now = history[-1].accuracy
+            progress(Progress(step=done, steps=recipe.steps, accuracy=now))
     state = devices.replicate(start)
     batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed, done)
+    most = whole = stride(recipe, strategy)
+
+    def standing() -> Paused:
+        assert best is not None, "the look before the first step always counts"
+        return Paused(
+            step=done,
+            state=leaves(devices.first(state)),
+            weights=best[1],
+            history=tuple(history),
+            losses=tuple(losses),
+        )
+
     reason: Reason = "steps"
     for step in (0, *looks(recipe.steps, recipe.every)):
-        if history and step <= done:
+        if history and step <= history[-1].step:
             continue
-        state, losses = run(state, islice(batches, step - done))
-        done = step
-        loss = float(np.mean(losses)) if step else None
+        while done < step:
+            began, steps = time.perf_counter(), min(most, step - done) if keep else step - done
+            state, some = run(state, islice(batches, steps))
+            losses += some.tolist()
+            done += steps
+            if keep and steps == most:
+                most = resized(most, time.perf_counter() - began, whole)
+            if keep and done < step:
+                keep(standing)
+        loss = float(np.mean(np.array(losses, np.float32))) if step else None
+        losses = []
         if loss is not None and not loss < DIVERGED:  # nor is it, where it is no number
             reason = "diverged"
             break
@@ -155,6 +191,8 @@ def train(
         if step == stop and step < recipe.steps:
             reason = "paused"
             break
+        if keep and step < recipe.steps:
+            keep(standing)
     assert best is not None, "the look before the first step always counts"
     return Trained(
         weights=best[1],
@@ -164,29 +202,13 @@ def train(
         reason=reason,
         history=tuple(history),
         seconds=time.perf_counter() - started,
-        state=_flat(devices.first(state)) if reason in ("paused", "target") else None,
+        state=leaves(devices.first(state)) if reason in ("paused", "target") else None,
     )
 
 
 def _best(history: Sequence[Look]) -> Look:
     """Of equal looks the later one."""
     return max(reversed(history), key=lambda look: look.accuracy)
-
-
-def _last(paused: Paused) -> int:
-    return paused.history[-1].step
-
-
-def _flat(state: State) -> Weights:
-    """The leaves of a state, by their number."""
-    return {str(n): np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
-
-
-def _restored(state: State, leaves: Weights) -> State:
-    """A state of this structure with the leaves that `_flat` took from it."""
-    values = [leaves[str(n)] for n in range(len(leaves))]
-    restored: State = jax.tree.unflatten(jax.tree.structure(state), values)
-    return restored
 
 
 def _heads(network: Network, axis_name: str | None, precision: Precision) -> tuple[Head, ...]:

@@ -1,6 +1,8 @@
 """Block training: only the block moves, towards the teacher, whoever else is in flight."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,7 +14,14 @@ from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax import blocks as flight
 from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.train import BlockJob, TrainedBlock, evaluate, train, train_blocks
+from wootzc.backends.flax.train import (
+    BlockJob,
+    PausedBlock,
+    TrainedBlock,
+    evaluate,
+    train,
+    train_blocks,
+)
 from wootzc.backends.flax.weights import check_fits, initial_weights
 from wootzc.backends.parameters import Weights
 from wootzc.backends.slicing import prune_weights
@@ -95,6 +104,37 @@ def test_blocks_do_not_depend_on_who_flies_along(teacher: Trained, dataset: Data
         assert alone.loss_last == expected.loss_last
         for name, value in alone.weights.items():
             np.testing.assert_array_equal(value, expected.weights[name], err_msg=name)
+
+
+def _take_into(there: list[list[PausedBlock]], take: Callable[[], list[PausedBlock]]) -> None:
+    there.append(take())
+
+
+@pytest.mark.parametrize("augment", [Augment(), CROP])
+def test_a_flight_goes_on_from_wherever_it_was_kept(
+    teacher: Trained, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, augment: Augment
+) -> None:
+    network, weights = teacher
+    recipe = replace(RECIPE, steps=25, optimizer=Optimizer(learning_rate=0.02))
+    jobs = [job(teacher, 0, 0.5, 0.5), job(teacher, 2, 0.5)]
+    again = partial(train_blocks, network, weights, dataset=dataset, recipe=recipe, seed=1)
+    whole = again(blocks=jobs, augment=augment)
+    monkeypatch.setattr("wootzc.backends.flax.blocks.resized", lambda *_: 8)
+    there: list[list[PausedBlock]] = []
+    again(blocks=jobs, augment=augment, keep=partial(_take_into, there))
+    assert [one[0].step for one in there] == [1, 9, 17]
+    for stand in there:
+        paused = [replace(one, paused=at) for one, at in zip(jobs, stand, strict=True)]
+        later: list[list[PausedBlock]] = []
+        keep = partial(_take_into, later)
+        run = again(blocks=paused, augment=augment, keep=keep)
+        assert all(one[0].step > stand[0].step for one in later)
+        for one, expected in zip(run, whole, strict=True):
+            assert (one.loss_first, one.loss_last) == (expected.loss_first, expected.loss_last)
+            for name, value in one.weights.items():
+                np.testing.assert_array_equal(value, expected.weights[name], err_msg=name)
+    with pytest.raises(ValueError, match="same step"):
+        again(blocks=[paused[0], jobs[1]], augment=augment)
 
 
 def test_equal_shaped_blocks_share_one_compiled_step(teacher: Trained, dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from wootzc.backends.flax import runners
 from wootzc.backends.flax.batches import Progress
 from wootzc.backends.flax.evaluation import labelled_right
 from wootzc.backends.flax.parallel import Devices, Function, Strategy
+from wootzc.backends.flax.runners import stride
 from wootzc.backends.flax.strategy import choose_strategy
 from wootzc.backends.flax.train import Paused, Trained, evaluate, predict, train
 from wootzc.backends.flax.weights import initial_weights
@@ -317,8 +318,36 @@ def test_a_paused_run_goes_on_as_if_it_had_never_stopped(
     assert (run.reason, run.steps, whole.state) == ("paused", 3, None)
     for stop in (6, None):
         assert run.state is not None
-        there = Paused(state=run.state, weights=run.weights, history=run.history)
+        there = Paused(step=run.steps, state=run.state, weights=run.weights, history=run.history)
         run = again(stop=stop, paused=there)
     assert (run.reason, run.history) == ("steps", whole.history)
     for name, value in whole.weights.items():
         np.testing.assert_array_equal(run.weights[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "segments", "scan"])
+def test_a_run_goes_on_from_wherever_it_was_kept(
+    network: Network,
+    start: Weights,
+    dataset: Dataset,
+    strategy: Strategy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between looks too; what it learned before is not learned again."""
+    recipe = replace(RECIPE, steps=100, every=40, batch=16, schedule=Schedule(name="cosine"))
+    again = partial(train, network, start, dataset, recipe, seed=3, strategy=strategy)
+    whole = again()
+    monkeypatch.setattr("wootzc.backends.flax.train.resized", lambda steps, _, whole: 2 * whole)
+    there: list[Paused] = []
+    assert again(keep=lambda take: there.append(take())).history == whole.history
+    chunk = stride(recipe, strategy)
+    assert [one.step for one in there[:2]] == [0, chunk]
+    between = next(one for one in there if one.step > 40 and one.losses)
+    assert len(between.losses) == between.step - 40
+    seen: list[int] = []
+    for one in (there[1], between, there[-1]):
+        run = again(paused=one, keep=lambda take: seen.append(take().step))
+        assert run.history == whole.history
+        assert all(step > there[1].step for step in seen)
+        for name, value in whole.weights.items():
+            np.testing.assert_array_equal(run.weights[name], value, err_msg=name)

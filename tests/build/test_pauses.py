@@ -113,7 +113,7 @@ def test_a_state_lies_beside_the_weights() -> None:
     done = Done(key="k", result=HALF, seconds=1.0, weights=kept(weights, state))
     outcome = Outcome(done=done, reused=False)
     assert trained_weights(outcome.weights).keys() == weights.keys()
-    on = paused(outcome)
+    on = paused(outcome.done.result, outcome.weights)
     assert (on.weights.keys(), on.state.keys()) == (weights.keys(), state.keys())
     assert [look.step for look in on.history] == [0, 50]
     assert kept(weights, None) == weights

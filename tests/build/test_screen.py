@@ -19,6 +19,7 @@ from wootzc.build.events import (
     Event,
     Noted,
     Progressed,
+    Resumed,
     Step,
     Trained,
     log_entry,
@@ -169,3 +170,20 @@ def test_the_log_has_every_field(event: Event) -> None:
 
 def test_events_have_names_of_their_own() -> None:
     assert len({*NAMES.values()}) == len(NAMES) and {*NAMES} <= {*get_args(Event)}
+
+
+def test_a_training_that_goes_on_says_from_where_and_counts_its_time_from_there() -> None:
+    on = Resumed(stage="candidate", candidate=4, step=12, steps=20)
+    said = printed("normal", events=[chosen(4, position=1, params=1000), on])
+    assert said == "candidate 1/9 (1,000 params): goes on from step 12 of 20\n"
+    said = printed("normal", events=[Resumed(stage="teacher", step=600, steps=1000)])
+    assert said == "teacher: goes on from step 600 of 1000\n"
+
+
+def test_what_is_left_is_reckoned_from_the_step_it_went_on_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = iter([100.0, 110.0])
+    monkeypatch.setattr("wootzc.build.screen.time.perf_counter", lambda: next(now))
+    steps: list[Event] = [Progressed(stage="teacher", step=step, steps=1000) for step in (600, 700)]
+    assert printed("verbose", events=steps).endswith("ETA 30.0 s\n")  # 300 steps, 10 a second

@@ -47,6 +47,16 @@ class JobStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A training goes on from a checkpoint: where it stood when its process ended."""
+
+    stage: Training | Literal["blocks"]
+    candidate: int | None = None
+    step: int
+    steps: int  # at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
     """So many steps of a training are done."""
 
@@ -192,6 +202,7 @@ Event: TypeAlias = (
     | DataLoaded
     | DevicesShared
     | JobStarted
+    | Resumed
     | Progressed
     | Trained
     | Tested

@@ -19,14 +19,15 @@ from wootzc.backends.flax.batches import Progress, Report
 from wootzc.backends.flax.evaluation import BATCH, labelled_right, predict
 from wootzc.backends.flax.norm_statistics import with_measured_norms
 from wootzc.backends.flax.parallel import Devices, candidate_groups
-from wootzc.backends.flax.train import Look, Trained, evaluate, train
+from wootzc.backends.flax.train import Look, Paused, Trained, evaluate, train
 from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.slicing import prune_weights
 from wootzc.build.at_once import Share, at_once
+from wootzc.build.checkpoints import Checkpoint, Keeper
 from wootzc.build.context import Context
-from wootzc.build.events import JobStarted, Progressed, Training, Warned, finished
+from wootzc.build.events import JobStarted, Progressed, Resumed, Training, Warned, finished
 from wootzc.build.measured import candidate_work
-from wootzc.build.pauses import kept, passed, paused
+from wootzc.build.pauses import checkpoint, kept, passed, paused
 from wootzc.build.store import Outcome, Weights
 from wootzc.build.teacher import read_teacher
 from wootzc.build.tuning import Tuning
@@ -65,10 +66,10 @@ class Jobs(Context):
     def teacher(self) -> Outcome:
         """The full network, trained by its recipe or read from its file."""
 
-        def make() -> tuple[dict[str, Any], Weights]:
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
             source = self.space.teacher
             if isinstance(source, Recipe):
-                return self._train_teacher(self._initial(), source)
+                return self._train_teacher(self._initial(), source, before)
             given = read_teacher(
                 Path(source.path), self.space.network, new_head=source.recipe is not None
             )
@@ -85,7 +86,7 @@ class Jobs(Context):
                 look = Look(step=0, loss=None, accuracy=accuracy, right=packed(right))
                 result = {"accuracy": accuracy, "steps": 0, "reason": "file"}
                 return {**result, "history": [asdict(look)]}, weights
-            return self._train_teacher(weights, source.recipe)
+            return self._train_teacher(weights, source.recipe, before)
 
         outcome = self._run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":
@@ -119,17 +120,22 @@ class Jobs(Context):
                 "trained with",
             )
 
-    def _train_teacher(self, weights: Weights, recipe: Recipe) -> tuple[dict[str, Any], Weights]:
+    def _train_teacher(
+        self, weights: Weights, recipe: Recipe, before: Checkpoint | None
+    ) -> tuple[dict[str, Any], Weights]:
         self._check_outputs(weights)
-        trained = train(
-            self.space.network,
-            weights,
-            self.dataset,
-            recipe,
-            self.space.augment,
-            seed=self.space.seed,
-            progress=self._progress("teacher"),
-        )
+        with self._keeping("teacher", self.keys.teacher, recipe, before) as keep:
+            trained = train(
+                self.space.network,
+                weights,
+                self.dataset,
+                recipe,
+                self.space.augment,
+                seed=self.space.seed,
+                paused=_standing(before),
+                progress=self._progress("teacher"),
+                keep=keep,
+            )
         return _measurements(trained), trained.weights
 
     # Blocks
@@ -174,23 +180,29 @@ class Jobs(Context):
         """
         own = share or Share(devices=self.groups[0], dataset=self.dataset)
 
-        def make() -> tuple[dict[str, Any], Weights]:
+        recipe = self.space.finetune
+        key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
+
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
             network, weights = self.assemble(candidate, teacher, blocks)
-            trained = train(
-                network,
-                weights,
-                own.dataset,
-                self.space.finetune,
-                self.space.augment,
-                seed=self.space.seed,
-                target=target,
-                stop=stop,
-                paused=None if earlier is None else paused(earlier),
-                teacher=(self.space.network, teacher) if self.space.finetune.distill else None,
-                progress=self._progress("candidate", candidate=candidate),
-                shared=True,
-                devices=own.devices,
-            )
+            rung = None if earlier is None else paused(earlier.done.result, earlier.weights)
+            with self._keeping("candidate", key, recipe, before, candidate) as keep:
+                trained = train(
+                    network,
+                    weights,
+                    own.dataset,
+                    recipe,
+                    self.space.augment,
+                    seed=self.space.seed,
+                    target=target,
+                    stop=stop,
+                    paused=_standing(before) or rung,
+                    teacher=(self.space.network, teacher) if recipe.distill else None,
+                    progress=self._progress("candidate", candidate=candidate),
+                    keep=keep,
+                    shared=True,
+                    devices=own.devices,
+                )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
             work = list(candidate_work(self.plan, candidate, trained.steps - begun))
             start = trained.history[0].accuracy  # the look before the first step
@@ -198,7 +210,6 @@ class Jobs(Context):
             return result | _measurements(trained), kept(trained.weights, trained.state)
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
-        key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
     @property
@@ -235,28 +246,33 @@ class Jobs(Context):
         recipe = self.space.polish
         assert recipe is not None
 
-        def make() -> tuple[dict[str, Any], Weights]:
-            trained = train(
-                network,
-                weights,
-                self.dataset,
-                recipe,
-                self.space.augment,
-                seed=self.space.seed,
-                teacher=(self.space.network, teacher) if recipe.distill else None,
-                progress=self._progress("polish"),
-                shared=True,  # its modules' variants were compiled when it was fine-tuned
-            )
+        key = self.keys.polish(of)
+
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
+            with self._keeping("polish", key, recipe, before) as keep:
+                trained = train(
+                    network,
+                    weights,
+                    self.dataset,
+                    recipe,
+                    self.space.augment,
+                    seed=self.space.seed,
+                    paused=_standing(before),
+                    teacher=(self.space.network, teacher) if recipe.distill else None,
+                    progress=self._progress("polish"),
+                    keep=keep,
+                    shared=True,  # its modules' variants were compiled when it was fine-tuned
+                )
             return _measurements(trained), trained.weights
 
-        return self._run("polish", network.name, self.keys.polish(of), make)
+        return self._run("polish", network.name, key, make)
 
     # Test
 
     def test(self, of: str, network: Network, weights: Weights) -> float:
         """Accuracy on the test split: read once per final network, never by the search."""
 
-        def make() -> tuple[dict[str, Any], None]:
+        def make(_: Checkpoint | None) -> tuple[dict[str, Any], None]:
             return {"accuracy": evaluate(network, weights, self.dataset.test)}, None
 
         name = "teacher" if of == self.keys.teacher else "best"
@@ -270,7 +286,8 @@ class Jobs(Context):
         job: Training | Literal["test"],
         name: str,
         key: str,
-        make: Callable[[], tuple[dict[str, Any], Weights | None]],
+        # From its checkpoint on, if it has one.
+        make: Callable[[Checkpoint | None], tuple[dict[str, Any], Weights | None]],
         check: Callable[[], None] = lambda: None,  # while another build does this job
         candidate: int | None = None,  # that the job is about
     ) -> Outcome:
@@ -279,18 +296,41 @@ class Jobs(Context):
                 self.events.emit(finished(job, name, candidate, done.result, None))
                 return Outcome(done=done, reused=True)
             self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
-            started = time.perf_counter()
-            result, weights = make()
+            before = self.store.checkpoints.find(key)
+            started = time.perf_counter() - (0.0 if before is None else before.seconds)
+            result, weights = make(before)
             seconds = time.perf_counter() - started
             done = self.store.finish(key, job, name, result, seconds, weights)
             self.events.emit(finished(job, name, candidate, result, seconds))
             return Outcome(done=done, reused=False)
+
+    def _keeping(
+        self,
+        stage: Training,
+        key: str,
+        recipe: Recipe,
+        before: Checkpoint | None,
+        candidate: int | None = None,
+    ) -> Keeper[Paused]:
+        """What keeps a run whose job has this key, and says so if it goes on from a checkpoint."""
+        if before is not None:
+            step = int(before.result["steps"])
+            told = Resumed(stage=stage, candidate=candidate, step=step, steps=recipe.steps)
+            self.events.emit(told)
+        checkpoints = self.store.checkpoints
+        return checkpoints.keeper(
+            lambda run, seconds: checkpoints.write(key, checkpoint(run, seconds)), before
+        )
 
     def _progress(self, stage: Training, candidate: int | None = None) -> Report:
         def report(progress: Progress) -> None:
             self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
 
         return report
+
+
+def _standing(before: Checkpoint | None) -> Paused | None:
+    return None if before is None else paused(before.result, before.arrays)
 
 
 def _measurements(trained: Trained) -> dict[str, Any]:

@@ -9,7 +9,7 @@ those that went further.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from wootzc.backends.flax.batches import looks
 from wootzc.backends.flax.train import Look, Paused
+from wootzc.build.checkpoints import Checkpoint
 from wootzc.build.store import Outcome, Weights
 from wootzc.ir.recipe import Recipe
 
@@ -122,14 +123,25 @@ def trained_weights(held: Weights) -> Weights:
     return {name: value for name, value in held.items() if not name.startswith(_STATE)}
 
 
-def paused(outcome: Outcome) -> Paused:
-    """Where a run stands that goes on."""
-    state = {n.removeprefix(_STATE): v for n, v in outcome.weights.items() if n.startswith(_STATE)}
+def paused(result: Mapping[str, Any], held: Weights) -> Paused:
+    """Where a run stands that goes on: after a rung, or at its checkpoint."""
     return Paused(
-        state=state,
-        weights=trained_weights(outcome.weights),
-        history=tuple(Look(**look) for look in outcome.done.result["history"]),
+        step=int(result["steps"]),
+        state={n.removeprefix(_STATE): v for n, v in held.items() if n.startswith(_STATE)},
+        weights=trained_weights(held),
+        history=tuple(Look(**look) for look in result["history"]),
+        losses=tuple(result.get("losses", ())),
     )
+
+
+def checkpoint(run: Paused, seconds: float) -> Checkpoint:
+    """What the store holds of a run that is under way."""
+    result = {
+        "steps": run.step,
+        "history": [asdict(look) for look in run.history],
+        "losses": run.losses,
+    }
+    return Checkpoint(result=result, seconds=seconds, arrays=kept(run.weights, run.state))
 
 
 def passed(earlier: Outcome | None, target: float | None) -> int | None:

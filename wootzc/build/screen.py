@@ -34,6 +34,7 @@ from wootzc.build.events import (
     JobStarted,
     Noted,
     Progressed,
+    Resumed,
     Sweep,
     SweepFinished,
     SweepStarted,
@@ -60,9 +61,10 @@ STAGES = {
 SWEEPS: dict[Sweep, str] = {"variant": "least squares", "score": "scores"}
 STANDS = {"diverged": " DIVERGED", "paused": " paused"}  # of a candidate whose training is over
 Line: TypeAlias = (
-    BuildStarted | DataLoaded | DevicesShared | JobStarted | Trained | Tested | BlocksStarted
-    | BlockTrained | ActivationsKept | SweepStarted | SweepFinished | CandidatesProposed | Taken
-    | Warned | Noted | Waiting | BuildInterrupted | BuildFailed | BuildFinished
+    BuildStarted | DataLoaded | DevicesShared | JobStarted | Resumed | Trained | Tested
+    | BlocksStarted | BlockTrained | ActivationsKept | SweepStarted | SweepFinished
+    | CandidatesProposed | Taken | Warned | Noted | Waiting | BuildInterrupted | BuildFailed
+    | BuildFinished
 )  # fmt: skip
 
 
@@ -82,7 +84,8 @@ class Screen:
         self.live = verbosity != "quiet" and self.console.is_terminal
         self.best = "none yet"
         self.last_line = 0.0
-        self.since: dict[int | None, float] = {}  # by candidate: when its stage said a first word
+        # By candidate: when its stage said a first word, and at what step.
+        self.since: dict[int | None, tuple[float, int]] = {}
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -180,6 +183,9 @@ class Screen:
                 return f"note: {message}"
             case Waiting():
                 return "waiting: another build on this store is doing this job"
+            case Resumed(stage=stage, candidate=candidate, step=step, steps=steps):
+                label = STAGES[stage] if candidate is None else self._place(candidate).text
+                return f"{label.rstrip(':')}: goes on from step {step} of {steps}"
             case JobStarted() | BlocksStarted() | SweepStarted() | Tested():
                 return None
             case Taken() | BuildInterrupted() | BuildFailed() | BuildFinished():
@@ -231,11 +237,12 @@ class Screen:
             return
         now = time.perf_counter()
         if which not in self.since:
-            self.since[which] = now
+            self.since[which] = now, step
             self.last_line = max(self.last_line, now) if len(self.since) > 1 else now
         if self.verbosity == "verbose" or now - self.last_line >= LOG_EVERY:
             self.last_line = now
-            eta = (now - self.since[which]) / max(step, 1) * (steps - step)
+            began, first = self.since[which]
+            eta = (now - began) / max(step - first, 1) * (steps - step)
             self.console.print(
                 f"  {label} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
             )

@@ -3,6 +3,7 @@
     store/
       results.sqlite       one row a job, written after its artifact is safe on disk
       artifacts/ab/….safetensors
+      checkpoints/         of jobs under way: `checkpoints.py`
       xla/                 XLA's own compilation cache
       locks/               one file a running job: two builds share work instead of doing it twice
 
@@ -31,6 +32,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from wootzc.build.checkpoints import Checkpoints
 from wootzc.diagnostics import fail
 from wootzc.files import damage, read_file, write_atomically
 
@@ -95,6 +97,7 @@ class Store:
     def __init__(self, root: Path, tell: Callable[[str], object] = lambda message: None):
         self.root = root
         self.tell = tell
+        self.checkpoints = Checkpoints(root=root / "checkpoints", tell=tell)
         self._told: set[str] = set()
         try:
             for folder in ("artifacts", "locks", "xla"):
@@ -170,7 +173,10 @@ class Store:
         seconds: float,
         weights: Weights | None = None,
     ) -> Done:
-        """Record a finished job; its artifact is on disk before the row is."""
+        """Record a finished job; its artifact is on disk before the row is.
+
+        Its checkpoint goes.
+        """
         content = b""
         if weights is not None:
             content = save(contiguous(weights), {"job": key})
@@ -182,6 +188,7 @@ class Store:
         row = (key, kind, name, text, weights is not None, seconds, finished, digest)
         with self._connect() as db:
             db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.checkpoints.drop(key)
         return Done(key=key, result=result, seconds=seconds, weights=weights)
 
     @contextlib.contextmanager
@@ -259,7 +266,9 @@ class Store:
         with self._connect() as db:
             db.execute("DELETE FROM jobs")
         ours = [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
-        ours += self.root.glob("artifacts/??/.*.safetensors.*")  # left by a kill while writing
+        ours += self.root.glob("checkpoints/??/*.checkpoint")
+        for kind in ("artifacts/??/.*.safetensors.*", "checkpoints/??/.*.*"):
+            ours += self.root.glob(kind)  # left by a kill while writing
         for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
             ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
         for file in ours:

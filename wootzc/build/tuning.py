@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from wootzc.backends.flax.train import BlockJob, Progress, train_blocks
+from wootzc.backends.flax.train import BlockJob, PausedBlock, Progress, train_blocks
 from wootzc.backends.slicing import Variant, prune_weights
 from wootzc.build.capacity import Capacity
+from wootzc.build.checkpoints import Checkpoint, Keeper
 from wootzc.build.context import Context
-from wootzc.build.events import BlocksStarted, BlockTrained, Progressed, Warned
+from wootzc.build.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
 from wootzc.build.flights import flight_work
 from wootzc.build.store import Done, Outcome, Weights
 from wootzc.build.variants import Variants
@@ -55,11 +56,26 @@ class Tuning:
             ahead = [number for number in ahead if number not in found]
             if missing or ahead:
                 self._refit([*missing, *ahead], teacher)
-                for flight in self.capacity.flights(missing, ahead):
+                flights = self.capacity.flights(missing, ahead)
+                for flight in (some for one in flights for some in self._equally_far(one, keys)):
                     along = [number for number in flight if number in ahead]
-                    self.context.events.emit(BlocksStarted(blocks=flight, ahead=along))
+                    self.context.events.emit(BlocksStarted(blocks=[*flight], ahead=along))
                     found |= self._train(flight, keys, teacher)
         return found
+
+    def _equally_far(
+        self, flight: Sequence[int], keys: dict[int, str]
+    ) -> list[dict[int, Checkpoint | None]]:
+        """The blocks of a flight with their checkpoints, those apart that are at other steps.
+
+        Hardly ever several: only a kill between two files of one flight leaves them so.
+        """
+        groups: dict[int, dict[int, Checkpoint | None]] = {}
+        for number in flight:
+            before = self.context.store.checkpoints.find(keys[number])
+            step = 0 if before is None else int(before.result["steps"])
+            groups.setdefault(step, {})[number] = before
+        return list(groups.values())
 
     def _ahead(self, keys: dict[int, str], likely: Sequence[tuple[int, float]]) -> list[int]:
         """The likely blocks that had better come along with those of `keys`."""
@@ -80,39 +96,54 @@ class Tuning:
         return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
 
     def _train(
-        self, numbers: Sequence[int], keys: dict[int, str], teacher: Weights
+        self, flight: dict[int, Checkpoint | None], keys: dict[int, str], teacher: Weights
     ) -> dict[int, Outcome]:
-        """One flight."""
+        """One flight: blocks, all at their start or at equally far checkpoints."""
+        numbers = [*flight]
         launched = [
             BlockJob(
                 start=self._block(number).start,
                 rates=self.context.keys.block_rates(number),
                 weights=self._initial(number, teacher),
+                paused=None if before is None else _paused(before),
             )
-            for number in numbers
+            for number, before in flight.items()
         ]
+        if step := launched[0].done:
+            told = Resumed(stage="blocks", step=step, steps=self.space.pretrain.steps)
+            self.context.events.emit(told)
         passes = self.capacity.passes
-        trained = train_blocks(
-            self.space.network,
-            teacher,
-            launched,
-            self.context.dataset,
-            self.space.pretrain,
-            self.space.augment,
-            seed=self.space.seed,
-            progress=self._progress,
-            activations=self.capacity.activations,
-        )
+        spent = {n: 0.0 if before is None else before.seconds for n, before in flight.items()}
+        checkpoints = self.context.store.checkpoints
+
+        def write(standing: list[PausedBlock], seconds: float) -> None:
+            for number, one in zip(numbers, standing, strict=True):
+                there = _checkpoint(one, spent[number] + seconds / len(numbers))
+                checkpoints.write(keys[number], there)
+
+        with Keeper(write=write) as keep:
+            trained = train_blocks(
+                self.space.network,
+                teacher,
+                launched,
+                self.context.dataset,
+                self.space.pretrain,
+                self.space.augment,
+                seed=self.space.seed,
+                progress=self._progress,
+                keep=keep,
+                activations=self.capacity.activations,
+            )
         self.capacity.tell(passes.held)
         passes = replace(passes, fitting=self.capacity.passes.held)
         work = flight_work(self.context.plan, numbers, passes).times(1 / len(numbers))  # as seconds
         outcomes = {}
         for number, one in zip(numbers, trained, strict=True):
-            name = self.name(number)
-            told = BlockTrained(
+            name, seconds = self.name(number), spent[number] + one.seconds
+            trained_block = BlockTrained(
                 block=number,
                 name=name,
-                seconds=one.seconds,
+                seconds=seconds,
                 loss_first=one.loss_first,
                 loss_last=one.loss_last,
                 steps=one.steps,
@@ -126,9 +157,9 @@ class Tuning:
                 "work": list(work),
             }
             done = self.context.store.finish(
-                keys[number], "block", name, result, one.seconds, one.weights
+                keys[number], "block", name, result, seconds, one.weights
             )
-            self.context.events.emit(told)
+            self.context.events.emit(trained_block)
             if not one.finite:
                 message = (
                     f"block {name} diverged; inherited weights stand in for it. "
@@ -176,6 +207,18 @@ class Tuning:
 
     def _progress(self, progress: Progress) -> None:
         self.context.events.emit(Progressed(stage="blocks", **asdict(progress)))
+
+
+def _checkpoint(block: PausedBlock, seconds: float) -> Checkpoint:
+    result = {"steps": block.step, "losses": block.losses}
+    return Checkpoint(result=result, seconds=seconds, arrays=block.state)
+
+
+def _paused(before: Checkpoint) -> PausedBlock:
+    result = before.result
+    return PausedBlock(
+        step=int(result["steps"]), state=before.arrays, losses=tuple(result["losses"])
+    )
 
 
 def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:

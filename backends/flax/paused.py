@@ -1,0 +1,32 @@
+"""What a run is left with between two steps, and how often it comes to such a moment."""
+
+import jax
+import numpy as np
+
+from wootzc.backends.flax.step import State
+from wootzc.backends.parameters import Weights
+
+SHORT, LONG = 1.0, 4.0  # seconds from one moment to the next
+
+
+def leaves(state: State) -> Weights:
+    """A state of the host by numbers, apart from the buffers that steps give away."""
+    return {str(n): np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def restored(state: State, held: Weights) -> State:
+    """A state of this structure with the leaves that `leaves` took from it."""
+    values = [held[str(n)] for n in range(len(held))]
+    new: State = jax.tree.unflatten(jax.tree.structure(state), values)
+    return new
+
+
+def resized(steps: int, seconds: float, whole: int) -> int:
+    """How many steps to send off before the next wait, after so many took these seconds.
+
+    A multiple of `whole`, the steps that run as one program: so that it is for the clock to say
+    when a run waits, and not what comes of it.
+    """
+    if seconds < SHORT:
+        return 2 * steps
+    return max(steps // whole // 2, 1) * whole if seconds > LONG else steps
