@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from wootzc.files import missing_result, write_atomically
 from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
 from wootzc.units import percent
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Form = Literal["onnx", "torch", "flax", "stablehlo", "safetensors"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -209,7 +212,7 @@ def _write(path: Path, content: bytes) -> None:
 def _files(best: Exportable, form: Form, target: Path, inside: bool) -> Files:
     match form:
         case "onnx":
-            return {target: _onnx(best, inside)}
+            return {target: bytes(_onnx(best, inside).SerializeToString())}
         case "torch":
             return _torch(best, target, inside)
         case "flax":
@@ -241,10 +244,15 @@ def _takes(best: Exportable, form: Form, inside: bool) -> str:
     return f"takes float32 {shape}: {values}"
 
 
-def _onnx(best: Exportable, inside: bool) -> bytes:
+def onnx_model(folder: Path) -> "ModelProto":
+    """The best network of a result folder, as `export --to onnx` writes it. Raises `WootzError`."""
+    return _onnx(_load(folder), NORMALIZED_INSIDE["onnx"])
+
+
+def _onnx(best: Exportable, inside: bool) -> "ModelProto":
     from wootzc.backends.onnx import to_onnx
 
-    model = to_onnx(
+    return to_onnx(
         best.network,
         best.weights,
         classes=best.classes,
@@ -252,7 +260,6 @@ def _onnx(best: Exportable, inside: bool) -> bytes:
         std=best.std,
         with_normalization=inside,
     )
-    return bytes(model.SerializeToString())
 
 
 def _torch(best: Exportable, target: Path, inside: bool) -> Files:

@@ -1,4 +1,4 @@
-"""The command line: `wootzc COMMAND`. Commands: init.py, compiler.py, networks.py, training.py."""
+"""The command line: `wootzc COMMAND`. Commands: init, compiler, networks, training, device."""
 
 import gc
 import os
@@ -9,7 +9,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import compiler, init, networks, training
+from wootzc.cli import compiler, device, init, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -53,8 +53,9 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for command in (*init.COMMANDS, *compiler.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
-    cli.add_command(command)
+for group in (init, compiler, networks, training, device):
+    for command in group.COMMANDS:
+        cli.add_command(command)
 
 
 def main() -> None:
