@@ -7,6 +7,7 @@ writer       the graph while it is written
 metadata     classes and normalisation, as text beside the graph
 
 liveness     how many bytes of activations a graph needs at once
+int8         quantised by onnxruntime
 runtime      onnxruntime: how long models take, side by side
 """
 

@@ -59,32 +59,50 @@ def installed() -> bool:
     return find_spec("onnxruntime") is not None
 
 
+def need_installed(what: str) -> None:
+    """Raises `WootzError`. `what`: "latency is measured"."""
+    if not installed():
+        raise fail(
+            "WZ300",
+            f"{what} by onnxruntime, which is not installed",
+            'pip install "wootzc[deploy]"',
+        )
+
+
 def latencies(
     models: Sequence[tuple[str, bytes]],  # with their names, for messages
     target: Target = Target(),
     *,
     seconds: float = 1.0,  # for each model
+    least: int = LEAST_ROUNDS,
 ) -> tuple[Latency, ...]:
     """Of each model, the first being what the others are compared with. Raises `WootzError`."""
     runs = [runner(name, content, target) for name, content in models]
-    return compared(interleaved(runs, seconds=seconds))
+    return compared(interleaved(runs, seconds=seconds, least=least))
 
 
 def interleaved(
-    runs: Sequence[Run], *, seconds: float, clock: Clock = time.perf_counter
+    runs: Sequence[Run],
+    *,
+    seconds: float,
+    least: int = LEAST_ROUNDS,
+    clock: Clock = time.perf_counter,
 ) -> NDArray[np.float64]:
-    """Readings in milliseconds, [rounds, runs]: about `seconds` of each, at least five rounds.
+    """Readings in milliseconds, [rounds, runs]: about `seconds` of each, and `least` rounds.
 
     Every other round goes through them backwards: what comes first gains or loses nothing by it.
     """
     repeats = []
     for run in runs:
+        until = clock() + seconds
         for _ in range(WARM_UP):
             run()
+            if clock() > until:  # it is slow enough to need no more
+                break
         repeats.append(max(1, round(READING / max(_seconds(run, 1, clock), 1e-9))))
     until = clock() + seconds * len(runs)
     rounds: list[list[float]] = []
-    while len(rounds) < LEAST_ROUNDS or clock() < until:
+    while len(rounds) < least or clock() < until:
         order = range(len(runs)) if len(rounds) % 2 == 0 else range(len(runs) - 1, -1, -1)
         took = {each: _seconds(runs[each], repeats[each], clock) for each in order}
         rounds.append([1e3 * took[each] for each in range(len(runs))])
@@ -137,12 +155,7 @@ def runner(name: str, content: bytes, target: Target) -> Run:
 
 def opened(name: str, content: bytes, target: Target = Target()) -> Any:
     """An `onnxruntime.InferenceSession`. Raises `WootzError` where there is none to be had."""
-    if not installed():
-        raise fail(
-            "WZ300",
-            "latency is measured by onnxruntime, which is not installed",
-            'pip install "wootzc[deploy]"',
-        )
+    need_installed("latency is measured")
     import onnxruntime
 
     there = onnxruntime.get_available_providers()

@@ -40,7 +40,7 @@ class Machine:
 def test_models_take_turns_and_change_sides() -> None:
     machine = Machine()
     runs = [machine.program("a", lambda _: 0.002), machine.program("b", lambda _: 0.004)]
-    found = interleaved(runs, seconds=0.0, clock=machine.clock)
+    found = interleaved(runs, seconds=0.013, clock=machine.clock)
     assert found == pytest.approx(np.tile([2.0, 4.0], (LEAST_ROUNDS, 1)))
     warm_up = (WARM_UP + 1) * 2
     assert "".join(machine.ran[warm_up:]) == "abbaabbaab"
@@ -50,9 +50,16 @@ def test_models_take_turns_and_change_sides() -> None:
 def test_quick_models_run_several_times_a_reading() -> None:
     machine = Machine()
     runs = [machine.program("a", lambda _: 0.0001), machine.program("b", lambda _: 0.002)]
-    found = interleaved(runs, seconds=0.0, clock=machine.clock)
+    found = interleaved(runs, seconds=0.007, clock=machine.clock)
     assert found == pytest.approx(np.tile([0.1, 2.0], (LEAST_ROUNDS, 1)))
     assert machine.ran.count("a") == WARM_UP + 1 + 10 * LEAST_ROUNDS
+
+
+def test_slow_models_run_no_more_than_they_must() -> None:
+    machine = Machine()
+    runs = [machine.program("a", lambda _: 2.0)]
+    interleaved(runs, seconds=0.5, least=2, clock=machine.clock)
+    assert len(machine.ran) == 1 + 1 + 2
 
 
 def test_more_time_is_more_rounds() -> None:

@@ -12,11 +12,14 @@ import numpy as np
 
 from wootzc import __version__
 from wootzc.backends.folding import with_folded_norms
+from wootzc.backends.onnx.runtime import Latency
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.build.chosen import choose
+from wootzc.build.int8 import Int8, quantize
+from wootzc.build.latency import exported_latency
 from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.build.store import Store
-from wootzc.build.summary import read_summary
+from wootzc.build.summary import LatencyFigures, read_summary
 from wootzc.build.verify import load_best, load_example, load_manifest
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -44,6 +47,8 @@ class Exported:
     params: int  # of the files, running statistics of norms apart
     takes: str  # what the exported network expects, in a few words
     which: str  # which network it is, in a few words
+    latency: LatencyFigures | Latency | None  # of onnx, where onnxruntime is installed
+    accuracy: tuple[str, ...]  # of int8, beside that of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +88,17 @@ def export_result(
     with_normalization: bool | None = None,  # None: as usual in that form
     candidate: int | None = None,  # place at which it was tried, from 1; None: the best
     store: Path | None = None,  # None: where result.json says
+    int8: Int8 | None = None,  # quantise the ONNX file
 ) -> Exported:
     """Write a network of a result folder. Never half a file.
 
-    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store.
-    Raises `WootzError` where the result is damaged, nothing of that number was tried, the store
-    has lost it, or `out` cannot be written.
+    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store, for
+    int8 plan.wzir and the images. Raises `WootzError` where the result is damaged, nothing of that
+    number was tried, the store has lost it, int8 is less accurate than asked for, or `out` cannot
+    be written.
     """
+    if int8 is not None and form != "onnx":
+        raise fail("WZ305", f"int8 is a form of ONNX files, not of {form}", "--to onnx --int8")
     if with_normalization is not None and form not in NORMALIZED_INSIDE:
         raise fail(
             "WZ158",
@@ -100,12 +109,22 @@ def export_result(
     best = _load(folder)
     if candidate is not None:
         best = _candidate(best, candidate, store)
+    if int8 is not None:
+        best = replace(best, suffix=f"{best.suffix}.int8")
     target = out or _default(best, form)
     _check_target(folder, form, target)
     inside = (
         NORMALIZED_INSIDE.get(form, False) if with_normalization is None else with_normalization
     )
-    files = _files(best, form, target, inside)
+    model = _onnx(best, inside) if form == "onnx" else None
+    made = None
+    if model is not None and int8 is not None:
+        height, width, channels = best.network.input
+        made = quantize(folder, model, (height, width, channels), int8, inside=inside)
+        model = made.model
+    files = _files(best, form, target, inside, model)
+    if made is not None:
+        files[target.with_name(f"{target.name}.json")] = made.about.encode()
     for path, content in files.items():
         _write(path, content)
     weights = with_folded_norms(best.network, best.weights) if form == "onnx" else best.weights
@@ -114,6 +133,8 @@ def export_result(
         params=count_parameters(weights),
         takes=_takes(best, form, inside),
         which=best.which,
+        latency=None if model is None else exported_latency(folder, model),
+        accuracy=() if made is None else made.lines(),
     )
 
 
@@ -209,10 +230,14 @@ def _write(path: Path, content: bytes) -> None:
 # What it holds
 
 
-def _files(best: Exportable, form: Form, target: Path, inside: bool) -> Files:
+def _files(
+    best: Exportable, form: Form, target: Path, inside: bool, model: "ModelProto | None"
+) -> Files:
+    """`model`: where the form is onnx."""
     match form:
         case "onnx":
-            return {target: bytes(_onnx(best, inside).SerializeToString())}
+            assert model is not None
+            return {target: bytes(model.SerializeToString())}
         case "torch":
             return _torch(best, target, inside)
         case "flax":

@@ -26,6 +26,7 @@ from wootzc.build.figures import summarize
 from wootzc.build.folder import recover, switched
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
+from wootzc.build.latency import latency_told
 from wootzc.build.listeners import Events, JsonLog
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import write_result
@@ -214,9 +215,11 @@ def _build(
         events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
+        network, pruned = space.network, prune_network(space.network, found.best.rates)
+        latency = latency_told((network, teacher.weights), (pruned, found.weights), events)
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
-        summary = summarize(jobs, teacher, found, tests, histories, events, origin)
+        summary = summarize(jobs, teacher, found, tests, latency, histories, events, origin)
         with _telling_of_exports(out, events), switched(out) as new:
             write_result(new, jobs, found.weights, summary)
     done = BuildFinished(

@@ -44,7 +44,7 @@ from wootzc.build.events import (
     Warned,
 )  # fmt: skip
 from wootzc.build.summary import Summary
-from wootzc.build.verdict import Kind, ending, verdict
+from wootzc.build.verdict import Kind, ending, latency_text, verdict
 from wootzc.ir.metrics import METRICS, Metric, costs
 from wootzc.units import bytes_text, percent, seconds_text
 
@@ -290,7 +290,7 @@ def summary_text(
     return f"""
 {_verdict_text(summary, paint)}
 {figures}
-  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+{_latency_text(summary, paint)}  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
   accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
    test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
               on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
@@ -319,6 +319,14 @@ def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     if said.detail is not None:
         lines.insert(1, f"  {said.detail}")
     return "\n".join(lines)
+
+
+def _latency_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
+    latency = summary.latency
+    if latency is None:
+        return ""
+    text = f"  latency     {latency_text(latency)}"
+    return (paint(text, "missed") if latency.slower else text) + "\n"
 
 
 def _left_text(summary: Summary) -> str:
