@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import onnx
-from onnx import helper, shape_inference
+from onnx import TensorProto, helper, shape_inference
 
 VIEWS = frozenset({"DequantizeLinear", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze",
                    "Unsqueeze"})  # fmt: skip
@@ -27,7 +27,7 @@ def peak_activation_bytes(model: onnx.ModelProto) -> int | None:
     is only read to be quantised is made quantised.
     """
     graph = _with_sizes(model)
-    constants = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name for tensor in model.graph.initializer}
     nodes = []
     for node in graph.node:  # what is made of constants alone is one
         if any(attribute.HasField("g") for attribute in node.attribute):
@@ -99,15 +99,27 @@ def _shared(
 
 
 def _with_sizes(model: onnx.ModelProto) -> onnx.GraphProto:
-    """The graph for one image, with the shapes of all that is known."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.value_info[:]  # they may say another batch
-    for value in (*copy.graph.input, *copy.graph.output):
+    """The graph for one image, with the shapes of all that is known.
+
+    Weights are only declared, for inference would copy them; whole numbers may be shapes, and stay.
+    """
+    light = onnx.ModelProto(ir_version=model.ir_version)
+    light.opset_import.extend(model.opset_import)
+    graph, given = light.graph, {value.name for value in model.graph.input}
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    for value in (*graph.input, *graph.output):
         axes = value.type.tensor_type.shape.dim
         if axes and not axes[0].dim_value:
             axes[0].dim_value = 1
-    return shape_inference.infer_shapes(copy, data_prop=True).graph
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.INT64:
+            graph.initializer.append(tensor)
+        elif tensor.name not in given:
+            declared = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            graph.input.append(declared)
+    return shape_inference.infer_shapes(light, data_prop=True).graph
 
 
 def _bytes(

@@ -11,9 +11,7 @@ import pytest
 
 from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.build.export import export_result
-from wootzc.build.latency import latency_figures
-from wootzc.build.summary import LatencyFigures, read_summary
-from wootzc.build.verify import load_best
+from wootzc.build.summary import DeviceFigures, read_summary
 
 
 def wootzc(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -41,17 +39,23 @@ def test_a_folder_and_its_export_are_one_network(quick_result: Path, tmp_path: P
 def test_builds_and_exports_say_what_pruning_changed(
     quick_result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latency = read_summary(quick_result).latency
-    assert latency is not None and latency.on.startswith("onnxruntime")
-    assert latency.before.ratio == 1.0 and latency.after.median > 0
+    told = read_summary(quick_result).device
+    assert told is not None and told.on.startswith("onnxruntime")
+    assert told.before.latency is not None and told.before.latency.ratio == 1.0
+    assert told.after.latency is not None and told.after.latency.median > 0
+    assert "Peak memory" in (quick_result / "report.html").read_text()
     assert "Latency of an image" in (quick_result / "report.html").read_text()
-    exported = export_result(quick_result, "onnx", tmp_path / "net.onnx").latency
-    assert isinstance(exported, LatencyFigures) and exported.on == latency.on
-    assert export_result(quick_result, "torch", tmp_path / "torch").latency is None
+    exported = export_result(quick_result, "onnx", tmp_path / "net.onnx")
+    (file,), device = exported.files, exported.device
+    assert isinstance(device, DeviceFigures) and device.on == told.on
+    assert device.after.memory == told.after.memory == peak_activation_bytes(onnx.load(file))
+    assert device.after.size == file.stat().st_size
+    assert device.before.memory == told.before.memory and device.before.size > device.after.size
+    assert export_result(quick_result, "torch", tmp_path / "torch").device is None
     monkeypatch.setattr("wootzc.backends.onnx.runtime.find_spec", lambda _: None)
-    assert export_result(quick_result, "onnx", tmp_path / "net.onnx").latency is None
-    pair = load_best(quick_result)
-    assert latency_figures(pair, pair) is None
+    without = export_result(quick_result, "onnx", tmp_path / "net.onnx").device
+    assert isinstance(without, DeviceFigures) and without.after.latency is None
+    assert without.after.memory == told.after.memory and not without.on
 
 
 def test_what_is_no_network_is_said(quick_result: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ WHOLE: dict[str, Any] = {
     "compilations": {"count": 0, "seconds": 0.0, "from_cache": 0, "seconds_reading": 0.0,
         "stages": {},
     },
-    "seconds_recorded": {}, "latency": None,
+    "seconds_recorded": {}, "device": None,
     "tried": [CANDIDATE | {"history": []}] * 9, "widths": [],
     "data": {"source": "x", "fingerprint": "f", "train": 9, "validation": 9, "test": 9},
     "seed": 0, "store": "store", "versions": {},
@@ -160,16 +160,26 @@ def took(milliseconds: float, low: float, ratio: float, high: float) -> dict[str
 def test_a_network_that_came_out_slower_is_told_in_red(
     low: float, ratio: float, high: float, slower: bool
 ) -> None:
-    measured = {
-        "before": took(2.0, 1.0, 1.0, 1.0),
-        "after": took(2.0 * ratio, low, ratio, high),
-        "on": "onnxruntime 9, 1 thread",
-    }
-    summary = a_summary(latency=measured)
-    assert summary.latency is not None and summary.latency.slower == slower
-    text = latency_text(summary.latency)
-    assert text.startswith(f"2 → {2 * ratio:.3g} ms") and "onnxruntime 9" in text
+    before = {"latency": took(2.0, 1.0, 1.0, 1.0), "memory": 6000, "size": 9000}
+    after = {"latency": took(2.0 * ratio, low, ratio, high), "memory": 4000, "size": 2000}
+    on = "onnxruntime 9, 1 thread"
+    summary = a_summary(device={"before": before, "after": after, "on": on})
+    assert summary.device is not None and summary.device.slower == slower
+    text = latency_text(summary.device)
+    assert (
+        text is not None and text.startswith(f"2 → {2 * ratio:.3g} ms") and "onnxruntime 9" in text
+    )
     assert f"{ratio:.2f} of the time" in text and ("SLOWER" in text) == slower
     shown = summary_text(summary, "out", lambda line, kind: f"<{kind}>{line}")
     assert ("<missed>  latency" in shown) == slower and "  latency     2 → " in shown
+    assert "6.0 kB → 4.0 kB of activations at the peak" in shown and "9.0 kB → 2.0 kB" in shown
     assert "latency" not in summary_text(a_summary(), "out")
+
+
+def test_without_onnxruntime_memory_is_told_alone() -> None:
+    one = {"latency": None, "memory": 6000, "size": 9000}
+    known = {"before": one, "after": one, "on": ""}
+    shown = summary_text(a_summary(device=known), "out")
+    assert "latency" not in shown and "6.0 kB → 6.0 kB of activations" in shown
+    unknown = {"before": one | {"memory": None}, "after": one, "on": ""}
+    assert "activations" not in summary_text(a_summary(device=unknown), "out")

@@ -12,14 +12,13 @@ import numpy as np
 
 from wootzc import __version__
 from wootzc.backends.folding import with_folded_norms
-from wootzc.backends.onnx.runtime import Latency
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.build.chosen import choose
+from wootzc.build.device import exported_figures
 from wootzc.build.int8 import Int8, quantize
-from wootzc.build.latency import exported_latency
 from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.build.store import Store
-from wootzc.build.summary import LatencyFigures, read_summary
+from wootzc.build.summary import DeviceFigures, OnDevice, read_summary
 from wootzc.build.verify import load_best, load_example, load_manifest
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -47,7 +46,7 @@ class Exported:
     params: int  # of the files, running statistics of norms apart
     takes: str  # what the exported network expects, in a few words
     which: str  # which network it is, in a few words
-    latency: LatencyFigures | Latency | None  # of onnx, where onnxruntime is installed
+    device: DeviceFigures | OnDevice | None  # of onnx, where it runs
     accuracy: tuple[str, ...]  # of int8, beside that of float32
 
 
@@ -133,7 +132,7 @@ def export_result(
         params=count_parameters(weights),
         takes=_takes(best, form, inside),
         which=best.which,
-        latency=None if model is None else exported_latency(folder, model),
+        device=None if model is None else exported_figures(folder, model),
         accuracy=() if made is None else made.lines(),
     )
 

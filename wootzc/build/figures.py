@@ -23,9 +23,9 @@ from wootzc.build.summary import (
     Candidate,
     Compiled,
     DataFigures,
+    DeviceFigures,
     Explored,
     Judged,
-    LatencyFigures,
     LeftFigures,
     Look,
     OpenFigures,
@@ -48,7 +48,7 @@ def summarize(
     teacher: Outcome,
     found: Found,
     tests: tuple[float, float],  # test accuracy of the teacher and of the best network
-    latency: LatencyFigures | None,  # likewise
+    device: DeviceFigures | None,  # likewise
     histories: Sequence[list[dict[str, Any]]],  # the looks at each candidate tried, in order
     events: Events,
     built_from: str | None,
@@ -118,7 +118,7 @@ def summarize(
             "blocks": sum(b.seconds for b in found.blocks),
             "candidates": sum(t.seconds for t in found.tried),
         },
-        latency=latency,
+        device=device,
         tried=tuple(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)
@@ -141,7 +141,7 @@ def with_best(
     summary: Summary,
     chosen: Chosen,
     test_accuracy: float,
-    latency: LatencyFigures | None,
+    device: DeviceFigures | None,
     space: Space,
     events: Events,
 ) -> Summary:
@@ -151,7 +151,7 @@ def with_best(
         summary,
         objective_met=chosen.tried.met,
         taken=chosen.number,
-        latency=latency,
+        device=device,
         judgement=None,  # was of another candidate, and of one chosen as the best of many
         best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
         widths=_widths(space, chosen.tried.rates),

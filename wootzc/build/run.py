@@ -10,6 +10,7 @@ from typing import Any
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.compiling import Compiled, as_baseline, compiled
+from wootzc.build.device import device_figures
 from wootzc.build.events import (
     BuildFailed,
     BuildFinished,
@@ -26,7 +27,6 @@ from wootzc.build.figures import summarize
 from wootzc.build.folder import recover, switched
 from wootzc.build.foreseen import foreseen, too_few_images
 from wootzc.build.jobs import Jobs
-from wootzc.build.latency import latency_told
 from wootzc.build.listeners import Events, JsonLog
 from wootzc.build.proposing import with_proposals
 from wootzc.build.result import write_result
@@ -216,10 +216,10 @@ def _build(
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
         network, pruned = space.network, prune_network(space.network, found.best.rates)
-        latency = latency_told((network, teacher.weights), (pruned, found.weights), events)
+        device = device_figures((network, teacher.weights), (pruned, found.weights), events)
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
-        summary = summarize(jobs, teacher, found, tests, latency, histories, events, origin)
+        summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
         with _telling_of_exports(out, events), switched(out) as new:
             write_result(new, jobs, found.weights, summary)
     done = BuildFinished(

@@ -172,17 +172,26 @@ class DataFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyFigures:
-    """Of one image in the teacher and in the best network, which took turns."""
+class OnDevice:
+    """A network as `export --to onnx` writes it."""
 
-    before: Latency
-    after: Latency  # its ratio: to the teacher
-    on: str
+    latency: Latency | None  # None: without onnxruntime
+    memory: int | None  # bytes: activations of an image at their peak; None: it can't be counted
+    size: int  # bytes of the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFigures:
+    """The teacher and the best network, which took turns."""
+
+    before: OnDevice
+    after: OnDevice
+    on: str  # what gave the latency; empty where nothing did
 
     @property
     def slower(self) -> bool:
         """In three of four readings."""
-        return self.after.ratio_low > 1
+        return self.after.latency is not None and self.after.latency.ratio_low > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +221,7 @@ class Summary:
     seconds_now: Mapping[str, float]
     compilations: Compiled
     seconds_recorded: Mapping[str, float]
-    latency: LatencyFigures | None  # None: nothing to measure it with
+    device: DeviceFigures | None  # None: too large for a file, or it does not run
     tried: tuple[TriedFigures, ...]
     widths: tuple[Widths, ...]
     data: DataFigures

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose
+from wootzc.build.device import device_figures
 from wootzc.build.events import Taken
 from wootzc.build.figures import with_best
 from wootzc.build.folder import switched
 from wootzc.build.jobs import Jobs
-from wootzc.build.latency import latency_told
 from wootzc.build.listeners import Events
 from wootzc.build.result import write_result
 from wootzc.build.store import Store
@@ -76,11 +76,11 @@ def taken(
         test = jobs.test(chosen.tried.key, network, chosen.weights)
     with events.stage("write"):
         teacher = jobs.store.find(jobs.keys.teacher)
-        latency = None
+        device = None
         if teacher is not None and teacher.weights is not None:
             full, weights = found_here.network, teacher.weights
-            latency = latency_told((full, weights), (network, chosen.weights), events)
-        summary = with_best(taking.summary, chosen, test, latency, found_here, events)
+            device = device_figures((full, weights), (network, chosen.weights), events)
+        summary = with_best(taking.summary, chosen, test, device, found_here, events)
         with switched(taking.out) as new:
             write_result(new, jobs, chosen.weights, summary)
     events.emit(Taken(number=chosen.number, costs=chosen.tried.costs))

@@ -54,11 +54,13 @@ def benchmark(
         click.echo(json_text.dumps(found.to_json(networks, target), indent=2))
         return
     header = ("network", "latency", "half within", "to first", "half within", "memory", "size")
-    rows = []
-    for one in networks:
+    rows, rounds = [], 0
+    for name, one in networks:
         own = one.latency
+        assert own is not None, "benchmark measures every network"
+        rounds = own.rounds
         rows.append((
-            one.name,
+            name,
             f"{own.median:.3f} ms",
             f"{own.low:.3f}–{own.high:.3f}",
             f"{own.ratio:.3f}×",
@@ -70,7 +72,7 @@ def benchmark(
     images = "1 image" if batch == 1 else f"{batch:,} images"
     thread = "1 thread" if threads == 1 else f"{threads} threads"
     click.echo(
-        f"\n{images}, {thread}, {provider}; {networks[0].latency.rounds} rounds of all in turn. "
+        f"\n{images}, {thread}, {provider}; {rounds} rounds of all in turn. "
         "Memory: activations of one image at their most."
     )
 

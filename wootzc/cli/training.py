@@ -282,11 +282,10 @@ def export(
     """
     if not int8 and (data is not None or at_least is not None):
         raise click.UsageError("--data and --at-least belong to --int8")
-    from wootzc.backends.onnx.runtime import Latency
     from wootzc.build.export import export_result
     from wootzc.build.int8 import Int8
-    from wootzc.build.summary import LatencyFigures
-    from wootzc.build.verdict import latency_text
+    from wootzc.build.summary import DeviceFigures, OnDevice
+    from wootzc.build.verdict import latency_text, memory_text
 
     done = export_result(
         folder,
@@ -302,16 +301,22 @@ def export(
     click.echo(f"{done.which}: {done.params:,} parameters; {done.takes}")
     for line in done.accuracy:
         click.echo(line)
-    match done.latency:
+    match done.device:
         case None:
             pass
-        case Latency(median=median, low=low, high=high):
-            click.echo(f"latency of an image: {median:.3g} ms ({low:.3g}–{high:.3g})")
-        case LatencyFigures(slower=slower):
-            text = f"latency of an image: {latency_text(done.latency)}"
-            click.echo(painted(text, "missed") if slower else text)
+        case OnDevice(latency=latency, memory=memory):
+            if latency is not None:
+                click.echo(f"latency of an image: {latency.median:.3g} ms")
+            if memory is not None:
+                click.echo(f"memory: {bytes_text(memory)} of activations at the peak")
+        case DeviceFigures(slower=slower):
+            took = latency_text(done.device)
+            if took is not None:
+                text = f"latency of an image: {took}"
+                click.echo(painted(text, "missed") if slower else text)
+            click.echo(f"memory: {memory_text(done.device)}")
         case _:
-            assert_never(done.latency)
+            assert_never(done.device)
 
 
 @click.command()
