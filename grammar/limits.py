@@ -13,7 +13,7 @@ from wootzc.grammar.report import Report
 from wootzc.grammar.search import read_confidence
 from wootzc.grammar.values import decimal_of
 from wootzc.ir import space as ir
-from wootzc.ir.metrics import METRICS, UNMEASURED, Metric, costs
+from wootzc.ir.metrics import METRICS, TOLD, Metric, costs
 from wootzc.ir.network import Network
 
 _SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not points
@@ -25,10 +25,11 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
     """The metric of this name; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
-    if name.text in UNMEASURED:
+    if name.text in TOLD:
         known = [f"{one.name} ({one.meaning or one.unit})" for one in costs().values()]
         report.error(
-            name.span, "WZ051", f"`{name.text}` cannot be limited: it is not measured",
+            name.span, "WZ051",
+            f"`{name.text}` cannot be limited: builds and `wootzc benchmark` only tell it",
             f"the costs are {either(known, 'and')}",
         )  # fmt: skip
         return None

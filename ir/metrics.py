@@ -52,9 +52,10 @@ _BUILTIN = (
         heading="params",
         unit="parameters",
         title="parameters",
-        aliases=dict.fromkeys(
-            ("parameters", "size", "model_size", "modelsize", "weights", "memory"), ""
-        ),
+        aliases={
+            **dict.fromkeys(("parameters", "weights"), ""),
+            **dict.fromkeys(("size", "model_size", "modelsize"), "a file has 4 bytes for each"),
+        },
         known="counted",
         count=lambda body, shape: body_cost(body, shape).params,
     ),
@@ -87,7 +88,7 @@ _BUILTIN = (
 
 # By name, in the order in which they are shown. More may be put in: before anything is compiled.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _BUILTIN}
-UNMEASURED = ("latency", "time", "speed", "fps")  # asked for, but not to be had
+TOLD = ("latency", "memory", "time", "speed", "fps")  # of what was built, and no metrics
 
 
 def costs() -> dict[str, Metric]:

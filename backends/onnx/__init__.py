@@ -5,6 +5,10 @@ to_onnx      a network and its weights as an `onnx.ModelProto`; `onnx.save` writ
 emit         bodies and layers; windows: convolutions and pools; activations
 writer       the graph while it is written
 metadata     classes and normalisation, as text beside the graph
+
+liveness     how many bytes of activations a graph needs at once
+int8         quantised by onnxruntime
+runtime      onnxruntime: how long models take, side by side
 """
 
 from wootzc.backends.onnx.emit import to_onnx

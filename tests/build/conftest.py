@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wootzc.build import Options, build
+
 SPACE = """
 module basic(width, stride = 1) {
   add {
@@ -67,3 +69,11 @@ def make_space(tmp_path_factory: pytest.TempPathFactory) -> Make:
         return file
 
     return make
+
+
+@pytest.fixture(scope="session")
+def quick_result(make_space: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result folder of a build of few steps, whole; nobody may change it."""
+    file, store = make_space(target="40%"), tmp_path_factory.mktemp("store")
+    quick = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
+    return build(file, Options(out=file.parent / "out", store=store, overrides=quick)).out

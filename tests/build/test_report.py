@@ -119,6 +119,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         "judgement": None,
         "damage": None,
         "taken": None,
+        "device": None,
         "test_target": None,
         "compilations": {
             "count": 1,

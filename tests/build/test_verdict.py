@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from wootzc.build.chance import half_width
+from wootzc.build.screen import summary_text
 from wootzc.build.summary import VERSION, Summary, from_json
-from wootzc.build.verdict import ending, verdict
+from wootzc.build.verdict import ending, latency_text, verdict
 
 HOLDS = {"drop": 0.006, "error": 0.007, "optimism": 0.002, "holds": True, "confidence": None}
 
@@ -38,7 +39,8 @@ WHOLE: dict[str, Any] = {
     "compilations": {"count": 0, "seconds": 0.0, "from_cache": 0, "seconds_reading": 0.0,
         "stages": {},
     },
-    "seconds_recorded": {}, "tried": [CANDIDATE | {"history": []}] * 9, "widths": [],
+    "seconds_recorded": {}, "device": None,
+    "tried": [CANDIDATE | {"history": []}] * 9, "widths": [],
     "data": {"source": "x", "fingerprint": "f", "train": 9, "validation": 9, "test": 9},
     "seed": 0, "store": "store", "versions": {},
 }  # fmt: skip
@@ -144,3 +146,40 @@ def test_chance_is_a_95_percent_interval() -> None:
     assert 0 < half_width(1.0, 400) < half_width(1.0, 100) < 0.05  # all right is not certainty
     assert half_width(0.5, 0) == 0.0
     assert math.isnan(half_width(math.nan, 100))
+
+
+def took(milliseconds: float, low: float, ratio: float, high: float) -> dict[str, Any]:
+    own = {"median": milliseconds, "low": 0.9 * milliseconds, "high": 1.1 * milliseconds}
+    return own | {"ratio": ratio, "ratio_low": low, "ratio_high": high, "rounds": 9}
+
+
+@pytest.mark.parametrize(
+    "low, ratio, high, slower",
+    [(0.4, 0.5, 0.6, False), (0.98, 1.02, 1.1, False), (1.01, 1.2, 1.3, True)],
+)
+def test_a_network_that_came_out_slower_is_told_in_red(
+    low: float, ratio: float, high: float, slower: bool
+) -> None:
+    before = {"latency": took(2.0, 1.0, 1.0, 1.0), "memory": 6000, "size": 9000}
+    after = {"latency": took(2.0 * ratio, low, ratio, high), "memory": 4000, "size": 2000}
+    on = "onnxruntime 9, 1 thread"
+    summary = a_summary(device={"before": before, "after": after, "on": on})
+    assert summary.device is not None and summary.device.slower == slower
+    text = latency_text(summary.device)
+    assert (
+        text is not None and text.startswith(f"2 → {2 * ratio:.3g} ms") and "onnxruntime 9" in text
+    )
+    assert f"{ratio:.2f} of the time" in text and ("SLOWER" in text) == slower
+    shown = summary_text(summary, "out", lambda line, kind: f"<{kind}>{line}")
+    assert ("<missed>  latency" in shown) == slower and "  latency     2 → " in shown
+    assert "6.0 kB → 4.0 kB of activations at the peak" in shown and "9.0 kB → 2.0 kB" in shown
+    assert "latency" not in summary_text(a_summary(), "out")
+
+
+def test_without_onnxruntime_memory_is_told_alone() -> None:
+    one = {"latency": None, "memory": 6000, "size": 9000}
+    known = {"before": one, "after": one, "on": ""}
+    shown = summary_text(a_summary(device=known), "out")
+    assert "latency" not in shown and "6.0 kB → 6.0 kB of activations" in shown
+    unknown = {"before": one | {"memory": None}, "after": one, "on": ""}
+    assert "activations" not in summary_text(a_summary(device=unknown), "out")

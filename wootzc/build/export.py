@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from wootzc import __version__
 from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.build.chosen import choose
+from wootzc.build.device import exported_figures
+from wootzc.build.int8 import Int8, quantize
 from wootzc.build.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.build.store import Store
-from wootzc.build.summary import read_summary
+from wootzc.build.summary import DeviceFigures, OnDevice, read_summary
 from wootzc.build.verify import load_best, load_example, load_manifest
 from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import compile
@@ -24,6 +26,9 @@ from wootzc.files import missing_result, write_atomically
 from wootzc.ir.network import Network
 from wootzc.ir.prune import prune_network
 from wootzc.units import percent
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Form = Literal["onnx", "torch", "flax", "stablehlo", "safetensors"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -41,6 +46,8 @@ class Exported:
     params: int  # of the files, running statistics of norms apart
     takes: str  # what the exported network expects, in a few words
     which: str  # which network it is, in a few words
+    device: DeviceFigures | OnDevice | None  # of onnx, where it runs
+    accuracy: tuple[str, ...]  # of int8, beside that of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +87,17 @@ def export_result(
     with_normalization: bool | None = None,  # None: as usual in that form
     candidate: int | None = None,  # place at which it was tried, from 1; None: the best
     store: Path | None = None,  # None: where result.json says
+    int8: Int8 | None = None,  # quantise the ONNX file
 ) -> Exported:
     """Write a network of a result folder. Never half a file.
 
-    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store.
-    Raises `WootzError` where the result is damaged, nothing of that number was tried, the store
-    has lost it, or `out` cannot be written.
+    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store, for
+    int8 plan.wzir and the images. Raises `WootzError` where the result is damaged, nothing of that
+    number was tried, the store has lost it, int8 is less accurate than asked for, or `out` cannot
+    be written.
     """
+    if int8 is not None and form != "onnx":
+        raise fail("WZ305", f"int8 is a form of ONNX files, not of {form}", "--to onnx --int8")
     if with_normalization is not None and form not in NORMALIZED_INSIDE:
         raise fail(
             "WZ158",
@@ -97,12 +108,22 @@ def export_result(
     best = _load(folder)
     if candidate is not None:
         best = _candidate(best, candidate, store)
+    if int8 is not None:
+        best = replace(best, suffix=f"{best.suffix}.int8")
     target = out or _default(best, form)
     _check_target(folder, form, target)
     inside = (
         NORMALIZED_INSIDE.get(form, False) if with_normalization is None else with_normalization
     )
-    files = _files(best, form, target, inside)
+    model = _onnx(best, inside) if form == "onnx" else None
+    made = None
+    if model is not None and int8 is not None:
+        height, width, channels = best.network.input
+        made = quantize(folder, model, (height, width, channels), int8, inside=inside)
+        model = made.model
+    files = _files(best, form, target, inside, model)
+    if made is not None:
+        files[target.with_name(f"{target.name}.json")] = made.about.encode()
     for path, content in files.items():
         _write(path, content)
     weights = with_folded_norms(best.network, best.weights) if form == "onnx" else best.weights
@@ -111,6 +132,8 @@ def export_result(
         params=count_parameters(weights),
         takes=_takes(best, form, inside),
         which=best.which,
+        device=None if model is None else exported_figures(folder, model),
+        accuracy=() if made is None else made.lines(),
     )
 
 
@@ -206,10 +229,14 @@ def _write(path: Path, content: bytes) -> None:
 # What it holds
 
 
-def _files(best: Exportable, form: Form, target: Path, inside: bool) -> Files:
+def _files(
+    best: Exportable, form: Form, target: Path, inside: bool, model: "ModelProto | None"
+) -> Files:
+    """`model`: where the form is onnx."""
     match form:
         case "onnx":
-            return {target: _onnx(best, inside)}
+            assert model is not None
+            return {target: bytes(model.SerializeToString())}
         case "torch":
             return _torch(best, target, inside)
         case "flax":
@@ -241,10 +268,15 @@ def _takes(best: Exportable, form: Form, inside: bool) -> str:
     return f"takes float32 {shape}: {values}"
 
 
-def _onnx(best: Exportable, inside: bool) -> bytes:
+def onnx_model(folder: Path) -> "ModelProto":
+    """The best network of a result folder, as `export --to onnx` writes it. Raises `WootzError`."""
+    return _onnx(_load(folder), NORMALIZED_INSIDE["onnx"])
+
+
+def _onnx(best: Exportable, inside: bool) -> "ModelProto":
     from wootzc.backends.onnx import to_onnx
 
-    model = to_onnx(
+    return to_onnx(
         best.network,
         best.weights,
         classes=best.classes,
@@ -252,7 +284,6 @@ def _onnx(best: Exportable, inside: bool) -> bytes:
         std=best.std,
         with_normalization=inside,
     )
-    return bytes(model.SerializeToString())
 
 
 def _torch(best: Exportable, target: Path, inside: bool) -> Files:

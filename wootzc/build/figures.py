@@ -23,6 +23,7 @@ from wootzc.build.summary import (
     Candidate,
     Compiled,
     DataFigures,
+    DeviceFigures,
     Explored,
     Judged,
     LeftFigures,
@@ -47,6 +48,7 @@ def summarize(
     teacher: Outcome,
     found: Found,
     tests: tuple[float, float],  # test accuracy of the teacher and of the best network
+    device: DeviceFigures | None,  # likewise
     histories: Sequence[list[dict[str, Any]]],  # the looks at each candidate tried, in order
     events: Events,
     built_from: str | None,
@@ -116,6 +118,7 @@ def summarize(
             "blocks": sum(b.seconds for b in found.blocks),
             "candidates": sum(t.seconds for t in found.tried),
         },
+        device=device,
         tried=tuple(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)
@@ -135,7 +138,12 @@ def summarize(
 
 
 def with_best(
-    summary: Summary, chosen: Chosen, test_accuracy: float, space: Space, events: Events
+    summary: Summary,
+    chosen: Chosen,
+    test_accuracy: float,
+    device: DeviceFigures | None,
+    space: Space,
+    events: Events,
 ) -> Summary:
     """A summary of which another candidate that was tried is the best, taken by hand."""
     shared = {one.name: getattr(chosen.tried, one.name) for one in fields(Candidate)}
@@ -143,6 +151,7 @@ def with_best(
         summary,
         objective_met=chosen.tried.met,
         taken=chosen.number,
+        device=device,
         judgement=None,  # was of another candidate, and of one chosen as the best of many
         best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
         widths=_widths(space, chosen.tried.rates),

@@ -10,6 +10,7 @@ from typing import Any
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.parallel import Parallel, all_devices, configure
 from wootzc.build.compiling import Compiled, as_baseline, compiled
+from wootzc.build.device import device_figures
 from wootzc.build.events import (
     BuildFailed,
     BuildFinished,
@@ -214,9 +215,11 @@ def _build(
         events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
+        network, pruned = space.network, prune_network(space.network, found.best.rates)
+        device = device_figures((network, teacher.weights), (pruned, found.weights), events)
     with events.stage("write"):
         histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
-        summary = summarize(jobs, teacher, found, tests, histories, events, origin)
+        summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
         with _telling_of_exports(out, events), switched(out) as new:
             write_result(new, jobs, found.weights, summary)
     done = BuildFinished(

@@ -45,7 +45,7 @@ from wootzc.build.events import (
     Warned,
 )  # fmt: skip
 from wootzc.build.summary import Summary
-from wootzc.build.verdict import Kind, ending, verdict
+from wootzc.build.verdict import Kind, ending, latency_text, memory_text, verdict
 from wootzc.ir.metrics import METRICS, Metric, costs
 from wootzc.units import bytes_text, percent, seconds_text
 
@@ -297,7 +297,7 @@ def summary_text(
     return f"""
 {_verdict_text(summary, paint)}
 {figures}
-  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+{_device_text(summary, paint)}  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
   accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
    test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
               on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
@@ -326,6 +326,18 @@ def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     if said.detail is not None:
         lines.insert(1, f"  {said.detail}")
     return "\n".join(lines)
+
+
+def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
+    """Latency, where it was measured, and memory: a line each."""
+    device = summary.device
+    if device is None:
+        return ""
+    memory, took = f"  memory      {memory_text(device)}\n", latency_text(device)
+    if took is None:
+        return memory
+    text = f"  latency     {took}"
+    return (paint(text, "missed") if device.slower else text) + "\n" + memory
 
 
 def _left_text(summary: Summary) -> str:

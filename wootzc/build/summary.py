@@ -11,12 +11,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
+from wootzc.backends.onnx.runtime import Latency
 from wootzc.build.tried import BlockUse, Ended, Forecast
 from wootzc.diagnostics import fail
 from wootzc.files import finite, load_json
 from wootzc.ir.metrics import CostName, Metric, costs
 
-VERSION = 2  # of what stands here; 1: results that had no version
+VERSION = 3  # of what stands here; 1: results that had no version
 T = TypeVar("T")
 Costs: TypeAlias = Mapping[CostName, int]  # in JSON they stand beside the other fields
 
@@ -171,6 +172,29 @@ class DataFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnDevice:
+    """A network as `export --to onnx` writes it."""
+
+    latency: Latency | None  # None: without onnxruntime
+    memory: int | None  # bytes: activations of an image at their peak; None: it can't be counted
+    size: int  # bytes of the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFigures:
+    """The teacher and the best network, which took turns."""
+
+    before: OnDevice
+    after: OnDevice
+    on: str  # what gave the latency; empty where nothing did
+
+    @property
+    def slower(self) -> bool:
+        """In three of four readings."""
+        return self.after.latency is not None and self.after.latency.ratio_low > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What the closing summary and the report show."""
 
@@ -197,6 +221,7 @@ class Summary:
     seconds_now: Mapping[str, float]
     compilations: Compiled
     seconds_recorded: Mapping[str, float]
+    device: DeviceFigures | None  # None: too large for a file, or it does not run
     tried: tuple[TriedFigures, ...]
     widths: tuple[Widths, ...]
     data: DataFigures

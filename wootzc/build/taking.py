@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wootzc.backends.data import Dataset
 from wootzc.build.chosen import Chosen, choose
+from wootzc.build.device import device_figures
 from wootzc.build.events import Taken
 from wootzc.build.figures import with_best
 from wootzc.build.folder import switched
@@ -74,7 +75,12 @@ def taken(
     with events.stage("test"):
         test = jobs.test(chosen.tried.key, network, chosen.weights)
     with events.stage("write"):
-        summary = with_best(taking.summary, chosen, test, found_here, events)
+        teacher = jobs.store.find(jobs.keys.teacher)
+        device = None
+        if teacher is not None and teacher.weights is not None:
+            full, weights = found_here.network, teacher.weights
+            device = device_figures((full, weights), (network, chosen.weights), events)
+        summary = with_best(taking.summary, chosen, test, device, found_here, events)
         with switched(taking.out) as new:
             write_result(new, jobs, chosen.weights, summary)
     events.emit(Taken(number=chosen.number, costs=chosen.tried.costs))

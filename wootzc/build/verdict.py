@@ -6,8 +6,8 @@ The closing summary and the report say the same, from what `result.json` holds.
 from dataclasses import dataclass
 from typing import Literal
 
-from wootzc.build.summary import Summary
-from wootzc.units import percent
+from wootzc.build.summary import DeviceFigures, Summary
+from wootzc.units import bytes_text, percent
 
 # doubtful: met on the images that chose it, but not on those of the test.
 Kind = Literal["met", "doubtful", "missed"]
@@ -48,6 +48,29 @@ def verdict(summary: Summary) -> Verdict:
         headline = f"{who} met on validation, but the drop may be beyond the limit"
         return Verdict(kind="doubtful", headline=headline, detail=detail)
     return Verdict(kind="met", headline=f"{who} met", detail=detail)
+
+
+def latency_text(device: DeviceFigures) -> str | None:
+    """What one image takes: 0.412 → 0.243 ms  (0.59 of the time, …). None: it was not measured."""
+    before, after = device.before.latency, device.after.latency
+    if before is None or after is None:
+        return None
+    spread = f"{after.ratio_low:.2f}–{after.ratio_high:.2f} in half of the readings"
+    slower = "SLOWER: " if device.slower else ""
+    return (
+        f"{before.median:.3g} → {after.median:.3g} ms  "
+        f"({slower}{after.ratio:.2f} of the time, {spread}; {device.on})"
+    )
+
+
+def memory_text(device: DeviceFigures) -> str:
+    """Activations and file: 65.5 kB → 49.2 kB, the file 1.1 MB → 0.4 MB."""
+    before, after = device.before, device.after
+    file = f"the ONNX file {bytes_text(before.size)} → {bytes_text(after.size)}"
+    if before.memory is None or after.memory is None:
+        return file
+    peak = f"{bytes_text(before.memory)} → {bytes_text(after.memory)}"
+    return f"{peak} of activations at the peak; {file}"
 
 
 def _beyond_on_test(summary: Summary) -> str | None:

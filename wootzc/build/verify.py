@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wootzc.backends.data import load
+from wootzc.backends.data import Dataset, load
 from wootzc.backends.flax.train import evaluate, predict
 from wootzc.backends.flax.weights import check_fits, read
 from wootzc.backends.parameters import count_parameters
@@ -110,16 +110,8 @@ def _tested(
     folder: Path, data: Path, network: Network, weights: dict[str, Any], manifest: dict[str, Any]
 ) -> str:
     """What the accuracy on the test images is now. Raises `WootzError` where it is another."""
-    space = compile(folder / "plan.wzir", ()).space
-    spec = replace(space.data, path=str(data))
     height, width, channels = network.input
-    dataset = load(spec, seed=space.seed, shape=(height, width, channels))
-    if dataset.fingerprint != manifest["data"]["fingerprint"]:
-        raise fail(
-            "WZ261",
-            f"{data} is not the data of the build: its content, or the way it is split, is another",
-            "give the images that the network was built with",
-        )
+    dataset = data_of(folder, data, (height, width, channels))
     accuracy = evaluate(network, weights, dataset.test)
     said = float(manifest["accuracy"]["test"])
     # Where two classes are all but equal, another machine may round to the other one.
@@ -131,6 +123,28 @@ def _tested(
             "build again",
         )
     return f"{percent(accuracy)} of {len(dataset.test):,} test images right, as the manifest says"
+
+
+def data_of(folder: Path, data: Path | None, shape: tuple[int, int, int]) -> Dataset:
+    """The images of a result's build, as they were split. `data`: where they are now.
+
+    Raises `WootzError` where they are others.
+    """
+    plan = folder / "plan.wzir"
+    if not plan.exists():
+        raise missing_result(plan)
+    space = compile(plan, ()).space
+    spec = space.data if data is None else replace(space.data, path=str(data))
+    dataset = load(spec, seed=space.seed, shape=shape)
+    manifest = load_manifest(folder, ("data",))
+    if dataset.fingerprint != manifest["data"]["fingerprint"]:
+        raise fail(
+            "WZ261",
+            f"{spec.path} is not the data of the build: its content, or the way it is split, is "
+            "another",
+            "give the images that the network was built with: --data",
+        )
+    return dataset
 
 
 def load_example(folder: Path) -> tuple[Any, Any, Any]:

@@ -9,7 +9,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import check, compiler, init, lsp, networks, training
+from wootzc.cli import check, compiler, device, init, lsp, networks, training
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -53,15 +53,9 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for command in (
-    *init.COMMANDS,
-    *check.COMMANDS,
-    *lsp.COMMANDS,
-    *compiler.COMMANDS,
-    *networks.COMMANDS,
-    *training.COMMANDS,
-):
-    cli.add_command(command)
+for group in (init, check, lsp, compiler, networks, training, device):
+    for command in group.COMMANDS:
+        cli.add_command(command)
 
 
 def main() -> None:

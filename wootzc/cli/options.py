@@ -39,6 +39,19 @@ def _bytes(_context: click.Context, _option: click.Parameter, given: str | None)
         raise click.BadParameter(f"{given!r} is no size; write for example 500M or 4G") from None
 
 
+def fraction(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
+    """A callback: 90% or 0.9."""
+    if given is None:
+        return None
+    try:
+        value = float(given.rstrip("% ")) / (100 if "%" in given else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{given!r} is no accuracy: write for example 90% or 0.9")
+    return value
+
+
 def _size(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
     if given is None:
         return None

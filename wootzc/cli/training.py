@@ -2,7 +2,7 @@
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
@@ -10,6 +10,7 @@ from wootzc.cli.interrupts import Interrupts
 from wootzc.cli.options import (
     calibrate_option,
     calibrated,
+    fraction,
     memory_options,
     override_options,
     overrides,
@@ -232,6 +233,24 @@ def verify(folder: Path, data: Path | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the store of the candidates is. Default: where it was at the build.",
 )
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="With --to onnx: weights and activations of 8 bits, by onnxruntime (extra deploy), "
+    "calibrated on training images. Says what that does to the accuracy.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="With --int8: where the images of the build are now. Default: where they were.",
+)
+@click.option(
+    "--at-least",
+    callback=fraction,
+    metavar="ACCURACY",
+    help="With --int8: write nothing where the accuracy on validation or test images is below "
+    "this, 90% or 0.9.",
+)
 def export(
     folder: Path,
     form: "Form",
@@ -239,6 +258,9 @@ def export(
     with_normalization: bool | None,
     candidate: int | None,
     store: Path | None,
+    int8: bool,
+    data: Path | None,
+    at_least: float | None,
 ) -> None:
     """Write the best network in another form. Only FOLDER/best is read.
 
@@ -256,8 +278,14 @@ def export(
       wootzc export build/digits --to onnx
       wootzc export build/digits --to torch -o digits-torch
       wootzc export build/digits --to onnx --candidate 3
+      wootzc export build/digits --to onnx --int8 --at-least 95%
     """
+    if not int8 and (data is not None or at_least is not None):
+        raise click.UsageError("--data and --at-least belong to --int8")
     from wootzc.build.export import export_result
+    from wootzc.build.int8 import Int8
+    from wootzc.build.summary import DeviceFigures, OnDevice
+    from wootzc.build.verdict import latency_text, memory_text
 
     done = export_result(
         folder,
@@ -266,10 +294,29 @@ def export(
         with_normalization=with_normalization,
         candidate=candidate,
         store=store,
+        int8=Int8(data=data, at_least=at_least) if int8 else None,
     )
     for path in done.files:
         click.echo(f"wrote {path}  {bytes_text(path.stat().st_size)}")
     click.echo(f"{done.which}: {done.params:,} parameters; {done.takes}")
+    for line in done.accuracy:
+        click.echo(line)
+    match done.device:
+        case None:
+            pass
+        case OnDevice(latency=latency, memory=memory):
+            if latency is not None:
+                click.echo(f"latency of an image: {latency.median:.3g} ms")
+            if memory is not None:
+                click.echo(f"memory: {bytes_text(memory)} of activations at the peak")
+        case DeviceFigures(slower=slower):
+            took = latency_text(done.device)
+            if took is not None:
+                text = f"latency of an image: {took}"
+                click.echo(painted(text, "missed") if slower else text)
+            click.echo(f"memory: {memory_text(done.device)}")
+        case _:
+            assert_never(done.device)
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """The page itself, top to bottom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final, assert_never
@@ -13,7 +13,7 @@ from wootzc.build.report.dag import grammar_dag
 from wootzc.build.report.markup import Markup, join, percent, points, quantity, tag
 from wootzc.build.report.scatter import scatter
 from wootzc.build.report.tables import blocks_table, candidates_table, counts, provenance
-from wootzc.build.summary import Summary
+from wootzc.build.summary import DeviceFigures, Summary
 from wootzc.build.verdict import Kind, verdict
 from wootzc.files import seal_page
 from wootzc.ir.metrics import METRICS, Metric
@@ -136,6 +136,8 @@ def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
     kept = best.costs
     cards = [_cost_card(METRICS[name], full, kept[name]) for name, full in teacher.costs.items()]
     cards.append(_size_card(teacher.bytes, best.bytes))
+    if summary.device is not None:
+        cards += _device_cards(summary.device)
     validation = teacher.validation_accuracy, best.accuracy, data.validation
     test = teacher.test_accuracy, best.test_accuracy, data.test
     accuracies = [
@@ -201,6 +203,30 @@ def _size_card(full: int, kept: int) -> Markup:
         join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
         "as safetensors, float32",
         f"{full:,} → {kept:,} bytes",
+    )
+
+
+def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
+    """Peak memory where it could be counted, latency where it was measured."""
+    full, kept = device.before.memory, device.after.memory
+    if full is not None and kept is not None:
+        yield _card(
+            "Peak memory",
+            join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
+            "activations of an image",
+            f"{full:,} → {kept:,} bytes",
+        )
+    before, after = device.before.latency, device.after.latency
+    if before is None or after is None:
+        return
+    figure = join([f"{before.median:.3g} ms", tag("i", " → "), tag("b", f"{after.median:.3g} ms")])
+    slower = "slower: " if device.slower else ""
+    yield _card(
+        "Latency of an image",
+        tag("span", figure, class_="bad") if device.slower else figure,
+        f"{slower}{after.ratio:.2f} of the time, {device.on}",
+        f"half of the readings: {before.low:.3g} to {before.high:.3g} ms, then {after.low:.3g} to "
+        f"{after.high:.3g}; {after.ratio_low:.2f} to {after.ratio_high:.2f} of the time",
     )
 
 

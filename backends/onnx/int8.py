@@ -1,0 +1,85 @@
+"""Static quantisation to int8 by onnxruntime's own tool, and accuracy of ONNX models.
+
+Weights and activations become whole numbers of 8 bits, by channel and by tensor; the range of every
+activation is the one that some training images gave it (Jacob et al. 2018).
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import shape_inference
+
+from wootzc.backends.onnx.runtime import Target, opened
+
+if TYPE_CHECKING:
+    from wootzc.backends.data import Split
+
+IMAGES = 256  # that ranges are taken from, at most
+BATCH = 32
+
+Take: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # what the model is given
+
+
+def given(mean: Any, std: Any, inside: bool) -> Take:
+    """Normalised images [n, height, width, channels] as a model takes them: channels first.
+
+    `inside`: it normalises itself.
+    """
+
+    def take(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        stored = images * std + mean if inside else images
+        return np.ascontiguousarray(stored.transpose(0, 3, 1, 2), dtype=np.float32)
+
+    return take
+
+
+def quantized(model: onnx.ModelProto, images: "Split", take: Take) -> onnx.ModelProto:
+    """The model with weights and activations of int8; its metadata stay.
+
+    Float32 in and out, `QuantizeLinear` and `DequantizeLinear` around what runtimes then compute in
+    whole numbers. `images`: to calibrate by, evenly spread ones are taken.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.batches = batches(images, take, IMAGES)
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            found = next(self.batches, None)
+            return None if found is None else {model.graph.input[0].name: found[0]}
+
+    with tempfile.TemporaryDirectory(prefix="wootzc-int8-") as folder:
+        path = Path(folder) / "int8.onnx"
+        shaped = shape_inference.infer_shapes(model)
+        quantize_static(shaped, path, Reader(), per_channel=True)
+        made = onnx.load(path)
+    del made.metadata_props[:]
+    made.metadata_props.extend(model.metadata_props)
+    return made
+
+
+def accuracy(model: onnx.ModelProto, images: "Split", take: Take) -> float:
+    """The fraction of images that onnxruntime labels right. Raises `WootzError`."""
+    session = opened("the exported network", model.SerializeToString(), Target(threads=0))
+    name = session.get_inputs()[0].name
+    right = 0
+    for batch, labels in batches(images, take, len(images)):
+        (logits, *_) = session.run(None, {name: batch})
+        right += int((logits.argmax(-1) == labels).sum())
+    return right / len(images)
+
+
+def batches(
+    images: "Split", take: Take, most: int
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """Images as a model takes them and their labels; at most so many, evenly spread."""
+    places = np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.intp)
+    parts = (places[start : start + BATCH] for start in range(0, len(places), BATCH))
+    for batch in images.batches(parts):
+        yield take(batch.images), batch.labels
