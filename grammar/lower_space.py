@@ -5,15 +5,13 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.feasible import check_space, default_selection
-from wootzc.grammar.found import Found
+from wootzc.grammar.found import Found, by_patterns
 from wootzc.grammar.limits import read_constraints
 from wootzc.grammar.lower_data import lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.objective import check_direction, read_objective
 from wootzc.grammar.pruning import read_pruning
-from wootzc.grammar.rates import (
-    check_values,
-)  # fmt: skip
+from wootzc.grammar.rates import check_values
 from wootzc.grammar.report import Report
 from wootzc.grammar.search import (
     check_predicted,
@@ -81,8 +79,11 @@ def lower_space(
     if network is None:  # what its modules are called is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         return None
-    _check_network(network, definition, report)
-    pruning = read_pruning(statements, network, constraints, definition, report, complete=complete)
+    file = found.file if found else None
+    _check_network(network, file, definition, report)
+    pruning = read_pruning(
+        statements, network, constraints, definition, report, file=file, complete=complete
+    )
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
@@ -120,12 +121,16 @@ def lower_space(
     return space if report.errors == errors else None
 
 
-def _check_network(network: Network, definition: syntax.SpaceDefinition, report: Report) -> None:
+def _check_network(
+    network: Network, file: str | None, definition: syntax.SpaceDefinition, report: Report
+) -> None:
     if not network.modules:
         report.error(
             definition.network.span, "WZ036",
             f"network `{network.name}` has no modules, so nothing in it can be pruned",
-            "put layers into modules: module basic(width) { … }, then basic(16) in the network",
+            by_patterns(file) if file
+            else "put layers into modules: module basic(width) { … }, then basic(16) in the "
+            "network",
         )  # fmt: skip
     leaving = segment_shapes(network)[-1]
     if len(leaving) != 1:
