@@ -12,7 +12,7 @@ batches, for a function may round an image in another way at another place of an
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.batches import Progress, Report, batch_order, looks, training_batches
 from wootzc.backends.flax.model import Structure, structure, structures
 from wootzc.backends.flax.parallel import Devices, Function, training_devices
-from wootzc.backends.flax.paused import leaves, resized, restored
+from wootzc.backends.flax.paused import KeepBlocks, PausedBlock, leaves, resized, restored
 from wootzc.backends.flax.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.step import Images, State, Trees, block_step, initial_state, merged
 from wootzc.backends.flax.weights import check_fits, split
@@ -38,20 +38,6 @@ if TYPE_CHECKING:
     from wootzc.backends.data import Batch, Dataset
 
 LAST = 10  # steps that `loss_last` averages over
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PausedBlock:
-    """Where a block stands before its last step."""
-
-    step: int
-    state: Weights  # what a step moves
-    losses: tuple[float, ...]  # the first, and the last of the others
-
-
-# Told of a flight between two steps, every few seconds: calls what it is given for where the blocks
-# stand, in order.
-KeepBlocks: TypeAlias = Callable[[Callable[[], list[PausedBlock]]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

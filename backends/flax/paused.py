@@ -1,5 +1,9 @@
 """What a run is left with between two steps, and how often it comes to such a moment."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import jax
 import numpy as np
 
@@ -7,6 +11,20 @@ from wootzc.backends.flax.step import State
 from wootzc.backends.parameters import Weights
 
 SHORT, LONG = 1.0, 4.0  # seconds from one moment to the next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedBlock:
+    """Where a block stands before its last step."""
+
+    step: int
+    state: Weights  # what a step moves
+    losses: tuple[float, ...]  # the first, and the last of the others
+
+
+# Told of a flight between two steps, every few seconds: calls what it is given for where the blocks
+# stand, in order.
+KeepBlocks: TypeAlias = Callable[[Callable[[], list[PausedBlock]]], None]
 
 
 def leaves(state: State) -> Weights:

@@ -10,7 +10,7 @@ import numpy as np
 
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.batches import Progress, Report, looks, training_batches
-from wootzc.backends.flax.blocks import BlockJob, PausedBlock, TrainedBlock, train_blocks
+from wootzc.backends.flax.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.evaluation import evaluate, predict, right_of
 from wootzc.backends.flax.model import structure, structures
 from wootzc.backends.flax.parallel import Devices, Strategy, training_devices
@@ -31,7 +31,6 @@ __all__ = [
     "BlockJob",
     "Look",
     "Paused",
-    "PausedBlock",
     "Progress",
     "Trained",
     "TrainedBlock",

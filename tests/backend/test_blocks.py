@@ -14,9 +14,9 @@ from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax import blocks as flight
 from wootzc.backends.flax.activations import Activations, Room, Teacher
 from wootzc.backends.flax.batches import Progress
+from wootzc.backends.flax.paused import PausedBlock
 from wootzc.backends.flax.train import (
     BlockJob,
-    PausedBlock,
     TrainedBlock,
     evaluate,
     train,

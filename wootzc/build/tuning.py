@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from wootzc.backends.flax.train import BlockJob, PausedBlock, Progress, train_blocks
+from wootzc.backends.flax.paused import PausedBlock
+from wootzc.backends.flax.train import BlockJob, Progress, train_blocks
 from wootzc.backends.slicing import Variant, prune_weights
 from wootzc.build.capacity import Capacity
 from wootzc.build.checkpoints import Checkpoint, Keeper
