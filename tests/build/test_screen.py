@@ -180,10 +180,10 @@ def test_a_training_that_goes_on_says_from_where_and_counts_its_time_from_there(
     assert said == "teacher: goes on from step 600 of 1000\n"
 
 
-def test_what_is_left_is_reckoned_from_the_step_it_went_on_from(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = iter([100.0, 110.0])
-    monkeypatch.setattr("wootzc.build.screen.time.perf_counter", lambda: next(now))
-    steps: list[Event] = [Progressed(stage="teacher", step=step, steps=1000) for step in (600, 700)]
-    assert printed("verbose", events=steps).endswith("ETA 30.0 s\n")  # 300 steps, 10 a second
+def test_what_is_left_is_reckoned_from_the_step_it_went_on_from() -> None:
+    now, stream = iter([100.0, 110.0]), io.StringIO()
+    console = Console(file=stream, width=100, highlight=False)
+    with Screen("verbose", console, clock=lambda: next(now)) as screen:
+        for step in (600, 700):
+            screen(Progressed(stage="teacher", step=step, steps=1000))
+    assert stream.getvalue().endswith("ETA 30.0 s\n")  # 300 steps, 10 a second

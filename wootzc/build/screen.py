@@ -78,7 +78,13 @@ class Place(NamedTuple):
 class Screen:
     """A listener of build events. Use as a context manager: it restores the terminal."""
 
-    def __init__(self, verbosity: Verbosity = "normal", console: Console | None = None):
+    def __init__(
+        self,
+        verbosity: Verbosity = "normal",
+        console: Console | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self.clock = clock
         self.console = console or Console(highlight=False)
         self.verbosity = verbosity
         self.live = verbosity != "quiet" and self.console.is_terminal
@@ -235,7 +241,7 @@ class Screen:
                 self.stage_name = name
             self.bars.update(self.stages[which], completed=step, note=note)
             return
-        now = time.perf_counter()
+        now = self.clock()
         if which not in self.since:
             self.since[which] = now, step
             self.last_line = max(self.last_line, now) if len(self.since) > 1 else now
