@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wootzc.ir.graph import Chain, Piece, Refused
 from wootzc.ir.module_names import chosen_runs, identifiers, named_runs
 from wootzc.ir.network import Module, Network, Plain, Segment
+from wootzc.ir.reaching import between, extended
 from wootzc.ir.runs import Run
 from wootzc.ir.sayable import check_network
 from wootzc.ir.shapes import Shape, ShapeError, shape_after
@@ -34,8 +35,12 @@ def segment(name: str, input: Shape, chain: Chain, how: How = "structure") -> Ne
 def _segmented(name: str, input: Shape, chain: Chain, how: How) -> Network:
     shapes = _shapes(chain, input)
     if how == "structure":
-        runs = found_runs(chain, shapes)
-        names = identifiers(chain, runs)
+        found = found_runs(chain, shapes)
+        runs = extended(found, chain, shapes)
+        more = between(runs, chain, shapes)
+        runs = extended(sorted([*runs, *more]), chain, shapes)
+        # What a module was extended by stands elsewhere in the file, and would cost it its name.
+        names = identifiers(chain, sorted([*found, *more]))
     elif how == "names":
         runs = named_runs(chain, shapes)
         names = identifiers(chain, runs)

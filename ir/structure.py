@@ -14,7 +14,7 @@ person would mark, and what the papers do:
 - Outside stay: the first convolution, where it has a stride or where branches or bottlenecks
   follow; units that would add nothing to prune; pooling in front of a branch and behind it.
 - Dense layers behind flatten or pooling are a module where there are several. What leaves a module
-  is whole, so class scores are never pruned.
+  is whole, so class scores are never pruned. `ir.reaching` goes on from here.
 
 Where that leaves no module at all, bottlenecks do not count, and at last nothing does.
 """

@@ -43,11 +43,9 @@ HEAD: Body = (GlobalPool(), Dense(width=3))
 def around(*bodies: Body, stem: Body = STEM, head: Body = HEAD) -> Network:
     """A network of modules m1, m2, … for 6x6x2 images of 3 classes."""
     modules = [Module(name=f"m{i}", body=body) for i, body in enumerate(bodies, 1)]
-    segments: tuple[Segment, ...] = (
-        Plain(name="plain1", body=stem),
-        *modules,
-        Plain(name="plain2", body=head),
-    )
+    segments: tuple[Segment, ...] = (Plain(name="plain1", body=stem), *modules)
+    if head:
+        segments += (Plain(name="plain2", body=head),)
     return Network(name="tiny", input=(6, 6, 2), segments=segments)
 
 
@@ -121,6 +119,10 @@ ZOO: dict[str, Network] = {
     "grouped": around(GROUPED),
     "flatten": around(FLATTEN, head=(Dense(width=3),)),
     "preactivated": around(PREACTIVATED),
+    "tail": around(residual(6), (*DEPTHWISE, *conv_norm(10), Dropout(rate=0.3), *HEAD), head=()),
+    "scores": around(
+        (*CONCAT[:1], Conv(width=3, kernel=(1, 1)), Activation(), GlobalPool()), head=()
+    ),
     "slopes": around((Conv(width=8), Norm(), PRelu(), Conv(width=6), PRelu())),
     "bare": around((Conv(width=6), Activation(), Conv(width=6)), stem=(Conv(width=6),)),
     "weightless": around(CONCAT, stem=(Pool(size=(3, 3), stride=(1, 1), padding="same"),)),

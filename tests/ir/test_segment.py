@@ -114,7 +114,7 @@ def test_mobilenet_v1_is_cut_where_images_get_smaller() -> None:
         GLOBAL,
         Dense(width=10),
     )
-    assert found(*layers) == ["3-14", "15-32"]
+    assert found(*layers) == ["3-14", "15-34"]
 
 
 def test_long_runs_are_divided_evenly() -> None:
@@ -122,7 +122,7 @@ def test_long_runs_are_divided_evenly() -> None:
 
 
 def test_a_stage_too_small_joins_the_next() -> None:
-    assert found(*unit(8), POOL, *unit(8), POOL, GLOBAL, Dense(width=5)) == ["0-7"]
+    assert found(*unit(8), POOL, *unit(8), POOL, GLOBAL, Dense(width=5)) == ["0-9"]
 
 
 def test_what_adds_nothing_stays_outside() -> None:
@@ -135,12 +135,12 @@ def test_what_adds_nothing_stays_outside() -> None:
 def test_dense_layers_behind_flatten_are_a_module() -> None:
     classifier = (Flatten(), Dense(width=8), RELU, Dropout(), Dense(width=10))
     assert found(*unit(8), *unit(8), POOL, *classifier) == ["0-6", "7-11"]
-    assert found(*unit(8), *unit(8), GLOBAL, Dense(width=10)) == ["0-5"]
+    assert found(*unit(8), *unit(8), GLOBAL, Dense(width=10)) == ["0-7"]
 
 
-def test_an_average_over_the_whole_image_begins_the_classifier() -> None:
+def test_an_average_over_the_whole_image_is_in_the_module_of_the_classifier() -> None:
     average = Pool(kind="avg", size=(16, 16), stride=(16, 16))
-    assert found(*unit(8), *unit(8), average, Flatten(), Dense(width=10)) == ["0-5"]
+    assert found(*unit(8), *unit(8), average, Flatten(), Dense(width=10)) == ["0-8"]
 
 
 def test_the_activation_behind_a_block_and_the_norm_in_front() -> None:
@@ -156,11 +156,48 @@ def test_bottlenecks_are_cut_even_with_norms_folded() -> None:
     for _ in range(3):  # expand, depthwise, project without activation
         layers += [Conv(width=16, kernel=(1, 1)), RELU, DepthwiseConv(), RELU]
         layers += [Conv(width=8, kernel=(1, 1))]
-    assert found(*layers, *unit(32), GLOBAL, Dense(width=4)) == ["2-6", "7-11", "12-16"]
+    assert found(*layers, *unit(32), GLOBAL, Dense(width=4)) == ["2-6", "7-11", "12-21"]
+
+
+def test_the_tail_joins_the_last_module_where_more_can_then_go() -> None:
+    """The last fire module of a SqueezeNet, the last bottleneck of a MobileNet-V2."""
+    fire = (*unit(4, kernel=1), Branch(join="concat", arms=(unit(8), unit(8, kernel=1))))
+    assert found(*unit(8, stride=2), *fire, *fire, Dropout(), Conv(width=5), RELU, GLOBAL) == [
+        "3-6",
+        "7-14",
+    ]
+
+
+def test_the_tail_is_a_module_of_its_own_behind_a_shortcut() -> None:
+    block = residual(8, 4)
+    layers = (*unit(8), block, RELU, POOL, *unit(32), GLOBAL, Dense(width=4))
+    assert found(*layers) == ["3-4", "6-10"]
+
+
+def test_a_classifier_that_a_shortcut_feeds_stays_outside() -> None:
+    dense_layer = Branch(join="concat", arms=((), (Norm(), RELU, *unit(4), Conv(width=2))))
+    for block in (residual(8, 4), dense_layer):
+        assert found(*unit(8), block, Norm(), RELU, GLOBAL, Dense(width=2)) == ["3-3"]
+
+
+def test_a_joined_module_keeps_its_name() -> None:
+    """The tail's own layers stand elsewhere in the file, and would leave it none."""
+    bottleneck = (*unit(16, kernel=1), Conv(width=8, kernel=(1, 1)), Norm())
+    tail = (*unit(32), GLOBAL, Dense(width=4))
+    places = [*["stem.0"] * 3, *["features.1.conv"] * 5, *["features.2.conv"] * 5]
+    places += [*["last.conv"] * 3, "pool", "classifier"]
+    layers = (*unit(8, stride=2), *bottleneck, *bottleneck, *tail)
+    chain = tuple(
+        Piece(layer=layer, weights={}, names=(name,))
+        for layer, name in zip(layers, places, strict=True)
+    )
+    network = segment("net", (16, 16, 3), chain)
+    assert [module.name for module in network.modules] == ["features_1", "features_2"]
+    assert isinstance(network.modules[-1].body[-1], Dense)
 
 
 def test_cuts_give_way_where_nothing_else_is_left() -> None:
-    assert found(Conv(width=8), Conv(width=8), GLOBAL, Dense(width=4)) == ["0-1"]
+    assert found(Conv(width=8), Conv(width=8), GLOBAL, Dense(width=4)) == ["0-3"]
     assert found(Conv(width=8, stride=(2, 2)), RELU, Flatten(), Dense(width=4)) == ["0-3"]
     assert found(GLOBAL, Dense(width=4)) == []
     assert found() == []
@@ -172,7 +209,7 @@ def test_blocks_with_squeeze_and_excite_stay_whole() -> None:
     expanded = (*unit(16, kernel=1), DepthwiseConv(), RELU, excite, Conv(width=8), Norm())
     assert found(*unit(8, stride=2), *expanded, *expanded, GLOBAL, Dense(width=4)) == [
         "3-10",
-        "11-18",
+        "11-20",
     ]
 
 
