@@ -66,6 +66,7 @@ def lower_import(item: syntax.ImportedNetwork, report: Report) -> Found | None:
         network=network,
         weights=path if has_weights else None,
         notes=graph.notes,
+        file=item.path.value,
         new_head=[piece.layer for piece in chain] != [piece.layer for piece in read],
     )
 

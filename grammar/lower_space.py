@@ -5,7 +5,7 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.feasible import check_space, default_selection
-from wootzc.grammar.found import Found
+from wootzc.grammar.found import Found, by_patterns
 from wootzc.grammar.limits import read_constraints
 from wootzc.grammar.lower_data import check_crop, lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower_recipe import lower_polish, lower_recipe, settings_of
@@ -87,9 +87,12 @@ def lower_space(
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)
         return None
-    _check_network(network, definition, report)
+    file = found.file if found else None
+    _check_network(network, file, definition, report)
     check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
-    pruning = read_pruning(statements, network, constraints, definition, report, complete=complete)
+    pruning = read_pruning(
+        statements, network, constraints, definition, report, file=file, complete=complete
+    )
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
@@ -140,12 +143,16 @@ def _lacks_classifier(network: Network) -> bool:
     return True
 
 
-def _check_network(network: Network, definition: syntax.SpaceDefinition, report: Report) -> None:
+def _check_network(
+    network: Network, file: str | None, definition: syntax.SpaceDefinition, report: Report
+) -> None:
     if not network.modules:
         report.error(
             definition.network.span, "WZ036",
             f"network `{network.name}` has no modules, so nothing in it can be pruned",
-            "put layers into modules: module basic(width) { … }, then basic(16) in the network",
+            by_patterns(file) if file
+            else "put layers into modules: module basic(width) { … }, then basic(16) in the "
+            "network",
         )  # fmt: skip
     leaving = segment_shapes(network)[-1]
     if len(leaving) == 1 and _lacks_classifier(network):

@@ -7,6 +7,7 @@ from typing import Any
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.configs import ListedRow, read_rows
+from wootzc.grammar.found import by_patterns
 from wootzc.grammar.kept import Multiple, check_kinds, kept_layers, read_multiple, with_rules
 from wootzc.grammar.rates import (
     RATES,
@@ -43,6 +44,7 @@ def read_pruning(
     definition: syntax.SpaceDefinition,
     report: Report,
     *,
+    file: str | None,  # that the network was read from
     complete: bool,
 ) -> Pruning | None:
     stated = statements.one(syntax.Rates)
@@ -85,12 +87,13 @@ def read_pruning(
         return None
     errors = report.errors
     network = with_rules(network, paths, multiple)
-    check_filters(network, pruned, report)
+    check_filters(network, pruned, report, file)
     if not pruned.of_module and not prunes and complete and names:
         report.error(
             everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
             f"`keep` names every module of network `{network.name}` that has filters to remove"
             if pruned.kept
+            else by_patterns(file) if file
             else f"the modules of network `{network.name}` have no inner layers whose filters "
             "could go",
         )  # fmt: skip

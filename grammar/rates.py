@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.found import by_patterns
 from wootzc.grammar.kept import KINDS, divide_patterns
 from wootzc.grammar.names import did_you_mean, meant
 from wootzc.grammar.patterns import modules_of
@@ -247,7 +248,9 @@ def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
     return None
 
 
-def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
+def check_filters(
+    network: Network, rates: SpaceRates, report: Report, file: str | None = None
+) -> None:
     """Every pruned module has filters to remove, and keeps some at each of its rates.
 
     Modules and rates that no file asks for are dropped where they cannot be.
@@ -272,6 +275,7 @@ def check_filters(network: Network, rates: SpaceRates, report: Report) -> None:
                 of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
                 "what `keep` says of its layers leaves none; say that it stays whole, add: "
                 f"keep {module.name}" if module.kept
+                else by_patterns(file) if file
                 else f"the layers that make a module's output stay whole, so give "
                 f"`{module.name}` an inner convolution, or add: keep {module.name}",
             )  # fmt: skip

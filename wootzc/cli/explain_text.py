@@ -4,6 +4,7 @@ import numpy as np
 
 from wootzc.cli.block_text import block_name, block_text
 from wootzc.cli.output import table
+from wootzc.cli.reach_text import kept_modules, reach_text
 from wootzc.diagnostics import fail
 from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
@@ -11,6 +12,7 @@ from wootzc.ir.metrics import METRICS
 from wootzc.ir.network import module_positions, segment_shapes
 from wootzc.ir.plan import Block, Complete
 from wootzc.ir.prune import kept_widths
+from wootzc.ir.reach import reach
 from wootzc.ir.shapes import shape_text
 from wootzc.units import rate_text
 
@@ -19,7 +21,9 @@ def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
     """`what`: (), ("module", NAME), ("block", NUMBER) or ("candidate", NUMBER)."""
     match what:
         case ():
-            return "\n\n".join(_module(plan, m) for m in range(len(plan.space.network.modules)))
+            modules = (_module(plan, m) for m in range(len(plan.space.network.modules)))
+            reached = reach(plan.space.network, kept_modules(plan.space))
+            return "\n\n".join((*modules, reach_text(reached)))
         case ("module", name):
             names = [module.name for module in plan.space.network.modules]
             if name not in names:

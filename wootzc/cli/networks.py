@@ -83,13 +83,16 @@ def import_network(
     A .wz file can also read the model itself: network net from "model.onnx"
     """
     from wootzc import networks
+    from wootzc.cli.reach_text import reach_text
     from wootzc.files import write_atomically
     from wootzc.grammar import print_network
+    from wootzc.ir.reach import reach
 
     imported = networks.import_network(file, input=shape, modules=modules, norms=norms)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     text = print_network(imported.network)
+    click.echo(f"note: {reach_text(reach(imported.network))}", err=True)
     if names:
         rows = [
             (place, imported.kinds.get(name) or type(piece.layer).__name__.lower(), name)

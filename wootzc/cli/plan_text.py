@@ -7,9 +7,11 @@ import numpy as np
 
 from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
+from wootzc.cli.reach_text import kept_modules, reach_text
 from wootzc.ir.cost_model import TRAINING
 from wootzc.ir.metrics import costs, short_text
 from wootzc.ir.plan import Complete, Costs
+from wootzc.ir.reach import Reach, reach
 from wootzc.ir.recipe import FromFile
 from wootzc.ir.space import Proposed
 from wootzc.ir.widths import module_widths
@@ -42,6 +44,7 @@ def plan_figures(plan: Complete) -> dict[str, Any]:
             for m, row in enumerate(widths)
         ],
         "full": tables.full,
+        "reach": asdict(reach(space.network, kept_modules(space))),
         "holds": holds_figures(space),
         "candidates": {
             "count": len(plan.candidates),
@@ -119,6 +122,8 @@ space {figures["space"]} over {figures["network"]}: \
 {short_text(full)} ({notes})
 
 {modules}
+
+{reach_text(Reach(**figures["reach"]))}
 
 {holds_text(figures["holds"], full)}
 
