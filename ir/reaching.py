@@ -49,6 +49,30 @@ def between(runs: Sequence[Run], chain: Chain, shapes: Sequence[Shape]) -> list[
     return found
 
 
+def together(chain: Chain, shapes: Sequence[Shape], most: int) -> list[Run]:
+    """Modules of up to so many groups of channels that overlap: what makes one reads another.
+
+    Before: add { conv 8 | conv 8 }; add { conv 8 | conv 8 | }; add { conv 16 | conv 16 }; …
+    After:  module a { add { conv 8 | conv 8 }; add { conv 8 | conv 8 | }; add { conv 16 | … } }; …
+
+    A group that begins in one module and ends in another stays whole.
+    """
+    found: list[Run] = []
+    start = stop = groups = 0
+    whole = 0, len(chain)
+    for first, last in sorted(_spans(chain, shapes, whole), key=lambda run: run[::-1]):
+        if first >= stop:
+            start, groups = first, 0
+        elif groups == most or first < start:
+            continue
+        else:
+            found.pop()
+        stop = _unit_end(chain, last, len(chain))
+        groups += 1
+        found.append((start, stop))
+    return found
+
+
 def _spans(chain: Chain, shapes: Sequence[Shape], run: Run) -> Iterator[Run]:
     """For each group of channels that can go: the first and the last piece that they pass."""
     start = run[0]

@@ -13,6 +13,8 @@ person would mark, and what the papers do:
   counts as a unit, and ends a module (SqueezeNet). More than four units are divided evenly.
 - Outside stay: the first convolution, where it has a stride or where branches or bottlenecks
   follow; units that would add nothing to prune; pooling in front of a branch and behind it.
+- Sums of convolutions have no channels of their own (RepVGG in training form, with a norm in each
+  arm): there up to four groups of channels that overlap are a module.
 - Dense layers behind flatten or pooling are a module where there are several. What leaves a module
   is whole, so class scores are never pruned. `ir.reaching` goes on from here.
 
@@ -34,6 +36,7 @@ from wootzc.ir.layers import (
     Layer,
     Pool,
 )  # fmt: skip
+from wootzc.ir.reaching import together
 from wootzc.ir.runs import Run, makes_channels, prunable_groups
 from wootzc.ir.shapes import Shape
 
@@ -62,6 +65,8 @@ Apart = Callable[
 
 def found_runs(chain: Chain, shapes: Sequence[Shape]) -> list[Run]:
     """The runs of pieces that are modules. `shapes`: what enters each piece, and what leaves."""
+    if _only_parallel(chain, shapes):
+        return together(chain, shapes, LARGEST)
     units = list(_units(chain, shapes))
     blocks = any(unit.branch for unit in units)
     bottlenecks = any(unit.linear for unit in units)
@@ -78,6 +83,17 @@ def found_runs(chain: Chain, shapes: Sequence[Shape]) -> list[Run]:
         if runs:
             return runs
     return []
+
+
+def _only_parallel(chain: Chain, shapes: Sequence[Shape]) -> bool:
+    """Whether there are sums of what filters make, and none of them has channels of its own."""
+    sums = [
+        number
+        for number, piece in enumerate(chain)
+        if isinstance(piece.layer, Branch) and piece.layer.join == "add"
+        if makes_channels(piece.layer)
+    ]
+    return bool(sums) and not any(prunable_groups(chain, shapes, (n, n + 1)) for n in sums)
 
 
 def _stem(units: Sequence[_Unit], *, led: bool) -> _Unit | None:

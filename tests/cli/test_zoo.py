@@ -66,6 +66,25 @@ def test_names_come_with_the_layer_that_each_makes(tmp_path: Path) -> None:
     assert kinds["/layer1/layer1.0/conv1/node_Conv_181/norm"] == "norm"
 
 
+def test_what_no_rate_reaches_is_told(tmp_path: Path) -> None:
+    file = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
+    done = wootzc("import", str(file), cwd=tmp_path)
+    told = done.stderr.partition("note: ")[2]
+    assert "% of the params can't be pruned: " in told
+    assert "% outside of modules" in told and "the largest: " in told
+    (tmp_path / "a.wz").write_text(
+        done.stdout
+        + f"""
+space s over {done.stdout.split()[1]} {{
+  data "x.npz"; keep *1; minimize params; subject to accuracy >= 90%
+}}
+"""
+    )
+    for command in ("plan", "explain"):
+        shown = wootzc(command, "a.wz", cwd=tmp_path)
+        assert "% in modules that are kept" in shown.stdout, shown.stderr
+
+
 def test_a_message_names_its_file_once(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.prototxt").write_text("layer { }")
