@@ -25,6 +25,7 @@ from wootzc.ir.network import Network, Plain
 from wootzc.ir.prune import prune_network
 from wootzc.ir.reach import reach
 from wootzc.ir.segment import segment_modules
+from wootzc.ir.space import Criterion
 
 RELU = Activation()
 HEAD: Body = (GlobalPool(), Dense(width=5))
@@ -110,7 +111,7 @@ def test_what_could_not_be_pruned_can_be(
     assert left < at_most, left
     assert reach(network).outside < beyond
 
-    criteria = ["l1"] * len(rates)
+    criteria: list[Criterion] = ["l1"] * len(rates)
     weights = random_weights(network)
     sliced = prune_weights(network, weights, rates, criteria)
     wide = widen_weights(network, weights, sliced, rates, criteria)
