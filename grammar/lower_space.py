@@ -139,7 +139,8 @@ def _lacks_classifier(network: Network) -> bool:
             if isinstance(layer, Dense):
                 return False
             if isinstance(layer, Conv | DepthwiseConv):
-                return isinstance(segment, Module)
+                # A module that goes on to the scores holds what gives them (SqueezeNet).
+                return isinstance(segment, Module) and segment is not network.segments[-1]
     return True
 
 
