@@ -29,9 +29,9 @@ from typing import Any
 from accelerator_job import Job, job_text
 
 import wootzc
-from wootzc.ir.cost import body_cost, network_cost
-from wootzc.ir.network import Module, Network, segment_shapes
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.cost import body_cost, network_cost
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.prune import prune_network
 
 HERE = Path(__file__).parent
 SIDES = {

@@ -9,19 +9,19 @@ from accelerator_job import LEARNING_RATE, MOMENTUM, Job, introduce, read_job, t
 
 import wootzc
 from wootzc.backends.data import Batch
-from wootzc.backends.flax.activations import Teacher
-from wootzc.backends.flax.blocks import block_parts
-from wootzc.backends.flax.model import Structure, structure, structures
-from wootzc.backends.flax.parallel import Devices, Function, Strategy
-from wootzc.backends.flax.runners import runner
-from wootzc.backends.flax.segments import compiled_prepare
-from wootzc.backends.flax.step import Images, State, block_step, initial_state
-from wootzc.backends.flax.strategy import choose_strategy
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.backends.parameters import segment_weights
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.backends.flax.device.parallel import Devices, Function, Strategy
+from wootzc.backends.flax.net.model import Structure, structure, structures
+from wootzc.backends.flax.train.blocks import block_parts
+from wootzc.backends.flax.train.boundary_activations import Teacher
+from wootzc.backends.flax.train.runners import runner
+from wootzc.backends.flax.train.segments import compiled_prepare
+from wootzc.backends.flax.train.step import Images, State, block_step, initial_state
+from wootzc.backends.flax.train.strategy import choose_strategy
+from wootzc.backends.weights.parameters import segment_weights
+from wootzc.backends.weights.stored import initial_weights, split
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 LONG, SHORT = 10_000, 400  # steps of a usual teacher and of a usual fine-tuning
 
@@ -78,7 +78,7 @@ def blocks(job: Job, full: Network, small: Network) -> None:
         graphs=graphs, parts=split(full, initial_weights(full, seed=0)), devices=devices
     )
     prepare = compiled_prepare(Augment(), devices)
-    steps, ends, states = flights(job, full, small, recipe, devices)
+    steps, ends, states = cohorts(job, full, small, recipe, devices)
     boundaries = {end for pair in ends for end in pair}
     batches = cycle(job.batches())
 
@@ -98,7 +98,7 @@ def blocks(job: Job, full: Network, small: Network) -> None:
     tell("blocks", timed(job, round_of_steps), sum(map(learning, states)), "segments")
 
 
-def flights(
+def cohorts(
     job: Job, full: Network, small: Network, recipe: Recipe, devices: Devices
 ) -> tuple[list[Function], list[tuple[int, int]], list[State]]:
     """For each block its compiled step, the boundaries before and behind it, and its state."""

@@ -11,8 +11,9 @@ limit    the blocks' own steps alone, fed with a batch that is always the same
 
 After a run that compiles everything, the methods run in turn in one process, `--times` times; the
 least seconds of each are told. CPU seconds are those of all cores: they depend little on what else
-the machine does. MACs are counted by `wootzc/build/flights.py`, a backward pass as two forward
-ones. Augmentation is left out, for with it nothing can be kept. The teacher learns for 100 steps.
+the machine does. MACs are counted by `wootzc/builder/jobs/cohorts.py`, a backward pass as two
+forward ones. Augmentation is left out, for with it nothing can be kept. The teacher learns for 100
+steps.
 """
 
 import argparse
@@ -28,19 +29,19 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
-from wootzc.backends.flax.activations import Activations, Room, Teacher
-from wootzc.backends.flax.train import BlockJob, TrainedBlock, train, train_blocks
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
-from wootzc.build.flights import Passes, ends_of, own_work, teacher_passes
-from wootzc.build.tuning import weights_of_modules
+from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
+from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, train, train_blocks
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
+from wootzc.builder.jobs.cohorts import Passes, ends_of, own_work, teacher_passes
+from wootzc.builder.jobs.tuning import weights_of_modules
 from wootzc.driver import compile
 from wootzc.ir.plan import Block, Plan
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.space.recipe import Recipe
 
 PLENTY = 10**11  # bytes
-Flight = Sequence[int]  # numbers of blocks
+Cohort = Sequence[int]  # numbers of blocks
 
 
 class Ready(Activations):
@@ -63,21 +64,21 @@ class Bench:
     teacher: Weights
     jobs: tuple[BlockJob, ...]
 
-    def fly(self, flights: Sequence[Flight], kept: Activations | None = None) -> list[TrainedBlock]:
+    def fly(self, cohorts: Sequence[Cohort], kept: Activations | None = None) -> list[TrainedBlock]:
         """All blocks, by number."""
         space = self.plan.space
         found: dict[int, TrainedBlock] = {}
-        for flight in flights:
+        for cohort in cohorts:
             trained = train_blocks(
                 space.network,
                 self.teacher,
-                [self.jobs[number] for number in flight],
+                [self.jobs[number] for number in cohort],
                 self.dataset,
                 space.pretrain,
                 seed=space.seed,
                 activations=kept,
             )
-            found |= dict(zip(flight, trained, strict=True))
+            found |= dict(zip(cohort, trained, strict=True))
         return [found[number] for number in range(len(self.jobs))]
 
     def room(self, kind: type[Activations] = Activations) -> Activations:
@@ -145,11 +146,11 @@ def methods(bench: Bench) -> list[Method]:
     whole = passes.work(frozenset({len(passes.segments)})).macs / passes.steps
 
     def method(
-        name: str, flights: Sequence[Flight], passes: Passes, run: Callable[[], Any]
+        name: str, cohorts: Sequence[Cohort], passes: Passes, run: Callable[[], Any]
     ) -> Method:
         macs = sum(
-            passes.work(frozenset().union(*(ends_of(bench.plan, n) for n in flight))).macs
-            for flight in flights
+            passes.work(frozenset().union(*(ends_of(bench.plan, n) for n in cohort))).macs
+            for cohort in cohorts
         )
         return Method(name=name, run=run, teacher_macs=macs, passes=macs / whole)
 

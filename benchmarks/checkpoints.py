@@ -28,11 +28,11 @@ from torchvision import models
 from torchvision.models.resnet import BasicBlock
 
 from wootzc.backends.checkpoints import read_checkpoint
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import read
-from wootzc.grammar.networks import zoo_network
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.network import Network
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.stored import read
+from wootzc.grammar.lower.named_networks import zoo_network
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.net.network import Network
 
 TIMM = {
     "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50",

@@ -27,17 +27,17 @@ def work(side: str, counts: list[int], pixels: int) -> None:
     import jax
     from strategies import SGD, noise, residual
 
-    from wootzc.backends.flax.batches import training_batches
-    from wootzc.backends.flax.compiles import compilations
-    from wootzc.backends.flax.model import structures
-    from wootzc.backends.flax.parallel import configure, training_devices
-    from wootzc.backends.flax.runners import runner
-    from wootzc.backends.flax.step import initial_state
-    from wootzc.backends.flax.weights import initial_weights, split
+    from wootzc.backends.flax.device.compiles import compilations
+    from wootzc.backends.flax.device.parallel import configure, training_devices
+    from wootzc.backends.flax.net.model import structures
+    from wootzc.backends.flax.train.batches import training_batches
+    from wootzc.backends.flax.train.runners import runner
+    from wootzc.backends.flax.train.step import initial_state
+    from wootzc.backends.weights.stored import initial_weights, split
     from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
-    from wootzc.ir.network import Module, Network, Plain
-    from wootzc.ir.prune import prune_network
-    from wootzc.ir.recipe import Augment, Recipe
+    from wootzc.ir.net.network import Module, Network, Plain
+    from wootzc.ir.net.prune import prune_network
+    from wootzc.ir.space.recipe import Augment, Recipe
 
     bodies = [
         residual(width, 2 if width > 16 and i == 0 else 1)

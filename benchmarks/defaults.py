@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pairs import NEVER, Bench, add_arguments, benches, mean, print_setting, with_steps
 
-from wootzc.ir.recipe import Optimizer, Recipe, Schedule
+from wootzc.ir.space.recipe import Optimizer, Recipe, Schedule
 
 LOOKS = 8
 

@@ -59,7 +59,7 @@ def _network(path: Path) -> None:
 def _data(path: Path) -> None:
     from wootzc.backends.data import load, survey
     from wootzc.backends.data.counting import count_parts
-    from wootzc.ir.recipe import Data
+    from wootzc.ir.space.recipe import Data
 
     spec = Data(path=str(path), validation=0.2, test=0.2)
     count_parts(spec)
@@ -72,8 +72,8 @@ def _data(path: Path) -> None:
 def _rates(path: Path) -> None:
     from wootzc.diagnostics import Span
     from wootzc.grammar import syntax
-    from wootzc.grammar.configs import read_rows
-    from wootzc.grammar.report import Report
+    from wootzc.grammar.check.report import Report
+    from wootzc.grammar.space.configs import read_rows
 
     span = Span(str(path.parent / "x.wz"))
     source = syntax.Text(value=str(path), span=span)
@@ -83,7 +83,7 @@ def _rates(path: Path) -> None:
 
 
 def _weights(path: Path) -> None:
-    from wootzc.backends.flax.weights import read, read_metadata, read_shapes
+    from wootzc.backends.weights.stored import read, read_metadata, read_shapes
 
     for each in (read_shapes, read_metadata, read):
         each(path)
@@ -98,7 +98,7 @@ def _image(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    from wootzc.build.export import _load
+    from wootzc.builder.result.export import _load
 
     best = path.parent / "result" / "best"
     if not best.exists():
@@ -109,7 +109,7 @@ def _manifest(path: Path) -> None:
 
 def _row(path: Path) -> None:
     """The first line of the file is the result of a record, the rest its artifact."""
-    from wootzc.build.store import Store
+    from wootzc.builder.jobs.store import Store
 
     result, _, artifact = path.read_bytes().partition(b"\n")
     store = Store(path.parent / "store")
@@ -137,7 +137,7 @@ NETWORK = """network tn {
 
 
 def _write_best(best: Path) -> None:
-    from wootzc.backends.flax.weights import initial_weights, save
+    from wootzc.backends.weights.stored import initial_weights, save
     from wootzc.grammar import analyze
 
     best.mkdir(parents=True)
@@ -165,7 +165,7 @@ def _manifests() -> list[bytes]:
 
 
 def _texts() -> list[bytes]:
-    from wootzc.grammar.zoo_files import zoo_names, zoo_path
+    from wootzc.grammar.zoo import zoo_names, zoo_path
 
     files = [*(ROOT / "samples").glob("*.wz"), *(Path(zoo_path(n)) for n in zoo_names()[::9])]
     return [path.read_bytes() for path in sorted(files)]

@@ -26,7 +26,7 @@ from mining import machine
 from pygls.lsp.client import LanguageClient
 from pygls.uris import from_fs_path
 
-from wootzc.grammar.reader import Reading
+from wootzc.grammar.syntax.reader import Reading
 from wootzc.lsp.actions import by_file
 from wootzc.lsp.completion import complete
 from wootzc.lsp.hover import hover

@@ -23,18 +23,18 @@ import numpy as np
 
 from wootzc.backends.data import Batch, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.batches import training_batches
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.parallel import Devices, Strategy
-from wootzc.backends.flax.runners import runner
-from wootzc.backends.flax.step import Images, initial_state, network_step, prepare
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.backends.slicing import prune_weights
-from wootzc.backends.widen import widen_weights
+from wootzc.backends.flax.device.parallel import Devices, Strategy
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train.batches import training_batches
+from wootzc.backends.flax.train.runners import runner
+from wootzc.backends.flax.train.step import Images, initial_state, network_step, prepare
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights, split
+from wootzc.backends.weights.widen import widen_weights
 from wootzc.driver import compile
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan import Plan
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Recipe
+from wootzc.ir.space.recipe import Augment, Recipe
 
 ONE = Devices(1)
 EARLY = 3  # steps whose losses are compared: from random weights rounding soon grows

@@ -34,10 +34,10 @@ from wootzc.ir.passes import PASSES, SelectBlocks, replaced, run
 from wootzc.ir.passes.mine_subsequences import mine_grammar
 from wootzc.ir.passes.select_blocks import maximal_blocks, priced_plan, wootz_blocks
 from wootzc.ir.plan import Block, Plan
-from wootzc.ir.recipe import Data, Recipe
 from wootzc.ir.sequence import distinct_rows, linked_runs, shared_windows
 from wootzc.ir.sequitur import Rules, sequitur
 from wootzc.ir.space import Listed, Space
+from wootzc.ir.space.recipe import Data, Recipe
 
 KINDS = ("independent", "runs of four", "monotone")
 RATES = (0.0, 0.3, 0.5, 0.7)

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from wootzc.build import Options, build
-from wootzc.build.export import export_result
-from wootzc.build.verify import load_best
+from wootzc.builder import Options, build
+from wootzc.builder.result.export import export_result
+from wootzc.builder.result.replay import load_best
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "imports" / "onnx_fixtures"
 SPACE = """network net from "{model}"

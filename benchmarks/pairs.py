@@ -21,23 +21,23 @@ from paper_setting import read_zip
 from scipy.special import log_softmax
 
 from wootzc.backends.data import Dataset, load
-from wootzc.backends.flax.parallel import configure
-from wootzc.backends.flax.reconstruct import reconstruct
-from wootzc.backends.flax.scores import score_variants
-from wootzc.backends.flax.train import evaluate, predict, train
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import Variant, prune_weights
-from wootzc.backends.widen import widen_weights
-from wootzc.build.store import Store, job_key
-from wootzc.build.teacher import read_teacher, teacher_hash
+from wootzc.backends.flax.device.parallel import configure
+from wootzc.backends.flax.train.reconstruct import reconstruct
+from wootzc.backends.flax.train.scores import score_variants
+from wootzc.backends.flax.train.train import evaluate, predict, train
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.backends.weights.stored import initial_weights
+from wootzc.backends.weights.widen import widen_weights
+from wootzc.builder.jobs.store import Store, job_key
+from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.driver import front
-from wootzc.ir.cost import network_cost
-from wootzc.ir.costs import VariantCosts, variant_costs
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.propose import propose
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import FromFile, Recipe
 from wootzc.ir.text import print_network
 
 Rates = tuple[float, ...]

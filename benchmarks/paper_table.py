@@ -35,7 +35,7 @@ from typing import Any
 
 from paper_setting import FULL, NORMAL, SMALL, Setting, space_text, teacher_text, write_data
 
-from wootzc.build.store import Store
+from wootzc.builder.jobs.store import Store
 
 DIGITS = Path(__file__).parent.parent / "samples" / "digits.npz"
 

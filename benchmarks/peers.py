@@ -157,15 +157,15 @@ def compared(options: argparse.Namespace, seed: int, folder: Path) -> Prepared:
 
 def our_steps(prepared: Prepared, rates: tuple[float, ...], steps: int) -> Callable[[], None]:
     """A round of fine-tuning steps as a build takes them."""
-    from wootzc.backends.flax.batches import training_batches
-    from wootzc.backends.flax.model import structures
-    from wootzc.backends.flax.parallel import training_devices
-    from wootzc.backends.flax.runners import runner
-    from wootzc.backends.flax.step import initial_state
-    from wootzc.backends.flax.strategy import choose_strategy
-    from wootzc.backends.flax.weights import split
-    from wootzc.backends.slicing import prune_weights
-    from wootzc.ir.prune import prune_network
+    from wootzc.backends.flax.device.parallel import training_devices
+    from wootzc.backends.flax.net.model import structures
+    from wootzc.backends.flax.train.batches import training_batches
+    from wootzc.backends.flax.train.runners import runner
+    from wootzc.backends.flax.train.step import initial_state
+    from wootzc.backends.flax.train.strategy import choose_strategy
+    from wootzc.backends.weights.slicing import prune_weights
+    from wootzc.backends.weights.stored import split
+    from wootzc.ir.net.prune import prune_network
 
     space = prepared.plan.space
     recipe = space.finetune

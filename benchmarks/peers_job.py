@@ -10,21 +10,21 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from wootzc.backends.data import Dataset, Split, load
-from wootzc.backends.flax.batches import batch_indices, looks
-from wootzc.backends.flax.train import predict
+from wootzc.backends.flax.train.batches import batch_indices, looks
+from wootzc.backends.flax.train.train import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.classes import classes_of
-from wootzc.build.jobs import Jobs
-from wootzc.build.listeners import Events
-from wootzc.build.search import accuracy_target
-from wootzc.build.store import Store, Weights
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.listeners import Events
+from wootzc.builder.jobs.store import Store, Weights
+from wootzc.builder.search.search import accuracy_target
 from wootzc.driver import compile
-from wootzc.ir.coupling import couple_module
-from wootzc.ir.lengths import resolved
-from wootzc.ir.network import Module, Network, segment_shapes
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.prune import kept_width
 from wootzc.ir.plan import Plan
-from wootzc.ir.prune import kept_width
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.plan.lengths import resolved
+from wootzc.ir.space.recipe import Recipe
 
 SEARCH = ("explore", "certify", "budget")  # what PyTorch's side does in its own way
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.torch.source import model_source
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
-from wootzc.ir.reach import reach
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.reach import reach
 from wootzc.networks import zoo
 
 PEER = all(importlib.util.find_spec(name) for name in ("torch", "torch_pruning"))

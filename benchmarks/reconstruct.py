@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
-from wootzc.backends.flax.reconstruct import reconstruct
-from wootzc.backends.flax.train import BlockJob, train, train_blocks
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train.reconstruct import reconstruct
+from wootzc.backends.flax.train.train import BlockJob, train, train_blocks
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.driver import compile
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import Recipe
 
 CIFAR = {"data.limit": "4000", "teacher.steps": "1000"}
 FINETUNE = (0, 50, 100)  # steps after which accuracy is seen

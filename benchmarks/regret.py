@@ -36,7 +36,7 @@ import numpy as np
 from pairs import write_cifar
 from regret_spaces import Case, Files, cases
 
-from wootzc.build import Options, build
+from wootzc.builder import Options, build
 from wootzc.driver import compile
 from wootzc.files import write_atomically
 

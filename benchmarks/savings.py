@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wootzc.build import Options, build
-from wootzc.build.store import Store
+from wootzc.builder import Options, build
+from wootzc.builder.jobs.store import Store
 from wootzc.driver import compile
 from wootzc.ir.passes import PASSES, Pass, having, replaced
 from wootzc.ir.plan import Block, Expanded, Plan

@@ -21,8 +21,8 @@ from wootzc.ir.passes import PASSES, MineSubsequences, SelectBlocks, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Plan
 from wootzc.ir.selection.exact import solve
+from wootzc.ir.selection.local_search import cover
 from wootzc.ir.selection.problem import offers_of
-from wootzc.ir.selection.search import cover
 
 
 def front(rows: NDArray, finetune: int, modules: int) -> Plan:  # type: ignore[type-arg]

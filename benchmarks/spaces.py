@@ -16,12 +16,12 @@ from collections.abc import Iterator
 import numpy as np
 
 import wootzc
-from wootzc.ir.costs import VariantCosts, variant_costs
-from wootzc.ir.diagram_space import counted
-from wootzc.ir.network import Network
-from wootzc.ir.recipe import Data, Recipe
+from wootzc.ir.diagram.space_diagram import counted
+from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
+from wootzc.ir.net.network import Network
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
-from wootzc.ir.variables import variables
+from wootzc.ir.space.recipe import Data, Recipe
+from wootzc.ir.space.variables import variables
 from wootzc.units import large
 
 RATES = (0.0, 0.3, 0.5, 0.7)

@@ -3,7 +3,7 @@
 python benchmarks/strategies.py [--side 8] [--each 3] [--steps 8] [--rounds 5] [strategy ...]
 
 Seconds of the processor, all threads, stand beside those of the clock: they hold on a machine that
-others use too. The last lines are what `backends/flax/strategy.py` decides by.
+others use too. The last lines are what `backends/flax/train/strategy.py` decides by.
 """
 
 import argparse
@@ -18,17 +18,17 @@ import numpy as np
 
 from wootzc.backends.data import Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.batches import training_batches
-from wootzc.backends.flax.compiles import Compilations, compilations
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.parallel import training_devices
-from wootzc.backends.flax.runners import runner
-from wootzc.backends.flax.step import initial_state
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.ir.cost import network_cost
+from wootzc.backends.flax.device.compiles import Compilations, compilations
+from wootzc.backends.flax.device.parallel import training_devices
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train.batches import training_batches
+from wootzc.backends.flax.train.runners import runner
+from wootzc.backends.flax.train.step import initial_state
+from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain, Segment
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Module, Network, Plain, Segment
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 SGD = Optimizer(learning_rate=0.05, options=(("momentum", 0.9),))
 

@@ -132,7 +132,7 @@ def measured(
 def built(
     file: Path, data: Path, seed: int, way: str, result: Path, store: Path, settings: dict[str, str]
 ) -> Row:
-    from wootzc.build import Options, build
+    from wootzc.builder import Options, build
 
     overrides = {"data": str(data.resolve()), "seed": str(seed), **settings}
     began = time.perf_counter()
@@ -171,12 +171,12 @@ def tested(result: Path, store: Path) -> tuple[float, float]:
     from safetensors.numpy import load_file
 
     from wootzc.backends.data import load
-    from wootzc.backends.flax.evaluation import labelled_right
-    from wootzc.build import Store
-    from wootzc.build.judging import paired_error
-    from wootzc.build.keys import Keys
+    from wootzc.backends.flax.train.evaluation import labelled_right
+    from wootzc.builder import Store
+    from wootzc.builder.jobs.keys import Keys
+    from wootzc.builder.search.judging import paired_error
     from wootzc.driver import compile
-    from wootzc.ir.prune import prune_network
+    from wootzc.ir.net.prune import prune_network
 
     plan = compile(result / "plan.wzir", ())
     space = plan.space

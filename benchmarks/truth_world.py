@@ -4,7 +4,7 @@ Whether a network labels an image right is a threshold on a sum of normal variab
 image is (shared by all networks), the fine-tuning (shared by its looks), and the look. So true
 accuracies are what the thresholds say, and images correlate as those of a teacher and of what is
 pruned from it do. Accuracies fall along a curve of costs, with noise of each candidate's own, and
-the search goes by `ir/predict.py`, as `explore predicted` does.
+the search goes by `ir/propose/predict.py`, as `explore predicted` does.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.build.judging import Judgement, Limit, Run, Teacher, judge, margin
-from wootzc.ir.predict import Seen, prior
+from wootzc.builder.search.judging import Judgement, Limit, Run, Teacher, judge, margin
+from wootzc.ir.propose.predict import Seen, prior
 
 Floats = NDArray[np.float64]
 Way = Literal["raw", "corrected", "confident"]

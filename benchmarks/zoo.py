@@ -15,15 +15,15 @@ import time
 
 import numpy as np
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights, count_parameters, network_parameters
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import Weights, count_parameters, network_parameters
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.driver import compile
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.prune import prune_network
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.net.prune import prune_network
 
 RATE = 0.7
 COLUMNS = (

@@ -14,32 +14,33 @@ from typing import Any
 # What others may build on. A name that is not here may change without notice.
 PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc": (
-        "prune", "compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span",
+        "prune", "build",
+        "compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span",
     ),
-    "wootzc.build.pruned": ("Pruned",),
+    "wootzc.builder.pruned": ("Pruned",),
     "wootzc.networks": ("Imported",),
     "wootzc.grammar": ("analyze", "Analysis", "format_text", "print_network"),
     "wootzc.ir.layers": (
         "Layer", "Conv", "DepthwiseConv", "Norm", "LocalNorm", "Activation", "Pool", "GlobalPool",
         "Dense", "Dropout", "Flatten", "Branch", "walk",
     ),
-    "wootzc.ir.network": ("Network", "Module", "Plain", "Auxiliary", "segment_shapes"),
+    "wootzc.ir.net.network": ("Network", "Module", "Plain", "Auxiliary", "segment_shapes"),
     "wootzc.ir.graph": ("Graph", "Node", "Piece", "Refused"),
-    "wootzc.ir.decompose": ("decompose",),
-    "wootzc.ir.segment": ("segment", "segment_modules", "chain_weights"),
-    "wootzc.ir.coupling": ("couple", "couple_module", "Coupling", "Group"),
-    "wootzc.ir.prune": ("prune_network", "prune_module", "kept_width"),
-    "wootzc.ir.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
-    "wootzc.ir.metrics": ("Metric", "METRICS", "costs"),
-    "wootzc.ir.costs": ("network_costs", "variant_costs", "VariantCosts"),
+    "wootzc.ir.graph.decompose": ("decompose",),
+    "wootzc.ir.graph.segment": ("segment", "segment_modules", "chain_weights"),
+    "wootzc.ir.net.coupling": ("couple", "couple_module", "Coupling", "Group"),
+    "wootzc.ir.net.prune": ("prune_network", "prune_module", "kept_width"),
+    "wootzc.ir.net.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
+    "wootzc.ir.net.metrics": ("Metric", "METRICS", "costs"),
+    "wootzc.ir.net.cost_tables": ("network_costs", "variant_costs", "VariantCosts"),
     "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
     "wootzc.ir.plan": (
         "Plan", "Complete", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block",
         "Selection",
     ),
-    "wootzc.ir.cost_model": ("CostModel",),
-    "wootzc.ir.diagram_feasible": ("holds",),
-    "wootzc.ir.diagram_space": ("SpaceDiagram",),
+    "wootzc.ir.plan.cost_model": ("CostModel",),
+    "wootzc.ir.diagram.feasible": ("holds",),
+    "wootzc.ir.diagram.space_diagram": ("SpaceDiagram",),
     "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs"),
     "wootzc.ir.selection": ("Problem", "Choice", "choose"),
     "wootzc.ir.passes": (
@@ -49,11 +50,11 @@ PUBLIC: dict[str, tuple[str, ...]] = {
         "Compose", "Order", "SegmentModules",
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
-    "wootzc.backends.slicing": ("prune_weights",),
+    "wootzc.backends.weights.slicing": ("prune_weights",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
-    "wootzc.build.summary": ("Summary",),
-    "wootzc.build": ("build", "Options", "Built", "Interrupted"),
+    "wootzc.builder.result.summary": ("Summary",),
+    "wootzc.builder": ("Options", "Built", "Interrupted"),
 }  # fmt: skip
 
 PROPERTIES = (property, functools.cached_property)
@@ -62,7 +63,7 @@ HEAD = """# The public API
 
 Made from the docstrings by `python docs/make_api.py`. What stands here keeps its meaning until the
 next major version; everything else may change. All of it is typed. `import wootzc` loads no JAX;
-modules under `wootzc.build` and `wootzc.backends.flax` do.
+modules under `wootzc.builder` and `wootzc.backends.flax` do.
 
 [passes.md](passes.md) shows how to write a pass, [samples/embedding](../samples/embedding) three
 whole programs.

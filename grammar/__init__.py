@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from wootzc.grammar.analyze import Analysis, analyze
 
 if TYPE_CHECKING:
-    from wootzc.grammar.format import format_text as format_text
-    from wootzc.grammar.network_text import print_network as print_network
-    from wootzc.grammar.tree_text import print_tree as print_tree
+    from wootzc.grammar.text.format import format_text as format_text
+    from wootzc.grammar.text.print_network import print_network as print_network
+    from wootzc.grammar.text.print_tree import print_tree as print_tree
 
 __all__ = ["Analysis", "analyze", "format_text", "print_network", "print_tree"]
 
 _HOMES = {
-    "format_text": "wootzc.grammar.format",
-    "print_network": "wootzc.grammar.network_text",
-    "print_tree": "wootzc.grammar.tree_text",
+    "format_text": "wootzc.grammar.text.format",
+    "print_network": "wootzc.grammar.text.print_network",
+    "print_tree": "wootzc.grammar.text.print_tree",
 }
 
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wootzc.diagnostics import Diagnostic, Span
-from wootzc.grammar.lower_space import lower_space
-from wootzc.grammar.modules import warn_unused
-from wootzc.grammar.networks import Networks
-from wootzc.grammar.origins import write_out_settings, write_out_spaces
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.lower.inherit import write_out_settings, write_out_spaces
+from wootzc.grammar.lower.modules import warn_unused
+from wootzc.grammar.lower.named_networks import Networks
+from wootzc.grammar.lower.program import Program, load
 from wootzc.grammar.parse import Memory
-from wootzc.grammar.program import Program, load
-from wootzc.grammar.report import Report
-from wootzc.ir.network import Network
+from wootzc.grammar.space.lower import lower_space
+from wootzc.ir.net.network import Network
 from wootzc.ir.space import Space
 
 
@@ -45,7 +45,9 @@ def analyze(
     program = load(text, path, report, memory)
     write_out_spaces(program, report)
     if overrides:
-        from wootzc.grammar.overrides import apply_overrides  # rarely needed, so not loaded before
+        from wootzc.grammar.lower.overrides import (
+            apply_overrides,
+        )  # rarely needed, so not loaded before
 
         apply_overrides(program, overrides, report)
     write_out_settings(program, report)

@@ -5,8 +5,7 @@ plan = wootzc.compile(Path("space.wz"))       # the compiler; imports no JAX
 network = wootzc.zoo("resnet50", classes=10)  # or: wootzc.import_network("model.onnx")
 
 pruned = wootzc.prune("model.onnx", images, labels)  # imports JAX; a whole build
-from wootzc.build import build              # the same from a file
-built = build(Path("space.wz"))
+built = wootzc.build(Path("space.wz"))  # the same from a file
 """
 
 from importlib import import_module
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from wootzc.diagnostics import Diagnostic, Span, WootzError
 
 if TYPE_CHECKING:
-    from wootzc.build.pruning import prune as prune
+    from wootzc.builder.pruning import prune as prune
+    from wootzc.builder.run import build as build
     from wootzc.driver import compile as compile
     from wootzc.networks import from_nnx as from_nnx
     from wootzc.networks import import_network as import_network
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _LAZY = {
+    "build": "wootzc.builder.run",
     "compile": "wootzc.driver",
     "from_nnx": "wootzc.networks",
     "import_network": "wootzc.networks",
-    "prune": "wootzc.build.pruning",
+    "prune": "wootzc.builder.pruning",
     "weights_from_nnx": "wootzc.networks",
     "zoo": "wootzc.networks",
 }
@@ -36,6 +37,7 @@ __all__ = [
     "Span",
     "WootzError",
     "__version__",
+    "build",
     "compile",
     "from_nnx",
     "import_network",

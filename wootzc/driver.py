@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import Unfit, read_file
 from wootzc.grammar import Analysis, analyze
-from wootzc.grammar.brackets import MAX_BYTES
-from wootzc.grammar.program import resolve
-from wootzc.ir.recipe import FromFile
+from wootzc.grammar.lower.program import resolve
+from wootzc.grammar.syntax.brackets import MAX_BYTES
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import FromFile
 from wootzc.kinds import HEAD, folder, other_kind
 
 if TYPE_CHECKING:  # `check` needs no passes: they are loaded when something is compiled
-    from wootzc.ir.cost_model import CostModel
     from wootzc.ir.passes import Observer, Pass
     from wootzc.ir.plan import Complete, Plan
+    from wootzc.ir.plan.cost_model import CostModel
 
 
 Source: TypeAlias = "str | os.PathLike[str] | Space | Plan"  # text, a file, or what it stands for
@@ -162,7 +162,7 @@ def front(
 ) -> "Plan":
     """The plan that the passes start from; `tell` may show the warnings, errors are raised."""
     from wootzc.ir.plan import Plan
-    from wootzc.ir.sound import sound_plan
+    from wootzc.ir.text.sound import sound_plan
 
     if isinstance(source, Space):
         source = Plan(space=source)
@@ -191,7 +191,7 @@ def front(
 
 def _as_long_as_it_gets(space: Space) -> Space:
     """The space with recipes in epochs counted on its own images, where they can be counted."""
-    from wootzc.ir.lengths import estimated, in_epochs
+    from wootzc.ir.plan.lengths import estimated, in_epochs
 
     if not in_epochs(space):
         return space

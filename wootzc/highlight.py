@@ -14,9 +14,9 @@ from pygments.token import (
     Whitespace,
 )  # fmt: skip
 
-from wootzc.grammar.keywords import keywords
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.values import FUNCTIONS
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.values import FUNCTIONS
+from wootzc.grammar.syntax.keywords import keywords
 
 
 class WootzLexer(RegexLexer):  # type: ignore[misc]

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wootzc.diagnostics import fail
-from wootzc.grammar.names import did_you_mean
-from wootzc.grammar.zoo_files import zoo_names
+from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.layers import Join, Layer
 from wootzc.ir.layers.signature import operator_of
-from wootzc.ir.network import Network
+from wootzc.ir.net.network import Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ def zoo(name: str, **arguments: Any) -> Network:
 
     Raises `WootzError` where there is none of this name, or it cannot have these arguments.
     """
-    from wootzc.grammar.networks import zoo_network
+    from wootzc.grammar.lower.named_networks import zoo_network
 
     if name not in zoo_names():
         raise fail("WZ096", f"there is no `{name}` in the zoo", did_you_mean(name, zoo_names()))
@@ -65,11 +65,11 @@ def import_network(
     if norms not in (None, "folded"):
         raise ValueError(f'norms are put back, or "folded", not {norms!r}')
     from wootzc.grammar.imports import read_graph
-    from wootzc.grammar.lower_import import how_of
-    from wootzc.ir.decompose import decompose
-    from wootzc.ir.folded_norms import with_norms_put_back
+    from wootzc.grammar.lower.imported import how_of
     from wootzc.ir.graph import OpenSize, Refused
-    from wootzc.ir.segment import chain_weights, segment
+    from wootzc.ir.graph.decompose import decompose
+    from wootzc.ir.graph.folded_norms import with_norms_put_back
+    from wootzc.ir.graph.segment import chain_weights, segment
 
     try:
         graph = read_graph(os.fspath(path), input)
@@ -117,8 +117,8 @@ def from_nnx(
     The model is traced in evaluation mode and stays as it is. Raises `WootzError` for what wootzc
     cannot prune, naming the operation and its line.
     """
-    from wootzc.backends.flax.from_nnx import network_of
-    from wootzc.ir.segment import chain_weights
+    from wootzc.backends.flax.read.from_nnx import network_of
+    from wootzc.ir.graph.segment import chain_weights
 
     network, chain, notes = network_of(model, example_input, name, modules)
     weights = chain_weights(network, chain)
@@ -134,7 +134,7 @@ def weights_from_nnx(
     the model calls them; both are then run on random images. Raises `WootzError` where a layer is
     missing, or the results differ.
     """
-    from wootzc.backends.flax.from_nnx_weights import weights_of
+    from wootzc.backends.flax.read.load_weights import weights_of
 
     return weights_of(network, model, example_input)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.channels_first import TORCH_NAMES
 from wootzc.backends.checkpoints.slots import Image, Slot
+from wootzc.backends.weights.channels_first import TORCH_NAMES
 from wootzc.ir.layers import Shape
 
 Array = NDArray[Any]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from wootzc.backends.checkpoints.convert import converted, torch_names, torch_shape
 from wootzc.backends.checkpoints.names import Naming, namings
 from wootzc.backends.checkpoints.slots import Slot, slots
-from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.parameters import Weights, network_parameters
+from wootzc.backends.weights.parameters import Weights, network_parameters
+from wootzc.backends.weights.stored import check_fits
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
-from wootzc.ir.network import Network
-from wootzc.ir.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import Shape, shape_text
+from wootzc.ir.net.network import Network
 
 Tensors = Mapping[str, NDArray[Any]]
 Value = TypeVar("Value")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from wootzc.ir.layers import Body, Branch, Layer, Shape
-from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.net.network import Network, segment_shapes
 
 Image: TypeAlias = tuple[int, ...]  # height, width, channels
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from wootzc.backends.data.formats import PartName
 from wootzc.backends.data.layout import arrange
 from wootzc.backends.data.loading import kind_of
 from wootzc.backends.data.npz import entries_of, pairs_of
 from wootzc.backends.data.parquet import row_counts
-from wootzc.backends.data.source import PartName
 from wootzc.backends.data.tree import names_below, names_in
 from wootzc.diagnostics import WootzError
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 MOST = 200_000  # names of files that are looked at: a fraction of a second
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.data.formats import Labels
 from wootzc.backends.data.images import Rows
-from wootzc.backends.data.source import Labels
 from wootzc.diagnostics import fail
 
 

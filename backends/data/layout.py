@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from wootzc.backends.data.source import PART_NAMES, PartName
+from wootzc.backends.data.formats import PART_NAMES, PartName
 from wootzc.diagnostics import WootzError, fail
 
 IMAGE_SUFFIXES = frozenset(

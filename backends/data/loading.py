@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wootzc.backends.data.dataset import Dataset, Split
 from wootzc.backends.data.divide import divide
 from wootzc.backends.data.fingerprint import fingerprint
+from wootzc.backends.data.formats import Part, PartName, Source, check_exists
 from wootzc.backends.data.images import (
     CHUNK,
     MODES,
@@ -25,10 +26,9 @@ from wootzc.backends.data.images import (
 from wootzc.backends.data.npz import open_npz
 from wootzc.backends.data.parquet import open_parquet, parquet_files
 from wootzc.backends.data.prefetch import check_grain
-from wootzc.backends.data.source import Part, PartName, Source, check_exists
 from wootzc.backends.data.tree import open_folder, open_zip
 from wootzc.diagnostics import fail
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 Kind = Literal["npz", "folder", "zip", "parquet"]
 SUFFIXES: dict[str, Kind] = {".npz": "npz", ".zip": "zip", ".parquet": "parquet"}

@@ -13,8 +13,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import Shape, Stored, as_pixels, check_finite
-from wootzc.backends.data.source import (
+from wootzc.backends.data.formats import (
     Labels,
     Outline,
     Part,
@@ -24,6 +23,7 @@ from wootzc.backends.data.source import (
     check_labels,
     class_count,
 )  # fmt: skip
+from wootzc.backends.data.images import Shape, Stored, as_pixels, check_finite
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import damage, is_bomb, open_file
 from wootzc.ir import npy

@@ -16,9 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import MOST_BYTES, Encoded, Shape, natural_shape
-from wootzc.backends.data.layout import hidden
-from wootzc.backends.data.source import (
+from wootzc.backends.data.formats import (
     PART_NAMES,
     Labels,
     Outline,
@@ -28,6 +26,8 @@ from wootzc.backends.data.source import (
     check_labels,
     class_count,
 )
+from wootzc.backends.data.images import MOST_BYTES, Encoded, Shape, natural_shape
+from wootzc.backends.data.layout import hidden
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import check_file, damage, is_bomb
 

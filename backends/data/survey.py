@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from wootzc.backends.data.divide import divide
+from wootzc.backends.data.formats import PART_ORDER, Outline, PartName
 from wootzc.backends.data.images import Shape
 from wootzc.backends.data.loading import Kind, found, shares_of
 from wootzc.backends.data.npz import outline_npz
 from wootzc.backends.data.parquet import outline_parquet
-from wootzc.backends.data.source import PART_ORDER, Outline, PartName
 from wootzc.backends.data.tree import open_folder, open_zip, outlined
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.data.formats import Outline, Part, PartName, Source, class_count
 from wootzc.backends.data.images import MOST_BYTES, Blobs, Encoded, Shape, natural_shape
 from wootzc.backends.data.layout import Layout, arrange
-from wootzc.backends.data.source import Outline, Part, PartName, Source, class_count
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import check_file, damage, read_file
 

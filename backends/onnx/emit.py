@@ -14,21 +14,21 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from wootzc.backends.channels_first import (
+from wootzc.backends.onnx.activations import activation
+from wootzc.backends.onnx.metadata import metadata
+from wootzc.backends.onnx.norms import group_norm, local_norm
+from wootzc.backends.onnx.windows import convolution, pool
+from wootzc.backends.onnx.writer import Value, Writer
+from wootzc.backends.weights.channels_first import (
     Array,
     channels_first,
     conv_kernel,
     order_after_flatten,
     reordered,
 )  # fmt: skip
-from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.folding import with_folded_norms
-from wootzc.backends.onnx.activations import activation
-from wootzc.backends.onnx.metadata import metadata
-from wootzc.backends.onnx.norms import group_norm, local_norm
-from wootzc.backends.onnx.windows import convolution, pool
-from wootzc.backends.onnx.writer import Value, Writer
-from wootzc.backends.parameters import Weights
+from wootzc.backends.weights.folding import with_folded_norms
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import check_fits
 from wootzc.diagnostics import fail
 from wootzc.ir.layers import (
     Activation,
@@ -47,8 +47,8 @@ from wootzc.ir.layers import (
     Pool,
     PRelu,
 )  # fmt: skip
-from wootzc.ir.network import Network
-from wootzc.ir.shapes import shape_after
+from wootzc.ir.layers.shapes import shape_after
+from wootzc.ir.net.network import Network
 
 # Opset 17 (ONNX 1.12, June 2022) lacks only Gelu, and what runs today has had time to learn it:
 # onnxruntime 1.15 of May 2023 was seen to run every kind of layer. IR version 8 came before it.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.network import Network
+from wootzc.ir.net.network import Network
 
 
 def metadata(

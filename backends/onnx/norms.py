@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from wootzc.backends.channels_first import Array, channels_first
 from wootzc.backends.onnx.writer import Value, Writer
+from wootzc.backends.weights.channels_first import Array, channels_first
 from wootzc.ir.layers import GroupNorm, LocalNorm
 
 

@@ -7,10 +7,10 @@ counts, but not what lies beyond it, a Pad node makes the first.
 
 from typing import Any
 
-from wootzc.backends.channels_first import NO_PADS, Pads
 from wootzc.backends.onnx.writer import Value, Writer
+from wootzc.backends.weights.channels_first import NO_PADS, Pads
 from wootzc.ir.layers import Conv, DepthwiseConv, Pool
-from wootzc.ir.shapes import overhang, padding_of, resolved_padding
+from wootzc.ir.layers.shapes import overhang, padding_of, resolved_padding
 
 
 def convolution(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from wootzc.backends.channels_first import Order
-from wootzc.ir.shapes import Shape
+from wootzc.backends.weights.channels_first import Order
+from wootzc.ir.layers.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,6 @@ names, text  of the generated file
 """
 
 from wootzc.backends.torch.source import model_source
-from wootzc.backends.torch.weights import names_in_state_dict, state_dict
+from wootzc.backends.torch.state_dict import names_in_state_dict, state_dict
 
 __all__ = ["model_source", "names_in_state_dict", "state_dict"]

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from wootzc.backends.channels_first import Order
 from wootzc.backends.torch.layers import Written, written
 from wootzc.backends.torch.names import attributes, class_name
+from wootzc.backends.weights.channels_first import Order
 from wootzc.ir.layers import Body
-from wootzc.ir.network import Module, Network, segment_shapes
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.network import Module, Network, segment_shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from wootzc.backends.channels_first import (
+from wootzc.backends.torch.source_expressions import Call, Expression, Sum
+from wootzc.backends.weights.channels_first import (
     NO_PADS,
     Order,
     Pads,
     channels_first,
     order_after_flatten,
 )  # fmt: skip
-from wootzc.backends.torch.expressions import Call, Expression, Sum
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -30,8 +30,8 @@ from wootzc.ir.layers import (
     Pool,
     PRelu,
 )  # fmt: skip
+from wootzc.ir.layers.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 from wootzc.ir.layers.signature import operator_of
-from wootzc.ir.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 
 AVERAGE = "average"  # the helper that some averages need: `text.AVERAGE`
 

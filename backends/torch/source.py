@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.torch import text
+from wootzc.backends.torch import source_text as text
 from wootzc.backends.torch.classes import Classes, SegmentClass, classes_of
-from wootzc.backends.torch.expressions import WIDTH, Call, laid_out
 from wootzc.backends.torch.layers import AVERAGE, pixel_by_pixel
-from wootzc.ir.network import Network
-from wootzc.ir.shapes import shape_text
+from wootzc.backends.torch.source_expressions import WIDTH, Call, laid_out
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.network import Network
 
 
 def model_source(

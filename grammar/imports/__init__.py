@@ -3,9 +3,9 @@
 import os
 
 from wootzc.ir.graph import Graph, Refused
-from wootzc.ir.graph_ends import without_final_sigmoid
-from wootzc.ir.sayable import check_input
-from wootzc.ir.shapes import Shape
+from wootzc.ir.graph.ends import without_final_sigmoid
+from wootzc.ir.graph.expressible import check_input
+from wootzc.ir.layers.shapes import Shape
 
 SUFFIXES = (".onnx", ".prototxt")
 

@@ -3,28 +3,7 @@
 Spans never affect equality, so a file and its formatted text have equal trees.
 """
 
-from wootzc.grammar.syntax.expressions import (
-    Argument,
-    Binary,
-    Expression,
-    Invoke,
-    Name,
-    Negative,
-    Number,
-    NumberSpan,
-    Series,
-    Shape,
-    Sizes,
-    Text,
-    Word,
-)
-from wootzc.grammar.syntax.files import (
-    Constant,
-    File,
-    Include,
-    Item,
-)
-from wootzc.grammar.syntax.networks import (
+from wootzc.grammar.syntax.definitions import (
     Auxiliary,
     Block,
     Branches,
@@ -40,6 +19,21 @@ from wootzc.grammar.syntax.networks import (
     Parameter,
     Statement,
     Target,
+)
+from wootzc.grammar.syntax.expressions import (
+    Argument,
+    Binary,
+    Expression,
+    Invoke,
+    Name,
+    Negative,
+    Number,
+    NumberSpan,
+    Series,
+    Shape,
+    Sizes,
+    Text,
+    Word,
 )
 from wootzc.grammar.syntax.spaces import (
     All,
@@ -80,6 +74,7 @@ from wootzc.grammar.syntax.spaces import (
     WhereCost,
     WhereOrder,
 )
+from wootzc.grammar.syntax.top_level import Constant, File, Include, Item
 
 __all__ = [
     "All",

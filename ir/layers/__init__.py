@@ -8,7 +8,6 @@ lowerings: what runs it, and what writes and reads it in the form of other tools
 from typing import get_args
 
 from wootzc.ir.layers.activation import Activation, ActivationKind
-from wootzc.ir.layers.base import Array, Axis, Page, Rule, ShapeError
 from wootzc.ir.layers.branch import (
     Body,
     Branch,
@@ -25,6 +24,7 @@ from wootzc.ir.layers.dropout import Dropout
 from wootzc.ir.layers.flatten import Flatten
 from wootzc.ir.layers.global_pool import GlobalPool
 from wootzc.ir.layers.group_norm import GroupNorm
+from wootzc.ir.layers.layer_page import Array, Axis, Page, Rule, ShapeError
 from wootzc.ir.layers.local_norm import LocalNorm
 from wootzc.ir.layers.norm import Norm
 from wootzc.ir.layers.pool import Pool

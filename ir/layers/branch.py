@@ -6,7 +6,6 @@ from typing import ClassVar, Literal, TypeAlias, TypeGuard, assert_never
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.activation import Activation
-from wootzc.ir.layers.base import Page, Rule, ShapeError
 from wootzc.ir.layers.conv import Conv
 from wootzc.ir.layers.dense import Dense
 from wootzc.ir.layers.depthwise import DepthwiseConv
@@ -14,6 +13,7 @@ from wootzc.ir.layers.dropout import Dropout
 from wootzc.ir.layers.flatten import Flatten
 from wootzc.ir.layers.global_pool import GlobalPool
 from wootzc.ir.layers.group_norm import GroupNorm
+from wootzc.ir.layers.layer_page import Page, Rule, ShapeError
 from wootzc.ir.layers.local_norm import LocalNorm
 from wootzc.ir.layers.norm import Norm
 from wootzc.ir.layers.pool import Pool

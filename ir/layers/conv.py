@@ -5,7 +5,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Array, Page, Rule, ShapeError, bias_of, image_of
+from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError, bias_of, image_of
 from wootzc.ir.layers.signature import (
     AUTO_BIAS,
     COUNT,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Page, Rule
+from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import PART, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
 

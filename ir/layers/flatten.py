@@ -5,10 +5,10 @@ from math import prod
 from typing import ClassVar
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Page, Rule, ShapeError, image_of
+from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
+from wootzc.ir.layers.maxima import MAX_COUNT
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape
-from wootzc.ir.limits import MAX_COUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Page, Rule, image_of
+from wootzc.ir.layers.layer_page import Page, Rule, image_of
 from wootzc.ir.layers.signature import FLAG, Operator, Parameter, words
 from wootzc.ir.layers.sizes import Shape
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Array, Page, Rule, ShapeError
+from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Page, Rule
+from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 from wootzc.diagnostics import UNKNOWN, Span
-from wootzc.ir.layers.base import Page, Rule, ShapeError, image_of
+from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.signature import FLAG, PADDING, PAIR, Operator, Parameter
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
 from wootzc.ir.layers.windows import Padding, padding_of, windows

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, Protocol, TypeAlias
 
+from wootzc.ir.layers.maxima import MAX_COUNT, MAX_NUMBER, MAX_SIDE
 from wootzc.ir.layers.sizes import shape_text
-from wootzc.ir.limits import MAX_COUNT, MAX_NUMBER, MAX_SIDE
 
 Value: TypeAlias = int | float | tuple[int, ...] | str  # that the language can write
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol, TypeAlias
 
-from wootzc.ir.layers.base import Page, ShapeError, image_of
+from wootzc.ir.layers.layer_page import Page, ShapeError, image_of
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
 
 Padding: TypeAlias = Literal["same", "valid"] | tuple[Pair, Pair]  # ((top, bottom), (left, right))

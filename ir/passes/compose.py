@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.array import Array
-from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.base import having
 from wootzc.ir.plan import Block, Blocked, Expanded, Plan
-from wootzc.ir.pricing import block_worths
+from wootzc.ir.plan.cost_model import CostModel
+from wootzc.ir.plan.pricing import block_worths
 
 
 class Needs(Expanded, Blocked):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wootzc.ir.array import Array
-from wootzc.ir.costs import variant_costs
+from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.passes.base import having
 from wootzc.ir.plan import Costs, CostTable, Expanded, Plan
 
@@ -17,7 +17,7 @@ class EstimateCost:
     After:  costs { cost_table("params", fixed = 90) { variants = { 100 50; 200 90 };
             candidates = { 390 280 } }; … }
 
-    Exact, not an estimate in spite of the name: see ir/costs.py.
+    Exact, not an estimate in spite of the name: see ir/net/cost_tables.py.
     """
 
     name: ClassVar[str] = "estimate-cost"

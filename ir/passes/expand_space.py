@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.ir.array import Array
-from wootzc.ir.costs import VariantCosts, variant_costs
-from wootzc.ir.diagram_feasible import emptied_by, holds, listed
-from wootzc.ir.diagram_merge import TooLarge
-from wootzc.ir.diagram_space import SpaceDiagram
+from wootzc.ir.diagram.feasible import emptied_by, holds, listed
+from wootzc.ir.diagram.merge_states import TooLarge
+from wootzc.ir.diagram.sampling import stratified
+from wootzc.ir.diagram.space_diagram import SpaceDiagram
+from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
 from wootzc.ir.plan import Plan
-from wootzc.ir.sampling import stratified
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import (
     All,
@@ -27,7 +27,7 @@ from wootzc.ir.space import (
     Tie,
     cost_limits,
 )
-from wootzc.ir.variables import variables
+from wootzc.ir.space.variables import variables
 from wootzc.units import large
 
 Rows = NDArray[np.uint8]  # [candidates, modules]
@@ -43,8 +43,8 @@ class ExpandSpace:
     Those meet the constraints, and the cost limits of the objective. Rows are in lexicographic
     order; listed ones keep the order they were given in, the first of equal ones staying, and stay
     even beyond a limit of the objective, which `order` then leaves out. Samples are drawn by
-    counting, from spaces of any size, without listing what is not taken (see ir/diagram.py). The
-    same seed gives the same sample.
+    counting, from spaces of any size, without listing what is not taken (see
+    ir/diagram/diagram.py). The same seed gives the same sample.
 
     What `propose 500` tries is known only once the variants have scores. Until then a placeholder
     stands for it: a sample of 500, stratified by the cost to be minimised.

@@ -18,8 +18,8 @@ from wootzc.ir.passes.order import Order
 from wootzc.ir.passes.segment_modules import SegmentModules
 from wootzc.ir.passes.select_blocks import SelectBlocks
 from wootzc.ir.plan import Plan
+from wootzc.ir.plan.verify import VerifyError, verify
 from wootzc.ir.reflect import Mismatch, fit
-from wootzc.ir.verify import VerifyError, verify
 
 Observer: TypeAlias = Callable[[Pass, Plan, float], None]  # a pass, its result, its seconds
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from wootzc.ir.graph.segment import segment_modules
 from wootzc.ir.plan import Plan
-from wootzc.ir.segment import segment_modules
 from wootzc.ir.space import Criterion
 
 
@@ -15,8 +15,8 @@ class SegmentModules:
     Before: network { conv 8; relu; conv 8; relu; global_pool; dense 4 }
     After:  network { module block1 { conv 8; relu; conv 8; relu }; global_pool; dense 4 }
 
-    How modules are found: ir/structure.py. A network that has modules stays as it is, and so does
-    one with nothing to prune.
+    How modules are found: ir/graph/structure.py. A network that has modules stays as it is, and so
+    does one with nothing to prune.
     """
 
     name: ClassVar[str] = "segment-modules"

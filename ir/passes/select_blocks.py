@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
-from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.base import MAKERS, having
 from wootzc.ir.passes.mine_subsequences import mine_grammar
 from wootzc.ir.passes.order import within_limits
 from wootzc.ir.plan import Block, Costed, Expanded, Grammar, MinedPlan, Plan, Selection
-from wootzc.ir.pricing import Priced, priced
+from wootzc.ir.plan.cost_model import CostModel
+from wootzc.ir.plan.pricing import Priced, priced
 from wootzc.ir.selection import EXACT, choose
 from wootzc.ir.sequence import TooMany, linked_runs
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from wootzc.ir.selection.bound import Dual, descend, first_split, misfits, rounded
 from wootzc.ir.selection.exact import solve
+from wootzc.ir.selection.local_search import Cover, cover, improved
 from wootzc.ir.selection.paths import NEVER
 from wootzc.ir.selection.problem import Mask, Offers, Problem, offers_of
-from wootzc.ir.selection.search import Cover, cover, improved
 from wootzc.ir.sequence import rows_with
 
 Run: TypeAlias = tuple[int, tuple[int, ...]]  # first column, values

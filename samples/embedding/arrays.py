@@ -15,7 +15,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 import wootzc
-from wootzc.build.pruned import Pruned
+from wootzc.builder.pruned import Pruned
 
 DIGITS = Path(__file__).parents[1] / "digits.npz"
 

@@ -7,7 +7,7 @@ a module, one column a rate of the space, ascending), and:
     passes = inserted(PASSES, LatencyLimit(table="latency.csv", most=3.5), after="expand-space")
     passes = inserted(passes, FastestFirst(table="latency.csv"), after="order")
     plan = wootzc.compile(Path("space.wz"), passes)               # to look at, or
-    built = build(Path("space.wz"), Options(passes=passes))      # of wootzc.build: train and search
+    built = wootzc.build(Path("space.wz"), Options(passes=passes))  # train and search
 
 Registered under the entry-point group `wootzc.passes`, both also work on the command line:
 `wootzc build space.wz -p "expand-space,latency-limit{table=latency.csv, most=3.5}"`, and `opt`

@@ -17,11 +17,11 @@ import numpy as np
 import optuna
 
 import wootzc
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.slicing import prune_weights
-from wootzc.build import build
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
+from wootzc.builder import build
 from wootzc.ir.array import Array
-from wootzc.ir.costs import variant_costs
+from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import Listed, Space
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.importance import kept_filters
-from wootzc.backends.parameters import Weights, network_parameters, segment_weights
-from wootzc.ir.coupling import Channels, couple
+from wootzc.backends.weights.importance import kept_filters
+from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
 from wootzc.ir.layers import (
     Activation,
     ActivationKind,
@@ -32,8 +31,9 @@ from wootzc.ir.layers import (
     PRelu,
     walk,
 )  # fmt: skip
-from wootzc.ir.network import Module, Network, Plain, Segment, segment_shapes
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.coupling import Channels, couple
+from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
 from wootzc.ir.space import Criterion
 
 STEM: Body = (Conv(width=6), Norm(), Activation())

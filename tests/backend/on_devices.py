@@ -11,16 +11,16 @@ import numpy as np
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.activations import Activations, Room
-from wootzc.backends.flax.parallel import all_devices, training_devices
-from wootzc.backends.flax.reconstruct import reconstruct
-from wootzc.backends.flax.scores import score_variants
-from wootzc.backends.flax.train import BlockJob, evaluate, predict, train, train_blocks
-from wootzc.backends.flax.weights import initial_weights, save
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.device.parallel import all_devices, training_devices
+from wootzc.backends.flax.train.boundary_activations import Activations, Room
+from wootzc.backends.flax.train.reconstruct import reconstruct
+from wootzc.backends.flax.train.scores import score_variants
+from wootzc.backends.flax.train.train import BlockJob, evaluate, predict, train, train_blocks
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights, save
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, Dropout, GlobalPool, Norm
-from wootzc.ir.network import Auxiliary, Module, Network, Plain
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.net.network import Auxiliary, Module, Network, Plain
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 
 def part(count: int) -> Split:

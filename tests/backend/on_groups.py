@@ -9,12 +9,12 @@ import numpy as np
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.parallel import Devices, all_devices
-from wootzc.backends.flax.train import Trained, evaluate, train
-from wootzc.backends.flax.weights import initial_weights
+from wootzc.backends.flax.device.parallel import Devices, all_devices
+from wootzc.backends.flax.train.train import Trained, evaluate, train
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir.layers import Activation, Conv, Dense, Dropout, GlobalPool, Norm, Pool
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 assert jax.local_device_count() == 8
 used: dict[Devices, set[Any]] = {}  # group → devices that trained weights came from

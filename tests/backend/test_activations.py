@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wootzc.backends.data import Dataset, Split
-from wootzc.backends.flax.activations import Activations, Room, Teacher, route
-from wootzc.backends.flax.batches import batch_order
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.parallel import Devices, training_devices
-from wootzc.backends.flax.weights import split
-from wootzc.backends.parameters import Weights
-from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.recipe import Recipe
+from wootzc.backends.flax.device.parallel import Devices, training_devices
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train.batches import batch_order
+from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher, route
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import split
+from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.space.recipe import Recipe
 
 RECIPE = Recipe(steps=30, batch=32)  # several epochs
 PLENTY = 10**9

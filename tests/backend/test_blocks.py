@@ -11,24 +11,18 @@ import pytest
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.data.images import Images, Pixels, Rows, Shape
-from wootzc.backends.flax import blocks as flight
-from wootzc.backends.flax.activations import Activations, Room, Teacher
-from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.paused import PausedBlock
-from wootzc.backends.flax.train import (
-    BlockJob,
-    TrainedBlock,
-    evaluate,
-    train,
-    train_blocks,
-)
-from wootzc.backends.flax.weights import check_fits, initial_weights
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train import blocks as cohort
+from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
+from wootzc.backends.flax.train.paused import PausedBlock
+from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, evaluate, train, train_blocks
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import check_fits, initial_weights
 from wootzc.ir.layers import Activation, Conv, Dropout, Norm
-from wootzc.ir.network import Network, Plain
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe, Schedule
+from wootzc.ir.net.network import Network, Plain
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe, Schedule
 
 Trained: TypeAlias = tuple[Network, Weights]
 RECIPE = Recipe(steps=12, batch=32, optimizer=Optimizer(learning_rate=0.05), every=5)
@@ -111,7 +105,7 @@ def _take_into(there: list[list[PausedBlock]], take: Callable[[], list[PausedBlo
 
 
 @pytest.mark.parametrize("augment", [Augment(), CROP])
-def test_a_flight_goes_on_from_wherever_it_was_kept(
+def test_a_cohort_goes_on_from_wherever_it_was_kept(
     teacher: Trained, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, augment: Augment
 ) -> None:
     network, weights = teacher
@@ -119,7 +113,7 @@ def test_a_flight_goes_on_from_wherever_it_was_kept(
     jobs = [job(teacher, 0, 0.5, 0.5), job(teacher, 2, 0.5)]
     again = partial(train_blocks, network, weights, dataset=dataset, recipe=recipe, seed=1)
     whole = again(blocks=jobs, augment=augment)
-    monkeypatch.setattr("wootzc.backends.flax.blocks.resized", lambda *_: 8)
+    monkeypatch.setattr("wootzc.backends.flax.train.blocks.resized", lambda *_: 8)
     there: list[list[PausedBlock]] = []
     again(blocks=jobs, augment=augment, keep=partial(_take_into, there))
     assert [one[0].step for one in there] == [1, 9, 17]
@@ -140,13 +134,13 @@ def test_a_flight_goes_on_from_wherever_it_was_kept(
 def test_equal_shaped_blocks_share_one_compiled_step(teacher: Trained, dataset: Dataset) -> None:
     network, weights = teacher
     recipe = replace(RECIPE, steps=2)
-    flight._compiled.cache_clear()
+    cohort._compiled.cache_clear()
     train_blocks(
         network, weights, [job(teacher, 2, 0.5), job(teacher, 3, 0.5)], dataset, recipe, seed=1
     )
-    assert flight._compiled.cache_info().currsize == 1
+    assert cohort._compiled.cache_info().currsize == 1
     train_blocks(network, weights, [job(teacher, 2, 0.3)], dataset, recipe, seed=1)
-    assert flight._compiled.cache_info().currsize == 2
+    assert cohort._compiled.cache_info().currsize == 2
 
 
 @pytest.mark.parametrize("rate", [1e30, 1e4])
@@ -165,9 +159,9 @@ def test_a_block_that_diverged_says_so_and_keeps_its_start(
 
 def test_one_bad_number_is_enough() -> None:
     good = np.ones(3, np.float32)
-    assert flight._finite({"a": good, "b": good}, [np.float32(1)])
-    assert not flight._finite({"a": good, "b": good * np.inf}, [np.float32(1)])
-    assert not flight._finite({"a": good}, [np.float32(1), np.float32("nan")])
+    assert cohort._finite({"a": good, "b": good}, [np.float32(1)])
+    assert not cohort._finite({"a": good, "b": good * np.inf}, [np.float32(1)])
+    assert not cohort._finite({"a": good}, [np.float32(1), np.float32("nan")])
 
 
 def test_assembled_blocks_beat_inherited_weights(teacher: Trained, dataset: Dataset) -> None:

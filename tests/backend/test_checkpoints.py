@@ -19,11 +19,11 @@ from wootzc.backends.checkpoints import read_checkpoint
 from wootzc.backends.checkpoints.convert import converted
 from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import Slot, slots
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import check_fits, initial_weights, read
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.stored import check_fits, initial_weights, read
 from wootzc.diagnostics import WootzError
-from wootzc.grammar.networks import zoo_network
-from wootzc.grammar.zoo_files import zoo_names
+from wootzc.grammar.lower.named_networks import zoo_network
+from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.layers import (
     Conv,
     Dense,
@@ -34,7 +34,7 @@ from wootzc.ir.layers import (
     Layer,
     Norm,
 )  # fmt: skip
-from wootzc.ir.network import Network, Plain
+from wootzc.ir.net.network import Network, Plain
 
 Tensors = dict[str, NDArray[np.float32]]
 

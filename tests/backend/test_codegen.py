@@ -11,11 +11,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.codegen import model_source
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import save
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.flax.write.source import model_source
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import save
 from wootzc.ir.layers import (
     Activation,
     ActivationKind,
@@ -31,8 +31,8 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )  # fmt: skip
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
 CLASSES = ("plane", "o'clock", 'the "third"')

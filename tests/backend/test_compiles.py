@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.compiles import Compilations, compilations, trim
-from wootzc.backends.flax.train import train
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.device.compiles import Compilations, compilations, trim
+from wootzc.backends.flax.train.train import train
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Optimizer, Recipe
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Optimizer, Recipe
 
 RATES = (0.25, 0.5, 0.75)
 MODULES = 16
@@ -47,8 +47,8 @@ def test_every_new_program_counts_once() -> None:
 def test_what_the_cache_holds_is_not_compiled(tmp_path: Path) -> None:
     code = """
 import sys, pathlib, jax
-from wootzc.backends.flax.compiles import compilations
-from wootzc.backends.flax.parallel import configure
+from wootzc.backends.flax.device.compiles import compilations
+from wootzc.backends.flax.device.parallel import configure
 configure(pathlib.Path(sys.argv[1]))
 compilations()
 jax.jit(lambda x: x + 1)(1.0)

@@ -9,14 +9,14 @@ import jax
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.parallel import (
+from wootzc.backends.flax.device.parallel import (
     Devices,
     Parallel,
     candidate_groups,
     chunk_size,
     training_devices,
 )
-from wootzc.backends.flax.weights import read
+from wootzc.backends.weights.stored import read
 
 FOLDER = Path(__file__).parent
 
@@ -123,7 +123,7 @@ def test_chunks_are_few_and_of_one_size(distances: list[int], size: int) -> None
 @pytest.mark.usefixtures("no_shared_cache")
 def test_compiled_functions_are_kept_and_a_broken_entry_is_silent(tmp_path: Path) -> None:
     code = """
-import sys, pathlib, jax, wootzc.backends.flax.parallel as parallel
+import sys, pathlib, jax, wootzc.backends.flax.device.parallel as parallel
 parallel.configure(pathlib.Path(sys.argv[1]))
 print(jax.jit(lambda x: x + 1)(1.0))
 """

@@ -10,17 +10,17 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from wootzc.backends.folding import with_folded_norms
 from wootzc.backends.onnx import to_onnx
-from wootzc.backends.parameters import Weights, count_parameters
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.weights.folding import with_folded_norms
+from wootzc.backends.weights.parameters import Weights, count_parameters
+from wootzc.backends.weights.slicing import prune_weights
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Refused
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.segment import chain_weights, segment
 from wootzc.ir.layers import Body, Dense, GlobalPool
-from wootzc.ir.network import Network, Plain, segment_shapes
-from wootzc.ir.prune import prune_network
-from wootzc.ir.segment import chain_weights, segment
+from wootzc.ir.net.network import Network, Plain, segment_shapes
+from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
 FIXTURES = sorted((Path(__file__).parent.parent / "imports").rglob("*.onnx"))

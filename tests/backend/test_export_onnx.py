@@ -11,17 +11,17 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.folding import folded_norms, with_folded_norms
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.onnx import to_onnx
-from wootzc.backends.parameters import Weights, count_parameters, network_parameters
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.weights.folding import folded_norms, with_folded_norms
+from wootzc.backends.weights.parameters import Weights, count_parameters, network_parameters
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.diagnostics import WootzError
-from wootzc.grammar.networks import zoo_network
+from wootzc.grammar.lower.named_networks import zoo_network
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
 Images = NDArray[np.float32]

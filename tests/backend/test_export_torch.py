@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights, count_parameters
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.names import TAKEN_ATTRIBUTES
+from wootzc.backends.weights.parameters import Weights, count_parameters
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.driver import analyze_file
-from wootzc.grammar.networks import zoo_network
+from wootzc.grammar.lower.named_networks import zoo_network
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, Flatten, GlobalPool, Norm, Pool
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
 

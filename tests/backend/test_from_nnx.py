@@ -15,15 +15,15 @@ from flax import nnx
 from numpy.typing import NDArray
 
 import wootzc
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.weights import check_fits, initial_weights, split
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import check_fits, initial_weights, split
 from wootzc.diagnostics import WootzError
 from wootzc.grammar import analyze
-from wootzc.grammar.network_text import print_network
+from wootzc.grammar.text.print_network import print_network
 from wootzc.ir.layers import Activation, DepthwiseConv, Dropout, GlobalPool, Layer, Norm, Pool, walk
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 
 EXAMPLE = jnp.zeros((2, 16, 16, 3))
 RATE = 0.5

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 import wootzc
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.codegen import model_source
-from wootzc.backends.flax.evaluation import evaluate, predict
-from wootzc.backends.flax.scores import score_variants, widened_accuracy
-from wootzc.backends.flax.weights import save
-from wootzc.backends.parameters import Weights
-from wootzc.backends.refit import losing_layers, refit_module
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train.evaluation import evaluate, predict
+from wootzc.backends.flax.train.scores import score_variants, widened_accuracy
+from wootzc.backends.flax.write.source import model_source
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.refit import losing_layers, refit_module
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import save
 from wootzc.grammar import analyze, print_network
-from wootzc.ir.cost import Cost, layer_cost
-from wootzc.ir.coupling import couple
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, GroupNorm, PRelu
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.norms import norm_after
-from wootzc.ir.prune import prune_network
-from wootzc.ir.shapes import ShapeError
+from wootzc.ir.layers.shapes import ShapeError
+from wootzc.ir.net.cost import Cost, layer_cost
+from wootzc.ir.net.coupling import couple
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.norm_after import norm_after
+from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
 Array = NDArray[Any]

@@ -11,19 +11,19 @@ import optax
 import pytest
 
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.codegen import model_source
-from wootzc.backends.flax.model import structure, structures
-from wootzc.backends.flax.parallel import Devices, Strategy
-from wootzc.backends.flax.step import Head, Prepared, initial_state, network_step
-from wootzc.backends.flax.strategy import choose_strategy
-from wootzc.backends.flax.train import Trained, train
-from wootzc.backends.flax.weights import initial_heads, initial_weights, split
-from wootzc.backends.parameters import Weights, network_parameters
-from wootzc.ir.cost import network_cost
+from wootzc.backends.flax.device.parallel import Devices, Strategy
+from wootzc.backends.flax.net.model import structure, structures
+from wootzc.backends.flax.train.step import Head, Prepared, initial_state, network_step
+from wootzc.backends.flax.train.strategy import choose_strategy
+from wootzc.backends.flax.train.train import Trained, train
+from wootzc.backends.flax.write.source import model_source
+from wootzc.backends.weights.parameters import Weights, network_parameters
+from wootzc.backends.weights.stored import initial_heads, initial_weights, split
 from wootzc.ir.layers import Activation, Body, Conv, Dense, Dropout, GlobalPool, Norm
-from wootzc.ir.network import Auxiliary, Network, head_shapes
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Auxiliary, Network, head_shapes
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 BODY: Body = (Conv(width=4), Norm(), Activation(), GlobalPool(), Dropout(rate=0.2), Dense(width=3))
 SLOW = Optimizer(name="sgd", learning_rate=1e-2)

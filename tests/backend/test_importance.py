@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from wootzc.backends.importance import kept_filters, scores
-from wootzc.backends.parameters import Weights
+from wootzc.backends.weights.importance import kept_filters, scores
+from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import WootzError
-from wootzc.ir.coupling import couple
 from wootzc.ir.layers import Activation, Body, Branch, Conv, DepthwiseConv, Norm
-from wootzc.ir.norms import norm_after
+from wootzc.ir.net.coupling import couple
+from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.space import Criterion
 
 SHAPE = (4, 4, 1)

@@ -8,16 +8,16 @@ import jax
 import numpy as np
 import pytest
 
-from wootzc.backends.flax import parallel
-from wootzc.backends.flax.blocks import BlockJob, _launch
-from wootzc.backends.flax.memory import activation_size, block_bytes
-from wootzc.backends.flax.parallel import Devices, free_memory, free_memory_of_machine
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.device import parallel
+from wootzc.backends.flax.device.parallel import Devices, free_memory, free_memory_of_machine
+from wootzc.backends.flax.train.blocks import BlockJob, _launch
+from wootzc.backends.flax.train.memory import activation_size, block_bytes
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool
-from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.recipe import Optimizer, Recipe
+from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.space.recipe import Optimizer, Recipe
 
 ADAM = Recipe(steps=5, batch=64, optimizer=Optimizer(name="adam", learning_rate=0.01))
 

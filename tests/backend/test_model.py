@@ -11,9 +11,9 @@ import pytest
 from flax import nnx
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.model import ACTIVATIONS, SegmentNet, structure, structures
-from wootzc.backends.parameters import Weights, parameters
+from wootzc.backends.flax.net.model import ACTIVATIONS, SegmentNet, structure, structures
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import Weights, parameters
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -28,8 +28,8 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )  # fmt: skip
-from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.shapes import Shape, padding_of, shape_after
+from wootzc.ir.layers.shapes import Shape, padding_of, shape_after
+from wootzc.ir.net.network import Network, segment_shapes
 
 Array = NDArray[Any]
 

@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from wootzc.backends.flax.weights import initial_weights
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.onnx.liveness import peak_activation_bytes
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.networks import zoo
 
 PIXELS = 16  # of every image here

@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.model import local_norm, pool
+from wootzc.backends.flax.net.model import local_norm, pool
 from wootzc.ir.layers import LocalNorm, Padding, Pool
-from wootzc.ir.shapes import ShapeError, shape_after
+from wootzc.ir.layers.shapes import ShapeError, shape_after
 
 Array = NDArray[Any]
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.evaluation import evaluate
-from wootzc.backends.flax.model import structure, structures
-from wootzc.backends.flax.parallel import Strategy
-from wootzc.backends.flax.step import Images, initial_state, network_step, prepare
-from wootzc.backends.flax.train import BlockJob, Trained, train, train_blocks
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.backends.parameters import Weights, parameters
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.device.parallel import Strategy
+from wootzc.backends.flax.net.model import structure, structures
+from wootzc.backends.flax.train.evaluation import evaluate
+from wootzc.backends.flax.train.step import Images, initial_state, network_step, prepare
+from wootzc.backends.flax.train.train import BlockJob, Trained, train, train_blocks
+from wootzc.backends.weights.parameters import Weights, parameters
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -27,8 +27,8 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )
-from wootzc.ir.network import Network
-from wootzc.ir.recipe import Augment, Optimizer, Precision, Recipe
+from wootzc.ir.net.network import Network
+from wootzc.ir.space.recipe import Augment, Optimizer, Precision, Recipe
 
 SGD = Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),))
 RECIPE = Recipe(steps=40, batch=32, optimizer=SGD, every=20)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
-from wootzc.backends.widen import widen_weights
-from wootzc.ir.cost import network_cost
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.widen import widen_weights
+from wootzc.ir.graph.segment import segment_modules
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -21,10 +21,10 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )
-from wootzc.ir.network import Network, Plain
-from wootzc.ir.prune import prune_network
-from wootzc.ir.reach import reach
-from wootzc.ir.segment import segment_modules
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network, Plain
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.reach import reach
 from wootzc.ir.space import Criterion
 
 RELU = Activation()

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 import pytest
 
-from wootzc.backends.flax.recipes import decayed, initial_moments, schedule, transformation
-from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
+from wootzc.backends.flax.train.recipes import decayed, initial_moments, schedule, transformation
+from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
 
 PARAMS = {"0/kernel": jnp.array([[1.0, -2.0]]), "0/bias": jnp.array([1.0, 3.0])}
 ZEROS = {"0/kernel": jnp.zeros((1, 2)), "0/bias": jnp.zeros(2)}

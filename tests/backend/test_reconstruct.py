@@ -11,23 +11,23 @@ import pytest
 from jax import lax
 from numpy.typing import NDArray
 
-from wootzc.backends import refit
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax import moments as sweep
-from wootzc.backends.flax.evaluation import evaluate, predict
-from wootzc.backends.flax.moments import input_moments, sampled_patches
-from wootzc.backends.flax.reconstruct import reconstruct
-from wootzc.backends.flax.train import train
-from wootzc.backends.flax.weights import check_fits, initial_weights
-from wootzc.backends.parameters import Weights
-from wootzc.backends.refit import Moments
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train import moments as sweep
+from wootzc.backends.flax.train.evaluation import evaluate, predict
+from wootzc.backends.flax.train.moments import input_moments, sampled_patches
+from wootzc.backends.flax.train.reconstruct import reconstruct
+from wootzc.backends.flax.train.train import train
+from wootzc.backends.weights import refit
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.refit import Moments
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import check_fits, initial_weights
 from wootzc.ir.layers import Activation, Body, Conv, Dense, Norm, walk
-from wootzc.ir.network import Module, Network, Plain, module_positions
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Optimizer, Recipe
-from wootzc.ir.shapes import padding_of
+from wootzc.ir.layers.shapes import padding_of
+from wootzc.ir.net.network import Module, Network, Plain, module_positions
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
+from wootzc.ir.space.recipe import Optimizer, Recipe
 
 Random = Callable[[Network], Weights]
 EVERY = 10**9  # samples per feature: all positions of all images

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.backends import refit as fits
-from wootzc.backends.refit import losing_layers, refit, refit_module
-from wootzc.backends.slicing import prune_module_weights
+from wootzc.backends.weights import refit as fits
+from wootzc.backends.weights.refit import losing_layers, refit, refit_module
+from wootzc.backends.weights.slicing import prune_module_weights
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -23,7 +23,7 @@ from wootzc.ir.layers import (
     GlobalPool,
     Norm,
 )  # fmt: skip
-from wootzc.ir.network import Module
+from wootzc.ir.net.network import Module
 
 Floats = NDArray[np.float64]
 
@@ -178,5 +178,5 @@ def test_each_group_is_fitted_by_itself() -> None:
 
 
 def test_fitting_needs_no_jax() -> None:
-    code = "import sys, wootzc.backends.refit; assert 'jax' not in sys.modules"
+    code = "import sys, wootzc.backends.weights.refit; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

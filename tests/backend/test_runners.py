@@ -8,14 +8,14 @@ import jax
 import pytest
 
 from wootzc.backends.data import Batch, Dataset
-from wootzc.backends.flax.batches import training_batches
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.parallel import Devices, Strategy
-from wootzc.backends.flax.runners import runner
-from wootzc.backends.flax.step import State, initial_state
-from wootzc.backends.flax.weights import initial_weights, split
-from wootzc.ir.network import Network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.backends.flax.device.parallel import Devices, Strategy
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train.batches import training_batches
+from wootzc.backends.flax.train.runners import runner
+from wootzc.backends.flax.train.step import State, initial_state
+from wootzc.backends.weights.stored import initial_weights, split
+from wootzc.ir.net.network import Network
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 MOMENTUM = Optimizer(learning_rate=0.05, options=(("momentum", 0.9),))
 RECIPE = Recipe(steps=6, batch=8, optimizer=MOMENTUM, every=3)

@@ -16,16 +16,16 @@ import pytest
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax import activations as keeping
-from wootzc.backends.flax import blocks as flight
-from wootzc.backends.flax.activations import Activations, Room
-from wootzc.backends.flax.segments import compiled_evaluate
-from wootzc.backends.flax.train import BlockJob, TrainedBlock, train_blocks
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import prune_weights
+from wootzc.backends.flax.train import blocks as cohort
+from wootzc.backends.flax.train import boundary_activations as keeping
+from wootzc.backends.flax.train.boundary_activations import Activations, Room
+from wootzc.backends.flax.train.segments import compiled_evaluate
+from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, train_blocks
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import prune_weights
 from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.recipe import Augment, Optimizer, Recipe
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 IMAGES = 31  # three batches, the last of them filled up
 SGD = Optimizer(learning_rate=0.05)
@@ -70,7 +70,7 @@ def digest(*contents: Any) -> str:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     found = Watched()
-    evaluate, compiled = compiled_evaluate, flight._compiled
+    evaluate, compiled = compiled_evaluate, cohort._compiled
 
     def watched_evaluate(*of: Any) -> Callable[[Any, Any], Any]:
         function = evaluate(*of)
@@ -94,7 +94,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
         return run
 
     monkeypatch.setattr(keeping, "compiled_evaluate", watched_evaluate)
-    monkeypatch.setattr(flight, "_compiled", watched_block)
+    monkeypatch.setattr(cohort, "_compiled", watched_block)
     return found
 
 
@@ -130,7 +130,7 @@ def same(some: Sequence[TrainedBlock], others: Sequence[TrainedBlock]) -> None:
             np.testing.assert_array_equal(value, other.weights[name], err_msg=name)
 
 
-@pytest.mark.parametrize("flights", [((0, 1, 2),), ((1,), (0, 2)), ((0,), (1,), (2,))], ids=str)
+@pytest.mark.parametrize("cohorts", [((0, 1, 2),), ((1,), (0, 2)), ((0,), (1,), (2,))], ids=str)
 @pytest.mark.parametrize(
     ("memory", "disk", "held"),
     [
@@ -149,7 +149,7 @@ def test_whatever_is_kept_and_whoever_flies_along(
     memory: int,
     disk: int,
     held: int,
-    flights: tuple[tuple[int, ...], ...],
+    cohorts: tuple[tuple[int, ...], ...],
 ) -> None:
     weights = random_weights(NETWORK)
     jobs = [job(weights, *block) for block in (WHOLE, FIRST, LAST)]
@@ -162,13 +162,13 @@ def test_whatever_is_kept_and_whoever_flies_along(
     room = Room(memory=memory, disk=disk, folder=tmp_path)
     kept = Activations(NETWORK, images.train, RECIPE, 1, room)
     found: dict[int, TrainedBlock] = {}
-    for numbers in flights:
+    for numbers in cohorts:
         some = [jobs[number] for number in numbers]
         trained = train_blocks(NETWORK, weights, some, images, RECIPE, seed=1, activations=kept)
         found |= dict(zip(numbers, trained, strict=True))
     assert len(kept.held) == held
     assert watched.teacher == teacher
-    order = [number for numbers in flights for number in numbers]
+    order = [number for numbers in cohorts for number in numbers]
     assert [watched.blocks[order.index(number)] for number in range(3)] == blocks
     same([found[number] for number in range(3)], expected)
 

@@ -8,16 +8,16 @@ import pytest
 from scipy.special import log_softmax, rel_entr, softmax
 
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax import scores as scoring
-from wootzc.backends.flax.evaluation import evaluate, predict
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.scores import Score, score_variants, widened_accuracy
-from wootzc.backends.flax.segments import compiled_evaluate
-from wootzc.backends.parameters import Weights
-from wootzc.backends.slicing import Variant, prune_weights
-from wootzc.backends.widen import widen_weights
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train import scores as scoring
+from wootzc.backends.flax.train.evaluation import evaluate, predict
+from wootzc.backends.flax.train.scores import Score, score_variants, widened_accuracy
+from wootzc.backends.flax.train.segments import compiled_evaluate
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.backends.weights.widen import widen_weights
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
 
 Random = Callable[[Network], Weights]

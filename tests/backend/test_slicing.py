@@ -8,13 +8,13 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.parameters import Weights, count_parameters
-from wootzc.backends.slicing import prune_weights
-from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import Weights, count_parameters
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import check_fits
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
 
 Random = Callable[[Network], Weights]
@@ -93,7 +93,7 @@ def test_only_random_goes_by_the_seed(zoo: dict[str, Network], random_weights: R
 
 def test_choosing_and_slicing_need_no_jax() -> None:
     code = (
-        "import sys, wootzc.backends.slicing, wootzc.backends.importance, "
-        "wootzc.backends.flax.weights; assert 'jax' not in sys.modules"
+        "import sys, wootzc.backends.weights.slicing, wootzc.backends.weights.importance, "
+        "wootzc.backends.weights.stored; assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

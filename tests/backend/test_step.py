@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.augment import augmented
-from wootzc.backends.flax.batches import batch_indices, batch_order, fixed_batches, looks
-from wootzc.backends.flax.step import (
+from wootzc.backends.flax.train.augment import augmented
+from wootzc.backends.flax.train.batches import batch_indices, batch_order, fixed_batches, looks
+from wootzc.backends.flax.train.step import (
     Images,
     Prepared,
     block_loss,
@@ -21,7 +21,7 @@ from wootzc.backends.flax.step import (
     distillation_loss,
     prepare,
 )
-from wootzc.ir.recipe import Augment, Recipe
+from wootzc.ir.space.recipe import Augment, Recipe
 
 LOGITS = np.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]], np.float32)
 LABELS = np.array([0, 1], np.int32)

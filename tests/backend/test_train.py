@@ -9,19 +9,19 @@ import pytest
 
 from wootzc.backends.bits import packed
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax import runners
-from wootzc.backends.flax.batches import Progress
-from wootzc.backends.flax.evaluation import labelled_right
-from wootzc.backends.flax.parallel import Devices, Function, Strategy
-from wootzc.backends.flax.runners import stride
-from wootzc.backends.flax.strategy import choose_strategy
-from wootzc.backends.flax.train import Paused, Trained, evaluate, predict, train
-from wootzc.backends.flax.weights import initial_weights
-from wootzc.backends.parameters import Weights
+from wootzc.backends.flax.device.parallel import Devices, Function, Strategy
+from wootzc.backends.flax.train import runners
+from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.evaluation import labelled_right
+from wootzc.backends.flax.train.runners import stride
+from wootzc.backends.flax.train.strategy import choose_strategy
+from wootzc.backends.flax.train.train import Paused, Trained, evaluate, predict, train
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.diagnostics import WootzError
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
-from wootzc.ir.recipe import Augment, Optimizer, Recipe, Schedule
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe, Schedule
 
 SGD = Optimizer(name="sgd", learning_rate=0.05, options=(("momentum", 0.9),))
 SLOW = Optimizer(name="sgd", learning_rate=1e-3)  # rounding does not grow over many steps
@@ -337,7 +337,9 @@ def test_a_run_goes_on_from_wherever_it_was_kept(
     recipe = replace(RECIPE, steps=100, every=40, batch=16, schedule=Schedule(name="cosine"))
     again = partial(train, network, start, dataset, recipe, seed=3, strategy=strategy)
     whole = again()
-    monkeypatch.setattr("wootzc.backends.flax.train.resized", lambda steps, _, whole: 2 * whole)
+    monkeypatch.setattr(
+        "wootzc.backends.flax.train.train.resized", lambda steps, _, whole: 2 * whole
+    )
     there: list[Paused] = []
     assert again(keep=lambda take: there.append(take())).history == whole.history
     chunk = stride(recipe, strategy)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from wootzc.backends.flax.weights import (
+from wootzc.backends.weights.parameters import Weights, count_parameters
+from wootzc.backends.weights.stored import (
     check_fits,
     initial_weights,
     join,
@@ -18,11 +19,10 @@ from wootzc.backends.flax.weights import (
     save,
     split,
 )  # fmt: skip
-from wootzc.backends.parameters import Weights, count_parameters
 from wootzc.diagnostics import WootzError
-from wootzc.ir.cost import network_cost
 from wootzc.ir.layers import Norm, walk
-from wootzc.ir.network import Network
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
 
 
 def codes(error: WootzError) -> list[str]:
@@ -100,7 +100,7 @@ def test_bfloat16_is_read_without_jax(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(content)
     code = (
-        "import sys; from pathlib import Path; from wootzc.backends.flax.weights import read; "
+        "import sys; from pathlib import Path; from wootzc.backends.weights.stored import read; "
         "value = read(Path(sys.argv[1]))['x.weight']; assert 'jax' not in sys.modules; "
         "print(value.dtype, value.tolist())"
     )

@@ -9,13 +9,13 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.weights import check_fits
-from wootzc.backends.parameters import Weights, segment_weights
-from wootzc.backends.slicing import prune_weights
-from wootzc.backends.widen import widen_module_weights, widen_weights
-from wootzc.ir.network import Module, Network, module_positions, segment_shapes
-from wootzc.ir.prune import prune_network
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import Weights, segment_weights
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import check_fits
+from wootzc.backends.weights.widen import widen_module_weights, widen_weights
+from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
 
 Random = Callable[[Network], Weights]
@@ -119,5 +119,5 @@ def test_one_module_alone(zoo: dict[str, Network], random_weights: Random) -> No
 
 
 def test_widening_needs_no_jax() -> None:
-    code = "import sys, wootzc.backends.widen; assert 'jax' not in sys.modules"
+    code = "import sys, wootzc.backends.weights.widen; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,24 +17,24 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.model import SegmentNet, structure
-from wootzc.backends.parameters import (
+from wootzc.backends.flax.net.model import SegmentNet, structure
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.weights.parameters import (
     Weights,
     count_parameters,
     is_statistic,
     network_parameters,
     parameters,
 )  # fmt: skip
-from wootzc.backends.slicing import prune_weights
-from wootzc.backends.widen import widen_weights
-from wootzc.grammar.networks import zoo_network
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import Cost, network_cost
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.widen import widen_weights
+from wootzc.grammar.lower.named_networks import zoo_network
+from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.layers import Body, Branch, Conv, Dense, Layer
-from wootzc.ir.network import Module, Network, segment_shapes
-from wootzc.ir.prune import prune_network
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.cost import Cost, network_cost
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.prune import prune_network
 
 RATE = 0.7
 

@@ -8,8 +8,8 @@ import jax
 import pytest
 
 import wootzc
-from wootzc.ir.cost import network_cost
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.prune import prune_network
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="an sdist carries no benchmarks")

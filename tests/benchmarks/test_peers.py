@@ -11,8 +11,8 @@ import pytest
 from wootzc.backends.torch.classes import classes_of
 from wootzc.driver import compile
 from wootzc.ir.layers import Conv, Dense
-from wootzc.ir.network import Network
-from wootzc.ir.prune import prune_network
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wootzc.build import Store
+from wootzc.builder import Store
 from wootzc.cli.explain_text import explain_text
 from wootzc.cli.options import calibrated
 from wootzc.cli.plan_text import plan_figures, plan_text

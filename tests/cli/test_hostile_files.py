@@ -20,11 +20,11 @@ from PIL import Image
 
 from wootzc.backends.data import load, survey
 from wootzc.backends.data.images import MOST_BYTES, MOST_PIXELS
-from wootzc.build.teacher import read_teacher, teacher_hash
+from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.diagnostics import WootzError
 from wootzc.driver import analyze_file
-from wootzc.ir.limits import MAX_LAYERS
-from wootzc.ir.recipe import Data
+from wootzc.ir.layers.maxima import MAX_LAYERS
+from wootzc.ir.space.recipe import Data
 from wootzc.networks import import_network
 
 FILES = Path(__file__).parent / "hostile"

@@ -15,9 +15,9 @@ import pytest
 from wootzc.backends.checkpoints.convert import torch_names, torch_shape
 from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
-from wootzc.backends.flax.weights import initial_weights, save
 from wootzc.backends.onnx import to_onnx
-from wootzc.build.judging import images_needed
+from wootzc.backends.weights.stored import initial_weights, save
+from wootzc.builder.search.judging import images_needed
 from wootzc.cli.init_gather import default_out, gather, said
 from wootzc.cli.init_text import (
     ASSUMED,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wootzc.build.events import BuildInterrupted, Noted, Progressed
+from wootzc.builder.jobs.events import BuildInterrupted, Noted, Progressed
 from wootzc.cli.interrupts import Interrupts
 
 STEP = Progressed(stage="teacher", step=1, steps=2)

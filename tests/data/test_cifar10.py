@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wootzc.backends.data import load
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 DEFAULT = Path(__file__).parents[3] / "shared" / "data" / "cifar10-train.zip"
 CIFAR10 = Path(os.environ.get("WOOTZC_CIFAR10", DEFAULT))

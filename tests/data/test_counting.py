@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wootzc.backends.data import count_images, counting, load
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 def counted_as_loaded(**fields: Any) -> int:

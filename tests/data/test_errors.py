@@ -12,7 +12,7 @@ import pytest
 
 from wootzc.backends.data import load
 from wootzc.diagnostics import WootzError
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 Build = Callable[[Any], str]  # writes files below the working folder, gives what to load
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from wootzc.backends.data import fingerprint as module
 from wootzc.backends.data import load
 from wootzc.backends.data.fingerprint import fingerprint
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 def test_place_and_time_do_not_count(tmp_path: Path, pictures: Any) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from wootzc.backends.data import Dataset, Split, check_fits, load
 from wootzc.backends.data.tree import ZipBlobs, open_zip
 from wootzc.diagnostics import WootzError
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 def raw(dataset: Dataset, split: Split) -> NDArray[np.float32]:

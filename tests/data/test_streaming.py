@@ -16,7 +16,7 @@ import pytest
 from wootzc.backends.data import Dataset, load, loading
 from wootzc.backends.data.images import Stored
 from wootzc.diagnostics import WootzError
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 @pytest.fixture(params=["folder", "zip", "parquet", "npz", "float npz"])
@@ -145,7 +145,7 @@ def test_loading_needs_neither_jax_nor_grain_nor_pyarrow(pictures: Any) -> None:
     program = (
         "import sys\n"
         "from wootzc.backends.data import load\n"
-        "from wootzc.ir.recipe import Data\n"
+        "from wootzc.ir.space.recipe import Data\n"
         f"load(Data(path={str(pictures.tree(a=9, b=9))!r}), seed=0)\n"
         "print([n for n in ('jax', 'flax', 'grain', 'pyarrow') if n in sys.modules])\n"
     )

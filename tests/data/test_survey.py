@@ -9,7 +9,7 @@ import pytest
 
 from wootzc.backends.data import load, survey
 from wootzc.diagnostics import WootzError
-from wootzc.ir.recipe import Data
+from wootzc.ir.space.recipe import Data
 
 
 def agrees(path: Path, shape: tuple[int, int, int], own: set[str]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wootzc.grammar import meanings
-from wootzc.grammar.statements import KEYWORDS
+from wootzc.grammar.check import meanings
+from wootzc.grammar.check.statements import KEYWORDS
 from wootzc.lsp.facts import STAGES, settings_of
 
 LANGUAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")

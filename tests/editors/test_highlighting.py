@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pygments.token import Comment, Error, Keyword, Name, Number, String, Whitespace
 
-from wootzc.grammar.keywords import keywords
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.reader import parser
-from wootzc.grammar.values import FUNCTIONS
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.values import FUNCTIONS
+from wootzc.grammar.syntax.keywords import keywords
+from wootzc.grammar.syntax.reader import parser
 from wootzc.highlight import WootzLexer
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_keywords_and_layers_are_those_of_the_compiler() -> None:
 
 def test_every_keyword_of_the_grammar_is_found() -> None:
     """Each word in `wz.lark` that is a terminal of its own."""
-    grammar = (ROOT / "grammar" / "wz.lark").read_text(encoding="utf-8")
+    grammar = (ROOT / "grammar" / "syntax" / "wz.lark").read_text(encoding="utf-8")
     listed = re.findall(r"^_?[A-Z_]+\.2: /\(?([a-z|]+)\)?\\b/$", grammar, re.MULTILINE)
     assert {word for words in listed for word in words.split("|")} == WORDS
 

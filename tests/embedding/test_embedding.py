@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import wootzc
-from wootzc.build import Options, build
+from wootzc.builder import Options, build
 from wootzc.diagnostics import WootzError
-from wootzc.ir.cost import network_cost
+from wootzc.ir.net.cost import network_cost
 from wootzc.ir.passes import PASSES, inserted, parse_pipeline, pipeline_text
 
 SAMPLES = Path(__file__).parents[2] / "samples"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, render
 from wootzc.grammar import analyze, format_text
+from wootzc.grammar.check.values import number_of
 from wootzc.grammar.parse import parse
-from wootzc.grammar.values import number_of
-from wootzc.ir.costs import variant_costs
-from wootzc.ir.diagram_feasible import holds
-from wootzc.ir.variables import variables
+from wootzc.ir.diagram.feasible import holds
+from wootzc.ir.net.cost_tables import variant_costs
+from wootzc.ir.space.variables import variables
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = (Path(__file__).parent / "lower" / "everything.wz").read_text(encoding="utf-8")

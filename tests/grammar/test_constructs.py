@@ -9,11 +9,11 @@ import pytest
 from wootzc.diagnostics import render
 from wootzc.driver import analyze_file
 from wootzc.grammar import Analysis, analyze, format_text
-from wootzc.grammar.report import Report
-from wootzc.grammar.tree_text import print_tree
-from wootzc.grammar.values import evaluate
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import evaluate
+from wootzc.grammar.text.print_tree import print_tree
 from wootzc.ir.layers import Branch, Conv
-from wootzc.ir.network import Network
+from wootzc.ir.net.network import Network
 from wootzc.ir.space import Space
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"

@@ -7,11 +7,11 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import analyze, format_text
-from wootzc.grammar.arguments import Parameter, signature
-from wootzc.grammar.lower_recipe import DEFAULTS
-from wootzc.grammar.operators import OPERATORS
-from wootzc.grammar.rates import CRITERIA
-from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
+from wootzc.grammar.check.arguments import Parameter, signature
+from wootzc.grammar.check.operators import OPERATORS
+from wootzc.grammar.lower.recipe import DEFAULTS
+from wootzc.grammar.space.rates import CRITERIA
+from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES
 
 ROOT = Path(__file__).parents[2]
 LANGUAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ from wootzc.diagnostics import WootzError, render
 from wootzc.driver import analyze_file
 from wootzc.grammar import analyze, format_text
 from wootzc.grammar.parse import parse
-from wootzc.grammar.zoo_files import zoo_names, zoo_path
+from wootzc.grammar.zoo import zoo_names, zoo_path
 
 GRAMMAR = Lark(
-    (Path(wootzc.grammar.__file__).parent / "wz.lark").read_text(encoding="utf-8"),
+    (Path(wootzc.grammar.__file__).parent / "syntax" / "wz.lark").read_text(encoding="utf-8"),
     start="file", parser="lalr", maybe_placeholders=True,
 )  # fmt: skip
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.wz"))

@@ -8,12 +8,12 @@ import pytest
 import wootzc
 from wootzc.diagnostics import WootzError
 from wootzc.grammar import Analysis, analyze
-from wootzc.grammar.networks import zoo_source
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import network_cost
-from wootzc.ir.network import segment_shapes
-from wootzc.ir.recipe import FromFile, Recipe
+from wootzc.grammar.lower.named_networks import zoo_source
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import FromFile, Recipe
 
 NETWORK = """
 module part(width) {

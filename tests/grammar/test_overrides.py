@@ -7,7 +7,6 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import Analysis, analyze
-from wootzc.ir.recipe import FromFile, Recipe
 from wootzc.ir.space import (
     AccuracyLimit,
     All,
@@ -21,6 +20,7 @@ from wootzc.ir.space import (
     Space,
     Tie,
 )  # fmt: skip
+from wootzc.ir.space.recipe import FromFile, Recipe
 
 SOURCE = """module m(width) { conv(3x3, width); relu; conv(3x3, width) }
 network n { input(8x8x1); m(8) as a[1..2]; global_pool; dense(3) }

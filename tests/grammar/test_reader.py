@@ -7,10 +7,11 @@ import pytest
 from lark import UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Span
-from wootzc.grammar import reader, syntax
-from wootzc.grammar.draft import Draft
+from wootzc.grammar import syntax
 from wootzc.grammar.parse import Memory, parse
-from wootzc.grammar.reader import Reading, parser
+from wootzc.grammar.syntax import reader
+from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.reader import Reading, parser
 from wootzc.lsp.nodes import descendants
 
 FOLDER = Path(__file__).parent

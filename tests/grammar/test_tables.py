@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from wootzc.grammar.reader import DropNewlines
-from wootzc.grammar.tables import load_parser
+from wootzc.grammar.syntax.parser_tables import load_parser
+from wootzc.grammar.syntax.reader import DropNewlines
 
 TEXT = "network n {\n  input(8x8x1) // here\n\n  conv(3x3,\n    16)\n}\n"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from wootzc.grammar import analyze
-from wootzc.ir.coupling import couple_module
-from wootzc.ir.network import Module, segment_shapes
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.network import Module, segment_shapes
+from wootzc.ir.net.prune import kept_widths, prune_network
 from wootzc.ir.passes import run
 from wootzc.ir.plan import Plan
-from wootzc.ir.prune import kept_widths, prune_network
 from wootzc.ir.space import Listed, Space
 
 SOURCE = """module m(inner) {{ conv(3x3, inner); norm; relu; conv(3x3, 8) }}

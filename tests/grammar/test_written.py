@@ -6,8 +6,8 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import analyze, format_text
-from wootzc.ir.cost import network_cost
-from wootzc.ir.network import Network
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
 
 FILES = sorted((Path(__file__).parent / "written").glob("*.wz"))
 PUBLISHED = {  # parameters: num_params of torchvision's `Weights.meta`

@@ -9,12 +9,12 @@ import pytest
 from wootzc.diagnostics import WootzError, render
 from wootzc.driver import compile
 from wootzc.grammar import analyze, format_text
-from wootzc.grammar.kept import MULTIPLE, with_rules
-from wootzc.grammar.networks import zoo_network
-from wootzc.grammar.zoo_files import zoo_names, zoo_path
-from wootzc.ir.cost import body_cost, network_cost
+from wootzc.grammar.lower.named_networks import zoo_network
+from wootzc.grammar.space.width_rules import MULTIPLE, with_rules
+from wootzc.grammar.zoo import zoo_names, zoo_path
 from wootzc.ir.layers import Body, Branch, Norm
-from wootzc.ir.network import Network, segment_shapes
+from wootzc.ir.net.cost import body_cost, network_cost
+from wootzc.ir.net.network import Network, segment_shapes
 
 
 class Published(NamedTuple):
@@ -93,7 +93,7 @@ def test_the_table_names_what_the_files_define() -> None:
         for network in analyze(Path(path).read_text(encoding="utf-8"), path).networks
     }
     assert found == {name: zoo_path(name) for name in NAMES}
-    assert {str(path) for path in Path(FILES[0]).parent.iterdir()} == set(FILES)
+    assert {str(path) for path in Path(FILES[0]).parent.glob("*.wz")} == set(FILES)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: Path(path).stem)

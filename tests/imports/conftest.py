@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from wootzc.backends.flax.evaluation import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Graph, Node
-from wootzc.ir.segment import chain_weights, segment
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.segment import chain_weights, segment
 
 Array: TypeAlias = NDArray[Any]
 Step: TypeAlias = tuple[str, str, str, dict[str, Any]]  # kind, inputs, outputs, attributes

@@ -12,7 +12,7 @@ from flax import nnx
 import wootzc
 from wootzc.grammar.imports import read_graph
 from wootzc.ir.graph import INPUT, Graph, Node
-from wootzc.ir.graph_ends import without_final_sigmoid
+from wootzc.ir.graph.ends import without_final_sigmoid
 from wootzc.ir.layers import Activation, Dense, Flatten, GlobalPool
 
 SIGMOID = Activation(kind="sigmoid")

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data.dataset import Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.evaluation import predict
-from wootzc.backends.flax.model import structures
-from wootzc.backends.flax.norm_statistics import with_measured_norms
-from wootzc.backends.flax.weights import split
+from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.flax.train.norm_statistics import with_measured_norms
 from wootzc.backends.onnx import to_onnx
-from wootzc.backends.parameters import Weights
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import split
 from wootzc.diagnostics import WootzError
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
-from wootzc.ir.folded_norms import SUFFIX, unmeasured, with_norms_put_back
 from wootzc.ir.graph import Graph
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.folded_norms import SUFFIX, unmeasured, with_norms_put_back
+from wootzc.ir.graph.segment import chain_weights, segment
 from wootzc.ir.layers import Conv, DepthwiseConv, Norm
-from wootzc.ir.network import Network
-from wootzc.ir.segment import chain_weights, segment
+from wootzc.ir.net.network import Network
 from wootzc.networks import import_network
 
 FIXTURES = Path(__file__).parent / "onnx_fixtures"
@@ -180,7 +180,7 @@ def test_statistics_do_not_depend_on_how_images_are_cut_into_batches(
     _, network, weights = put_back(path)
     images = split_of(drawn(network, 23))
     whole = with_measured_norms(network, weights, images, seed=0)
-    monkeypatch.setattr("wootzc.backends.flax.norm_statistics.BATCH", 8)
+    monkeypatch.setattr("wootzc.backends.flax.train.norm_statistics.BATCH", 8)
     parts = with_measured_norms(network, weights, images, seed=0)
     for name, value in whole.items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)

@@ -18,10 +18,10 @@ from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.diagnostics import WootzError
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import INPUT, Graph, Node, Refused
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.segment import How, segment
 from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.segment import How, segment
 from wootzc.networks import zoo
 
 DOCS = Path(__file__).parents[2] / "docs"

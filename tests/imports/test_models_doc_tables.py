@@ -13,10 +13,10 @@ from wootzc.grammar.imports.onnx.curves import BINARY, UNARY
 from wootzc.grammar.imports.onnx.trace import HANDLERS
 from wootzc.grammar.imports.prototxt.kinds import JOINS, KINDS
 from wootzc.grammar.imports.prototxt.wires import ENDS
-from wootzc.grammar.kept import KINDS as KEPT
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import network_cost
-from wootzc.ir.shapes import shape_text
+from wootzc.grammar.space.width_rules import KINDS as KEPT
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.cost import network_cost
 from wootzc.networks import zoo
 from wootzc.units import count
 

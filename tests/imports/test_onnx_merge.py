@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.context import Affine, Draft, Operation
-from wootzc.grammar.imports.onnx.merge import merged
+from wootzc.grammar.imports.onnx.merge_constants import merged
+from wootzc.grammar.imports.onnx.tracing import Affine, Draft, Operation
 from wootzc.ir.graph import INPUT
 from wootzc.ir.layers import Activation, Conv, DepthwiseConv
 

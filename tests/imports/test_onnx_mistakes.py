@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Graph, Refused
-from wootzc.ir.shapes import Shape
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.layers.shapes import Shape
 
 LINES = 10_000_000  # the most costly takes 2.4 million
 

@@ -13,10 +13,10 @@ import onnx
 import pytest
 
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import Graph
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.segment import segment
 from wootzc.ir.layers import Activation, Conv, Dense, Norm
-from wootzc.ir.segment import segment
 
 LINES = 20_000  # of Python for each node; at most 5,000 are run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from wootzc.grammar.imports.prototxt import read_prototxt
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import INPUT, Graph, Node
-from wootzc.ir.shapes import Shape, shape_after_body, shape_text
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.layers.shapes import Shape, shape_after_body, shape_text
 
 GRAPHS = Path(__file__).parent / "prototxt" / "graphs"
 

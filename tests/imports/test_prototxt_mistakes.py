@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wootzc.grammar.imports.prototxt import read_prototxt
-from wootzc.grammar.imports.prototxt.text import MAX_CHARACTERS
+from wootzc.grammar.imports.prototxt.text_format import MAX_CHARACTERS
 from wootzc.ir.graph import Refused
 
 GRAPHS = Path(__file__).parent / "prototxt" / "graphs"

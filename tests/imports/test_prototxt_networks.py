@@ -10,11 +10,11 @@ import pytest
 
 from wootzc.grammar import analyze
 from wootzc.grammar.imports import read_graph
-from wootzc.ir.cost import Cost, body_cost, layer_cost, network_cost
-from wootzc.ir.decompose import decompose
 from wootzc.ir.graph import INPUT, Graph
-from wootzc.ir.segment import How, segment
-from wootzc.ir.shapes import Shape, shape_after
+from wootzc.ir.graph.decompose import decompose
+from wootzc.ir.graph.segment import How, segment
+from wootzc.ir.layers.shapes import Shape, shape_after
+from wootzc.ir.net.cost import Cost, body_cost, layer_cost, network_cost
 
 HERE = Path(__file__).parent
 FILES = HERE / "prototxt"

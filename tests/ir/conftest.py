@@ -8,9 +8,9 @@ import pytest
 
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.recipe import Data, Recipe
+from wootzc.ir.net.network import Module, Network, Plain
 from wootzc.ir.space import Listed, Space
+from wootzc.ir.space.recipe import Data, Recipe
 
 MakeNetwork = Callable[[int], Network]
 MakeSpace = Callable[..., Space]

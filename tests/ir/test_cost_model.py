@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from wootzc.diagnostics import WootzError
-from wootzc.ir.cost_model import CostModel, Measured, Work, calibrated, seconds_of, step_work
 from wootzc.ir.passes import PASSES, SelectBlocks, complete, replaced, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Costs, Plan
-from wootzc.ir.pricing import Priced, block_seconds, tuning_seconds
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.plan.cost_model import CostModel, Measured, Work, calibrated, seconds_of, step_work
+from wootzc.ir.plan.pricing import Priced, block_seconds, tuning_seconds
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import Recipe
 
 MakeSpace = Callable[..., Space]
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wootzc.ir.cost import Cost, body_cost
-from wootzc.ir.coupling import Group, couple
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -19,9 +17,11 @@ from wootzc.ir.layers import (
     Pool,
     walk,
 )
-from wootzc.ir.network import Module, Network, Plain
-from wootzc.ir.prune import kept_width, kept_widths, prune_body, prune_module, prune_network
-from wootzc.ir.shapes import Shape, shape_after_body
+from wootzc.ir.layers.shapes import Shape, shape_after_body
+from wootzc.ir.net.cost import Cost, body_cost
+from wootzc.ir.net.coupling import Group, couple
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import kept_width, kept_widths, prune_body, prune_module, prune_network
 
 
 def free(body: Body, shape: Shape) -> list[tuple[int, tuple[str, ...], int]]:

@@ -6,9 +6,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.model import ACTIVATIONS
-from wootzc.ir.curves import GRID, KNOWN, ONE, ZERO, activation, straight
+from wootzc.backends.flax.net.model import ACTIVATIONS
 from wootzc.ir.layers import Activation, ActivationKind
+from wootzc.ir.layers.curves import GRID, KNOWN, ONE, ZERO, activation, straight
 
 
 def test_the_named_points() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wootzc.diagnostics import WootzError
-from wootzc.ir.dag import graph_of, to_dot, to_mermaid
 from wootzc.ir.passes import parse_pipeline, run
+from wootzc.ir.passes.dag import graph_of, to_dot, to_mermaid
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import Sample, Space
 from wootzc.ir.text import parse_plan

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.ir.decompose import MAX_BRANCHES, decompose
-from wootzc.ir.dominators import Dominators
 from wootzc.ir.graph import INPUT, Chain, Graph, Node, Refused
+from wootzc.ir.graph.decompose import MAX_BRANCHES, decompose
+from wootzc.ir.graph.dominators import Dominators
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -26,7 +26,7 @@ from wootzc.ir.layers import (
     Layer,
     Norm,
 )
-from wootzc.ir.shapes import Shape, shape_after_body
+from wootzc.ir.layers.shapes import Shape, shape_after_body
 
 LINES = 15_000_000  # of Python; 3.6 million are run
 

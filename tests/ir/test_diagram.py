@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wootzc.ir.diagram import Diagram
-from wootzc.ir.diagram_build import build, from_words
-from wootzc.ir.diagram_merge import TooLarge
-from wootzc.ir.diagram_orders import narrow_order
-from wootzc.ir.diagram_search import best_first, bounds
-from wootzc.ir.diagram_sums import Limit, rounded
+from wootzc.ir.diagram.best_words import best_first, bounds
+from wootzc.ir.diagram.construct import build, from_words
+from wootzc.ir.diagram.merge_states import TooLarge
+from wootzc.ir.diagram.orders import narrow_order
+from wootzc.ir.diagram.sums import Limit, rounded
 
 Word = tuple[int, ...]
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.ir import diagram_space
-from wootzc.ir.costs import VariantCosts, variant_costs
-from wootzc.ir.diagram_feasible import emptied_by, holds
-from wootzc.ir.diagram_space import SpaceDiagram, counted
-from wootzc.ir.sampling import band_of, stratified
+from wootzc.ir.diagram import space_diagram as diagram_space
+from wootzc.ir.diagram.feasible import emptied_by, holds
+from wootzc.ir.diagram.sampling import band_of, stratified
+from wootzc.ir.diagram.space_diagram import SpaceDiagram, counted
+from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie
-from wootzc.ir.variables import Variables, variables
+from wootzc.ir.space.variables import Variables, variables
 
 MakeSpace = Callable[..., Space]
 MODULES = 5

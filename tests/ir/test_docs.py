@@ -8,8 +8,8 @@ import pytest
 
 from wootzc.ir.passes import PASSES, available, run
 from wootzc.ir.plan import Plan
+from wootzc.ir.plan.verify import verify
 from wootzc.ir.text import parse_plan, print_plan
-from wootzc.ir.verify import verify
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError
-from wootzc.ir.cost import network_cost
-from wootzc.ir.costs import variant_costs
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.cost_tables import variant_costs
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import ExpandSpace
 from wootzc.ir.plan import Plan
-from wootzc.ir.prune import prune_network
 from wootzc.ir.space import (
     All,
     Constraint,

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from wootzc.diagnostics import WootzError
-from wootzc.ir.lengths import estimated, in_epochs, resolved
 from wootzc.ir.plan import Plan
-from wootzc.ir.recipe import FromFile, Recipe, Schedule, expected, in_steps, pace
+from wootzc.ir.plan.lengths import estimated, in_epochs, resolved
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import FromFile, Recipe, Schedule, expected, in_steps, pace
 
 SIX = Recipe(steps=7, epochs=6, batch=50)
 

@@ -11,9 +11,9 @@ from wootzc.cli.plan_text import plan_figures, plan_text
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
 from wootzc.ir.layers import Body, Conv, walk
-from wootzc.ir.metrics import METRICS, Metric
-from wootzc.ir.prune import prune_network
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.text import parse_plan, print_plan
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ SOURCES = sorted(
     path
     for folder in ("wootzc", "grammar", "ir", "backends")
     for path in (ROOT / folder).rglob("*.py")
-    if path != ROOT / "ir" / "metrics.py"
+    if path != ROOT / "ir" / "net" / "metrics.py"
 )
 
 

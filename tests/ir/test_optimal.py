@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError
-from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes import PASSES, MineSubsequences, SelectBlocks, complete, replaced, run
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Plan
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.selection import Problem, Run, choose, choose_without
 from wootzc.ir.selection.exact import solve
+from wootzc.ir.selection.local_search import cover
 from wootzc.ir.selection.problem import offers_of
-from wootzc.ir.selection.search import cover
 from wootzc.ir.sequence import TooMany, distinct_rows
 from wootzc.ir.space import CostLimit, Objective, Space
+from wootzc.ir.space.recipe import Recipe
 
 MakeSpace = Callable[..., Space]
 

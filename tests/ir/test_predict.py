@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wootzc.ir.predict import POINTS, Belief, Seen, believed, prior
+from wootzc.ir.propose.predict import POINTS, Belief, Seen, believed, prior
 
 DAMAGE = np.linspace(0.0, 4.0, 41)
 

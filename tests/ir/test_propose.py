@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.ir import propose as module
-from wootzc.ir.costs import VariantCosts, variant_costs
-from wootzc.ir.diagram_feasible import holds
-from wootzc.ir.diagram_space import SpaceDiagram
+from wootzc.ir.diagram.feasible import holds
+from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.highs import silence
+from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
 from wootzc.ir.propose import Proposals, proposals, propose
-from wootzc.ir.propose_exact import Apart, Programme
-from wootzc.ir.propose_near import sweep_of
-from wootzc.ir.propose_picks import Picks
+from wootzc.ir.propose import proposer as module
+from wootzc.ir.propose.integer_program import Apart, Programme
+from wootzc.ir.propose.picks import Picks
+from wootzc.ir.propose.shortest_paths import sweep_of
 from wootzc.ir.space import (
     AccuracyLimit,
     Constraint,
@@ -31,7 +31,7 @@ from wootzc.ir.space import (
     Space,
     Tie,
 )  # fmt: skip
-from wootzc.ir.variables import variables
+from wootzc.ir.space.variables import variables
 
 MakeSpace = Callable[..., Space]
 MODULES = 5

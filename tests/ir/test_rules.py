@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wootzc.ir.coupling import Group, couple, couple_module
 from wootzc.ir.layers import Activation, Body, Branch, Conv, DepthwiseConv, LocalNorm, Norm, walk
-from wootzc.ir.network import Module
-from wootzc.ir.prune import kept_width, prune_module
-from wootzc.ir.shapes import shape_after_body
+from wootzc.ir.layers.shapes import shape_after_body
+from wootzc.ir.net.coupling import Group, couple, couple_module
+from wootzc.ir.net.network import Module
+from wootzc.ir.net.prune import kept_width, prune_module
 
 INVERTED: Body = (
     Conv(width=48, kernel=(1, 1)),

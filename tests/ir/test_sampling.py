@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wootzc.ir.sampling import band_of, fill
+from wootzc.ir.diagram.sampling import band_of, fill
 
 
 @given(st.integers(0, 1000), st.integers(0, 300), st.integers(1, 25))

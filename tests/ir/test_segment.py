@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.coupling import couple_module
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.graph import Chain, Piece, Refused
+from wootzc.ir.graph.module_names import TAKEN, common_place, place
+from wootzc.ir.graph.segment import How, chain_weights, segment, segment_modules
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -24,10 +25,9 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )
-from wootzc.ir.module_names import TAKEN, common_place, place
-from wootzc.ir.network import Module, Network, Plain, segment_shapes
-from wootzc.ir.segment import How, chain_weights, segment, segment_modules
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.network import Module, Network, Plain, segment_shapes
 from wootzc.networks import zoo
 
 RELU, POOL, GLOBAL = Activation(), Pool(), GlobalPool()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from wootzc.ir.cost import Cost, body_cost, layer_cost
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -18,7 +17,14 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )
-from wootzc.ir.shapes import Shape, ShapeError, resolved_padding, shape_after, shape_after_body
+from wootzc.ir.layers.shapes import (
+    Shape,
+    ShapeError,
+    resolved_padding,
+    shape_after,
+    shape_after_body,
+)
+from wootzc.ir.net.cost import Cost, body_cost, layer_cost
 
 
 @pytest.mark.parametrize(

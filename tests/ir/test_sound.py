@@ -9,9 +9,9 @@ from wootzc.diagnostics import WootzError, place
 from wootzc.ir.array import Array
 from wootzc.ir.passes import run
 from wootzc.ir.plan import Plan
-from wootzc.ir.sound import sound_plan
 from wootzc.ir.space import Listed, Space
 from wootzc.ir.text import print_plan
+from wootzc.ir.text.sound import sound_plan
 
 ROWS = [[0, 1], [1, 0], [1, 1]]
 

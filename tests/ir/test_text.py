@@ -24,10 +24,9 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
 )
-from wootzc.ir.network import Auxiliary, Module, Network, Plain
+from wootzc.ir.net.network import Auxiliary, Module, Network, Plain
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced
 from wootzc.ir.plan import Method, Plan
-from wootzc.ir.recipe import Augment, Data, FromFile, Optimizer, Recipe, Schedule
 from wootzc.ir.space import (
     AccuracyLimit,
     Budget,
@@ -39,6 +38,7 @@ from wootzc.ir.space import (
     Space,
     Tie,
 )
+from wootzc.ir.space.recipe import Augment, Data, FromFile, Optimizer, Recipe, Schedule
 from wootzc.ir.text import parse_ir, parse_network, parse_plan, print_ir, print_network, print_plan
 
 MakeSpace = Callable[..., Space]

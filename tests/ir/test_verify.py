@@ -10,9 +10,10 @@ import pytest
 from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Dense, GlobalPool
-from wootzc.ir.network import Auxiliary
+from wootzc.ir.net.network import Auxiliary
 from wootzc.ir.passes import PASSES, Pass, run
 from wootzc.ir.plan import Block, Costs, Grammar, Plan, Rule, Windows
+from wootzc.ir.plan.verify import VerifyError, verify
 from wootzc.ir.space import (
     AccuracyLimit,
     Budget,
@@ -26,7 +27,6 @@ from wootzc.ir.space import (
     Space,
     Tie,
 )
-from wootzc.ir.verify import VerifyError, verify
 
 MakeSpace = Callable[..., Space]
 

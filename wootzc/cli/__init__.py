@@ -9,7 +9,8 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import check, compiler, device, init, lsp, networks, training
+from wootzc.cli import check, compiler, device, init, lsp, training
+from wootzc.cli import network_commands as networks
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
 
@@ -70,7 +71,7 @@ def main() -> None:
         echo_error(error)
         sys.exit(FAULT)
     except AssertionError as error:
-        from wootzc.ir.verify import VerifyError  # here, for it loads NumPy
+        from wootzc.ir.plan.verify import VerifyError  # here, for it loads NumPy
 
         if not isinstance(error, VerifyError):
             raise

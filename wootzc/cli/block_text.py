@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from wootzc.ir.cost_model import CostModel
 from wootzc.ir.passes.compose import composite_vectors
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Complete
-from wootzc.ir.pricing import Priced, block_worths
-from wootzc.ir.recipe import Recipe
+from wootzc.ir.plan.cost_model import CostModel
+from wootzc.ir.plan.pricing import Priced, block_worths
 from wootzc.ir.selection import choose_without
+from wootzc.ir.space.recipe import Recipe
 from wootzc.units import count, rate_text, seconds_text
 
 METHODS = {

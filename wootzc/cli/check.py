@@ -108,7 +108,7 @@ def _of_data(spaces: "Iterable[Space]") -> Iterator[Diagnostic]:
 
 def _foreseen(spaces: "Iterable[Space]") -> list[Diagnostic]:
     """What builds of these spaces will not be able to tell."""
-    from wootzc.build.foreseen import foreseen
+    from wootzc.builder.search.foreseen import foreseen
 
     return [warning for space in spaces for warning in foreseen(space)]
 
@@ -164,7 +164,7 @@ def _contents(analysis: "Analysis") -> list[str]:
     found = [f"network {n.name}" for n in analysis.networks]
     if analysis.spaces:
         from wootzc.cli.holds_text import candidates_text
-        from wootzc.grammar.feasible import STATES
+        from wootzc.grammar.space.feasible import STATES
 
         found += [f"space {s.name}: {candidates_text(s, STATES)}" for s in analysis.spaces]
     return found
@@ -172,7 +172,7 @@ def _contents(analysis: "Analysis") -> list[str]:
 
 def _missing(spaces: "tuple[Space, ...]") -> list[str]:
     """Data and teachers that spaces name and that are not there."""
-    from wootzc.ir.recipe import FromFile
+    from wootzc.ir.space.recipe import FromFile
 
     teachers = [s.teacher.path for s in spaces if isinstance(s.teacher, FromFile)]
     named = dict.fromkeys([*(s.data.path for s in spaces), *teachers])

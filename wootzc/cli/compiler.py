@@ -132,7 +132,7 @@ def plan(
 
             click.echo(print_plan(compiled()), nl=False)
         case "dag" | "mermaid":
-            from wootzc.ir.dag import to_dot, to_mermaid
+            from wootzc.ir.passes.dag import to_dot, to_mermaid
 
             draw = to_dot if emit == "dag" else to_mermaid
             click.echo(draw(compiled()), nl=False)

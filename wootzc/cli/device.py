@@ -46,7 +46,7 @@ def benchmark(
       wootzc benchmark build/digits build/digits/export/tiny.int8.onnx --threads 2
     """
     from wootzc.backends.onnx.runtime import Target
-    from wootzc.build import benchmark as found
+    from wootzc.builder.result import benchmark as found
 
     target = Target(threads=threads, batch=batch, provider=provider)
     networks = found.benchmark(files, target, seconds=seconds)

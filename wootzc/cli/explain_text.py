@@ -6,14 +6,14 @@ from wootzc.cli.block_text import block_name, block_text
 from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
 from wootzc.diagnostics import fail
-from wootzc.ir.coupling import couple_module
 from wootzc.ir.layers import walk
-from wootzc.ir.metrics import METRICS
-from wootzc.ir.network import module_positions, segment_shapes
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.metrics import METRICS
+from wootzc.ir.net.network import module_positions, segment_shapes
+from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.reach import reach
 from wootzc.ir.plan import Block, Complete
-from wootzc.ir.prune import kept_widths
-from wootzc.ir.reach import reach
-from wootzc.ir.shapes import shape_text
 from wootzc.units import rate_text
 
 

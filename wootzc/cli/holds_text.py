@@ -2,11 +2,11 @@
 
 from typing import Any, assert_never
 
-from wootzc.ir.costs import variant_costs
-from wootzc.ir.diagram_build import STATES
-from wootzc.ir.diagram_feasible import holds
-from wootzc.ir.diagram_space import SpaceDiagram
-from wootzc.ir.metrics import Metric, costs
+from wootzc.ir.diagram.construct import STATES
+from wootzc.ir.diagram.feasible import holds
+from wootzc.ir.diagram.space_diagram import SpaceDiagram
+from wootzc.ir.net.cost_tables import variant_costs
+from wootzc.ir.net.metrics import Metric, costs
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
 from wootzc.units import large
 

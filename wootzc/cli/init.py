@@ -8,7 +8,7 @@ import click
 
 from wootzc.cli.options import shape_option
 from wootzc.diagnostics import WootzError, fail
-from wootzc.ir.metrics import costs
+from wootzc.ir.net.metrics import costs
 
 
 @click.command()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
 from wootzc.backends.data import Survey
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

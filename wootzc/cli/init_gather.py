@@ -11,17 +11,17 @@ from wootzc import networks
 from wootzc.backends.checkpoints import Recognised, recognised
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.data import Survey, survey
-from wootzc.backends.flax.weights import read_shapes
-from wootzc.backends.parameters import network_parameters
+from wootzc.backends.weights.parameters import network_parameters
+from wootzc.backends.weights.stored import read_shapes
 from wootzc.cli.init_facts import Customary, Facts, FromFile, FromZoo, ModelFacts, Pixels, Source
 from wootzc.diagnostics import WootzError, fail
-from wootzc.grammar.names import did_you_mean
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.cost import network_cost
+from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.layers import Conv, walk
-from wootzc.ir.network import Network, segment_shapes
-from wootzc.ir.recipe import Data
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.space.recipe import Data
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 MODELS = (".onnx", ".prototxt")

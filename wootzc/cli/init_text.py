@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import assert_never
 
-from wootzc.build.judging import images_needed
+from wootzc.builder.search.judging import images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
 from wootzc.cli.init_facts import Facts, FromFile, FromZoo, ModelFacts, pretrained
-from wootzc.grammar.names import either
-from wootzc.ir.metrics import costs
-from wootzc.ir.shapes import shape_text
+from wootzc.grammar.syntax.near_misses import either
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.metrics import costs
 from wootzc.units import count
 
 ASSUMED = 0.85  # accuracy of a network of which only the file is known

@@ -4,7 +4,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from wootzc.build.events import BuildInterrupted, Event, Progressed
+from wootzc.builder.jobs.events import BuildInterrupted, Event, Progressed
 
 
 class Interrupts:

@@ -10,7 +10,7 @@ from wootzc.diagnostics import fail
 from wootzc.units import bytes_of
 
 if TYPE_CHECKING:
-    from wootzc.ir.cost_model import CostModel
+    from wootzc.ir.plan.cost_model import CostModel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -137,8 +137,8 @@ def calibrated(store: Path | None) -> "CostModel | None":
     """The cost model that `--calibrate` asks for."""
     if store is None:
         return None
-    from wootzc.build.measured import calibrate
-    from wootzc.build.store import Store, is_store
+    from wootzc.builder.jobs.measured import calibrate
+    from wootzc.builder.jobs.store import Store, is_store
 
     if not is_store(store):
         raise fail("WZ099", f"there is no store in {store}", "name the folder given to `--store`")

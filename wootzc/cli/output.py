@@ -66,7 +66,7 @@ def echo_analysis(analysis: "Analysis") -> None:
 
 def echo_foreseen(analysis: "Analysis") -> None:
     """What builds of these spaces will not be able to tell."""
-    from wootzc.build.foreseen import foreseen
+    from wootzc.builder.search.foreseen import foreseen
 
     found = [warning for space in analysis.spaces for warning in foreseen(space)]
     echo_diagnostics(found, analysis.sources)

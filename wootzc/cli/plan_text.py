@@ -8,13 +8,13 @@ import numpy as np
 from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
-from wootzc.ir.cost_model import TRAINING
-from wootzc.ir.metrics import costs, short_text
+from wootzc.ir.net.metrics import costs, short_text
+from wootzc.ir.net.reach import Reach, reach
+from wootzc.ir.net.widths import module_widths
 from wootzc.ir.plan import Complete, Costs
-from wootzc.ir.reach import Reach, reach
-from wootzc.ir.recipe import FromFile
+from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import Proposed
-from wootzc.ir.widths import module_widths
+from wootzc.ir.space.recipe import FromFile
 from wootzc.units import count, rate_text, seconds_text
 
 
@@ -137,7 +137,7 @@ blocks      {blocks["count"]:,} ({blocks["method"]}), \
 
 training, at most (MACs)
   teacher         {count(work["teacher"])}
-  all blocks      {_flight(work["all_blocks"])}
+  all blocks      {_cohort(work["all_blocks"])}
   one candidate   {count(work["one_candidate"])}
   all candidates  {count(work["all_candidates"])}"""
 
@@ -149,10 +149,10 @@ def _proposed(proposed: bool) -> str:
     return "\n  a sample in place of those that are proposed once the scores of variants are known"
 
 
-def _flight(macs: int) -> str:
+def _cohort(macs: int) -> str:
     if not macs:
         return "none: they are solved, not trained"
-    return f"{count(macs)} in one flight; those of one candidate at a time: more"
+    return f"{count(macs)} in one cohort; those of one candidate at a time: more"
 
 
 def _predicted(selection: dict[str, Any] | None) -> str:

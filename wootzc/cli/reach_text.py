@@ -1,6 +1,6 @@
 """How far rates reach, for a person: the share of the parameters that none can remove, and why."""
 
-from wootzc.ir.reach import Reach
+from wootzc.ir.net.reach import Reach
 from wootzc.ir.space import Space
 from wootzc.units import count
 

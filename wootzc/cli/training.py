@@ -22,9 +22,9 @@ from wootzc.diagnostics import WootzError, fail
 from wootzc.units import bytes_text
 
 if TYPE_CHECKING:
-    from wootzc.backends.flax.parallel import Parallel
-    from wootzc.build.export import Form
-    from wootzc.build.verdict import Kind
+    from wootzc.backends.flax.device.parallel import Parallel
+    from wootzc.builder.result.export import Form
+    from wootzc.builder.result.verdict import Kind
     from wootzc.ir.space import Space
 
 result_argument = click.argument(
@@ -121,9 +121,9 @@ def build(
         chosen = choose_space(echo_warnings(file, given), space)
         _check_files(chosen)
     passes = None if pipeline is None else parse_pipeline(pipeline)
-    from wootzc.build import Interrupted, Options
-    from wootzc.build import build as run_build
-    from wootzc.build.screen import Screen, Verbosity, summary_text
+    from wootzc.builder import Interrupted, Options
+    from wootzc.builder import build as run_build
+    from wootzc.builder.screen import Screen, Verbosity, summary_text
 
     options = Options(
         out=out,
@@ -168,8 +168,8 @@ def build(
 def _check_files(space: "Space") -> None:
     """Data and weights that are there and cannot be read. An ONNX model was read with the space."""
     from wootzc.backends.data.counting import check_data
-    from wootzc.build.teacher import read_teacher
-    from wootzc.ir.recipe import FromFile
+    from wootzc.builder.jobs.teacher import read_teacher
+    from wootzc.ir.space.recipe import FromFile
 
     teacher = space.teacher
     if isinstance(teacher, FromFile) and Path(teacher.path).suffix.lower() != ".onnx":
@@ -195,7 +195,7 @@ def verify(folder: Path, data: Path | None) -> None:
       wootzc verify build/digits
       wootzc verify build/digits --data samples/digits.npz
     """
-    from wootzc.build.verify import verify_result
+    from wootzc.builder.result.replay import verify_result
 
     for line in verify_result(folder, data):
         click.echo(f"ok  {line}")
@@ -282,10 +282,10 @@ def export(
     """
     if not int8 and (data is not None or at_least is not None):
         raise click.UsageError("--data and --at-least belong to --int8")
-    from wootzc.build.export import export_result
-    from wootzc.build.int8 import Int8
-    from wootzc.build.summary import DeviceFigures, OnDevice
-    from wootzc.build.verdict import latency_text, memory_text
+    from wootzc.builder.result.export import export_result
+    from wootzc.builder.result.int8 import Int8
+    from wootzc.builder.result.summary import DeviceFigures, OnDevice
+    from wootzc.builder.result.verdict import latency_text, memory_text
 
     done = export_result(
         folder,
@@ -328,8 +328,8 @@ def report(folder: Path, out: Path | None) -> None:
     \b
       wootzc report build/digits
     """
-    from wootzc.build.report import report_html
-    from wootzc.build.summary import read_summary
+    from wootzc.builder.report import report_html
+    from wootzc.builder.result.summary import read_summary
     from wootzc.driver import compile
     from wootzc.files import damage, write_atomically
 
@@ -354,7 +354,7 @@ def report(folder: Path, out: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(store: Path | None, yes: bool) -> None:
     """Forget every finished job in the store and free its disk space."""
-    from wootzc.build.store import Store, default_root, is_store
+    from wootzc.builder.jobs.store import Store, default_root, is_store
 
     root = store or default_root()
     if not is_store(root):

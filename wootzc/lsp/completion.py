@@ -7,21 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from lsprotocol import types
 from lsprotocol.types import CompletionItemKind as Kind
 
-from wootzc.grammar import meanings, syntax
+from wootzc.grammar import syntax
+from wootzc.grammar.check import meanings
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.statements import BUDGET_UNITS
+from wootzc.grammar.check.values import FUNCTIONS
 from wootzc.grammar.imports import SUFFIXES
-from wootzc.grammar.kept import KINDS as LAYER_KINDS
-from wootzc.grammar.keywords import keywords
-from wootzc.grammar.lower_data import KINDS as DATA_KINDS
-from wootzc.grammar.lower_data import WEIGHTS
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.program import resolve
-from wootzc.grammar.rates import CRITERIA
-from wootzc.grammar.search import CHOICES
-from wootzc.grammar.statements import BUDGET_UNITS
-from wootzc.grammar.values import FUNCTIONS
-from wootzc.grammar.zoo_files import zoo_names
-from wootzc.ir.metrics import METRICS
-from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES
+from wootzc.grammar.lower.data import KINDS as DATA_KINDS
+from wootzc.grammar.lower.data import WEIGHTS
+from wootzc.grammar.lower.program import resolve
+from wootzc.grammar.space.rates import CRITERIA
+from wootzc.grammar.space.search_settings import CHOICES
+from wootzc.grammar.space.width_rules import KINDS as LAYER_KINDS
+from wootzc.grammar.syntax.keywords import keywords
+from wootzc.grammar.zoo import zoo_names
+from wootzc.ir.net.metrics import METRICS
+from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES
 from wootzc.lsp.context import Cursor, cursor_at, expected_at
 from wootzc.lsp.facts import (
     RELATIONS,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from lark import UnexpectedInput
 
-from wootzc.grammar.brackets import blanked, statement_at
-from wootzc.grammar.draft import Draft
-from wootzc.grammar.reader import Reading
+from wootzc.grammar.syntax.brackets import blanked, statement_at
+from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.reader import Reading
 
 MAX_ERRORS = 20  # before the cursor
 

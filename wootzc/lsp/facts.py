@@ -5,23 +5,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from wootzc.grammar import meanings, syntax
-from wootzc.grammar.arguments import ANY, REQUIRED, Parameter, signature
-from wootzc.grammar.lower_data import AUGMENT, DATA
-from wootzc.grammar.lower_network import AUXILIARY, INPUT
-from wootzc.grammar.lower_recipe import (
+from wootzc.grammar import syntax
+from wootzc.grammar.check import meanings
+from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, signature
+from wootzc.grammar.check.operators import JOINS, OPERATORS, SHORTCUT
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import source_text
+from wootzc.grammar.lower.data import AUGMENT, DATA
+from wootzc.grammar.lower.network import AUXILIARY, INPUT
+from wootzc.grammar.lower.recipe import (  # fmt: skip
     DEFAULTS,
     NUMBERS,
     SETTINGS,
     UNITS,
     USELESS,
     lower_polish,
-)  # fmt: skip
-from wootzc.grammar.operators import JOINS, OPERATORS, SHORTCUT
-from wootzc.grammar.report import Report
-from wootzc.grammar.values import source_text
-from wootzc.ir.recipe import OPTIMIZERS, SCHEDULES, Augment, Data, Optimizer, Recipe, Schedule
+)
 from wootzc.ir.space import Ordered
+from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Augment, Data, Optimizer, Recipe, Schedule
 
 STAGES = ("teacher", "pretrain", "finetune", "polish")
 RELATIONS: tuple[str, ...] = get_args(get_type_hints(Ordered)["direction"])

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from wootzc.diagnostics import Span
-from wootzc.grammar import meanings, syntax
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.program import SpaceItem
-from wootzc.grammar.statements import keyword_of
-from wootzc.grammar.values import value_text
-from wootzc.ir.network import Network
-from wootzc.ir.shapes import shape_text
+from wootzc.grammar import syntax
+from wootzc.grammar.check import meanings
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.statements import keyword_of
+from wootzc.grammar.check.values import value_text
+from wootzc.grammar.lower.program import SpaceItem
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.network import Network
 from wootzc.ir.space import Space
 from wootzc.lsp.facts import Setting, parameters_of, settings_of, signature_of
 from wootzc.lsp.layers import Passage
@@ -127,8 +128,8 @@ def _network(name: str, snapshot: Snapshot) -> str:
 
 
 def _figures(network: Network) -> str:
-    from wootzc.ir.cost import network_cost
-    from wootzc.ir.network import segment_shapes
+    from wootzc.ir.net.cost import network_cost
+    from wootzc.ir.net.network import segment_shapes
 
     cost = network_cost(network)
     shapes = f"{shape_text(network.input)} → {shape_text(segment_shapes(network)[-1])}"
@@ -143,9 +144,9 @@ def _space(name: str, snapshot: Snapshot) -> str:
 
 
 def _candidates(space: Space) -> str:
-    from wootzc.grammar.feasible import STATES
-    from wootzc.ir.costs import variant_costs
-    from wootzc.ir.diagram_feasible import holds
+    from wootzc.grammar.space.feasible import STATES
+    from wootzc.ir.diagram.feasible import holds
+    from wootzc.ir.net.cost_tables import variant_costs
 
     found = holds(space, variant_costs(space.network, space.rates), states=STATES)
     least, most = found.between
@@ -178,8 +179,8 @@ def setting_text(setting: Setting) -> str:
 
 
 def _pattern(node: syntax.Pattern, around: Sequence[Any], snapshot: Snapshot) -> str:
-    from wootzc.grammar.patterns import modules_of
-    from wootzc.grammar.report import Report
+    from wootzc.grammar.check.report import Report
+    from wootzc.grammar.space.patterns import modules_of
 
     network = snapshot.network_of(around)
     if network is None:

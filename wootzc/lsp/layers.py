@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wootzc.diagnostics import Span
-from wootzc.ir.cost import Cost, layer_cost
 from wootzc.ir.layers import Body, Branch
-from wootzc.ir.network import Module, Network
-from wootzc.ir.shapes import Shape, shape_after
+from wootzc.ir.layers.shapes import Shape, shape_after
+from wootzc.ir.net.cost import Cost, layer_cost
+from wootzc.ir.net.network import Module, Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.program import NetworkItem, Program, SpaceItem
-from wootzc.ir.network import Network
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.lower.program import NetworkItem, Program, SpaceItem
+from wootzc.ir.net.network import Network
 from wootzc.lsp.nodes import descendants
 
 Kind: TypeAlias = Literal["constant", "module", "network", "space", "parameter", "instance"]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.operators import BUILT_IN
-from wootzc.grammar.patterns import modules_of
-from wootzc.grammar.program import resolve
-from wootzc.grammar.report import Report
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.lower.program import resolve
+from wootzc.grammar.space.patterns import modules_of
 from wootzc.lsp.names import Occurrence, Symbol
 from wootzc.lsp.snapshot import Snapshot
 

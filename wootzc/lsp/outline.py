@@ -7,8 +7,8 @@ from lsprotocol import types
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
-from wootzc.grammar.statements import keyword_of
-from wootzc.ir.shapes import shape_text
+from wootzc.grammar.check.statements import keyword_of
+from wootzc.ir.layers.shapes import shape_text
 from wootzc.lsp.nodes import descendants
 from wootzc.lsp.places import position_of, range_of
 from wootzc.lsp.snapshot import Snapshot

@@ -7,7 +7,7 @@ from typing import Any
 
 from wootzc.grammar import Analysis, analyze, syntax
 from wootzc.grammar.parse import Memory
-from wootzc.ir.network import Network
+from wootzc.ir.net.network import Network
 from wootzc.lsp.layers import Places, places_of
 from wootzc.lsp.names import Index, index_of, network_of
 from wootzc.lsp.nodes import children

@@ -17,14 +17,14 @@ from pathlib import PurePath
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.context import node_of
 from wootzc.grammar.imports.onnx.known import parameter_sources
-from wootzc.grammar.imports.onnx.merge import merged
-from wootzc.grammar.imports.onnx.source import load
+from wootzc.grammar.imports.onnx.merge_constants import merged
+from wootzc.grammar.imports.onnx.source_graph import load
 from wootzc.grammar.imports.onnx.trace import trace
+from wootzc.grammar.imports.onnx.tracing import node_of
 from wootzc.ir.graph import Graph, Node, Refused
-from wootzc.ir.graph_vectors import as_vectors
-from wootzc.ir.shapes import Shape
+from wootzc.ir.graph.vectors import as_vectors
+from wootzc.ir.layers.shapes import Shape
 
 
 def read_onnx(path: str, input: Shape | None = None) -> Graph:

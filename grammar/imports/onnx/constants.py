@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.source import Array, Operator
+from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.context import Context
-from wootzc.grammar.imports.onnx.source import Operator
-from wootzc.ir.curves import Curve, elu, gelu, gelu_tanh, hard_sigmoid, sigmoid, vector_erf
+from wootzc.grammar.imports.onnx.source_graph import Operator
+from wootzc.grammar.imports.onnx.tracing import Context
+from wootzc.ir.layers.curves import Curve, elu, gelu, gelu_tanh, hard_sigmoid, sigmoid, vector_erf
 
 Function = Callable[[Curve], Curve]
 

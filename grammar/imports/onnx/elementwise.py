@@ -7,13 +7,13 @@ from typing import TypeAlias
 import numpy as np
 
 from wootzc.grammar.imports.onnx import curves
-from wootzc.grammar.imports.onnx.context import Context, made
 from wootzc.grammar.imports.onnx.features import prelu
 from wootzc.grammar.imports.onnx.joins import joined
-from wootzc.grammar.imports.onnx.source import Array, Operator
+from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Line, Tensor, in_our_order, inner
-from wootzc.ir.curves import GRID, ZERO, activation, straight
+from wootzc.grammar.imports.onnx.tracing import Context, made
 from wootzc.ir.graph import Refused
+from wootzc.ir.layers.curves import GRID, ZERO, activation, straight
 
 Lines: TypeAlias = Mapping[str, Line]
 

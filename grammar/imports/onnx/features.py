@@ -5,8 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.context import Context, made, usable
-from wootzc.grammar.imports.onnx.source import Array, Operator
+from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import (
     Tensor,
     in_our_order,
@@ -14,6 +13,7 @@ from wootzc.grammar.imports.onnx.tensors import (
     matrix_turned,
     target_dims,
 )
+from wootzc.grammar.imports.onnx.tracing import Context, made, usable
 from wootzc.grammar.imports.onnx.windows import as_image, image
 from wootzc.ir.layers import Conv, Dense, GlobalPool, GroupNorm, LocalNorm, Norm, Pool, PRelu
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx.context import Affine, Context, Pick, made, usable
-from wootzc.grammar.imports.onnx.source import Operator
+from wootzc.grammar.imports.onnx.source_graph import Operator
 from wootzc.grammar.imports.onnx.tensors import Tensor
+from wootzc.grammar.imports.onnx.tracing import Affine, Context, Pick, made, usable
 from wootzc.ir.graph import INPUT
 from wootzc.ir.layers import Conv
 

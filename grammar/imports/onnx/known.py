@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from wootzc.grammar.imports.onnx.source import Operator, Source
+from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 
 MATRICES = frozenset({"Conv", "Gemm", "MatMul"})  # with weights as their second input
 SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.curves import Curve
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Pair
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.curves import Curve
+from wootzc.ir.layers.shapes import Shape
 
 Layout: TypeAlias = tuple[str, ...]
 Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))

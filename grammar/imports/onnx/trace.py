@@ -7,16 +7,25 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wootzc.grammar.imports.onnx import curves, elementwise, features, joins, shapes, windows
+from wootzc.grammar.imports.onnx import (
+    curves,
+    elementwise,
+    features,
+    joins,
+    windows,
+)
+from wootzc.grammar.imports.onnx import (
+    reshaping as shapes,
+)
 from wootzc.grammar.imports.onnx.constants import MOST, fold
-from wootzc.grammar.imports.onnx.context import Context, Draft
 from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, with_group_norms
-from wootzc.grammar.imports.onnx.model import first_line
-from wootzc.grammar.imports.onnx.source import Operator, Source
+from wootzc.grammar.imports.onnx.model_file import first_line
+from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
+from wootzc.grammar.imports.onnx.tracing import Context, Draft
 from wootzc.ir.graph import INPUT, OpenSize, Refused
-from wootzc.ir.sayable import check_input
-from wootzc.ir.shapes import Shape, shape_text
+from wootzc.ir.graph.expressible import check_input
+from wootzc.ir.layers.shapes import Shape, shape_text
 
 Handler: TypeAlias = Callable[[Operator, Context], Tensor]
 

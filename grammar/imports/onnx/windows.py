@@ -1,10 +1,10 @@
 """Convolutions and pools: operators that move a window over an image."""
 
-from wootzc.grammar.imports.onnx.context import Context, Draft, made
-from wootzc.grammar.imports.onnx.source import Array, Operator
+from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters, matrix_turned
+from wootzc.grammar.imports.onnx.tracing import Context, Draft, made
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
-from wootzc.ir.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import Shape, shape_text
 
 
 def image(operator: Operator, tensor: Tensor) -> Tensor:

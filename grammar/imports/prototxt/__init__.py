@@ -15,15 +15,15 @@ from pathlib import Path
 
 from wootzc.files import Unfit, read_file
 from wootzc.grammar.imports.prototxt.build import Builder, Value
+from wootzc.grammar.imports.prototxt.early_vectors import as_vectors
 from wootzc.grammar.imports.prototxt.entries import entries_of
 from wootzc.grammar.imports.prototxt.fields import Fields
 from wootzc.grammar.imports.prototxt.inputs import input_shape
-from wootzc.grammar.imports.prototxt.text import MAX_CHARACTERS, Place, parse
-from wootzc.grammar.imports.prototxt.vectors import as_vectors
+from wootzc.grammar.imports.prototxt.text_format import MAX_CHARACTERS, Place, parse
 from wootzc.grammar.imports.prototxt.wires import wires_of
 from wootzc.ir.graph import INPUT, Graph, Refused
-from wootzc.ir.sayable import check_input
-from wootzc.ir.shapes import Shape
+from wootzc.ir.graph.expressible import check_input
+from wootzc.ir.layers.shapes import Shape
 
 # Fields of a network that say nothing about its layers.
 _IGNORED = ("force_backward", "debug_info", "state")

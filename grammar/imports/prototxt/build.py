@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from wootzc.grammar.imports.prototxt.entries import Entry
 from wootzc.grammar.imports.prototxt.kinds import JOINS, KINDS, has_shift
-from wootzc.grammar.imports.prototxt.text import Message, Scalar
+from wootzc.grammar.imports.prototxt.text_format import Message, Scalar
 from wootzc.grammar.imports.prototxt.wires import Reference, Wires
-from wootzc.grammar.names import did_you_mean
+from wootzc.grammar.syntax.near_misses import did_you_mean
 from wootzc.ir.graph import Node
 from wootzc.ir.layers import Body, Flatten, Join, Layer, joined_shape
-from wootzc.ir.shapes import Shape, ShapeError, shape_after, shape_text
+from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 
 # What to do about some of the types of Caffe that wootzc does not know.
 _AT_THE_END = "it may only stand at the end of the network"

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.imports.prototxt.fields import Fields, as_message, as_text, wrong
-from wootzc.grammar.imports.prototxt.text import Field, Place, Scalar
-from wootzc.grammar.names import did_you_mean
-from wootzc.grammar.operators import BUILT_IN
+from wootzc.grammar.imports.prototxt.text_format import Field, Place, Scalar
+from wootzc.grammar.syntax.near_misses import did_you_mean
 from wootzc.ir.graph import Refused
-from wootzc.ir.limits import MAX_LAYERS
+from wootzc.ir.layers.maxima import MAX_LAYERS
 
 # What the old syntax calls its types, where it is more than the name of today in capitals.
 _UNLIKE = {

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wootzc.grammar.imports.prototxt.text import Field, Message, Place, Scalar
-from wootzc.grammar.names import did_you_mean, either, nearest
+from wootzc.grammar.imports.prototxt.text_format import Field, Message, Place, Scalar
+from wootzc.grammar.syntax.near_misses import did_you_mean, either, nearest
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Pair
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from wootzc.grammar.imports.prototxt.entries import Entry
 from wootzc.grammar.imports.prototxt.fields import Fields, as_message
-from wootzc.grammar.imports.prototxt.text import Place
+from wootzc.grammar.imports.prototxt.text_format import Place
 from wootzc.ir.graph import OpenSize, Refused
-from wootzc.ir.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import Shape, shape_text
 
 DATA = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "AnnotatedData", "Python")
 

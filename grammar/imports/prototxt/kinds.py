@@ -19,7 +19,7 @@ from wootzc.ir.layers import (
     Join,
     Norm,
 )
-from wootzc.ir.shapes import Shape
+from wootzc.ir.layers.shapes import Shape
 
 
 def convolution(entry: Entry, shape: Shape) -> Body:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from wootzc.grammar.imports.prototxt.entries import FILLERS, Entry
 from wootzc.ir.layers import Body, GlobalPool, LocalNorm, Padding, Pair, Pool
-from wootzc.ir.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import Shape, shape_text
 
 
 def explicit(padding: Pair) -> Padding:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wootzc.grammar.imports.prototxt.entries import Entries, Entry
-from wootzc.grammar.names import did_you_mean, quoted
+from wootzc.grammar.syntax.near_misses import did_you_mean, quoted
 from wootzc.ir.graph import Refused
 
 Reference: TypeAlias = int | str  # the number of a layer, or a blob that enters

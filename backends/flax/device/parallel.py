@@ -1,0 +1,223 @@
+"""Devices: the only file that knows how many there are, and of which kind.
+
+One device: plain `jax.jit`. Several: `jax.pmap` over them, every tree replicated along a leading
+device axis, every batch cut into equal parts; gradients and batch-norm statistics are averaged over
+the axis, so that the numbers are those of one device up to rounding.
+
+Several candidates at once: each on a group of devices of its own, driven by a thread. One device
+gives the same bits as any other.
+"""
+
+import hashlib
+import os
+import platform
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.device.compiles import trim
+
+Strategy = Literal["segments", "loop", "scan"]
+Parallel = Literal["auto", "data", "candidates"]
+Function = Callable[..., Any]
+Tree = TypeVar("Tree")
+
+AXIS = "devices"
+SCANNED_STEPS = 32  # per call of the device, at most
+UNTOLD_MEMORY = 4 * 2**30  # bytes
+COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
+SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """A group of local devices: `count` of them, from number `start` on."""
+
+    count: int
+    start: int = 0
+
+    @property
+    def local(self) -> list[Any]:  # `jax.Device` is no type to pyright
+        return jax.local_devices()[self.start : self.start + self.count]
+
+    @property
+    def axis_name(self) -> str | None:
+        return AXIS if self.count > 1 else None
+
+    @property
+    def accelerated(self) -> bool:
+        """They have memory of their own."""
+        return jax.default_backend() != "cpu"
+
+    def compile(self, function: Function, donate: tuple[int, ...] = ()) -> Function:
+        """`function` on every device. Arguments and results carry a device axis if several."""
+        if self.count == 1:
+            return jax.jit(function, donate_argnums=donate)  # it runs where its arguments are
+        devices = self.local
+        mapped = jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
+        if devices[0].platform != "cpu":
+            return mapped
+
+        def one_at_a_time(*arguments: Any) -> Any:
+            # Virtual CPU devices share one pool of threads: with several steps in flight, devices
+            # waiting in an all-reduce can hold every thread that the others need (XLA then aborts).
+            return jax.block_until_ready(mapped(*arguments))
+
+        return one_at_a_time
+
+    def replicate(self, tree: Tree) -> Tree:
+        """A tree of host arrays on every device."""
+        if self.count == 1:
+            # A copy of our own: steps give their buffers away, and NumPy's may be borrowed.
+            return jax.device_put(tree, self.local[0], may_alias=False)
+        along = self._along
+
+        def copied(array: NDArray[Any]) -> jax.Array:
+            return jax.device_put(np.broadcast_to(array, (self.count, *np.shape(array))), along)
+
+        return jax.tree.map(copied, tree)
+
+    def first(self, tree: Tree) -> Tree:
+        """The inverse of `replicate`: NumPy arrays of the first device."""
+        if self.count == 1:
+            return jax.device_get(tree)
+        return jax.tree.map(lambda a: np.asarray(a.addressable_shards[0].data)[0], tree)
+
+    def spread(self, array: NDArray[Any], axis: int = 0) -> NDArray[Any] | jax.Array:
+        """Cut a batch axis into one equal part per device; the device axis comes first."""
+        if self.count == 1:  # the first device takes what is on the host as it is
+            return jax.device_put(array, self.local[0]) if self.start else array
+        shape = array.shape
+        cut = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
+        return np.moveaxis(array.reshape(cut), axis, 0)
+
+    def place(self, array: NDArray[Any]) -> jax.Array:
+        """`spread`, put where a compiled function leaves its results.
+
+        What is on the host and what is on a device are compiled for apart.
+        """
+        where = self.local[0] if self.count == 1 else self._along
+        return jax.device_put(self.spread(array), where)
+
+    def gather(self, array: Any) -> NDArray[Any]:
+        """The inverse of `spread` along the first axis, on the host."""
+        values = np.asarray(array)
+        return values if self.count == 1 else values.reshape(-1, *values.shape[2:])
+
+    @property
+    def _along(self) -> jax.sharding.Sharding:
+        """One part of the first axis on each device."""
+        mesh = jax.sharding.Mesh(self.local, (AXIS,))
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+
+
+def training_devices(batch: int, group: Devices | None = None) -> Devices:
+    """As many devices of the group, or of all local ones, as divide the batch evenly."""
+    group = group or all_devices()
+    count = next(n for n in range(min(group.count, batch), 0, -1) if batch % n == 0)
+    return replace(group, count=count)
+
+
+def all_devices() -> Devices:
+    return Devices(jax.local_device_count())
+
+
+def candidate_groups(
+    parallel: Parallel, batch: int, candidates: int, platform: str | None = None
+) -> tuple[Devices, ...]:
+    """The groups of devices that fine-tune candidates: as many candidates run at once.
+
+    data: one group of all. candidates: as many equal groups as there are devices, or candidates if
+    these are fewer. auto: `candidates` if a batch over all devices leaves each fewer than
+    `SMALL_SHARE` images, too few to keep it busy; `data` otherwise.
+    """
+    devices = all_devices()
+    at_once = min(devices.count, candidates)
+    small = batch < SMALL_SHARE * devices.count
+    if at_once < 2 or parallel == "data" or (parallel == "auto" and not small):
+        return (devices,)
+    # Steps over several virtual CPU devices must not be in flight at once: see `compile`.
+    size = 1 if (platform or jax.default_backend()) == "cpu" else devices.count // at_once
+    return tuple(Devices(size, size * number) for number in range(at_once))
+
+
+def free_memory() -> int:
+    """Bytes that nobody uses: of the fullest local device, if these are accelerators; else of the
+    machine, within the limit of its container.
+    """
+    stats = [device.memory_stats() for device in jax.local_devices() if device.platform != "cpu"]
+    told = [one["bytes_limit"] - one["bytes_in_use"] for one in stats if one]
+    return min(told) if told else free_memory_of_machine(Path("/"))
+
+
+def free_memory_of_machine(root: Path) -> int:
+    """As Linux tells it below `root`; elsewhere what any machine that trains has."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return UNTOLD_MEMORY
+    kibibytes = {name: amount for name, _, amount in (line.partition(":") for line in lines)}
+    free = 1024 * int(kibibytes["MemAvailable"].split()[0])
+    group = root / "sys/fs/cgroup"
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        stat = (group / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # no control groups of version 2, or "max": no limit
+        return free
+    given_back = sum(int(line.split()[1]) for line in stat if line.startswith("inactive_file "))
+    return min(free, max(limit - used + given_back, 0))
+
+
+def chunk_size(distances: Sequence[int]) -> int:
+    """How many steps to scan in one call when the loop stops after each of `distances` steps.
+
+    The cheapest size: what a chunk leaves over runs step by step, and needs a program of its own.
+    """
+
+    def cost(size: int) -> int:
+        calls = sum(n * (d // size + d % size) for d, n in Counter(distances).items())
+        both = size > 1 and any(d >= size for d in distances) and any(d % size for d in distances)
+        return calls + both * COMPILE_COST
+
+    return min(range(1, SCANNED_STEPS + 1), key=cost)
+
+
+def configure(cache_dir: Path | None) -> None:
+    """Keep compiled functions in a folder of `cache_dir` from one run to the next.
+
+    One folder per processor: XLA complains of machine code made for another one. Small functions
+    too: reading one takes a tenth of the time. Who has set JAX_COMPILATION_CACHE_DIR keeps them
+    there, as every program of JAX does.
+    """
+    if cache_dir is None or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return
+    trim(cache_dir)
+    folder = cache_dir / _processor()
+    folder.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if jax.default_backend() == "cpu":  # caches for GPUs, whose path would be part of every key
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+    # An entry cut short by a kill is compiled again: nothing that a user must know.
+    message = "Error (reading|writing) persistent compilation cache"
+    warnings.filterwarnings("ignore", message=message, category=UserWarning)
+
+
+def _processor() -> str:
+    """A name for what this machine's compiled code can rely on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = [platform.processor()]
+    features = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
+    digest = hashlib.sha256("\n".join(sorted(set(features or lines[:1]))).encode())
+    return f"{platform.machine()}-{digest.hexdigest()[:12]}"

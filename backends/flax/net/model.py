@@ -1,0 +1,327 @@
+"""IR → flax.nnx: one `SegmentNet` per segment, a network is the list of them.
+
+Assembling a candidate is putting segments in a list; a pre-trained block is such a segment with its
+weights. Segments of equal shape have equal graph definitions (nothing in them has a name), so that
+whatever is jitted for one serves all of them.
+
+In bfloat16 a segment takes, keeps and leaves activations in bfloat16; its parameters stay float32.
+Convolutions and dense layers compute in bfloat16; norms and means over pixels in float32, and then
+round. See docs/decisions/008-bfloat16.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial, reduce
+from threading import Lock
+from typing import Any, TypeAlias, assert_never
+from zlib import crc32
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from wootzc.backends.weights.parameters import is_statistic
+from wootzc.ir.layers import (
+    Activation,
+    ActivationKind,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    GroupNorm,
+    Layer,
+    LocalNorm,
+    Norm,
+    Pool,
+    PRelu,
+    walk_shapes,
+)  # fmt: skip
+from wootzc.ir.layers.shapes import Shape, overhang, padding_of, resolved_padding
+from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.space.recipe import Precision
+
+Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
+Values: TypeAlias = Mapping[str, Array]  # "path/parameter" of one segment → array
+
+ACTIVATIONS: dict[ActivationKind, Any] = {
+    "relu": jax.nn.relu,
+    "relu6": jax.nn.relu6,
+    "leaky_relu": jax.nn.leaky_relu,
+    "elu": jax.nn.elu,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "gelu_tanh": jax.nn.gelu,
+    "swish": jax.nn.swish,
+    "hard_swish": jax.nn.hard_swish,
+    "sigmoid": jax.nn.sigmoid,
+    "hard_sigmoid": jax.nn.hard_sigmoid,
+    "tanh": jnp.tanh,
+}
+
+_lock = Lock()
+
+# The pools of nnx have no types, and pyright takes that of `padding` from its default, a string.
+max_pool: Callable[..., jax.Array] = nnx.max_pool
+avg_pool: Callable[..., jax.Array] = nnx.avg_pool
+
+
+class SegmentNet(nnx.Module):
+    """One segment. Layers that carry weights are nnx modules, held under their IR path."""
+
+    def __init__(
+        self,
+        body: Body,
+        shape: Shape,
+        *,
+        axis_name: str | None,
+        rngs: nnx.Rngs,
+        precision: Precision = "float32",
+    ):
+        self.body = nnx.static(body)
+        self.dtype = np.dtype(precision)
+        self.layers = nnx.Dict(dict(_modules(body, shape, axis_name, rngs, self.dtype)))
+
+    def __call__(
+        self,
+        x: jax.Array,  # [batch, height, width, channels] or [batch, channels]
+        *,
+        train: bool = False,
+        keys: jax.Array | None = None,  # [batch] random keys, one a sample; dropout needs them
+    ) -> jax.Array:
+        return self._run(self.body, "", x.astype(self.dtype), train, keys)
+
+    def _run(
+        self, body: Body, prefix: str, x: jax.Array, train: bool, keys: jax.Array | None
+    ) -> jax.Array:
+        for index, layer in enumerate(body):
+            x = self._apply(layer, f"{prefix}{index}", x, train, keys)
+        return x
+
+    def _apply(
+        self, layer: Layer, path: str, x: jax.Array, train: bool, keys: jax.Array | None
+    ) -> jax.Array:
+        match layer:
+            case Conv() | DepthwiseConv() | Dense():
+                return self.layers[path](x)
+            case GroupNorm() | PRelu():  # in float32
+                return self.layers[path](x).astype(self.dtype)
+            case Norm():  # its scale makes a float32 of what enters
+                return self.layers[path](x, use_running_average=not train).astype(self.dtype)
+            case LocalNorm():
+                return local_norm(layer, x.astype(np.float32)).astype(self.dtype)
+            case Activation(kind="leaky_relu", slope=slope):
+                return jax.nn.leaky_relu(x, slope)
+            case Activation(kind=kind):
+                return ACTIVATIONS[kind](x)
+            case Pool(kind="avg"):
+                return pool(layer, x.astype(np.float32)).astype(self.dtype)
+            case Pool():
+                return pool(layer, x)
+            case GlobalPool(kind=kind, keep_dims=keep):  # a mean of bfloat16 adds up in float32
+                return (jnp.max if kind == "max" else jnp.mean)(x, axis=(1, 2), keepdims=keep)
+            case Dropout(rate=rate):
+                return dropout(x, rate, keys, path) if train and rate > 0 else x
+            case Flatten():
+                return x.reshape(x.shape[0], -1)
+            case Branch(arms=arms):
+                outputs = [
+                    self._run(arm, f"{path}.{i}.", x, train, keys) for i, arm in enumerate(arms)
+                ]
+                return joined(layer, outputs)
+            case _:
+                assert_never(layer)
+
+
+class ChannelSlopes(nnx.Module):
+    """x, or below zero the channel's slope times x."""
+
+    def __init__(self, channels: int):
+        self.slope = nnx.Param(jnp.zeros(channels))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.where(x >= 0, x, self.slope[...] * x)
+
+
+def pool(layer: Pool, x: jax.Array) -> jax.Array:
+    image = x.shape[1], x.shape[2]
+    padding = padding_of(layer, image)
+    if layer.kind == "max":
+        return max_pool(x, layer.size, layer.stride, padding)
+    if layer.count_padding and any(over := overhang(layer, image)):
+        counted = resolved_padding(layer.padding, image, layer.size, layer.stride)
+        x = jnp.pad(x, ((0, 0), *counted, (0, 0)))
+        padding = (0, over[0]), (0, over[1])
+        return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
+    return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=layer.count_padding)
+
+
+def local_norm(layer: LocalNorm, x: jax.Array) -> jax.Array:
+    """Each channel divided by a power of the squares around it.
+
+    Of an even number of channels one more lies before it than behind, as in PyTorch. The sum is a
+    product with a band of ones: a window along the channels takes longer, forward and backward.
+    """
+    channels = np.arange(x.shape[-1])
+    distance = channels[:, None] - channels  # from the channel in the middle
+    around = (-(layer.size // 2) <= distance) & (distance <= (layer.size - 1) // 2)
+    squares = jnp.matmul(x * x, around.astype(np.float32), precision="highest")
+    return x / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
+
+
+def dropout(x: jax.Array, rate: float, keys: jax.Array | None, path: str) -> jax.Array:
+    """Zero a fraction `rate` of the values and scale the rest up, so that the mean stays.
+
+    Every sample has its own key: how a batch is spread over devices changes nothing.
+    """
+    if keys is None:
+        raise ValueError("dropout in training needs one random key per sample")
+
+    def kept(key: jax.Array) -> jax.Array:
+        own = jax.random.fold_in(key, crc32(path.encode()) & 0x7FFFFFFF)
+        return jax.random.bernoulli(own, 1 - rate, x.shape[1:])
+
+    return jnp.where(jax.vmap(kept)(keys), x / (1 - rate), 0)
+
+
+def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
+    match branch.join:
+        case "add":
+            return reduce(jnp.add, outputs)
+        case "concat":
+            return jnp.concatenate(outputs, axis=-1)
+        case "scale":
+            return outputs[0] * outputs[1]
+        case _:
+            assert_never(branch.join)
+
+
+def _modules(
+    body: Body,
+    shape: Shape,
+    axis_name: str | None,
+    rngs: nnx.Rngs,
+    dtype: np.dtype[Any],  # that convolutions and dense layers compute in
+) -> Iterator[tuple[str, nnx.Module]]:
+    """Every layer that carries weights, as an nnx module, with its path."""
+    for path, layer, entering in walk_shapes(body, shape):
+        if module := _module(layer, entering, axis_name, rngs, dtype):
+            yield path, module
+
+
+def _module(
+    layer: Layer,
+    shape: Shape,
+    axis_name: str | None,
+    rngs: nnx.Rngs,
+    dtype: np.dtype[Any],
+) -> nnx.Module | None:
+    match layer:
+        case Conv() | DepthwiseConv():
+            return _convolution(layer, shape, rngs, dtype)
+        case Dense(width=width, bias=bias):
+            return nnx.Linear(shape[-1], width, use_bias=bias, dtype=dtype, rngs=rngs)
+        case Norm(epsilon=epsilon, momentum=momentum):
+            return nnx.BatchNorm(
+                shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
+            )
+        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
+            options: dict[str, Any] = {"epsilon": epsilon, "use_fast_variance": False, "rngs": rngs}
+            if pixelwise:
+                return nnx.LayerNorm(shape[-1], dtype=np.float32, **options)
+            return nnx.GroupNorm(shape[-1], groups, dtype=np.float32, **options)
+        case PRelu():
+            return ChannelSlopes(shape[-1])
+        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+            return None
+        case _:
+            assert_never(layer)
+
+
+def _convolution(
+    layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs, dtype: np.dtype[Any]
+) -> nnx.Conv:
+    height, width, channels = shape
+    if isinstance(layer, Conv):
+        filters, groups = layer.width, layer.groups
+    else:
+        filters = groups = channels
+    return nnx.Conv(
+        channels,
+        filters,
+        layer.kernel,
+        strides=layer.stride,
+        padding=padding_of(layer, (height, width)),
+        kernel_dilation=layer.dilation,
+        feature_group_count=groups,
+        use_bias=layer.bias,
+        dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """A segment without its weights, made by `structure`: equal segments share one object.
+
+    So it compares and hashes by identity, at once, and keys everything that is compiled.
+    """
+
+    graph: nnx.GraphDef[SegmentNet]
+
+    def module(self, values: Values) -> SegmentNet:
+        """The module object that holds `values`."""
+        state = nnx.from_flat_state(
+            (("layers", *name.split("/")), jnp.asarray(value))  # or nnx writes into NumPy's memory
+            for name, value in values.items()
+        )
+        return nnx.merge(self.graph, state)
+
+    def evaluate(self, values: Values, x: Array) -> jax.Array:
+        return self.module(values)(jnp.asarray(x))
+
+    def train(
+        self, values: Values, x: Array, keys: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """What leaves the segment in training mode, and its new running statistics."""
+        module = self.module(values)
+        y = module(jnp.asarray(x), train=True, keys=keys)
+        _, state = nnx.split(module)
+        return y, {
+            name: variable[...]
+            for (_, *path), variable in nnx.to_flat_state(state)
+            if is_statistic(name := "/".join(map(str, path)))
+        }
+
+
+@cache
+def structure(
+    body: Body, shape: Shape, axis_name: str | None = None, precision: Precision = "float32"
+) -> Structure:
+    """The structure of a segment that `shape` enters.
+
+    `axis_name`: the device axis over which batch norms average their statistics.
+    """
+    graph, _ = nnx.split(
+        nnx.eval_shape(
+            lambda: SegmentNet(
+                body, shape, axis_name=axis_name, rngs=nnx.Rngs(0), precision=precision
+            )
+        )
+    )
+    return Structure(graph=graph)
+
+
+def structures(
+    network: Network, axis_name: str | None = None, precision: Precision = "float32"
+) -> tuple[Structure, ...]:
+    """The network as a list of segments."""
+    with _lock:  # or threads that ask at once get objects of their own, and compile all anew
+        return tuple(
+            structure(segment.body, shape, axis_name, precision)
+            for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+        )

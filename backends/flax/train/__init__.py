@@ -1,0 +1,1 @@
+"""Training: steps, loops, blocks, scores and least squares."""

@@ -1,0 +1,108 @@
+"""Accuracy and logits. Networks run segment by segment, so that module variants compile once."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.bits import Right
+from wootzc.backends.flax.device.parallel import Devices, all_devices
+from wootzc.backends.flax.net.model import Structure, structures
+from wootzc.backends.flax.train.segments import compiled_correct, evaluate_segments
+from wootzc.backends.flax.train.step import Trees
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import check_fits, split
+from wootzc.ir.net.network import Network
+
+if TYPE_CHECKING:
+    from wootzc.backends.data import Split
+
+BATCH = 256  # one size for all splits, or every split compiles every segment anew
+
+
+def evaluate(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    batch: int = BATCH,
+    devices: Devices | None = None,  # all local ones, if none are named
+) -> float:
+    """The fraction of images that the network labels right."""
+    return float(labelled_right(network, weights, images, batch, devices).mean())
+
+
+def labelled_right(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    batch: int = BATCH,
+    devices: Devices | None = None,  # all local ones, if none are named
+) -> Right:
+    """Which images the network labels right."""
+    check_fits(network, weights)
+    devices = devices or all_devices()
+    values = devices.replicate(split(network, weights))
+    return right_of(structures(network), values, images, devices, batch)
+
+
+def predict(
+    network: Network,
+    weights: Weights,
+    images: NDArray[np.float32],  # [n, height, width, channels], normalised
+    batch: int = BATCH,
+) -> NDArray[np.float32]:  # [n, classes] logits
+    check_fits(network, weights)
+    devices = all_devices()
+    values = devices.replicate(split(network, weights))
+    size = _batch_size(batch, devices)
+    graphs = structures(network)
+    logits = [
+        devices.gather(_logits(graphs, values, images[start : start + size], size, devices))
+        for start in range(0, len(images), size)
+    ]
+    return np.concatenate(logits)[: len(images)]
+
+
+def right_of(
+    segments: tuple[Structure, ...],
+    values: Trees,  # on the devices
+    images: "Split",
+    devices: Devices,
+    batch: int = BATCH,
+) -> Right:
+    """Which images are labelled right. The last batch is filled up; what fills it is dropped."""
+    size = _batch_size(batch, devices)
+    correct = compiled_correct(devices)
+    right = []
+    for part in images.batches(_parts(len(images), size)):
+        labels = devices.spread(_filled(part.labels, size))
+        logits = _logits(segments, values, part.images, size, devices)
+        right.append(correct(logits, labels))
+    return np.concatenate([devices.gather(one) for one in right])[: len(images)]
+
+
+def _logits(
+    segments: tuple[Structure, ...],
+    values: Trees,
+    images: NDArray[np.float32],  # at most `size`
+    size: int,
+    devices: Devices,
+) -> Any:
+    """On the devices, `size` of them."""
+    return evaluate_segments(segments, values, devices.spread(_filled(images, size)), devices)
+
+
+def _parts(count: int, size: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def _batch_size(batch: int, devices: Devices) -> int:
+    """The batch, rounded up to a multiple of the devices."""
+    return -(-batch // devices.count) * devices.count
+
+
+def _filled(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """`array` with zeros appended along its first axis."""
+    return np.pad(array, [(0, size - len(array)), *[(0, 0)] * (array.ndim - 1)])

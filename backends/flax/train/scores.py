@@ -1,0 +1,170 @@
+"""How much damage one variant does: it alone stands in for its counterpart in the teacher.
+
+Sums of such scores rank whole candidates (DONNA, Moons et al., ICCV 2021; LANA, Molchanov et al.,
+ECCV 2022; Puzzle, Bercovich et al., ICML 2025). Variants are judged at full width, so that nothing
+is compiled but the teacher; but for modules where zeros would count (`can_be_widened`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
+from wootzc.backends.flax.net.model import Structure, structure, structures
+from wootzc.backends.flax.train.evaluation import BATCH, evaluate
+from wootzc.backends.flax.train.segments import evaluate_segments
+from wootzc.backends.flax.train.step import Trees, count_correct
+from wootzc.backends.weights.parameters import Weights, segment_weights
+from wootzc.backends.weights.slicing import Variant
+from wootzc.backends.weights.stored import check_fits, split
+from wootzc.backends.weights.widen import can_be_widened, widen_module_weights, widen_weights
+from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.prune import prune_module, prune_network
+from wootzc.ir.space import Criterion
+
+if TYPE_CHECKING:
+    from wootzc.backends.data import Batch, Split
+
+Spread: TypeAlias = Any  # a batch, cut up for the devices or on them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Of the teacher with one variant in it."""
+
+    loss: float  # mean KL(teacher ‖ it) over the images, in nats
+    accuracy: float  # on the images
+
+
+class _Part(NamedTuple):
+    """Some of the images, as many as run at once."""
+
+    logits: Spread  # the teacher's
+    labels: Spread
+    counted: Spread  # 1 for an image, 0 for one that fills the batch
+
+
+def score_variants(
+    network: Network,
+    teacher: Weights,
+    variants: Mapping[Variant, Weights],  # segment/path/parameter, as `reconstruct` makes them
+    criteria: Sequence[Criterion],  # by module: these and the seed say which filters are left
+    images: "Batch",
+    *,
+    seed: int,
+) -> Iterator[tuple[Variant, Score]]:
+    """Every variant with its score, as soon as it is known, module by module.
+
+    What enters a module in the teacher is computed once, and stays on the devices while its
+    variants are judged: that of all images at one place of the network.
+    """
+    check_fits(network, teacher)
+    devices = all_devices()
+    graphs, shapes = structures(network), segment_shapes(network)
+    values = tuple(devices.replicate(part) for part in split(network, teacher))
+    entering, parts = _prepared(graphs, values, images, devices)
+    start = 0
+    for number, position in enumerate(module_positions(network)):
+        own = [variant for variant in variants if variant[0] == number]
+        if not own:
+            continue
+        between = graphs[start:position], values[start:position]
+        for part, x in enumerate(entering):  # in place: what entered before is let go of
+            entering[part] = evaluate_segments(*between, x, devices)
+        start = position
+        module = network.modules[number]
+        whole = segment_weights(teacher, module.name)
+        for variant in own:
+            pruned = segment_weights(variants[variant], module.name)
+            shape, rate = shapes[position], variant[1]
+            graph = graphs[position]
+            if can_be_widened(module):
+                pruned = widen_module_weights(
+                    module, shape, whole, pruned, rate, criteria[number], seed=seed
+                )
+            else:
+                graph = structure(prune_module(module, shape, rate).body, shape)
+            tail = (devices.replicate(pruned), *values[position + 1 :])
+            run = (graph, *graphs[position + 1 :])
+            yield variant, _score(run, tail, entering, parts, devices)
+
+
+def _prepared(
+    graphs: tuple[Structure, ...], values: Trees, images: "Batch", devices: Devices
+) -> tuple[list[Spread], list[_Part]]:
+    """The images in equal batches, and the teacher's answers."""
+    size = ceil(BATCH / devices.count) * devices.count
+    entering: list[Spread] = []
+    parts: list[_Part] = []
+    for rows in np.split(np.arange(len(images.labels)), range(size, len(images.labels), size)):
+        filled = np.resize(rows, size)
+        counted = np.arange(size) < len(rows)
+        x = devices.spread(images.images[filled])
+        entering.append(x)
+        parts.append(
+            _Part(
+                logits=evaluate_segments(graphs, values, x, devices),
+                labels=devices.spread(images.labels[filled]),
+                counted=devices.spread(counted.astype(np.float32)),
+            )
+        )
+    return entering, parts
+
+
+def _score(
+    graphs: tuple[Structure, ...],
+    values: Trees,
+    entering: list[Spread],
+    parts: list[_Part],
+    devices: Devices,
+) -> Score:
+    compare = _compiled_comparison(devices)
+    sums = [
+        compare(evaluate_segments(graphs, values, x, devices), *part)
+        for x, part in zip(entering, parts, strict=True)
+    ]
+    loss, right, count = (
+        sum(float(np.asarray(one).sum()) for one in each) for each in zip(*sums, strict=True)
+    )
+    return Score(loss=loss / count, accuracy=right / count)
+
+
+@cache
+def _compiled_comparison(devices: Devices) -> Function:
+    return devices.compile(compare_logits)
+
+
+def compare_logits(
+    logits: jax.Array,  # [batch, classes]
+    teacher: jax.Array,  # likewise
+    labels: jax.Array,  # [batch]
+    weights: jax.Array,  # [batch] 1 for an image, 0 for padding
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Sums over the batch: KL(teacher ‖ these logits) in nats, how many are right, how many."""
+    expected, given = jax.nn.log_softmax(teacher), jax.nn.log_softmax(logits)
+    divergence = jnp.sum(jnp.exp(expected) * (expected - given), axis=-1)
+    return jnp.sum(divergence * weights), count_correct(logits, labels, weights), jnp.sum(weights)
+
+
+def widened_accuracy(
+    network: Network,
+    teacher: Weights,
+    pruned: Weights,  # of `prune_network(network, rates)`
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    images: "Split",
+    *,
+    seed: int,
+    devices: Devices | None = None,  # all local ones, if none are named
+) -> float:
+    """As `evaluate` of the pruned network, up to rounding, through the teacher's functions."""
+    if not all(map(can_be_widened, network.modules)):
+        return evaluate(prune_network(network, tuple(rates)), pruned, images, devices=devices)
+    wide = widen_weights(network, teacher, pruned, rates, criteria, seed=seed)
+    return evaluate(network, wide, images, devices=devices)

@@ -1,0 +1,158 @@
+"""The same step as `step.network_step`, compiled segment by segment. It knows no auxiliary heads.
+
+`jax.vjp` may leave one compiled function and enter another: its closure is a pytree. So forward and
+backward are compiled once per distinct segment, and a candidate made of known module variants
+compiles nothing at all. It costs some milliseconds of dispatch a step.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import repeat
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wootzc.backends.flax.device.parallel import Devices, Function
+from wootzc.backends.flax.net.model import Structure, Values
+from wootzc.backends.flax.train.step import (
+    Loss,
+    Prepared,
+    State,
+    Trees,
+    classification_loss,
+    clip_scale,
+    correct,
+    fold,
+    prepare,
+    prepared_keys,
+    scaled,
+    sum_of_squares,
+    update,
+)  # fmt: skip
+from wootzc.ir.space.recipe import Augment, Recipe
+
+
+@cache
+def compiled_evaluate(structure: Structure, devices: Devices) -> Function:
+    """(values, x) → what leaves the segment in evaluation mode."""
+    return devices.compile(structure.evaluate)
+
+
+@cache
+def compiled_correct(devices: Devices) -> Function:
+    """(logits, labels) → which of them are right."""
+    return devices.compile(correct)
+
+
+@cache
+def compiled_prepare(augment: Augment, devices: Devices) -> Function:
+    """(batch, step, seed) → prepared batch."""
+    return devices.compile(partial(prepare, augment=augment, axis_name=devices.axis_name))
+
+
+@cache
+def compiled_keys(size: int, devices: Devices) -> Function:
+    """(step, seed) → the keys of a prepared batch of `size` images over all devices."""
+    each = size // devices.count
+    return devices.compile(partial(prepared_keys, each, axis_name=devices.axis_name))
+
+
+def evaluate_segments(
+    structures: tuple[Structure, ...], values: Trees, x: Any, devices: Devices
+) -> Any:
+    """Logits of a whole network in evaluation mode, on the devices."""
+    for structure, own in zip(structures, values, strict=True):
+        x = compiled_evaluate(structure, devices)(own, x)
+    return x
+
+
+@cache
+def _forward(structure: Structure, first: bool) -> Function:
+    """→ (what leaves, vjp, new statistics). The first segment needs no gradient of the images."""
+
+    def run(params: Values, stats: Values, x: jax.Array, keys: jax.Array, number: jax.Array) -> Any:
+        def apply(p: Values, x: jax.Array = x) -> Any:
+            return structure.train({**p, **stats}, x, fold(keys, number))
+
+        return jax.vjp(apply, *((params,) if first else (params, x)), has_aux=True)
+
+    return jax.jit(run)
+
+
+@cache
+def _loss(recipe: Recipe) -> Function:
+    """→ (loss, gradient of the logits, number of the next step)."""
+
+    def run(logits: jax.Array, batch: Prepared, step: jax.Array) -> Any:
+        loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, recipe)
+        return loss, gradient, step + 1
+
+    return jax.jit(run)
+
+
+def segmented_step(
+    structures: tuple[Structure, ...], recipe: Recipe
+) -> Callable[[State, Prepared], tuple[State, Loss]]:
+    """Not to be jitted: it calls functions that are.
+
+    Only the loss and the small update know the recipe: runs of other lengths and rates share the
+    rest.
+    """
+    loss_of = _loss(recipe)
+    forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
+
+    def step(state: State, batch: Prepared) -> tuple[State, Loss]:
+        x, vjps, stats = batch.images, [], []
+        for number, forward in enumerate(forwards):
+            x, vjp, moved = forward(
+                state.params[number], state.stats[number], x, batch.keys, np.uint32(number)
+            )
+            vjps.append(vjp)
+            stats.append(moved)
+        loss, gradient, done = loss_of(x, batch, state.step)
+        params, moments = _moved(recipe, vjps, gradient, state)
+        return State(params, tuple(stats), moments, done, state.seed), loss
+
+    return step
+
+
+def _moved(
+    recipe: Recipe, vjps: list[Any], gradient: Any, state: State
+) -> tuple[Trees, tuple[Any, ...]]:
+    """Parameters and moments after the step. With clipping nothing moves before the norm of all
+    gradients is known.
+    """
+    found = []
+    while vjps:
+        one, squares, *entering = _gradients(vjps.pop(), gradient)
+        found.append((one, squares))
+        gradient = entering[0] if entering else None
+    gradients, norms = zip(*reversed(found), strict=True)
+    scale = None if recipe.clip is None else _scale(norms, recipe.clip)
+    moved = map(_update(recipe), state.params, state.moments, gradients, repeat(scale))
+    params, moments = zip(*moved, strict=True)
+    return params, moments
+
+
+@jax.jit
+def _gradients(vjp: Any, gradient: jax.Array) -> Any:
+    """→ (gradients, their sum of squares, and where asked for the gradient of what entered)."""
+    gradients, *entering = vjp(gradient)
+    return gradients, sum_of_squares(gradients), *entering
+
+
+@partial(jax.jit, static_argnums=1)
+def _scale(squares: tuple[jax.Array, ...], limit: float) -> jax.Array:
+    return clip_scale(jnp.sum(jnp.stack(squares)), limit)
+
+
+@cache
+def _update(recipe: Recipe) -> Function:
+    def run(params: Values, moments: Any, gradients: Values, scale: jax.Array | None) -> Any:
+        if scale is not None:
+            gradients = scaled(gradients, scale)
+        return update(recipe, params, moments, gradients)
+
+    return jax.jit(run, donate_argnums=(0, 1))

@@ -1,0 +1,65 @@
+"""Weights as PyTorch's `state_dict` has them: names, axes and order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.torch.classes import classes_of
+from wootzc.backends.torch.layers import Learned
+from wootzc.backends.weights.channels_first import TORCH_NAMES, conv_kernel, reordered
+from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.stored import check_fits
+from wootzc.ir.layers import Array
+from wootzc.ir.net.network import Network
+
+
+def state_dict(network: Network, weights: Weights) -> Weights:
+    """What `load_state_dict` of the generated file takes, nothing more and nothing less.
+
+    Arrays are row-major, as safetensors writes them.
+    """
+    check_fits(network, weights)
+    classes = classes_of(network)
+    return {
+        f"{classes.attributes[segment]}.{learned.attribute}.{name}": np.asarray(value, order="C")
+        for segment, made in classes.of.items()
+        for learned in made.body.learned
+        for name, value in _converted(learned, weights, f"{segment}/{learned.path}").items()
+    }
+
+
+def names_in_state_dict(network: Network) -> dict[str, tuple[str, Learned]]:
+    """By name of a weight of ours, its name in `state_dict`, and the layer as it is written."""
+    classes = classes_of(network)
+    return {
+        f"{segment}/{learned.path}/{array.name}": (
+            f"{classes.attributes[segment]}.{learned.attribute}.{TORCH_NAMES[array.name]}",
+            learned,
+        )
+        for segment, made in classes.of.items()
+        for learned in made.body.learned
+        for array in learned.layer.arrays()
+    }
+
+
+def _converted(learned: Learned, weights: Weights, path: str) -> Weights:
+    arrays = learned.layer.arrays()
+    found = {
+        TORCH_NAMES[array.name]: _layout(array, weights[f"{path}/{array.name}"], learned)
+        for array in arrays
+    }
+    if all(array.trained for array in arrays):
+        return found
+    return found | {"num_batches_tracked": np.zeros((), np.int64)}
+
+
+def _layout(array: Array, value: NDArray[Any], learned: Learned) -> NDArray[Any]:
+    """Channels first; values of a flattened image in PyTorch's order."""
+    if len(array.axes) == 1:
+        return reordered(value, learned.order) if array.axes == ("in",) else value
+    if len(array.axes) == 4:
+        return conv_kernel(value)
+    if len(learned.shape) == 1:
+        return reordered(value, learned.order).T
+    return value.T[:, :, None, None]

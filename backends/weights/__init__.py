@@ -1,0 +1,1 @@
+"""Weights as NumPy arrays: laid out, judged, sliced, refitted, stored. No JAX."""

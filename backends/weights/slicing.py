@@ -1,0 +1,184 @@
+"""Cut the removed filters out of a network's weights. NumPy only.
+
+A rate chooses filters per channel group (`importance`); every array of a module is then indexed by
+what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.weights.importance import Indices, kept_filters
+from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
+from wootzc.ir import layers
+from wootzc.ir.layers import Shape, walk
+from wootzc.ir.net.coupling import Channels, Coupling, couple_module
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space import Criterion
+
+Array = NDArray[Any]
+Variant: TypeAlias = tuple[int, float]  # module number, fraction of filters removed
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What stays of a module: kept filters per group, and which groups pass which layer."""
+
+    coupling: Coupling
+    kept: tuple[Indices, ...]
+
+    def indices(self, channels: Channels) -> Indices:
+        """Kept positions along a channel axis that is these groups one after the other."""
+        widths = [self.coupling.groups[group].width for group in channels]
+        offsets = np.cumsum([0, *widths[:-1]])
+        parts = [offset + self.kept[g] for offset, g in zip(offsets, channels, strict=True)]
+        return np.concatenate(parts)
+
+
+def prune_weights(
+    network: Network,
+    weights: Weights,
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,  # of criterion `random`
+) -> Weights:
+    """The surviving weights of `prune_network(network, rates)`; rates and criteria by module."""
+    pruned: Weights = {}
+    by_module = iter(zip(rates, criteria, strict=True))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        own = segment_weights(weights, segment.name)
+        if isinstance(segment, Module):
+            rate, criterion = next(by_module)
+            own = prune_module_weights(segment, shape, own, rate, criterion, seed=seed)
+        pruned |= {f"{segment.name}/{name}": value for name, value in own.items()}
+    _check(prune_network(network, tuple(rates)), pruned)
+    return pruned
+
+
+def prune_module_weights(
+    module: Module,
+    shape: Shape,
+    weights: Weights,
+    rate: float,
+    criterion: Criterion,
+    *,
+    seed: int = 0,
+) -> Weights:
+    """A module's surviving weights at `rate`, named path/parameter as those that come in."""
+    if rate == 0:
+        return dict(weights)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
+    return {
+        f"{path}/{array.name}": np.ascontiguousarray(
+            sliced(array, weights[f"{path}/{array.name}"], cut, path)
+        )
+        for path, layer in walk(module.body)
+        for array in layer.arrays()
+    }
+
+
+def cut_module(
+    module: Module,
+    shape: Shape,
+    weights: Weights,  # of the whole module: path/parameter
+    rate: float,
+    criterion: Criterion,
+    *,
+    seed: int = 0,
+) -> Cut:
+    """What `rate` leaves of a module with these weights."""
+    coupling = couple_module(module, shape)
+    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
+    return Cut(coupling, kept)
+
+
+def sliced(array: layers.Array, value: Array, cut: Cut, path: str) -> Array:
+    """One array of the layer at `path` with the removed channels left out."""
+    entering = cut.indices(cut.coupling.inputs[path])
+    leaving = cut.indices(cut.coupling.outputs[path])
+    if array.groups > 1:
+        return _sliced_parts(array, value, entering, leaving)
+    return _taken(array, value, entering, leaving)
+
+
+def _taken(array: layers.Array, value: Array, entering: Indices, leaving: Indices) -> Array:
+    for axis, role in enumerate(array.axes):
+        if role in ("in", "out"):
+            value = value.take(entering if role == "in" else leaving, axis)
+    return value
+
+
+def _sliced_parts(array: layers.Array, value: Array, entering: Indices, leaving: Indices) -> Array:
+    """Each part of the filters sees its own part of the input, and numbers it from zero."""
+    out = array.axes.index("out")
+    inputs = value.shape[array.axes.index("in")]
+    outputs = value.shape[out] // array.groups
+    parts = []
+    for part in range(array.groups):
+        own_in = entering[entering // inputs == part] - part * inputs
+        own_out = leaving[leaving // outputs == part]
+        parts.append(_taken(array, value, own_in, own_out))
+    return np.concatenate(parts, axis=out)
+
+
+def kept_channels(
+    network: Network,
+    weights: Weights,
+    rates: Sequence[float],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,
+) -> dict[str, dict[str, list[int] | None]]:
+    """By array that `prune_weights` cuts: which channels that enter and leave its layer are left.
+
+    "in": along the last axis but one, "out": along the last; an axis that stays whole is not there.
+    None where it can't be said in one list: each part of a grouped convolution has its own.
+    """
+    found: dict[str, dict[str, list[int] | None]] = {}
+    by_module = iter(zip(rates, criteria, strict=True))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        if not isinstance(segment, Module):
+            continue
+        rate, criterion = next(by_module)
+        if rate == 0:
+            continue
+        own = segment_weights(weights, segment.name)
+        cut = cut_module(segment, shape, own, rate, criterion, seed=seed)
+        for path, layer in walk(segment.body):
+            for array in layer.arrays():
+                axes = _kept_axes(array, own[f"{path}/{array.name}"], cut, path)
+                if axes:
+                    found[f"{segment.name}/{path}/{array.name}"] = axes
+    return found
+
+
+def _kept_axes(
+    array: layers.Array, value: Array, cut: Cut, path: str
+) -> dict[str, list[int] | None]:
+    axes: dict[str, list[int] | None] = {}
+    for name, axis in (("out", -1), ("in", -2)):
+        role = array.axes[axis] if len(array.axes) >= -axis else 0
+        if role == "in" and array.groups > 1:
+            if axes:  # as many filters go in each part as channels of its input
+                axes[name] = None
+        elif isinstance(role, str):
+            channels = (cut.coupling.inputs if role == "in" else cut.coupling.outputs)[path]
+            if len(kept := cut.indices(channels)) < value.shape[axis]:
+                axes[name] = kept.tolist()
+    return axes
+
+
+def _check(network: Network, weights: Weights) -> None:
+    """What was cut out must be what the IR predicts; anything else is a bug of wootzc."""
+    expected = network_parameters(network)
+    real = {name: value.shape for name, value in weights.items()}
+    if real != expected:
+        differing = sorted(
+            name for name in expected.keys() | real.keys() if expected.get(name) != real.get(name)
+        )
+        raise AssertionError(f"sliced weights do not fit the pruned network: {differing}")

@@ -1,0 +1,1 @@
+"""The words of the language: operators, their arguments and values, checked."""

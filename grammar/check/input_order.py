@@ -1,0 +1,51 @@
+"""Sizes of an input that are written as in other languages, or in another order."""
+
+from collections.abc import Sequence
+
+from wootzc.diagnostics import Span, write
+from wootzc.grammar import syntax
+from wootzc.grammar.check.report import Report
+from wootzc.ir.layers.shapes import Shape, shape_text
+
+
+def report_sizes(arguments: Sequence[syntax.Argument], report: Report) -> bool:
+    """Report sizes of an input that are written `32, 32, 3`, `32*32*3` or without channels."""
+    values = [argument.value for argument in arguments]
+    numbers = _factors(values[0]) if len(values) == 1 else values
+    if not numbers or not all(isinstance(number, syntax.Number) for number in numbers):
+        return False
+    texts = [number.text for number in numbers if isinstance(number, syntax.Number)]
+    if len(texts) not in (2, 3):
+        return False
+    span = Span(values[0].span.file, values[0].span.start, values[-1].span.end)
+    report.error(
+        span, "WZ014", "the sizes of an input are written with an x",
+        write("x".join([*texts, *["3"] * (3 - len(texts))]), ": height x width x channels"),
+    )  # fmt: skip
+    return True
+
+
+def _factors(expression: syntax.Expression) -> list[syntax.Expression]:
+    """The factors of a product of several; none where it is no product."""
+    match expression:
+        case syntax.Binary(operator="*", left=left, right=right):
+            return [*(_factors(left) or [left]), right]
+        case _:
+            return []
+
+
+def warn_order(shape: Shape, written: syntax.Expression, report: Report) -> None:
+    """Warn of an input that looks like channels x height x width."""
+    if len(shape) != 3:
+        return
+    channels, height, width = shape
+    if channels in (1, 3, 4) and width > 4 and (height == width or channels > 1 < height // 8):
+        report.warn(
+            written.span, "WZ221",
+            f"{shape_text(shape)} is an image of {width} channels, {channels} pixels high: it "
+            "looks like channels first",
+            write(
+                shape_text((height, width, channels)),
+                ": an input is height x width x channels",
+            ),
+        )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Statements on top of others: what `--set`, or a space that builds on another, says anew.
+
+A statement takes the place of those that speak of the same; settings in braces that it does not
+name stay as they were.
+"""
+
+from dataclasses import replace
+
+from wootzc.grammar import syntax
+from wootzc.grammar.check.statements import keyword_of, kind_of_budget
+
+_SELECTIONS = ("all", "sample", "configs", "propose")
+_GOALS = ("minimize", "maximize")
+_LENGTHS = {"steps", "epochs"}  # of which a recipe has one
+
+
+def replaced(
+    statements: tuple[syntax.SpaceStatement, ...], new: syntax.SpaceStatement
+) -> list[syntax.SpaceStatement]:
+    """The statements that speak of the same as `new`.
+
+    Where a metric has limits on both sides, the one on the side of `new`.
+    """
+    match new:
+        case syntax.Subject() | syntax.WhereCost():
+            kind = type(new)
+            same = [
+                s for s in statements if isinstance(s, kind) and s.metric.text == new.metric.text
+            ]
+            side = [s for s in same if _side(s.comparison) == _side(new.comparison)]
+            return list(side if len(same) > 1 and side else same)
+        case syntax.WhereOrder(relation=relation):
+            return [
+                s
+                for s in statements
+                if isinstance(s, syntax.WhereOrder) and s.relation.text == relation.text
+            ]
+        case syntax.Budget():
+            kind_of_new = kind_of_budget(new)
+            return [
+                s
+                for s in statements
+                if isinstance(s, syntax.Budget) and kind_of_budget(s) == kind_of_new
+            ]
+        case _:
+            keyword = keyword_of(new)
+            rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
+            return [s for s in statements if keyword_of(s) in rivals]
+
+
+def _side(comparison: syntax.Name) -> str:
+    return "above" if comparison.text[0] in ">≥" else "below"
+
+
+def merged(
+    old: syntax.SpaceStatement, new: syntax.SpaceStatement, *, partial: bool = False
+) -> syntax.SpaceStatement:
+    """Blocks keep the settings that the new statement does not name.
+
+    `partial`: only what is in `new`'s braces or options was said, its path or count was not.
+    """
+    match old, new:
+        case syntax.Data(), syntax.Data():
+            options = _merged_options(old.options, new.options)
+            if partial:
+                return replace(old, options=options)
+            return replace(new, options=options)
+        case syntax.Stage(), syntax.Stage(base=None, settings=syntax.Settings() as after):
+            return replace(new, settings=merged_settings(old.settings, after), base=old.base)
+        case syntax.Augment(), syntax.Augment():
+            return replace(new, settings=merged_settings(old.settings, new.settings))
+        case (
+            syntax.Teacher(settings=before, path=path),
+            syntax.Teacher(settings=syntax.Settings() as after, path=None),
+        ):
+            return replace(new, settings=merged_settings(before, after), path=path)
+        case syntax.Sample(), syntax.Sample():
+            kinds = {type(option) for option in new.options}
+            kept = tuple(o for o in old.options if type(o) not in kinds)
+            count = old.count if partial else new.count
+            return replace(new, count=count, options=(*kept, *new.options))
+        case _:
+            return new
+
+
+def _merged_options(
+    old: syntax.Settings | None, new: syntax.Settings | None
+) -> syntax.Settings | None:
+    return old if new is None else merged_settings(old, new)
+
+
+def merged_settings(old: syntax.Settings | None, new: syntax.Settings) -> syntax.Settings:
+    """Those of `new`, and those of `old` that it does not name."""
+    if old is None:
+        return new
+    names = {setting.name.text for setting in new.settings}
+    if names & _LENGTHS:
+        names |= _LENGTHS
+    kept = tuple(s for s in old.settings if s.name.text not in names)
+    return replace(new, settings=(*kept, *new.settings))

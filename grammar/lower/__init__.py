@@ -1,0 +1,1 @@
+"""Tree to IR: modules, networks, data and recipes."""

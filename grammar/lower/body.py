@@ -1,0 +1,395 @@
+"""Bodies: statements → layers, with the shape followed through every one of them.
+
+Module calls are inlined here. A shape of None means that it is not known: an error was reported,
+or a module is checked by itself, for its names only. Then calls are still checked, but no layers
+made, so that one mistake does not cause ten messages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from wootzc.diagnostics import Advice, Span
+from wootzc.grammar import syntax
+from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, bind
+from wootzc.grammar.check.arms import mismatch
+from wootzc.grammar.check.operators import (
+    ALIASES,
+    BUILT_IN,
+    CLASSES,
+    FITTING,
+    JOINS,
+    OPERATORS,
+    SHORTCUT,
+)
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.scopes import at, scope_of
+from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.syntax.near_misses import meant, nearest
+from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
+from wootzc.ir.layers.maxima import MAX_LAYERS
+from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after
+
+MAX_BRANCHES = 32  # branches within branches
+MAX_CALLS = 100  # modules within modules
+
+
+class Draft(NamedTuple):
+    """A layer; with `auto_bias` it has a bias unless a norm directly follows."""
+
+    layer: Layer
+    auto_bias: bool = False
+
+
+class Use(NamedTuple):
+    """Which module of a network is being made, for messages about its inside."""
+
+    name: str
+    span: Span
+
+
+class TooLarge(Exception):
+    """A network of more layers than anyone means."""
+
+
+Lowered = tuple[list[Draft], Shape | None]
+
+
+@dataclass(kw_only=True)
+class BodyLowering:
+    """`modules`: all definitions. `broken`: those whose errors have been reported already.
+    `constants`: those of the file, which every body may use.
+
+    `incomplete`: definitions may be missing from `modules`, so unknown names may be known.
+    """
+
+    report: Report
+    modules: Mapping[str, syntax.ModuleDefinition]
+    broken: frozenset[str]
+    constants: Scope = field(default_factory=dict)
+    incomplete: bool = False
+    used: set[str] = field(default_factory=set)
+    use: Use | None = None
+    layers: int = 0
+    depth: int = 0
+    calls: list[str] = field(default_factory=list)  # modules that are being written out
+
+    def block(self, block: syntax.Block, scope: Scope, shape: Shape | None) -> Lowered:
+        drafts: list[Draft] = []
+        for statement in block.statements:
+            made, shape = self.statement(statement, scope, shape)
+            drafts += made
+        return drafts, shape
+
+    def statement(self, statement: syntax.Statement, scope: Scope, shape: Shape | None) -> Lowered:
+        match statement:
+            case syntax.Branches():
+                return self.branches(statement, scope, shape)
+            case syntax.InlineModule(name=name):
+                self.report.error(
+                    name.span, "WZ020", f"module `{name.text}` is defined inside another body",
+                    "as in `module NAME { … }`, at the top of a network or of the file",
+                )  # fmt: skip
+                return [], None
+            case syntax.Auxiliary(span=span):
+                self.report.error(
+                    span, "WZ037", "an auxiliary head stands in a network, between its modules",
+                    "move it out of this body",
+                )  # fmt: skip
+                return [], None
+            case syntax.Call(name=name, target=target):
+                if target is not None:
+                    self.report.error(
+                        target.span, "WZ020",
+                        "`as` names modules of a network; this call is inside another body",
+                        "leave `as …` out, or move the call to the top of the network",
+                    )  # fmt: skip
+                call = self.resolved(statement, scope)
+                if call is None:
+                    return [], None
+                if call.name.text in self.modules:
+                    return self.module(call, scope, shape)
+                return self.layer(call, scope, shape)
+
+    def resolved(self, call: syntax.Call, scope: Scope) -> syntax.Call | None:
+        """The call with a parameter's value in the place of its name: `act`, which is `relu`.
+
+        Layers and modules come first. None where the value is not known, or is none of them.
+        """
+        name = call.name
+        if name.text in BUILT_IN or name.text in self.modules or name.text not in scope:
+            return call
+        value = scope[name.text]
+        if isinstance(value, str) and (value in OPERATORS or value in self.modules):
+            return replace(call, name=replace(name, text=value))
+        if value is not None:
+            near = nearest(value, (*OPERATORS, *self.modules)) if isinstance(value, str) else None
+            self.report.error(
+                name.span, "WZ240",
+                f"`{name.text}` is `{value_text(value)}` here, which is no layer or module"
+                + self.note(),
+                meant(near) if near else f"give it the name of one: {name.text} = relu",
+            )  # fmt: skip
+        return None
+
+    # layers
+
+    def layer(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
+        operator = OPERATORS.get(call.name.text)
+        if operator is None:
+            if call.name.text == "shortcut":
+                return self.shortcut(call, scope, shape)
+            if call.name.text == FITTING:
+                self.report.error(
+                    call.span, "WZ243", f"`{FITTING}` is an arm of `add` by itself",
+                    f"as in `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
+                )  # fmt: skip
+                return [], None
+            self.unknown(call.name)
+            return [], None
+        values = bind(
+            call.name, operator.parameters, call.arguments, at(scope, shape), self.report,
+            self.note(),
+        )  # fmt: skip
+        if values is None or shape is None:
+            return [], None
+        auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
+        like = {p.name: values[p.like] for p in operator.parameters if p.like}
+        settled = {name: value for name, value in values.items() if value is not None}
+        settled = like | dict.fromkeys(auto, True) | settled | dict(operator.fixed)
+        layer: Any = CLASSES[operator.name](**settled, span=call.span)
+        return self.follow([Draft(layer, bool(auto))], shape, call.name.text)
+
+    def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
+        names = at(scope, shape)
+        values = bind(call.name, SHORTCUT, call.arguments, names, self.report, self.note())
+        if values is None or shape is None:
+            return [], None
+        width, stride = values["width"], values["stride"]
+        if shape[-1] == width and stride == (1, 1):
+            return [], shape
+        conv = Conv(width=width, kernel=(1, 1), stride=stride, span=call.span)
+        return self.follow([Draft(conv), Draft(Norm(span=call.span))], shape, "shortcut")
+
+    def follow(self, drafts: list[Draft], shape: Shape, name: str) -> Lowered:
+        """The shape after new layers; a layer that does not fit is reported."""
+        self.layers += len(drafts)
+        if self.layers > MAX_LAYERS:
+            raise TooLarge
+        for draft in drafts:
+            try:
+                shape = shape_after(draft.layer, shape)
+            except ShapeError as error:
+                message = str(error).replace(type(draft.layer).__name__, f"`{name}`", 1)
+                self.report.error(
+                    draft.layer.span,
+                    "WZ030",
+                    message + self.note(),
+                    _shape_help(error, name, draft.layer.span),
+                )
+                return [], None
+        return drafts, shape
+
+    # branches
+
+    def branches(self, branch: syntax.Branches, scope: Scope, shape: Shape | None) -> Lowered:
+        name = branch.name
+        if self.report.has_hole(branch.span) or not self.is_branch(branch):
+            for arm in branch.arms:
+                self.block(arm, scope, None)
+            return [], None
+        self.depth += 1
+        if self.depth > MAX_BRANCHES:
+            raise TooLarge
+        fitting = [arm for arm in branch.arms if name.text == "add" and _is_fitting(arm)]
+        if len(fitting) == len(branch.arms):
+            fitting = []
+        made = {id(arm): self.block(arm, scope, shape) for arm in branch.arms if arm not in fitting}
+        self.depth -= 1
+        leaving = {after for _, after in made.values()}
+        if shape is None or None in leaving:
+            return [], None
+        if leaving == {shape}:
+            made |= {id(arm): ([], shape) for arm in fitting}
+        if len(made) == 1:
+            return next(iter(made.values()))
+        arms = [made[id(arm)] for arm in branch.arms if id(arm) in made]
+        join: Any = name.text
+        layer = Branch(
+            join=join, arms=tuple(settle_bias(drafts) for drafts, _ in arms), span=name.span
+        )
+        try:
+            shape_after(layer, shape)
+        except ShapeError:
+            ends = [after for _, after in arms if after is not None]
+            if (found := mismatch(branch, ends, shape)) is not None:
+                message = f"{found.message}{self.note()}"
+                self.report.error(found.span, "WZ030", message, found.help)
+                return [], None
+        return self.follow([Draft(layer)], shape, name.text)
+
+    def is_branch(self, branch: syntax.Branches) -> bool:
+        """Whether its name, arguments and number of arms are those of a branch."""
+        name = branch.name
+        if name.text not in JOINS:
+            known = name.text in BUILT_IN or name.text in self.modules
+            near = ALIASES.get(name.text) or nearest(name.text, JOINS)
+            self.report.error(
+                name.span, "WZ027" if known else "WZ010",
+                f"`{name.text}` takes no arms in braces" if known
+                else f"there is no branch `{name.text}`",
+                meant(near) if near in JOINS and not known
+                else "arms belong to add, concat and scale",
+            )  # fmt: skip
+            return False
+        if branch.arguments:
+            self.report.error(
+                name.span, "WZ013", f"`{name.text}` takes no arguments",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`",
+            )  # fmt: skip
+        least = 2
+        if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
+            wanted = "exactly two arms" if name.text == "scale" else "at least two arms"
+            self.report.error(
+                name.span, "WZ027", f"`{name.text}` needs {wanted}, not {len(branch.arms)}",
+                "an arm is layers in braces; `{ }` passes its input on",
+            )  # fmt: skip
+            return False
+        return True
+
+    # modules
+
+    def module(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
+        """The layers of a module that is called inside a body: it is written out in place."""
+        definition = self.modules[call.name.text]
+        self.used.add(call.name.text)
+        inner = self.bound(call, definition.parameters, at(scope, shape))
+        if inner is None or shape is None or call.name.text in self.broken:
+            return [], None
+        if len(self.calls) == MAX_CALLS:
+            if call.name.text not in self.calls:
+                raise TooLarge
+            self.report.error(
+                call.name.span, "WZ018", f"module `{call.name.text}` contains itself without end",
+                "a module is given to itself as a parameter: give it another, or a layer",
+            )  # fmt: skip
+            return [], None
+        self.calls.append(call.name.text)
+        drafts, after = self.block(definition.body, inner, shape)
+        self.calls.pop()
+        self.layers += not drafts  # or empty modules within modules would never end
+        if self.layers > MAX_LAYERS:
+            raise TooLarge
+        return drafts, after
+
+    def bound(
+        self,
+        call: syntax.Call | syntax.SpaceDefinition,
+        parameters: tuple[syntax.Parameter, ...],
+        scope: Scope,
+    ) -> dict[str, Value | None] | None:
+        """Constants, and parameters at one call; None where an argument is wrong or not known."""
+        name = call.name if isinstance(call, syntax.Call) else call.network
+        required_first = sorted(parameters, key=lambda parameter: parameter.default is not None)
+        kinds = tuple(Parameter(p.name.text, ANY, p.default or REQUIRED) for p in required_first)
+        values = bind(name, kinds, call.arguments, scope, self.report, self.note())
+        if values is None:
+            return None
+        given = {
+            p.name.text: values[p.name.text]
+            for p in parameters if values[p.name.text] is not p.default
+        }  # fmt: skip
+        outside = {"channels": scope["channels"]} if "channels" in scope else {}
+        return self.scope(parameters, given, outside)
+
+    def scope(
+        self,
+        parameters: tuple[syntax.Parameter, ...],
+        given: Mapping[str, Value | None],
+        outside: Scope,
+    ) -> dict[str, Value | None]:
+        """What a body may name: see `scope_of`."""
+        return scope_of(self.constants, parameters, given, outside, self.report)
+
+    # messages
+
+    def note(self) -> str:
+        if self.use is None:
+            return ""
+        return f" (in module `{self.use.name}`, made in line {self.report.line(self.use.span)})"
+
+    def unknown(self, name: syntax.Name) -> None:
+        known = [*BUILT_IN, *self.modules]
+        near = ALIASES.get(name.text.lower()) or nearest(name.text, known)
+        if name.text.lower() in _NEEDLESS:
+            self.report.error(
+                name.span, "WZ010", f"there is no layer `{name.text}`",
+                Advice(f"remove it: {_NEEDLESS[name.text.lower()]}", ""),
+            )  # fmt: skip
+        elif name.text == "input":
+            self.report.error(
+                name.span, "WZ031", "`input` stands once, as the first statement of a network",
+                "move it to the top of its network; into a module goes what leaves the one before",
+            )  # fmt: skip
+        elif name.text in JOINS:
+            self.report.error(
+                name.span, "WZ027", f"`{name.text}` needs arms in braces",
+                f"as in `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
+            )  # fmt: skip
+        elif near is not None or not self.incomplete:
+            if near is not None:  # so that what was meant is not called unused
+                self.used.add(near)
+            self.report.error(
+                name.span, "WZ010", f"there is no layer or module `{name.text}`",
+                meant(near) if near
+                else f"define it: module {name.text}() {{ … }}; docs/language.md lists the layers",
+            )  # fmt: skip
+
+
+def _is_fitting(arm: syntax.Block) -> bool:
+    """Whether an arm is `{ shortcut_if_fits }`."""
+    match arm.statements:
+        case (syntax.Call(name=syntax.Name(text=text), arguments=None, target=None),):
+            return text == FITTING
+        case _:
+            return False
+
+
+# What other tools have as layers, and why it is none here.
+_NEEDLESS = {
+    "softmax": "a network ends in scores, and the loss does the rest",
+    "log_softmax": "a network ends in scores, and the loss does the rest",
+    "identity": "an empty arm, `{ }`, passes its input on",
+    "pass": "an empty arm, `{ }`, passes its input on",
+    "return": "what the last layer gives is what leaves",
+    "output": "what the last layer gives is what leaves",
+}
+
+
+def settle_bias(drafts: list[Draft]) -> Body:
+    """The layers, each with its bias decided: none where a norm directly follows."""
+    layers: list[Layer] = []
+    for index, (layer, auto) in enumerate(drafts):
+        follower = drafts[index + 1].layer if index + 1 < len(drafts) else None
+        if auto and isinstance(layer, Conv | DepthwiseConv):
+            layer = replace(layer, bias=not isinstance(follower, Norm))
+        layers.append(layer)
+    return tuple(layers)
+
+
+def _shape_help(error: ShapeError, name: str, span: Span) -> str | None:
+    text = str(error)
+    if name == "add":
+        return "bring the arms to one shape, as in { shortcut(width, stride = stride) }"
+    if "vector enters" in text:
+        return "it stands after global_pool, flatten or dense; move it before them"
+    if "put global_pool" in text:
+        return Advice(
+            "write `global_pool` before it, which averages each channel, or `flatten`, which keeps "
+            "every pixel", "global_pool; ", at=Span(span.file, span.start, span.start),
+        )  # fmt: skip
+    if "groups" in text:
+        return "choose a number of groups that divides both numbers of channels"
+    if "window" in text:
+        return "use a smaller window, padding = same, or fewer strides before it"
+    return None

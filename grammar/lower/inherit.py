@@ -1,0 +1,218 @@
+"""What a file builds on what it says elsewhere: spaces `from` spaces, stages `from` stages, and
+constants in settings.
+
+All of it is written out in the syntax tree, so that what reads a space need not know of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+from wootzc.grammar.check.merged_statements import merged, merged_settings, replaced
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.lower.program import Program
+from wootzc.grammar.lower.recipe import USELESS
+from wootzc.grammar.syntax.near_misses import did_you_mean
+
+Node = TypeVar("Node")
+
+STAGES = ("teacher", "pretrain", "finetune", "polish")
+
+
+def write_out_spaces(program: Program, report: Report) -> None:
+    """Fill `program.spaces`: those of the main file, with the statements they have from others.
+
+    One without data or a goal that others build on is there for these alone.
+    """
+    built_on = {
+        item.base.text
+        for item in program.space_items.values()
+        if isinstance(item, syntax.DerivedSpace)
+    }
+    known: dict[str, syntax.SpaceDefinition | None] = {}
+    for name, item in program.space_items.items():
+        chain = {name: None}  # an ordered set: each builds on the next
+        while chain:
+            current = program.space_items[last := next(reversed(chain))]
+            if isinstance(current, syntax.SpaceDefinition):
+                known[last] = current
+            elif (base := current.base.text) in known:
+                known[last] = _built_on(known[base], current, program)
+            elif base in program.space_items and base not in chain:
+                chain[base] = None
+                continue
+            else:
+                known[last] = None
+                _report_base(current, list(chain), program, report)
+            del chain[last]
+        space = known[name]
+        if item.span.file == program.main and space is not None:
+            if name not in built_on or _says_all(space):
+                program.spaces[name] = space
+
+
+def _says_all(space: syntax.SpaceDefinition) -> bool:
+    kinds = {type(statement) for statement in space.statements}
+    return {syntax.Data, syntax.Goal} <= kinds
+
+
+def _report_base(
+    item: syntax.DerivedSpace, chain: list[str], program: Program, report: Report
+) -> None:
+    base = item.base
+    if base.text in chain:
+        circle = [*chain[chain.index(base.text) :], base.text]
+        shown = circle if len(circle) < 8 else [*circle[:6], "…", base.text]
+        report.error(
+            base.span, "WZ245", f"spaces build on each other in a circle: {' → '.join(shown)}",
+            "say of one of them which network it is over, and all else that it needs",
+        )  # fmt: skip
+    elif not program.incomplete:
+        others = [name for name in program.space_items if name not in chain]
+        report.error(
+            base.span, "WZ244", f"there is no space `{base.text}` to build on",
+            did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
+        )  # fmt: skip
+
+
+def _built_on(
+    base: syntax.SpaceDefinition | None, item: syntax.DerivedSpace, program: Program
+) -> syntax.SpaceDefinition | None:
+    if base is None:
+        return None
+    if f"space {base.name.text}" in program.broken:
+        program.broken.add(f"space {item.name.text}")
+    gone: list[syntax.SpaceStatement] = []
+    added: list[syntax.SpaceStatement] = []
+    for statement in item.statements:
+        same = replaced(base.statements, statement)
+        gone += same
+        added.append(merged(same[0], statement) if same else statement)
+    kept = [s for s in base.statements if not any(s is old for old in gone)]
+    return syntax.SpaceDefinition(
+        name=item.name,
+        network=item.network or base.network,
+        arguments=item.arguments if item.network else base.arguments,
+        statements=(*kept, *added),
+        span=item.span,
+    )
+
+
+def write_out_settings(program: Program, report: Report) -> None:
+    """Stages `from` stages, and constants where settings and networks are given values."""
+    for name, space in program.spaces.items():
+        stages = _stages(space.statements)
+        statements = tuple(
+            _with_base(s, stages, (), report) if isinstance(s, syntax.Stage) else s
+            for s in space.statements
+        )
+        space = replace(space, statements=statements)
+        program.spaces[name] = space
+    if not program.constants:
+        return
+    for name, space in program.spaces.items():
+        program.spaces[name] = _with_constants(space, program.constants, report)
+    for name, network in program.networks.items():
+        if isinstance(network, syntax.ImportedNetwork):
+            program.networks[name] = _with_constants(network, program.constants, report)
+
+
+def _stages(
+    statements: Iterable[syntax.SpaceStatement],
+) -> dict[str, syntax.Teacher | syntax.Stage]:
+    """By name; of several the first, for only one is allowed."""
+    found: dict[str, syntax.Teacher | syntax.Stage] = {}
+    for statement in statements:
+        match statement:
+            case syntax.Teacher():
+                found.setdefault("teacher", statement)
+            case syntax.Stage(name=name):
+                found.setdefault(name, statement)
+            case _:
+                pass
+    return found
+
+
+def _with_base(
+    stage: syntax.Stage,
+    stages: Mapping[str, syntax.Teacher | syntax.Stage],
+    above: tuple[str, ...],
+    report: Report,
+) -> syntax.Stage:
+    """The stage with the settings of the one it builds on, as far as they mean something in it."""
+    if stage.base is None:
+        return stage
+    name, span = stage.base.text, stage.base.span
+    bare = replace(stage, base=None, settings=stage.settings or syntax.Settings(settings=()))
+    chain = (*above, stage.name)
+    other = stages.get(name)
+    if isinstance(other, syntax.Stage) and name not in chain:
+        other = _with_base(other, stages, chain, report)
+    if name in chain:
+        circle = (*chain[chain.index(name) :], name)
+        if name == min(circle, key=STAGES.index):  # it is met from each of them
+            report.error(
+                span, "WZ245", f"stages build on each other in a circle: {' → '.join(circle)}",
+                "give one of them settings of its own, without `from`",
+            )  # fmt: skip
+    elif name not in STAGES:
+        report.error(
+            span, "WZ244", f"there is no stage `{name}` to build on", did_you_mean(name, STAGES)
+        )
+    elif other is None or other.settings is None:
+        report.error(
+            span, "WZ244", f"`{name}` has no settings here that `{stage.name}` could build on",
+            f"write `{name} {{ … }}` in this space, or the settings in `{stage.name}`",
+        )  # fmt: skip
+    else:
+        useless = USELESS[stage.name]
+        fit = tuple(s for s in other.settings.settings if s.name.text not in useless)
+        below = replace(other.settings, settings=fit)
+        assert bare.settings is not None
+        return replace(bare, settings=merged_settings(below, bare.settings))
+    return bare
+
+
+def _with_constants(node: Node, constants: Scope, report: Report) -> Node:
+    """Constants replaced by their values, which stand where the constants stood.
+
+    Nothing more is said of a place where one without a value stands.
+    """
+
+    def in_place(child: Any) -> Any:
+        match child:
+            case syntax.Word(text=text, span=span) if text in constants:
+                value = constants[text]
+                if value is not None:
+                    return _literal(value, span)
+                report.holes.append(span)
+            case syntax.Setting(value=syntax.Invoke(name=name, arguments=None) as invoke):
+                value = in_place(syntax.Word(text=name.text, span=name.span))
+                if not isinstance(value, syntax.Word):
+                    return replace(child, value=value)
+                meant = replace(invoke, name=replace(name, text=value.text))
+                return replace(child, value=meant)
+            case _ if is_dataclass(child) and not isinstance(child, Span):
+                return _with_constants(child, constants, report)
+        return child
+
+    changes: dict[str, Any] = {}
+    for field in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, field.name)
+        several = isinstance(value, tuple)
+        changes[field.name] = tuple(map(in_place, value)) if several else in_place(value)
+    return replace(node, **changes)  # type: ignore[type-var]
+
+
+def _literal(value: Value, span: Span) -> syntax.Number | syntax.Shape | syntax.Word:
+    """A value as it would be written."""
+    match value:
+        case str():
+            return syntax.Word(text=value, span=span)
+        case tuple():
+            return syntax.Shape(text=value_text(value), span=span)
+        case _:
+            return syntax.Number(text=repr(value), span=span)

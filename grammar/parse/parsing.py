@@ -1,0 +1,128 @@
+"""Text → syntax tree, or every syntax error that can be told apart.
+
+After an error it is repaired, or the statement around it blanked, and reading goes on from before
+it, so that one slip does not hide the next. This is simpler than error productions.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lark import UnexpectedInput
+
+from wootzc.diagnostics import Diagnostic, Span
+from wootzc.grammar import syntax
+from wootzc.grammar.syntax.brackets import scan, statement_at
+from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.reader import Reading, Start, parser
+
+MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """`holes`: stretches of text that could not be read and are missing from `tree`."""
+
+    tree: syntax.File | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    holes: tuple[Span, ...] = ()
+
+
+Memory: TypeAlias = dict[str, Reading]  # of files by their path
+
+
+def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
+    """The tree of a file. `tree` is there even after errors, as long as statements can be told.
+
+    Where a mistake has a fix the rest is read as if it had been made; else the statement around it
+    is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
+    have been read, so that of the next version only what stands behind the first change is read.
+    """
+    draft = Draft(text, path)
+    holes: list[Span] = []
+    reading = _begun(draft, memory)
+    found: list[Diagnostic] = []
+    tree: syntax.File | None = None
+    while len(found) < MAX_ERRORS:
+        looked = _look(reading)
+        if not isinstance(looked, _Stopped):
+            tree = looked
+            break
+        found += [draft.placed(mistake) for mistake in looked.mistakes]
+        if looked.fatal:
+            break
+        unchanged = len(draft.text)
+        for mistake in reversed(looked.mistakes):
+            if mistake.fixes:
+                unchanged = min(unchanged, mistake.fixes[0].span.start)
+                draft = draft.repaired(mistake.fixes[0])
+                continue
+            start, end = statement_at(draft.text, mistake.span.start)
+            unchanged = min(unchanged, start)
+            holes.append(draft.span(start, end))
+            remaining = draft.without(start, end)
+            if remaining.text == draft.text:
+                break
+            draft = remaining
+        else:
+            reading.go_on(draft, unchanged)
+            continue
+        break
+    found.sort(key=lambda d: d.span.start)
+    return Parsed(tree=tree, diagnostics=tuple(found), holes=tuple(holes))
+
+
+def _begun(draft: Draft, memory: Memory | None) -> Reading:
+    if memory is None:
+        return Reading(draft)
+    if draft.path not in memory:
+        memory[draft.path] = Reading(draft)
+    reading = memory[draft.path]
+    old, new = reading.draft.text, draft.text
+    same = bisect_left(
+        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
+    )
+    reading.go_on(draft, same)
+    return reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stopped:
+    """What stops reading a draft: one mistake, or those of its brackets."""
+
+    mistakes: tuple[Diagnostic, ...]
+    fatal: bool = False
+
+
+def _look(reading: Reading) -> "syntax.File | _Stopped":
+    draft = reading.draft
+    scanned = scan(draft.text, draft.path)
+    if scanned.diagnostics:
+        from wootzc.grammar.syntax.bracket_repairs import repaired_brackets
+
+        mistakes = repaired_brackets(draft.text, draft.path, scanned.diagnostics)
+        fatal = scanned.fatal and not all(mistake.fixes for mistake in mistakes)
+        return _Stopped(mistakes=mistakes, fatal=fatal)
+    try:
+        tree: syntax.File = reading.tree()
+        return tree
+    except UnexpectedInput as error:
+        return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
+
+
+def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
+    """One statement of a space, as in `--set`."""
+    scanned = scan(text, path)
+    if scanned.diagnostics:
+        return scanned.diagnostics[0]
+    try:
+        statement: syntax.SpaceStatement = Reading(Draft(text, path), "_space_statement").tree()
+    except UnexpectedInput as error:
+        return _explain(text, path, error, "_space_statement")
+    return statement
+
+
+def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
+    from wootzc.grammar.parse.syntax_errors import explain  # only a file with mistakes needs it
+
+    return explain(parser(), text, path, error, start)

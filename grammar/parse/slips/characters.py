@@ -1,0 +1,61 @@
+"""Slips of characters and numbers, wherever they stand."""
+
+from wootzc.grammar.parse.slips.row import Match, Slip
+
+_TIME = {"s": "seconds", "m": "minutes", "h": "hours"}
+_SCALE = {"K": "k", "m": "M", "g": "G", "B": "G"}
+
+
+def _quoted(match: Match) -> str:
+    return f'"{match["a"] if match["a"] is not None else match["b"]}"'
+
+
+def _size(match: Match) -> str:
+    return "x".join(part for part in (match["a"], match["b"], match["c"]) if part)
+
+
+def _thousands(match: Match) -> str:
+    return match[0].replace(",", "_")
+
+
+def _scaled(match: Match) -> str:
+    return match["number"] + _SCALE.get(match["unit"], match["unit"])
+
+
+def _time(match: Match) -> str:
+    return f"{match['number']} {_TIME[match['unit'][0]]}"
+
+
+CHARACTERS = (
+    Slip(r"""[\u201c\u201d\u201e\xab"](?P<a>[^\u201c\u201d\u201e\xab\xbb"\n]*)[\u201c\u201d\xbb"]"""
+         r"""|['\u2018\u2019\u201a`](?P<b>[^'\u2018\u2019`\n]*)['\u2018\u2019`]""", _quoted,
+         "a text stands in straight double quotes", safe=True, code="WZ005"),
+    Slip(r"(?<!\w)(?P<a>\d+) ?[x×X*] ?(?P<b>\d+)(?: ?[x×X*] ?(?P<c>\d+))?(?!\w)", _size,
+         "a size is written with an x, without spaces", safe=True, code="WZ005"),
+    Slip(r"(?<!\w)[([] ?(?P<a>\d+) ?, ?(?P<b>\d+) ?(?:, ?(?P<c>\d+) ?)?[)\]]"
+         r"(?![^;{}\n]*\) ?as \w+\[)", _size,
+         "a size is written with an x", safe=True, within="call range"),
+    Slip(r'"(?P<n><NUM>)"', r"\g<n>", "a number stands without quotes", safe=True),
+    Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`",
+         safe=True),
+    Slip(r"#+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True,
+         code="WZ005"),
+    Slip(r"(?P<number>\d[\d_.]*)(?: %| ?(?:percent|pct)\b)", r"\g<number>%",
+         "a percent sign follows its number without a space", safe=True, code="WZ005"),
+    Slip(r"%%+", "%", "one percent sign is enough", safe=True, code="WZ005"),
+    Slip(r"(?<![\w.])(?P<n>\d[\d.]*)(?P<a>points?|pp|candidates?|images?|steps|epochs)\b",
+         r"\g<n> \g<a>", "a unit stands behind a space", safe=True, code="WZ005"),
+    Slip(r"[–−—]", "-", "a minus sign is a plain `-`", safe=True, code="WZ005"),
+    Slip(r"[≧⩾⇒]|≥=", ">=", "limits are written with `<=` or `>=`", safe=True, code="WZ005"),
+    Slip(r"[≦⩽]|≤=", "<=", "limits are written with `<=` or `>=`", safe=True, code="WZ005"),
+    Slip(r"(?<![\w,])\d{1,3}(?:,\d{3})+(?![\d,])", _thousands,
+         "commas do not group digits, `_` does", safe=True),
+    Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?"
+         r"|hours)\b",
+         _time, "a unit of time is a word, after a space", within="space", code="WZ005",
+         safe=True),
+    Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>[KkMmGgB])\b", _scaled,
+         "thousands, millions and milliards are `k`, `M` and `G`, without a space", code="WZ005"),
+    Slip(r"(?<![\w.])(?P<whole>\d+),(?P<part>\d+)(?= ?(?:%|points?\b))", r"\g<whole>.\g<part>",
+         "decimals are written with a point", safe=True),
+)  # fmt: skip

@@ -1,0 +1,178 @@
+"""Slips in headers, modules and networks."""
+
+import re
+
+from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.parse.slips.row import Match, Slip
+
+
+def _numbered(match: Match) -> str:
+    """`a1, a2, a3` → `a[1..3]`."""
+    found = re.findall(r"([A-Za-z_]\w*?)(\d+)\b", match["names"])
+    numbers = [int(number) for _, number in found]
+    if len({base for base, _ in found}) != 1 or numbers != [*range(numbers[0], numbers[-1] + 1)]:
+        return match["names"]
+    return f"{found[0][0]}[{numbers[0]}..{numbers[-1]}]"
+
+
+def with_semicolons(match: Match) -> str:
+    """Commas outside of parentheses → semicolons."""
+    return re.sub(r"\s*,(?![^()\[\]]*[)\]])\s*", "; ", match[0])
+
+
+def _with_commas(match: Match) -> str:
+    return re.sub(r"\s*;\s*", ", ", match["at"])
+
+
+def _spaced(match: Match) -> str:
+    """`3xsizex3` → `3 x size x 3`."""
+    return " x ".join(match["sizes"].split("x"))
+
+
+_SPACES = "sizes that are calculated have spaces around each `x`"
+_TWO_DOTS = "a range is written with two dots"
+_NUMBERS = "the numbers of several modules are a range"
+
+
+def _named(match: Match) -> str:
+    """`x = conv(3x3, 16)`: layers have no names, modules have theirs behind them."""
+    layer = match["call"].split("(")[0] in BUILT_IN
+    return match["call"] if layer else f"{match['call']} as {match['name']}"
+
+
+def _over(match: Match) -> str:
+    """`space s {` with the network that the file has."""
+    network = re.search(r"\bnetwork\s+(\w+)", match.string)
+    return f"space {match['a']} over {network[1]} " if network else match[0]
+
+
+NETWORKS = (
+    # ---- names
+    Slip(r"(?P<base>\w*[A-Za-z_*?])\[ ?(?P<a>\d+) ?(?::|\.{3,}|\.\.=|-|–|…|;|to|~) ?(?P<b>\d+) ?\]",
+         r"\g<base>[\g<a>..\g<b>]", _TWO_DOTS, safe=True),
+    Slip(r"(?P<base>\w*[A-Za-z_])[({] ?(?P<a>\d+) ?(?:\.\.+|:|-) ?(?P<b>\d+) ?[)}]",
+         r"\g<base>[\g<a>..\g<b>]", "the numbers of several modules stand in square brackets",
+         safe=True),
+    Slip(r"(?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?,(?: ?\d+ ?,)* ?(?P<b>\d+) ?\]",
+         r"\g<base>[\g<a>..\g<b>]", _NUMBERS),
+    Slip(r"as (?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?\]", r"as \g<base>[1..\g<a>]", _NUMBERS,
+         within="body range", help="write `{new}`; a single one has no brackets"),
+    Slip(r"(?P<base>\w*[A-Za-z_])\[ ?(?P<a>\d+) ?\]", r"\g<base>\g<a>",
+         "one module is named without brackets", safe=True, within="space range",
+         help="write `{new}`; several are a range: `a[1..3]`"),
+    Slip(r"as (?P<at>(?P<base>[A-Za-z_]\w*?)(?P<a>\d+) ?(?:\.\.+|:|-|–"
+         r"|to) ?(?P=base)?(?P<b>\d+))\b",
+         r"\g<base>[\g<a>..\g<b>]", _NUMBERS, safe=True),
+    Slip(r"as (?P<at>(?P<names><NAME>(?: ?, ?<NAME>)+))", _numbered, _NUMBERS, safe=True),
+    Slip(r'as (?P<at>"(?P<name><NAME>)")', r"\g<name>", "names stand without quotes", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
+         "a module gets its name with `as`, behind it", within="body", safe=True),
+    Slip(r"(?P<call><NAME>(?:\([^()\n]*\))?) ?(?:named|called|name|:|->|=>|AS|As) ?\"?"
+         r"(?P<name>[A-Za-z_]*\d+(?:\[[^\]\n]*\])?|<NAME>\[[^\]\n]*\])\"?(?=\s*[;\n}])",
+         r"\g<call> as \g<name>", "a module gets its name with `as`", within="body", safe=True),
+    Slip(r"(?P<a>\b<NAME>\d) ?(?::|\.{3,}|-|–|…|->|to\b|~) ?(?P<b><NAME>\d)", r"\g<a>..\g<b>",
+         "modules that follow each other are written with two dots", within="space call",
+         safe=True),
+    Slip(r"as (?P<at>(?P<a><NAME>)(?:-| )(?P<b>\d+))\b", r"\g<a>\g<b>",
+         "a name has letters, digits and `_`, and no spaces", within="body", safe=True),
+    Slip(r"as (?P<at>(?P<b>\d+)(?P<a><NAME>))\b", r"\g<a>\g<b>", "a name begins with a letter",
+         within="body", safe=True, code="WZ005"),
+    Slip(r"\b(?:nn|F|tf|keras|layers|torch|nnx|flax|linen)\.(?:\w+\.)*(?=\w)", "",
+         "layers are named without `{old}`", within="body", safe=True, code="WZ005",
+         help="leave it out"),
+    Slip(r"(?P<a>\b(?:module|network|space)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)", r"\g<a> \g<b>_\g<c>",
+         "a name has letters, digits and `_`", within="file"),
+    Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
+         "names stand without quotes", within="file", safe=True),
+    Slip(r"\[ ?\d* ?\.\. ?\d* ?\]", None, "a range has both its ends", within="range",
+         help="as in `a[1..3]`"),
+    Slip(r"\b(?:for|repeat|loop|while|foreach)\b[^\n]*", None, "there are no loops", within="body",
+         help="several modules are a range, as in `basic(16) as a[1..3]`"),
+    Slip(r"(?<!\w)(?P<a><NAME>)(?P<c>\([^()\n]*\))? ?[*×] ?(?P<n>\d+)",
+         r"\g<a>\g<c> as \g<a>[1..\g<n>]", "several modules are a range", within="body"),
+    Slip(r"over (?P<a><NAME>) ?\[(?P<b>[^\[\]\n]*)\]", r"over \g<a>(\g<b>)",
+         "arguments stand in parentheses", within="file range", safe=True),
+    # ---- sizes and calculations
+    Slip(r"(?<=[\w)])(?P<at> ?(?P<sizes>(?:x\d+)+))(?!\w)", _spaced, _SPACES, safe=True,
+         within="call"),
+    Slip(r"(?<!\w)(?P<sizes>\d+(?:x\w+)+)", _spaced, _SPACES, within="call", code="WZ005"),
+    Slip(r"\[(?P<list>[^\[\]\n]*)\](?=[^;{}\n]*\) ?as \w+\[)",
+         lambda m: " then ".join(re.split(r"\s*,\s*", m["list"].strip())),
+         "the values of several modules follow each other with `then`", within="call range"),
+    Slip(r"(?P<at>//)[^\n]*\)\s*\S*", "/", "`//` begins a comment: division is a single `/`",
+         within="call", safe=True),
+    Slip(r"(?P<at>\*\*|\^|//|%|<<|>>)", None,
+         "calculations know `+`, `-`, `*`, `/` and a few functions, but not `{old}`",
+         within="call", help="work it out, or give the result as a parameter of the module"),
+    # ---- arguments
+    Slip(r"\b(?:int|float|str|bool|tuple|const|let|var) (?=<NAME>)", "", "parameters have no types",
+         within="call", safe=True, help="leave out `{old}`"),
+    Slip(r"(?P<a><NAME>) ?: ?(?:int|float|str|bool|tuple)\b", r"\g<a>", "parameters have no types",
+         within="call", safe=True),
+    Slip(r"(?<!\w)(?P<a>\w+) ?(?::=|==|:) ?(?P<b>[\w.%]+)", r"\g<a> = \g<b>",
+         "an argument is given with `=`", safe=True, within="call"),
+    Slip(r"(?P<at>\([^(){}\n]*\))", _with_commas, "arguments are separated by commas", safe=True,
+         within="call"),
+    Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>\d[\w.%]*|true|false)\b", r"\g<a> = \g<b>",
+         "an argument is given with `=`", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<a>[\w.%\"]+) (?P<b>(?!(?:x|then|step)\b)[\w.\"]+)", r"\g<a>, \g<b>",
+         "arguments are separated by commas", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?\[(?P<value>[^\[\]\n]*)\]", r"\g<name>(\g<value>)",
+         "arguments stand in parentheses", within="body range", safe=True),
+    Slip(r"(?<!\w)(?P<name>(?!(?:add|concat|scale)\b)<NAME>) ?\{(?P<value>[^{}\n]*)\}",
+         r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body", safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) ?[=:]? ?(?P<value>(?:\d[\dx]*|\"[^\"\n]*\")(?: ?, ?[\w=]+)*)"
+         r"(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body",
+         safe=True),
+    Slip(r"\b(?P<name>dense|dropout|conv|depthwise|max_pool|avg_pool|shortcut|input) "
+         r"(?P<value><NAME>)(?=\s*[;}\n])", r"\g<name>(\g<value>)",
+         "arguments stand in parentheses",
+         within="body", safe=True),
+    # ---- statements of a body
+    Slip(r"(?<=[\w)])(?P<at> (?P<b>[A-Za-z_]+\d+(?:\[[^\]\n]*\])?))(?=\s*[;}\n])", r" as \g<b>",
+         "a module gets its name with `as`", within="body"),
+    Slip(r"(?<=[\w)\]])(?P<at> (?P<b>(?!as\b)<NAME>))", r"; \g<b>",
+         "`{old}` must begin a new statement or be removed", within="body", code="WZ006", safe=True,
+         help="end the statement before it with a new line or `;`"),
+    Slip(r"[^;{}\n]*,[^;{}\n]*[^;{}\s]", with_semicolons,
+         "statements are separated by `;` or a new line", safe=True, within="body"),
+    Slip(r"[^;{}\n]*(?:->|=>|→|\|>|>>|\||&)[^;{}\n]*[^\s;{}]",
+         lambda m: re.sub(r"\s*(?:->|=>|→|\|>|>>|\||&)\s*", "; ", m[0]),
+         "layers follow each other on lines of their own, or after `;`",
+         safe=True, within="body"),
+    Slip(r"\n ?(?P<at>[A-Za-z_][^\n{}]*[^\s{}])", r"{ \g<at> }",
+         "each arm of a branch needs braces of its own", within="body"),
+    Slip(r"(?:add|concat|scale) ?\{(?P<at>[^{}\n]*[^\s{}]) ?\}", r" {\g<at> } { }",
+         "each arm of a branch needs braces of its own", within="body",
+         help="write `{new}`: the empty arm passes its input on"),
+    # ---- headers
+    Slip(r"space over (?P<b>\w+)", r"space small over \g<b>", "a space has a name", within="file"),
+    Slip(r"space (?P<a>\w+) ?(?=\{)", _over, "a space says which network it is over",
+         within="file"),
+    Slip(r"(?:search|study|sweep|experiment|job|prune|searchspace) (?P<a>\w+) over",
+         r"space \g<a> over",
+         "what is searched is called a space", within="file", safe=True),
+    Slip(r"space (?P<a>\w+) (?:extends|inherits|like|based on) (?P<b>\w+)",
+         r"space \g<a> from \g<b>", "a space builds on another `from` it", within="file"),
+    Slip(r"space (?P<a>\w+) ?(?:of|for|on|in|:|=|->|with|network|across) ?(?P<b>\w+)",
+         r"space \g<a> over \g<b>", "a space says which network it is `over`", within="file",
+         safe=True),
+    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", r"space \g<a> over \g<b>",
+         "a space says which network it is `over`", within="file call", safe=True),
+    Slip(r"(?P<a>(?:module|network) \w+) (?P<b><NAME>(?: ?= ?\w+)?(?: ?, ?<NAME>(?: ?= ?"
+         r"\w+)?)*) ?(?=\{)",
+         r"\g<a>(\g<b>) ", "parameters stand in parentheses", within="file", safe=True),
+    Slip(r"\b(?:module|network) \w+ ?\((?P<at>[^()\n]*)\)",
+         lambda m: re.sub(r"\s*[;\s]\s*(?![=\d])(?<!=)(?<!, )(?<!= )", ", ", m["at"]),
+         "parameters are separated by commas", within="call", safe=True),
+    Slip(r"\b(?:def|class|function|fn|block|component|layer) (?P<a>\w+)", r"module \g<a>",
+         "a group of layers is called a module", within="file"),
+    Slip(r"\b(?:model|net|graph|architecture|backbone) (?P<a>\w+)", r"network \g<a>",
+         "what is pruned is called a network", within="file"),
+    Slip(r"\b(?:import|use|using|require|load|from"
+         r"|#include) ?(?P<a>\"[^\"\n]*\")", r"include \g<a>",
+         "another file is included", within="file", safe=True),
+    Slip(r"(?<!\w)(?P<a>[\w)]+) ?(?:=|:=|:|->|is) ?(?=\{)", r"\g<a> ",
+         "braces follow the name directly", safe=True,
+         help="leave out what stands between them"),
+)  # fmt: skip

@@ -1,0 +1,252 @@
+"""Slips in the statements of a space."""
+
+import re
+
+from wootzc.grammar.parse.slips.row import Match, Slip
+
+_COMPARED = {
+    "is": "", "at least": ">=", "above": ">=", "over": ">=", "more than": ">=", "at most": "<=",
+    "below": "<=", "under": "<=", "less than": "<=", "up to": "<=", "of": "", "is at least": ">=",
+    "is at most": "<=", "max": "<=", "min": ">=", "no more than": "<=", "no less than": ">=",
+}  # fmt: skip
+_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
+_FLIPPED = {"<": ">=", ">": "<=", "≤": ">=", "≥": "<="}
+
+
+def _listed(match: Match) -> str:
+    return ", ".join(re.split(r"[;,\s]+", match["list"].strip(" \t\n;,")))
+
+
+def _rates(match: Match) -> str:
+    return f"rates {{ {_listed(match)} }}"
+
+
+def _settings(match: Match) -> str:
+    """`augment: flip, crop(4)` → `augment { flip; crop(4) }`."""
+    inner = re.sub(r"\s*,(?![^()]*\))\s*", "; ", match["inner"].strip())
+    return f"{match['name']} {{ {inner} }}"
+
+
+def _compared(match: Match) -> str:
+    word = re.sub(r"\s+", " ", match["at"].strip())
+    usual = ">=" if match["metric"].startswith("acc") else "<="
+    return (_COMPARED.get(word) or usual) + " " * (not match["at"].strip())
+
+
+def _points_lost(match: Match) -> str:
+    """`teacher * 0.99` → `teacher - 1 points`."""
+    number = match["share"]
+    share = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
+    return f"teacher - {100 * (1 - share):.6g} points"
+
+
+def _range_of_rates(match: Match) -> str:
+    """`0-90` → `0..90% step 10%`: in tens where no step is given."""
+    first, last, step = (_percent(match[name] or "10%") for name in ("a", "b", "step"))
+    return f"{first}..{last} step {step}"
+
+
+def _percent(rate: str) -> str:
+    return rate if "%" in rate or float(rate) < 1 else f"{rate}%"
+
+
+def _patterns(match: Match) -> str:
+    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
+
+
+_LIMITS = "limits are written with `<=` or `>=`"
+_RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
+_FOLLOWS = "what `{word}` says follows it directly"
+
+SPACES = (
+    # ---- limits
+    Slip(r"where (?P<a><NUM>) ?(?:<=?|≤) ?(?P<m><NAME>) ?(?:<=?|≤) ?(?P<b><NUM>)",
+         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
+         safe=True),
+    Slip(r"where (?P<m><NAME>) (?:is |in )?(?:between|from) (?P<a><NUM>) (?:and|to) (?P<b><NUM>)",
+         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
+         safe=True),
+    Slip(r"(?P<k>where|subject to) (?P<m><NAME>) ?(?:,|and"
+         r"|&) ?(?P<n><NAME>) ?(?P<c>[<>]=?) ?(?P<a><NUM>)",
+         r"\g<k> \g<m> \g<c> \g<a>; \g<k> \g<n> \g<c> \g<a>", "each limit is a statement",
+         within="space", safe=True),
+    Slip(r"(?P<k>where|subject to) (?P<a><NAME> ?[<>]=? ?[^,;\n&]+?) ?(?:and|,"
+         r"|&&?) (?=<NAME> ?[<>])",
+         r"\g<k> \g<a>; \g<k> ", "each limit is a statement", within="space", safe=True,
+         help="end it with `;`, and begin the next with `where` or `subject to`"),
+    Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
+         "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
+    Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"
+         r"|≤)? ?(?P<n>\d[\d.]*) ?(?:%|points?|pp)?",
+         r"accuracy >= teacher - \g<n> points", "a drop is limited by a distance from the teacher",
+         within="space", safe=True),
+    Slip(r"\b(?:baseline|original|full|base|reference|unpruned)\b(?= ?[-;\n])", "teacher",
+         "what the candidates are compared with is called the teacher", within="space"),
+    Slip(r" ?,(?= ?with confidence)", "", "`with confidence` follows its limit directly",
+         within="space", safe=True, help="leave out the comma"),
+    Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
+    Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
+    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:" + _WORDS + r")\b) ?(?=[\d.t])",
+         _compared, _LIMITS, within="space"),
+    Slip(r"(?P<at>\bteacher ?\+) ?[\d.]", "teacher -", "a limit can't be above the teacher",
+         within="space"),
+    Slip(r"\bteacher (?P<at>minus|less)\b", "-", "a distance below the teacher is written with `-`",
+         within="space", safe=True),
+    Slip(r"\( ?(?P<text>teacher[^()\n]*?) ?\)", r"\g<text>", "a limit stands without parentheses",
+         within="space call", safe=True),
+    Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
+         "a limit is a distance from the teacher, in points of accuracy", within="space"),
+    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than"
+         r"|worse than)(?: the)? teacher",
+         r"teacher - \g<n> points", "a distance below the teacher is written with `-`",
+         within="space", safe=True),
+    Slip(r"(?<!\w)(?P<n><NUM>) ?(?P<c>[<>]=?|[≤≥]) ?(?P<metric>[a-z]+)",
+         lambda m: f"{m['metric']} {_FLIPPED[m['c'][0]]} {m['n']}",
+         "a limit begins with what it limits", within="space", safe=True),
+    Slip(r"(?:where|to) (?P<metric>\w+)(?P<at> )(?=[\d.t])", lambda m: f" {_compared(m)}", _LIMITS,
+         within="space", help="write `{new}` between them"),
+    Slip(r"(?P<a>minimize|maximize) (?P<b>\w+) ?(?:,|and|or|\+|&) ?\w+", r"\g<a> \g<b>",
+         "what is best is one figure; others can be limited", within="space"),
+    Slip(r"(?P<share>0?\.\d+|\d+(?:\.\d+)?%) ?(?:\*|of) ?(?:the )?teacher\b", _points_lost,
+         "a limit is a distance from the teacher, in points of accuracy", within="space"),
+    Slip(r"subject (?=(?!to\b)\w)", "subject to ", "a limit begins with `subject to`",
+         within="space", safe=True),
+    Slip(r"subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
+         "subject to", "a limit begins with `subject to`", within="space", safe=True),
+    Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
+         lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
+         "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
+    # ---- paths
+    Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
+         _FOLLOWS, within="space call", safe=True),
+    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")",
+         r"data \g<kind>(\g<text>)",
+         "the path of a kind of data stands in parentheses", within="space", safe=True),
+    Slip(r"(?P<a>\bdata\b|\bfrom\b|\binclude\b|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
+         r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
+         lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
+         "a path stands in quotes", safe=True),
+    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in"
+         r"|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
+         "a file follows `from`", within="space", safe=True),
+    Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
+         within="space range", safe=True),
+    Slip(r"data (?P<text>\"[^\"\n]*\"|\w+\(\"[^\"\n]*\"\)) ?,? (?P<inner>[a-z]+[^\n{}]*)",
+         r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
+         safe=True),
+    # ---- rates
+    Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by"
+         r"|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
+         lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
+         within="space", safe=True),
+    Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to) ?(?P<b>" + _RATE
+         + r")(?: ?,? ?(?:step|by|in steps of) ?(?P<step>" + _RATE + "))?)",
+         _range_of_rates, "a range of rates says in which steps it goes", within="space list"),
+    Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
+         "a rate is a single number", safe=True, within="list range"),
+    Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
+         within="list range"),
+    Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
+         "a list of rates stands in braces", safe=True, within="space call range"),
+    Slip(r"rates ?[:=]? ?(?P<list><NUM>(?:[ ,;]+<NUM>)*)".replace("[ ,;]", r"[\t,;\x20]"), _rates,
+         "a list of rates stands in braces", safe=True, within="space"),
+    Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\]]*)\}", _rates,
+         "rates are separated by commas", safe=True, within="list space"),
+    Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
+         "the rates of some modules follow `rates`", within="space list", safe=True,
+         help="write `{new}` before the `{`"),
+    Slip(r"\[(?P<at>(?P<list>[^\[\]\n]*))\]", _listed, "rates are separated by commas", safe=True,
+         within="range", help="write `[{new}]`"),
+    Slip(r"- ?(?P<n>\d[\d.]*%?)", r"\g<n>",
+         "a rate is the fraction of filters that is removed, from 0 to below 1",
+         within="list range", code="WZ041"),
+    Slip(r"\bseed (?P<at>- ?(?P<n>\d[\d.]*))", r"\g<n>", "a seed is a whole number from 0 on",
+         within="space", code="WZ071"),
+    Slip(r"\b(?:sample|propose|budget|of) (?P<at>- ?(?P<n>\d[\d.]*))", r"\g<n>",
+         "`{word}` takes a number above 0", within="space", code="WZ071"),
+    Slip(r"(?:\b(?:certify|confidence)|saving ?<|[<>]=) (?P<at>- ?(?P<n>\d[\d.]*%?[kMG]?))",
+         r"\g<n>",
+         "this is a number from 0 on", within="space", code="WZ071"),
+    # ---- patterns
+    Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
+         "all modules are written `*`", within="space", safe=True),
+    Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not"
+         r"|save)(?: for)? "
+         r"(?P<kept>[\w*?.,\[\]\x20]+)",
+         r"prune \g<what> except \g<kept>", "what is left out follows `except`",
+         within="space", safe=True),
+    Slip(r"(?:prune|keep|tie) (?P<at>except )", "* except ",
+         "what is left out follows `except`, behind all that is named", within="space"),
+    Slip(r"(?P<a>[\w*?\]]+) (?:using|with|via|criterion|by criterion|by"
+         r"|from) ?[:=]? ?(?P<b><CRITERION>)",
+         r"\g<a> by \g<b>", "a criterion follows `by`", within="space", safe=True),
+    Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b><CRITERION>)", r"\g<a> by \g<b>",
+         "a criterion follows `by`", within="space", safe=True),
+    Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
+         within="space call", safe=True),
+    Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.(?!\.)"
+         r"|->|::)[\w*?.\[\]/]+)",
+         r"\g<module>",
+         "only modules have rates, not the layers in them", within="space"),
+    Slip(r"(?:prune|keep|tie) (?P<at><GLOB>(?:(?: ?; ?| and | & | \+ | ?, ?| )(?!(?:by|except"
+         r"|rates?|and|with|using|at|to)\b)<GLOB>)+)",
+         _patterns, "patterns are separated by commas", safe=True, within="space"),
+    Slip(r"(?P<a>tie [\w*?]+) ?(?:==?|&|\+|and|with|to) ?(?P<b>[\w*?]+)", r"\g<a>, \g<b>",
+         "modules that are tied are separated by commas", within="space", safe=True),
+    Slip(r"where (?P<a>\w+) ?(?P<c>[<>])=? ?(?P<b>(?!teacher)[A-Za-z_]\w*)",
+         lambda m: f"where non{'de' if m['c'] == '<' else 'in'}creasing({m['a']}, {m['b']})",
+         "the rates of modules are compared as an order", within="space"),
+    Slip(r"(?:^|[;\n{]) ?(?P<at>(?P<a>nondecreasing|nonincreasing))(?= ?\()", r"where \g<a>",
+         "an order of modules begins with `where`", within="space", safe=True),
+    Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])",
+         r"\g<a>(\g<b>)",
+         "modules in order stand in parentheses", within="space list range", safe=True),
+    Slip(r"(?P<a>where) ?\( ?(?P<b>[^()\n]*(?:\([^()\n]*\))?) ?\)", r"\g<a> \g<b>", _FOLLOWS,
+         within="space call", safe=True),
+    Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
+         within="space settings call", safe=True),
+    # ---- settings
+    Slip(r"(?P<name>augment|teacher|pretrain|finetune"
+         r"|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
+         _settings, "settings stand in braces", safe=True, within="space call range"),
+    Slip(r"(?P<name>augment|teacher|pretrain|finetune|polish) ?[:=]? (?P<inner>[^\n{}]+)(?=\n)",
+         _settings, "settings stand in braces", safe=True, within="space call"),
+    Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience"
+         r"|distill|temperature"
+         r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
+         "`{word}` is a setting of training, and stands in its braces", within="space"),
+    # ---- the rest
+    Slip(r"(?P<a>sample <NUM>(?: seed \d+)?) by (?P<b>params|macs)", r"\g<a> stratified by \g<b>",
+         "an even spread over a cost is `stratified by` it", within="space", safe=True),
+    Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
+         r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
+         within="space call", safe=True),
+    Slip(r"sample(?P<at> )(?=seed|stratified)", " 500 ",
+         "`sample` needs to know how many candidates to take",
+         within="space", help="write how many after it, as in `sample 500 seed 1`"),
+    Slip(r"budget (?P<a>\S+ \w+) ?(?:and|or|,)? ?(?P<b>\d\S* \w+)", r"budget \g<a>; budget \g<b>",
+         "a budget of time and one of candidates are two statements", within="space", safe=True),
+    Slip(r"(?P<a>certify) (?:yes|true|on)", r"\g<a>",
+         "`certify` stands alone, or with a confidence",
+         within="space", safe=True),
+    Slip(r"(?P<at>\b(?:the|a|an) )", "", "this word means nothing here", within="space", safe=True,
+         help="leave out `{old}`"),
+    Slip(r"(?P<a>sample <NUM>) ?(?:,|with|using|;|and) ?(?P<b>seed|stratified)", r"\g<a> \g<b>",
+         "options of `sample` follow it directly", within="space", safe=True),
+    Slip(r"(?P<a>sample|propose|budget) (?:of )?(?P<b>seed \d+|stratified by \w+) (?P<c>\d\S*)",
+         r"\g<a> \g<c> \g<b>", "how many comes first", within="space", safe=True),
+    Slip(r"budget (?:of )?(?P<b>candidates|minutes|hours|seconds) (?P<c>\d\S*)",
+         r"budget \g<c> \g<b>", "how much comes first", within="space", safe=True),
+    Slip(r"until (?:saving )?(?:[=>:]=?|is|below|under|<)? ?(?P<n>\d[\d.]*%?)",
+         r"until saving < \g<n>", "`until` says below which saving the search ends",
+         within="space"),
+    Slip(r"multiple ?(?:of )?[(=:]? ?(?P<n>\d+) ?\)?|multiples of (?P<m>\d+)",
+         lambda m: f"multiple of {m['n'] or m['m']}",
+         "what is left of a layer's filters is a multiple of a number", within="space call",
+         safe=True),
+    Slip(r"(?P<a>\b(?:prune|keep|tie|minimize|maximize|budget|sample|propose|explore|blocks"
+         r"|precision"
+         r"|seed|certify)) ?[({\[] ?(?P<b>[^(){}\[\]\n]+?) ?[)}\]]", r"\g<a> \g<b>",
+         "what `{word}` says follows it without brackets", safe=True,
+         within="space call list settings range"),
+)  # fmt: skip

@@ -1,0 +1,302 @@
+"""Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
+
+import re
+
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
+from wootzc.grammar.check.statements import FORMS
+from wootzc.grammar.parse.misplaced import misplaced
+from wootzc.grammar.parse.mistakes import CHARACTERS, MISTAKES, Mistake
+from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
+from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
+from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.keywords import keywords
+from wootzc.grammar.syntax.near_misses import either, meant, nearest
+from wootzc.grammar.syntax.reader import Reading, Start
+
+_READABLE = {
+    "NAME": "a name",
+    "PATTERN": "a module or a pattern such as `a*`",
+    "NUMBER": "a number",
+    "SHAPE": "a size such as `3x3`",
+    "STRING": 'a text in quotes, "…"',
+    "COMPARISON": "`<=` or `>=`",
+    "STAGE": "`pretrain`, `finetune` or `polish`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "PLUS": "`+`",
+    "MINUS": "`-`",
+    "STAR": "`*`",
+    "SLASH": "`/`",
+    "_DOTS": "`..`",
+    "_SEP": "a new line or `;`",
+    "$END": "the end of the file",
+}
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
+_OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
+
+
+def explain(
+    parser: Lark, text: str, path: str, error: UnexpectedInput, start: Start = "file"
+) -> Diagnostic:
+    """The one diagnostic for a syntax error. `start`: what the text was parsed as."""
+    position = len(text) if _at_end(error) else error.pos_in_stream or 0
+    headers = headers_at(text, position)
+    outer = "file" if start == "file" else "space"
+    if (found := misplaced(text, path, position, headers, outer)) is not None:
+        return found
+    if isinstance(error, UnexpectedToken):
+        if (constant := _of_constants(text, path, error.token)) is not None:
+            return constant
+    for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
+        if slip.instead is None or _gets_past(text, position, slip, start):
+            return _told(slip, text, path)
+    match error:
+        case UnexpectedCharacters():
+            return _explain_character(text, path, error)
+        case UnexpectedToken():
+            return _explain_token(parser, text, path, error)
+        case _:
+            raise error
+
+
+def _at_end(error: UnexpectedInput) -> bool:
+    return isinstance(error, UnexpectedToken) and error.token.type == "$END"
+
+
+def _gets_past(text: str, position: int, found: Found, start: Start) -> bool:
+    """Whether the parser gets past a mistake once a slip is repaired."""
+    assert found.instead is not None
+    repaired = text[: found.start] + found.instead + text[found.end :]
+    behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
+    end = repaired.find("\n", behind + 1)  # whether it does shows in the line it is in
+    upto = repaired if end < 0 else repaired[: repaired.find("\n", end + 1) + 1] or repaired
+    try:
+        Reading(Draft(upto, ""), start).tree()
+    except UnexpectedInput as error:
+        return _at_end(error) or (error.pos_in_stream or 0) > behind
+    return True
+
+
+def _told(found: Found, text: str, path: str) -> Diagnostic:
+    slip, old = found.slip, text[found.start : found.end]
+    first = found.start + len(old) - len(old.lstrip())
+    shown = Span(path, first, first + len(old.strip())) if old.strip() else None
+    span = Span(path, found.start, found.end)
+    begin = max(text.rfind(c, 0, found.start) for c in "\n;{") + 1
+    word = _WORD.search(text, begin)
+    words = {
+        "old": old.strip(),
+        "new": (found.instead or "").strip(),
+        "word": word[0] if word else "…",
+    }
+    fixes = () if found.instead is None else (Fix(span, found.instead, slip.safe),)
+    return Diagnostic(
+        shown or span,
+        slip.code,
+        _filled(slip.message, words),
+        _filled(slip.help, words),
+        fixes=fixes,
+    )
+
+
+def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Diagnostic:
+    start = error.pos_in_stream or 0
+    end = start + 1
+    if text[start] == ".":  # a file name without quotes: all of it, "digits.npz"
+        while start and (text[start - 1].isalnum() or text[start - 1] in "_-./"):
+            start -= 1
+    while text[start].isalnum() and end < len(text) and (text[end].isalnum() or text[end] in "._"):
+        end += 1
+    found = text[start:end]
+    if re.fullmatch(r"\d+(x\w+)+", found):
+        return Diagnostic(
+            Span(path, start, end), "WZ005", f"`{found}` is no size",
+            "sizes that are calculated have spaces around each `x`: "
+            f"{' x '.join(found.split('x'))}",
+        )  # fmt: skip
+    if found[0].isdigit():
+        help = "numbers look like 16, 0.3, 30%, 1_000_000 or 10M; sizes like 3x3"
+        return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a number", help)
+    if "." in found:
+        help = 'a path or file name stands in quotes: "…"'
+        return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a name", help)
+    shown = found if found.isprintable() else f"U+{ord(found):04X}"
+    help = CHARACTERS.get(found, "remove it; names use letters a-z, digits and _")
+    message = f"`{shown}` means nothing here"
+    return Diagnostic(Span(path, start, end), "WZ005", message, help)
+
+
+def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -> Diagnostic:
+    token = error.token
+    start = len(text) if token.type == "$END" else (token.start_pos or 0)
+    span = Span(path, start, max(start + len(token.rstrip()), start + 1))
+    accepted = _accepted(error)
+    before = end_of_code_before(text, start)
+    last = text[before - 1 : before]
+    between = text[before:start]
+    begins_statement = last in ("", "{", "}", ";") or ("\n" in between and last != ",")
+    found = "the end of the file" if token.type == "$END" else f"`{token.rstrip()}`"
+    cut_off = token.type in ("_SEP", "$END", "RBRACE")
+    bracket = open_bracket(text, start)
+    if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
+        return _unclosed(text, path, bracket)
+    if token.type in ("RPAR", "RSQB") and bracket is None:
+        help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
+        return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
+    if (mistake := _by_example(parser, error)) is not None:
+        word = _WORD_BEFORE.search(text, 0, before)
+        words = {"found": found, "before": word[0] if word else "…"}
+        if word and cut_off:
+            span = Span(path, *word.span())
+        help = _filled(mistake.help, words)
+        return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
+    if not begins_statement and (cut_off or "\n" in between):
+        span = Span(path, before - 1, before)
+        message = f"this ends too early: {_expected(accepted)} must follow"
+        return Diagnostic(span, "WZ001", message, _form(text, start, "on one line, "))
+    if (
+        not begins_statement
+        and "_SEP" in accepted
+        and token.type in ("NAME", "PATTERN", "LBRACE", "STAGE", *_KEYWORDS)
+    ):
+        return Diagnostic(
+            span, "WZ006", f"{found} must begin a new statement or be removed",
+            "end the statement before it with a new line or `;`",
+        )  # fmt: skip
+    keywords = [_KEYWORDS[t] for t in accepted if t in _KEYWORDS]
+    keywords += ["pretrain", "finetune", "polish"] if "STAGE" in accepted else []
+    if keywords and token.type in ("NAME", "PATTERN", *_KEYWORDS):
+        return _unknown_statement(span, str(token), sorted(keywords))
+    message = f"{found} does not fit here: expected {_expected(accepted)}"
+    return Diagnostic(span, "WZ001", message, _form(text, start))
+
+
+def _form(text: str, position: int, how: str = "") -> str | None:
+    """How the statement around a position is written."""
+    start, _ = statement_at(text, max(position - 1, 0))
+    word = _WORD.match(text[start:].lstrip())
+    form = FORMS.get(word[0]) if word else None
+    if text[:position].rstrip().endswith(" as"):
+        form = "basic(16) as a[1..3]"
+    return f"it is written {how}as in `{form}`" if form else None
+
+
+def _of_constants(text: str, path: str, token: Token) -> Diagnostic | None:
+    """`let` elsewhere than at the top."""
+    start = token.start_pos or 0
+    before = end_of_code_before(text, start)
+    word = _WORD_BEFORE.search(text, 0, before)
+    let = (start, start + 3) if token == "let" else word.span() if word else (0, 0)
+    if text[slice(*let)] != "let" or token.type == "EQUAL" or "{" not in text[: let[0]]:
+        return None
+    return Diagnostic(
+        Span(path, *let), "WZ002", "constants stand outside of modules, networks and spaces",
+        "move `let …` to the top of the file",
+    )  # fmt: skip
+
+
+def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:
+    """A parenthesis that was opened on an earlier line, where what follows does not fit into it."""
+    line = text[bracket:].split("\n", 1)[0]
+    closing = ")" if text[bracket] == "(" else "]"
+    comment = "; `//` begins a comment, division is a single `/`" if "//" in line else ""
+    return Diagnostic(
+        Span(path, bracket, bracket + 1), "WZ003",
+        f"this `{text[bracket]}` is not closed where it should be",
+        f"add the missing `{closing}`{comment}",
+    )  # fmt: skip
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    """`template` with its words; other braces in it are the language's."""
+    for name, word in words.items():
+        template = template.replace(f"{{{name}}}", word)
+    return template
+
+
+def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
+    near = _SYNONYMS.get(word.lower()) or nearest(word, keywords)
+    help = f"possible here: {', '.join(keywords)}"
+    if near is not None and near.split()[0] in keywords:
+        help = meant(near)
+    return diagnostic(span, "WZ002", f"there is no `{word}` here", help)
+
+
+# What is said for them elsewhere, or seems to be.
+_SYNONYMS = {
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
+    "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
+    "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
+    "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
+    "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
+    "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
+    "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
+    "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
+    "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
+    "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
+    "class": "module", "search_space": "space",
+}  # fmt: skip
+
+
+_KEYWORDS = {kind: words[0] for kind, words in keywords().items() if len(words) == 1}
+
+
+def _accepted(error: UnexpectedToken) -> list[str]:
+    """Terminals that could really follow (the table alone would list too many)."""
+    accepts = error.accepts or error.expected
+    return sorted(str(terminal) for terminal in accepts)
+
+
+def _expected(accepted: list[str]) -> str:
+    names = [t for t in accepted if t not in _OPERATORS] or accepted
+    words = [_READABLE.get(t) or f"`{_KEYWORDS.get(t, t)}`" for t in names]
+    if len(words) > 7:
+        words = [*words[:6], "…"]
+    return either(words)
+
+
+def _by_example(parser: Lark, error: UnexpectedToken) -> Mistake | None:
+    """Lark's match_examples, by the parser's state and the kind of token it stopped at."""
+    kinds: dict[str, set[str]] = {}
+
+    def parse(text: str) -> Tree[Token]:
+        try:
+            return parser.parse(text, start="file")
+        except UnexpectedInput as mistaken:
+            _compare_by_position(mistaken)
+            kinds.setdefault(text, set()).add(_kind(mistaken))
+            raise
+
+    _compare_by_position(error)
+    mistake: Mistake | None = error.match_examples(
+        parse,
+        {mistake: mistake.examples for mistake in MISTAKES},
+        token_type_match_fallback=True,
+        use_accepts=False,
+    )
+    if mistake is None:
+        return None
+    fits = any(_kind(error) in kinds.get(example, ()) for example in mistake.examples)
+    return mistake if fits else None
+
+
+def _compare_by_position(error: UnexpectedInput) -> None:
+    """Compare the parser's state alone, not the depth of its stack: context is no matter."""
+    error.state = getattr(error.state, "position", error.state)
+
+
+def _kind(error: UnexpectedInput) -> str:
+    if not isinstance(error, UnexpectedToken):
+        return "character"
+    token: Token = error.token
+    return "word" if token.type in ("NAME", "PATTERN") or token.isidentifier() else token.type

@@ -1,0 +1,1 @@
+"""Tree to IR: what is pruned, by which rates, under which limits."""

@@ -1,0 +1,126 @@
+"""Which candidates are tried: all | sample | configs | propose."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wootzc.diagnostics import Advice, write
+from wootzc.grammar import syntax
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import number_of
+from wootzc.grammar.space.configs import MAX_MISTAKES, ListedRow
+from wootzc.grammar.space.constraints import read_metric
+from wootzc.grammar.space.rates import percent
+from wootzc.ir.array import Array
+from wootzc.ir.net.metrics import costs
+from wootzc.ir.net.network import Network
+from wootzc.ir.space import Listed, Proposed, Sample
+
+MAX_SAMPLE = 1_000_000
+MAX_SEED = 2**32 - 1
+
+
+def read_seed(number: syntax.Number, report: Report) -> int:
+    value = number_of(number.text)
+    if isinstance(value, int) and 0 <= value <= MAX_SEED:
+        return value
+    report.error(
+        number.span, "WZ071", f"a seed is a whole number from 0 to {MAX_SEED}, not {number.text}",
+        "as in `seed 1`",
+    )  # fmt: skip
+    return 0
+
+
+def _costs_instead() -> Advice:
+    first, *others = costs()
+    return write(first, "".join(f", or `{cost}`" for cost in others))
+
+
+def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sample | None:
+    """Without a seed of its own a sample follows the space's."""
+    count = number_of(sample.count.text)
+    if not isinstance(count, int) or not 1 <= count <= MAX_SAMPLE:
+        report.error(
+            sample.count.span, "WZ071",
+            f"a sample is a whole number from 1 to {MAX_SAMPLE:,}, not {sample.count.text}",
+            "as in `sample 500 seed 1`",
+        )  # fmt: skip
+        return None
+    seed = default_seed
+    stratified: str | None = None
+    seen: set[type] = set()
+    for option in sample.options:
+        if type(option) in seen:
+            report.error(option.span, "WZ045", "this option of `sample` is given twice")
+        seen.add(type(option))
+        match option:
+            case syntax.SampleSeed(number=number):
+                seed = read_seed(number, report)
+            case syntax.Stratified(metric=name):
+                metric = read_metric(name, report)
+                if metric is not None and metric.known == "trained":
+                    report.error(
+                        name.span, "WZ063", f"{metric.name} is known only after training",
+                        _costs_instead(),
+                    )  # fmt: skip
+                if metric is None or metric.known == "trained":
+                    return None
+                stratified = metric.name
+    return Sample(count=count, seed=seed, stratified=stratified, span=sample.span)
+
+
+def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
+    count = number_of(propose.count.text)
+    if isinstance(count, int) and 1 <= count <= MAX_SAMPLE:
+        return Proposed(count=count, span=propose.span)
+    report.error(
+        propose.count.span, "WZ071",
+        f"a whole number from 1 to {MAX_SAMPLE:,} is proposed, not {propose.count.text}",
+        "as in `propose 500`",
+    )  # fmt: skip
+    return None
+
+
+def listed(
+    rows: Sequence[ListedRow],
+    rates: tuple[float, ...],
+    chosen: Sequence[Mapping[int, int]],
+    network: Network,
+    span: Any,
+    report: Report,
+) -> Listed | None:
+    """Rows as rate positions, each once; rates that a module may not have are reported.
+
+    `chosen`: for each module the rates it may have, and the choice that each of them is.
+    """
+    mistakes = 0
+    position: Mapping[float, int] = {rate: index for index, rate in enumerate(rates)}
+    matrix = np.zeros((len(rows), len(chosen)), dtype=np.uint8)
+    for index, row in enumerate(rows):
+        for module, rate in enumerate(row.rates):
+            if position.get(rate) in chosen[module]:
+                matrix[index, module] = chosen[module][position[rate]]
+                continue
+            mistakes += 1
+            if mistakes <= MAX_MISTAKES:
+                name = network.modules[module].name
+                report.error(
+                    row.span, "WZ049",
+                    f"{row.place} gives module `{name}` the rate {percent(rate)}, "
+                    f"which it may not have",
+                    _allowed(name, tuple(chosen[module]), rates),
+                )  # fmt: skip
+            break
+    if mistakes:
+        return None
+    _, first = np.unique(matrix, axis=0, return_index=True)
+    return Listed(rows=Array(matrix[np.sort(first)]), span=span)
+
+
+def _allowed(name: str, choices: tuple[int, ...], rates: tuple[float, ...]) -> str:
+    if choices == (0,):
+        return f"no `prune` names `{name}`, or a `keep` does, so its rate is 0"
+    return (
+        f"its rates are {', '.join(percent(rates[c]) for c in choices)}; change `rates` or the row"
+    )

@@ -1,0 +1,270 @@
+"""Constraints: metrics, comparisons and limits."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from math import ceil, floor
+from typing import assert_never
+
+from wootzc.diagnostics import Advice, Diagnostic, Fix, write
+from wootzc.grammar import syntax
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import decimal_of
+from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.search_settings import read_confidence
+from wootzc.grammar.syntax.near_misses import either, meant, nearest
+from wootzc.ir.net.metrics import METRICS, TOLD, Metric, costs
+from wootzc.ir.net.network import Network
+from wootzc.ir.space import space as ir
+
+_SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not points
+
+_COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
+
+
+def read_metric(name: syntax.Name, report: Report) -> Metric | None:
+    """The metric of this name; None after an error."""
+    if name.text in METRICS:
+        return METRICS[name.text]
+    if name.text in TOLD:
+        known = [f"{one.name} ({one.meaning or one.unit})" for one in costs().values()]
+        report.error(
+            name.span, "WZ051",
+            f"`{name.text}` cannot be limited: builds and `wootzc benchmark` only tell it",
+            f"the costs are {either(known, 'and')}",
+        )  # fmt: skip
+        return None
+    aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}
+    near = aliases.get(name.text.lower()) or nearest(name.text, METRICS)
+    words = [one.name + (f" ({one.meaning})" if one.meaning else "") for one in METRICS.values()]
+    there = either(words, "and")
+    note = METRICS[near].aliases.get(name.text.lower()) if near else None
+    report.error(
+        name.span, "WZ051", f"there is no metric `{name.text}`",
+        Advice(f"did you mean `{near}`?{f' {note}' if note else ''}", near) if near
+        else f"there are {there}",
+    )  # fmt: skip
+    return None
+
+
+def _comparison(name: syntax.Name, report: Report) -> ir.Comparison | None:
+    if name.text in _COMPARISONS:
+        return _COMPARISONS[name.text]
+    strict = {"<": "<=", ">": ">="}.get(name.text)
+    report.error(
+        name.span, "WZ065", f"limits are written with <= or >=, not `{name.text}`",
+        write(strict) if strict else None,
+    )  # fmt: skip
+    return None
+
+
+def cost_limit(
+    metric: Metric,
+    statement: syntax.WhereCost | syntax.Subject,
+    full: Mapping[str, int] | None,
+    report: Report,
+) -> ir.CostLimit | None:
+    """A limit in whole units; percentages are of the full network. None after an error."""
+    comparison = _comparison(statement.comparison, report)
+    limit, name = statement.limit, metric.name
+    if metric.known == "trained":
+        report.error(
+            statement.metric.span, "WZ063", f"{name} is known only after training",
+            f"`where` chooses candidates before it; write `subject to {name} >= …`",
+        )  # fmt: skip
+        return None
+    if isinstance(limit, syntax.RelativeLimit):
+        report.error(
+            limit.span, "WZ063", f"`teacher` limits accuracy, not {name}",
+            f"it is a share of the full network, as in `{name} <= 70%`, or a number",
+        )  # fmt: skip
+        return None
+    if limit.unit is not None:
+        report.error(
+            limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
+            _unit_help(limit),
+        )  # fmt: skip
+        return None
+    value = decimal_of(limit.number.text)
+    percent = limit.number.text.endswith("%")
+    if not percent and 0 < value < 1:
+        report.error(
+            limit.span, "WZ063", f"{limit.number.text} is less than one of the {name}",
+            write(f"{(value * 100).normalize():f}%", " for a share of the full network"),
+        )  # fmt: skip
+        return None
+    if comparison is None or full is None:
+        return None
+    if percent:
+        value *= full[name]
+    whole = floor(value) if comparison == "<=" else ceil(value)
+    return ir.CostLimit(
+        metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
+    )
+
+
+def _unit_help(limit: syntax.PlainLimit) -> str:
+    """What a cost with an unknown unit was meant to be."""
+    number, unit = limit.number.text, limit.unit.text.lower() if limit.unit else ""
+    scale = {"k": "k", "thousand": "k", "m": "M", "mio": "M", "million": "M", "millions": "M",
+             "g": "G", "b": "G", "billion": "G", "percent": "%", "pct": "%"}.get(unit)  # fmt: skip
+    if scale is None:
+        return "as in `70%` of the full network, or `10M`"
+    return write(number + scale, at=limit.span)
+
+
+def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
+    comparison = _comparison(statement.comparison, report)
+    if comparison == "<=":
+        report.error(
+            statement.comparison.span, "WZ065", "an accuracy is a least one",
+            write(">="),
+        )  # fmt: skip
+        return None
+    limit = statement.limit
+    match limit:
+        case syntax.RelativeLimit():
+            value = _points(limit, report)
+        case syntax.PlainLimit(number=number, unit=unit):
+            value = decimal_of(number.text)
+            if unit is not None:
+                report.add(_with_unit(limit, unit))
+                return None
+        case _:
+            assert_never(limit)
+    if value is None or comparison is None:
+        return None
+    if not 0 <= value <= 1 and isinstance(limit, syntax.RelativeLimit):
+        report.error(
+            limit.span, "WZ062", "an accuracy cannot lie more than 100 points below the teacher's",
+            "one point is 1% of the images: write `teacher - 1.0 points`",
+        )  # fmt: skip
+        return None
+    if not 0 <= value <= 1:
+        text = limit.number.text if limit.number else "0"
+        percent = 1 < value <= 100 and "%" not in text
+        report.error(
+            limit.span, "WZ062", f"an accuracy lies from 0 to 1, so none is {text}",
+            write(f"{text}%") if percent else "as in 80%, or 0.8",
+        )  # fmt: skip
+        return None
+    confidence = _confidence(statement.confidence, report)
+    if confidence is None and statement.confidence is not None:
+        return None
+    return ir.AccuracyLimit(
+        value=float(value),
+        below_teacher=isinstance(limit, syntax.RelativeLimit),
+        confidence=confidence,
+        span=statement.span,
+    )
+
+
+def _with_unit(limit: syntax.PlainLimit, unit: syntax.Name) -> Diagnostic:
+    """`accuracy >= 0.98 points`: either 98%, or so far below the teacher."""
+    bare = limit.number.text.rstrip("%")
+    value = decimal_of(bare)
+    share = value if value >= 1 or "%" in limit.number.text else 100 * value
+    meant = [f"{share.normalize():f}%", f"teacher - {bare} points"]
+    if share < 50:  # little, for an accuracy
+        meant.reverse()
+    return Diagnostic(
+        unit.span, "WZ063", f"`{unit.text}` after an accuracy means nothing",
+        f"did you mean `{meant[0]}`, or `{meant[1]}`?",
+        fixes=tuple(Fix(limit.span, instead) for instead in meant),
+    )  # fmt: skip
+
+
+def _confidence(stated: syntax.Confidence | None, report: Report) -> float | None:
+    """None where nothing is said, or after an error."""
+    if stated is None:
+        return None
+    if stated.what.text != "confidence":
+        report.error(
+            stated.what.span, "WZ058", f"a limit holds with no `{stated.what.text}`",
+            write(f"with confidence {stated.number.text}", at=stated.span),
+        )  # fmt: skip
+        return None
+    return read_confidence("with confidence", stated.number, report)
+
+
+def _points(limit: syntax.RelativeLimit, report: Report) -> Decimal | None:
+    number, unit = limit.number, limit.unit
+    if number is None:
+        return Decimal(0)
+    if unit is not None and unit.text in ("points", "point") and "%" not in number.text:
+        return decimal_of(number.text) / 100
+    amount = decimal_of(number.text.rstrip("%"))
+    if unit is None and "%" not in number.text and 0 < amount <= _SMALL:
+        amount *= 100  # a fraction of the images, as in `teacher - 0.01`
+    points = f"{amount.normalize():f}"
+    report.error(
+        limit.span, "WZ063", "a distance from the teacher is given in points of accuracy",
+        write(f"teacher - {points} points", ": one point is 1% of the images"),
+    )  # fmt: skip
+    return None
+
+
+def read_constraints(
+    statements: Iterable[syntax.SpaceStatement],
+    network: Network | None,
+    full: Mapping[str, int] | None,
+    report: Report,
+) -> tuple[ir.Constraint, ...]:
+    """`tie` and `where`, in the order of the file."""
+    constraints: list[ir.Constraint] = []
+    for statement in statements:
+        match statement:
+            case syntax.Tie(patterns=patterns):
+                modules = _several(statement, patterns, network, report)
+                if modules is not None:
+                    constraints.append(ir.Tie(modules=modules, span=statement.span))
+            case syntax.WhereOrder(relation=relation, patterns=patterns):
+                modules = _several(statement, patterns, network, report)
+                match relation.text:
+                    case "nondecreasing" | "nonincreasing" as direction:
+                        if modules is not None:
+                            constraints.append(
+                                ir.Ordered(
+                                    direction=direction, modules=modules, span=statement.span
+                                )
+                            )
+                    case _:
+                        _unknown_relation(relation, report)
+            case syntax.WhereCost():
+                metric = read_metric(statement.metric, report)
+                limit = metric and cost_limit(metric, statement, full, report)
+                if limit:
+                    constraints.append(limit)
+            case _:
+                pass
+    return tuple(constraints)
+
+
+def _unknown_relation(relation: syntax.Name, report: Report) -> None:
+    aliases = {"increasing": "nondecreasing", "ascending": "nondecreasing", "monotone":
+               "nondecreasing", "decreasing": "nonincreasing", "descending": "nonincreasing",
+               "sorted": "nondecreasing"}  # fmt: skip
+    known = ("nondecreasing", "nonincreasing")
+    near = aliases.get(relation.text) or nearest(relation.text, known)
+    report.error(
+        relation.span, "WZ058", f"there is no relation `{relation.text}`",
+        meant(near) if near else "there are nondecreasing and nonincreasing",
+    )  # fmt: skip
+
+
+def _several(
+    statement: syntax.Tie | syntax.WhereOrder,
+    patterns: syntax.Patterns,
+    network: Network | None,
+    report: Report,
+) -> tuple[int, ...] | None:
+    if network is None:
+        return None
+    modules = modules_of(patterns, network, report)
+    if modules is not None and len(modules) == 1:  # a pattern names at least one
+        what = "tie" if isinstance(statement, syntax.Tie) else statement.relation.text
+        report.error(
+            statement.span, "WZ048", f"`{what}` needs at least two modules",
+            f"here it has only `{network.modules[modules[0]].name}`",
+        )  # fmt: skip
+        return None
+    return modules

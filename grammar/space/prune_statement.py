@@ -1,0 +1,174 @@
+"""What may be pruned how far: `rates`, `prune`, `keep` and what the rows of `configs` imply."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wootzc.diagnostics import Span
+from wootzc.grammar import syntax
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.statements import Statements
+from wootzc.grammar.lower.resolved import by_patterns
+from wootzc.grammar.space.configs import ListedRow, read_rows
+from wootzc.grammar.space.rates import (
+    RATES,
+    ModuleRates,
+    SpaceRates,
+    check_filters,
+    percent,
+    read_prunes,
+    read_rates,
+)  # fmt: skip
+from wootzc.grammar.space.width_rules import (
+    Multiple,
+    check_kinds,
+    kept_layers,
+    read_multiple,
+    with_rules,
+)
+from wootzc.ir.net.network import Network
+from wootzc.ir.space import Constraint
+from wootzc.ir.space.equal_rates import chosen_rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """`choices`: the smallest of the rates that leave a module equal widths, for each module."""
+
+    network: Network  # with what `keep` and `multiple of` say of its modules
+    rates: tuple[float, ...]
+    choices: tuple[tuple[int, ...], ...]
+    chosen: tuple[Mapping[int, int], ...]  # for each module: every rate it may have → its choice
+    criteria: tuple[Any, ...]
+    rows: list[ListedRow] | None
+
+
+def read_pruning(
+    statements: Statements,
+    network: Network,
+    constraints: Sequence[Constraint],
+    definition: syntax.SpaceDefinition,
+    report: Report,
+    *,
+    file: str | None,  # that the network was read from
+    complete: bool,
+) -> Pruning | None:
+    stated = statements.one(syntax.Rates)
+    default = read_rates(stated, report) if stated else None
+    everywhere = definition.name.span
+    prunes = statements.all(syntax.Prune)
+    configs = statements.one(syntax.Configs)
+    names = [module.name for module in network.modules]
+    rows = read_rows(configs, names, report) if configs else None
+    pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report)
+    paths = kept_layers(statements.all(syntax.Keep), network, report)
+    multiple = read_multiple(statements.one(syntax.Multiple), report)
+    if (stated and default is None) or pruned is None or (configs and rows is None):
+        return None
+    if not prunes and configs:
+        everything = range(len(names))
+        pruned.of_module = {
+            m: ModuleRates(rates=default, criterion="l1", span=configs.span)
+            for m in everything if m not in pruned.kept
+        }  # fmt: skip
+    elif not prunes:
+        pruned.of_module = {
+            m: ModuleRates(rates=default, criterion="l1", span=everywhere, stated=False)
+            for m in range(len(names)) if m not in pruned.kept
+        }  # fmt: skip
+    for module, of_module in pruned.of_module.items():
+        if of_module.rates is None and rows is not None and configs is not None:
+            column = {row.rates[module] for row in rows}
+            of_module.rates = dict.fromkeys(sorted(column), configs.span)
+        elif of_module.rates is None:
+            of_module.rates = dict.fromkeys(RATES, everywhere)
+            of_module.stated_rates = False
+    if prunes and not pruned.of_module and pruned.kept == set(range(len(names))):
+        report.error(
+            statements.all(syntax.Keep)[0].span, "WZ044",
+            "this keeps every module, so that nothing is left to prune",
+            "keep only the modules that should stay whole, as in `keep a1`",
+        )  # fmt: skip
+        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
+        return None
+    errors = report.errors
+    network = with_rules(network, paths, multiple)
+    check_filters(network, pruned, report, file)
+    if not pruned.of_module and not prunes and complete and names:
+        report.error(
+            everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
+            f"`keep` names every module of network `{network.name}` that has filters to remove"
+            if pruned.kept
+            else by_patterns(file) if file
+            else f"the modules of network `{network.name}` have no inner layers whose filters "
+            "could go",
+        )  # fmt: skip
+    if report.errors == errors:
+        check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
+    if report.errors > errors:
+        return None
+    table = _table(pruned, default, network, constraints, rows)
+    _note_equal(pruned, table, constraints, report)
+    return table
+
+
+def _table(
+    pruned: SpaceRates,
+    default: Iterable[float] | None,
+    network: Network,
+    constraints: Sequence[Constraint],
+    rows: list[ListedRow] | None,
+) -> Pruning:
+    """One table of rates for the space: ascending, 0 first, and each module's positions in it."""
+    every = {0.0, *(default or ())}
+    for of_module in pruned.of_module.values():
+        every |= set(of_module.rates or ())
+    rates = tuple(sorted(every))
+    known = {
+        m: tuple(rates.index(rate) for rate in sorted(of_module.rates or ()))
+        for m, of_module in pruned.of_module.items()
+    }
+    criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
+    modules = range(len(network.modules))
+    allowed = tuple(known.get(m, (0,)) for m in modules)
+    chosen = chosen_rates(network, rates, allowed, constraints)
+    return Pruning(
+        network=network,
+        rates=rates,
+        choices=tuple(tuple(sorted(set(of_module.values()))) for of_module in chosen),
+        chosen=chosen,
+        criteria=tuple(criteria.get(m, "l1") for m in modules),
+        rows=rows,
+    )
+
+
+def _note_equal(
+    pruned: SpaceRates, table: Pruning, constraints: Sequence[Constraint], report: Report
+) -> None:
+    """Say which of the rates that were asked for are no choice of their own in any module."""
+    stands: dict[Span, list[tuple[int, int]]] = {}  # where → modules and positions
+    for m, of_module in pruned.of_module.items():
+        for rate, span in (of_module.rates or {}).items() if of_module.stated_rates else ():
+            stands.setdefault(span, []).append((m, table.rates.index(rate)))
+    for span, places in stands.items():
+        if any(table.chosen[m][position] == position for m, position in places):
+            continue
+        m, position = places[0]
+        rate, other = (table.rates[p] for p in (position, table.chosen[m][position]))
+        where = f"module `{table.network.modules[m].name}`"
+        report.note(
+            span, "WZ059",
+            f"the rate {percent(rate)} is no choice of its own: it leaves {where} the same widths "
+            f"as {percent(other)}" + (", and others likewise" if len(places) > 1 else ""),
+            _why_same(table, m, position, constraints),
+        )  # fmt: skip
+
+
+def _why_same(table: Pruning, m: int, position: int, constraints: Sequence[Constraint]) -> str:
+    """What makes rates leave equal widths: few filters, or the `multiple` that they end on."""
+    free = with_rules(table.network, {}, Multiple(1))
+    allowed = [tuple(chosen) for chosen in table.chosen]
+    if chosen_rates(free, table.rates, allowed, constraints)[m][position] != position:
+        return "its layers are too narrow to tell them apart"
+    multiple = table.network.modules[m].multiple
+    return f"widths are multiples of {multiple} here; `multiple of 1` allows any"

@@ -1,0 +1,345 @@
+"""Rates: which module may be pruned how far, and by which criterion."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+from wootzc.diagnostics import UNKNOWN, Advice, Span, write
+from wootzc.grammar import syntax
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.statements import Statements
+from wootzc.grammar.check.values import decimal_of, number_of
+from wootzc.grammar.lower.resolved import by_patterns
+from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.width_rules import KINDS, divide_patterns
+from wootzc.grammar.syntax.near_misses import did_you_mean, meant
+from wootzc.ir.layers import Dense, Layer, walk
+from wootzc.ir.net.coupling import Coupling, couple_module
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.norm_after import norm_after
+from wootzc.ir.net.prune import kept_width, kept_widths
+from wootzc.ir.space import Criterion
+
+CRITERIA: tuple[str, ...] = get_args(Criterion)
+MAX_RATES = 256  # a candidate holds rate positions as uint8
+_ALIASES = {
+    "l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
+    "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale",
+}  # fmt: skip
+
+RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
+
+RateSpans = Mapping[float, Span]  # rates with the places where they stand
+
+
+@dataclass(kw_only=True)
+class ModuleRates:
+    """What the statements say of one module; `rates` of None: whatever `configs` lists."""
+
+    rates: RateSpans | None
+    criterion: Criterion
+    span: Span  # the prune statement that decides
+    stated: bool = True  # or it is pruned only because the file says nothing of pruning
+    stated_rates: bool = True  # or they are those of `RATES`
+
+
+@dataclass(kw_only=True)
+class SpaceRates:
+    """`of_module` holds pruned modules only, by position."""
+
+    of_module: dict[int, ModuleRates] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
+
+
+def read_rate(number: syntax.Number, report: Report) -> float | None:
+    value = float(number_of(number.text))
+    if 0 <= value < 1:
+        return value
+    text = number.text
+    if value == 1:
+        help = "a rate of 100% would remove every filter; the largest rates are just below"
+    elif value < 100 and "%" not in text:
+        help = Advice(f"did you mean {text}%? Rates are percentages or fractions", f"{text}%")
+    else:
+        help = "a rate is the fraction of filters removed: 30% or 0.3"
+    report.error(
+        number.span, "WZ041", f"the rate {text} is not in the range from 0 to below 1", help
+    )
+    return None
+
+
+def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
+    """The rates of a list; None after an error."""
+    found: dict[float, Span] = {}
+    good = True
+    numbers = [one for one in rates.rates if isinstance(one, syntax.Number)]
+    if sum(map(_lacks_sign, numbers)) > 1 and len(numbers) == len(rates.rates):
+        # one mistake, not several
+        whole = ", ".join(map(_with_sign, numbers))
+        report.error(
+            Span(numbers[0].span.file, numbers[0].span.start, numbers[-1].span.end),
+            "WZ041", "rates are percentages, or fractions from 0 to below 1", write(whole),
+        )  # fmt: skip
+        return None
+    for one in rates.rates:
+        values = _rates_of(one, report)
+        good = good and values is not None
+        for value in values or ():
+            if value in found:
+                report.warn(
+                    one.span, "WZ053",
+                    f"the rate {one.text if isinstance(one, syntax.Number) else percent(value)} "
+                    "stands twice in this list", "remove one of them",
+                )  # fmt: skip
+            else:
+                found[value] = one.span
+    if not rates.rates:
+        report.error(
+            rates.span, "WZ044", "this list of rates is empty", "as in `rates { 0, 30%, 50% }`"
+        )
+        return None
+    if len(found) > MAX_RATES - 1:
+        report.error(
+            rates.span, "WZ052", f"{len(found)} rates are too many; at most 255 can be told apart",
+            "leave out rates that hardly differ",
+        )  # fmt: skip
+        return None
+    return found if good else None
+
+
+def _lacks_sign(number: syntax.Number) -> bool:
+    """Whether it must have been meant as a percentage: `30`."""
+    return "%" not in number.text and 1 < number_of(number.text) < 100
+
+
+def _with_sign(number: syntax.Number) -> str:
+    return f"{number.text}%" if _lacks_sign(number) else number.text
+
+
+def _rates_of(one: syntax.Number | syntax.RateRange, report: Report) -> tuple[float, ...] | None:
+    """A rate, or all of a range; None after an error."""
+    if isinstance(one, syntax.Number):
+        value = read_rate(one, report)
+        return None if value is None else (value,)
+    parts = (one.first, one.last, one.step)
+    if sum(map(_lacks_sign, parts)) > 1:
+        low, high, by = map(_with_sign, parts)
+        report.error(
+            one.span, "WZ041", "rates are percentages, or fractions from 0 to below 1",
+            write(f"{low}..{high} step {by}"),
+        )  # fmt: skip
+        return None
+    if read_rate(one.first, report) is None or read_rate(one.last, report) is None:
+        return None
+    first, last, step = (decimal_of(n.text) for n in parts)
+    if first > last or not 0 < step < 1:
+        report.error(
+            one.span, "WZ247", "a range of rates goes up, in steps above 0 and below 100%",
+            write(f"{one.last.text}..{one.first.text} step {one.step.text}")
+            if first > last and 0 < step < 1 else "as in `0..90% step 10%`",
+        )  # fmt: skip
+        return None
+    if (last - first) / step >= MAX_RATES:
+        report.error(
+            one.span, "WZ052",
+            f"these are too many rates; at most {MAX_RATES - 1} can be told apart",
+            "take larger steps",
+        )  # fmt: skip
+        return None
+    if (last - first) % step:
+        reached = last - (last - first) % step
+        report.warn(
+            one.span, "WZ247",
+            f"the steps miss {one.last.text}: the last rate is {percent(float(reached))}",
+            write(
+                f"{one.first.text}..{percent(float(reached))} step {one.step.text}",
+                ", or other steps",
+            ),
+        )  # fmt: skip
+    return tuple(float(first + k * step) for k in range(int((last - first) / step) + 1))
+
+
+def read_prunes(
+    prunes: Sequence[syntax.Prune],
+    keeps: Iterable[syntax.Keep],
+    default: RateSpans | None,
+    network: Network,
+    report: Report,
+) -> SpaceRates | None:
+    """Later `prune` statements overrule earlier ones; `keep` overrules all. None after an error."""
+    result = SpaceRates()
+    owner: dict[int, syntax.Prune] = {}
+    good = True
+    for prune in prunes:
+        positions = modules_of(prune.patterns, network, report)
+        rates = read_rates(prune.rates, report) if prune.rates else default
+        criterion = _criterion(prune.criterion, report)
+        if positions is None or criterion is None or (prune.rates and rates is None):
+            good = False
+            continue
+        for position in positions:
+            owner[position] = prune
+            result.of_module[position] = ModuleRates(
+                rates=rates, criterion=criterion, span=prune.span
+            )
+    for keep in keeps:
+        named, kinds = divide_patterns(keep.patterns.named, network)
+        patterns = replace(keep.patterns, named=tuple(named))
+        positions = modules_of(patterns, network, report, KINDS) if named or not kinds else ()
+        if kinds and not named and keep.patterns.exceptions:
+            good = False
+            report.error(
+                keep.patterns.exceptions[0].span, "WZ248",
+                "`except` leaves out modules, and `keep` names a kind of layer here",
+                "a kind of layer is kept in every module: remove `except …`",
+            )  # fmt: skip
+        good = good and positions is not None
+        result.kept |= set(positions or ())
+    for position in result.kept:
+        result.of_module.pop(position, None)
+    if not good:
+        return None
+    for prune in prunes if result.of_module else ():  # else nothing is pruned, as is said there
+        if not any(owner[position] is prune for position in result.of_module):
+            report.warn(
+                prune.span, "WZ053", "this `prune` has no effect",
+                "a later `prune` or a `keep` names all of its modules; remove one of them",
+            )  # fmt: skip
+    return result
+
+
+def check_values(
+    rates: syntax.Rates | None, prunes: Sequence[syntax.Prune], report: Report
+) -> None:
+    """Report rates and criteria that are wrong in any network."""
+    for one in (rates, *(prune.rates for prune in prunes)):
+        if one is not None:
+            read_rates(one, report)
+    for prune in prunes:
+        _criterion(prune.criterion, report)
+
+
+def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
+    """Report patterns that match no module, where only the names of modules are known."""
+    if names is None:
+        return
+    for prune in statements.all(syntax.Prune):
+        modules_of(prune.patterns, names, report)
+    for keep in statements.all(syntax.Keep):
+        named = divide_patterns(keep.patterns.named, names)[0]
+        modules_of(replace(keep.patterns, named=tuple(named)), names, report, KINDS)
+    for tie in statements.all(syntax.Tie):
+        modules_of(tie.patterns, names, report)
+    for order in statements.all(syntax.WhereOrder):
+        modules_of(order.patterns, names, report)
+
+
+def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+    if name is None:
+        return "l1"
+    if name.text in CRITERIA:
+        criterion: Any = name.text
+        return criterion  # type: ignore[no-any-return]
+    near = _ALIASES.get(name.text)
+    report.error(
+        name.span, "WZ058", f"there is no criterion `{name.text}`",
+        meant(near) if near else did_you_mean(name.text, CRITERIA),
+    )  # fmt: skip
+    return None
+
+
+def check_filters(
+    network: Network, rates: SpaceRates, report: Report, file: str | None = None
+) -> None:
+    """Every pruned module has filters to remove, and keeps some at each of its rates.
+
+    Modules and rates that no file asks for are dropped where they cannot be.
+    """
+    shapes = [
+        (segment, shape)
+        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
+        if isinstance(segment, Module)
+    ]
+    couplings: dict[Any, Coupling] = {}
+    for position, of_module in sorted(rates.of_module.items()):
+        module, shape = shapes[position]
+        key = (replace(module, name=""), shape)
+        if key not in couplings:
+            couplings[key] = couple_module(module, shape)
+        coupling = couplings[key]
+        if all(group.whole for group in coupling.groups):
+            if not of_module.stated:
+                del rates.of_module[position]
+                continue
+            report.error(
+                of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
+                "what `keep` says of its layers leaves none; say that it stays whole, add: "
+                f"keep {module.name}" if module.kept
+                else by_patterns(file) if file
+                else f"the layers that make a module's output stay whole, so give "
+                f"`{module.name}` an inner convolution, or add: keep {module.name}",
+            )  # fmt: skip
+            continue
+        _check_widths(module, coupling, of_module, report)
+        if of_module.criterion == "bn_scale":
+            _check_norms(module, coupling, of_module, report)
+
+
+def _check_norms(
+    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+) -> None:
+    """bn_scale judges a filter by the norm behind it: each layer that loses filters needs one."""
+    layers = dict(walk(module.body))
+    losing = [
+        group
+        for group in coupling.groups
+        if any(kept_width(group, rate) < group.width for rate in of_module.rates or ())
+    ]
+    for width, maker in ((group.width, maker) for group in losing for maker in group.makers):
+        if norm_after(module.body, maker) is None:
+            what = f"`bn_scale` cannot judge module `{module.name}`: no norm follows"
+            kind, span = _kind(layers[maker]), layers[maker].span
+            instead = f"or add: prune {module.name} by l1"
+            if span == UNKNOWN:  # the network comes from a file
+                report.error(
+                    of_module.span, "WZ124", f"{what} its {kind} of {width} filters",
+                    "PyTorch's ONNX exporters put norms into the convolutions unless told not to "
+                    f"(docs/models.md): export it with norms, {instead}",
+                )  # fmt: skip
+                return
+            report.error(
+                of_module.span, "WZ124", f"{what} its {kind} in line {report.line(span)}",
+                f"put a `norm` after that layer, {instead}",
+            )  # fmt: skip
+            return
+
+
+def _kind(layer: Layer) -> str:
+    return "dense layer" if isinstance(layer, Dense) else "convolution"
+
+
+def _check_widths(
+    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+) -> None:
+    assert of_module.rates is not None
+    for rate, span in sorted(of_module.rates.items()):
+        widths = kept_widths(coupling, rate)
+        if 0 not in widths:
+            continue
+        if not of_module.stated_rates:
+            of_module.rates = {r: s for r, s in of_module.rates.items() if r != rate}
+            continue
+        group = coupling.groups[widths.index(0)]
+        parts = f" in {group.partitions} parts" if group.partitions > 1 else ""
+        report.error(
+            span, "WZ042",
+            f"the rate {percent(rate)} leaves no filter in module `{module.name}`, "
+            f"whose smallest layer has {group.width}{parts}",
+            "use a smaller rate, widen the layer, or give these modules rates of their own: "
+            f"prune {module.name} by l1 rates {{ 0, 30% }}",
+        )  # fmt: skip
+
+
+def percent(rate: float) -> str:
+    """A rate for a message: 0.985 is "98.5%"."""
+    return f"{rate * 100:.6g}%"

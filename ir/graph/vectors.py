@@ -1,0 +1,68 @@
+"""Vectors instead of images of one pixel, from where on nothing needs an image any more.
+
+An importer that makes every vector of channels an image of 1x1 can tell squeeze-and-excite from its
+shapes. What then leads to the output alone becomes vectors, which is how heads are written.
+
+Before: global_pool(keep_dims = true); dense(10)
+After:  global_pool; dense(10)
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from wootzc.ir.graph.graph import INPUT, Graph, Node
+from wootzc.ir.layers import Flatten, GlobalPool, Layer, Shape
+
+
+def as_vectors(graph: Graph, shapes: Mapping[str, Shape], flat: str) -> Graph:
+    """The graph with vectors where it can have them.
+
+    `shapes`: what each node makes. `flat`: what a new flatten adds to the name of what it reads.
+    """
+    turned = _turned(graph, shapes)
+    nodes: dict[str, Node] = {}
+
+    def vector(name: str) -> str:
+        if name in turned or len(shapes[name]) == 1:
+            return name
+        made = f"{name}{flat}"
+        if made not in nodes:
+            nodes[made] = Node(name=made, inputs=(name,), operation=Flatten())
+        return made
+
+    for node in graph.nodes:
+        if node.name in turned:
+            if isinstance(node.operation, GlobalPool):
+                node = replace(node, operation=replace(node.operation, keep_dims=False))
+            else:
+                node = replace(node, inputs=tuple(vector(name) for name in node.inputs))
+        nodes[node.name] = node
+    output = vector(graph.output) if shapes[graph.output][:-1] in ((), (1, 1)) else graph.output
+    return replace(graph, nodes=tuple(nodes.values()), output=output)
+
+
+def either_way(layer: Layer) -> bool:
+    """Whether a layer does to a vector of channels what it does to an image of one pixel."""
+    return layer.vectors and layer.channels in ("makes", "passes")
+
+
+def _turned(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
+    """The nodes that may make a vector of their 1x1 image: only vectors are made of it."""
+    readers: dict[str, list[str]] = {node.name: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers.get(name, []).append(node.name)
+    turned: set[str] = set()
+    for node in reversed(graph.nodes):
+        pixel = shapes[node.name][:-1] == (1, 1)
+        if pixel and _turns(node) and turned.issuperset(readers[node.name]):
+            turned.add(node.name)
+    return turned
+
+
+def _turns(node: Node) -> bool:
+    if isinstance(node.operation, GlobalPool):
+        return True
+    if INPUT in node.inputs:  # what enters the graph stays what it is
+        return False
+    return isinstance(node.operation, str) or either_way(node.operation)

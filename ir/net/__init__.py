@@ -1,0 +1,1 @@
+"""Networks: segments of layers, what goes together, what they cost, and pruned ones."""

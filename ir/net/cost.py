@@ -1,0 +1,49 @@
+"""Exact costs of layers: trainable parameters and multiply-accumulates (1 MAC = 2 FLOPs).
+
+Parameters are kernels, biases, and the scale and shift of norms; running statistics do not count.
+MACs are those of convolutions and dense layers on one image, as in He et al. (2016, table 1);
+norms, activations, pools and additions count nothing.
+"""
+
+from collections.abc import Iterable
+from math import prod
+from typing import NamedTuple
+
+from wootzc.ir.layers import Body, Layer, Shape, walk_shapes
+from wootzc.ir.net.network import Network, walk_network
+
+
+class Cost(NamedTuple):
+    """Trainable parameters, and multiply-accumulates for one image."""
+
+    params: int
+    macs: int
+
+    def plus(self, other: "Cost") -> "Cost":
+        return Cost(self.params + other.params, self.macs + other.macs)
+
+
+def layer_cost(layer: Layer, shape: Shape) -> Cost:
+    """Cost of one layer when `shape` enters, with all that is inside of a branch."""
+    return body_cost((layer,), shape)
+
+
+def body_cost(body: Body, shape: Shape) -> Cost:
+    """Cost of layers one after the other. Raises `ShapeError`."""
+    return _total(walk_shapes(body, shape))
+
+
+def network_cost(network: Network) -> Cost:
+    """Cost of a whole network on one image, without its auxiliary heads."""
+    return _total(walk_network(network))
+
+
+def _total(layers: Iterable[tuple[str, Layer, Shape]]) -> Cost:
+    """Of layers with their paths and the shapes that enter them."""
+    params = macs = 0
+    for _, layer, entering in layers:
+        macs += layer.macs(entering)
+        trained = [array for array in layer.arrays() if array.trained]
+        leaving = layer.after(entering)[-1] if trained else 0
+        params += sum(prod(array.sizes(entering[-1], leaving)) for array in trained)
+    return Cost(params, macs)

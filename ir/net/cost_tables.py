@@ -1,0 +1,88 @@
+"""Costs of every module at every rate, and of a million candidates by adding up from that table.
+
+Modules fit together because their inputs and outputs stay whole; so a module's cost depends on its
+own rate alone, and a candidate's cost is an exact sum.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.ir.layers import Body
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.metrics import CostName, counts
+from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.prune import kept_widths, prune_body
+
+Figures: TypeAlias = dict[CostName, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantCosts:
+    """What each module costs at each rate, by metric; `fixed` is what lies outside of modules."""
+
+    tables: Mapping[CostName, NDArray[np.int64]]  # each [modules, rates]
+    fixed: Mapping[CostName, int]
+
+    def table(self, metric: CostName) -> NDArray[np.int64]:
+        return self.tables[metric]
+
+    def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Cost of each candidate of `rows`, rate positions [candidates, modules]."""
+        return add_up(self.tables[metric], self.fixed[metric], rows)
+
+
+def add_up(table: NDArray[np.int64], fixed: int, rows: NDArray[Any]) -> NDArray[np.int64]:
+    """fixed + Σ over columns j of table[j, rows[:, j]]: int64 [rows]."""
+    total = np.full(len(rows), fixed, dtype=np.int64)
+    for costs, column in zip(table, rows.T, strict=True):
+        total += costs[column]
+    return total
+
+
+def network_costs(network: Network) -> Figures:
+    """Every cost that can be counted of a whole network, without its auxiliary heads."""
+    total = Counter(dict.fromkeys(counts(), 0))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        total.update(body_costs(segment.body, shape))
+    return dict(total)
+
+
+def body_costs(body: Body, shape: Shape) -> Figures:
+    """The same of layers one after the other, when `shape` enters."""
+    return {name: count(body, shape) for name, count in counts().items()}
+
+
+def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
+    """The counted tables of a network. Modules of equal body and input are worked out once."""
+    known: dict[tuple[Any, ...], list[Figures]] = {}
+    rows: list[list[Figures]] = []
+    fixed = Counter(dict.fromkeys(counts(), 0))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        if not isinstance(segment, Module):
+            fixed.update(body_costs(segment.body, shape))
+            continue
+        key = (replace(segment, name=""), shape)
+        if key not in known:
+            known[key] = _costs_at(segment, shape, rates)
+        rows.append(known[key])
+    return VariantCosts(
+        tables={
+            name: np.array([[one[name] for one in row] for row in rows], dtype=np.int64).reshape(
+                len(rows), len(rates)
+            )
+            for name in fixed
+        },
+        fixed=dict(fixed),
+    )
+
+
+def _costs_at(module: Module, shape: Shape, rates: tuple[float, ...]) -> list[Figures]:
+    coupling = couple_module(module, shape)
+    widths = (kept_widths(coupling, rate) for rate in rates)
+    return [body_costs(prune_body(module.body, coupling, kept), shape) for kept in widths]

@@ -1,0 +1,118 @@
+"""The figures that a space speaks of: a record each, and no other place that knows one by name.
+
+The language, the passes, the search, the screen, the results and the report go by these records. A
+cost that can be counted needs its record alone. One that is measured has no `count`: whoever
+measures it gives its table (`VariantCosts.tables`), and all else is as for the others.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeAlias
+
+from wootzc import units
+from wootzc.ir.layers import Body
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.cost import body_cost
+from wootzc.ir.reflect import OneOf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What there is to know of a metric. Costs are whole numbers, and add up over segments."""
+
+    name: str  # as files say it
+    heading: str  # of a column
+    unit: str  # behind an exact figure: 1,234 parameters
+    title: str  # on its own: MACs per image
+    hint: str | None = None  # what a reader may ask: of one image
+    meaning: str = ""  # where the name does not say it
+    note: str = ""  # how other tools count it
+    aliases: Mapping[str, str] = field(default_factory=dict)  # other words for it, and what to say
+    best: Literal["least", "greatest"] = "least"
+    known: Literal["counted", "measured", "trained"]  # from shapes; on a device; after training
+    count: Callable[[Body, Shape], int] | None = None  # of a body that a shape enters, if counted
+    text: Callable[[float], str] = units.count  # a short figure for people
+
+    @property
+    def verb(self) -> Literal["minimize", "maximize"]:
+        return "minimize" if self.best == "least" else "maximize"
+
+    def short(self, value: float) -> str:
+        """12.3 k params."""
+        return f"{self.text(value)} {self.heading}"
+
+    def exact(self, value: int) -> str:
+        """12,345 parameters."""
+        return f"{value:,} {self.unit}"
+
+
+_BUILTIN = (
+    Metric(
+        name="params",
+        heading="params",
+        unit="parameters",
+        title="parameters",
+        aliases={
+            **dict.fromkeys(("parameters", "weights"), ""),
+            **dict.fromkeys(("size", "model_size", "modelsize"), "a file has 4 bytes for each"),
+        },
+        known="counted",
+        count=lambda body, shape: body_cost(body, shape).params,
+    ),
+    Metric(
+        name="macs",
+        heading="MACs",
+        unit="MACs",
+        title="MACs per image",
+        hint="of one image",
+        meaning="multiply-accumulates of one image",
+        note="1 MAC = 2 FLOPs",
+        aliases={
+            **dict.fromkeys(("flops", "mflops"), "1 MAC is 2 FLOPs"),
+            "compute": "",
+        },
+        known="counted",
+        count=lambda body, shape: body_cost(body, shape).macs,
+    ),
+    Metric(
+        name="accuracy",
+        heading="accuracy",
+        unit="accuracy",
+        title="accuracy",
+        aliases=dict.fromkeys(("acc", "top1", "error", "loss"), ""),
+        best="greatest",
+        known="trained",
+        text=units.percent,
+    ),
+)
+
+# By name, in the order in which they are shown. More may be put in: before anything is compiled.
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _BUILTIN}
+TOLD = ("latency", "memory", "time", "speed", "fps")  # of what was built, and no metrics
+
+
+def costs() -> dict[str, Metric]:
+    """Those that are known before anything is trained: the first is the one that counts where the
+    objective names none.
+    """
+    return {name: one for name, one in METRICS.items() if one.known != "trained"}
+
+
+def counts() -> dict[str, Callable[[Body, Shape], int]]:
+    """How to count those costs that can be counted."""
+    return {name: one.count for name, one in costs().items() if one.count is not None}
+
+
+def exact_text(values: Mapping[str, int]) -> str:
+    """1,234 parameters, 5,678 MACs."""
+    return ", ".join(METRICS[name].exact(value) for name, value in values.items())
+
+
+def short_text(values: Mapping[str, float]) -> str:
+    """12.3 k params, 4.5 M MACs."""
+    return ", ".join(METRICS[name].short(value) for name, value in values.items())
+
+
+# Names in fields of the IR: what may stand there is looked up when a text is read.
+MetricName: TypeAlias = Annotated[str, OneOf(lambda: METRICS)]
+CostName: TypeAlias = Annotated[str, OneOf(costs)]

@@ -1,0 +1,75 @@
+"""A module at a rate: how many filters each group keeps, and the smaller body that results."""
+
+from dataclasses import replace
+from math import floor, gcd
+
+from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
+from wootzc.ir.net.coupling import Coupling, Group, couple_module
+from wootzc.ir.net.network import Module, Network, Segment, segment_shapes
+
+
+def kept_width(group: Group, rate: float) -> int:
+    """Filters that stay: width − round(rate × width), halves up, the same in every partition.
+
+    With a `multiple` m, the multiple of m nearest to (1 − rate) × width, at least m; a group of no
+    more than m filters stays whole. Zero where the rate leaves none: the checker reports that.
+    """
+    if group.whole or rate == 0:
+        return group.width
+    part = group.width // group.partitions
+    unit = group.multiple // gcd(group.multiple, group.partitions)
+    if unit == 1:
+        return group.partitions * (part - floor(rate * part + 0.5 + 1e-9))
+    nearest = unit * floor((1 - rate) * part / unit + 0.5 + 1e-9)
+    return group.partitions * min(part, max(unit, nearest))
+
+
+def kept_widths(coupling: Coupling, rate: float) -> tuple[int, ...]:
+    """`kept_width` of every group."""
+    return tuple(kept_width(group, rate) for group in coupling.groups)
+
+
+def prune_body(body: Body, coupling: Coupling, widths: tuple[int, ...]) -> Body:
+    """`body` with every layer's width replaced by what its group keeps."""
+
+    def pruned(path: str, layer: Layer) -> Layer:
+        if has_filters(layer):
+            return replace(layer, width=widths[coupling.outputs[path][0]])
+        return layer
+
+    return rewritten(body, pruned)
+
+
+def prune_module(module: Module, shape: Shape, rate: float) -> Module:
+    """The module at `rate`, its input of this shape and its output whole.
+
+    What is left has no rules for being pruned again.
+    """
+    coupling = couple_module(module, shape)
+    body = prune_body(module.body, coupling, kept_widths(coupling, rate))
+    return replace(module, body=body, kept=(), multiple=1, multiple_from=0)
+
+
+def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
+    """The network with each module at its rate; one rate per module, in order.
+
+    Auxiliary heads are left out: they serve the teacher's training alone. Raises `ValueError` where
+    rates are missing, too many, or not in the range from 0 to below 1.
+    """
+    if len(rates) != len(network.modules):
+        names = ", ".join(module.name for module in network.modules)
+        raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
+    if not all(0 <= rate < 1 for rate in rates):
+        raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
+    remaining = iter(rates)
+
+    def pruned(segment: Segment, shape: Shape) -> Segment:
+        if not isinstance(segment, Module):
+            return segment
+        return prune_module(segment, shape, next(remaining))
+
+    shapes = segment_shapes(network)
+    segments = tuple(
+        pruned(segment, shape) for segment, shape in zip(network.segments, shapes, strict=False)
+    )
+    return replace(network, segments=segments, auxiliaries=())

@@ -1,0 +1,38 @@
+"""Filters of every module before and after pruning, for tables and pictures."""
+
+from typing import TypedDict
+
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.prune import kept_widths
+
+
+class ModuleWidths(TypedDict):
+    module: str
+    rate: float
+    filters: list[int]  # of each prunable group, in the full network
+    kept: list[int]  # of the same groups, pruned
+
+
+def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidths]:
+    """For each module the widths of its prunable groups; `rates`: one per module."""
+    shapes = segment_shapes(network)
+    rows: list[ModuleWidths] = []
+    for position, rate in zip(module_positions(network), rates, strict=True):
+        segment = network.segments[position]
+        assert isinstance(segment, Module)
+        coupling = couple_module(segment, shapes[position])
+        pairs = [
+            (group.width, kept)
+            for group, kept in zip(coupling.groups, kept_widths(coupling, rate), strict=True)
+            if not group.whole
+        ]
+        rows.append(
+            {
+                "module": segment.name,
+                "rate": rate,
+                "filters": [full for full, _ in pairs],
+                "kept": [kept for _, kept in pairs],
+            }
+        )
+    return rows

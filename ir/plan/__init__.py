@@ -1,0 +1,41 @@
+"""What passes fill in, what they must keep, and how long training takes."""
+
+from wootzc.ir.plan.plan import (
+    Block,
+    Blocked,
+    Complete,
+    Composed,
+    Costed,
+    Costs,
+    CostTable,
+    Expanded,
+    Grammar,
+    Method,
+    Mined,
+    MinedPlan,
+    Plan,
+    Rule,
+    Selection,
+    Windows,
+    parts_of,
+)
+
+__all__ = [
+    "Block",
+    "Blocked",
+    "Complete",
+    "Composed",
+    "CostTable",
+    "Costed",
+    "Costs",
+    "Expanded",
+    "Grammar",
+    "Method",
+    "Mined",
+    "MinedPlan",
+    "Plan",
+    "Rule",
+    "Selection",
+    "Windows",
+    "parts_of",
+]

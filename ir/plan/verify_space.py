@@ -1,0 +1,199 @@
+"""What must hold of a space and its network; the first of the checks in verify.py."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from wootzc.ir.layers import Body, Branch, Layer
+from wootzc.ir.layers.maxima import MAX_COST
+from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
+from wootzc.ir.plan.flaw import Problem
+from wootzc.ir.plan.places import Place
+from wootzc.ir.plan.plan import Plan
+from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
+
+SPACE: Place = ("space",)
+NETWORK: Place = ("space", "network")
+
+
+def space_problems(plan: Plan) -> Iterator[Problem]:
+    """What is wrong with the space of a plan, before any pass has looked at it."""
+    space, modules = plan.space, len(plan.space.network.modules)
+    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates)):
+        yield Problem("the rates do not rise from 0.0", (*SPACE, "rates"))
+    if any(not 0 <= rate < 1 for rate in space.rates):
+        yield Problem("a rate is no fraction from 0 to below 1", (*SPACE, "rates"))
+    if len(space.rates) > 256:
+        yield Problem("more than 256 rates do not fit into uint8", (*SPACE, "rates"))
+    for given in ("choices", "criteria"):
+        if len(getattr(space, given)) != modules:
+            yield Problem("choices and criteria must be given once per module", (*SPACE, given))
+    for module, choice in enumerate(space.choices):
+        if any(not 0 <= rate < len(space.rates) for rate in choice):
+            yield Problem("a choice is no position in the rates", (*SPACE, "choices"))
+        elif not choice or list(choice) != sorted(set(choice)):
+            yield Problem(f"the choices of module {module} do not rise", (*SPACE, "choices"))
+    yield from _network(space.network)
+    yield from _selected(space, modules)
+    yield from _search(space)
+    for number, constraint in enumerate(space.constraints):
+        if isinstance(constraint, Tie | Ordered) and not set(constraint.modules) <= set(
+            range(modules)
+        ):
+            yield Problem(
+                f"{constraint} speaks of modules that do not exist",
+                (*SPACE, "constraints", number),
+            )
+
+
+def _selected(space: Space, modules: int) -> Iterator[Problem]:
+    at: Place = (*SPACE, "selection")
+    match space.selection:
+        case Listed(rows=rows):
+            yield from _listed(rows.values, space, modules, (*at, "rows"))
+        case Sample(count=count) if count < 1:
+            yield Problem("a sample must have at least one candidate", at)
+        case Proposed(count=count) if count < 1:
+            yield Problem("at least one candidate must be proposed", at)
+        case _:
+            pass
+
+
+def _listed(rows: Any, space: Space, modules: int, at: Place) -> Iterator[Problem]:
+    """`rows`: rate positions [candidates, modules]."""
+    if rows.ndim != 2 or rows.shape[1] != modules:
+        yield Problem("listed candidates must have one rate for each module", at)
+        return
+    seen: dict[bytes, int] = {}
+    for number, row in enumerate(np.ascontiguousarray(rows)):
+        first = seen.setdefault(row.tobytes(), number)
+        if first != number:
+            yield Problem(f"listed candidate {number} stands twice: it is {first}", (*at, number))
+    for module, choice in enumerate(space.choices[:modules]):
+        for number in np.flatnonzero(~np.isin(rows[:, module], choice)).tolist():
+            yield Problem(
+                f"listed candidate {number} has module {module} at rate {rows[number, module]}, "
+                f"which it may not have: its choices are {choice}",
+                (*at, number),
+            )
+
+
+def _search(space: Space) -> Iterator[Problem]:
+    if space.explore != "predicted":
+        if isinstance(space.selection, Proposed):
+            yield Problem("only a predicted search can propose candidates", (*SPACE, "selection"))
+        if space.certify is not None:
+            yield Problem("only a predicted search can be certified", (*SPACE, "certify"))
+    if not 0 < space.until < 1:
+        yield Problem(f"{space.until} is no saving between 0 and 1", (*SPACE, "until"))
+    for number, accuracy in enumerate(space.objective.limits):
+        if isinstance(accuracy, AccuracyLimit) and accuracy.confidence is not None:
+            if not 0.5 < accuracy.confidence < 1:
+                yield Problem(
+                    f"{accuracy.confidence} is no confidence between 0.5 and 1",
+                    (*SPACE, "objective", "limits", number),
+                )
+    if space.certify is not None and not 0.5 < space.certify < 1:
+        yield Problem(f"{space.certify} is no confidence between 0.5 and 1", (*SPACE, "certify"))
+    for limit in (space.budget.candidates, space.budget.seconds):
+        if limit is not None and not 0 < limit < math.inf:
+            yield Problem(f"a budget of {limit} allows nothing", (*SPACE, "budget"))
+
+
+def _network(network: Network) -> Iterator[Problem]:
+    if len(network.input) not in (1, 3) or min(network.input) < 1:
+        yield Problem("an input is (height, width, channels), or (channels,)", (*NETWORK, "input"))
+        return
+    shapes: list[Shape] = [network.input]
+    for number, segment in enumerate(network.segments):
+        at: Place = (*NETWORK, "segments", number)
+        entering = shapes[-1]
+        made = _Body()
+        yield from made.problems(segment.body, entering, at, "of the network")
+        if made.after is None:
+            return
+        shapes.append(made.after)
+    if max(network_cost(network)) > MAX_COST:
+        yield Problem("the network has more parameters or MACs than can be counted", NETWORK)
+    yield from _names(network)
+    yield from _heads(network, shapes)
+
+
+def _names(network: Network) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for group in ("segments", "auxiliaries"):
+        for number, part in enumerate(getattr(network, group)):
+            if part.name in seen:
+                yield Problem(
+                    "two segments or auxiliary heads of the network have one name: "
+                    f"{part.name!r}", (*NETWORK, group, number),
+                )  # fmt: skip
+            seen.add(part.name)
+
+
+def _heads(network: Network, shapes: list[Shape]) -> Iterator[Problem]:
+    """`shapes`: what enters every segment, and last what leaves the network."""
+    for number, head in enumerate(network.auxiliaries):
+        at: Place = (*NETWORK, "auxiliaries", number)
+        if not 0 <= head.after < len(network.segments):
+            yield Problem("an auxiliary head reads a segment that does not exist", at)
+            continue
+        if not 0 <= head.weight < math.inf:
+            yield Problem(f"the auxiliary head {head.name} weighs {head.weight}", at)
+        made = _Body()
+        what = f"of the auxiliary head {head.name}"
+        yield from made.problems(head.body, shapes[head.after + 1], at, what)
+        after, leaving = made.after, shapes[-1]
+        if after is not None and (len(after) != 1 or after != leaving):
+            yield Problem(
+                f"the auxiliary head {head.name} ends in {shape_text(after)}, "
+                f"the network in {shape_text(leaving)}", at,
+            )  # fmt: skip
+
+
+class _Body:
+    """Follows the shape through a body; `after` is None where a layer does not fit."""
+
+    def __init__(self) -> None:
+        self.after: Shape | None = None
+
+    def problems(self, body: Body, shape: Shape, at: Place, what: str) -> Iterator[Problem]:
+        for number, layer in enumerate(body):
+            here: Place = (*at, "body", number)
+            found = [*_values(layer, here)]
+            yield from found
+            if found:
+                return
+            try:
+                shape = shape_after(layer, shape)
+            except ShapeError as error:
+                yield Problem(f"a layer {what} does not fit: {error}", here)
+                return
+        self.after = shape
+
+
+# Fields of layers by their names: the least that each may be.
+_LEAST = {"width": 1, "kernel": 1, "size": 1, "stride": 1, "dilation": 1, "groups": 1}
+
+
+def _values(layer: Layer, at: Place) -> Iterator[Problem]:
+    """Sizes below what a layer can have, numbers that are none, in its arms too."""
+    name = type(layer).__name__
+    for one in fields(layer):
+        value = getattr(layer, one.name)
+        least = _LEAST.get(one.name)
+        if least is not None:
+            sizes = value if isinstance(value, tuple) else (value,)
+            if min(sizes) < least:
+                yield Problem(f"{one.name} of {name} is {value}, and must be at least {least}", at)
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield Problem(f"{one.name} of {name} is {value}, and no number", at)
+    if isinstance(layer, Branch):
+        for number, arm in enumerate(layer.arms):
+            for position, inner in enumerate(arm):
+                yield from _values(inner, (*at, "arms", number, position))

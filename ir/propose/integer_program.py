@@ -1,0 +1,142 @@
+"""The best candidate within limits as an integer programme.
+
+A variable with choices c0 < c1 < … has a binary for each but the lowest: zi says that it is at ci
+or higher. That is one binary per allowed rate and exactly one rate per variable, without a row of
+ones: zi+1 ≤ zi is enough, and an order between two variables is one such row per rate. Tied modules
+are one variable. What zi adds to a sum is the difference between ci and the choice before it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.ir.highs import Row, minimise
+from wootzc.ir.net.metrics import CostName
+from wootzc.ir.space.variables import UNBOUNDED, Range, Variables
+
+NODES = 200  # of a search tree; most searches end at its root
+REPAIRS = 5  # words beyond a limit that the solver's tolerance let in, ruled out one by one
+
+Table = NDArray[Any]  # [variables, rates]: what is added up
+Word = NDArray[np.uint8]  # [variables]: rate positions
+
+
+class Solved(NamedTuple):
+    word: Word | None  # None where none was found
+    bound: float  # no word has a smaller sum
+    proven: bool  # the word is optimal or, without one, there is none
+
+
+class Apart(NamedTuple):
+    """To differ from each of `words` in so many modules at least."""
+
+    words: NDArray[np.uint8]  # [n, variables]
+    modules: int
+
+
+class Programme:
+    """The words of a problem. `best` finds one of them, under other tables, limits, distances."""
+
+    def __init__(self, problem: Variables):
+        self.problem = problem
+        steps = [len(choices) - 1 for choices in problem.choices]
+        self.first = np.cumsum([0, *steps]).tolist()  # column of the first binary of each variable
+        self.weight = np.bincount(problem.of_module).tolist()  # modules of each variable
+        self.rows = list(self._orders())
+
+    @property
+    def binaries(self) -> int:
+        return int(self.first[-1])
+
+    def best(
+        self,
+        table: Table,
+        limits: dict[CostName, Range],  # these, not the problem's
+        apart: Apart | None = None,
+        *,
+        nodes: int = NODES,
+        relaxed: bool = False,  # only the bound, of the linear relaxation
+    ) -> Solved:
+        """The word of the least sum, up to a hundred-millionth of the table's largest step."""
+        rows = [*self.rows]
+        for metric, bounds in limits.items():
+            rows += self._limit(metric, bounds)
+        if apart is not None:
+            rows += [self._differs(word, apart.modules) for word in apart.words]
+        steps, base = self._steps(table)
+        bound = -np.inf
+        for _ in range(REPAIRS):
+            answer = minimise(steps, rows, nodes=nodes, relaxed=relaxed)
+            bound = base + answer.bound
+            if answer.chosen is None:
+                return Solved(None, bound, answer.proven)
+            word = self._word(answer.chosen)
+            if self._within(word, limits):
+                return Solved(word, bound, answer.proven)
+            rows.append(self._differs(word, 1))
+        return Solved(None, bound, False)
+
+    def _orders(self) -> Iterator[Row]:
+        """That the binaries of a variable come in turn, and what is ordered."""
+        for v, choices in enumerate(self.problem.choices):
+            for step in range(2, len(choices)):
+                yield self._implies((v, step), (v, step - 1))
+        for chain in self.problem.ordered:
+            for low, high in chain:
+                least = np.searchsorted(self.problem.choices[high], self.problem.choices[low])
+                for step, other in enumerate(least.tolist()):
+                    if other:
+                        yield self._implies((low, step), (high, other))
+
+    def _implies(self, one: tuple[int, int], other: tuple[int, int]) -> Row:
+        """A variable at this choice or a higher one makes another so: z1 − z2 ≤ 0.
+
+        At the lowest choice every variable is; beyond the highest none.
+        """
+        row, upper = Row({}, 0.0), 0.0
+        for (variable, step), sign in ((one, 1.0), (other, -1.0)):
+            if step == 0:
+                upper -= sign
+            elif step < len(self.problem.choices[variable]):
+                row.coefficients[self.first[variable] + step - 1] = sign
+        return row._replace(upper=upper)
+
+    def _steps(self, table: Table) -> tuple[NDArray[np.float64], float]:
+        """What each binary adds to the sum of all lowest choices, and that sum."""
+        own = [table[v, choices] for v, choices in enumerate(self.problem.choices)]
+        steps = np.concatenate([np.diff(values) for values in own]).astype(np.float64)
+        return steps, float(sum(values[0].item() for values in own))
+
+    def _limit(self, metric: CostName, bounds: Range) -> Iterator[Row]:
+        """Half a unit wider than asked: costs are whole, and what lies on a limit is within."""
+        steps, base = self._steps(self.problem.table(metric))
+        base += self.problem.fixed[metric]
+        scale = float(np.abs(steps).max(initial=0.0)) or 1.0
+        for sign, limit, none in ((1, bounds[1], UNBOUNDED[1]), (-1, bounds[0], UNBOUNDED[0])):
+            if limit != none:
+                row = dict(enumerate((sign * steps / scale).tolist()))
+                yield Row(row, (sign * (limit - base) + 0.5) / scale)
+
+    def _differs(self, word: Word, modules: int) -> Row:
+        """Σ weight × [variable is as in the word] ≤ all modules − these."""
+        row, upper = Row({}, 0.0), float(sum(self.weight) - modules)
+        for v, (value, choices) in enumerate(zip(word, self.problem.choices, strict=True)):
+            step, weight = int(np.searchsorted(choices, value)), float(self.weight[v])
+            if step == 0:
+                upper -= weight
+            else:
+                row.coefficients[self.first[v] + step - 1] = weight
+            if step + 1 < len(choices):
+                row.coefficients[self.first[v] + step] = -weight
+        return row._replace(upper=upper)
+
+    def _word(self, chosen: NDArray[np.bool_]) -> Word:
+        own = zip(self.problem.choices, np.split(chosen, self.first[1:-1]), strict=True)
+        return np.array([choices[int(steps.sum())] for choices, steps in own], dtype=np.uint8)
+
+    def _within(self, word: Word, limits: dict[CostName, Range]) -> bool:
+        """In whole numbers, which the solver's tolerance of a millionth does not tell apart."""
+        sums = {metric: int(self.problem.total(metric, word[None])[0]) for metric in limits}
+        return all(low <= sums[metric] <= high for metric, (low, high) in limits.items())

@@ -1,0 +1,164 @@
+"""The pruning space: which rates each module may have, under which constraints, for what goal."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.ir.array import Array
+from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
+from wootzc.ir.net.network import Network
+from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
+
+Comparison = Literal["<=", ">="]
+Criterion = Literal["l1", "l2", "bn_scale", "geometric_median", "random"]
+
+
+# Constraints ("where"). Modules are positions in network.modules.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """These modules share one rate."""
+
+    modules: tuple[int, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """Rates never fall (or never rise) from each of these modules to the next."""
+
+    direction: Literal["nondecreasing", "nonincreasing"]
+    modules: tuple[int, ...]
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLimit:
+    """A cost in whole units (parameters, MACs); percentages are resolved when lowering."""
+
+    metric: CostName
+    comparison: Comparison
+    value: int
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Constraint: TypeAlias = Tie | Ordered | CostLimit
+
+
+# Selections: which of the allowed candidates are worth trying.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class All:
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """`count` distinct candidates, uniformly, or evenly spread over a cost (`stratified`)."""
+
+    count: int
+    seed: int = 0
+    stratified: CostName | None = None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Given one by one. `rows`: rate positions, uint8 [candidates, modules]."""
+
+    rows: Array
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """`count` candidates proposed at build time, by integer programming over variants' scores.
+
+    The space may be far too large to list. Only for `explore predicted`.
+    """
+
+    count: int
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+Selection: TypeAlias = All | Sample | Listed | Proposed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyLimit:
+    """accuracy ≥ value, or ≥ teacher − value where `below_teacher`; fractions, not percent.
+
+    With a `confidence` it must hold by a one-sided test, else by the best estimate.
+    """
+
+    value: float
+    below_teacher: bool = False
+    confidence: float | None = None  # in (0.5, 1)
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The best candidate: least cost or highest accuracy among those within every limit."""
+
+    target: MetricName = "params"
+    limits: tuple[AccuracyLimit | CostLimit, ...] = ()
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    @property
+    def maximizes(self) -> bool:
+        """The target is accuracy: more is better, and only training tells it."""
+        return METRICS[self.target].best == "greatest"
+
+    @property
+    def cost(self) -> CostName:
+        """The cost that candidates are compared by: the target, if that is one."""
+        known = costs()
+        return self.target if self.target in known else next(iter(known))
+
+
+def cost_limits(objective: Objective) -> tuple[CostLimit, ...]:
+    """Those of its limits that show before anything is trained."""
+    return tuple(limit for limit in objective.limits if isinstance(limit, CostLimit))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a search may spend before it ends with what it has; None: no limit."""
+
+    candidates: int | None = None  # fine-tuned in this build or found in the store
+    seconds: float | None = None  # of this build, after the teacher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """Everything a `space` block says, resolved against its network.
+
+    `rates` is ascending and starts with 0.0; a candidate is one position in `rates` per module.
+    """
+
+    name: str
+    network: Network
+    rates: tuple[float, ...]  # fraction of filters removed, in [0, 1)
+    choices: tuple[tuple[int, ...], ...]  # per module: positions in `rates` it may have, ascending
+    criteria: tuple[Criterion, ...]  # per module: which filters go first
+    constraints: tuple[Constraint, ...] = ()
+    selection: Selection = All()
+    objective: Objective = Objective()
+    data: Data
+    augment: Augment = Augment()
+    teacher: Recipe | FromFile
+    pretrain: Recipe
+    finetune: Recipe
+    blocks: Literal["none", "modules", "wootz", "maximal", "optimal"] = "modules"
+    explore: Literal["ascending", "descending", "all", "predicted"] = "ascending"
+    certify: float | None = (
+        None  # `predicted`: the confidence at which what is untried is ruled out
+    )
+    budget: Budget = Budget()
+    until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
+    polish: Recipe | None = None  # how the winner is trained on, in the end
+    seed: int = 0
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)

@@ -1,0 +1,99 @@
+"""A space as a counting problem: variables, their choices and costs, and what must hold.
+
+Modules that share a rate are one variable; it stands where its first module stands, so that rows
+in lexicographic order of the variables are candidates in lexicographic order of the modules.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.ir.net.cost_tables import VariantCosts, add_up
+from wootzc.ir.net.metrics import CostName
+from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie
+
+Range = tuple[int, int]  # lowest and highest, both included
+UNBOUNDED: Range = (-(2**62), 2**62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    of_module: NDArray[np.intp]  # [modules]: the variable of each
+    choices: tuple[NDArray[np.uint8], ...]  # per variable: rate positions, ascending
+    tables: Mapping[CostName, NDArray[np.int64]]  # each [variables, rates]
+    fixed: Mapping[CostName, int]
+    ordered: tuple[tuple[tuple[int, int], ...], ...]  # per constraint: pairs (lower, higher)
+    limits: dict[CostName, Range]
+
+    def table(self, metric: CostName) -> NDArray[np.int64]:
+        return self.tables[metric]
+
+    def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Cost of each of `rows`, rate positions [n, variables]."""
+        return add_up(self.tables[metric], self.fixed[metric], rows)
+
+    def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
+        good = np.ones(len(rows), dtype=bool)
+        for pairs in self.ordered:
+            for lower, higher in pairs:
+                good &= rows[:, lower] <= rows[:, higher]
+        for metric, (low, high) in self.limits.items():
+            total = self.total(metric, rows)
+            good &= (low <= total) & (total <= high)
+        return good
+
+
+def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constraint]) -> Variables:
+    """The problem that `space` poses under these of its constraints."""
+    constraints = tuple(constraints)
+    of_module = _tied(len(space.choices), [c.modules for c in constraints if isinstance(c, Tie)])
+    members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
+    choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
+    limits: dict[CostName, Range] = {}
+    ordered = []
+    for constraint in constraints:
+        match constraint:
+            case CostLimit(metric=metric):
+                limits[metric] = narrowed(limits.get(metric, UNBOUNDED), constraint)
+            case Ordered(direction=direction, modules=modules):
+                chain = of_module[list(modules)].tolist()
+                chain = chain if direction == "nondecreasing" else chain[::-1]
+                pairs = pairwise(chain)
+                ordered.append(tuple((a, b) for a, b in pairs if a != b))
+            case Tie():
+                pass
+    return Variables(
+        of_module=of_module,
+        choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
+        tables={
+            metric: np.array([table[m].sum(axis=0) for m in members], dtype=np.int64)
+            for metric, table in costs.tables.items()
+        },
+        fixed=costs.fixed,
+        ordered=tuple(ordered),
+        limits=limits,
+    )
+
+
+def narrowed(bounds: Range, limit: CostLimit) -> Range:
+    """`bounds` after one more limit."""
+    low, high = bounds
+    if limit.comparison == "<=":
+        return low, min(high, limit.value)
+    return max(low, limit.value), high
+
+
+def _tied(modules: int, ties: Iterable[tuple[int, ...]]) -> NDArray[np.intp]:
+    """Number the classes of tied modules by their first members."""
+    first = list(range(modules))
+    for tie in ties:
+        together = {first[j] for j in tie}
+        lowest = min(together, default=0)
+        first = [lowest if f in together else f for f in first]
+    numbers = {f: number for number, f in enumerate(sorted(set(first)))}
+    return np.array([numbers[f] for f in first], dtype=np.intp)

@@ -1,0 +1,100 @@
+"""What a build will not be able to tell is said before it, where the images can be counted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wootzc.builder import Options, build
+from wootzc.builder.search.foreseen import foreseen, too_few_images
+from wootzc.driver import compile
+
+TEACHER = "teacher { steps 60; optimizer sgd(0.05, momentum = 0.9); batch 32; every 20 }"
+GIVEN = 'teacher from "teacher.safetensors"'
+
+
+def codes(file: Path) -> list[str]:
+    return [warning.code for warning in foreseen(compile(file, ()).space)]
+
+
+def given(file: Path, teacher: str = GIVEN) -> Path:
+    """The same space with a teacher from a file."""
+    text = file.read_text()
+    assert TEACHER in text
+    file.write_text(text.replace(TEACHER, teacher))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("teacher - 1 points", ["WZ180"]),  # of 80 validation images; 165 is the least
+        ("teacher - 3 points", []),
+        ("97%", []),  # no drop to tell
+    ],
+)
+def test_too_small_a_drop(make_space: Any, target: str, found: list[str]) -> None:
+    assert codes(make_space(target=target)) == found
+
+
+def test_with_the_teacher_known_more_are_needed(make_space: Any) -> None:
+    space = compile(make_space(target="teacher - 3 points"), ()).space
+    assert list(too_few_images(space, 80)) == []
+    (few,) = too_few_images(space, 80, accuracy=0.8)
+    assert "80 validation images" in few.message and "about 238 would be needed" in few.message
+    assert list(too_few_images(space, 238, accuracy=0.8)) == []
+
+
+def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) -> None:
+    file = given(make_space())
+    assert codes(file) == ["WZ181"]
+    data = dict(np.load(file.parent / "quadrants.npz"))
+    own = {f"x_{part}": data["images"] for part in ("train", "val")}
+    own |= {f"y_{part}": data["labels"] for part in ("train", "val")}
+    np.savez(file.parent / "quadrants.npz", **own)
+    (warning,) = foreseen(compile(file, ()).space)
+    assert warning.message.startswith("the test images are split off")
+    own |= {"x_test": data["images"], "y_test": data["labels"]}
+    np.savez(file.parent / "quadrants.npz", **own)
+    assert codes(file) == []
+
+
+def test_a_teacher_that_is_trained_on_here_learns_the_new_split(make_space: Any) -> None:
+    assert codes(given(make_space(), f"{GIVEN} {{ steps 5 }}")) == []
+
+
+def test_data_that_is_not_there_is_not_judged(make_space: Any) -> None:
+    file = given(make_space(target="teacher - 1 points"))
+    (file.parent / "quadrants.npz").unlink()
+    assert codes(file) == []
+
+
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_check_and_plan_say_it_without_jax(make_space: Any, command: str) -> None:
+    file = given(make_space(target="teacher - 1 points"))
+    code = "import sys\nfrom wootzc.cli import main\n"
+    code += "try: main()\nfinally: assert 'jax' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, str(file)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NO_COLOR": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning[WZ180]: 80 validation images" in done.stderr
+    assert "warning[WZ181]: the validation and test images" in done.stderr
+    assert "teacher - 1 points" in done.stderr  # the line it is about
+
+
+def test_a_build_says_how_many_would_be_needed(make_space: Any, tmp_path: Path) -> None:
+    quick = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
+    options = Options(out=tmp_path / "out", store=tmp_path / "store", overrides=quick)
+    build(make_space(rates="50%", target="teacher - 1 points"), options)
+    log = (tmp_path / "out" / "log.jsonl").read_text()
+    assert "80 validation images can hardly tell a drop of 1 points" in log
+    assert "about" in log and "would be needed" in log

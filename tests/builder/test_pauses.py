@@ -1,0 +1,119 @@
+"""Where a run is paused, what is expected of it, and how the store keeps it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wootzc.builder.jobs.pauses import (
+    POLISHED,
+    TUNED,
+    Stage,
+    kept,
+    outlook,
+    passed,
+    paused,
+    polished,
+    rungs,
+    trained_weights,
+    unpolished,
+)  # fmt: skip
+from wootzc.builder.jobs.store import Done, Outcome
+from wootzc.ir.space.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "stops"),
+    [(400, 50, (100, 200)), (60, 20, (20,)), (60, 60, ()), (100, 10, (20, 50)), (1, 10, ())],
+)
+def test_a_run_is_paused_after_a_look(steps: int, every: int, stops: tuple[int, ...]) -> None:
+    assert rungs(Recipe(steps=steps, every=every)) == stops
+
+
+ONE = np.ones(1)
+
+
+def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
+    history = [{"step": s, "accuracy": a, "loss": None, "right": ""} for s, a in accuracies.items()]
+    best = max(accuracies.values())
+    return {"history": history, "reason": reason, "accuracy": best, "steps": max(accuracies)}
+
+
+HALF = run({0: 0.2, 50: 0.8}, "paused")
+
+
+REST = Stage(believed=TUNED, runs=())
+POLISH = Stage(believed=POLISHED, runs=(), since=100)
+
+
+def test_more_is_expected_than_there_is_but_no_more_than_the_teacher_has() -> None:
+    expected = outlook(HALF, [REST], teacher=0.9, images=1000)
+    assert 0.8 < expected.accuracy < 0.9
+    assert outlook(HALF, [REST], teacher=0.7, images=1000).accuracy == pytest.approx(0.7, abs=0.001)
+
+
+def test_each_stage_that_is_left_closes_more_and_adds_to_the_error() -> None:
+    one = outlook(HALF, [REST], teacher=0.9, images=1000)
+    both = outlook(HALF, [REST, POLISH], teacher=0.9, images=1000)
+    assert one.accuracy == pytest.approx(0.87) and both.accuracy == pytest.approx(0.888)
+    at_start = float(np.hypot(0.009487, 0.1 * 0.03))  # the error of measuring, a tenth of the gap
+    assert both.error > at_start
+
+
+def test_runs_that_ended_say_how_much_of_the_gap_is_closed() -> None:
+    closing = [run({0: 0.1, 50: 0.7, 100: 0.88})] * 9  # nine tenths
+    still = [run({0: 0.1, 50: 0.7, 100: 0.7})] * 9
+    early, more, less = (
+        outlook(HALF, [replace(REST, runs=runs)], teacher=0.9, images=1000)
+        for runs in ([], closing, still)
+    )
+    assert less.accuracy < early.accuracy < more.accuracy
+    assert more.accuracy == pytest.approx(0.89, abs=0.002)
+    assert max(more.error, less.error) < early.error
+    short = [run({0: 0.1, 50: 0.7}, "target")] * 9  # says nothing of what comes after
+    assert outlook(HALF, [replace(REST, runs=short)], teacher=0.9, images=1000) == early
+
+
+def test_wide_and_narrow_gaps_close_by_different_shares() -> None:
+    runs = [run({50: 0.5, 100: 0.85}), run({50: 0.85, 100: 0.86})] * 20
+    wide, narrow = (
+        outlook(run({50: now}), [replace(REST, runs=runs)], teacher=0.9, images=1000)
+        for now in (0.5, 0.85)
+    )
+    assert wide.accuracy == pytest.approx(0.85, abs=0.01)
+    assert narrow.accuracy == pytest.approx(0.86, abs=0.01)
+
+
+def test_polishing_counts_where_it_made_a_run_better() -> None:
+    def outcome(result: dict[str, Any], key: str) -> Outcome:
+        done = Done(key=key, result=result, seconds=1.0, weights={key: np.ones(1), "state:0": ONE})
+        return Outcome(done=done, reused=False)
+
+    before = outcome(run({0: 0.2, 50: 0.8, 100: 0.85}), "tuned")
+    up = polished(before, outcome(run({0: 0.85, 100: 0.9, 200: 0.88}), "up"))
+    assert (up.done.key, up.done.result["accuracy"], up.done.result["steps"]) == ("up", 0.9, 300)
+    assert [look["step"] for look in up.done.result["history"]] == [0, 50, 100, 200, 300]
+    assert unpolished(up.done.result)["accuracy"] == 0.85
+    down = polished(before, outcome(run({0: 0.85, 100: 0.8}), "down"))
+    assert (down.done.key, down.done.result["accuracy"]) == ("tuned", 0.85)
+    assert down.done.result["history"] == before.done.result["history"]
+    assert list(down.weights) == ["tuned"]
+    assert down.done.result["reason"] == up.done.result["reason"] == "polished"
+
+
+def test_a_run_that_goes_on_may_have_passed_over_its_target() -> None:
+    earlier = Outcome(done=Done(key="k", result=HALF, seconds=1.0, weights={}), reused=False)
+    assert (passed(None, 0.8), passed(earlier, None), passed(earlier, 0.81)) == (None, None, None)
+    assert passed(earlier, 0.8) == passed(earlier, 0.1) == 50
+
+
+def test_a_state_lies_beside_the_weights() -> None:
+    weights, state = {"a/0/kernel": np.ones(2)}, {"0": np.zeros(3), "1": np.ones(1)}
+    done = Done(key="k", result=HALF, seconds=1.0, weights=kept(weights, state))
+    outcome = Outcome(done=done, reused=False)
+    assert trained_weights(outcome.weights).keys() == weights.keys()
+    on = paused(outcome.done.result, outcome.weights)
+    assert (on.weights.keys(), on.state.keys()) == (weights.keys(), state.keys())
+    assert [look.step for look in on.history] == [0, 50]
+    assert kept(weights, None) == weights

@@ -1,0 +1,303 @@
+"""`wootzc.prune`: models and images that are there in Python go through the same build."""
+
+import json
+import runpy
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flax import nnx
+from numpy.typing import NDArray
+
+import wootzc
+from wootzc.backends.flax.train.train import predict
+from wootzc.backends.weights.stored import initial_weights
+from wootzc.builder import Options, build
+from wootzc.builder.given import labelled, write_images
+from wootzc.builder.pruned import Pruned
+from wootzc.builder.result.replay import verify_result
+from wootzc.diagnostics import WootzError
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 candidates"}
+
+pytestmark = [  # of a teacher of no training, on a few images that it may have seen
+    pytest.mark.filterwarnings("ignore:the teacher is hardly better"),
+    pytest.mark.filterwarnings("ignore:the validation and test images are split off"),
+    pytest.mark.filterwarnings("ignore:.* validation images can hardly tell"),
+]
+
+
+class Net(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs, classes: int = 4):
+        self.stem = nnx.Conv(1, 8, (3, 3), rngs=rngs)
+        self.one = nnx.Conv(8, 8, (3, 3), rngs=rngs)
+        self.two = nnx.Conv(8, 8, (3, 3), rngs=rngs)
+        self.head = nnx.Linear(8, classes, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        x = nnx.relu(self.stem(x))
+        x = nnx.relu(x + self.two(nnx.relu(self.one(x))))
+        return self.head(x.mean(axis=(1, 2)))
+
+
+def quadrants(count: int = 96) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Noise images with one brighter quadrant, whose number is the label."""
+    labels = np.arange(count) % 4
+    images = np.random.default_rng(0).uniform(0, 0.5, (count, 8, 8, 1)).astype(np.float32)
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 0.3
+    return images, labels
+
+
+Prune = Callable[..., Pruned]
+
+
+@pytest.fixture(scope="module")
+def prune(tmp_path_factory: pytest.TempPathFactory) -> Prune:
+    """wootzc.prune of a short build; all share a store."""
+    store = tmp_path_factory.mktemp("store")
+
+    def run(*given: Any, settings: Any = SHORT, **options: Any) -> Pruned:
+        out = tmp_path_factory.mktemp("out")
+        every: dict[str, Any] = {
+            "accuracy": 0.01,
+            "rates": (0, 0.5),
+            "out": out,
+            "store": store,
+        } | options
+        return wootzc.prune(*given, settings=settings, **every)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model() -> Net:
+    return Net(nnx.Rngs(0))
+
+
+@pytest.fixture(scope="module")
+def pruned(prune: Prune, model: Net) -> Pruned:
+    return prune(model, *quadrants())
+
+
+def log(result: Pruned) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (result.out / "log.jsonl").read_text().splitlines()]
+
+
+def test_an_nnx_model_and_arrays_are_built_in_one_call(pruned: Pruned, model: Net) -> None:
+    full = wootzc.from_nnx(model, np.zeros((1, 8, 8, 1), np.float32)).network
+    assert pruned.objective_met and pruned.network.name == full.name == "net"
+    assert pruned.params == sum(value.size for value in pruned.weights.values()) < 1_500
+    assert pruned.summary["teacher"]["steps"] == 0, "its weights are the teacher's"
+    assert pruned.accuracy == pruned.summary["best"]["test_accuracy"]
+    assert pruned.macs == pruned.summary["best"]["macs"]
+    assert len(list(verify_result(pruned.out))) == 5
+
+
+def test_images_reach_the_network_as_the_model_takes_them(pruned: Pruned, model: Net) -> None:
+    manifest = json.loads((pruned.out / "best" / "manifest.json").read_text())
+    assert manifest["normalize"] == {"mean": [0.0], "std": [1.0]}
+    images, labels = quadrants()
+    right = float((np.asarray(model(images)).argmax(-1) == labels).mean())
+    whole = pruned.summary["teacher"]
+    assert abs(whole["validation_accuracy"] - right) < 0.25  # of 14 images
+
+
+def test_the_result_can_be_taken_elsewhere(pruned: Pruned, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = pruned.to_onnx(tmp_path / "small.onnx")
+    session = onnxruntime.InferenceSession(path)
+    images = quadrants()[0][:3]
+    (scores,) = session.run(None, {session.get_inputs()[0].name: images.transpose(0, 3, 1, 2)})
+    assert scores.shape == (3, 4)
+    model = pruned.network, pruned.weights
+    np.testing.assert_allclose(predict(*model, images.astype(np.float32)), scores, atol=1e-4)
+    assert pruned.report().read_text().startswith("<!")
+
+
+def test_the_result_runs_in_pytorch(pruned: Pruned, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    images = quadrants()[0][:3]
+    folder = pruned.to_torch(tmp_path / "torch")
+    module = runpy.run_path(str(folder / "model.py"))
+    theirs = module["predict"](module["load"](folder / "weights.safetensors"), images)
+    ours = predict(pruned.network, pruned.weights, images.astype(np.float32))
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+
+
+def test_a_notebook_shows_before_and_after(pruned: Pruned) -> None:
+    shown = pruned._repr_html_()
+    assert f"<td>{pruned.params:,}</td>" in shown and "<td>test accuracy</td>" in shown
+    assert "met" in shown and "&gt;=" in shown
+
+
+def test_the_same_again_trains_nothing(prune: Prune, pruned: Pruned, model: Net) -> None:
+    again = prune(model, *quadrants())
+    assert not any(one["event"] == "candidate_started" for one in log(again))
+    assert again.params == pruned.params and again.accuracy == pruned.accuracy
+
+
+def test_batches_are_gone_through_once_and_are_the_same_images(
+    prune: Prune, pruned: Pruned, model: Net
+) -> None:
+    images, labels = quadrants()
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        for start in range(0, len(images), 40):  # the last one is shorter
+            yield images[start : start + 40], labels[start : start + 40].tolist()
+
+    again = prune(model, batches())
+    assert again.summary["data"]["fingerprint"] == pruned.summary["data"]["fingerprint"]
+
+
+def test_what_was_given_can_be_built_from_the_command_line(pruned: Pruned, tmp_path: Path) -> None:
+    settings = {key: str(value) for key, value in SHORT.items()}
+    source = pruned.out / "given" / "net.wz"
+    options = Options(out=tmp_path / "out", store=tmp_path / "store", overrides=settings)
+    built = build(source, options)
+    assert built.summary["best"]["rates"] == pruned.summary["best"]["rates"]
+    for path in pruned.out.rglob("*"):
+        assert not path.name.endswith(".tmp") and "tmp" not in path.name
+
+
+def test_a_result_that_was_overwritten_is_not_exported(
+    prune: Prune, model: Net, tmp_path: Path
+) -> None:
+    first = prune(model, *quadrants(), out=tmp_path / "out")
+    prune(Net(nnx.Rngs(1)), *quadrants(), out=tmp_path / "out")
+    with pytest.raises(WootzError, match="WZ146"):
+        first.to_onnx(tmp_path / "small.onnx")
+
+
+def test_an_onnx_file_and_validation_images_of_their_own(prune: Prune) -> None:
+    with np.load(SAMPLES / "digits.npz") as digits:
+        images, labels = digits["images"], digits["labels"]
+    parts = {
+        "validation": (images[400:600], labels[400:600]),
+        "test": (images[600:900], labels[600:900]),
+    }
+    result = prune(SAMPLES / "digits.onnx", images[:400], labels[:400], normalize=True, **parts)
+    data = result.summary["data"]
+    assert (data["train"], data["validation"], data["test"]) == (400, 200, 300)
+    assert result.summary["teacher"]["validation_accuracy"] > 0.9
+    shares = prune(
+        SAMPLES / "digits.onnx", images[:400], labels[:400], normalize=True,
+        validation=0.25, test=0.25,
+    )  # fmt: skip
+    assert shares.summary["data"]["validation"] == shares.summary["data"]["test"] == 100
+
+
+def test_images_in_files_are_named(prune: Prune) -> None:
+    result = prune(str(SAMPLES / "digits.onnx"), SAMPLES / "digits.npz")
+    assert result.summary["data"]["source"] == str(SAMPLES / "digits.npz")
+    assert result.summary["teacher"]["validation_accuracy"] > 0.9
+
+
+def test_a_network_of_the_zoo_is_trained(prune: Prune) -> None:
+    images, labels = quadrants()
+    result = prune("cifar_resnet20", images, labels, settings=SHORT | {"teacher.steps": 1})
+    assert result.summary["teacher"]["steps"] == 1
+    assert result.network.input == (8, 8, 1) and result.network.name == "cifar_resnet20"
+    manifest = json.loads((result.out / "best" / "manifest.json").read_text())
+    assert manifest["normalize"]["mean"] != [0.0]
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_weights_of_a_network(prune: Prune, model: Net, tmp_path: Path, as_file: bool) -> None:
+    imported = wootzc.from_nnx(model, np.zeros((1, 8, 8, 1), np.float32))
+    weights: Any = imported.weights
+    if as_file:
+        from safetensors.numpy import save_file
+
+        weights = tmp_path / "net.safetensors"
+        save_file(imported.weights, weights)
+    result = prune(imported.network, *quadrants(), weights=weights)
+    assert result.summary["teacher"]["steps"] == 0
+    other = initial_weights(imported.network, 7)
+    assert prune(imported.network, *quadrants(), weights=other).params == result.params
+
+
+def test_warnings_are_pythons(prune: Prune, model: Net, capsys: Any) -> None:
+    with pytest.warns(UserWarning, match="every network meets this accuracy limit"):
+        prune(model, *quadrants(), accuracy="teacher - 99 points")
+    assert capsys.readouterr().out == ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prune(model, *quadrants(), progress=True)
+    assert "teacher: validation accuracy" in capsys.readouterr().out
+
+
+def test_the_same_arrays_give_the_same_file(tmp_path: Path) -> None:
+    train = labelled(*quadrants())
+    write_images(tmp_path / "a.npz", {"train": train})
+    write_images(tmp_path / "b.npz", {"train": train})
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+IMAGES, LABELS = quadrants(16)
+CHANNELS_FIRST = IMAGES.transpose(0, 3, 1, 2).repeat(2, axis=1)
+DIGITS = str(SAMPLES / "digits.onnx")
+
+MISTAKES: dict[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
+    "lengths": ((DIGITS, IMAGES, LABELS[:-1]), {}, "WZ106", "16 images, but 15 labels"),
+    "flat": ((DIGITS, IMAGES.reshape(16, 64), LABELS), {}, "WZ105", "images.reshape"),
+    "text": ((DIGITS, np.array(["a"] * 16), LABELS), {}, "WZ105", "uint8 or floats"),
+    "channels": ((DIGITS, CHANNELS_FIRST, LABELS), {}, "WZ110", "8x8x1"),
+    "floats": ((DIGITS, IMAGES, LABELS / 2), {}, "WZ107", "expected integers"),
+    "range": ((DIGITS, IMAGES, LABELS + np.eye(16, dtype=int)[0] * 90), {}, "WZ107", "up to 90"),
+    "classes": ((DIGITS, IMAGES, LABELS), {}, "WZ111", "4 classes"),
+    "no labels": ((DIGITS, IMAGES), {}, "WZ186", "labels are missing"),
+    "no pair": ((DIGITS, [IMAGES, LABELS, 3]), {}, "WZ186", "no pair"),
+    "no batch": ((DIGITS, iter([])), {}, "WZ186", "no batch"),
+    "sizes": (
+        (DIGITS, [(IMAGES, LABELS), (IMAGES[:, :4], LABELS)]), {}, "WZ186", "all images must",
+    ),
+    "ragged": ((DIGITS, [[1, 2], [3]], LABELS), {}, "WZ186", "cannot be read as an array"),
+    "a batch": (
+        (DIGITS, [(IMAGES, LABELS[:3])]), {}, "WZ106", "16 images of batch 0, but 3 labels",
+    ),
+    "validation": (
+        (DIGITS, IMAGES, LABELS), {"validation": (IMAGES, LABELS[:2])}, "WZ106", "for validation",
+    ),
+    "labels and files": ((DIGITS, SAMPLES, LABELS), {}, "WZ186", "in files"),
+    "array and files": (
+        (DIGITS, SAMPLES / "digits.npz"), {"test": (IMAGES, LABELS)}, "WZ186", "in files",
+    ),
+    "minimize": ((DIGITS, IMAGES, LABELS), {"minimize": "parms"}, "WZ", "params"),
+    "accuracy": ((DIGITS, IMAGES, LABELS), {"accuracy": 97}, "WZ", "97%"),
+    "words": ((DIGITS, IMAGES, LABELS), {"accuracy": "as good"}, "WZ", "accuracy >= as good"),
+    "rates": ((DIGITS, IMAGES, LABELS), {"rates": (0, 50)}, "WZ041", "50"),
+    "setting": ((DIGITS, IMAGES, LABELS), {"settings": {"stepz": 3}}, "WZ078", "stepz"),
+    "no file": (("gone.onnx", IMAGES, LABELS), {}, "WZ091", "gone.onnx"),
+    "no onnx": ((__file__, IMAGES, LABELS), {}, "WZ185", ".onnx or .prototxt"),
+    "a word": (("resnet51", IMAGES, LABELS), {}, "WZ185", "name of the zoo"),
+    "no model": ((3, IMAGES, LABELS), {}, "WZ185", "int is no model"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(MISTAKES))
+def test_mistakes_are_told_with_a_way_out(prune: Prune, case: str) -> None:
+    given, options, code, words = MISTAKES[case]
+    with pytest.raises(WootzError) as caught:
+        prune(*given, **options)
+    assert caught.value.diagnostics[0].code.startswith(code), caught.value
+    assert words in str(caught.value) and "help:" in str(caught.value)
+    assert not list(Path().glob("gone*"))
+
+
+def test_an_onnx_file_that_is_none(prune: Prune, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no protobuf")
+    with pytest.raises(WootzError, match="WZ09"):
+        prune(tmp_path / "model.onnx", IMAGES, LABELS)
+
+
+def test_a_model_of_pytorch_is_told_to_be_exported(prune: Prune) -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(WootzError, match=r"torch\.onnx\.export"):
+        prune(torch.nn.Linear(2, 2), IMAGES, LABELS)

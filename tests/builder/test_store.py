@@ -1,0 +1,240 @@
+"""The store: finished means safe on disk; damage means not finished; two builds share."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wootzc.builder.jobs.store import Store, default_root, is_store, job_key
+from wootzc.diagnostics import WootzError
+
+WEIGHTS = {"a1/0/kernel": np.arange(12, dtype=np.float32).reshape(3, 4).T}  # not contiguous
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_finished_job_is_found_with_its_weights(store: Store) -> None:
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    done = store.find("k")
+    assert done is not None and done.weights is not None
+    assert (done.result, done.seconds) == ({"loss": 0.5}, 1.5)
+    np.testing.assert_array_equal(done.weights["a1/0/kernel"], WEIGHTS["a1/0/kernel"])
+    assert store.find("other") is None
+
+
+def test_a_damaged_or_missing_artifact_counts_as_never_finished(store: Store) -> None:
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    (artifact,) = store.root.glob("artifacts/*/*.safetensors")
+    artifact.write_bytes(artifact.read_bytes()[:20])
+    assert store.find("k") is None
+    artifact.unlink()
+    assert store.find("k") is None
+
+
+def told(store: Store, key: str = "k") -> list[str]:
+    """What a store that is opened anew says of a record that it does not give."""
+    messages: list[str] = []
+    again = Store(store.root, messages.append)
+    assert again.find(key) is None and again.find(key) is None
+    return messages
+
+
+@pytest.mark.parametrize("place", [0, 9, 60, -1, -20])
+def test_a_flipped_bit_counts_as_never_finished(store: Store, place: int) -> None:
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    (artifact,) = store.root.glob("artifacts/*/*.safetensors")
+    content = bytearray(artifact.read_bytes())
+    content[place] ^= 1
+    artifact.write_bytes(content)
+    (message,) = told(store)
+    assert "block a1(0.5) is damaged" in message and "made again" in message
+    store.finish("k", "block", "a1(0.5)", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k") is not None
+
+
+@pytest.mark.parametrize("with_artifact", [True, False])
+@pytest.mark.parametrize("result", ["no JSON", "{}", "[]", "3", '{"loss": 0.25}', "[" * 9999, b"x"])
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_record_that_is_another_counts_as_never_finished(
+    store: Store, result: str | bytes, with_artifact: bool, hashed: bool
+) -> None:
+    if not hashed and result == '{"loss": 0.25}':
+        pytest.skip("records of earlier versions have no SHA-256")
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS if with_artifact else None)
+    with store._connect() as db:
+        db.execute("UPDATE jobs SET result = ?", (result,))
+        if not hashed:
+            db.execute("UPDATE jobs SET sha256 = NULL")
+    assert len(told(store)) == 1
+    assert all(isinstance(found, dict) for _, found, _ in store.jobs())
+
+
+def test_an_artifact_of_another_job_counts_as_never_finished(store: Store) -> None:
+    for key in ("k", "kk"):
+        store.finish(key, "block", "b", {"loss": 0.5}, 1.5, {"w": np.full(3, len(key))})
+    store._artifact("k").write_bytes(store._artifact("kk").read_bytes())
+    assert len(told(store)) == 1
+
+
+def test_eight_bit_floats_count_as_never_finished(store: Store) -> None:
+    header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    store._artifact("k").write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
+    with store._connect() as db:
+        db.execute("UPDATE jobs SET sha256 = NULL")
+    assert len(told(store)) == 1
+
+
+def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    store._artifact("k").unlink()
+    for folder in (store._artifact("k"), store.root / "locks" / "k.lock"):
+        folder.mkdir()
+        (folder / "mine.txt").write_text("not wootzc's to delete")
+    assert "it is a folder" in told(store)[0]
+    with store.locked(["k"], lambda: None):
+        store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k") is not None
+    assert len(list(store.root.rglob("mine.txt"))) == 2
+    store.clear()
+
+
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    Store(tmp_path)
+    with Store(tmp_path)._connect() as db:
+        db.execute("ALTER TABLE jobs DROP COLUMN sha256")
+        db.execute("INSERT INTO jobs VALUES ('k', 'test', 'best', '{\"accuracy\": 1}', 0, 1.0, '')")
+    store = Store(tmp_path)
+    assert store.find("k") is not None
+    store.finish("k2", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k2") is not None
+
+
+def test_locks_of_killed_builds_go_and_those_of_others_stay(store: Store) -> None:
+    left, new = (store.root / "locks" / f"build-{name}.lock" for name in ("left", "new"))
+    left.touch()
+    new.touch()
+    os.utime(left, (0, 0))
+    with store.in_use():
+        (held,) = set(store.root.glob("locks/build-*.lock")) - {new}
+        os.utime(held, (0, 0))
+        with Store(store.root).in_use():
+            assert held.exists()
+    assert set(store.root.glob("locks/build-*.lock")) == {new}
+
+
+def test_an_artifact_without_a_row_counts_as_never_finished(store: Store) -> None:
+    """What a kill between the rename and the insert leaves behind."""
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    with store._connect() as db:
+        db.execute("DELETE FROM jobs")
+    assert store.find("k") is None
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    assert store.find("k") is not None
+
+
+def test_a_key_depends_on_everything_and_on_nothing_else() -> None:
+    key = job_key("block", rates=(0.5,), seed=1)
+    assert key == job_key("block", seed=1, rates=[0.5])
+    assert (
+        len({key, job_key("block", rates=(0.3,), seed=1), job_key("teacher", rates=(0.5,), seed=1)})
+        == 3
+    )
+
+
+def test_a_second_build_waits_and_then_finds_the_job(store: Store) -> None:
+    waited = threading.Event()
+    seen: list[bool] = []
+
+    def second() -> None:
+        other = Store(store.root)
+        with other.locked(["b", "a"], waited.set):
+            seen.append(other.find("a") is not None)
+
+    with store.locked(["a", "b"], lambda: None):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waited.wait(timeout=30)
+        store.finish("a", "block", "a", {}, 1.0)
+    thread.join(timeout=30)
+    assert seen == [True]
+
+
+WRITE_MANY = """
+import sys
+from pathlib import Path
+import numpy as np
+from wootzc.builder.jobs.store import Store
+store = Store(Path(sys.argv[1]))
+for number in range(20):
+    store.finish(f"{number}", "block", "b", {}, 1.0, {"w": np.ones(3, np.float32)})
+"""
+
+
+def test_processes_that_write_at_once_lose_nothing(store: Store) -> None:
+    command = [sys.executable, "-c", WRITE_MANY, str(store.root)]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    assert all(store.find(f"{number}") is not None for number in range(20))
+    assert not list(store.root.glob("artifacts/*/.*")), "temporary files are left"
+
+
+def test_clear_empties_the_store_but_not_under_a_running_build(store: Store) -> None:
+    store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
+    with store.locked(["k"], lambda: None), pytest.raises(WootzError, match="WZ141"):
+        store.clear()
+    store.clear()
+    assert store.find("k") is None and store.size()[0] == 0
+
+
+def test_a_store_that_cannot_be_made_is_a_diagnostic(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WootzError, match="WZ140"):
+        Store(tmp_path / "file" / "store")
+
+
+def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WOOTZC_STORE", str(tmp_path))
+    assert default_root() == tmp_path
+    monkeypatch.delenv("WOOTZC_STORE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_root() == tmp_path / "cache" / "wootzc"
+
+
+def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
+    mine = store.root / "artifacts" / "thesis.txt"
+    mine.write_text("precious")
+    programs = store.root / "xla" / "processor"
+    for name in ("jit_f-cache", "xla_gpu_per_fusion_autotune_cache_dir/one.textproto"):
+        (programs / name).parent.mkdir(parents=True, exist_ok=True)
+        (programs / name).write_text("program")
+    store.finish("key", "block", "b", {}, 1.0, WEIGHTS)
+    with store.in_use(), pytest.raises(WootzError, match="WZ141"):
+        store.clear()
+    store.clear()
+    assert mine.read_text() == "precious" and not list(store.root.glob("artifacts/*/*"))
+    assert not [path for path in programs.rglob("*") if path.is_file()]
+    assert is_store(store.root) and not is_store(store.root / "artifacts")
+
+
+def test_a_single_number_stays_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    weights: dict[str, np.ndarray] = {
+        "step": np.array(3, np.int32),
+        "columns": np.zeros((2, 3)).T,
+    }
+    store.finish("k", "candidate", "n", {}, 1.0, weights)
+    done = store.find("k")
+    assert done is not None and done.weights is not None
+    assert {name: array.shape for name, array in done.weights.items()} == {
+        "step": (),
+        "columns": (3, 2),
+    }

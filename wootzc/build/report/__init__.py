@@ -1,5 +1,0 @@
-"""`report.html`: what a build did, on one page that needs no network. Pure Python, no JAX."""
-
-from wootzc.build.report.page import report_html
-
-__all__ = ["report_html"]

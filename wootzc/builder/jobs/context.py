@@ -1,0 +1,38 @@
+"""What every part of a build works with."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from wootzc.backends.data import Dataset
+from wootzc.backends.flax.device.parallel import Parallel
+from wootzc.builder.jobs.events import Waiting
+from wootzc.builder.jobs.keys import Keys
+from wootzc.builder.jobs.listeners import Events
+from wootzc.builder.jobs.store import Store
+from wootzc.ir.plan import Complete
+from wootzc.ir.space import Space
+
+
+@dataclass(frozen=True)
+class Context:
+    """One plan over one data set, and where its jobs are kept and told of."""
+
+    plan: Complete
+    dataset: Dataset
+    store: Store
+    events: Events
+    parallel: Parallel = "auto"
+    memory: int | None = None  # bytes, for training blocks; None: half of what is free
+    disk: int | None = None  # bytes, for the teacher's activations; None: a tenth
+
+    @property
+    def space(self) -> Space:
+        return self.plan.space
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.plan, self.dataset.fingerprint)
+
+    def waiting(self) -> None:
+        """Called while another build on the same store does a job."""
+        self.events.emit(Waiting())

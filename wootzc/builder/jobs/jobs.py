@@ -1,0 +1,342 @@
+"""The jobs of a build: teacher → blocks → candidates → test. Each is found in the store or run.
+
+`keys.py` says what each of them depends on, so that editing a space retrains only what the edit
+touches.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from wootzc.backends.bits import packed
+from wootzc.backends.flax.device.parallel import Devices, candidate_groups
+from wootzc.backends.flax.train.batches import Progress, Report
+from wootzc.backends.flax.train.evaluation import BATCH, labelled_right, predict
+from wootzc.backends.flax.train.norm_statistics import with_measured_norms
+from wootzc.backends.flax.train.train import Look, Paused, Trained, evaluate, train
+from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.stored import initial_weights
+from wootzc.builder.jobs.at_once import Share, at_once
+from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
+from wootzc.builder.jobs.context import Context
+from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, Warned, finished
+from wootzc.builder.jobs.measured import candidate_work
+from wootzc.builder.jobs.pauses import checkpoint, kept, passed, paused
+from wootzc.builder.jobs.store import Outcome, Weights
+from wootzc.builder.jobs.teacher import read_teacher
+from wootzc.builder.jobs.tuning import Tuning
+from wootzc.builder.jobs.variant_jobs import Variants
+from wootzc.diagnostics import fail
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Jobs(Context):
+    """The jobs of one build."""
+
+    @cached_property
+    def groups(self) -> tuple[Devices, ...]:
+        """The devices of each candidate that is fine-tuned beside others."""
+        order = self.plan.exploration_order
+        candidates = 1 if order is None else len(order)
+        return candidate_groups(self.parallel, self.space.finetune.batch, candidates)
+
+    @cached_property
+    def variants(self) -> Variants:
+        return Variants(self)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        return Tuning(self, self.variants)
+
+    def close(self) -> None:
+        """Let go of the memory and the files that training blocks takes."""
+        self.tuning.capacity.close()
+
+    # Teacher
+
+    def teacher(self) -> Outcome:
+        """The full network, trained by its recipe or read from its file."""
+
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
+            source = self.space.teacher
+            if isinstance(source, Recipe):
+                return self._train_teacher(self._initial(), source, before)
+            given = read_teacher(
+                Path(source.path), self.space.network, new_head=source.recipe is not None
+            )
+            weights = with_measured_norms(
+                self.space.network,
+                self._initial() | given,
+                self.dataset.train,
+                seed=self.space.seed,
+            )
+            if source.recipe is None:
+                self._check_outputs(weights)
+                right = labelled_right(self.space.network, weights, self.dataset.validation)
+                accuracy = float(right.mean())
+                look = Look(step=0, loss=None, accuracy=accuracy, right=packed(right))
+                result = {"accuracy": accuracy, "steps": 0, "reason": "file"}
+                return {**result, "history": [asdict(look)]}, weights
+            return self._train_teacher(weights, source.recipe, before)
+
+        outcome = self._run("teacher", "teacher", self.keys.teacher, make)
+        if outcome.done.result["reason"] == "diverged":
+            raise fail(
+                "WZ148",
+                "the teacher's training diverged: its loss is no number any more",
+                "lower its learning rate, or add `clip 1.0` to its recipe",
+            )
+        chance = 1 / len(self.dataset.classes)
+        if outcome.done.result["accuracy"] < 1.5 * chance:
+            message = (
+                f"the teacher is hardly better than chance ({chance:.1%}); "
+                "what is pruned from it means little"
+            )
+            self.events.emit(Warned(message=message))
+        return outcome
+
+    def _initial(self) -> Weights:
+        return initial_weights(self.space.network, self.space.seed)
+
+    def _check_outputs(self, weights: Weights) -> None:
+        """Nothing is searched with a network that gives no numbers. Compiles nothing more."""
+        part = self.dataset.validation
+        first = part.batch(np.arange(min(BATCH, len(part))))
+        if not np.isfinite(predict(self.space.network, weights, first.images)).all():
+            raise fail(
+                "WZ260",
+                f"network {self.space.network.name} gives NaN or infinite scores for the first "
+                "validation images",
+                "its weights, or the way in which `data` normalises images, are not those it was "
+                "trained with",
+            )
+
+    def _train_teacher(
+        self, weights: Weights, recipe: Recipe, before: Checkpoint | None
+    ) -> tuple[dict[str, Any], Weights]:
+        self._check_outputs(weights)
+        with self._keeping("teacher", self.keys.teacher, recipe, before) as keep:
+            trained = train(
+                self.space.network,
+                weights,
+                self.dataset,
+                recipe,
+                self.space.augment,
+                seed=self.space.seed,
+                paused=_standing(before),
+                progress=self._progress("teacher"),
+                keep=keep,
+            )
+        return _measurements(trained), trained.weights
+
+    # Blocks
+
+    def blocks(
+        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
+    ) -> dict[int, Outcome]:
+        """These tuning blocks, and of the likely ones those that had better be trained with them.
+
+        `likely`: in order of need, each with the chance that it will be needed.
+        """
+        return self.tuning.blocks(numbers, teacher, likely)
+
+    # Candidates
+
+    def assemble(
+        self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
+    ) -> tuple[Network, Weights]:
+        """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
+        rates = self.keys.rates(candidate)
+        weights = prune_weights(
+            self.space.network, teacher, rates, self.space.criteria, seed=self.space.seed
+        )
+        for number in self.keys.blocks_of(candidate):
+            weights |= blocks[number].weights
+        return prune_network(self.space.network, rates), weights
+
+    def candidate(
+        self,
+        candidate: int,
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+        stop: int | None = None,
+        earlier: Outcome | None = None,
+        share: Share | None = None,
+    ) -> Outcome:
+        """Assemble a candidate and fine-tune it until `target` or the end of its recipe.
+
+        `stop`: the step at which it is paused; `earlier`: where it was paused before, and goes on.
+        `share`: what it works with beside other candidates.
+        """
+        own = share or Share(devices=self.groups[0], dataset=self.dataset)
+
+        recipe = self.space.finetune
+        key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
+
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
+            network, weights = self.assemble(candidate, teacher, blocks)
+            rung = None if earlier is None else paused(earlier.done.result, earlier.weights)
+            with self._keeping("candidate", key, recipe, before, candidate) as keep:
+                trained = train(
+                    network,
+                    weights,
+                    own.dataset,
+                    recipe,
+                    self.space.augment,
+                    seed=self.space.seed,
+                    target=target,
+                    stop=stop,
+                    paused=_standing(before) or rung,
+                    teacher=(self.space.network, teacher) if recipe.distill else None,
+                    progress=self._progress("candidate", candidate=candidate),
+                    keep=keep,
+                    shared=True,
+                    devices=own.devices,
+                )
+            begun = 0 if earlier is None else int(earlier.done.result["steps"])
+            work = list(candidate_work(self.plan, candidate, trained.steps - begun))
+            start = trained.history[0].accuracy  # the look before the first step
+            result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
+            return result | _measurements(trained), kept(trained.weights, trained.state)
+
+        name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
+        return self._run("candidate", name, key, make, own.check, candidate=candidate)
+
+    @property
+    def width(self) -> int:
+        """How many candidates are fine-tuned side by side."""
+        return len(self.groups)
+
+    def candidates(
+        self,
+        numbers: Sequence[int],
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+        stops: Mapping[int, int] = MappingProxyType({}),  # of those that are to be paused
+        earlier: Mapping[int, Outcome] = MappingProxyType({}),  # of those that were
+    ) -> list[Outcome]:
+        """Several candidates, in the order they were asked for; `width` of them at once.
+
+        What comes of a candidate does not depend on those beside it.
+        """
+
+        def fine_tune(number: int, share: Share | None = None) -> Outcome:
+            stop, before = stops.get(number), earlier.get(number)
+            return self.candidate(number, teacher, blocks, target, stop, before, share)
+
+        if min(len(numbers), self.width) < 2:
+            return [fine_tune(number) for number in numbers]
+        return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
+
+    # Polishing
+
+    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+        """Train a candidate on, as the space says. `of`: the key of the job that made it."""
+        recipe = self.space.polish
+        assert recipe is not None
+
+        key = self.keys.polish(of)
+
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
+            with self._keeping("polish", key, recipe, before) as keep:
+                trained = train(
+                    network,
+                    weights,
+                    self.dataset,
+                    recipe,
+                    self.space.augment,
+                    seed=self.space.seed,
+                    paused=_standing(before),
+                    teacher=(self.space.network, teacher) if recipe.distill else None,
+                    progress=self._progress("polish"),
+                    keep=keep,
+                    shared=True,  # its modules' variants were compiled when it was fine-tuned
+                )
+            return _measurements(trained), trained.weights
+
+        return self._run("polish", network.name, key, make)
+
+    # Test
+
+    def test(self, of: str, network: Network, weights: Weights) -> float:
+        """Accuracy on the test split: read once per final network, never by the search."""
+
+        def make(_: Checkpoint | None) -> tuple[dict[str, Any], None]:
+            return {"accuracy": evaluate(network, weights, self.dataset.test)}, None
+
+        name = "teacher" if of == self.keys.teacher else "best"
+        outcome = self._run("test", name, self.keys.test(of), make)
+        return float(outcome.done.result["accuracy"])
+
+    # Shared
+
+    def _run(
+        self,
+        job: Training | Literal["test"],
+        name: str,
+        key: str,
+        # From its checkpoint on, if it has one.
+        make: Callable[[Checkpoint | None], tuple[dict[str, Any], Weights | None]],
+        check: Callable[[], None] = lambda: None,  # while another build does this job
+        candidate: int | None = None,  # that the job is about
+    ) -> Outcome:
+        with self.store.locked([key], self.waiting, check):
+            if done := self.store.find(key):
+                self.events.emit(finished(job, name, candidate, done.result, None))
+                return Outcome(done=done, reused=True)
+            self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
+            before = self.store.checkpoints.find(key)
+            started = time.perf_counter() - (0.0 if before is None else before.seconds)
+            result, weights = make(before)
+            seconds = time.perf_counter() - started
+            done = self.store.finish(key, job, name, result, seconds, weights)
+            self.events.emit(finished(job, name, candidate, result, seconds))
+            return Outcome(done=done, reused=False)
+
+    def _keeping(
+        self,
+        stage: Training,
+        key: str,
+        recipe: Recipe,
+        before: Checkpoint | None,
+        candidate: int | None = None,
+    ) -> Keeper[Paused]:
+        """What keeps a run whose job has this key, and says so if it goes on from a checkpoint."""
+        if before is not None:
+            step = int(before.result["steps"])
+            told = Resumed(stage=stage, candidate=candidate, step=step, steps=recipe.steps)
+            self.events.emit(told)
+        checkpoints = self.store.checkpoints
+        return checkpoints.keeper(
+            lambda run, seconds: checkpoints.write(key, checkpoint(run, seconds)), before
+        )
+
+    def _progress(self, stage: Training, candidate: int | None = None) -> Report:
+        def report(progress: Progress) -> None:
+            self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
+
+        return report
+
+
+def _standing(before: Checkpoint | None) -> Paused | None:
+    return None if before is None else paused(before.result, before.arrays)
+
+
+def _measurements(trained: Trained) -> dict[str, Any]:
+    return {
+        "accuracy": trained.accuracy,
+        "steps": trained.steps,
+        "reason": trained.reason,
+        "history": [asdict(look) for look in trained.history],
+    }

@@ -1,0 +1,88 @@
+"""Who hears of events (the log file, the screen), and how threads speak to them."""
+
+import json
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+
+from wootzc.backends.flax.device.compiles import Compilations, compilations
+from wootzc.builder.jobs.events import Event, Listener, log_entry
+from wootzc.files import finite
+
+Inbox = SimpleQueue[Event | None]  # None: a thread has ended
+
+
+@dataclass(slots=True)
+class Events:
+    """Sends every event to every listener, and adds up what each stage took.
+
+    Listeners are called one at a time, and by the thread that builds: what another thread emits
+    waits until that one calls `relay`.
+    """
+
+    listeners: list[Listener] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage; stages do not overlap
+    compiled: dict[str, Compilations] = field(default_factory=dict)  # by stage
+    home: int = field(default_factory=threading.get_ident)
+    inbox: Inbox = field(default_factory=SimpleQueue)
+
+    def emit(self, event: Event) -> None:
+        if threading.get_ident() != self.home:
+            self.inbox.put(event)
+            return
+        for listener in self.listeners:
+            listener(event)
+
+    def end_thread(self) -> None:
+        """The last word of a thread that `relay` waits for."""
+        self.inbox.put(None)
+
+    def relay(self, threads: int) -> None:
+        """Pass on what other threads emit until so many of them have ended."""
+        while threads:
+            event = self.inbox.get()
+            if event is None:
+                threads -= 1
+            else:
+                self.emit(event)
+
+    @contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        started, before = time.perf_counter(), compilations()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+            compiled = compilations().since(before)
+            self.compiled[name] = self.compiled.get(name, Compilations()).plus(compiled)
+
+
+class JsonLog:
+    """`log.jsonl`: one line of JSON per event, flushed at once; a resumed build appends."""
+
+    def __init__(self, path: Path):
+        self.file = path.open("a", encoding="utf-8")
+
+    def __call__(self, event: Event) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps(finite({"time": now, **log_entry(event)}), allow_nan=False)
+        self.file.write(line + "\n")
+        self.file.flush()
+
+    def __enter__(self) -> "JsonLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()

@@ -1,0 +1,184 @@
+"""Fine-tuning in rungs: where a run is paused, how it is kept, what is expected of it.
+
+A run is paused at a quarter and at half of its steps. It goes on, from where it stood, when no
+other candidate promises more for the steps that it would take (successive halving, Jamieson and
+Talwalkar, AISTATS 2016, with runs that are continued as in freeze-thaw search, Swersky et al.,
+arXiv:1406.3896). One that came to its end and missed the objective may be polished: that is the
+last rung. What is expected of a run follows from how the gap to the teacher's accuracy closed in
+those that went further.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.train.batches import looks
+from wootzc.backends.flax.train.train import Look, Paused
+from wootzc.builder.jobs.checkpoints import Checkpoint
+from wootzc.builder.jobs.store import Outcome, Weights
+from wootzc.ir.space.recipe import Recipe
+
+RUNGS = (0.25, 0.5)  # of a run's steps
+# Share of the gap that is closed, and its spread, before any run was seen to do it: what 600
+# fine-tunings and 35 polishings of the digits did (benchmarks/README.md).
+TUNED = (0.7, 0.2)  # by the rest of a fine-tuning
+POLISHED = (0.6, 0.3)  # by polishing what came to its end
+OWN = 0.1  # spread of that share between runs
+_STATE = "state:"  # before the names of a paused run's state, beside its weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a run has left to go through: the rest of its fine-tuning, or polishing."""
+
+    believed: tuple[float, float]  # share of the gap that it closes, and its spread
+    runs: Sequence[Mapping[str, Any]]  # results of those that went through it
+    since: int | None = None  # the step it starts from; None: where the run stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The accuracy that a run is expected to end with."""
+
+    accuracy: float
+    error: float  # one standard deviation
+
+
+def rungs(recipe: Recipe) -> tuple[int, ...]:
+    """The steps, of those after which the loop looks, where a run may be paused."""
+    stops = [step for step in looks(recipe.steps, recipe.every) if step < recipe.steps]
+    if not stops:
+        return ()
+    nearest = {min(stops, key=lambda stop: abs(stop - share * recipe.steps)) for share in RUNGS}
+    return tuple(sorted(nearest))
+
+
+def outlook(
+    result: Mapping[str, Any],  # of a run's job
+    stages: Iterable[Stage],  # that the run has left, in turn
+    teacher: float,  # accuracy
+    images: int,  # that accuracies are measured on
+) -> Outlook:
+    """Where a run will end.
+
+    In each stage, the gap that is left is a line over the gap at its start: what was believed
+    before is its prior, and every run seen to go through the stage is a point (Bayesian linear
+    regression, Bishop, Pattern Recognition and Machine Learning, 3.3). A floor beside the share,
+    since wide gaps close by more than narrow ones.
+    """
+    error = np.sqrt(max(teacher * (1 - teacher), 0.25 / images) / images)
+    now, step = float(result["accuracy"]), int(result["steps"])
+    gap, variance = max(teacher - now, 0.5 / images), 0.0
+    for stage in stages:
+        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since or step, teacher)]
+        line, spread = _line(seen, stage.believed, error)
+        at = np.array([1.0, gap])
+        slope = line[1]
+        variance = float(slope**2 * variance + at @ spread @ at + _noise(gap, error))
+        gap = float(line @ at)
+    return Outlook(accuracy=teacher - gap, error=float(np.sqrt(variance)))
+
+
+def _line(
+    seen: Sequence[tuple[float, float]], believed: tuple[float, float], error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of (floor, share left) after these gaps before and after a stage."""
+    closed, spread = believed
+    precision = np.diag([1 / error**2, 1 / spread**2])
+    weighted = precision @ np.array([0.0, 1 - closed])
+    for before, after in seen:
+        at, noise = np.array([1.0, before]), _noise(before, error)
+        precision = precision + np.outer(at, at) / noise
+        weighted = weighted + at * after / noise
+    covariance = np.linalg.inv(precision)
+    return covariance @ weighted, covariance
+
+
+def _noise(gap: float, error: float) -> float:
+    """The variance of what is left of a gap: of the measuring, and of runs among themselves."""
+    return error**2 + (OWN * gap) ** 2
+
+
+def _gaps(result: Mapping[str, Any], step: int, teacher: float) -> Sequence[tuple[float, float]]:
+    """A run's gap to the teacher at this step, and at its end; none where it ended before."""
+    before = [look["accuracy"] for look in result["history"] if look["step"] <= step]
+    if not before or int(result["steps"]) <= step:
+        return ()
+    return [(teacher - max(before), teacher - float(result["accuracy"]))]
+
+
+# How it is kept
+
+
+def kept(weights: Weights, state: Weights | None) -> Weights:
+    """What the store holds of a run: its best weights and, where it goes on, its state."""
+    return weights | {_STATE + name: value for name, value in (state or {}).items()}
+
+
+def trained_weights(held: Weights) -> Weights:
+    """The best weights of a run, ended or not, out of what the store holds of it."""
+    return {name: value for name, value in held.items() if not name.startswith(_STATE)}
+
+
+def paused(result: Mapping[str, Any], held: Weights) -> Paused:
+    """Where a run stands that goes on: after a rung, or at its checkpoint."""
+    return Paused(
+        step=int(result["steps"]),
+        state={n.removeprefix(_STATE): v for n, v in held.items() if n.startswith(_STATE)},
+        weights=trained_weights(held),
+        history=tuple(Look(**look) for look in result["history"]),
+        losses=tuple(result.get("losses", ())),
+    )
+
+
+def checkpoint(run: Paused, seconds: float) -> Checkpoint:
+    """What the store holds of a run that is under way."""
+    result = {
+        "steps": run.step,
+        "history": [asdict(look) for look in run.history],
+        "losses": run.losses,
+    }
+    return Checkpoint(result=result, seconds=seconds, arrays=kept(run.weights, run.state))
+
+
+def passed(earlier: Outcome | None, target: float | None) -> int | None:
+    """The step from which a run goes on though a look so far reaches the target.
+
+    Else None: then what comes of it is what would have come of it had it never stopped.
+    """
+    if earlier is None or target is None:
+        return None
+    result = earlier.done.result
+    reached = any(look["accuracy"] >= target for look in result["history"])
+    return int(result["steps"]) if reached else None
+
+
+def polished(before: Outcome, after: Outcome) -> Outcome:
+    """A run and its polishing as one; as it was before where that made it no better."""
+    then, now = before.done.result, after.done.result
+    last_best = max(reversed(now["history"]), key=lambda look: float(look["accuracy"]))
+    better = last_best["step"] > 0  # the look before the first step is at what came in
+    later = [{**look, "step": then["steps"] + look["step"]} for look in now["history"][1:]]
+    result = {
+        **then,
+        "accuracy": now["accuracy"] if better else then["accuracy"],
+        "steps": then["steps"] + now["steps"],
+        "begun": then["steps"],
+        "reason": "polished",
+        "history": [*then["history"], *later] if better else then["history"],
+    }
+    best = after.done if better else replace(before.done, weights=trained_weights(before.weights))
+    return Outcome(
+        done=replace(best, result=result, seconds=after.done.seconds),
+        reused=before.reused and after.reused,
+    )
+
+
+def unpolished(result: dict[str, Any]) -> dict[str, Any]:
+    """A polished run as it was before that."""
+    history = [look for look in result["history"] if look["step"] <= result["begun"]]
+    accuracy = max(look["accuracy"] for look in history)
+    return {**result, "history": history, "accuracy": accuracy, "steps": result["begun"]}

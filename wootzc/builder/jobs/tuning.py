@@ -1,0 +1,229 @@
+"""The jobs that train tuning blocks, cohort by cohort."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+from wootzc.backends.flax.train.paused import PausedBlock
+from wootzc.backends.flax.train.train import BlockJob, Progress, train_blocks
+from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.builder.jobs.capacity import Capacity
+from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
+from wootzc.builder.jobs.cohorts import cohort_work
+from wootzc.builder.jobs.context import Context
+from wootzc.builder.jobs.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
+from wootzc.builder.jobs.store import Done, Outcome, Weights
+from wootzc.builder.jobs.variant_jobs import Variants
+from wootzc.ir.net.network import Network, module_positions
+from wootzc.ir.plan import Block
+from wootzc.ir.space import Space
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The tuning blocks of one plan over one data set."""
+
+    context: Context
+    variants: Variants
+
+    @property
+    def space(self) -> Space:
+        return self.context.space
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        return Capacity(self.context)
+
+    def blocks(
+        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]]
+    ) -> dict[int, Outcome]:
+        """These blocks, and some of the likely ones; those the store lacks are trained.
+
+        `likely`: blocks that may be needed later, in order of need, each with the chance that it
+        will be. Those whose training pays off beside the others come along (`cohorts.py`).
+        """
+        if not self.space.pretrain.steps:
+            self._refit(numbers, teacher)
+            return {number: self._refitted_block(number, teacher) for number in numbers}
+        keys = {number: self.context.keys.block(number) for number in numbers}
+        ahead = self._ahead(keys, likely)
+        keys |= {number: self.context.keys.block(number) for number in ahead}
+        found: dict[int, Outcome] = {}
+        with self.context.store.locked(list(keys.values()), self.context.waiting):
+            for number, key in keys.items():
+                if done := self.context.store.find(key):
+                    found[number] = Outcome(done=done, reused=True)
+            missing = [n for n in keys if n not in found and n not in ahead]
+            ahead = [number for number in ahead if number not in found]
+            if missing or ahead:
+                self._refit([*missing, *ahead], teacher)
+                cohorts = self.capacity.cohorts(missing, ahead)
+                for cohort in (some for one in cohorts for some in self._equally_far(one, keys)):
+                    along = [number for number in cohort if number in ahead]
+                    self.context.events.emit(BlocksStarted(blocks=[*cohort], ahead=along))
+                    found |= self._train(cohort, keys, teacher)
+        return found
+
+    def _equally_far(
+        self, cohort: Sequence[int], keys: dict[int, str]
+    ) -> list[dict[int, Checkpoint | None]]:
+        """The blocks of a cohort with their checkpoints, those apart that are at other steps.
+
+        Hardly ever several: only a kill between two files of one cohort leaves them so.
+        """
+        groups: dict[int, dict[int, Checkpoint | None]] = {}
+        for number in cohort:
+            before = self.context.store.checkpoints.find(keys[number])
+            step = 0 if before is None else int(before.result["steps"])
+            groups.setdefault(step, {})[number] = before
+        return list(groups.values())
+
+    def _ahead(self, keys: dict[int, str], likely: Sequence[tuple[int, float]]) -> list[int]:
+        """The likely blocks that had better come along with those of `keys`."""
+        known = self.context.store.finished(keys.values())
+        missing = [number for number, key in keys.items() if key not in known]
+        if not missing:
+            return []
+        later = {n: self.context.keys.block(n) for n, _ in likely if n not in keys}
+        known = self.context.store.finished(later.values())
+        unknown = [(n, p) for n, p in likely if n in later and later[n] not in known]
+        return self.capacity.ahead(missing, unknown)
+
+    def name(self, number: int) -> str:
+        """`a1(50%) a2(30%)`: the modules of a block with their rates."""
+        block = self._block(number)
+        modules = self.space.network.modules[block.start : block.stop]
+        rates = self.context.keys.block_rates(number)
+        return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
+
+    def _train(
+        self, cohort: dict[int, Checkpoint | None], keys: dict[int, str], teacher: Weights
+    ) -> dict[int, Outcome]:
+        """One cohort: blocks, all at their start or at equally far checkpoints."""
+        numbers = [*cohort]
+        launched = [
+            BlockJob(
+                start=self._block(number).start,
+                rates=self.context.keys.block_rates(number),
+                weights=self._initial(number, teacher),
+                paused=None if before is None else _paused(before),
+            )
+            for number, before in cohort.items()
+        ]
+        if step := launched[0].done:
+            told = Resumed(stage="blocks", step=step, steps=self.space.pretrain.steps)
+            self.context.events.emit(told)
+        passes = self.capacity.passes
+        spent = {n: 0.0 if before is None else before.seconds for n, before in cohort.items()}
+        checkpoints = self.context.store.checkpoints
+
+        def write(standing: list[PausedBlock], seconds: float) -> None:
+            for number, one in zip(numbers, standing, strict=True):
+                there = _checkpoint(one, spent[number] + seconds / len(numbers))
+                checkpoints.write(keys[number], there)
+
+        with Keeper(write=write) as keep:
+            trained = train_blocks(
+                self.space.network,
+                teacher,
+                launched,
+                self.context.dataset,
+                self.space.pretrain,
+                self.space.augment,
+                seed=self.space.seed,
+                progress=self._progress,
+                keep=keep,
+                activations=self.capacity.activations,
+            )
+        self.capacity.tell(passes.held)
+        passes = replace(passes, fitting=self.capacity.passes.held)
+        work = cohort_work(self.context.plan, numbers, passes).times(1 / len(numbers))  # as seconds
+        outcomes = {}
+        for number, one in zip(numbers, trained, strict=True):
+            name, seconds = self.name(number), spent[number] + one.seconds
+            trained_block = BlockTrained(
+                block=number,
+                name=name,
+                seconds=seconds,
+                loss_first=one.loss_first,
+                loss_last=one.loss_last,
+                steps=one.steps,
+                finite=one.finite,
+            )
+            result = {
+                "loss_first": one.loss_first,
+                "loss_last": one.loss_last,
+                "steps": one.steps,
+                "finite": one.finite,
+                "work": list(work),
+            }
+            done = self.context.store.finish(
+                keys[number], "block", name, result, seconds, one.weights
+            )
+            self.context.events.emit(trained_block)
+            if not one.finite:
+                message = (
+                    f"block {name} diverged; inherited weights stand in for it. "
+                    "Lower the learning rate of `pretrain`"
+                )
+                self.context.events.emit(Warned(message=message))
+            outcomes[number] = Outcome(done=done, reused=False)
+        return outcomes
+
+    def _refitted_block(self, number: int, teacher: Weights) -> Outcome:
+        """A block that takes no steps: its variants as least squares leaves them, kept as those."""
+        weights = self._initial(number, teacher)
+        result = {"loss_first": None, "loss_last": None, "steps": 0}
+        done = Done(
+            key=self.context.keys.block(number), result=result, seconds=0.0, weights=weights
+        )
+        return Outcome(done=done, reused=False)
+
+    def _refit(self, numbers: Sequence[int], teacher: Weights) -> None:
+        """Refit all variants of these blocks in one sweep, if the recipe says so."""
+        if self.space.pretrain.reconstruct:
+            variants = {one for number in numbers for one in self._pruned(number)}
+            self.variants.refitted(sorted(variants), teacher)
+
+    def _initial(self, number: int, teacher: Weights) -> Weights:
+        """What a block starts from: the surviving weights, refitted if the recipe says so."""
+        block, block_rates = self._block(number), self.context.keys.block_rates(number)
+        rates = [0.0] * len(self.space.network.modules)
+        rates[block.start : block.stop] = block_rates
+        sliced = prune_weights(
+            self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
+        )
+        weights = weights_of_modules(self.space.network, sliced, block.start, block.stop)
+        if self.space.pretrain.reconstruct:
+            for refitted in self.variants.refitted(self._pruned(number), teacher).values():
+                weights |= refitted
+        return weights
+
+    def _pruned(self, number: int) -> list[Variant]:
+        start, rates = self._block(number).start, self.context.keys.block_rates(number)
+        return [(module, rate) for module, rate in enumerate(rates, start) if rate]
+
+    def _block(self, number: int) -> Block:
+        return self.context.plan.blocks[number]
+
+    def _progress(self, progress: Progress) -> None:
+        self.context.events.emit(Progressed(stage="blocks", **asdict(progress)))
+
+
+def _checkpoint(block: PausedBlock, seconds: float) -> Checkpoint:
+    result = {"steps": block.step, "losses": block.losses}
+    return Checkpoint(result=result, seconds=seconds, arrays=block.state)
+
+
+def _paused(before: Checkpoint) -> PausedBlock:
+    result = before.result
+    return PausedBlock(
+        step=int(result["steps"]), state=before.arrays, losses=tuple(result["losses"])
+    )
+
+
+def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:
+    """The weights of modules [start, stop)."""
+    positions = module_positions(network)[start:stop]
+    names = {network.segments[position].name for position in positions}
+    return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}

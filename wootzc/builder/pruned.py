@@ -1,0 +1,110 @@
+"""What `wootzc.prune` returns."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.builder.result.export import Form, export_result
+from wootzc.builder.result.replay import load_best
+from wootzc.builder.result.summary import Summary, to_json
+from wootzc.diagnostics import WootzError, fail
+from wootzc.ir.net.metrics import costs
+from wootzc.ir.net.network import Network
+from wootzc.units import percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """A network that was pruned: in memory, and in the folder `out` as `wootzc build` writes it."""
+
+    out: Path
+    network: Network
+    weights: dict[str, NDArray[Any]]
+    result: Summary
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures as `result.json` has them."""
+        return to_json(self.result)
+
+    @property
+    def objective_met(self) -> bool:
+        """Whether the accuracy asked for was reached; else this is what came closest."""
+        return self.result.objective_met
+
+    @property
+    def accuracy(self) -> float:
+        """A fraction, on test images, which the search has not seen."""
+        return self.result.best.test_accuracy
+
+    @property
+    def params(self) -> int:
+        """How many weights are left."""
+        return self.result.best.costs["params"]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.result.best.costs["macs"]
+
+    def to_onnx(self, path: str | Path) -> Path:
+        """Write an ONNX file: images [batch, channels, height, width], normalised, to scores."""
+        return self._export("onnx", Path(path))
+
+    def to_torch(self, folder: str | Path) -> Path:
+        """Write a folder with model.py, plain PyTorch, and its weights."""
+        return self._export("torch", Path(folder))
+
+    def report(self) -> Path:
+        """The page that shows the search: an HTML file."""
+        return self.out / "report.html"
+
+    def _export(self, form: Form, target: Path) -> Path:
+        if not self._is_there():
+            raise fail(
+                "WZ146",
+                f"what stands in {self.out} is no longer this result",
+                "prune again; give every result an `out` of its own",
+            )
+        export_result(self.out, form, target)
+        return target
+
+    def _is_there(self) -> bool:
+        try:
+            _, weights = load_best(self.out)
+        except WootzError:
+            return False
+        return weights.keys() == self.weights.keys() and all(
+            np.array_equal(weights[name], value) for name, value in self.weights.items()
+        )
+
+    def _repr_html_(self) -> str:
+        teacher, best = self.result.teacher, self.result.best
+        rows = [
+            (
+                one.heading,
+                *(f"{each.costs[one.name]:,}" for each in (teacher, best)),
+                f"{best.costs[one.name] / teacher.costs[one.name]:.1%}",
+            )
+            for one in costs().values()
+        ]
+        for part, before, after in (
+            ("validation", teacher.validation_accuracy, best.accuracy),
+            ("test", teacher.test_accuracy, best.test_accuracy),
+        ):
+            change = f"{100 * (after - before):+.2f} points"
+            rows.append((f"{part} accuracy", percent(before), percent(after), change))
+        verdict = "met" if self.objective_met else "NOT met"
+        head = "".join(f"<th>{cell}</th>" for cell in ("", "before", "after", ""))
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in rows
+        )
+        return (
+            f"<table><caption>{html.escape(self.result.objective)}: {verdict}</caption>"
+            f"<tr>{head}</tr>{body}</table>"
+        )

@@ -1,0 +1,168 @@
+"""`wootzc.prune`: a build of a model and images that are there in Python.
+
+They are written into the result folder together with the `.wz` file that names them, and that file
+is built: `wootzc build OUT/given/NAME.wz` does the same.
+"""
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from wootzc.builder.given import (
+    Given,
+    Labelled,
+    Model,
+    Weights,
+    given_model,
+    labelled,
+    write_images,
+    write_weights,
+)
+from wootzc.builder.jobs.events import Event, Warned
+from wootzc.builder.pruned import Pruned
+from wootzc.builder.result.replay import load_best
+from wootzc.builder.run import Options, build
+from wootzc.builder.screen import Screen
+from wootzc.diagnostics import fail
+from wootzc.driver import analyze_file
+from wootzc.files import write_atomically
+from wootzc.ir.net.metrics import CostName
+from wootzc.ir.passes import Pass
+
+RATES = (0, 0.3, 0.5, 0.7, 0.9)
+SELECTION = "propose 500"
+SELECTIONS = {"all", "sample", "configs", "propose", "explore"}  # `propose` is for one `explore`
+DATA, TEACHER = "data.npz", "teacher.safetensors"
+
+Part = float | tuple[Any, Any] | Iterable[Any] | None  # a share, images and labels, or batches
+
+
+def prune(
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    weights: Weights | None = None,
+    rates: Iterable[float] | None = None,
+    minimize: CostName = "params",
+    accuracy: float | str = "teacher - 1 points",
+    validation: Part = None,
+    test: Part = None,
+    normalize: bool | str | None = None,  # True, False or "imagenet"
+    settings: Mapping[str, object] | None = None,
+    passes: Sequence[Pass] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Pruned:
+    """The smallest version of a model that is accurate enough, and where it was written.
+
+    `model`: the path of an ONNX file or prototxt, a name of the zoo, a `Network`, an `Imported`, or
+    a flax.nnx model. `weights`: of a model that has none, a file or arrays; without, it is trained.
+    `images` [n, height, width, channels], bytes or floats, and `labels` [n]; or an iterable of
+    batches of both, which is gone through once; or the path of images in files.
+
+    `accuracy`: a fraction, or as the language writes it. `validation` and `test`: a share of the
+    images, a pair (images, labels), or batches. `normalize`: by default the images of a model that
+    brings its weights are as the model takes them (bytes are divided by 255), others are
+    normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
+
+    Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
+    Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
+    """
+    files = isinstance(images, str | os.PathLike)
+    parts = _parts(images, labels, validation, test)
+    given = given_model(model, parts.get("train"), weights)
+    folder = Path(out) if out is not None else Path("build") / given.name
+    options = [
+        f"{name} {share!r}"
+        for name, share in (("validation", validation), ("test", test))
+        if isinstance(share, float | int)
+    ]
+    if normalize is not None:
+        options.append(f"normalize {str(normalize).lower()}")
+    elif given.trained and not files:
+        options.append("normalize false")
+    data = f'data "{os.path.abspath(images) if files else DATA}" {{ {"; ".join(options)} }}'
+    chosen = {key: str(value) for key, value in (settings or {}).items()}
+    source = folder / "given" / f"{given.name}.wz"
+    _write(source, given, parts, _text(given, data, rates, minimize, accuracy, chosen))
+    for each in analyze_file(source, chosen).diagnostics:
+        if each.severity == "warning":
+            warnings.warn(f"{each.code} {each.message}", stacklevel=2)
+    how = Options(
+        out=folder,
+        store=None if store is None else Path(store),
+        overrides=chosen,
+        passes=passes,
+    )
+    listening: Any = Screen() if progress else nullcontext(_warn)
+    with listening as listener:
+        built = build(source, how, [listener])
+    network, found = load_best(built.out)
+    return Pruned(out=built.out, network=network, weights=found, result=built.result)
+
+
+def _warn(event: Event) -> None:
+    """A build listener."""
+    if isinstance(event, Warned):
+        warnings.warn(event.message, stacklevel=2)
+
+
+def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, Labelled]:
+    """What is given as arrays or batches, by the names that `.npz` files have for it."""
+    files = isinstance(images, str | os.PathLike)
+    if files and labels is not None:
+        raise fail(
+            "WZ186",
+            f"labels are given, but the images stand in files, {images}",
+            "leave the labels out: docs/data.md says where they stand; or give images as an array",
+        )
+    parts = {} if files else {"train": labelled(images, labels)}
+    for name, key, part in (("validation", "val", validation), ("test", "test", test)):
+        if part is None or isinstance(part, float | int):
+            continue
+        if files:
+            raise fail(
+                "WZ186",
+                f"images for {name} are given, but the others stand in files",
+                f"put them beside those, in a folder `{name}`; or give a fraction",
+            )
+        own, numbers = part if isinstance(part, tuple) and len(part) == 2 else (part, None)
+        parts[key] = labelled(own, numbers, f" for {name}")
+    return parts
+
+
+def _write(source: Path, given: Given, parts: Mapping[str, Labelled], text: str) -> None:
+    if parts:
+        write_images(source.with_name(DATA), parts)
+    if given.weights:
+        write_weights(source.with_name(TEACHER), given.weights)
+    write_atomically(source, text)
+
+
+def _text(
+    given: Given,
+    data: str,
+    rates: Iterable[float] | None,
+    minimize: str,
+    accuracy: float | str,
+    settings: Mapping[str, str],
+) -> str:
+    """The source: what was given, and the language's defaults for all else."""
+    teacher = TEACHER if given.weights else given.teacher
+    listed = ", ".join(repr(float(rate)) for rate in (RATES if rates is None else rates))
+    lines = [
+        data,
+        *([f'teacher from "{teacher}"'] if teacher else []),
+        f"rates {{ {listed} }}",
+        "prune * by l1",
+        *([] if SELECTIONS & settings.keys() else [SELECTION]),
+        f"minimize {minimize}",
+        f"subject to accuracy >= {accuracy}",
+    ]
+    body = "".join(f"  {line}\n" for line in lines)
+    return f"{given.text}\nspace {given.name} over {given.name} {{\n{body}}}\n"

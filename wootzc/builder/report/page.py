@@ -1,0 +1,263 @@
+"""The page itself, top to bottom."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Final, assert_never
+
+from wootzc.builder.report.bars import stages, widths
+from wootzc.builder.report.block_table import block_map
+from wootzc.builder.report.grammar_drawing import grammar_dag
+from wootzc.builder.report.markup import Markup, join, percent, points, quantity, tag
+from wootzc.builder.report.scatter import scatter
+from wootzc.builder.report.tables import blocks_table, candidates_table, counts, provenance
+from wootzc.builder.report.training_curves import damage_curves, learning_curves
+from wootzc.builder.result.chance import half_width
+from wootzc.builder.result.summary import DeviceFigures, Summary
+from wootzc.builder.result.verdict import Kind, verdict
+from wootzc.files import seal_page
+from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.plan import Plan
+from wootzc.units import bytes_text
+
+# Nothing may be loaded, from anywhere: a browser holds the page to being self-contained.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def report_html(summary: Summary, plan: Plan) -> str:
+    """One self-contained page. `summary` is what `result.json` holds, `plan` the compiled plan."""
+    title = f"{summary.space} – wootzc report"
+    sections = _sections(summary, plan)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", _asset("report.css")),
+    )
+    body = tag(
+        "body",
+        tag("main", _headline(summary, sections), *sections.values()),
+        tag("div", id="tooltip", role="status", hidden="hidden"),
+        tag("script", _asset("report.js")),
+    )
+    return seal_page(f"<!doctype html>\n{tag('html', head, body, lang='en')}\n")
+
+
+def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
+    """Sections by the name that links call them, in order; without those that would be empty."""
+    tried, used = len(summary.tried), len(summary.blocks.list)
+    sections = [
+        (
+            "cost",
+            "Accuracy against cost",
+            "Accuracy is on validation data, which chose the winner. "
+            "Bars in the background: how the costs of all candidates of the space are spread.",
+            scatter(summary, plan),
+        ),
+        (
+            "filters",
+            "Filters kept in every module",
+            "Full length: the full network; filled: the best network. "
+            "Several numbers are the prunable groups of one module.",
+            widths(summary, plan),
+        ),
+        (
+            "learning",
+            "Learning curves",
+            "Validation accuracy of every candidate while it was fine-tuned; thick: the best. "
+            "What starts below the drawing is cut off. A curve leads to its row in the table.",
+            learning_curves(summary),
+        ),
+        (
+            "damage",
+            "Damage of every module",
+            "By how many nats the teacher's loss on validation images rises when one module alone "
+            "is pruned and refitted; by the fraction of its filters that is removed, all on one "
+            "scale. Ringed: the rate in the best network.",
+            damage_curves(summary),
+        ),
+        ("time", "Time and steps", "", stages(summary)),
+        ("blocks", "Tuning blocks", _about_blocks(summary), block_map(summary, plan)),
+        (
+            "shared",
+            "What the candidates share",
+            "Sequitur's grammar of all candidates: a rule stands above the rules of its body; ×n: "
+            "how often it occurs. The lowest row are modules at one rate.",
+            grammar_dag(plan),
+        ),
+        (
+            "tried",
+            f"Candidates tried ({tried:,})",
+            "By its number another of them becomes the best with wootzc build … --take, or another "
+            "file with wootzc export … --candidate.",
+            candidates_table(summary),
+        ),
+        (
+            "used",
+            f"Blocks used ({used:,})",
+            "Loss: mean squared error against the teacher's activations.",
+            blocks_table(summary),
+        ),
+        ("figures", "Where the figures come from", "", provenance(summary)),
+    ]
+    shown = {
+        name: _section(name, title, about, content)
+        for name, title, about, content in sections
+        if content
+    }
+    unit = "1 MAC = one multiply and one add = 2 FLOPs; counts are for one image. "
+    chance = "± is the half of a 95 % interval: what another draw of so many images may change."
+    return shown | {"": tag("footer", unit, chance)}
+
+
+def _section(name: str, title: str, about: str, content: Markup) -> Markup:
+    lead = [tag("p", about, class_="about")] if about else []
+    return tag("section", tag("h2", title), *lead, content, id=name)
+
+
+# What the links at the top say; sections without a word here are further down the page.
+LINKS: Final = {
+    "cost": "accuracy and cost",
+    "filters": "filters",
+    "learning": "learning curves",
+    "damage": "damage",
+    "time": "time",
+    "blocks": "blocks",
+    "tried": "candidates tried",
+    "figures": "provenance",
+}
+
+
+def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
+    best, teacher, data = summary.best, summary.teacher, summary.data
+    kept = best.costs
+    cards = [_cost_card(METRICS[name], full, kept[name]) for name, full in teacher.costs.items()]
+    cards.append(_size_card(teacher.bytes, best.bytes))
+    if summary.device is not None:
+        cards += _device_cards(summary.device)
+    validation = teacher.validation_accuracy, best.accuracy, data.validation
+    test = teacher.test_accuracy, best.test_accuracy, data.test
+    accuracies = [
+        _accuracy_card("Validation accuracy", *validation),
+        _accuracy_card("Test accuracy", *test),
+    ]
+    shown = set(sections)
+    links = [tag("a", text, href=f"#{name}") for name, text in LINKS.items() if name in shown]
+    return tag(
+        "header",
+        tag("p", "wootzc report", class_="kicker"),
+        tag("h1", f"{summary.space} ", tag("small", f"over {summary.network}")),
+        _verdict(summary),
+        tag("div", *cards, class_="cards"),
+        tag("div", *accuracies, class_="cards"),
+        counts(summary),
+        tag("nav", *links),
+    )
+
+
+def _verdict(summary: Summary) -> Markup:
+    """Whether the objective is met, on which images, and if not, by how much it is missed."""
+    best, target = summary.best, summary.target_accuracy
+    objective = summary.objective.replace(">=", "≥").replace("<=", "≤")
+    said = verdict(summary)
+    taken = summary.taken
+    who = "" if taken is None else f"Candidate {taken}, taken by hand: "
+    match said.kind:
+        case "met":
+            spare = "" if target is None else points(best.accuracy - target).lstrip("+±")
+            judged = summary.judgement  # which says below what there is to spare
+            text = f"✓ {who}Objective met" + (f", {spare} to spare" if spare and not judged else "")
+        case "doubtful":
+            text = f"! {said.headline[0].upper()}{said.headline[1:]}"
+        case "missed":
+            short = 0.0 if target is None else target - best.accuracy
+            by = f" by {points(short).lstrip('+')}" if short > 0 else ""
+            text = f"✗ {who}Objective missed{by}" + ("; shown is the closest" * (taken is None))
+        case _:
+            assert_never(said.kind)
+    lines = [tag("b", text), tag("span", objective, class_="asked")]
+    if said.detail is not None:
+        lines.append(tag("span", said.detail, class_="judged"))
+    return tag("p", *lines, class_=f"verdict {SHADES[said.kind]}")
+
+
+SHADES: Final[dict[Kind, str]] = {"met": "good", "doubtful": "doubt", "missed": "bad"}
+
+
+def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
+    factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
+    return _card(
+        cost.title[0].upper() + cost.title[1:],
+        join([quantity(full), tag("i", " → "), tag("b", quantity(kept))]),
+        f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
+        f"{full:,} → {kept:,}",
+    )
+
+
+def _size_card(full: int, kept: int) -> Markup:
+    return _card(
+        "Weights on disk",
+        join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
+        "as safetensors, float32",
+        f"{full:,} → {kept:,} bytes",
+    )
+
+
+def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
+    """Peak memory where it could be counted, latency where it was measured."""
+    full, kept = device.before.memory, device.after.memory
+    if full is not None and kept is not None:
+        yield _card(
+            "Peak memory",
+            join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
+            "activations of an image",
+            f"{full:,} → {kept:,} bytes",
+        )
+    before, after = device.before.latency, device.after.latency
+    if before is None or after is None:
+        return
+    figure = join([f"{before.median:.3g} ms", tag("i", " → "), tag("b", f"{after.median:.3g} ms")])
+    slower = "slower: " if device.slower else ""
+    yield _card(
+        "Latency of an image",
+        tag("span", figure, class_="bad") if device.slower else figure,
+        f"{slower}{after.ratio:.2f} of the time, {device.on}",
+        f"half of the readings: {before.low:.3g} to {before.high:.3g} ms, then {after.low:.3g} to "
+        f"{after.high:.3g}; {after.ratio_low:.2f} to {after.ratio_high:.2f} of the time",
+    )
+
+
+def _accuracy_card(name: str, teacher: float, best: float, images: int) -> Markup:
+    chance = f"± {100 * half_width(best, images):.1f}"
+    return _card(
+        name,
+        join([percent(teacher), tag("i", " → "), tag("b", percent(best)), tag("i", f" {chance}")]),
+        f"{points(best - teacher)} against the teacher, on {images:,} images",
+        f"{chance} points: what another draw of {images:,} images may change",
+    )
+
+
+def _card(name: str, figure: Markup, below: str, exact: str | None) -> Markup:
+    figures = tag("p", figure, class_="figure", title=exact)
+    return tag("div", tag("h3", name), figures, tag("p", below, class_="below"), class_="card")
+
+
+def _about_blocks(summary: Summary) -> Markup:
+    blocks = summary.blocks
+    if not blocks.list:
+        return Markup()
+    text = (
+        f": {blocks.planned:,} planned, {blocks.used:,} used. "
+        "A bar spans the modules of one block, in the row of its rate; the fuller its "
+        "colour, the more candidates use it. Thick frames: blocks of the best network. "
+        "Green: made in this build; violet: from the store; dashed: never needed."
+    )
+    return join(["Chosen by ", tag("code", f"blocks {blocks.method}"), text])
+
+
+@cache
+def _asset(name: str) -> Markup:
+    return Markup((files("wootzc.builder.report") / name).read_text(encoding="utf-8"))

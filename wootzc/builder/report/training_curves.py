@@ -1,0 +1,158 @@
+"""Curves: accuracy while training, and what each module's pruning does to the teacher by itself."""
+
+import math
+from collections.abc import Iterable
+
+from wootzc.builder.report.axes import Axes, widened
+from wootzc.builder.report.markup import Markup, percent, rate, tag
+from wootzc.builder.result.summary import Look, Summary, TriedFigures
+
+WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
+LINE = 15  # between two lines of text
+SMALL_WIDTH, SMALL_HEIGHT = 176, 96  # of one module's damage
+EDGE_LEFT, EDGE_TOP, EDGE_BOTTOM = 8, 20, 18
+
+
+def learning_curves(summary: Summary) -> Markup:
+    """Validation accuracy of every candidate by step of fine-tuning; empty where nobody looked."""
+    curves = [
+        (number, one, _looks(one.history)) for number, one in enumerate(summary.tried, start=1)
+    ]
+    curves = [curve for curve in curves if len(curve[2]) > 1]
+    if not curves:
+        return Markup()
+    target, teacher = summary.target_accuracy, summary.teacher.validation_accuracy
+    seen = [accuracy for _, _, looks in curves for _, accuracy in looks[1:]]
+    low, high = widened([*seen, teacher, *([] if target is None else [target])], least=0.01)
+    axes = Axes(
+        x=(0, max(looks[-1][0] for _, _, looks in curves)),
+        y=(low, min(high, 1.0)),
+        left=LEFT,
+        top=TOP,
+        width=WIDTH - LEFT - RIGHT,
+        height=HEIGHT - TOP - BOTTOM,
+    )
+    best = summary.best.candidate
+    curves.sort(key=lambda curve: curve[1].candidate == best)  # the best on top
+    picture = tag(
+        "svg",
+        *axes.grid("steps of fine-tuning"),
+        *_levels(axes, [("teacher", "teacher", teacher), ("target", "asked for ≥", target)]),
+        *(_curve(axes, *curve, is_best=curve[1].candidate == best) for curve in curves),
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label="Validation accuracy by step of fine-tuning",
+    )
+    return tag("div", picture, class_="curves")
+
+
+def _looks(history: Iterable[Look]) -> list[tuple[int, float]]:
+    """(step, accuracy) of every look at the validation images."""
+    return [
+        (look.step, look.accuracy)
+        for look in history
+        if look.accuracy is not None and math.isfinite(look.accuracy)
+    ]
+
+
+def _levels(axes: Axes, levels: list[tuple[str, str, float | None]]) -> list[Markup]:
+    """Named horizontal lines; names of near ones stand below each other."""
+    known = [(kind, text, value) for kind, text, value in levels if value is not None]
+    drawn, free = [], 0.0
+    for kind, text, value in sorted(known, key=lambda level: -level[2]):
+        y = axes.up(value)
+        place = max(y + 4, free)
+        free = place + LINE
+        drawn += [
+            tag("line", x1=axes.left, x2=axes.right, y1=y, y2=y, class_=f"line {kind}"),
+            tag("text", f"{text} {percent(value)}", x=axes.right + 8, y=place, class_=kind),
+        ]
+    return drawn
+
+
+def _curve(
+    axes: Axes, number: int, one: TriedFigures, looks: list[tuple[int, float]], *, is_best: bool
+) -> Markup:
+    path = " L".join(f"{axes.across(step):.1f},{axes.up(value):.1f}" for step, value in looks)
+    kind = ("met" if one.met else "miss") + (" best" if is_best else "")
+    words = f"candidate {number}{' (best)' if is_best else ''}\n" + "\n".join(
+        f"step {step:,}: {percent(value)}" for step, value in looks[-8:]
+    )
+    drawn = [tag("path", tag("title", words), d=f"M{path}", class_="curve tip")]
+    drawn += [
+        tag("circle", cx=axes.across(step), cy=axes.up(value), r=2.5, class_="look")
+        for step, value in looks
+        if axes.holds(step, value)
+    ]
+    return tag("a", *drawn, href=f"#candidate-{number}", class_=f"learning {kind}")
+
+
+def damage_curves(summary: Summary) -> Markup:
+    """A small drawing per module, all on one scale; empty where nothing was scored."""
+    damage = summary.damage or {}
+    curves = {
+        module: sorted((float(r), nats) for r, nats in by_rate.items() if math.isfinite(nats))
+        for module, by_rate in damage.items()
+    }
+    curves = {module: curve for module, curve in curves.items() if curve}
+    if not curves:
+        return Markup()
+    chosen = dict(zip(summary.modules, summary.best.rates, strict=True))
+    tallest = max(max(nats for _, nats in curve) for curve in curves.values())
+    widest = max(curve[-1][0] for curve in curves.values())
+    drawn = [
+        _damage(module, [(0.0, 0.0), *(p for p in curve if p[0])], chosen.get(module), axes)
+        for axes in [_small_axes(widest, max(tallest, 1e-9))]
+        for module, curve in curves.items()
+    ]
+    return tag("div", *drawn, class_="damages")
+
+
+def _small_axes(widest: float, tallest: float) -> Axes:
+    return Axes(
+        x=(0.0, max(widest, 0.01)),
+        y=(0.0, tallest),
+        left=EDGE_LEFT,
+        top=EDGE_TOP,
+        width=SMALL_WIDTH - 2 * EDGE_LEFT,
+        height=SMALL_HEIGHT - EDGE_TOP - EDGE_BOTTOM,
+    )
+
+
+def _damage(
+    module: str, curve: list[tuple[float, float]], chosen: float | None, axes: Axes
+) -> Markup:
+    path = " L".join(f"{axes.across(x):.1f},{axes.up(y):.1f}" for x, y in curve)
+    words = f"{module}\n" + "\n".join(f"{rate(x)}: {y:.3g} nats" for x, y in curve[1:])
+    at = next((y for x, y in curve if chosen is not None and abs(x - chosen) < 1e-9), None)
+    drawn = [
+        tag("text", module if len(module) <= 14 else module[:13] + "…", x=EDGE_LEFT, y=13),
+        tag("line", x1=axes.left, x2=axes.right, y1=axes.bottom, y2=axes.bottom, class_="axis"),
+        tag("path", d=f"M{path}", class_="damage"),
+        *(
+            tag("circle", cx=axes.across(x), cy=axes.up(y), r=2.2, class_="damage")
+            for x, y in curve
+        ),
+        tag("text", "0", x=axes.left, y=SMALL_HEIGHT - 4, class_="middle"),
+        tag("text", rate(axes.x[1]), x=axes.right, y=SMALL_HEIGHT - 4, class_="end"),
+    ]
+    if at is not None and chosen is not None:
+        x, y = axes.across(chosen), axes.up(at)
+        drawn += [
+            tag("circle", cx=x, cy=y, r=4.5, class_="ring"),
+            tag("text", f"{rate(chosen)}: {at:.2g}", x=axes.right, y=13, class_="end best-label"),
+        ]
+    drawn.append(
+        tag("rect", tag("title", words), x=0, y=0, width=SMALL_WIDTH, height=SMALL_HEIGHT,
+            class_="cover tip")
+    )  # fmt: skip
+    return tag(
+        "svg",
+        *drawn,
+        width=SMALL_WIDTH,
+        height=SMALL_HEIGHT,
+        viewBox=f"0 0 {SMALL_WIDTH} {SMALL_HEIGHT}",
+        role="img",
+        aria_label=f"Damage of {module} by rate",
+    )

@@ -1,0 +1,345 @@
+"""The best network, or another that was tried, in other forms: see docs/exports.md."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
+
+import numpy as np
+
+from wootzc import __version__
+from wootzc.backends.weights.folding import with_folded_norms
+from wootzc.backends.weights.parameters import Weights, count_parameters
+from wootzc.builder.jobs.store import Store
+from wootzc.builder.result.chosen import choose
+from wootzc.builder.result.device import exported_figures
+from wootzc.builder.result.int8 import Int8, quantize
+from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text, torch_names
+from wootzc.builder.result.replay import load_best, load_example, load_manifest
+from wootzc.builder.result.summary import DeviceFigures, OnDevice, read_summary
+from wootzc.diagnostics import WootzError, fail
+from wootzc.driver import compile
+from wootzc.files import missing_result, write_atomically
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
+from wootzc.units import percent
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Form = Literal["onnx", "torch", "flax", "stablehlo", "safetensors"]
+FORMS: tuple[Form, ...] = get_args(Form)
+FOLDERS: tuple[Form, ...] = ("torch", "flax")  # the others write one file, and perhaps one beside
+
+NORMALIZED_INSIDE: dict[Form, bool] = {"onnx": False, "torch": False, "stablehlo": True}  # default
+COMPATIBILITY = "JAX up to 6 months newer and 3 weeks older than this, by date of release"
+
+Files = dict[Path, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    files: tuple[Path, ...]
+    params: int  # of the files, running statistics of norms apart
+    takes: str  # what the exported network expects, in a few words
+    which: str  # which network it is, in a few words
+    device: DeviceFigures | OnDevice | None  # of onnx, where it runs
+    accuracy: tuple[str, ...]  # of int8, beside that of float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exportable:
+    """A network of a result folder, whole and as it was built."""
+
+    folder: Path
+    network: Network
+    weights: Weights
+    classes: tuple[str, ...]
+    mean: Any  # float32 [channels]
+    std: Any
+    which: str
+    suffix: str = ""  # of the default names
+    parts: Callable[[], dict[str, bytes]] | None = None  # None: they stand in best/
+
+    def read(self, name: str) -> bytes:
+        """A file as best/ has it."""
+        if self.parts is not None:
+            return self._made[name]
+        path = self.folder / "best" / name
+        if not path.is_file():
+            raise missing_result(path)
+        return path.read_bytes()
+
+    @cached_property
+    def _made(self) -> dict[str, bytes]:
+        assert self.parts is not None
+        return self.parts()
+
+
+def export_result(
+    folder: Path,
+    form: Form,
+    out: Path | None = None,  # a file or a folder; default: under FOLDER/export
+    *,
+    with_normalization: bool | None = None,  # None: as usual in that form
+    candidate: int | None = None,  # place at which it was tried, from 1; None: the best
+    store: Path | None = None,  # None: where result.json says
+    int8: Int8 | None = None,  # quantise the ONNX file
+) -> Exported:
+    """Write a network of a result folder. Never half a file.
+
+    Of the folder only best/ is read; for a candidate also result.json, plan.wzir and the store, for
+    int8 plan.wzir and the images. Raises `WootzError` where the result is damaged, nothing of that
+    number was tried, the store has lost it, int8 is less accurate than asked for, or `out` cannot
+    be written.
+    """
+    if int8 is not None and form != "onnx":
+        raise fail("WZ305", f"int8 is a form of ONNX files, not of {form}", "--to onnx --int8")
+    if with_normalization is not None and form not in NORMALIZED_INSIDE:
+        raise fail(
+            "WZ158",
+            f"{form} has no choice of normalisation: "
+            + ("it holds only weights" if form == "safetensors" else "predict() always does it"),
+            f"forms that have: {', '.join(NORMALIZED_INSIDE)}",
+        )
+    best = _load(folder)
+    if candidate is not None:
+        best = _candidate(best, candidate, store)
+    if int8 is not None:
+        best = replace(best, suffix=f"{best.suffix}.int8")
+    target = out or _default(best, form)
+    _check_target(folder, form, target)
+    inside = (
+        NORMALIZED_INSIDE.get(form, False) if with_normalization is None else with_normalization
+    )
+    model = _onnx(best, inside) if form == "onnx" else None
+    made = None
+    if model is not None and int8 is not None:
+        height, width, channels = best.network.input
+        made = quantize(folder, model, (height, width, channels), int8, inside=inside)
+        model = made.model
+    files = _files(best, form, target, inside, model)
+    if made is not None:
+        files[target.with_name(f"{target.name}.json")] = made.about.encode()
+    for path, content in files.items():
+        _write(path, content)
+    weights = with_folded_norms(best.network, best.weights) if form == "onnx" else best.weights
+    return Exported(
+        files=tuple(files),
+        params=count_parameters(weights),
+        takes=_takes(best, form, inside),
+        which=best.which,
+        device=None if model is None else exported_figures(folder, model),
+        accuracy=() if made is None else made.lines(),
+    )
+
+
+def _load(folder: Path) -> Exportable:
+    manifest = load_manifest(folder, ("weights_sha256", "classes", "normalize"))
+    network, weights = load_best(folder)
+    return Exportable(
+        folder=folder,
+        network=network,
+        weights=weights,
+        classes=tuple(manifest["classes"]),
+        mean=np.float32(manifest["normalize"]["mean"]),
+        std=np.float32(manifest["normalize"]["std"]),
+        which="the best network",
+    )
+
+
+def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
+    """A candidate of the folder that `best` comes from."""
+    folder = best.folder
+    tried = read_summary(folder)
+    chosen = choose(folder, tried, number, store)
+    space = compile(folder / "plan.wzir", ()).space
+    network = prune_network(space.network, chosen.tried.rates)
+    met = "meets" if chosen.tried.met else "misses"
+
+    def made() -> dict[str, bytes]:
+        from wootzc.builder.result.parts import parts
+
+        images, labels, _ = load_example(folder)
+        teacher = Store(store or Path(tried.store)).find(tried.teacher.key)
+        origins = NOWHERE
+        if teacher is not None and teacher.weights is not None:
+            origins = origins_of(space, teacher.weights, chosen.tried.rates)
+        made = parts(
+            network,
+            chosen.weights,
+            classes=best.classes,
+            mean=best.mean,
+            std=best.std,
+            images=images,
+            labels=labels,
+        )
+        return made | {"origins.json": origins_text(origins).encode()}
+
+    return replace(
+        best,
+        network=network,
+        weights=chosen.weights,
+        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}, "
+        f"which {met} the objective",
+        suffix=f"-{number}",
+        parts=made,
+    )
+
+
+# Where it goes
+
+
+def _default(best: Exportable, form: Form) -> Path:
+    name = form if form in FOLDERS else best.network.name
+    end = "" if form in FOLDERS else f".{form}"
+    return best.folder / "export" / f"{name}{best.suffix}{end}"
+
+
+def _check_target(folder: Path, form: Form, target: Path) -> None:
+    if form in FOLDERS and target.exists() and not target.is_dir():
+        raise _unwritable(f"{target} is a file, but {form} is written as a folder")
+    if form not in FOLDERS and target.is_dir():
+        raise _unwritable(
+            f"{target} is a folder, but {form} is written as a file", f"--out {target}/NAME.{form}"
+        )
+    if form == "safetensors" and target.suffix == ".wz":
+        raise _unwritable(
+            f"{target} would be the weights and the network at once",
+            f"--out {target.with_suffix('.safetensors')}",
+        )
+    if (folder / "best").resolve() in (target.resolve(), *target.resolve().parents):
+        raise _unwritable(f"{target} is a part of the result itself")
+
+
+def _unwritable(message: str, way: str = "choose another place: --out") -> WootzError:
+    return fail("WZ157", message, way)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise _unwritable(f"can't write {path}: {error.strerror or error}") from None
+
+
+# What it holds
+
+
+def _files(
+    best: Exportable, form: Form, target: Path, inside: bool, model: "ModelProto | None"
+) -> Files:
+    """`model`: where the form is onnx."""
+    match form:
+        case "onnx":
+            assert model is not None
+            return {target: bytes(model.SerializeToString())}
+        case "torch":
+            return _torch(best, target, inside)
+        case "flax":
+            names = ("weights.safetensors", "example.npz", "model.py")
+            return {target / name: best.read(name) for name in names}
+        case "stablehlo":
+            return _stablehlo(best, target, inside)
+        case "safetensors":
+            return {
+                target: best.read("weights.safetensors"),
+                target.with_suffix(".wz"): best.read("network.wz"),
+            }
+        case _:
+            assert_never(form)
+
+
+def _takes(best: Exportable, form: Form, inside: bool) -> str:
+    height, width, channels = best.network.input
+    match form:
+        case "onnx" | "torch":
+            shape = f"[batch, {channels}, {height}, {width}]"
+        case "flax" | "stablehlo":
+            shape = f"[batch, {height}, {width}, {channels}]"
+        case "safetensors":
+            return "names and axes as in network.wz"
+        case _:
+            assert_never(form)
+    values = "values as stored in the data" if inside else "(stored value − mean) / std"
+    return f"takes float32 {shape}: {values}"
+
+
+def onnx_model(folder: Path) -> "ModelProto":
+    """The best network of a result folder, as `export --to onnx` writes it. Raises `WootzError`."""
+    return _onnx(_load(folder), NORMALIZED_INSIDE["onnx"])
+
+
+def _onnx(best: Exportable, inside: bool) -> "ModelProto":
+    from wootzc.backends.onnx import to_onnx
+
+    return to_onnx(
+        best.network,
+        best.weights,
+        classes=best.classes,
+        mean=best.mean,
+        std=best.std,
+        with_normalization=inside,
+    )
+
+
+def _torch(best: Exportable, target: Path, inside: bool) -> Files:
+    from safetensors.numpy import save
+
+    from wootzc.backends.torch import model_source, state_dict
+
+    arrays = state_dict(best.network, best.weights)
+    source = model_source(
+        best.network, best.classes, best.mean, best.std, with_normalization=inside
+    )
+    files = {
+        target / "weights.safetensors": save(arrays, {"format": "pt"}),
+        target / "example.npz": best.read("example.npz"),
+        target / "model.py": source.encode(),
+    }
+    known = best.folder / "best" / "origins.json"
+    if known.exists():  # results of earlier versions have none
+        origins = json.loads(best.read("origins.json"))
+        if origins["file"] is not None:
+            names = origins_text(torch_names(best.network, origins))
+            files[target / "names.json"] = names.encode()
+    return files
+
+
+def _stablehlo(best: Exportable, target: Path, inside: bool) -> Files:
+    """float32 [batch, h, w, c] → logits [batch, classes], and beside it what it was made with."""
+    import jax
+    from jax import export
+
+    from wootzc.backends.flax.net.model import structures
+    from wootzc.backends.flax.train.step import evaluate_all
+    from wootzc.backends.weights.stored import split
+
+    nets, values = structures(best.network), split(best.network, best.weights)
+
+    def logits(images: jax.Array) -> jax.Array:
+        return evaluate_all(nets, values, (images - best.mean) / best.std if inside else images)
+
+    shape = export.symbolic_shape("batch, " + ", ".join(map(str, best.network.input)))
+    images = jax.ShapeDtypeStruct(shape, np.float32)  # type: ignore[no-untyped-call]
+    exported = export.export(jax.jit(logits), platforms=["cpu", "cuda", "tpu"])(images)
+    about = {
+        "wootzc": __version__,
+        "network": best.network.name,
+        "jax": jax.__version__,
+        "jaxlib": version("jaxlib"),
+        "calling_convention": exported.calling_convention_version,
+        "readable_by": COMPATIBILITY,
+        "input": f"float32 [batch, {', '.join(map(str, best.network.input))}]",
+        "normalization": "inside" if inside else "before",
+        "mean": best.mean.tolist(),
+        "std": best.std.tolist(),
+        "classes": list(best.classes),
+    }
+    return {
+        target: bytes(exported.serialize()),
+        target.with_name(f"{target.name}.json"): (json.dumps(about, indent=2) + "\n").encode(),
+    }

@@ -1,0 +1,341 @@
+"""One build, top to bottom: compile → data → teacher → search → test → result folder."""
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wootzc.backends.data import Dataset, check_fits, load
+from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
+from wootzc.builder.jobs.compiling import Compiled, as_baseline, compiled
+from wootzc.builder.jobs.events import (
+    BuildFailed,
+    BuildFinished,
+    BuildInterrupted,
+    BuildStarted,
+    DataLoaded,
+    DevicesShared,
+    Listener,
+    Noted,
+    Warned,
+)
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.listeners import Events, JsonLog
+from wootzc.builder.jobs.store import Outcome, Store, default_root
+from wootzc.builder.jobs.teacher import read_teacher
+from wootzc.builder.result.device import device_figures
+from wootzc.builder.result.figures import summarize
+from wootzc.builder.result.folder import recover, switched
+from wootzc.builder.result.summary import Summary, read_summary, to_json
+from wootzc.builder.search.explore import explore
+from wootzc.builder.search.foreseen import foreseen, too_few_images
+from wootzc.builder.search.proposing import with_proposals
+from wootzc.builder.search.search import Search
+from wootzc.builder.search.tried import SearchResult
+from wootzc.builder.taking import Taking, taken
+from wootzc.builder.write_result import write_result
+from wootzc.diagnostics import WootzError, fail
+from wootzc.driver import Source, placed
+from wootzc.files import load_json
+from wootzc.ir.net.network import segment_shapes
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.passes import Pass
+from wootzc.ir.plan.cost_model import CostModel
+from wootzc.ir.plan.lengths import resolved
+from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import FromFile
+from wootzc.ir.text import print_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to build.
+
+    `baseline`: default networks, inherited weights instead of blocks. `parallel`: what several
+    devices do while candidates are fine-tuned: `data`, one candidate over all of them;
+    `candidates`, as many at once; `auto`, at once where a batch leaves each few images. `memory`
+    and `disk` decide how fast blocks are trained, never what comes out. `take`: search nothing,
+    but make this candidate of the result that stands in `out` its best. `passes` stand in for the
+    default ones, which fill in what they leave open.
+    """
+
+    out: Path | None = None  # default: build/<space>, or build/<space>-baseline
+    store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
+    baseline: bool = False
+    replace: bool = False  # even what another file's build left in `out`
+    take: int | None = None  # place at which the candidate was tried, from 1
+    overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
+    space: str | None = None
+    parallel: Parallel = "auto"
+    memory: int | None = None  # bytes for training blocks; default: half of what is free
+    disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
+    cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
+    passes: Sequence[Pass] | None = None  # as `wootzc opt -p` reads them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A finished build: its folder, and its figures."""
+
+    out: Path
+    result: Summary
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures as `result.json` has them."""
+        return to_json(self.result)
+
+    @property
+    def objective_met(self) -> bool:
+        return self.result.objective_met
+
+
+class Interrupted(KeyboardInterrupt):
+    """The search was interrupted with a candidate that met the objective: `built` holds it.
+
+    The result folder is whole; the same build again goes on and replaces it.
+    """
+
+    def __init__(self, built: Built):
+        super().__init__()
+        self.built = built
+
+
+def build(
+    source: Source,
+    options: Options = Options(),
+    listeners: Sequence[Listener] = (),
+) -> Built:
+    """Build a `.wz` or `.wzir` file (a `Path`), text (a str), a space or a plan: write its folder.
+
+    Finished jobs are kept in the store as it goes: interrupted at any moment, the same call goes
+    on where it was. Raises `WootzError` for mistakes of the source, the data or the store, and
+    `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
+    """
+    events = Events(listeners=list(listeners))
+    with events.stage("compile"):
+        made = compiled(
+            source,
+            options.passes,
+            overrides=options.overrides,
+            space=options.space,
+            cost_model=options.cost_model,
+        )
+        if options.baseline:
+            made = as_baseline(made)
+    out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
+    recover(out)
+    _make_folder(out)
+    origin = str(source.resolve()) if isinstance(source, Path) else None
+    if origin is not None and not options.replace:
+        _check_owner(out, origin)
+    with JsonLog(out / "log.jsonl") as log:
+        events.listeners.append(log)
+        try:
+            store = Store(options.store or default_root(), _warner(events))
+            with store.in_use():
+                return _build(made, out, store, events, origin, options)
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:
+            events.emit(BuildInterrupted())
+            raise
+        except Exception as error:
+            events.emit(BuildFailed(message=str(error)))
+            raise
+
+
+def _warner(events: Events) -> Callable[[str], None]:
+    return lambda message: events.emit(Warned(message=message))
+
+
+def _build(
+    made: Compiled,
+    out: Path,
+    store: Store,
+    events: Events,
+    origin: str | None,
+    options: Options,
+) -> Built:
+    started = time.perf_counter()
+    plan, space = made.plan, made.plan.space
+    taking = None if options.take is None else Taking.read(out, options.take, store)
+    configure(store.root / "xla")
+    began = BuildStarted(
+        space=space.name,
+        out=str(out),
+        store=str(store.root),
+        candidates=len(plan.candidates),
+        blocks=len(plan.blocks or ()),
+    )
+    events.emit(began)
+    if made.note:
+        events.emit(Noted(message=made.note))
+    if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
+        new_head = space.teacher.recipe is not None
+        read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
+    with events.stage("data"):
+        dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
+        check_fits(dataset, _image_shape(space), _outputs(space))
+        _need_images(dataset)
+    plan = resolved(plan, len(dataset.train))
+    data = DataLoaded(
+        source=dataset.source,
+        train=len(dataset.train),
+        validation=len(dataset.validation),
+        test=len(dataset.test),
+        shape=dataset.shape,
+        fitted_from=dataset.fitted_from,
+    )
+    events.emit(data)
+    if taking is not None:
+        with _telling_of_exports(out, events):
+            return Built(out=out, result=taken(taking, plan, dataset, store, events))
+    jobs = Jobs(
+        plan=plan,
+        dataset=dataset,
+        store=store,
+        events=events,
+        parallel=options.parallel,
+        memory=options.memory,
+        disk=options.disk,
+    )
+    with events.stage("teacher"):
+        teacher = jobs.teacher()
+    _warn(jobs, float(teacher.done.result["accuracy"]))
+    searching = time.perf_counter()
+    jobs = with_proposals(jobs, teacher.weights, made.passes)
+    events.emit(DevicesShared(count=all_devices().count, at_once=jobs.width))
+    search = Search(jobs=jobs, teacher=teacher, started=searching)
+    with closing(jobs):
+        found = _searched(search, out)
+    if found.target is not None and found.target <= 0:
+        events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
+    with events.stage("test"):
+        tests = _final_tests(jobs, teacher, found)
+        network, pruned = space.network, prune_network(space.network, found.best.rates)
+        device = device_figures((network, teacher.weights), (pruned, found.weights), events)
+    with events.stage("write"):
+        histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
+        summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
+        with _telling_of_exports(out, events), switched(out) as new:
+            write_result(new, jobs, found.weights, summary)
+    done = BuildFinished(
+        seconds=time.perf_counter() - started,
+        objective_met=found.best.met,
+        accuracy=found.best.accuracy,
+        costs=found.best.costs,
+    )
+    events.emit(done)
+    built = Built(out=out, result=summary)
+    if found.ended == "interrupted":
+        raise Interrupted(built)
+    return built
+
+
+def _searched(search: Search, out: Path) -> SearchResult:
+    """What the search finds; interrupted, the best so far, if that meets the objective."""
+    try:
+        return explore(search)
+    except KeyboardInterrupt:
+        if search.best is None or not search.best.met or _went_as_far(out, search):
+            raise
+        search.jobs.events.emit(BuildInterrupted())
+        return search.found("interrupted")
+
+
+def _warn(jobs: Jobs, teacher: float) -> None:
+    """Say what the images won't tell; how many are needed is known with the teacher's accuracy."""
+    few = too_few_images(jobs.space, len(jobs.dataset.validation), teacher)
+    others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
+    for warning in (*few, *others):
+        jobs.events.emit(Warned(message=f"{warning.message}; {warning.help}"))
+
+
+def _final_tests(jobs: Jobs, teacher: Outcome, found: SearchResult) -> tuple[float, float]:
+    network = jobs.space.network
+    pruned = prune_network(network, found.best.rates)
+    return (
+        jobs.test(jobs.keys.teacher, network, teacher.weights),
+        jobs.test(found.best_key, pruned, found.weights),
+    )
+
+
+def _need_images(dataset: Dataset) -> None:
+    for name in ("train", "validation", "test"):
+        if not len(getattr(dataset, name)):
+            raise fail(
+                "WZ147",
+                f"the {name} part of {dataset.source} is empty",
+                "give it a share of the images: data … { validation 15%; test 15% }",
+            )
+
+
+def _image_shape(space: Space) -> tuple[int, int, int]:
+    height, width, channels = space.network.input
+    return height, width, channels
+
+
+def _outputs(space: Space) -> int:
+    return segment_shapes(space.network)[-1][-1]
+
+
+def _check_owner(out: Path, origin: str) -> None:
+    """Refuse a folder that holds what another file's build found."""
+    owner = _read(out / "result.json", "built_from")
+    if owner is not None and owner != origin:
+        raise fail(
+            "WZ127",
+            f"{out} holds the result of {owner}",
+            "choose another folder with --out DIR, give the space another name, or overwrite it "
+            "with --replace",
+        )
+
+
+@contextmanager
+def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
+    """Warn if exports in the folder are of another network than the best is afterwards."""
+    before = _weights_hash(out)
+    yield
+    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
+        message = f"what is in {out / 'export'} is of an earlier result: export again"
+        events.emit(Warned(message=message))
+
+
+def _went_as_far(out: Path, search: Search) -> bool:
+    """An earlier build of the same tried all that this one did: its result is to stay."""
+    try:
+        earlier = read_summary(out)
+    except WootzError:
+        return False
+    if earlier.teacher.key != search.jobs.keys.teacher:
+        return False
+    file = out / "plan.wzir"
+    if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
+        return False
+    steps = {one.candidate: one.steps for one in earlier.tried}
+    return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)
+
+
+def _weights_hash(out: Path) -> str | None:
+    kept: str | None = _read(out / "best" / "manifest.json", "weights_sha256")
+    return kept
+
+
+def _read(path: Path, key: str) -> Any:
+    """One value of an earlier result; None where there is none that can be read."""
+    try:
+        return load_json(path).get(key)
+    except WootzError:
+        return None
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(
+            "WZ144", f"can't write to {out}: {error.strerror}", "choose another with --out DIR"
+        ) from None

@@ -1,0 +1,42 @@
+"""`explore`: the searches in a fixed order, and which search a space asks for."""
+
+from wootzc.builder.search.predicted import predicted
+from wootzc.builder.search.search import AHEAD, Search
+from wootzc.builder.search.tried import Ended, SearchResult
+
+
+def explore(search: Search) -> SearchResult:
+    """Search as the space says, and polish the best.
+
+    What `search` holds is right at any moment, so that whoever interrupts it finds the best so far
+    there.
+    """
+    if search.space.explore == "predicted":
+        ended, left = predicted(search)
+    else:
+        ended, left = in_order(search), None
+    search.finish()
+    return search.found(ended, left)
+
+
+def in_order(search: Search) -> Ended:
+    """Try candidates until the first that meets the objective, or all with `explore all`."""
+    order = search.order
+    while len(search.tried) < len(order) and not (search.spent or search.full):
+        place = len(search.tried)
+        now = order[place : place + search.width]
+        # By Laplace's rule: how likely one more fails, so that the next is needed.
+        failing = (place + 1) / (place + 2)
+        upcoming = [
+            (candidate, failing ** (ahead + 1))
+            for ahead, candidate in enumerate(order[place + len(now) : place + len(now) + AHEAD])
+        ]
+        for one, outcome in search.attempt(now, upcoming):
+            search.note(one, outcome)
+            if one.reason == "target" and not search.tried[-1].met:  # what was asked was too little
+                for further in search.attempt([one.candidate], whole=True):
+                    search.note(*further)
+            # An earlier one may have come to hold, as all are judged anew.
+            if search.best is not None and search.best.met and search.space.explore != "all":
+                return "met"  # what ran beside it, behind it in the order, is dropped
+    return "all" if len(search.tried) == len(order) else "budget"

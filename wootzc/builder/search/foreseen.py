@@ -1,0 +1,76 @@
+"""What a build will not be able to tell, known before it starts: by `check` and `plan` too.
+
+No JAX here, and no image is read.
+"""
+
+from collections.abc import Iterator
+
+from wootzc.backends.data.counting import Counted, count_parts
+from wootzc.builder.search.judging import images_needed, images_needed_at_least
+from wootzc.diagnostics import Diagnostic
+from wootzc.ir.space import AccuracyLimit, Space
+from wootzc.ir.space.recipe import FromFile
+
+CONFIDENCE = 0.9  # of a limit that names none
+ROUGHLY = 1.25  # the number that is needed is an estimate: who has nearly as many is not warned
+
+
+def foreseen(space: Space) -> Iterator[Diagnostic]:
+    """Warnings, where the data is there and can be counted cheaply."""
+    teacher = space.teacher
+    given = isinstance(teacher, FromFile) and teacher.recipe is None
+    if not given and not any(_tells_drops(limit) for limit in space.objective.limits):
+        return
+    counted = count_parts(space.data)
+    if counted is None:
+        return
+    yield from too_few_images(space, counted.validation)
+    if given:
+        yield from seen_before(space, counted)
+
+
+def too_few_images(
+    space: Space,
+    images: int,  # on the validation side
+    accuracy: float | None = None,  # of the teacher; None: not known yet
+) -> Iterator[Diagnostic]:
+    """Where the validation images can't tell a drop as small as the limit allows from none."""
+    for limit in space.objective.limits:
+        if not isinstance(limit, AccuracyLimit) or not _tells_drops(limit):
+            continue
+        confidence = limit.confidence or CONFIDENCE
+        if accuracy is None:
+            needed = images_needed_at_least(limit.value, confidence)
+        else:
+            needed = images_needed(limit.value, accuracy, confidence)
+        if images >= needed / ROUGHLY:
+            continue
+        least = "at least " if accuracy is None else "about "
+        yield Diagnostic(
+            limit.span,
+            "WZ180",
+            f"{images:,} validation images can hardly tell a drop of {100 * limit.value:g} points "
+            f"from none: {least}{needed:,} would be needed",
+            "give more images to validation (data … { validation 30% }), or allow a larger drop",
+            "warning",
+        )
+
+
+def seen_before(space: Space, counted: Counted) -> Iterator[Diagnostic]:
+    """Where a teacher that came trained may know the images that judge it."""
+    parts = [part for part in ("validation", "test") if part not in counted.own]
+    if not isinstance(space.teacher, FromFile) or not parts:
+        return
+    yield Diagnostic(
+        space.span,
+        "WZ181",
+        f"the {' and '.join(parts)} images are split off the training images, and the teacher is "
+        f"from {space.teacher.path}: if it was trained on them, it looks better than it is, and "
+        "so does what is pruned from it",
+        "put images that it has never seen into val/ and test/, beside train/ (docs/data.md)",
+        "warning",
+    )
+
+
+def _tells_drops(limit: object) -> bool:
+    return isinstance(limit, AccuracyLimit) and limit.below_teacher and limit.value > 0

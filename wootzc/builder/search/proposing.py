@@ -1,0 +1,51 @@
+"""`propose`: candidates of a space too large to list, chosen by the scores of its variants."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.builder.jobs.compiling import completed
+from wootzc.builder.jobs.events import CandidatesProposed
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.store import Weights
+from wootzc.diagnostics import fail
+from wootzc.ir.array import Array
+from wootzc.ir.net.cost_tables import variant_costs
+from wootzc.ir.passes import Pass
+from wootzc.ir.plan import Plan
+from wootzc.ir.propose import propose
+from wootzc.ir.space import Listed, Proposed
+
+
+def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jobs:
+    """The same jobs over the candidates that scores propose, where the space asks for that.
+
+    `passes` see these candidates as they saw the placeholders.
+    """
+    space = jobs.space
+    if not isinstance(space.selection, Proposed):
+        return jobs
+    with jobs.events.stage("scores"):
+        scores = jobs.variants.scores(teacher, space.choices)
+    with jobs.events.stage("propose"):
+        allowed: NDArray[np.bool_] = np.zeros(scores.shape, dtype=bool)
+        for module, choices in enumerate(space.choices):
+            allowed[module, list(choices)] = True
+        rows = propose(
+            space,
+            variant_costs(space.network, space.rates),
+            np.where(allowed, scores, np.inf),
+            space.selection.count,
+        )
+        if not len(rows):
+            raise fail(
+                "WZ055",
+                "no candidate meets the constraints and the cost limits",
+                "loosen them; `wootzc plan` says what each of them leaves",
+                space.selection.span,
+            )
+        jobs.events.emit(CandidatesProposed(candidates=len(rows)))
+        listed = replace(space, selection=Listed(rows=Array(rows), span=space.selection.span))
+        plan = completed(Plan(space=listed, cost_model=jobs.plan.cost_model), passes)
+    return replace(jobs, plan=plan)

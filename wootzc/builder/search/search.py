@@ -1,0 +1,338 @@
+"""The search: which candidate is fine-tuned next, and when to stop.
+
+This file holds what every search shares; `explore.py` the searches in a fixed order, `predicted.py`
+the one that chooses by scores. Blocks are trained when the next candidate needs them.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.pauses import polished, trained_weights
+from wootzc.builder.jobs.store import Outcome
+from wootzc.builder.search.judging import Judgement, Verdict
+from wootzc.builder.search.jury import Jury
+from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
+from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space import AccuracyLimit, Objective, Space
+
+AHEAD = 20  # candidates whose blocks may be trained before it is their turn
+
+
+def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
+    """The limit of accuracy that asks for most; None where there is none.
+
+    Of two that ask for the same the one that must be surer.
+    """
+    limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
+    return max(
+        limits,
+        key=lambda one: (_asked(one, teacher_accuracy), one.confidence or 0.0),
+        default=None,
+    )
+
+
+def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
+    """The highest accuracy that the objective's limits ask for; None where there is no limit.
+
+    Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
+    """
+    limit = strictest(objective, teacher_accuracy)
+    return None if limit is None else _asked(limit, teacher_accuracy) - 1e-9
+
+
+def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
+    return teacher_accuracy - limit.value if limit.below_teacher else limit.value
+
+
+def stops_at_target(objective: Objective) -> bool:
+    """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
+    return not objective.maximizes
+
+
+def better(one: Tried, other: Tried, space: Space) -> bool:
+    """Within the limits first; then the objective; among misses the one nearer to the limit."""
+    if one.met != other.met:
+        return one.met
+    if not one.met or space.objective.maximizes:
+        return one.accuracy > other.accuracy
+    return cost_of(one, space) < cost_of(other, space)
+
+
+def cost_of(one: Tried, space: Space) -> int:
+    """In the objective's measure; parameters where that is accuracy."""
+    return one.costs[space.objective.cost]
+
+
+@dataclass(kw_only=True)
+class Search:
+    """A search under way. A budget of time counts from `started`."""
+
+    jobs: Jobs
+    teacher: Outcome
+    tried: list[Tried] = field(default_factory=list)  # as they were begun
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
+    blocks: dict[int, Outcome] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+    damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
+
+    def __post_init__(self) -> None:
+        objective = self.jobs.space.objective
+        self.reference = float(self.teacher.done.result["accuracy"])
+        self.target = accuracy_target(objective, self.reference)
+        self.jury = Jury(
+            teacher=self.teacher.done.result,
+            limit=strictest(objective, self.reference),
+            images=len(self.jobs.dataset.validation),
+            rule="accuracy" if objective.maximizes else "cost",
+        )
+        self.judgement: Judgement | None = None
+        self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
+
+    @property
+    def space(self) -> Space:
+        return self.jobs.space
+
+    @property
+    def goal(self) -> float | None:
+        """The accuracy at which a candidate that is begun now would hold, as judged so far."""
+        if self.target is None:
+            return None
+        return self.target + self.jury.margin(self._runs(self.tried, self.outcomes), self.judgement)
+
+    @property
+    def asked(self) -> float | None:
+        """The accuracy at which fine-tuning may stop.
+
+        In a fixed order it is that of the start, so that a candidate does not depend on when it is
+        tried, nor on those beside it.
+        """
+        if self.target is None or not stops_at_target(self.space.objective):
+            return None
+        if self.space.explore == "predicted":
+            return self.goal
+        return self.target + self.jury.margin((), None)
+
+    @property
+    def full(self) -> bool:
+        """No more candidates may be begun."""
+        most = self.space.budget.candidates
+        return most is not None and len(self.tried) >= most
+
+    @property
+    def spent(self) -> bool:
+        """The time is over. One candidate is always tried."""
+        most = self.space.budget.seconds
+        return bool(self.tried) and most is not None and self.elapsed >= most
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    @property
+    def width(self) -> int:
+        """How many candidates to try next, side by side."""
+        most = self.space.budget.candidates
+        if most is None:
+            return self.jobs.width
+        return max(1, min(self.jobs.width, most - len(self.tried)))
+
+    @property
+    def best(self) -> Tried | None:
+        """The best of those tried; None before the first."""
+        best: Tried | None = None
+        for one in self.tried:
+            if best is None or better(one, best, self.space):
+                best = one
+        return best
+
+    def attempt(
+        self,
+        candidates: Sequence[int],
+        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
+        forecasts: Sequence[Forecast] = (),
+        stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
+        *,
+        whole: bool = False,  # to the end, whatever was asked
+    ) -> Iterator[tuple[Tried, Outcome]]:
+        """Assemble and fine-tune these candidates, side by side where the devices allow.
+
+        Those that were paused go on from there.
+        """
+        begun = {one.candidate: place for place, one in enumerate(self.tried, start=1)}
+        fresh = [candidate for candidate in candidates if candidate not in begun]
+        begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
+        for candidate in candidates:
+            then: Step = "go on" if candidate in self.outcomes else "begin"
+            self._tell(candidate, begun[candidate], then)
+        self._train_blocks(candidates, upcoming)
+        earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
+        with self.jobs.events.stage("candidates"):
+            asked = None if whole else self.asked
+            outcomes = self.jobs.candidates(
+                candidates, self.teacher.weights, self.blocks, asked, stops, earlier
+            )
+        expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
+        for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
+            yield self._judged(candidate, outcome, forecast), outcome
+
+    def goes_on(self, one: Tried) -> bool:
+        """More steps may still make an answer of it."""
+        match one.reason:
+            case "paused":
+                return True
+            case "target":
+                return not one.met
+            case "steps" | "patience":
+                return not one.met and self.space.polish is not None
+            case _:
+                return False
+
+    def polish(self, one: Tried) -> None:
+        """Train a candidate on by the space's last recipe."""
+        place = self.tried.index(one) + 1
+        before = self.outcomes[one.candidate]
+        network = prune_network(self.space.network, one.rates)
+        self._tell(one.candidate, place, "polish")
+        with self.jobs.events.stage("polish"):
+            after = self.jobs.polish(
+                before.done.key, network, trained_weights(before.weights), self.teacher.weights
+            )
+        outcome = polished(before, after)
+        self.note(self._judged(one.candidate, outcome, None), outcome)
+
+    def finish(self) -> None:
+        """Polish the best, if that was not done: also where a budget has ended the search.
+
+        With more looks to choose among, what held may be judged not to hold any more: then it
+        stays as it was.
+        """
+        best = self.best
+        assert best is not None
+        if self.space.polish and best.reason not in ("polished", "diverged") and any(best.rates):
+            before = self.tried, self.outcomes, self.judgement
+            self.polish(best)
+            if best.met and not (self.best and self.best.met):
+                self.tried, self.outcomes, self.judgement = before
+
+    def note(self, one: Tried, outcome: Outcome) -> None:
+        """Count a candidate as tried, or as gone on; and judge all of them anew."""
+        tried = [one if t.candidate == one.candidate else t for t in self.tried]
+        tried += [] if one.candidate in self.outcomes else [one]
+        outcomes = {**self.outcomes, one.candidate: outcome}
+        judgement = self.jury.judge(self._runs(tried, outcomes))
+        judged = [
+            replace(one, met=verdict.holds)
+            for one, verdict in zip(tried, judgement.runs, strict=True)
+        ]
+        # At once: an interrupt before this leaves what was known without it.
+        self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
+        best = self.best
+        assert best is not None
+        told = BestKnown(
+            candidate=best.candidate,
+            met=best.met,
+            cost=self.space.objective.cost,
+            costs=best.costs,
+        )
+        self.jobs.events.emit(told)
+
+    def _tell(self, candidate: int, position: int, then: Step) -> None:
+        told = CandidateChosen(
+            candidate=candidate,
+            position=position,
+            of=len(self.order),
+            then=then,
+            cost=self.space.objective.cost,
+            costs=self.costs(candidate),
+        )
+        self.jobs.events.emit(told)
+
+    def _runs(
+        self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """Cost and result of each of these."""
+        return [(cost_of(one, self.space), outcomes[one.candidate].done.result) for one in tried]
+
+    def found(self, ended: Ended, left: Left | None = None) -> SearchResult:
+        best = self.best
+        assert best is not None
+        won = self.outcomes[best.candidate]
+        uses = [number for one in self.tried for number in one.blocks]
+        return SearchResult(
+            tried=tuple(self.tried),
+            blocks=tuple(
+                BlockUse(
+                    block=number,
+                    name=self.jobs.tuning.name(number),
+                    steps=int(outcome.done.result["steps"]),
+                    seconds=outcome.done.seconds,
+                    loss_first=outcome.done.result["loss_first"],
+                    loss_last=outcome.done.result["loss_last"],
+                    uses=uses.count(number),
+                    reused=outcome.reused,
+                )
+                for number, outcome in sorted(self.blocks.items())
+            ),
+            best=best,
+            best_key=won.done.key,
+            weights=trained_weights(won.weights),
+            target=self.target,
+            verdict=self._verdict(best),
+            ended=ended,
+            left=left,
+            damage=self.damage,
+        )
+
+    def _verdict(self, one: Tried) -> Verdict:
+        assert self.judgement is not None
+        return self.judgement.runs[self.tried.index(one)]
+
+    @property
+    def full_cost(self) -> int:
+        """What the whole network costs, in the objective's measure."""
+        costs = self.jobs.plan.costs
+        assert costs is not None
+        return costs[self.space.objective.cost].full
+
+    def costs(self, candidate: int) -> dict[str, int]:
+        return self.jobs.plan.costs.of(candidate)
+
+    def _train_blocks(
+        self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]
+    ) -> None:
+        keys = self.jobs.keys
+        needed = [b for candidate in candidates for b in keys.blocks_of(candidate)]
+        missing = [b for b in dict.fromkeys(needed) if b not in self.blocks]
+        likely: dict[int, float] = {}
+        for candidate, chance in upcoming[:AHEAD]:
+            for number in keys.blocks_of(candidate):
+                if number not in self.blocks and number not in missing:
+                    likely.setdefault(number, chance)
+        with self.jobs.events.stage("blocks"):
+            self.blocks |= self.jobs.blocks(missing, self.teacher.weights, tuple(likely.items()))
+
+    def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
+        result = outcome.done.result
+        accuracy = float(result["accuracy"])
+        before = next((one for one in self.tried if one.candidate == candidate), None)
+        earlier = before.seconds if before is not None and result["begun"] else 0.0
+        return Tried(
+            candidate=candidate,
+            rates=self.jobs.keys.rates(candidate),
+            costs=self.costs(candidate),
+            start_accuracy=float(result["start_accuracy"]),
+            accuracy=accuracy,
+            steps=int(result["steps"]),
+            seconds=earlier + outcome.done.seconds,
+            reason=str(result["reason"]),
+            met=False,  # until it is judged, beside the others
+            blocks=self.jobs.keys.blocks_of(candidate),
+            reused=outcome.reused and (before is None or before.reused),
+            key=outcome.done.key,
+            forecast=forecast if before is None else before.forecast,
+        )
