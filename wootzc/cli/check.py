@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wootzc.cli.checked import Checked
 from wootzc.cli.options import override_options, overrides
 from wootzc.cli.output import echo_diagnostics
 from wootzc.diagnostics import Diagnostic, WootzError
@@ -15,21 +16,6 @@ from wootzc.diagnostics import Diagnostic, WootzError
 if TYPE_CHECKING:
     from wootzc.grammar import Analysis
     from wootzc.ir.space import Space
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What was found in one file; `analysis` is None where it could not be read."""
-
-    file: Path
-    diagnostics: tuple[Diagnostic, ...]
-    sources: dict[str, str]
-    analysis: "Analysis | None" = None
-    fixes: int = 0  # applied
-
-    @property
-    def ok(self) -> bool:
-        return not any(d.severity == "error" for d in self.diagnostics)
 
 
 @click.command()

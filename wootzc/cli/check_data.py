@@ -7,7 +7,7 @@ from wootzc import __version__
 from wootzc.diagnostics import Diagnostic, Fix, Span, place
 
 if TYPE_CHECKING:
-    from wootzc.cli.check import Checked
+    from wootzc.cli.checked import Checked
 
 VERSION = 1  # of the JSON: raised when a field goes or changes its meaning, not when one comes
 
