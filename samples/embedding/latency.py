@@ -22,8 +22,14 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.passes import needed
-from wootzc.ir.plan import Plan
+from wootzc.ir.passes import having
+from wootzc.ir.plan import Expanded, Plan
+
+
+class Ordered(Expanded):
+    """A plan whose candidates and whose exploration order are there."""
+
+    exploration_order: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +45,7 @@ class LatencyLimit:
     name: ClassVar[str] = "latency-limit"
 
     def __call__(self, plan: Plan) -> Plan:
-        rows = needed(plan.candidates, "candidates", "expand-space", self.name).values
+        rows = having(plan, Expanded, self.name).candidates.values
         milliseconds = latencies(plan, self.table)
         if not (milliseconds <= self.most).any():
             raise fail(
@@ -59,7 +65,7 @@ class FastestFirst:
     name: ClassVar[str] = "fastest-first"
 
     def __call__(self, plan: Plan) -> Plan:
-        order = needed(plan.exploration_order, "exploration order", "order", self.name).values
+        order = having(plan, Ordered, self.name).exploration_order.values
         milliseconds = latencies(plan, self.table)[order]
         sorted_order = order[np.argsort(milliseconds, kind="stable")]
         return replace(plan, exploration_order=Array(sorted_order))
@@ -67,7 +73,7 @@ class FastestFirst:
 
 def latencies(plan: Plan, table: str) -> NDArray[Any]:
     """Milliseconds of each candidate: the sum over its modules."""
-    rows = needed(plan.candidates, "candidates", "expand-space", "latency").values
+    rows = having(plan, Expanded, "latency").candidates.values
     values = np.loadtxt(table, delimiter=",", ndmin=2)  # [modules, rates]
     wanted = (len(plan.space.network.modules), len(plan.space.rates))
     if values.shape != wanted:
