@@ -125,3 +125,12 @@ def test_sarif_names_rules_regions_and_replacements(tmp_path: Path) -> None:
     assert change["replacements"] == [
         {"deletedRegion": region, "insertedContent": {"text": "relu"}}
     ]
+
+
+def test_data_that_is_empty_yet_is_noted_as_what_is_missing(tmp_path: Path) -> None:
+    sample = DOCS.parent.parent / "samples" / "digits.wz"
+    (tmp_path / "digits.wz").write_text(sample.read_text())
+    (tmp_path / "digits.npz").touch()
+    done = check(tmp_path / "digits.wz")
+    assert done.return_value == 0, done.stderr
+    assert "digits.npz is empty; build will need it" in done.stderr

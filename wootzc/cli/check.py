@@ -86,6 +86,8 @@ def _of_data(spaces: "Iterable[Space]") -> Iterator[Diagnostic]:
     from wootzc.backends.data.counting import check_data
 
     for space in spaces:
+        if _is_empty(Path(space.data.path)):
+            continue  # a place for what is to come: told as a note, like a missing one
         try:
             check_data(space.data)
         except WootzError as error:
@@ -138,7 +140,8 @@ def _tell(checked: Checked, *, quiet: bool) -> None:
     for note in analysis.notes:
         click.echo(f"note: {note}", err=True)
     for path in _missing(analysis.spaces):
-        click.echo(f"note: {path} is not there yet; build will need it", err=True)
+        there = "is empty" if Path(path).exists() else "is not there yet"
+        click.echo(f"note: {path} {there}; build will need it", err=True)
     click.echo(f"{checked.file}: ok ({', '.join(_contents(analysis)) or 'modules only'})")
 
 
@@ -162,7 +165,11 @@ def _missing(spaces: "tuple[Space, ...]") -> list[str]:
 
     teachers = [s.teacher.path for s in spaces if isinstance(s.teacher, FromFile)]
     named = dict.fromkeys([*(s.data.path for s in spaces), *teachers])
-    return [path for path in named if not Path(path).exists()]
+    return [path for path in named if not Path(path).exists() or _is_empty(Path(path))]
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and not path.stat().st_size
 
 
 COMMANDS: tuple[Any, ...] = (check,)
