@@ -145,7 +145,11 @@ def check_exists(path: Path, name: str) -> None:
         folder = folder.parent
     if folder != path.parent:
         raise fail("WZ100", f"no data at {name}: there is no folder {path.parent}")
-    siblings = sorted(child.name for child in folder.iterdir() if not child.name.startswith("."))
+    siblings = sorted(
+        child.name
+        for child in folder.iterdir()
+        if not child.name.startswith(".") and child.suffix not in (".wz", ".wzir")
+    )
     near = difflib.get_close_matches(path.name, siblings, n=1) or [
         sibling for sibling in siblings if Path(sibling).stem == path.stem
     ]

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from wootzc.backends.data import load
+from wootzc.backends.data.formats import check_exists
 from wootzc.diagnostics import WootzError
 from wootzc.ir.space.recipe import Data
 
@@ -335,3 +336,10 @@ def test_no_room_for_the_spool(
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "r+b", buffering=0))
     with pytest.raises(WootzError, match=r"WZ116(.|\n)*TMPDIR"):
         load(Data(path=path), seed=0)
+
+
+def test_a_space_is_no_data_that_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "digits.wz").touch()
+    with pytest.raises(WootzError) as caught:
+        check_exists(tmp_path / "digits.npz", "digits.npz")
+    assert [(d.code, d.help) for d in caught.value.diagnostics] == [("WZ100", None)]
