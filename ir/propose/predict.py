@@ -1,20 +1,19 @@
-"""How accurate a candidate will be: a posterior over curves, from the candidates seen so far.
+"""How accurate a candidate is before fine-tuning: a posterior over curves, from those looked at.
 
 The damage of a candidate is the sum of its variants' scores: the loss when that one variant stands
-in for its counterpart in the teacher (Puzzle, ICML 2025; LANA, ECCV 2022; DONNA, ICCV 2021). What
-accuracy is left after fine-tuning is taken to be
+in for its counterpart in the teacher (Puzzle, ICML 2025; LANA, ECCV 2022; DONNA, ICCV 2021). The
+accuracy that is left when all of them are assembled is taken to be
 
     accuracy = ceiling − drop × (damage / scale)^power + noise
 
 with an unknown ceiling (near the teacher's accuracy), drop (at a candidate of median damage), power
 and normal noise. All four live on a grid. The prior is flat in the logarithms of drop and noise;
-every candidate seen multiplies in its likelihood, exactly also where only a bound was seen. So
-there is nothing to tune, nothing to sample, and the uncertainty is kept.
+every candidate seen multiplies in its likelihood. So there is nothing to tune, nothing to sample,
+and the uncertainty is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +30,6 @@ NEGLIGIBLE = 1e-6  # of the heaviest grid point's weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One candidate that was fine-tuned."""
-
-    damage: float
-    accuracy: float  # fraction, on the validation images
-    # "least": training ended early because this was enough; "most": because more was out of reach.
-    bound: Literal["exact", "least", "most"] = "exact"
-    error: float = 0.0  # one standard deviation of `accuracy`, where it is an estimate itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
     """A weighted grid of curves."""
 
@@ -55,39 +43,19 @@ class Belief:
     def expected(self, damage: Floats) -> Floats:  # [candidates] → [candidates] accuracies
         return self._along(damage, lambda mean: mean @ self.weight)
 
-    def chance(self, damage: Floats, accuracy: float) -> Floats:
-        """The probability of each candidate to reach an accuracy."""
-        from scipy.special import ndtr
+    def error(self, damage: Floats) -> Floats:
+        """One standard deviation of each candidate's accuracy."""
 
-        return self._along(damage, lambda m: ndtr((m - accuracy) / self.noise) @ self.weight)
+        def spread(mean: Floats) -> Floats:
+            around = mean - (mean @ self.weight)[:, None]
+            return np.asarray(np.sqrt((around**2 + self.noise**2) @ self.weight))
 
-    def improvement(self, damage: Floats, accuracy: float) -> Floats:
-        """By how much each is expected to exceed an accuracy (0 where it does not)."""
-        from scipy.special import ndtr
+        return self._along(damage, spread)
 
-        def gained(mean: Floats) -> Floats:
-            z = (mean - accuracy) / self.noise
-            density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-            return np.asarray((self.noise * (z * ndtr(z) + density)) @ self.weight)
-
-        return self._along(damage, gained)
-
-    def given(self, seen: Seen) -> "Belief":
-        """What is believed after one more candidate."""
-        from scipy.special import log_ndtr
-
-        noise = np.hypot(self.noise, seen.error)
-        z = (seen.accuracy - self._means(np.array([seen.damage]))[0]) / noise
-        match seen.bound:
-            case "exact":
-                fit = -(z**2) / 2 - np.log(noise)
-            case "least":
-                fit = log_ndtr(-z)
-            case "most":
-                fit = log_ndtr(z)
-            case _:
-                assert_never(seen.bound)
-        logs = np.log(self.weight) + fit
+    def given(self, damage: float, accuracy: float) -> "Belief":
+        """What is believed after one more candidate was seen."""
+        z = (accuracy - self._means(np.array([damage]))[0]) / self.noise
+        logs = np.log(self.weight) - z**2 / 2 - np.log(self.noise)
         weight = np.exp(logs - logs.max())
         kept = weight > NEGLIGIBLE
         return Belief(
@@ -103,7 +71,7 @@ class Belief:
         relative = np.maximum(damage, 0)[:, None] / self.scale
         return np.asarray(self.ceiling - self.drop * relative**self.power)
 
-    def _along(self, damage: Floats, value: Any) -> Floats:
+    def _along(self, damage: Floats, value: Callable[[Floats], Floats]) -> Floats:
         """A smooth function of the damage, computed at few of many damages."""
         distinct = np.unique(damage)
         if not len(distinct):
@@ -140,7 +108,8 @@ def prior(damage: Floats, teacher: float, images: int, chance: float) -> Belief:
     )
 
 
-def believed(start: Belief, seen: Sequence[Seen]) -> Belief:
-    for one in seen:
-        start = start.given(one)
+def believed(start: Belief, seen: Iterable[tuple[float, float]]) -> Belief:
+    """After these candidates, each with its damage and accuracy."""
+    for damage, accuracy in seen:
+        start = start.given(damage, accuracy)
     return start

@@ -9,13 +9,14 @@ import pytest
 from wootzc.builder.jobs.pauses import (
     POLISHED,
     TUNED,
+    Outlook,
     Stage,
+    halfway,
     kept,
     outlook,
     passed,
     paused,
     polished,
-    rungs,
     trained_weights,
     unpolished,
 )  # fmt: skip
@@ -24,11 +25,11 @@ from wootzc.ir.space.recipe import Recipe
 
 
 @pytest.mark.parametrize(
-    ("steps", "every", "stops"),
-    [(400, 50, (100, 200)), (60, 20, (20,)), (60, 60, ()), (100, 10, (20, 50)), (1, 10, ())],
+    ("steps", "every", "half"),
+    [(400, 50, 200), (60, 20, 20), (60, 60, None), (100, 10, 50), (1, 10, None)],
 )
-def test_a_run_is_paused_after_a_look(steps: int, every: int, stops: tuple[int, ...]) -> None:
-    assert rungs(Recipe(steps=steps, every=every)) == stops
+def test_a_run_is_paused_after_a_look(steps: int, every: int, half: int | None) -> None:
+    assert halfway(Recipe(steps=steps, every=every)) == half
 
 
 ONE = np.ones(1)
@@ -43,46 +44,49 @@ def run(accuracies: dict[int, float], reason: str = "steps") -> dict[str, Any]:
 HALF = run({0: 0.2, 50: 0.8}, "paused")
 
 
-REST = Stage(believed=TUNED, runs=())
+REST = Stage(believed=TUNED, runs=(), since=50)
 POLISH = Stage(believed=POLISHED, runs=(), since=100)
 
 
+def expected(
+    now: float, *stages: Stage, teacher: float = 0.9, error: float = 0.0
+) -> tuple[float, float]:
+    """Accuracy and error of one run."""
+    stands = Outlook(accuracy=np.array([now]), error=np.array([error]))
+    found = outlook(stands, stages, teacher, images=1000)
+    return float(found.accuracy[0]), float(found.error[0])
+
+
 def test_more_is_expected_than_there_is_but_no_more_than_the_teacher_has() -> None:
-    expected = outlook(HALF, [REST], teacher=0.9, images=1000)
-    assert 0.8 < expected.accuracy < 0.9
-    assert outlook(HALF, [REST], teacher=0.7, images=1000).accuracy == pytest.approx(0.7, abs=0.001)
+    assert 0.8 < expected(0.8, REST)[0] < 0.9
+    assert expected(0.8, REST, teacher=0.7)[0] == pytest.approx(0.7, abs=0.001)
 
 
 def test_each_stage_that_is_left_closes_more_and_adds_to_the_error() -> None:
-    one = outlook(HALF, [REST], teacher=0.9, images=1000)
-    both = outlook(HALF, [REST, POLISH], teacher=0.9, images=1000)
-    assert one.accuracy == pytest.approx(0.87) and both.accuracy == pytest.approx(0.888)
+    one, both = expected(0.8, REST), expected(0.8, REST, POLISH)
+    assert one[0] == pytest.approx(0.87) and both[0] == pytest.approx(0.882)
     at_start = float(np.hypot(0.009487, 0.1 * 0.03))  # the error of measuring, a tenth of the gap
-    assert both.error > at_start
+    assert both[1] > at_start
+    unsure = expected(0.8, REST, error=0.1)  # of what is left of the gap, three tenths
+    assert unsure == (one[0], pytest.approx(float(np.hypot(one[1], 0.3 * 0.1))))
 
 
 def test_runs_that_ended_say_how_much_of_the_gap_is_closed() -> None:
     closing = [run({0: 0.1, 50: 0.7, 100: 0.88})] * 9  # nine tenths
     still = [run({0: 0.1, 50: 0.7, 100: 0.7})] * 9
-    early, more, less = (
-        outlook(HALF, [replace(REST, runs=runs)], teacher=0.9, images=1000)
-        for runs in ([], closing, still)
-    )
-    assert less.accuracy < early.accuracy < more.accuracy
-    assert more.accuracy == pytest.approx(0.89, abs=0.002)
-    assert max(more.error, less.error) < early.error
+    early, more, less = (expected(0.8, replace(REST, runs=runs)) for runs in ([], closing, still))
+    assert less[0] < early[0] < more[0]
+    assert more[0] == pytest.approx(0.89, abs=0.002)
+    assert max(more[1], less[1]) < early[1]
     short = [run({0: 0.1, 50: 0.7}, "target")] * 9  # says nothing of what comes after
-    assert outlook(HALF, [replace(REST, runs=short)], teacher=0.9, images=1000) == early
+    assert expected(0.8, replace(REST, runs=short)) == early
 
 
 def test_wide_and_narrow_gaps_close_by_different_shares() -> None:
     runs = [run({50: 0.5, 100: 0.85}), run({50: 0.85, 100: 0.86})] * 20
-    wide, narrow = (
-        outlook(run({50: now}), [replace(REST, runs=runs)], teacher=0.9, images=1000)
-        for now in (0.5, 0.85)
-    )
-    assert wide.accuracy == pytest.approx(0.85, abs=0.01)
-    assert narrow.accuracy == pytest.approx(0.86, abs=0.01)
+    wide, narrow = (expected(now, replace(REST, runs=runs))[0] for now in (0.5, 0.85))
+    assert wide == pytest.approx(0.85, abs=0.01)
+    assert narrow == pytest.approx(0.86, abs=0.01)
 
 
 def test_polishing_counts_where_it_made_a_run_better() -> None:

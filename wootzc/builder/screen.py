@@ -166,6 +166,9 @@ class Screen:
                 every = "every step over all of them"
                 shared = f"{at_once} candidates at once" if at_once > 1 else every
                 return f"devices: {count}, {shared}" if count > 1 else None
+            case Trained(reason="paused", steps=0, start_accuracy=start):
+                place = self._place(event.candidate).text
+                return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
             case Trained():
                 stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
                 return self._trained(event) + _how(event.seconds) + stands

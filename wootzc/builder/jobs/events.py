@@ -9,7 +9,7 @@ from wootzc.ir.reflect import op_name
 
 Training = Literal["teacher", "candidate", "polish"]
 Sweep = Literal["variant", "score"]
-Step = Literal["begin", "go on", "polish"]
+Step = Literal["look", "begin", "go on", "polish"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

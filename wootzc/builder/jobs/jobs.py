@@ -176,6 +176,7 @@ class Jobs(Context):
         """Assemble a candidate and fine-tune it until `target` or the end of its recipe.
 
         `stop`: the step at which it is paused; `earlier`: where it was paused before, and goes on.
+        At step 0 it is only looked at: nothing is kept, and it begins as if it had not been.
         `share`: what it works with beside other candidates.
         """
         own = share or Share(devices=self.groups[0], dataset=self.dataset)
@@ -183,7 +184,7 @@ class Jobs(Context):
         recipe = self.space.finetune
         key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
 
-        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
+        def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights | None]:
             network, weights = self.assemble(candidate, teacher, blocks)
             rung = None if earlier is None else paused(earlier.done.result, earlier.weights)
             with self._keeping("candidate", key, recipe, before, candidate) as keep:
@@ -207,7 +208,10 @@ class Jobs(Context):
             work = list(candidate_work(self.plan, candidate, trained.steps - begun))
             start = trained.history[0].accuracy  # the look before the first step
             result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
-            return result | _measurements(trained), kept(trained.weights, trained.state)
+            result |= _measurements(trained)
+            if stop == 0 and trained.reason == "paused":  # was looked at; it begins anew
+                return result, None
+            return result, kept(trained.weights, trained.state)
 
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)

@@ -1,11 +1,11 @@
 """Fine-tuning in rungs: where a run is paused, how it is kept, what is expected of it.
 
-A run is paused at a quarter and at half of its steps. It goes on, from where it stood, when no
-other candidate promises more for the steps that it would take (successive halving, Jamieson and
-Talwalkar, AISTATS 2016, with runs that are continued as in freeze-thaw search, Swersky et al.,
-arXiv:1406.3896). One that came to its end and missed the objective may be polished: that is the
-last rung. What is expected of a run follows from how the gap to the teacher's accuracy closed in
-those that went further.
+A run is paused before its first step, where the assembled candidate has been looked at, and at
+half of its steps. It goes on, from where it stood, when no other candidate promises more for the
+steps that it would take (successive halving, Jamieson and Talwalkar, AISTATS 2016, with runs that
+are continued as in freeze-thaw search, Swersky et al., arXiv:1406.3896). One that came to its end
+and missed the objective may be polished: that is the last rung. What is expected of a run follows
+from how the gap to the teacher's accuracy closed in those that went further.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +21,14 @@ from wootzc.builder.jobs.checkpoints import Checkpoint
 from wootzc.builder.jobs.store import Outcome, Weights
 from wootzc.ir.space.recipe import Recipe
 
-RUNGS = (0.25, 0.5)  # of a run's steps
+Floats = NDArray[np.float64]
+
 # Share of the gap that is closed, and its spread, before any run was seen to do it: what 600
-# fine-tunings and 35 polishings of the digits did (benchmarks/README.md).
+# fine-tunings of the digits did, and what lies between the polishings of two networks.
 TUNED = (0.7, 0.2)  # by the rest of a fine-tuning
-POLISHED = (0.6, 0.3)  # by polishing what came to its end
+POLISHED = (0.4, 0.3)  # by polishing what came to its end
 OWN = 0.1  # spread of that share between runs
+SURE = 4  # runs that would say as much of how far off such a forecast is as is believed before
 _STATE = "state:"  # before the names of a paused run's state, beside its weights
 
 
@@ -36,55 +38,59 @@ class Stage:
 
     believed: tuple[float, float]  # share of the gap that it closes, and its spread
     runs: Sequence[Mapping[str, Any]]  # results of those that went through it
-    since: int | None = None  # the step it starts from; None: where the run stands
+    since: int  # the step it starts from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The accuracy that a run is expected to end with."""
+    """The accuracies that runs are expected to have."""
 
-    accuracy: float
-    error: float  # one standard deviation
+    accuracy: Floats  # [runs]
+    error: Floats  # [runs] one standard deviation
 
 
-def rungs(recipe: Recipe) -> tuple[int, ...]:
-    """The steps, of those after which the loop looks, where a run may be paused."""
+def halfway(recipe: Recipe) -> int | None:
+    """Where a run may be paused: the look nearest to half of its steps, if there is one.
+
+    Not earlier: after a quarter a run tells no more than before its first step
+    (benchmarks/README.md).
+    """
     stops = [step for step in looks(recipe.steps, recipe.every) if step < recipe.steps]
-    if not stops:
-        return ()
-    nearest = {min(stops, key=lambda stop: abs(stop - share * recipe.steps)) for share in RUNGS}
-    return tuple(sorted(nearest))
+    return min(stops, key=lambda stop: abs(stop - recipe.steps / 2), default=None)
 
 
 def outlook(
-    result: Mapping[str, Any],  # of a run's job
-    stages: Iterable[Stage],  # that the run has left, in turn
+    now: Outlook,
+    stages: Iterable[Stage],  # that these runs have left, in turn
     teacher: float,  # accuracy
     images: int,  # that accuracies are measured on
 ) -> Outlook:
-    """Where a run will end.
+    """Where runs will end that stand at `now`.
 
     In each stage, the gap that is left is a line over the gap at its start: what was believed
     before is its prior, and every run seen to go through the stage is a point (Bayesian linear
     regression, Bishop, Pattern Recognition and Machine Learning, 3.3). A floor beside the share,
-    since wide gaps close by more than narrow ones.
+    since wide gaps close by more than narrow ones. How far off the line is is learned too.
     """
     error = np.sqrt(max(teacher * (1 - teacher), 0.25 / images) / images)
-    now, step = float(result["accuracy"]), int(result["steps"])
-    gap, variance = max(teacher - now, 0.5 / images), 0.0
+    gap, variance = np.maximum(teacher - now.accuracy, 0.5 / images), now.error**2
     for stage in stages:
-        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since or step, teacher)]
+        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since, teacher)]
         line, spread = _line(seen, stage.believed, error)
-        at = np.array([1.0, gap])
-        slope = line[1]
-        variance = float(slope**2 * variance + at @ spread @ at + _noise(gap, error))
-        gap = float(line @ at)
-    return Outlook(accuracy=teacher - gap, error=float(np.sqrt(variance)))
+        missed = [
+            (after - line @ (1, before)) ** 2 / _noise(before, error) for before, after in seen
+        ]
+        scale = (SURE + sum(missed)) / (SURE + len(missed))
+        at = np.stack([np.ones_like(gap), gap], axis=1)
+        unsure = np.einsum("ri,ij,rj->r", at, spread, at) + _noise(gap, error)
+        variance = line[1] ** 2 * variance + scale * unsure
+        gap = at @ line
+    return Outlook(accuracy=teacher - gap, error=np.sqrt(variance))
 
 
 def _line(
     seen: Sequence[tuple[float, float]], believed: tuple[float, float], error: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Mean and covariance of (floor, share left) after these gaps before and after a stage."""
     closed, spread = believed
     precision = np.diag([1 / error**2, 1 / spread**2])
@@ -97,7 +103,7 @@ def _line(
     return covariance @ weighted, covariance
 
 
-def _noise(gap: float, error: float) -> float:
+def _noise(gap: Any, error: float) -> Any:
     """The variance of what is left of a gap: of the measuring, and of runs among themselves."""
     return error**2 + (OWN * gap) ** 2
 

@@ -1,16 +1,16 @@
 """`explore predicted`: fine-tune what promises most for its steps, until little is to be had.
 
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
-sum of its variants'. `ir/propose/predict.py` turns damage and the accuracies seen so far into
-chances, and `jobs/pauses.py` says where a run that was paused will end. Of the candidates that
-would beat the best known, begun or not, the next is the one that promises most for each step it has
-left, polishing included: its chance times what it would save, or the accuracy it is expected to
-gain. It runs to the next rung. The search ends when no try is expected to save as much as `until`
-says.
+sum of its variants'. From damage `ir/propose/predict.py` tells how accurate a candidate will be as
+it is assembled, from there `jobs/pauses.py` how accurate when it was fine-tuned. Of the candidates
+that would beat the best known, begun or not, the next is the one that promises most for each step
+it has left, polishing included: its chance times what it would save, or the accuracy it is expected
+to gain. Before it begins it is assembled and looked at, which costs little and may change the
+choice. The search ends when no try is expected to save as much as `until` says.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,13 @@ from wootzc.builder.jobs.pauses import (  # fmt: skip
     TUNED,
     Outlook,
     Stage,
+    halfway,
     outlook,
-    rungs,
     unpolished,
 )
 from wootzc.builder.search.search import AHEAD, Search, cost_of, stops_at_target
 from wootzc.builder.search.tried import Ended, Forecast, Left, Open, Tried
-from wootzc.ir.propose.predict import Belief, Seen, believed, prior
-from wootzc.ir.space import Space
+from wootzc.ir.propose.predict import Belief, believed, prior
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -53,9 +52,7 @@ def predicted(search: Search) -> tuple[Ended, Left]:
     damage = damages(search)
     start = _prior(search, damage)
     while True:
-        outlooks = _outlooks(search)
-        belief = believed(start, [seen(one, damage, outlooks) for one in search.tried])
-        view = _view(search, belief, damage, outlooks)
+        view = _view(search, damage, believed(start, _seen(search, damage)))
         ended = _ended(search, view, damage)
         best = search.best
         if ended is None:
@@ -84,16 +81,11 @@ def damages(search: Search) -> Floats:
     return found
 
 
-def seen(one: Tried, damage: Floats, outlooks: dict[int, Outlook]) -> Seen:
-    """What a candidate tells: a run that reached what was asked shows a bound, a paused one where
-    it is expected to end.
-    """
-    own = float(damage[one.candidate])
-    if one.candidate in outlooks:
-        expected = outlooks[one.candidate]
-        return Seen(damage=own, accuracy=expected.accuracy, error=expected.error)
-    bound: Literal["least", "exact"] = "least" if one.reason == "target" else "exact"
-    return Seen(damage=own, accuracy=one.accuracy, bound=bound)
+def _seen(search: Search, damage: Floats) -> Iterator[tuple[float, float]]:
+    """Damage of those that were assembled, and the accuracy before any step."""
+    runs = search.looked_at | search.outcomes
+    for candidate, run in runs.items():
+        yield float(damage[candidate]), float(run.done.result["start_accuracy"])
 
 
 def _prior(search: Search, damage: Floats) -> Belief:
@@ -106,25 +98,41 @@ def _prior(search: Search, damage: Floats) -> Belief:
     )
 
 
-def _outlooks(search: Search) -> dict[int, Outlook]:
-    """Where every run that goes on is expected to end, polished where that may make it hold."""
+def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
+    """Where these are expected to end, which are `starts` as they are assembled.
+
+    Polished, where that may make them hold and a budget leaves the time.
+    """
+    last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
     results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
-    polished = [results[one.candidate] for one in search.tried if one.reason == "polished"]
-    last = search.space.finetune.steps
-    whole = [result for result in polished if result["begun"] == last]
+    over = [one for one in search.tried if one.reason == "polished"]
+    whole = [r for one in over if (r := results[one.candidate])["begun"] == last]
     tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
     tuned += [unpolished(result) for result in whole]
-    tuning = Stage(believed=TUNED, runs=tuned)
     polish = Stage(believed=POLISHED, runs=whole, since=last)
-    polishes = search.space.polish is not None and stops_at_target(search.space.objective)
-    images = len(search.jobs.dataset.validation)
-    found: dict[int, Outlook] = {}
+    accuracy, error = starts.accuracy.copy(), starts.error.copy()
+    stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
     for one in search.tried:
-        if search.goes_on(one):
-            stages = [] if one.reason in COMPLETE else [tuning]
-            stages += [polish] if polishes or one.reason in COMPLETE else []
-            found[one.candidate] = outlook(results[one.candidate], stages, search.reference, images)
-    return found
+        here = candidates == one.candidate
+        accuracy[here], error[here] = one.accuracy, 0.0
+        stands[here] = last if one.reason in COMPLETE else one.steps
+    for candidate, run in search.looked_at.items():
+        here = (candidates == candidate) & (stands == 0)
+        accuracy[here], error[here] = run.done.result["start_accuracy"], 0.0
+    for step in np.unique(stands).tolist():
+        here = stands == step
+        stages = [Stage(believed=TUNED, runs=tuned, since=step)] if step < last else []
+        if step == last or _polishes(search, last - step):
+            stages.append(polish)
+        now = Outlook(accuracy=accuracy[here], error=error[here])
+        then = outlook(now, stages, search.reference, images)
+        accuracy[here], error[here] = then.accuracy, then.error
+    return Outlook(accuracy=accuracy, error=error)
+
+
+def _polishes(search: Search, left: int) -> bool:
+    """A run with so many steps left that misses the objective would be polished after them."""
+    return stops_at_target(search.space.objective) and search.has_time_to_polish(left)
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
@@ -145,12 +153,14 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
         (int(candidate), 0.5 ** (ahead + 1))
         for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
     ]
-    stops = () if whole else rungs(search.space.finetune)
-    pauses: dict[int, int] = {}
-    for candidate in now:
-        done = standing[candidate].steps if candidate in standing else 0
-        if later := [stop for stop in stops if stop > done]:
-            pauses[candidate] = min(later)
+    fresh = [c for c in now if c not in standing and c not in search.looked_at]
+    if fresh and not whole:
+        for candidate in fresh:
+            search.look_at(candidate, upcoming)
+        return
+    half = None if whole else halfway(search.space.finetune)
+    begun = {one.candidate: one.steps for one in search.tried}
+    pauses = {c: half for c in now if half is not None and begun.get(c, 0) < half}
     expected = [by_candidate[candidate] for candidate in now]
     for one, outcome in search.attempt(now, upcoming, expected, pauses):
         search.note(one, outcome)
@@ -189,24 +199,25 @@ def _only(view: _View, one: Tried) -> _View:
     )
 
 
-def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Outlook]) -> _View:
+def _view(search: Search, damage: Floats, belief: Belief) -> _View:
+    """`belief`: of accuracies as candidates are assembled."""
     best, space = search.best, search.space
     met = best is not None and best.met
+    over = {one.candidate for one in search.tried if not search.goes_on(one)}
     steps = {one.candidate: one.steps for one in search.tried}
-    open_ = np.array([c for c in search.order if c not in steps or c in outlooks], dtype=np.int64)
-    expected = belief.expected(damage[open_])
+    open_ = np.array([c for c in search.order if c not in over], dtype=np.int64)
     goal = search.goal or 0.0
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy
-    chance = belief.chance(damage[open_], goal)
-    gain = belief.improvement(damage[open_], goal)
-    for place, candidate in enumerate(open_.tolist()):
-        if candidate in outlooks:
-            own = outlooks[candidate]
-            expected[place] = own.accuracy
-            chance[place], gain[place] = _normal(own, goal)
+    own = damage[open_]
+    starts = Outlook(accuracy=belief.expected(own), error=belief.error(own))
+    expected = _outlook(search, open_, starts)
+    z = (expected.accuracy - goal) / expected.error
+    chance = np.asarray(ndtr(z))
     if space.objective.maximizes:
-        saving = gain / POINTS
+        density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        saving = expected.error * (z * chance + density) / POINTS  # the mean of what lies above
+        within = np.ones(len(open_), dtype=bool)
     else:
         costs = np.array([search.costs(c)[space.objective.cost] for c in open_.tolist()])
         limit = cost_of(best, space) if best is not None and met else search.full_cost
@@ -214,35 +225,26 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
         within = costs < limit
         if not met and not (within & (saving >= space.until)).any():
             within = costs <= limit  # what is as large as the full network may still hold
-        open_, expected, chance, saving = (
-            open_[within], expected[within], chance[within], saving[within]
-        )  # fmt: skip
-    saving = saving / _effort(space, np.array([steps.get(c, 0) for c in open_.tolist()]))
+    saving = saving / _effort(search, np.array([steps.get(c, 0) for c in open_.tolist()]))
     promise = saving
-    if not met and not (saving >= space.until).any():
-        promise = chance  # before all is given up, the likeliest is tried
+    if not met and not (within & (saving >= space.until)).any():
+        promise = -own  # before all is given up, the least damaged is tried
     order = np.argsort(-promise, kind="stable")
+    order = order[within[order]]
     return _View(
         candidates=open_[order],
         chance=chance[order],
-        accuracy=expected[order],
+        accuracy=expected.accuracy[order],
         saving=saving[order],
     )
 
 
-def _effort(space: Space, done: Ints) -> Floats:
+def _effort(search: Search, done: Ints) -> Floats:
     """The share of a whole try, polishing included, that runs with so many steps done have left."""
-    polish = space.polish.steps if space.polish and stops_at_target(space.objective) else 0
-    whole = space.finetune.steps + polish
+    polish, steps = search.space.polish, search.space.finetune.steps
+    whole = steps + (polish.steps if polish and _polishes(search, steps) else 0)
     left = np.maximum(whole - done, 0)
     return np.asarray(np.where(left > 0, left, whole) / whole)
-
-
-def _normal(expected: Outlook, goal: float) -> tuple[float, float]:
-    """The chance of a normal variable to exceed the goal, and by how much it is expected to."""
-    z = (expected.accuracy - goal) / expected.error
-    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    return float(ndtr(z)), float(expected.error * (z * ndtr(z) + density))
 
 
 def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
@@ -269,7 +271,8 @@ def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
 
 def _left(search: Search, view: _View) -> Left:
     worth = view.saving >= search.space.until
-    order = np.argsort(-view.chance, kind="stable")[:SHOWN]
+    order = np.argsort(-view.chance, kind="stable")
+    likeliest = order[worth[order]][:SHOWN]
     return Left(
         ruled_out=int((~worth).sum()),
         open=int(worth.sum()),
@@ -280,8 +283,7 @@ def _left(search: Search, view: _View) -> Left:
                 costs=search.costs(int(view.candidates[i])),
                 forecast=Forecast(accuracy=float(view.accuracy[i]), chance=float(view.chance[i])),
             )
-            for i in order.tolist()
-            if worth[i]
+            for i in likeliest.tolist()
         ),
         chance=min(float(view.chance.sum()), 1.0),
     )

@@ -18,6 +18,7 @@ from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
@@ -76,6 +77,7 @@ class Search:
     teacher: Outcome
     tried: list[Tried] = field(default_factory=list)  # as they were begun
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
+    looked_at: dict[int, Outcome] = field(default_factory=dict)  # assembled, not yet tried
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
@@ -133,6 +135,16 @@ class Search:
     def elapsed(self) -> float:
         return time.perf_counter() - self.started
 
+    def has_time_to_polish(self, left: int = 0) -> bool:
+        """After so many steps of a run's fine-tuning, by the pace so far; the space asks for it."""
+        polish, most = self.space.polish, self.space.budget.seconds
+        steps = sum(one.steps for one in self.tried)
+        if polish is None or most is None or not steps:
+            return polish is not None
+        pace = sum(one.seconds for one in self.tried) / steps
+        beside = 1 / TRAINING if polish.distill else 0.0  # the teacher's pass
+        return self.elapsed + pace * (left + polish.steps * (1 + beside)) <= most
+
     @property
     def width(self) -> int:
         """How many candidates to try next, side by side."""
@@ -180,6 +192,15 @@ class Search:
         for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
             yield self._judged(candidate, outcome, forecast), outcome
 
+    def look_at(self, candidate: int, upcoming: Sequence[tuple[int, float]] = ()) -> None:
+        """Assemble a candidate: how accurate it is before any step says where it will end."""
+        self._train_blocks([candidate], upcoming)
+        self._tell(candidate, len(self.tried) + 1, "look")
+        with self.jobs.events.stage("candidates"):
+            self.looked_at[candidate] = self.jobs.candidate(
+                candidate, self.teacher.weights, self.blocks, target=None, stop=0
+            )
+
     def goes_on(self, one: Tried) -> bool:
         """More steps may still make an answer of it."""
         match one.reason:
@@ -188,7 +209,7 @@ class Search:
             case "target":
                 return not one.met
             case "steps" | "patience":
-                return not one.met and self.space.polish is not None
+                return not one.met and self.has_time_to_polish()
             case _:
                 return False
 
@@ -206,14 +227,15 @@ class Search:
         self.note(self._judged(one.candidate, outcome, None), outcome)
 
     def finish(self) -> None:
-        """Polish the best, if that was not done: also where a budget has ended the search.
+        """Polish the best, if that was not done and a budget of time leaves enough of it.
 
         With more looks to choose among, what held may be judged not to hold any more: then it
         stays as it was.
         """
         best = self.best
         assert best is not None
-        if self.space.polish and best.reason not in ("polished", "diverged") and any(best.rates):
+        done = best.reason in ("polished", "diverged") or not any(best.rates)
+        if not done and self.has_time_to_polish():
             before = self.tried, self.outcomes, self.judgement
             self.polish(best)
             if best.met and not (self.best and self.best.met):
