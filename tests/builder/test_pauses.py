@@ -68,7 +68,7 @@ def test_each_stage_that_is_left_closes_more_and_adds_to_the_error() -> None:
     at_start = float(np.hypot(0.009487, 0.1 * 0.03))  # the error of measuring, a tenth of the gap
     assert both[1] > at_start
     unsure = expected(0.8, REST, error=0.1)  # of what is left of the gap, three tenths
-    assert unsure == (one[0], pytest.approx(float(np.hypot(one[1], 0.3 * 0.1))))
+    assert unsure[0] == one[0] and unsure[1] == pytest.approx(np.hypot(one[1], 0.3 * 0.1))
 
 
 def test_runs_that_ended_say_how_much_of_the_gap_is_closed() -> None:

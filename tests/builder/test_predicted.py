@@ -52,6 +52,8 @@ class Simulated:
     blind: float = 0.0  # error of the scores, as a share of each
     slow: float = 0.1  # accuracy that fine-tuning brings
     gain: float = 0.0  # that polishing brings
+    pace: float = 1.0  # seconds that each fine-tuning says it took
+    looked: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     stops: list[int | None] = field(default_factory=list)
     width: int = 1
@@ -102,6 +104,7 @@ class Simulated:
     def candidate(
         self, number: int, _teacher: Any, _blocks: Any, target: float | None, stop: int | None
     ) -> Outcome:
+        self.looked.append(number)
         return self._outcome(number, target, stop, None)
 
     def _outcome(
@@ -112,14 +115,16 @@ class Simulated:
         From the further down the more was removed: the full network starts at its end.
         """
         begun = 0 if earlier is None else int(earlier.done.result["steps"])
+        passed_over = -1 if earlier is None else begun  # it takes a step at least
         steps, reason, last = self.space.finetune.steps, "steps", self.truth(number)
+        assert self.plan.candidates is not None
         row = self.plan.candidates.values[number]
         below = self.slow * float(self.damage[range(6), row].sum())
         history = []
         for step in (0, *looks(steps, self.space.finetune.every)):
             look = looked(step, last - below * (1 - step / steps) ** 2, number)
             history.append(look)
-            if target is not None and step >= begun and look["accuracy"] >= target:
+            if target is not None and step > passed_over and look["accuracy"] >= target:
                 reason = "target"
                 break
             if step == stop:
@@ -129,7 +134,7 @@ class Simulated:
         result: dict[str, Any] = {"accuracy": best, "start_accuracy": history[0]["accuracy"]}
         result |= {"steps": step, "reason": reason, "history": history, "begun": begun}
         result |= {"asked": target}
-        done = Done(key=str(number), result=result, seconds=1.0, weights={})
+        done = Done(key=str(number), result=result, seconds=self.pace, weights={})
         return Outcome(done=done, reused=False)
 
     def polish(self, of: str, *_: object) -> Outcome:
@@ -391,3 +396,36 @@ def test_in_order_the_first_that_meets_ends_it_whatever_runs_beside() -> None:
     assert four.tried == one.tried
     short = searched(simulated(explore="ascending; budget 5 candidates", width=4))
     assert short.ended == "budget" and len(short.tried) == 5
+
+
+def test_what_held_is_the_answer_where_nothing_holds_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = Jury.judge
+
+    def spoilt(self: Jury, runs: Any) -> Judgement:
+        """With a third candidate nothing holds."""
+        found = judge(self, runs)
+        return replace(found, runs=tuple(replace(v, holds=len(runs) < 3) for v in found.runs))
+
+    monkeypatch.setattr(Jury, "judge", spoilt)
+    found = searched(simulated(explore="predicted; budget 4 candidates"))
+    assert found.best.met and found.verdict.holds
+    assert (found.among, len(found.tried)) == (2, 4)
+    assert [one.met for one in found.tried].count(True) == 1
+
+
+def test_before_it_is_begun_a_candidate_is_looked_at() -> None:
+    jobs = simulated()
+    found = searched(jobs)
+    assert {*jobs.asked} <= {*jobs.looked} and len(jobs.looked) == len({*jobs.looked})
+    assert {one.candidate for one in found.tried} == {*jobs.asked}  # only looked at is not tried
+    assert len(jobs.looked) > len({*jobs.asked})
+
+
+def test_nothing_is_polished_that_a_budget_leaves_no_time_for() -> None:
+    for budget, polished in (("100 hours", True), ("30 minutes", False)):
+        jobs = simulated(explore=f"predicted; budget {budget}", pace=3600.0, gain=0.02)
+        jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, polish=Recipe(steps=800)))
+        found = searched(jobs)
+        assert any(one.reason == "polished" for one in found.tried) == polished

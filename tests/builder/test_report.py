@@ -346,7 +346,7 @@ def test_accuracies_have_their_chance_and_a_candidate_that_was_taken_is_named() 
     plan = a_plan()
     summary = a_summary(plan) | {"taken": 3}
     judged = {"drop": 0.002, "error": 0.004, "holds": True, "confidence": None}
-    summary["judgement"] = judged | {"optimism": 0.001}
+    summary["judgement"] = judged | {"optimism": 0.001, "among": 3}
     text = page(summary, plan).text
     assert "± 2.1" in text and "± 2.3" in text
     assert "Candidate 3, taken by hand: Objective met" in text

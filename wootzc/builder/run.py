@@ -240,7 +240,7 @@ def _searched(search: Search, out: Path) -> SearchResult:
     try:
         return explore(search)
     except KeyboardInterrupt:
-        if search.best is None or not search.best.met or _went_as_far(out, search):
+        if search.held is None or _went_as_far(out, search):
             raise
         search.jobs.events.emit(BuildInterrupted())
         return search.found("interrupted")

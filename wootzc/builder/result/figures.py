@@ -166,6 +166,7 @@ def _judgement(found: SearchResult, limit: AccuracyLimit | None) -> Judged:
         drop=found.verdict.corrected,
         error=CONFIDENCE * found.verdict.error,  # as beside accuracies
         optimism=found.verdict.optimism,
+        among=found.among,
         holds=found.verdict.holds,
         confidence=None if limit is None else limit.confidence,
     )

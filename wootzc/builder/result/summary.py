@@ -17,7 +17,7 @@ from wootzc.diagnostics import fail
 from wootzc.files import finite, load_json
 from wootzc.ir.net.metrics import CostName, Metric, costs
 
-VERSION = 3  # of what stands here; 1: results that had no version
+VERSION = 4  # of what stands here; 1: results that had no version
 T = TypeVar("T")
 Costs: TypeAlias = Mapping[CostName, int]  # in JSON they stand beside the other fields
 
@@ -85,6 +85,7 @@ class Judged:
     drop: float
     error: float
     optimism: float
+    among: int  # candidates that it was chosen from, when it was judged
     holds: bool
     confidence: float | None
 

@@ -91,8 +91,7 @@ def _judged(summary: Summary) -> str | None:
     if not judgement:
         return None
     drop = f"drop {100 * judgement.drop:.1f} ± {100 * judgement.error:.1f} points"
-    tried = len(summary.tried)
-    among = f"corrected for the choice among {tried} tried"
+    among = f"corrected for the choice among {judgement.among} tried"
     if judgement.confidence is not None:
         among += f"; at {100 * judgement.confidence:.4g} % confidence"
     target = summary.target_accuracy

@@ -69,6 +69,15 @@ def cost_of(one: Tried, space: Space) -> int:
     return one.costs[space.objective.cost]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the search would have ended with after one of its tries."""
+
+    best: Tried
+    outcome: Outcome
+    judgement: Judgement  # of what was tried until then
+
+
 @dataclass(kw_only=True)
 class Search:
     """A search under way. A budget of time counts from `started`."""
@@ -93,6 +102,7 @@ class Search:
             rule="accuracy" if objective.maximizes else "cost",
         )
         self.judgement: Judgement | None = None
+        self.held: Answer | None = None  # the latest that met the objective
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
@@ -227,19 +237,26 @@ class Search:
         self.note(self._judged(one.candidate, outcome, None), outcome)
 
     def finish(self) -> None:
-        """Polish the best, if that was not done and a budget of time leaves enough of it.
-
-        With more looks to choose among, what held may be judged not to hold any more: then it
-        stays as it was.
-        """
+        """Polish the best, if that was not done and a budget of time leaves enough of it."""
+        self.fall_back()
         best = self.best
         assert best is not None
         done = best.reason in ("polished", "diverged") or not any(best.rates)
         if not done and self.has_time_to_polish():
-            before = self.tried, self.outcomes, self.judgement
             self.polish(best)
-            if best.met and not (self.best and self.best.met):
-                self.tried, self.outcomes, self.judgement = before
+
+    def fall_back(self) -> None:
+        """Where nothing holds any more, go back to what did: as if the search had ended there.
+
+        With more looks to choose among, what held may be judged not to hold.
+        """
+        held = self.held
+        if held is None or (self.best and self.best.met):
+            return
+        best = held.best
+        self.tried = [best if one.candidate == best.candidate else one for one in self.tried]
+        self.outcomes = {**self.outcomes, best.candidate: held.outcome}
+        self.judgement = held.judgement
 
     def note(self, one: Tried, outcome: Outcome) -> None:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""
@@ -255,6 +272,9 @@ class Search:
         self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
         best = self.best
         assert best is not None
+        if best.met:
+            own = self.outcomes[best.candidate]
+            self.held = Answer(best=best, outcome=own, judgement=judgement)
         told = BestKnown(
             candidate=best.candidate,
             met=best.met,
@@ -281,8 +301,9 @@ class Search:
         return [(cost_of(one, self.space), outcomes[one.candidate].done.result) for one in tried]
 
     def found(self, ended: Ended, left: Left | None = None) -> SearchResult:
+        self.fall_back()
         best = self.best
-        assert best is not None
+        assert best is not None and self.judgement is not None
         won = self.outcomes[best.candidate]
         uses = [number for one in self.tried for number in one.blocks]
         return SearchResult(
@@ -305,6 +326,7 @@ class Search:
             weights=trained_weights(won.weights),
             target=self.target,
             verdict=self._verdict(best),
+            among=len(self.judgement.runs),
             ended=ended,
             left=left,
             damage=self.damage,

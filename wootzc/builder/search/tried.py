@@ -85,6 +85,7 @@ class SearchResult:
     weights: Weights  # of the best
     target: float | None  # the accuracy asked for
     verdict: Verdict  # of the best
+    among: int  # candidates that it was judged beside, itself included
     ended: Ended
     left: Left | None = None  # of `explore predicted`
     damage: Mapping[str, Mapping[float, float]] | None = None  # by module and rate, in nats
