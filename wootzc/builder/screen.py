@@ -167,6 +167,8 @@ class Screen:
                 shared = f"{at_once} candidates at once" if at_once > 1 else every
                 return f"devices: {count}, {shared}" if count > 1 else None
             case Trained(reason="paused", steps=0, start_accuracy=start):
+                if not verbose:
+                    return None
                 place = self._place(event.candidate).text
                 return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
             case Trained():
