@@ -82,7 +82,7 @@ def test_every_page_is_in_the_union() -> None:
 
 LOWERINGS = {
     "backends/flax/net/model.py",
-    "backends/flax/write/source.py",
+    "backends/flax/write/layers.py",
     "backends/torch/layers.py",
     "backends/onnx/emit.py",
     # constants that layers take in: what cannot becomes a layer
