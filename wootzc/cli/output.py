@@ -12,6 +12,7 @@ import click
 from wootzc.diagnostics import Diagnostic, WootzError, render
 
 if TYPE_CHECKING:
+    from wootzc.builder.result.verdict import Kind
     from wootzc.grammar import Analysis
 
 
@@ -70,6 +71,11 @@ def echo_foreseen(analysis: "Analysis") -> None:
 
     found = [warning for space in analysis.spaces for warning in foreseen(space)]
     echo_diagnostics(found, analysis.sources)
+
+
+def painted(text: str, kind: "Kind") -> str:
+    """A verdict in its colour."""
+    return click.style(text, fg={"met": "green", "doubtful": "yellow", "missed": "red"}[kind])
 
 
 def echo_error(error: WootzError) -> None:
