@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wootzc.ir.layers import LAYERS
+
 # What others may build on. A name that is not here may change without notice.
 PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc": (
@@ -20,10 +22,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.builder.pruned": ("Pruned",),
     "wootzc.networks": ("Imported",),
     "wootzc.grammar": ("analyze", "Analysis", "format_text", "print_network"),
-    "wootzc.ir.layers": (
-        "Layer", "Conv", "DepthwiseConv", "Norm", "LocalNorm", "Activation", "Pool", "GlobalPool",
-        "Dense", "Dropout", "Flatten", "Branch", "walk",
-    ),
+    "wootzc.ir.layers": ("Layer", *(layer.__name__ for layer in LAYERS), "walk"),
     "wootzc.ir.net.network": ("Network", "Module", "Plain", "Auxiliary", "segment_shapes"),
     "wootzc.ir.graph": ("Graph", "Node", "Piece", "Refused"),
     "wootzc.ir.graph.decompose": ("decompose",),

@@ -3,12 +3,21 @@
 A golden file is an input beside its `.expect`; WOOTZC_UPDATE_EXPECT=1 rewrites what differs.
 """
 
+import gc
+import io
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    chdir,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+)  # fmt: skip
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -85,3 +94,43 @@ def worked() -> Worked:
             sys.settrace(before)
 
     return counting
+
+
+class Command:
+    """`wootzc("plan", "a.wz", cwd=folder)`: what a process would print, and its exit code.
+
+    What only a process shows, imports and signals say, has tests that start one.
+    """
+
+    def __call__(
+        self, *arguments: str | Path, cwd: Path | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        from wootzc.cli import main
+
+        words = ["wootzc", *map(str, arguments)]
+        given = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            chdir(cwd or "."),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            patch.setattr(sys, "argv", words)
+            patch.setattr(sys, "stdin", given)
+            main()
+        return subprocess.CompletedProcess(
+            words, int(ended.value.code or 0), *map(_text, (out, err))
+        )
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+@pytest.fixture
+def wootzc() -> Iterator[Command]:
+    yield Command()
+    gc.enable()  # commands turn it off

@@ -30,23 +30,7 @@ from wootzc.backends.weights.folding import with_folded_norms
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits
 from wootzc.diagnostics import fail
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GroupNorm,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    PRelu,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import shape_after
 from wootzc.ir.net.network import Network
 
@@ -134,11 +118,11 @@ def _rename_output(name: str, writer: Writer) -> None:
             names[:] = [LOGITS if one == name else one for one in names]
 
 
-def _body(body: Body, x: Value, prefix: str, weights: ByLayer, writer: Writer) -> Value:
+def _body(body: ir.Body, x: Value, prefix: str, weights: ByLayer, writer: Writer) -> Value:
     """`prefix`: of the paths of the body's layers, "a1/0.1."."""
     for index, layer in enumerate(body):
         path = f"{prefix}{index}"
-        if isinstance(layer, Branch):
+        if isinstance(layer, ir.Branch):
             arms = [
                 _body(arm, x, f"{path}.{number}.", weights, writer)
                 for number, arm in enumerate(layer.arms)
@@ -150,48 +134,48 @@ def _body(body: Body, x: Value, prefix: str, weights: ByLayer, writer: Writer) -
 
 
 def _layer(
-    layer: Layer, x: Value, path: str, weights: Mapping[str, Array], writer: Writer
+    layer: ir.Layer, x: Value, path: str, weights: Mapping[str, Array], writer: Writer
 ) -> Value:
     shape, order = shape_after(layer, x.shape), x.order
     match layer:
-        case Conv() | DepthwiseConv():
+        case ir.Conv() | ir.DepthwiseConv():
             kernel = writer.tensor(f"{path}/kernel", conv_kernel(weights["kernel"]))
             names = [kernel, *_bias(weights, path, writer)]
             name = convolution(layer, x, names, path, writer)
-        case Dense():
+        case ir.Dense():
             name, order = _dense(x, path, weights, writer), None
-        case Norm() if not weights:  # it is a part of the convolution before it
+        case ir.Norm() if not weights:  # it is a part of the convolution before it
             name = x.name
-        case Norm(epsilon=epsilon, momentum=momentum):
+        case ir.Norm(epsilon=epsilon, momentum=momentum):
             names = [
                 writer.tensor(f"{path}/{parameter}", reordered(weights[parameter], order))
                 for parameter in ("scale", "bias", "mean", "var")
             ]
             attributes = {"epsilon": epsilon, "momentum": momentum}
             name = writer.node("BatchNormalization", [x.name, *names], path, **attributes)
-        case GroupNorm():
+        case ir.GroupNorm():
             x = _pixel_by_pixel(x, path, writer)
             name, order = group_norm(layer, x, weights, path, writer), None
-        case PRelu():
+        case ir.PRelu():
             slope = reordered(weights["slope"], order).reshape(-1, *[1] * (len(shape) - 1))
             name = writer.node("PRelu", [x.name, writer.tensor(f"{path}/slope", slope)], path)
-        case LocalNorm():
+        case ir.LocalNorm():
             x = _pixel_by_pixel(x, path, writer)
             name, order = local_norm(layer, x, path, writer), None
-        case Activation():
+        case ir.Activation():
             name = activation(layer, x.name, path, writer)
-        case Pool():
+        case ir.Pool():
             name = pool(layer, x, path, writer)
-        case GlobalPool(kind=kind, keep_dims=keep):
+        case ir.GlobalPool(kind=kind, keep_dims=keep):
             operator = "GlobalMaxPool" if kind == "max" else "GlobalAveragePool"
             name = writer.node(operator, [x.name], path if keep else f"{path}/pool")
             if not keep:
                 name = writer.node("Flatten", [name], path)
-        case Dropout():
+        case ir.Dropout():
             name = x.name
-        case Flatten():
+        case ir.Flatten():
             name, order = writer.node("Flatten", [x.name], path), order_after_flatten(x.shape)
-        case Branch():
+        case ir.Branch():
             raise AssertionError("its arms are walked one by one")
         case _:
             assert_never(layer)
@@ -214,7 +198,7 @@ def _bias(weights: Mapping[str, Array], path: str, writer: Writer) -> Iterator[s
         yield writer.tensor(f"{path}/bias", weights["bias"])
 
 
-def _joined(branch: Branch, arms: Sequence[Value], path: str, writer: Writer) -> Value:
+def _joined(branch: ir.Branch, arms: Sequence[Value], path: str, writer: Writer) -> Value:
     shape, order = arms[0].shape, arms[0].order
     if branch.join == "concat" or any(arm.order != order for arm in arms):
         numbered = [(f"{path}.{number}", arm) for number, arm in enumerate(arms)]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from wootzc.backends.python_text import class_name
 from wootzc.backends.torch.layers import Written, written
-from wootzc.backends.torch.names import attributes, class_name
+from wootzc.backends.torch.names import TAKEN_CLASSES, attributes
 from wootzc.backends.weights.channels_first import Order
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
@@ -38,7 +39,8 @@ def classes_of(network: Network) -> Classes:
         key = segment.body, shape, order
         if key not in known:
             definition = segment.definition if isinstance(segment, Module) else ""
-            name = class_name(definition or segment.name, (one.name for one in known.values()))
+            taken = {*TAKEN_CLASSES, *(one.name for one in known.values())}
+            name = class_name(definition or segment.name, taken)
             body = written(segment.body, shape, order)
             known[key] = SegmentClass(name=name, shape=shape, body=body)
         known[key].segments.append(segment.name)

@@ -12,24 +12,7 @@ from wootzc.backends.weights.channels_first import (
     channels_first,
     order_after_flatten,
 )  # fmt: skip
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GroupNorm,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pair,
-    Pool,
-    PRelu,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import Shape, overhang, padding_of, resolved_padding, shape_after
 from wootzc.ir.layers.signature import operator_of
 
@@ -42,7 +25,7 @@ class Learned:
 
     path: str  # in its segment: "0.0.2"
     attribute: str  # "conv_0_0_2"
-    layer: Layer
+    layer: ir.Layer
     made: Call  # the call in __init__
     shape: Shape  # that enters
     order: Order
@@ -57,7 +40,7 @@ class Written:
     order: Order = None  # of what leaves
 
 
-def written(body: Body, shape: Shape, order: Order) -> Written:
+def written(body: ir.Body, shape: Shape, order: Order) -> Written:
     """`shape` and `order` of what enters; forward's variable is x."""
     made = Written()
     made.order = _body(body, shape, order, "", "x", "x", made)
@@ -71,12 +54,12 @@ def pixel_by_pixel(x: str, order: Shape, result: str) -> Iterator[tuple[str, Exp
 
 
 def _body(
-    body: Body, shape: Shape, order: Order, prefix: str, given: str, result: str, out: Written
+    body: ir.Body, shape: Shape, order: Order, prefix: str, given: str, result: str, out: Written
 ) -> Order:
     """Statements that turn variable `given` into `result`; none where the body is empty."""
     for index, layer in enumerate(body):
         path = f"{prefix}{index}"
-        if isinstance(layer, Branch):
+        if isinstance(layer, ir.Branch):
             order = _branch(layer, shape, order, path, given, result, out)
         else:
             if made := _learned(layer, shape, order, path):
@@ -87,7 +70,7 @@ def _body(
 
 
 def _branch(
-    branch: Branch, shape: Shape, order: Order, path: str, x: str, result: str, out: Written
+    branch: ir.Branch, shape: Shape, order: Order, path: str, x: str, result: str, out: Written
 ) -> Order:
     names = [f"{result}_{i}" if arm else x for i, arm in enumerate(branch.arms)]
     orders = [
@@ -116,32 +99,40 @@ def _branch(
 # Constructors
 
 
-def _learned(layer: Layer, shape: Shape, order: Order, path: str) -> Learned | None:
+def _learned(layer: ir.Layer, shape: Shape, order: Order, path: str) -> Learned | None:
     match layer:
-        case Conv():
+        case ir.Conv():
             made = _convolution(layer, layer.width, layer.groups, shape)
-        case DepthwiseConv():
+        case ir.DepthwiseConv():
             made = _convolution(layer, shape[-1], shape[-1], shape)
-        case Norm(epsilon=epsilon, momentum=momentum):
+        case ir.Norm(epsilon=epsilon, momentum=momentum):
             options = [str(shape[-1])]
             if epsilon != 1e-5:
                 options.append(f"eps={epsilon}")
             if momentum != 0.9:  # PyTorch weighs the new value
                 options.append(f"momentum={round(1 - momentum, 10)}")
             made = Call(f"nn.BatchNorm{len(shape) - 1 or 1}d(", tuple(options))
-        case Dense(width=width, bias=bias):  # of a 1x1 image: a 1x1 convolution
+        case ir.Dense(width=width, bias=bias):  # of a 1x1 image: a 1x1 convolution
             options = [str(shape[-1]), str(width), *(["1"] if len(shape) == 3 else [])]
             options += [] if bias else ["bias=False"]
             head = "nn.Conv2d(" if len(shape) == 3 else "nn.Linear("
             made = Call(head, tuple(options))
-        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
+        case ir.GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
             options = [str(shape[-1])] if pixelwise else [str(groups), str(shape[-1])]
             options += [] if epsilon == 1e-5 else [f"eps={epsilon}"]
             made = Call("nn.LayerNorm(" if pixelwise else "nn.GroupNorm(", tuple(options))
             order = None
-        case PRelu():
+        case ir.PRelu():
             made = Call("nn.PReLU(", (str(shape[-1]),))
-        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
+        case (
+            ir.LocalNorm()
+            | ir.Activation()
+            | ir.Pool()
+            | ir.GlobalPool()
+            | ir.Dropout()
+            | ir.Flatten()
+            | ir.Branch()
+        ):
             return None
         case _:
             assert_never(layer)
@@ -149,7 +140,7 @@ def _learned(layer: Layer, shape: Shape, order: Order, path: str) -> Learned | N
     return Learned(path=path, attribute=attribute, layer=layer, made=made, shape=shape, order=order)
 
 
-def _convolution(layer: Conv | DepthwiseConv, width: int, groups: int, shape: Shape) -> Call:
+def _convolution(layer: ir.Conv | ir.DepthwiseConv, width: int, groups: int, shape: Shape) -> Call:
     options = [str(shape[-1]), str(width), _pair(layer.kernel)]
     if layer.stride != (1, 1):
         options.append(f"stride={_pair(layer.stride)}")
@@ -165,11 +156,11 @@ def _convolution(layer: Conv | DepthwiseConv, width: int, groups: int, shape: Sh
     return Call("nn.Conv2d(", tuple(options))
 
 
-def _pair(pair: Pair) -> str:
+def _pair(pair: ir.Pair) -> str:
     return str(pair[0]) if pair[0] == pair[1] else str(pair)
 
 
-def _symmetric(pads: Pads) -> Pair | None:
+def _symmetric(pads: Pads) -> ir.Pair | None:
     """What PyTorch's own padding can be: as much on both sides."""
     (top, bottom), (left, right) = pads
     return (top, left) if top == bottom and left == right else None
@@ -179,7 +170,7 @@ def _symmetric(pads: Pads) -> Pair | None:
 
 
 def _statements(
-    layer: Layer, shape: Shape, order: Order, path: str, x: str, result: str, out: Written
+    layer: ir.Layer, shape: Shape, order: Order, path: str, x: str, result: str, out: Written
 ) -> Order:
     """Append the layer's statements; the order of what leaves it."""
 
@@ -187,16 +178,16 @@ def _statements(
         out.statements.append((result, expression))
 
     match layer:
-        case Conv() | DepthwiseConv():
+        case ir.Conv() | ir.DepthwiseConv():
             pads = padding_of(layer, (shape[0], shape[1]))
             if _symmetric(pads) is None:
                 say(_padded(x, pads))
                 x = result
             say(f"self.{out.learned[-1].attribute}({x})")
-        case Dense():
+        case ir.Dense():
             say(f"self.{out.learned[-1].attribute}({x})")
             return None
-        case GroupNorm(pixelwise=pixelwise):
+        case ir.GroupNorm(pixelwise=pixelwise):
             if order is not None:
                 out.statements += pixel_by_pixel(x, order, result)
                 x = result
@@ -207,29 +198,29 @@ def _statements(
             else:
                 say(f"self.{attribute}({x})")
             return None
-        case Norm() | PRelu():
+        case ir.Norm() | ir.PRelu():
             say(f"self.{out.learned[-1].attribute}({x})")
-        case LocalNorm():
+        case ir.LocalNorm():
             if order is not None:
                 out.statements += pixel_by_pixel(x, order, result)
                 x = result
             for expression in _local_norm(layer, shape, x, result):
                 say(expression)
             return None
-        case Activation():
+        case ir.Activation():
             say(_activation(layer, x))
-        case Pool():
+        case ir.Pool():
             for expression in _pool(layer, shape, x, result):
                 say(expression)
-        case GlobalPool(kind=kind, keep_dims=keep):
+        case ir.GlobalPool(kind=kind, keep_dims=keep):
             extra = ", keepdim=True" if keep else ""
             say(f"{x}.{'amax' if kind == 'max' else 'mean'}(dim=(2, 3){extra})")
-        case Dropout(rate=rate):
+        case ir.Dropout(rate=rate):
             say(f"F.dropout({x}, {rate}, self.training)")
-        case Flatten():
+        case ir.Flatten():
             say(f"{x}.flatten(1)")
             return order_after_flatten(shape)
-        case Branch():
+        case ir.Branch():
             raise AssertionError("its arms are walked one by one")
         case _:
             assert_never(layer)
@@ -246,7 +237,7 @@ def _sides(pads: Pads) -> str:
     return f"({left}, {right}, {top}, {bottom})"
 
 
-def _local_norm(layer: LocalNorm, shape: Shape, x: str, result: str) -> Iterator[Expression]:
+def _local_norm(layer: ir.LocalNorm, shape: Shape, x: str, result: str) -> Iterator[Expression]:
     """PyTorch's needs an axis behind the channels."""
     vector = len(shape) == 1
     if vector:
@@ -258,7 +249,7 @@ def _local_norm(layer: LocalNorm, shape: Shape, x: str, result: str) -> Iterator
         yield f"{result}.squeeze(2)"
 
 
-def _activation(layer: Activation, x: str) -> str:
+def _activation(layer: ir.Activation, x: str) -> str:
     match layer.kind:
         case "relu" | "relu6" | "elu" | "gelu":
             return f"F.{layer.kind}({x})"
@@ -278,7 +269,7 @@ def _activation(layer: Activation, x: str) -> str:
             assert_never(layer.kind)
 
 
-def _pool(layer: Pool, shape: Shape, x: str, result: str) -> Iterator[Expression]:
+def _pool(layer: ir.Pool, shape: Shape, x: str, result: str) -> Iterator[Expression]:
     """PyTorch's own padding is symmetric, and at most half a window."""
     image = shape[0], shape[1]
     said = resolved_padding(layer.padding, image, layer.size, layer.stride)

@@ -2,7 +2,8 @@
 
 import keyword
 from collections.abc import Iterable
-from itertools import count
+
+from wootzc.backends.python_text import unused
 
 # What the generated file and `nn.Module` call their own. A test compares it with torch itself.
 TAKEN_CLASSES = frozenset({"CLASSES", "F", "HERE", "INPUT", "MEAN", "Net", "Path", "STD"})
@@ -33,20 +34,6 @@ def attributes(segments: Iterable[str]) -> dict[str, str]:
         own = f"segment{name}" if name.startswith("_") else name
         free = own == name or own not in taken
         free = free and own not in TAKEN_ATTRIBUTES and not keyword.iskeyword(own)
-        found[name] = own if free else _unused(own, taken)
+        found[name] = own if free else unused(own, taken)
         taken = taken | {found[name]}
     return found
-
-
-def class_name(base: str, taken: Iterable[str]) -> str:
-    """`res_block` → "ResBlock", numbered where that is taken."""
-    joined = "".join(part[:1].upper() + part[1:] for part in base.split("_"))
-    if not joined.isidentifier() or keyword.iskeyword(joined):
-        joined = f"Segment{joined}"
-    used = TAKEN_CLASSES | set(taken)
-    return joined if joined not in used else _unused(joined, used)
-
-
-def _unused(name: str, taken: Iterable[str]) -> str:
-    used = set(taken)
-    return next(new for i in count(2) if (new := f"{name}_{i}") not in used)

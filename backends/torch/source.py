@@ -1,12 +1,12 @@
 """A network as a plain PyTorch file that a stranger can read, run and train on without wootzc."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.python_text import documented, filled, quoted
 from wootzc.backends.torch import source_text as text
 from wootzc.backends.torch.classes import Classes, SegmentClass, classes_of
 from wootzc.backends.torch.layers import AVERAGE, pixel_by_pixel
@@ -56,7 +56,7 @@ def _averages(one: SegmentClass) -> bool:
 
 def _segment_class(one: SegmentClass) -> Iterator[str]:
     yield f"class {one.name}(nn.Module):"
-    yield from _documented(f"{', '.join(one.segments)}: input {shape_text(one.shape)}.")
+    yield from documented(f"{', '.join(one.segments)}: input {shape_text(one.shape)}.", WIDTH)
     yield ""
     if one.body.learned:
         yield "    def __init__(self):"
@@ -72,7 +72,7 @@ def _segment_class(one: SegmentClass) -> Iterator[str]:
 
 def _network_class(network: Network, made: Classes, with_normalization: bool) -> Iterator[str]:
     yield "class Net(nn.Module):"
-    yield from _documented(f"{network.name}: {len(made.of)} segments, one after the other.")
+    yield from documented(f"{network.name}: {len(made.of)} segments, one after the other.", WIDTH)
     yield ""
     yield "    def __init__(self):"
     yield "        super().__init__()"
@@ -93,48 +93,21 @@ def _network_class(network: Network, made: Classes, with_normalization: bool) ->
     yield "        return x"
 
 
-def _documented(words: str) -> Iterator[str]:
-    lines = wrap(words, WIDTH - 10)
-    if len(lines) == 1:
-        yield f'    """{words}"""'
-        return
-    yield f'    """{lines[0]}'
-    yield from (f"    {line}" for line in lines[1:])
-    yield '    """'
-
-
 # Constants
 
 
 def _strings(name: str, values: Sequence[str]) -> Iterator[str]:
     """A tuple. Where it is long, many stand on a line, and the formatter keeps off."""
-    items = [_quoted(value) for value in values]
+    items = [quoted(value) for value in values]
     line = f"{name} = ({', '.join(items)}{',' if len(items) == 1 else ''})"
     if len(line) <= WIDTH:
         yield line
         return
     yield "# fmt: off"
     yield f"{name} = ("
-    yield from _filled(items)
+    yield from filled(items, WIDTH)
     yield ")"
     yield "# fmt: on"
-
-
-def _quoted(value: str) -> str:
-    """A Python literal in double quotes unless that takes more escapes."""
-    literal = repr(value)
-    return f'"{literal[1:-1]}"' if literal[0] == "'" and '"' not in literal else literal
-
-
-def _filled(items: Sequence[str]) -> Iterator[str]:
-    """Items with commas, as many a line as fit."""
-    line = "   "
-    for item in items:
-        if len(line) + len(item) + 2 > WIDTH and line.strip():
-            yield line
-            line = "   "
-        line += f" {item},"
-    yield line
 
 
 def _floats(name: str, values: NDArray[Any]) -> Iterator[str]:

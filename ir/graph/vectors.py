@@ -1,17 +1,18 @@
 """Vectors instead of images of one pixel, from where on nothing needs an image any more.
 
 An importer that makes every vector of channels an image of 1x1 can tell squeeze-and-excite from its
-shapes. What then leads to the output alone becomes vectors, which is how heads are written.
+shapes. What then leads to the output alone becomes vectors, which is how heads are written. So does
+what leads to flattens of one pixel alone, which then have nothing to do.
 
-Before: global_pool(keep_dims = true); dense(10)
-After:  global_pool; dense(10)
+Before: global_pool(keep_dims = true); dropout; flatten; dense(10)
+After:  global_pool; dropout; dense(10)
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from wootzc.ir.graph.graph import INPUT, Graph, Node
-from wootzc.ir.layers import Flatten, GlobalPool, Layer, Shape
+from wootzc.ir.layers import Flatten, GlobalPool, Shape
 
 
 def as_vectors(graph: Graph, shapes: Mapping[str, Shape], flat: str) -> Graph:
@@ -21,6 +22,11 @@ def as_vectors(graph: Graph, shapes: Mapping[str, Shape], flat: str) -> Graph:
     """
     turned = _turned(graph, shapes)
     nodes: dict[str, Node] = {}
+    same = {  # flattens, and what they read: a vector already
+        node.name: node.inputs[0]
+        for node in graph.nodes
+        if isinstance(node.operation, Flatten) and node.inputs[0] in turned
+    }
 
     def vector(name: str) -> str:
         if name in turned or len(shapes[name]) == 1:
@@ -31,19 +37,18 @@ def as_vectors(graph: Graph, shapes: Mapping[str, Shape], flat: str) -> Graph:
         return made
 
     for node in graph.nodes:
+        if node.name in same:
+            continue
+        node = replace(node, inputs=tuple(same.get(name, name) for name in node.inputs))
         if node.name in turned:
             if isinstance(node.operation, GlobalPool):
                 node = replace(node, operation=replace(node.operation, keep_dims=False))
             else:
                 node = replace(node, inputs=tuple(vector(name) for name in node.inputs))
         nodes[node.name] = node
-    output = vector(graph.output) if shapes[graph.output][:-1] in ((), (1, 1)) else graph.output
+    output = same.get(graph.output, graph.output)
+    output = vector(output) if shapes[output][:-1] in ((), (1, 1)) else output
     return replace(graph, nodes=tuple(nodes.values()), output=output)
-
-
-def either_way(layer: Layer) -> bool:
-    """Whether a layer does to a vector of channels what it does to an image of one pixel."""
-    return layer.vectors and layer.channels in ("makes", "passes")
 
 
 def _turned(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
@@ -52,17 +57,22 @@ def _turned(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
     for node in graph.nodes:
         for name in node.inputs:
             readers.get(name, []).append(node.name)
+    flattens = {node.name for node in graph.nodes if isinstance(node.operation, Flatten)}
     turned: set[str] = set()
     for node in reversed(graph.nodes):
         pixel = shapes[node.name][:-1] == (1, 1)
-        if pixel and _turns(node) and turned.issuperset(readers[node.name]):
+        if pixel and _turns(node) and all(r in turned or r in flattens for r in readers[node.name]):
             turned.add(node.name)
     return turned
 
 
 def _turns(node: Node) -> bool:
-    if isinstance(node.operation, GlobalPool):
+    """Whether it does to a vector of channels what it does to an image of one pixel."""
+    operation = node.operation
+    if isinstance(operation, GlobalPool):
         return True
     if INPUT in node.inputs:  # what enters the graph stays what it is
         return False
-    return isinstance(node.operation, str) or either_way(node.operation)
+    if isinstance(operation, str):
+        return True
+    return operation.vectors and operation.channels in ("makes", "passes")

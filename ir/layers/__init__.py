@@ -7,66 +7,20 @@ lowerings: what runs it, and what writes and reads it in the form of other tools
 
 from typing import get_args
 
-from wootzc.ir.layers.activation import Activation, ActivationKind
-from wootzc.ir.layers.branch import (
-    Body,
-    Branch,
-    Filters,
-    Join,
-    Layer,
-    has_filters,
-    joined_shape,
-)  # fmt: skip
-from wootzc.ir.layers.conv import Conv
-from wootzc.ir.layers.dense import Dense
-from wootzc.ir.layers.depthwise import DepthwiseConv
-from wootzc.ir.layers.dropout import Dropout
-from wootzc.ir.layers.flatten import Flatten
-from wootzc.ir.layers.global_pool import GlobalPool
-from wootzc.ir.layers.group_norm import GroupNorm
-from wootzc.ir.layers.layer_page import Array, Axis, Page, Rule, ShapeError
-from wootzc.ir.layers.local_norm import LocalNorm
-from wootzc.ir.layers.norm import Norm
-from wootzc.ir.layers.pool import Pool
-from wootzc.ir.layers.prelu import PRelu
-from wootzc.ir.layers.sizes import Pair, Shape, shape_text
-from wootzc.ir.layers.walk import rewritten, walk, walk_shapes
-from wootzc.ir.layers.windows import Padding
+from wootzc.ir.layers.activation import ActivationKind as ActivationKind
+from wootzc.ir.layers.branch import *  # every layer, and their union
+from wootzc.ir.layers.branch import Layer
+from wootzc.ir.layers.layer_page import Array as Array
+from wootzc.ir.layers.layer_page import Axis as Axis
+from wootzc.ir.layers.layer_page import Page as Page
+from wootzc.ir.layers.layer_page import Rule as Rule
+from wootzc.ir.layers.layer_page import ShapeError as ShapeError
+from wootzc.ir.layers.sizes import Pair as Pair
+from wootzc.ir.layers.sizes import Shape as Shape
+from wootzc.ir.layers.sizes import shape_text as shape_text
+from wootzc.ir.layers.walk import rewritten as rewritten
+from wootzc.ir.layers.walk import walk as walk
+from wootzc.ir.layers.walk import walk_shapes as walk_shapes
+from wootzc.ir.layers.windows import Padding as Padding
 
 LAYERS: tuple[type[Layer], ...] = get_args(Layer)
-
-__all__ = [
-    "LAYERS",
-    "Activation",
-    "ActivationKind",
-    "Array",
-    "Axis",
-    "Body",
-    "Branch",
-    "Conv",
-    "Dense",
-    "DepthwiseConv",
-    "Dropout",
-    "Filters",
-    "Flatten",
-    "GlobalPool",
-    "GroupNorm",
-    "Join",
-    "Layer",
-    "LocalNorm",
-    "Norm",
-    "PRelu",
-    "Padding",
-    "Page",
-    "Pair",
-    "Pool",
-    "Rule",
-    "Shape",
-    "ShapeError",
-    "has_filters",
-    "joined_shape",
-    "rewritten",
-    "shape_text",
-    "walk",
-    "walk_shapes",
-]

@@ -21,6 +21,28 @@ from wootzc.ir.layers.prelu import PRelu
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape, shape_text
 
+__all__ = [
+    "Activation",
+    "Body",
+    "Branch",
+    "Conv",
+    "Dense",
+    "DepthwiseConv",
+    "Dropout",
+    "Filters",
+    "Flatten",
+    "GlobalPool",
+    "GroupNorm",
+    "Join",
+    "Layer",
+    "LocalNorm",
+    "Norm",
+    "PRelu",
+    "Pool",
+    "has_filters",
+    "joined_shape",
+]
+
 Join = Literal["add", "concat", "scale"]
 
 

@@ -1,20 +1,21 @@
 """Filters of every module before and after pruning, for tables and pictures."""
 
-from typing import TypedDict
+from dataclasses import dataclass
 
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
 
 
-class ModuleWidths(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleWidths:
     module: str
     rate: float
-    filters: list[int]  # of each prunable group, in the full network
-    kept: list[int]  # of the same groups, pruned
+    filters: tuple[int, ...]  # of each prunable group, in the full network
+    kept: tuple[int, ...]  # of the same groups, pruned
 
 
-def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidths]:
+def module_widths(network: Network, rates: tuple[float, ...]) -> tuple[ModuleWidths, ...]:
     """For each module the widths of its prunable groups; `rates`: one per module."""
     shapes = segment_shapes(network)
     rows: list[ModuleWidths] = []
@@ -28,11 +29,11 @@ def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidt
             if not group.whole
         ]
         rows.append(
-            {
-                "module": segment.name,
-                "rate": rate,
-                "filters": [full for full, _ in pairs],
-                "kept": [kept for _, kept in pairs],
-            }
+            ModuleWidths(
+                module=segment.name,
+                rate=rate,
+                filters=tuple(full for full, _ in pairs),
+                kept=tuple(kept for _, kept in pairs),
+            )
         )
-    return rows
+    return tuple(rows)

@@ -146,8 +146,9 @@ def joined(join: Join, *arms: Body, entering: Shape = (3, 2, 4)) -> Network:
 FLAT: Body = (Flatten(), Activation(kind="tanh"))
 UNEVEN = ((2, 0), (1, 3))
 
-# Every kind of layer with every option that a file format may see differently: sizes and strides of
-# unequal sides, padding that is uneven or larger than usual, vectors that were images.
+# Every layer with every option that a file format may see differently: sizes and strides of unequal
+# sides, padding that is uneven or larger than usual, vectors that were images. A new layer belongs
+# here, and in a module of ZOO where it has weights: numbers, text and slicing are then tested.
 LAYERS: dict[str, Network] = {
     "conv": alone(Conv(width=6, bias=True)),
     "conv-same-stride": alone(Conv(width=6, kernel=(3, 2), stride=(2, 3))),
@@ -163,7 +164,8 @@ LAYERS: dict[str, Network] = {
     "local-norm-wide": alone(LocalNorm(size=7, alpha=0.5)),
     "local-norm-even": alone(LocalNorm(size=4, alpha=0.5, beta=1.2), entering=(3, 2, 6)),
     "local-norm-of-vector": alone(*FLAT, LocalNorm(size=3, alpha=2.0), Dense(width=3)),
-    **{kind: alone(Activation(kind=kind, slope=0.2)) for kind in get_args(ActivationKind)},
+    **{kind: alone(Activation(kind=kind)) for kind in get_args(ActivationKind)},
+    "leaky_relu": alone(Activation(kind="leaky_relu", slope=0.2)),
     "group-norm": alone(GroupNorm(groups=2, epsilon=0.1)),
     "group-norm-of-vector": alone(GlobalPool(), GroupNorm(groups=2)),
     "group-norm-of-flat": alone(*FLAT, GroupNorm(groups=8), Dense(width=3), entering=(3, 2, 4)),
@@ -288,16 +290,10 @@ def silence(
             return removed
 
         for path, layer in walk(segment.body):
-            match layer:
-                case Conv() | Dense() | DepthwiseConv():
-                    silent, parameters = gone(coupling.outputs[path]), ("kernel", "bias")
-                case Norm():
-                    silent, parameters = gone(coupling.outputs[path]), ("scale", "bias")
-                case _:
-                    continue
-            for parameter in parameters:
-                if (name := f"{segment.name}/{path}/{parameter}") in masked:
-                    masked[name][..., silent] = 0
+            for array in layer.arrays():
+                if array.name in ("kernel", "scale", "bias"):
+                    silent = gone(coupling.outputs[path])
+                    masked[f"{segment.name}/{path}/{array.name}"][..., silent] = 0
     return masked
 
 

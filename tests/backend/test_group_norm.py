@@ -13,11 +13,9 @@ import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train.evaluation import evaluate, predict
 from wootzc.backends.flax.train.scores import score_variants, widened_accuracy
-from wootzc.backends.flax.write.source import model_source
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import losing_layers, refit_module
 from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import save
 from wootzc.grammar import analyze, print_network
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, GroupNorm, PRelu
 from wootzc.ir.layers.shapes import ShapeError
@@ -175,20 +173,6 @@ def test_refitting_leaves_them_as_they_are(random_weights: Random) -> None:
     assert refitted.keys() == own.keys()
     assert refitted["3/kernel"].shape == (1, 1, 6, 6)
     np.testing.assert_array_equal(refitted["4/bias"], own["4/bias"])
-
-
-def test_the_generated_flax_file_computes_the_same(random_weights: Random, tmp_path: Path) -> None:
-    network = around((*BODY, Activation(), GroupNorm(groups=2, epsilon=0.1)))
-    weights = random_weights(network)
-    source = model_source(network, ("a", "b", "c"), mean=np.zeros(2), std=np.ones(2))
-    save(tmp_path / "weights.safetensors", weights)
-    names: dict[str, Any] = {"__name__": "model", "__file__": str(tmp_path / "model.py")}
-    exec(source, names)
-    images = np.random.default_rng(1).normal(size=(4, 6, 6, 2)).astype(np.float32)
-    made = names["predict"](names["load"](tmp_path / "weights.safetensors"), images)
-    np.testing.assert_allclose(
-        made, predict(network, weights, images, batch=4), rtol=1e-5, atol=1e-6
-    )
 
 
 class Model(nnx.Module):

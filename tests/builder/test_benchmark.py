@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -13,14 +13,12 @@ from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.builder.result.export import export_result
 from wootzc.builder.result.summary import DeviceFigures, read_summary
 
-
-def wootzc(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "from wootzc.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_folder_and_its_export_are_one_network(quick_result: Path, tmp_path: Path) -> None:
+def test_a_folder_and_its_export_are_one_network(
+    quick_result: Path, tmp_path: Path, wootzc: Command
+) -> None:
     (file,) = export_result(quick_result, "onnx", tmp_path / "net.onnx").files
     done = wootzc("benchmark", quick_result, file, "--seconds", "0", "--batch", "4", "--json")
     assert done.returncode == 0, done.stderr
@@ -58,7 +56,7 @@ def test_builds_and_exports_say_what_pruning_changed(
     assert without.after.memory == told.after.memory and not without.on
 
 
-def test_what_is_no_network_is_said(quick_result: Path, tmp_path: Path) -> None:
+def test_what_is_no_network_is_said(quick_result: Path, tmp_path: Path, wootzc: Command) -> None:
     text = tmp_path / "notes.onnx"
     text.write_text("no network")
     shutil.copytree(quick_result / "best", tmp_path / "part")

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from wootzc.builder import Built, Options, build
 from wootzc.builder.jobs.events import log_name
 from wootzc.builder.result.replay import verify_result
-from wootzc.builder.screen import summary_text
+from wootzc.builder.result.summary_text import summary_text
 from wootzc.diagnostics import WootzError
 from wootzc.files import load_json
 

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from wootzc.builder import Built, Options, build
-from wootzc.builder.screen import Screen, summary_text
+from wootzc.builder.result.summary_text import summary_text
+from wootzc.builder.screen import Screen
 from wootzc.ir.layers import Body, Conv, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.metrics import METRICS, Metric

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from wootzc.builder.result.replay import load_best
 from wootzc.diagnostics import WootzError
 
 Images = NDArray[np.float32]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +40,6 @@ def replayed(folder: Path) -> tuple[Images, Images, Images]:
     images = np.load(folder / "best" / "example.npz")["images"]
     normal = (images - np.float32(scale["mean"])) / np.float32(scale["std"])
     return images, normal, predict(network, weights, normal)
-
-
-def wootzc(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "from wootzc.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -102,7 +98,7 @@ def test_torch_replays_its_example(result: Path, inside: bool, tmp_path: Path) -
     assert "largest difference" in ran.stdout
 
 
-def test_the_command_says_what_it_wrote(result: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_it_wrote(result: Path, tmp_path: Path, wootzc: Command) -> None:
     folder = tmp_path / "result"
     shutil.copytree(result, folder)
     done = wootzc("export", folder, "--to", "onnx")
@@ -127,7 +123,9 @@ def refused(code: str, folder: Path, form: Form, out: Path | None = None, **opti
     return str(caught.value)
 
 
-def test_places_that_cannot_be_written_are_refused(result: Path, tmp_path: Path) -> None:
+def test_places_that_cannot_be_written_are_refused(
+    result: Path, tmp_path: Path, wootzc: Command
+) -> None:
     (tmp_path / "file").write_text("mine")
     assert "is a folder, but onnx" in refused("WZ157", result, "onnx", tmp_path)
     assert "is a file, but torch" in refused("WZ157", result, "torch", tmp_path / "file")

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from wootzc.builder import Options, Store, build
 from wootzc.builder.search.judging import Teacher
 from wootzc.diagnostics import WootzError
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
 
 
@@ -62,11 +63,9 @@ def test_a_teacher_from_a_file_gives_what_the_trained_one_gave(
 
 
 def test_the_report_is_made_anew_from_the_folder(
-    result: tuple[Path, Path, Path], tmp_path: Path
+    result: tuple[Path, Path, Path], tmp_path: Path, wootzc: Command
 ) -> None:
     page = tmp_path / "page.html"
-    code = "from wootzc.cli import main; main()"
-    command = [sys.executable, "-c", code, "report", str(result[1]), "-o", str(page)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = wootzc("report", result[1], "-o", page)
     assert done.returncode == 0, done.stderr
     assert page.read_text() == (result[1] / "report.html").read_text()

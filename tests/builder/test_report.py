@@ -171,7 +171,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
         "seconds_now": {"compile": 0.1, "teacher": 21.0, "blocks": 6.0, "candidates": 9.0},
         "seconds_recorded": {"teacher": 21.0, "blocks": 7.5, "candidates": 13.5},
         "tried": ones,
-        "widths": module_widths(plan.space.network, tuple(best["rates"])),
+        "widths": [to_json(row) for row in module_widths(plan.space.network, tuple(best["rates"]))],
         "data": {
             "source": "digits.npz",
             "fingerprint": "0123abcd",

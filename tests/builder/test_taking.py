@@ -20,8 +20,8 @@ from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.report import report_html
 from wootzc.builder.result.export import export_result
 from wootzc.builder.result.replay import verify_result
+from wootzc.builder.result.summary_text import summary_text
 from wootzc.builder.result.verdict import verdict
-from wootzc.builder.screen import summary_text
 from wootzc.cli import cli
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile

@@ -7,8 +7,8 @@ import pytest
 
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import VERSION, Summary, from_json
+from wootzc.builder.result.summary_text import summary_text
 from wootzc.builder.result.verdict import ending, latency_text, verdict
-from wootzc.builder.screen import summary_text
 
 HOLDS = {
     "drop": 0.006, "error": 0.007, "optimism": 0.002, "among": 9,

@@ -1,29 +1,19 @@
 """The command line as a user runs it."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 NAMES = sorted(path.name for path in SAMPLES.glob("*.wz"))
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def wootzc(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wootzc.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        env=os.environ | {"NO_COLOR": "1"},
-        check=False,
-    )
-
-
-def test_all_samples_check_and_are_formatted() -> None:
+def test_all_samples_check_and_are_formatted(wootzc: Command) -> None:
     files = [SAMPLES / name for name in NAMES]
     checked = wootzc("check", *files)
     assert checked.returncode == 0, checked.stderr
@@ -32,7 +22,7 @@ def test_all_samples_check_and_are_formatted() -> None:
     assert formatted.returncode == 0, formatted.stdout
 
 
-def test_files_that_build_will_need_are_noted(tmp_path: Path) -> None:
+def test_files_that_build_will_need_are_noted(tmp_path: Path, wootzc: Command) -> None:
     body = "prune * rates { 0, 50% }; minimize params; subject to accuracy >= 80%"
     over = "over cifar_resnet20(classes = 3)"
     (tmp_path / "a.wz").write_text(
@@ -46,7 +36,7 @@ def test_files_that_build_will_need_are_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["check", "plan", "explain"])
-def test_norms_that_were_put_back_are_noted(command: str) -> None:
+def test_norms_that_were_put_back_are_noted(command: str, wootzc: Command) -> None:
     done = wootzc(command, SAMPLES / "onnx.wz")
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
@@ -59,7 +49,7 @@ def test_norms_that_were_put_back_are_noted(command: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_sample_plans(name: str) -> None:
+def test_every_sample_plans(name: str, wootzc: Command) -> None:
     done = wootzc("plan", SAMPLES / name, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
@@ -67,7 +57,7 @@ def test_every_sample_plans(name: str) -> None:
     assert figures["full"]["params"] >= figures["candidates"]["params"]["max"]
 
 
-def test_the_digits_sample_is_as_large_as_promised() -> None:
+def test_the_digits_sample_is_as_large_as_promised(wootzc: Command) -> None:
     figures = json.loads(wootzc("plan", SAMPLES / "digits.wz", "--json").stdout)
     assert len([m for m in figures["modules"] if len(m["rates"]) > 1]) >= 8
     assert figures["candidates"]["count"] >= 200
@@ -83,13 +73,13 @@ def test_the_digits_sample_is_as_large_as_promised() -> None:
         ("ast", "File"),
     ],
 )
-def test_plan_emits_every_stage(stage: str, beginning: str) -> None:
+def test_plan_emits_every_stage(stage: str, beginning: str, wootzc: Command) -> None:
     done = wootzc("plan", SAMPLES / "listed.wz", "--emit", stage)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(beginning) and len(done.stdout) > 100
 
 
-def test_opt_goes_on_from_its_own_output(tmp_path: Path) -> None:
+def test_opt_goes_on_from_its_own_output(tmp_path: Path, wootzc: Command) -> None:
     half = wootzc("opt", SAMPLES / "listed.wz", "-p", "expand-space,estimate-cost")
     assert half.returncode == 0, half.stderr
     (tmp_path / "half.wzir").write_text(half.stdout)
@@ -101,7 +91,7 @@ def test_opt_goes_on_from_its_own_output(tmp_path: Path) -> None:
     assert "// after compose" in wootzc("opt", SAMPLES / "listed.wz", "--print-ir-after-all").stdout
 
 
-def test_explain() -> None:
+def test_explain(wootzc: Command) -> None:
     file = SAMPLES / "digits.wz"
     assert "prunable" in wootzc("explain", file, "module", "a1").stdout
     assert "used by" in wootzc("explain", file, "block", "0").stdout
@@ -111,7 +101,7 @@ def test_explain() -> None:
     assert wrong.returncode == 1 and "known: a1" in wrong.stderr
 
 
-def test_fmt_rewrites_and_reports(tmp_path: Path) -> None:
+def test_fmt_rewrites_and_reports(tmp_path: Path, wootzc: Command) -> None:
     text = (SAMPLES / "digits.wz").read_text()
     file = tmp_path / "untidy.wz"
     file.write_text(text.replace("  basic(16)", "basic( 16 )"))
@@ -122,7 +112,7 @@ def test_fmt_rewrites_and_reports(tmp_path: Path) -> None:
     assert wootzc("fmt", "-", stdin=text).stdout == text
 
 
-def test_fmt_keeps_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
+def test_fmt_keeps_line_ends_and_a_byte_order_mark(tmp_path: Path, wootzc: Command) -> None:
     text = (SAMPLES / "digits.wz").read_text(encoding="utf-8")
     file = tmp_path / "windows.wz"
     windows = "\ufeff" + text.replace("\n", "\r\n")
@@ -138,7 +128,7 @@ def test_the_package_runs_as_a_module() -> None:
     assert done.returncode == 0 and ": ok" in done.stdout
 
 
-def test_fmt_checks_standard_input() -> None:
+def test_fmt_checks_standard_input(wootzc: Command) -> None:
     text = (SAMPLES / "digits.wz").read_text()
     untidy = text.replace("  basic(16)", "basic( 16 )")
     assert wootzc("fmt", "-", stdin=untidy).stdout == text
@@ -153,14 +143,14 @@ def test_fmt_checks_standard_input() -> None:
         assert (tidy.returncode, tidy.stdout) == (0, "")
 
 
-def test_the_syntax_tree_takes_no_settings() -> None:
+def test_the_syntax_tree_takes_no_settings(wootzc: Command) -> None:
     for option in (("--set", "sample=3"), ("--seed", "1")):
         done = wootzc("plan", SAMPLES / "digits.wz", "--emit", "ast", *option)
         assert done.returncode == 2 and "leave out --set" in done.stderr
         assert done.stdout == ""
 
 
-def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path) -> None:
+def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path, wootzc: Command) -> None:
     missing = wootzc("check", tmp_path / "none.wz")
     assert missing.returncode == 1 and "WZ130" in missing.stderr
     (tmp_path / "binary.wz").write_bytes(b"\xff\xfe\x00")
@@ -175,19 +165,19 @@ def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path) -> None:
     assert space.returncode == 1 and "digits" in space.stderr
 
 
-def test_build_names_missing_data(tmp_path: Path) -> None:
+def test_build_names_missing_data(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("build", SAMPLES / "digits.wz", "--set", f"data={tmp_path}/none.npz")
     assert done.returncode == 1
     assert "none.npz" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_size_that_is_none_is_a_mistake_of_usage() -> None:
+def test_a_size_that_is_none_is_a_mistake_of_usage(wootzc: Command) -> None:
     done = wootzc("build", SAMPLES / "digits.wz", "--memory", "much")
     assert done.returncode == 2
     assert "'much' is no size; write for example 500M or 4G" in done.stderr
 
 
-def test_version_help_and_completion() -> None:
+def test_version_help_and_completion(wootzc: Command) -> None:
     assert wootzc("--version").stdout.startswith("wootzc, version ")
     commands = [
         "build",

@@ -2,11 +2,15 @@
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from wootzc.units import count, large
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
+Said = Callable[..., str]
 SOURCE = """space s over resnet101(classes = 10) {
   data "x.npz"
   rates { 0, 30%, 50%, 70% }
@@ -21,16 +25,19 @@ SOURCE = """space s over resnet101(classes = 10) {
 """
 
 
-def wootzc(*arguments: str, cwd: Path) -> str:
-    command = [sys.executable, "-m", "wootzc.cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def said(wootzc: Command, tmp_path: Path) -> Said:
+    def told(*arguments: str) -> str:
+        done = wootzc(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return told
 
 
-def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
+def test_a_space_too_large_to_list_is_counted(tmp_path: Path, said: Said) -> None:
     (tmp_path / "s.wz").write_text(SOURCE)
-    figures = json.loads(wootzc("plan", "s.wz", "--json", cwd=tmp_path))
+    figures = json.loads(said("plan", "s.wz", "--json"))
     holds, taken = figures["holds"], figures["candidates"]
     tie, limit, goal = holds["constraints"]
     assert taken["count"] == 20
@@ -45,33 +52,33 @@ def test_a_space_too_large_to_list_is_counted(tmp_path: Path) -> None:
         assert taken[metric]["max"] <= holds[metric]["max"] <= figures["full"][metric]
     shown = large(holds["candidates"])
     assert " × 10^" in shown
-    text = wootzc("plan", "s.wz", cwd=tmp_path)
+    text = said("plan", "s.wz")
     assert f"space       {shown} candidates\n" in text
     left = f"params <= {figures['full']['params'] // 2:,} leaves {shown} candidates; alone, "
     assert f"{left}{large(limit['alone']['candidates'])} candidates\n" in text
     assert "candidates  20 taken" in text
-    assert f"space s: {shown} candidates" in wootzc("check", "s.wz", cwd=tmp_path)
+    assert f"space s: {shown} candidates" in said("check", "s.wz")
 
 
-def test_of_very_many_constraints_some_are_told_of(tmp_path: Path) -> None:
+def test_of_very_many_constraints_some_are_told_of(tmp_path: Path, said: Said) -> None:
     many = "\n".join(f"  where params <= {50 + k}%" for k in range(30))
     small = SOURCE.replace("resnet101", "cifar_resnet20")
     (tmp_path / "s.wz").write_text(small.replace("  where params <= 50%", many))
-    figures = json.loads(wootzc("plan", "s.wz", "--json", cwd=tmp_path))["holds"]
+    figures = json.loads(said("plan", "s.wz", "--json"))["holds"]
     assert len(figures["constraints"]) == 12 and figures["constraints_left_out"] == 20
     assert figures["candidates"] == figures["constraints"][1]["candidates"] < 4**8
 
 
-def test_candidates_to_be_proposed_are_told_from_others(tmp_path: Path) -> None:
+def test_candidates_to_be_proposed_are_told_from_others(tmp_path: Path, said: Said) -> None:
     (tmp_path / "s.wz").write_text(SOURCE)
     proposing = ("--set", "propose=7", "--set", "explore=predicted")
-    figures = json.loads(wootzc("plan", "s.wz", *proposing, "--json", cwd=tmp_path))
+    figures = json.loads(said("plan", "s.wz", *proposing, "--json"))
     taken = figures["candidates"]
     assert taken["proposed"]
     assert taken["count"] == taken["within_cost_limits"] == 7
-    text = wootzc("plan", "s.wz", *proposing, cwd=tmp_path)
+    text = said("plan", "s.wz", *proposing)
     assert "candidates  7 taken, 7 within the cost limits\n  a sample in place of those" in text
-    assert "in place of" not in wootzc("plan", "s.wz", cwd=tmp_path)
+    assert "in place of" not in said("plan", "s.wz")
 
 
 def test_large_numbers_are_rounded_to_two_figures() -> None:

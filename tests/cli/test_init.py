@@ -1,6 +1,5 @@
 """`wootzc init`: what it writes for several models and images, and what it refuses."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -37,6 +36,7 @@ MODELS = HERE.parent / "imports"
 SAMPLES = HERE.parents[1] / "samples"
 Expect = Callable[[Path, str], None]
 Photos = Callable[..., None]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -230,17 +230,7 @@ def test_a_limit_is_what_the_images_can_tell() -> None:
 # ---- as a user runs it
 
 
-def wootzc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wootzc.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"NO_COLOR": "1"},
-        check=False,
-    )
-
-
-def test_it_writes_a_file_that_plans_and_never_again(photos: Photos) -> None:
+def test_it_writes_a_file_that_plans_and_never_again(photos: Photos, wootzc: Command) -> None:
     photos("images", **letters(5, 60))
     done = wootzc("init", "model.onnx", "images")
     assert done.returncode == 0, done.stderr
@@ -254,7 +244,7 @@ def test_it_writes_a_file_that_plans_and_never_again(photos: Photos) -> None:
     assert Path("model.wz").read_text() == "mine"
 
 
-def test_an_open_size_is_asked_of_the_command(photos: Photos) -> None:
+def test_an_open_size_is_asked_of_the_command(photos: Photos, wootzc: Command) -> None:
     photos("images", **letters(5, 9))
     model = onnx.load("model.onnx")
     for axis in (2, 3):
@@ -289,7 +279,7 @@ def test_an_open_size_is_asked_of_the_command(photos: Photos) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_written(
-    model: str, data: str, words: str, photos: Photos
+    model: str, data: str, words: str, photos: Photos, wootzc: Command
 ) -> None:
     from safetensors.numpy import save_file
 
@@ -323,6 +313,6 @@ def test_no_jax_is_imported(photos: Photos) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_help_teaches() -> None:
+def test_help_teaches(wootzc: Command) -> None:
     shown = wootzc("init", "--help").stdout
     assert "wootzc init model.onnx images" in shown and "resnet50" in shown

@@ -1,26 +1,22 @@
 """`wootzc zoo` and `wootzc import`, as a user runs them."""
 
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-
-def wootzc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wootzc.cli", *arguments], capture_output=True, text=True, cwd=cwd
-    )
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_the_zoo_is_listed_with_its_costs(tmp_path: Path) -> None:
+def test_the_zoo_is_listed_with_its_costs(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("zoo", cwd=tmp_path)
     assert done.returncode == 0
     (row,) = [line.split() for line in done.stdout.splitlines() if "resnet50 " in line]
     assert row[1:3] == ["224x224x3", "25,557,032"]
 
 
-def test_a_network_of_the_zoo_can_be_copied_and_changed(tmp_path: Path) -> None:
+def test_a_network_of_the_zoo_can_be_copied_and_changed(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("zoo", "cifar_resnet20", cwd=tmp_path)
     (tmp_path / "mine.wz").write_text(done.stdout)
     assert (
@@ -29,7 +25,7 @@ def test_a_network_of_the_zoo_can_be_copied_and_changed(tmp_path: Path) -> None:
     assert wootzc("fmt", "--check", "mine.wz", cwd=tmp_path).returncode == 0
 
 
-def test_a_name_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_not_there_is_told(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("zoo", "resnet5", cwd=tmp_path)
     assert done.returncode == 1 and "did you mean `resnet50`" in done.stderr
 
@@ -38,7 +34,9 @@ def test_a_name_that_is_not_there_is_told(tmp_path: Path) -> None:
     ("file", "words"),
     [("missing.onnx", "No such file"), ("model.pb", "reads no networks"), ("x.onnx", "x.onnx")],
 )
-def test_files_that_are_no_networks_are_told(file: str, words: str, tmp_path: Path) -> None:
+def test_files_that_are_no_networks_are_told(
+    file: str, words: str, tmp_path: Path, wootzc: Command
+) -> None:
     (tmp_path / "model.pb").write_bytes(b"")
     (tmp_path / "x.onnx").write_bytes(b"not a model")
     done = wootzc("import", file, cwd=tmp_path)
@@ -46,7 +44,7 @@ def test_files_that_are_no_networks_are_told(file: str, words: str, tmp_path: Pa
     assert "Traceback" not in done.stderr and words in done.stderr
 
 
-def test_a_size_is_three_numbers(tmp_path: Path) -> None:
+def test_a_size_is_three_numbers(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("import", "x.onnx", "--input", "224", cwd=tmp_path)
     assert done.returncode == 2 and "224x224x3" in done.stderr
 
@@ -54,7 +52,7 @@ def test_a_size_is_three_numbers(tmp_path: Path) -> None:
 MODELS = Path(__file__).parents[1] / "imports"
 
 
-def test_names_come_with_the_layer_that_each_makes(tmp_path: Path) -> None:
+def test_names_come_with_the_layer_that_each_makes(tmp_path: Path, wootzc: Command) -> None:
     file = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
     done = wootzc("import", str(file), "--names", cwd=tmp_path)
     kinds = {line.split()[2]: line.split()[1] for line in done.stdout.splitlines()[1:]}
@@ -66,7 +64,7 @@ def test_names_come_with_the_layer_that_each_makes(tmp_path: Path) -> None:
     assert kinds["/layer1/layer1.0/conv1/node_Conv_181/norm"] == "norm"
 
 
-def test_what_no_rate_reaches_is_told(tmp_path: Path) -> None:
+def test_what_no_rate_reaches_is_told(tmp_path: Path, wootzc: Command) -> None:
     file = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
     done = wootzc("import", str(file), cwd=tmp_path)
     told = done.stderr.partition("note: ")[2]
@@ -85,7 +83,7 @@ space s over {done.stdout.split()[1]} {{
         assert "% in modules that are kept" in shown.stdout, shown.stderr
 
 
-def test_a_message_names_its_file_once(tmp_path: Path) -> None:
+def test_a_message_names_its_file_once(tmp_path: Path, wootzc: Command) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.prototxt").write_text("layer { }")
     done = wootzc("import", "sub/a.prototxt", cwd=tmp_path)
@@ -93,7 +91,7 @@ def test_a_message_names_its_file_once(tmp_path: Path) -> None:
     assert done.stderr.count("a.prototxt") == 1
 
 
-def test_patterns_that_fit_nothing_are_told_at_their_place(tmp_path: Path) -> None:
+def test_patterns_that_fit_nothing_are_told_at_their_place(tmp_path: Path, wootzc: Command) -> None:
     model = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
     (tmp_path / "a.wz").write_text(
         f'network n from "{model}" {{\n'
@@ -104,7 +102,9 @@ def test_patterns_that_fit_nothing_are_told_at_their_place(tmp_path: Path) -> No
     assert "close to it are `/layer2/*`" in done.stderr
 
 
-def test_networks_from_files_without_norms_are_not_told_of_lines(tmp_path: Path) -> None:
+def test_networks_from_files_without_norms_are_not_told_of_lines(
+    tmp_path: Path, wootzc: Command
+) -> None:
     model = MODELS / "onnx_fixtures" / "resnet_dynamo.onnx"
     (tmp_path / "a.wz").write_text(
         f'network n from "{model}" {{ norms folded }}\n'

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from wootzc.ir.layers import LAYERS, Branch, Dense, Layer, Page, ShapeError, has_filters
+from wootzc.ir.layers import (
+    LAYERS,
+    Branch,
+    Dense,
+    GroupNorm,
+    Layer,
+    Page,
+    PRelu,
+    ShapeError,
+    has_filters,
+)  # fmt: skip
 from wootzc.ir.layers.signature import REQUIRED, Operator, operator_of
 
 OPERATORS = [(layer, operator) for layer in LAYERS for operator in layer.operators]
@@ -82,7 +92,7 @@ def test_every_page_is_in_the_union() -> None:
 
 LOWERINGS = {
     "backends/flax/net/model.py",
-    "backends/flax/write/source.py",
+    "backends/flax/write/layers.py",
     "backends/torch/layers.py",
     "backends/onnx/emit.py",
     # constants that layers take in: what cannot becomes a layer
@@ -103,3 +113,17 @@ def test_only_lowerings_match_on_layers() -> None:
     assert found - {"backends/flax/read/nnx_layers.py"} == LOWERINGS  # that one matches on Flax's
     for path in sorted(LOWERINGS - {"grammar/imports/onnx/merge_constants.py"}):
         assert "assert_never(layer)" in (root / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("layer", [GroupNorm, PRelu])
+def test_a_layer_with_weights_is_named_in_few_files(layer: type[Layer]) -> None:
+    """Its page, the union, five lowerings, and what reads it in the files of two other tools."""
+    word = re.compile(rf"\b{layer.__name__}\b")
+    root = Path(__file__).parents[2]
+    named = [
+        path
+        for folder in ("ir", "grammar", "backends", "wootzc")
+        for path in (root / folder).glob("**/*.py")
+        if word.search(path.read_text(encoding="utf-8"))
+    ]
+    assert len(named) <= 9, named

@@ -9,7 +9,7 @@ import sys
 import click
 
 from wootzc import __version__
-from wootzc.cli import check, compiler, device, init, lsp, training
+from wootzc.cli import check, compiler, device, init, lsp, results, training
 from wootzc.cli import network_commands as networks
 from wootzc.cli.output import echo_error
 from wootzc.diagnostics import WootzError, fail
@@ -54,7 +54,7 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "wootzc", "_WOOTZC_COMPLETE").source())
 
 
-for group in (init, check, lsp, compiler, networks, training, device):
+for group in (init, check, lsp, compiler, networks, training, results, device):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -10,7 +10,7 @@ import click
 
 from wootzc.cli.checked import Checked
 from wootzc.cli.options import override_options, overrides
-from wootzc.cli.output import echo_diagnostics
+from wootzc.cli.output import echo_diagnostics, foreseen_in
 from wootzc.diagnostics import Diagnostic, WootzError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _checked(
         if not any(d.severity == "error" for d in found):
             if space is not None:
                 choose_space(analysis, space)
-            found = (*found, *_of_data(analysis.spaces), *_foreseen(analysis.spaces))
+            found = (*found, *_of_data(analysis.spaces), *foreseen_in(analysis.spaces))
     except WootzError as error:
         return Checked(file=file, diagnostics=error.diagnostics, sources=error.sources)
     return Checked(file=file, diagnostics=found, sources=analysis.sources, analysis=analysis)
@@ -92,13 +92,6 @@ def _of_data(spaces: "Iterable[Space]") -> Iterator[Diagnostic]:
             check_data(space.data)
         except WootzError as error:
             yield from error.diagnostics
-
-
-def _foreseen(spaces: "Iterable[Space]") -> list[Diagnostic]:
-    """What builds of these spaces will not be able to tell."""
-    from wootzc.builder.search.foreseen import foreseen
-
-    return [warning for space in spaces for warning in foreseen(space)]
 
 
 def _mended(

@@ -15,7 +15,7 @@ from wootzc.cli.options import (
     passes_option,
     source_argument,
 )
-from wootzc.cli.output import echo_analysis, echo_diagnostics, echo_foreseen
+from wootzc.cli.output import echo_analysis, echo_diagnostics, foreseen_in
 from wootzc.diagnostics import WootzError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def plan(
 
     def tell(analysis: "Analysis") -> None:
         echo_analysis(analysis)
-        echo_foreseen(analysis)
+        echo_diagnostics(foreseen_in(analysis.spaces), analysis.sources)
 
     start = driver.front(file, over, space, calibrated(calibrate), tell)
     compiled = partial(run, start, remaining(start))

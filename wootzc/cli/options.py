@@ -61,6 +61,15 @@ def _size(_context: click.Context, _option: click.Parameter, given: str | None) 
     return tuple(map(int, sizes))
 
 
+def store_option(function: Function) -> Function:
+    """--store"""
+    return click.option(
+        "--store",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where finished jobs are kept. Default: $WOOTZC_STORE or the user's cache folder.",
+    )(function)
+
+
 def shape_option(function: Function) -> Function:
     """--input, as a tuple called `shape`"""
     return click.option(

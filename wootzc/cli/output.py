@@ -12,7 +12,9 @@ import click
 from wootzc.diagnostics import Diagnostic, WootzError, render
 
 if TYPE_CHECKING:
+    from wootzc.builder.result.verdict import Kind
     from wootzc.grammar import Analysis
+    from wootzc.ir.space import Space
 
 
 def wants_color(stream: IO[str]) -> bool:
@@ -64,12 +66,16 @@ def echo_analysis(analysis: "Analysis") -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def echo_foreseen(analysis: "Analysis") -> None:
+def foreseen_in(spaces: "Iterable[Space]") -> list[Diagnostic]:
     """What builds of these spaces will not be able to tell."""
     from wootzc.builder.search.foreseen import foreseen
 
-    found = [warning for space in analysis.spaces for warning in foreseen(space)]
-    echo_diagnostics(found, analysis.sources)
+    return [warning for space in spaces for warning in foreseen(space)]
+
+
+def painted(text: str, kind: "Kind") -> str:
+    """A verdict in its colour."""
+    return click.style(text, fg={"met": "green", "doubtful": "yellow", "missed": "red"}[kind])
 
 
 def echo_error(error: WootzError) -> None:

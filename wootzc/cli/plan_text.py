@@ -31,8 +31,8 @@ def plan_figures(plan: Complete) -> dict[str, Any]:
         "network": space.network.name,
         "modules": [
             {
-                "name": row["module"],
-                "filters": row["filters"],
+                "name": row.module,
+                "filters": list(row.filters),
                 "rates": [space.rates[i] for i in space.choices[m]],
                 "criterion": space.criteria[m],
                 **{f"full_{one.metric}": int(one.variants.values[m, 0]) for one in tables.tables},

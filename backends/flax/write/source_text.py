@@ -22,25 +22,6 @@ from safetensors.numpy import load_file
 
 HERE = Path(__file__).resolve().parent'''
 
-LOCAL_NORM = '''def local_norm(x, size, alpha, beta, k):
-    """Every channel divided by a power of the squares of `size` channels around it."""
-    channels = np.arange(x.shape[-1])
-    distance = channels[:, None] - channels
-    around = (-(size // 2) <= distance) & (distance <= (size - 1) // 2)
-    squares = jnp.matmul(x * x, around.astype(np.float32), precision="highest")
-    return x / (k + alpha / size * squares) ** beta
-'''
-
-PRELU = '''class PRelu(nnx.Module):
-    """x, or below zero the channel's own slope times x."""
-
-    def __init__(self, channels):
-        self.slope = nnx.Param(jnp.full(channels, 0.25))
-
-    def __call__(self, x):
-        return jnp.where(x >= 0, x, self.slope[...] * x)
-'''
-
 LOADER = '''def load(path=HERE / "weights.safetensors"):
     """The network with its weights."""
     net = nnx.eval_shape(lambda: Net(nnx.Rngs(0)))  # shapes alone: nothing is drawn at random

@@ -28,9 +28,6 @@ def function(operator: Operator, context: Context) -> Function:
         case "LeakyRelu":
             alpha = number("alpha", 0.01)
             return lambda x: np.where(x > 0, x, alpha * x)
-        case "PRelu":
-            slope = float(context.needed(operator, 1).ravel()[0])  # all are one
-            return lambda x: np.where(x > 0, x, slope * x)
         case "Elu":
             alpha = number("alpha", 1)
             return lambda x: elu(x, alpha)
@@ -67,7 +64,7 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "Reciprocal": np.reciprocal,
 }
 UNARY = (
-    *PLAIN, "LeakyRelu", "PRelu", "Elu", "Celu", "HardSigmoid", "Clip", "Swish", "Gelu",
+    *PLAIN, "LeakyRelu", "Elu", "Celu", "HardSigmoid", "Clip", "Swish", "Gelu",
 )  # fmt: skip
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Add": np.add,

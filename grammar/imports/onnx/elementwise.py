@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 
 from wootzc.grammar.imports.onnx import curves
-from wootzc.grammar.imports.onnx.features import prelu
 from wootzc.grammar.imports.onnx.joins import joined
 from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Line, Tensor, in_our_order, inner
 from wootzc.grammar.imports.onnx.tracing import Context, made
 from wootzc.ir.graph import Refused
+from wootzc.ir.layers import PRelu
 from wootzc.ir.layers.curves import GRID, ZERO, activation, straight
 
 Lines: TypeAlias = Mapping[str, Line]
@@ -24,12 +24,18 @@ ACTIVATIONS = (
 
 
 def unary(operator: Operator, context: Context) -> Tensor:
-    tensor = context.tensor(operator)
-    if operator.kind == "PRelu" and np.ptp(slopes := context.needed(operator, 1)) > 0:
-        _check_broadcast(operator, tensor, slopes)
-        tensor, order = _channels(operator, context, tensor, slopes)
-        return prelu(operator, context, tensor, slopes.ravel()[order])
-    return _moved(operator, context, tensor, curves.function(operator, context))
+    return _moved(operator, context, context.tensor(operator), curves.function(operator, context))
+
+
+def prelu(operator: Operator, context: Context) -> Tensor:
+    """With one slope for all it is an activation like others."""
+    tensor, slopes = context.tensor(operator), context.needed(operator, 1)
+    if np.ptp(slopes) == 0:
+        slope = float(slopes.ravel()[0])
+        return _moved(operator, context, tensor, lambda x: np.where(x > 0, x, slope * x))
+    _check_broadcast(operator, tensor, slopes)
+    tensor, order = _channels(operator, context, tensor, slopes)
+    return made(tensor, context.layer(operator, PRelu(), tensor, slope=slopes.ravel()[order]))
 
 
 def binary(operator: Operator, context: Context) -> Tensor:
@@ -164,3 +170,10 @@ def _activated(
         positive = bool((reached >= 0).all())
         return made(tensor, draft, lines=lines, positive=positive, refusal=base.refusal)
     return None
+
+
+HANDLERS = {
+    **dict.fromkeys(curves.UNARY, unary),
+    **dict.fromkeys(curves.BINARY, binary),
+    "PRelu": prelu,
+}

@@ -15,7 +15,7 @@ from wootzc.grammar.imports.onnx.tensors import (
 )
 from wootzc.grammar.imports.onnx.tracing import Context, made, usable
 from wootzc.grammar.imports.onnx.windows import as_image, image
-from wootzc.ir.layers import Conv, Dense, GlobalPool, GroupNorm, LocalNorm, Norm, Pool, PRelu
+from wootzc.ir.layers import Conv, Dense, GlobalPool, GroupNorm, LocalNorm, Norm, Pool
 
 _OVER = "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel"
 
@@ -163,11 +163,6 @@ def _normalised(
     return made(tensor, context.layer(operator, norm, tensor, scale=scale, bias=bias))
 
 
-def prelu(operator: Operator, context: Context, tensor: Tensor, slope: Array) -> Tensor:
-    """`slope`: one a channel, in our order."""
-    return made(tensor, context.layer(operator, PRelu(), tensor, slope=slope))
-
-
 def local_norm(operator: Operator, context: Context) -> Tensor:
     tensor = image(operator, context.tensor(operator))
     given = operator.attributes
@@ -246,3 +241,19 @@ def softmax(operator: Operator, context: Context) -> Tensor:
         "wootzc has one at the end of a network only", "networks with attention cannot be pruned"
     )
     return replace(tensor, softmax=True, refusal=refusal, lines={})
+
+
+HANDLERS = {
+    "BatchNormalization": batch_norm,
+    "Gemm": gemm,
+    "GlobalAveragePool": global_pool,
+    "GlobalMaxPool": global_pool,
+    "GroupNormalization": group_norm,
+    "LayerNormalization": layer_norm,
+    "LRN": local_norm,
+    "LogSoftmax": softmax,
+    "MatMul": matmul,
+    "ReduceMax": reduce,
+    "ReduceMean": reduce,
+    "Softmax": softmax,
+}

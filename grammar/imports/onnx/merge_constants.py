@@ -13,7 +13,7 @@ import numpy as np
 from wootzc.grammar.imports.onnx.source_graph import Array
 from wootzc.grammar.imports.onnx.tracing import Affine, Draft, Pick
 from wootzc.ir.graph import Refused
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, GroupNorm, Norm
+from wootzc.ir.layers import Conv, Dense, DepthwiseConv
 
 Drafts = dict[str, Draft]
 
@@ -104,7 +104,7 @@ def _before(affine: Affine, maker: Draft) -> Draft | None:
             weights["kernel"] = weights["kernel"] * affine.scale
             _add_bias(weights, affine.scale, affine.shift)
             operation = replace(operation, bias="bias" in weights)
-        case Norm() | GroupNorm():
+        case _ if {"scale", "bias"} <= weights.keys():  # with these it ends
             weights["scale"] = weights["scale"] * affine.scale
             weights["bias"] = weights["bias"] * affine.scale + affine.shift
         case _:

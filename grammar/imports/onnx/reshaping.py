@@ -258,3 +258,20 @@ def _picked(
     draft = context.add(operator.name, pick, (usable(tensor),), image)
     single = tuple("" if a == "C" and len(channels) == 1 else a for a in layout)
     return made(tensor, draft, image=image, layout=single, positive=tensor.positive)
+
+
+HANDLERS = {
+    "Cast": cast,
+    "CastLike": cast,
+    "Dropout": dropout,
+    "Expand": expand,
+    "Flatten": flatten,
+    "Gather": gather,
+    "Identity": identity,
+    "Pad": pad,
+    "Reshape": reshape,
+    "Slice": slice_,
+    "Squeeze": squeeze,
+    "Transpose": transpose,
+    "Unsqueeze": unsqueeze,
+}

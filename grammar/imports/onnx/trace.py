@@ -12,10 +12,8 @@ from wootzc.grammar.imports.onnx import (
     elementwise,
     features,
     joins,
+    reshaping,
     windows,
-)
-from wootzc.grammar.imports.onnx import (
-    reshaping as shapes,
 )
 from wootzc.grammar.imports.onnx.constants import MOST, fold
 from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, with_group_norms
@@ -30,38 +28,11 @@ from wootzc.ir.layers.shapes import Shape, shape_text
 Handler: TypeAlias = Callable[[Operator, Context], Tensor]
 
 HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(curves.UNARY, elementwise.unary),
-    **dict.fromkeys(curves.BINARY, elementwise.binary),
-    "AveragePool": windows.average_pool,
-    "BatchNormalization": features.batch_norm,
-    "Cast": shapes.cast,
-    "CastLike": shapes.cast,
-    "Concat": joins.concat,
-    "Conv": windows.conv,
-    "Dropout": shapes.dropout,
-    "Expand": shapes.expand,
-    "Flatten": shapes.flatten,
-    "Gather": shapes.gather,
-    "Gemm": features.gemm,
-    "GlobalAveragePool": features.global_pool,
-    "GlobalMaxPool": features.global_pool,
-    "GroupNormalization": features.group_norm,
-    "Identity": shapes.identity,
-    "LayerNormalization": features.layer_norm,
-    "LRN": features.local_norm,
-    "LogSoftmax": features.softmax,
-    "MatMul": features.matmul,
-    "MaxPool": windows.max_pool,
-    "Pad": shapes.pad,
-    "ReduceMax": features.reduce,
-    "ReduceMean": features.reduce,
-    "Reshape": shapes.reshape,
-    "Slice": shapes.slice_,
-    "Softmax": features.softmax,
-    "Squeeze": shapes.squeeze,
-    "Sum": joins.sum_of_many,
-    "Transpose": shapes.transpose,
-    "Unsqueeze": shapes.unsqueeze,
+    **elementwise.HANDLERS,
+    **features.HANDLERS,
+    **joins.HANDLERS,
+    **reshaping.HANDLERS,
+    **windows.HANDLERS,
 }
 
 _ENLARGES = "wootzc has no layer that enlarges images", "it prunes classifiers"
@@ -75,11 +46,9 @@ _SEQUENCE = (
 )
 _QUANTISED = "it is quantised", "export the network before it is quantised"
 _SCORES = "what it makes is no score for each class", "export the network without it"
+_UNKNOWN = "wootzc has no layer for it", None
 WHY: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("Resize", "Upsample", "ConvTranspose", "DepthToSpace"), _ENLARGES),
-    **dict.fromkeys(
-        ("InstanceNormalization", "RMSNormalization"), _NORM,
-    ),
     **dict.fromkeys(("If", "Loop", "Scan", "LSTM", "GRU", "RNN"), _SEQUENCE),
     **dict.fromkeys(
         ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"),
@@ -155,7 +124,8 @@ def _step(operator: Operator, context: Context) -> None:
     elif handler := HANDLERS.get(operator.kind):
         context.tensors[operator.outputs[0]] = handler(operator, context)
     else:
-        why, help = WHY.get(operator.kind, ("wootzc has no layer for it", None))
+        other = _NORM if operator.kind.endswith("Normalization") else _UNKNOWN
+        why, help = WHY.get(operator.kind, other)
         raise operator.refused(why, help)
 
 

@@ -155,3 +155,6 @@ def _named(pads: Pads, window: Pair, stride: Pair, default: Padding) -> Padding:
     if pads == NO_PADS and (default == "valid" or not same):
         return "valid"
     return "same" if same else pads
+
+
+HANDLERS = {"AveragePool": average_pool, "Conv": conv, "MaxPool": max_pool}

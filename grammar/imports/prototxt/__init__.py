@@ -6,24 +6,27 @@ entries   messages → layers, whatever the syntax and the phase; `module` block
 wires     which layer reads which, where the scores are, what enters
 inputs    how large it is
 kinds     layer types → our layers · pools  pooling and local response norm
-build     layers → nodes, shapes checked · vectors  1x1 images → vectors
+build     layers → nodes, shapes checked
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from wootzc.files import Unfit, read_file
 from wootzc.grammar.imports.prototxt.build import Builder, Value
-from wootzc.grammar.imports.prototxt.early_vectors import as_vectors
 from wootzc.grammar.imports.prototxt.entries import entries_of
 from wootzc.grammar.imports.prototxt.fields import Fields
 from wootzc.grammar.imports.prototxt.inputs import input_shape
 from wootzc.grammar.imports.prototxt.text_format import MAX_CHARACTERS, Place, parse
 from wootzc.grammar.imports.prototxt.wires import wires_of
-from wootzc.ir.graph import INPUT, Graph, Refused
+from wootzc.ir.graph import INPUT, Graph, Node, Refused
 from wootzc.ir.graph.expressible import check_input
+from wootzc.ir.graph.vectors import as_vectors
 from wootzc.ir.layers.shapes import Shape
+
+FLATTEN = "/flatten"  # behind the name of what it reads
 
 # Fields of a network that say nothing about its layers.
 _IGNORED = ("force_backward", "debug_info", "state")
@@ -55,21 +58,26 @@ def read_prototxt(path: str, input: Shape | None = None) -> Graph:
     net.finish(_IGNORED)
     builder = Builder(layers=entries.layers, wires=wires, values={wires.input: Value(INPUT, shape)})
     output = builder.build()
-    nodes, output = as_vectors(builder.nodes, output)
-    return Graph(
+    graph = Graph(
         name=_identifier(title),
         input=shape,
-        nodes=tuple(nodes.values()),
+        nodes=tuple(builder.nodes.values()),
         output=output,
         notes=(*notes, *wires.notes, *builder.notes),
-        modules=_modules(nodes, builder.modules),
     )
+    graph = as_vectors(graph, builder.shapes, FLATTEN)
+    return replace(graph, modules=_modules(graph.nodes, builder.modules))
 
 
-def _modules(nodes: Iterable[str], module_of: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """The nodes of each `module` of the file."""
-    names = dict.fromkeys(module for module in module_of.values() if module)
-    return {m: tuple(node for node in nodes if module_of[node] == m) for m in names}
+def _modules(nodes: Iterable[Node], module_of: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """The nodes of each `module` of the file; a new flatten is where what it reads is."""
+    found: dict[str, list[str]] = {module: [] for module in module_of.values() if module}
+    for node in nodes:
+        own = node.name if node.name in module_of else node.name.removesuffix(FLATTEN)
+        module = module_of[own]
+        if module:
+            found[module].append(node.name)
+    return {module: tuple(names) for module, names in found.items()}
 
 
 def _identifier(title: str) -> str:

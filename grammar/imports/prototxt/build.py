@@ -39,6 +39,7 @@ class Builder:
     wires: Wires
     values: dict[Reference, Value]  # at first only what enters
     nodes: dict[str, Node] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)  # that the nodes make
     modules: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     scaled: set[int] = field(default_factory=set)  # norms by number, with a Scale behind them
@@ -141,6 +142,7 @@ class Builder:
         while name in self.nodes:
             name += "_"
         self.nodes[name] = Node(name=name, inputs=inputs, operation=operation)
+        self.shapes[name] = shape
         self.modules[name] = entry.module
         return Value(name, shape)
 

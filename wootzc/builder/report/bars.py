@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Final
 
 from wootzc.builder.report.markup import Markup, duration, rate, tag
-from wootzc.builder.result.summary import Summary, Widths
+from wootzc.builder.result.summary import Summary
 from wootzc.ir.net.metrics import METRICS
+from wootzc.ir.net.widths import ModuleWidths
 from wootzc.ir.plan import Plan
 
 # Stage → its words. Stages outside this table come last, under their own name.
@@ -38,7 +39,7 @@ def widths(summary: Summary, plan: Plan) -> Markup:
     return tag("div", *items, class_=columns, style=space)
 
 
-def _width(plan: Plan, number: int, row: Widths, widest: int) -> Markup:
+def _width(plan: Plan, number: int, row: ModuleWidths, widest: int) -> Markup:
     pairs = list(zip(row.filters, row.kept, strict=True))
     groups = [
         tag(
@@ -61,14 +62,14 @@ def _width(plan: Plan, number: int, row: Widths, widest: int) -> Markup:
     )
 
 
-def _figures(row: Widths) -> str:
+def _figures(row: ModuleWidths) -> str:
     if not row.filters:
         return "nothing to prune"
     full, kept = (", ".join(map(str, side)) for side in (row.filters, row.kept))
     return f"{full} → {kept}"
 
 
-def _costs(plan: Plan, number: int, row: Widths) -> str:
+def _costs(plan: Plan, number: int, row: ModuleWidths) -> str:
     """In the measure that candidates are compared by."""
     if plan.costs is None or row.rate not in plan.space.rates:
         return ""

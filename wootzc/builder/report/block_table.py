@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, duration, plural, rate, tag
+from wootzc.builder.report.markup import Markup, duration, picture, plural, rate, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.search.tried import BlockUse
 from wootzc.ir.plan import Plan
@@ -49,16 +49,8 @@ def block_map(summary: Summary, plan: Plan) -> Markup:
             y += ROW
         y += GAP
     width = LABEL + column * len(names) + (60 if slanted else 10)
-    picture = tag(
-        "svg",
-        *drawn,
-        width=round(width),
-        height=round(y),
-        viewBox=f"0 0 {width:.0f} {y:.0f}",
-        role="img",
-        aria_label="Tuning blocks by module and rate",
-    )
-    return tag("div", picture, class_="scroll map" + (" fits" if width <= FITTED else ""))
+    drawing = picture(*drawn, size=(width, y), label="Tuning blocks by module and rate")
+    return tag("div", drawing, class_="scroll map" + (" fits" if width <= FITTED else ""))
 
 
 def _bars(summary: Summary, plan: Plan) -> list[Bar]:

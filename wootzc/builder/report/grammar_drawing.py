@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, join, plural, rate, tag
+from wootzc.builder.report.markup import Markup, join, picture, plural, rate, tag
 from wootzc.ir.plan import Grammar, Plan, Rule
 
 MOST_RULES: Final = 60  # a larger drawing can't be read; `wootzc plan --emit dag` writes it
@@ -46,17 +46,8 @@ def _draw(plan: Plan, rules: tuple[Rule, ...]) -> Markup:
         for number in layer
     ]
     height = 2 * EDGE + NODE_HEIGHT + (len(layers) - 1) * LAYER
-    picture = tag(
-        "svg",
-        *edges,
-        *nodes,
-        width=round(total),
-        height=height,
-        viewBox=f"0 0 {total:.0f} {height}",
-        role="img",
-        aria_label="Grammar of the space",
-    )
-    return tag("div", picture, class_="scroll dag")
+    drawing = picture(*edges, *nodes, size=(total, height), label="Grammar of the space")
+    return tag("div", drawing, class_="scroll dag")
 
 
 def _layers(rules: tuple[Rule, ...], children: Children) -> list[list[int]]:

@@ -43,6 +43,27 @@ def cell(text: str, *, sort: float | str | None = None, class_: str | None = Non
     return tag("td", text, data_sort=sort, class_=class_)
 
 
+def picture(
+    *drawn: str,
+    size: tuple[float, float],
+    label: str,
+    class_: str | None = None,
+    fluid: bool = False,
+) -> Markup:
+    """A drawing, `size` in its own units. Fluid: as wide as the page allows, else in pixels."""
+    width, height = size
+    return tag(
+        "svg",
+        *drawn,
+        width=None if fluid else round(width),
+        height=None if fluid else round(height),
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        class_=class_,
+        role="img",
+        aria_label=label,
+    )
+
+
 def _value(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.builder.report.axes import Axes, widened
-from wootzc.builder.report.markup import Markup, duration, join, percent, quantity, rate, tag
+from wootzc.builder.report.markup import (
+    Markup,
+    duration,
+    join,
+    percent,
+    picture,
+    quantity,
+    rate,
+    tag,
+)
 from wootzc.builder.result.summary import Candidate, Summary, TriedFigures
 from wootzc.ir.net.metrics import METRICS, CostName, costs, exact_text
 from wootzc.ir.plan import Plan
@@ -84,14 +93,8 @@ def _view(summary: Summary, plan: Plan, metric: CostName, close: bool) -> Markup
         _best_label(axes, summary, metric),
     ]
     name = f"Validation accuracy against {METRICS[metric].title} of everything tried"
-    return tag(
-        "svg",
-        *drawn,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        class_=f"view {metric} {'close' if close else 'whole'}",
-        role="img",
-        aria_label=name,
-    )
+    kind = f"view {metric} {'close' if close else 'whole'}"
+    return picture(*drawn, size=(WIDTH, HEIGHT), label=name, class_=kind, fluid=True)
 
 
 def _axes(summary: Summary, plan: Plan, metric: CostName, close: bool) -> Axes:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from wootzc.builder.report.axes import Axes, widened
-from wootzc.builder.report.markup import Markup, percent, rate, tag
+from wootzc.builder.report.markup import Markup, percent, picture, rate, tag
 from wootzc.builder.result.summary import Look, Summary, TriedFigures
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
@@ -35,16 +35,15 @@ def learning_curves(summary: Summary) -> Markup:
     )
     best = summary.best.candidate
     curves.sort(key=lambda curve: curve[1].candidate == best)  # the best on top
-    picture = tag(
-        "svg",
+    drawing = picture(
         *axes.grid("steps of fine-tuning"),
         *_levels(axes, [("teacher", "teacher", teacher), ("target", "asked for ≥", target)]),
         *(_curve(axes, *curve, is_best=curve[1].candidate == best) for curve in curves),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label="Validation accuracy by step of fine-tuning",
+        size=(WIDTH, HEIGHT),
+        label="Validation accuracy by step of fine-tuning",
+        fluid=True,
     )
-    return tag("div", picture, class_="curves")
+    return tag("div", drawing, class_="curves")
 
 
 def _looks(history: Iterable[Look]) -> list[tuple[int, float]]:
@@ -147,12 +146,5 @@ def _damage(
         tag("rect", tag("title", words), x=0, y=0, width=SMALL_WIDTH, height=SMALL_HEIGHT,
             class_="cover tip")
     )  # fmt: skip
-    return tag(
-        "svg",
-        *drawn,
-        width=SMALL_WIDTH,
-        height=SMALL_HEIGHT,
-        viewBox=f"0 0 {SMALL_WIDTH} {SMALL_HEIGHT}",
-        role="img",
-        aria_label=f"Damage of {module} by rate",
-    )
+    size = SMALL_WIDTH, SMALL_HEIGHT
+    return picture(*drawn, size=size, label=f"Damage of {module} by rate")

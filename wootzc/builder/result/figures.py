@@ -25,18 +25,15 @@ from wootzc.builder.result.summary import (
     DeviceFigures,
     Explored,
     Judged,
-    LeftFigures,
     Look,
-    OpenFigures,
     SearchFigures,
     Steps,
     Summary,
     TeacherFigures,
     TriedFigures,
-    Widths,
 )
 from wootzc.builder.search.search import accuracy_target, strictest
-from wootzc.builder.search.tried import Left, SearchResult, Tried
+from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.plan import Complete
@@ -94,7 +91,7 @@ def summarize(
         search=SearchFigures(
             explore=space.explore,
             ended=found.ended,
-            left=None if found.left is None else _left(found.left),
+            left=found.left,
         ),
         blocks=BlocksFigures(
             method=space.blocks,
@@ -123,7 +120,7 @@ def summarize(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)
         ),
-        widths=_widths(space, found.best.rates),
+        widths=module_widths(space.network, found.best.rates),
         data=DataFigures(
             source=data.source,
             fingerprint=data.fingerprint,
@@ -154,7 +151,7 @@ def with_best(
         device=device,
         judgement=None,  # was of another candidate, and of one chosen as the best of many
         best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
-        widths=_widths(space, chosen.tried.rates),
+        widths=module_widths(space.network, chosen.tried.rates),
         seconds_now=dict(events.seconds),
         compilations=_compilations(events),
         versions=versions(),
@@ -176,13 +173,7 @@ def _compilations(events: Events) -> Compiled:
     """What this build compiled, and read from the persistent cache, in all and by stage."""
     total = reduce(Compilations.plus, events.compiled.values(), Compilations())
     stages = {name: asdict(one) for name, one in events.compiled.items() if one != Compilations()}
-    return Compiled(
-        count=total.count,
-        seconds=total.seconds,
-        from_cache=total.from_cache,
-        seconds_reading=total.seconds_reading,
-        stages=stages,
-    )
+    return Compiled(**asdict(total), stages=stages)
 
 
 def versions() -> dict[str, str]:
@@ -220,31 +211,6 @@ def _damage(damage: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, 
         module: {str(rate): nats for rate, nats in by_rate.items()}
         for module, by_rate in damage.items()
     }
-
-
-def _left(left: Left) -> LeftFigures:
-    likeliest = tuple(
-        OpenFigures(
-            costs=one.costs, candidate=one.candidate, rates=one.rates, forecast=one.forecast
-        )
-        for one in left.likeliest
-    )
-    return LeftFigures(
-        ruled_out=left.ruled_out, open=left.open, likeliest=likeliest, chance=left.chance
-    )
-
-
-def _widths(space: Space, rates: tuple[float, ...]) -> tuple[Widths, ...]:
-    rows = module_widths(space.network, rates)
-    return tuple(
-        Widths(
-            module=row["module"],
-            rate=row["rate"],
-            filters=tuple(row["filters"]),
-            kept=tuple(row["kept"]),
-        )
-        for row in rows
-    )
 
 
 def _curve(history: list[dict[str, Any]]) -> tuple[Look, ...]:

@@ -12,10 +12,11 @@ from types import NoneType, UnionType
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from wootzc.backends.onnx.runtime import Latency
-from wootzc.builder.search.tried import BlockUse, Ended, Forecast
+from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left
 from wootzc.diagnostics import fail
 from wootzc.files import finite, load_json
 from wootzc.ir.net.metrics import CostName, Metric, costs
+from wootzc.ir.net.widths import ModuleWidths
 
 VERSION = 4  # of what stands here; 1: results that had no version
 T = TypeVar("T")
@@ -101,26 +102,10 @@ class Explored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenFigures:
-    costs: Costs
-    candidate: int
-    rates: tuple[float, ...]
-    forecast: Forecast
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftFigures:
-    ruled_out: int
-    open: int
-    likeliest: tuple[OpenFigures, ...]
-    chance: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFigures:
     explore: str
     ended: Ended
-    left: LeftFigures | None
+    left: Left | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,16 +136,6 @@ class Compiled:
     from_cache: int
     seconds_reading: float  # these
     stages: Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Widths:
-    """The prunable groups of a module."""
-
-    module: str
-    rate: float
-    filters: tuple[int, ...]
-    kept: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +199,7 @@ class Summary:
     seconds_recorded: Mapping[str, float]
     device: DeviceFigures | None  # None: too large for a file, or it does not run
     tried: tuple[TriedFigures, ...]
-    widths: tuple[Widths, ...]
+    widths: tuple[ModuleWidths, ...]
     data: DataFigures
     seed: int
     store: str  # has the weights of all that was tried

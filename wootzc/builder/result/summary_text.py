@@ -1,0 +1,102 @@
+"""The closing summary of a build, for people."""
+
+from collections.abc import Callable
+
+from wootzc.builder.result.chance import half_width
+from wootzc.builder.result.summary import Summary
+from wootzc.builder.result.verdict import Kind, ending, latency_text, memory_text, verdict
+from wootzc.ir.net.metrics import Metric, costs
+from wootzc.units import bytes_text, percent, seconds_text
+
+
+def summary_text(
+    summary: Summary, out: str, paint: Callable[[str, Kind], str] = lambda text, _: text
+) -> str:
+    """`paint` may colour the verdict."""
+    teacher, best = summary.teacher, summary.best
+    candidates, steps = summary.candidates, summary.steps
+    compiled = summary.compilations
+
+    def versus(one: Metric) -> str:
+        full, pruned, text = teacher.costs[one.name], best.costs[one.name], one.text
+        ratio = full / max(pruned, 1)
+        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
+        return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
+
+    figures = "\n".join(versus(one) for one in costs().values())
+    rates = "  ".join(
+        f"{module} {100 * rate:.4g}%"
+        for module, rate in zip(summary.modules, best.rates, strict=True)
+    )
+    now = summary.seconds_now
+    stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
+    trained = "  ".join(
+        f"{name} {seconds_text(spent)}" for name, spent in summary.seconds_recorded.items()
+    )
+    data = summary.data
+    validation = 100 * half_width(best.accuracy, data.validation)
+    test = 100 * half_width(best.test_accuracy, data.test)
+    return f"""
+{_verdict_text(summary, paint)}
+{figures}
+{_device_text(summary, paint)}  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+  accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
+   test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
+              on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
+± {test:.1f} points by chance
+  rates       {rates}
+  candidates  {candidates.tried} tried, {candidates.spared} spared of \
+{candidates.within_cost_limits}
+{_left_text(summary)}  blocks      {_blocks_text(summary)}
+  steps       teacher {steps.teacher}, blocks {steps.blocks}, finetune {steps.finetune}
+  time        {stages}
+  compiled    {compiled.count} programs in {seconds_text(compiled.seconds)}; \
+{compiled.from_cache} more came from the cache
+  trained in  {trained}
+  result      {out}/best   report: {out}/report.html"""
+
+
+def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
+    """A line on the objective, and one or two more where they are needed."""
+    said = verdict(summary)
+    lines = [paint(f"{said.headline}: {summary.objective}", said.kind)]
+    if said.kind == "missed":
+        closest = "" if summary.taken else "; the closest candidate is written."
+        lines = [paint(f"{said.headline}{closest}", said.kind)]
+        if not summary.taken:
+            lines.append("  ways on: a lower accuracy limit, lower rates, more finetune steps")
+    if said.detail is not None:
+        lines.insert(1, f"  {said.detail}")
+    return "\n".join(lines)
+
+
+def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
+    """Latency, where it was measured, and memory: a line each."""
+    device = summary.device
+    if device is None:
+        return ""
+    memory, took = f"  memory      {memory_text(device)}\n", latency_text(device)
+    if took is None:
+        return memory
+    text = f"  latency     {took}"
+    return (paint(text, "missed") if device.slower else text) + "\n" + memory
+
+
+def _left_text(summary: Summary) -> str:
+    """How the search ended, and what it did not rule out: a line or two."""
+    why, left, cost = ending(summary), summary.search.left, summary.metric
+    lines = [] if why is None else [f"              {why}"]
+    lines += [
+        f"              not ruled out: {cost.short(one.costs[cost.name])}, expected "
+        f"{percent(one.forecast.accuracy)}, chance {percent(one.forecast.chance)}"
+        for one in (() if left is None else left.likeliest)
+    ]
+    return "".join(line + "\n" for line in lines)
+
+
+def _blocks_text(summary: Summary) -> str:
+    blocks = summary.blocks
+    origin = f"{blocks.trained} trained, {blocks.from_store} from the store"
+    if blocks.used and not summary.steps.blocks:
+        origin = "refitted by least squares"
+    return f"{blocks.used} used ({origin}), {blocks.uses} uses"
