@@ -20,7 +20,6 @@ from lark.parsers.lalr_parser_state import ParseConf, ParserState
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.parser_tables import load_parser
 from wootzc.grammar.syntax.rules import NOWHERE, Reduction, Several, reduction_of
-from wootzc.grammar.syntax.transform import ToSyntax
 
 APART = 1024  # characters between checkpoints, at least
 
@@ -179,7 +178,7 @@ class Reading:
 
         `end` is the kind of token that ends the text.
         """
-        tables, text, builder = _tables(), self.draft.text, ToSyntax(self.draft)
+        tables, draft, text = _tables(), self.draft, self.draft.text
         actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self._start]
         at = self._checkpoints[-1]
         states, values, begins, ends = [*at.states], [*at.values], [*at.begins], [*at.ends]
@@ -227,12 +226,12 @@ class Reading:
                 size = action.size
                 if size == 1:  # its place stays
                     if action.make is not None:
-                        values[-1] = action.make(builder, values[-1:], begins[-1], ends[-1])
+                        values[-1] = action.make(draft, values[-1:], begins[-1], ends[-1])
                     state = states[-1] = gotos[states[-2]][action.origin]
                 else:
                     first, final = _around(begins, ends, size)
                     taken = values[-size:] if size else []
-                    value = action.make(builder, taken, first, final) if action.make else None
+                    value = action.make(draft, taken, first, final) if action.make else None
                     if size:
                         del states[-size:], values[-size:], begins[-size:], ends[-size:]
                     state = gotos[states[-1]][action.origin]
