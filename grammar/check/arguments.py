@@ -73,6 +73,10 @@ def signature(name: str, parameters: Iterable[Parameter]) -> str:
     return f"{name}({', '.join(shown)})"
 
 
+def _form(name: syntax.Name, parameters: Iterable[Parameter]) -> str:
+    return f"it is called as {signature(name.text, parameters)}"
+
+
 def _default_text(default: Any) -> str:
     match default:
         case None:
@@ -112,7 +116,7 @@ def bind(
                 complete = False
                 report.error(
                     name.span, "WZ012", f"`{name.text}` needs `{parameter.name}`",
-                    f"it is called as {signature(name.text, parameters)}",
+                    _form(name, parameters),
                 )  # fmt: skip
             continue
         value = evaluate(argument.value, scope, report)
@@ -150,7 +154,6 @@ def _assign(
     report: Report,
 ) -> dict[str, syntax.Argument] | None:
     """Arguments by parameter name, or None where they cannot be told apart."""
-    form = f"it is called as {signature(name.text, parameters)}"
     known = [p.name for p in parameters]
     given: dict[str, syntax.Argument] = {}
     good = True
@@ -161,26 +164,29 @@ def _assign(
                 good = False
                 report.error(
                     argument.name.span, "WZ011", f"`{name.text}` has no argument `{key}`",
-                    did_you_mean(key, known, form if known else "it takes none"),
+                    did_you_mean(key, known, _form(name, parameters) if known else "it takes none"),
                 )  # fmt: skip
                 continue
         elif any(a.name is not None for a in arguments[:position]):
             report.error(
-                argument.span, "WZ013", "arguments without a name come before those with one", form
-            )
+                argument.span, "WZ013", "arguments without a name come before those with one",
+                _form(name, parameters),
+            )  # fmt: skip
             return None
         elif position >= len(known):
             count = f"at most {len(known)}" if known else "no"
             plural = "" if len(known) == 1 else "s"
             report.error(
                 argument.span, "WZ013", f"`{name.text}` takes {count} argument{plural}",
-                form if known else f"it is written `{name.text}` alone",
+                _form(name, parameters) if known else f"it is written `{name.text}` alone",
             )  # fmt: skip
             return None
         else:
             key = known[position]
         if key in given:
-            report.error(argument.span, "WZ013", f"`{key}` is given twice", form)
+            report.error(
+                argument.span, "WZ013", f"`{key}` is given twice", _form(name, parameters)
+            )
             return None
         given[key] = argument
     return given if good else None
@@ -202,7 +208,7 @@ def _report_value(
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"
     fitting = _fitting(shown, value, parameter.kind)
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
-    help: str = f"it is called as {signature(name.text, parameters)}"
+    help: str = _form(name, parameters)
     if swapped is not None:
         help = swapped
     elif fitting is not None:

@@ -7,6 +7,7 @@ made, so that one mistake does not cause ten messages.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from wootzc.diagnostics import Advice, Span
@@ -24,11 +25,12 @@ from wootzc.grammar.check.operators import (
 )
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.scopes import at, scope_of
-from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.check.values import Scope, Value, value_text, words_in
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
 from wootzc.ir.layers.maxima import MAX_LAYERS
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after
+from wootzc.ir.layers.signature import Operator
 
 MAX_BRANCHES = 32  # branches within branches
 MAX_CALLS = 100  # modules within modules
@@ -147,18 +149,17 @@ class BodyLowering:
                 return [], None
             self.unknown(call.name)
             return [], None
-        values = bind(
-            call.name, operator.parameters, call.arguments, at(scope, shape), self.report,
-            self.note(),
-        )  # fmt: skip
-        if values is None or shape is None:
+        settled = _written_out(operator.name, call.arguments)
+        if settled is None:
+            names = at(scope, shape)
+            values = bind(
+                call.name, operator.parameters, call.arguments, names, self.report, self.note()
+            )
+            settled = None if values is None else _settled(operator, values)
+        if settled is None or shape is None:
             return [], None
-        auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
-        like = {p.name: values[p.like] for p in operator.parameters if p.like}
-        settled = {name: value for name, value in values.items() if value is not None}
-        settled = like | dict.fromkeys(auto, True) | settled | dict(operator.fixed)
-        layer: Any = CLASSES[operator.name](**settled, span=call.span)
-        return self.follow([Draft(layer, bool(auto))], shape, call.name.text)
+        layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
+        return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         names = at(scope, shape)
@@ -346,6 +347,30 @@ class BodyLowering:
             )  # fmt: skip
 
 
+class _Settled(NamedTuple):
+    """The fields of a layer; `auto_bias` as in `Draft`."""
+
+    fields: Mapping[str, Any]
+    auto_bias: bool
+
+
+def _settled(operator: Operator, values: Mapping[str, Any]) -> _Settled:
+    auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
+    like = {p.name: values[p.like] for p in operator.parameters if p.like}
+    given = {name: value for name, value in values.items() if value is not None}
+    return _Settled({**like, **dict.fromkeys(auto, True), **given, **operator.fixed}, bool(auto))
+
+
+@lru_cache(maxsize=4_096)
+def _written_out(name: str, arguments: tuple[syntax.Argument, ...] | None) -> _Settled | None:
+    """What a call makes wherever it stands; None where it names something, or has a mistake."""
+    if words_in(argument.value for argument in arguments or ()):
+        return None
+    report, operator = Report(), OPERATORS[name]
+    values = bind(syntax.Name(text=name), operator.parameters, arguments, {}, report)
+    return None if values is None or report.diagnostics else _settled(operator, values)
+
+
 def _is_fitting(arm: syntax.Block) -> bool:
     """Whether an arm is `{ shortcut_if_fits }`."""
     match arm.statements:
@@ -371,8 +396,8 @@ def settle_bias(drafts: list[Draft]) -> Body:
     layers: list[Layer] = []
     for index, (layer, auto) in enumerate(drafts):
         follower = drafts[index + 1].layer if index + 1 < len(drafts) else None
-        if auto and isinstance(layer, Conv | DepthwiseConv):
-            layer = replace(layer, bias=not isinstance(follower, Norm))
+        if auto and isinstance(follower, Norm) and isinstance(layer, Conv | DepthwiseConv):
+            layer = replace(layer, bias=False)
         layers.append(layer)
     return tuple(layers)
 
