@@ -17,13 +17,14 @@ MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an ex
 MAX_NUMBER = 40  # characters
 
 _TOKENS = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*[\s\S]*?\*/)
+    r"""(?=[/"(){}\[\];\n*+\d-]) (?:  # at other characters nothing else is tried
+        (?P<comment>//[^\n]*|/\*[\s\S]*?\*/)
       | (?P<string>"[^"\n]*")
       | (?P<open>[({\[]) | (?P<close>[)}\]])
       | (?P<endless>"[^\n]*|/\*)
       | (?P<end>[;\n])
       | (?P<operator>[-+*/])
-      | (?P<number>(?<![\w.])\d(?:[\d_.]|[eE][+-]?(?=\d)){39,})
+      | (?P<number>(?<![\w.])\d(?:[\d_.]|[eE][+-]?(?=\d)){39,}))
     """,
     re.VERBOSE,
 )
