@@ -151,6 +151,7 @@ def work(lines: int, keystrokes: int) -> dict[str, list[float]]:
         timed("hover", lambda: hover(snapshot, at + 1))  # noqa: B023
         screen = sum(len(row) + 1 for row in rows[: line + SCREEN])
         timed("hints", lambda: hints(snapshot, at, screen))  # noqa: B023
+        by_file(Snapshot("typed.wz", text, memory=memory))  # taken back, as in the session
     return took
 
 

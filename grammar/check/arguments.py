@@ -184,9 +184,7 @@ def _assign(
         else:
             key = known[position]
         if key in given:
-            report.error(
-                argument.span, "WZ013", f"`{key}` is given twice", _form(name, parameters)
-            )
+            report.error(argument.span, "WZ013", f"`{key}` is given twice", _form(name, parameters))
             return None
         given[key] = argument
     return given if good else None

@@ -12,9 +12,9 @@ from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import scan, statement_at
+from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
-from wootzc.grammar.syntax.reader import Reading, Start, parser
+from wootzc.grammar.syntax.reader import Reading
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
@@ -38,6 +38,8 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
     have been read, so that of the next version only what stands behind the first change is read.
     """
+    if (long := too_long(text, path)) is not None:
+        return Parsed(tree=None, diagnostics=(long,))
     draft = Draft(text, path)
     holes: list[Span] = []
     reading = _begun(draft, memory)
@@ -107,7 +109,7 @@ def _look(reading: Reading) -> "syntax.File | _Stopped":
         tree: syntax.File = reading.tree()
         return tree
     except UnexpectedInput as error:
-        return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
+        return _Stopped(mistakes=(_explain(reading, error),))
 
 
 def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
@@ -115,14 +117,15 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     scanned = scan(text, path)
     if scanned.diagnostics:
         return scanned.diagnostics[0]
+    reading = Reading(Draft(text, path), "_space_statement")
     try:
-        statement: syntax.SpaceStatement = Reading(Draft(text, path), "_space_statement").tree()
+        statement: syntax.SpaceStatement = reading.tree()
     except UnexpectedInput as error:
-        return _explain(text, path, error, "_space_statement")
+        return _explain(reading, error)
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
+def _explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     from wootzc.grammar.parse.syntax_errors import explain  # only a file with mistakes needs it
 
-    return explain(parser(), text, path, error, start)
+    return explain(reading, error)

@@ -151,7 +151,7 @@ class Reading:
 
     def __init__(self, draft: Draft, start: Start = "file") -> None:
         self.draft = draft
-        self._start = start
+        self.start = start
         first = _tables().starts[start]
         self._checkpoints = [_Checkpoint(0, 0, "", (first,), (), (), ())]
 
@@ -163,6 +163,13 @@ class Reading:
             draft.text[self._checkpoints[-1].position : unchanged].strip()
         ):
             self._checkpoints.pop()
+
+    def tried(self, draft: Draft, unchanged: int) -> "Reading":
+        """Another reading, as of `go_on`; this one stays as it is."""
+        other = Reading(draft, self.start)
+        other._checkpoints = [*self._checkpoints]
+        other.go_on(draft, unchanged)
+        return other
 
     def expected(self) -> set[str]:
         """Kinds of tokens that may follow the text. Raises Lark's `UnexpectedInput` as `tree`."""
@@ -179,7 +186,7 @@ class Reading:
         `end` is the kind of token that ends the text.
         """
         tables, draft, text = _tables(), self.draft, self.draft.text
-        actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self._start]
+        actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self.start]
         at = self._checkpoints[-1]
         states, values, begins, ends = [*at.states], [*at.values], [*at.begins], [*at.ends]
         position, depth, last = at.position, at.depth, at.last
@@ -262,7 +269,7 @@ class Reading:
         lark: Any = parser()
         table = lark.parser.parser._parse_table
         thread = LexerThread.from_text(_lexer(), "")
-        state = ParserState(ParseConf(table, {}, self._start), thread, states, values)
+        state = ParserState(ParseConf(table, {}, self.start), thread, states, values)
         expected = {name for name in table.states[states[-1]] if name.isupper()}
         return UnexpectedToken(  # type: ignore[no-untyped-call]
             Token(kind, text, position), expected, state=state,
