@@ -90,7 +90,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
             report.guessed.append(item.span)
         match item:
             case syntax.Include():
-                _include(item, path, program, report, (*chain, _identity(path)))
+                _include(item, path, program, report, (*chain, file_identity(path)))
             case syntax.Constant():
                 _define(item, "constant", program.constant_items, program, report)
             case syntax.ModuleDefinition(name=name):
@@ -141,7 +141,7 @@ def _include(
     item: syntax.Include, path: str, program: Program, report: Report, chain: tuple[str, ...]
 ) -> None:
     target = resolve(item.path.value, path)
-    identity = _identity(target)
+    identity = file_identity(target)
     if identity in chain:
         names = " → ".join(os.path.basename(p) for p in (*chain[chain.index(identity) :], identity))
         report.error(
@@ -149,12 +149,13 @@ def _include(
             "move what both need into a file of its own",
         )  # fmt: skip
         return
-    if identity in {_identity(known) for known in program.sources}:
+    if identity in {file_identity(known) for known in program.sources}:
         return  # two ways to one file
     if len(program.sources) >= MAX_FILES:
         report.error(item.span, "WZ008", f"more than {MAX_FILES} files are included")
         return
-    text = _read(target, item, report)
+    open_ = program.memory.open if program.memory else {}
+    text = open_[identity] if identity in open_ else _read(target, item, report)
     if text is None:
         program.incomplete = True
         return
@@ -199,7 +200,8 @@ def _listing(folder: str) -> Iterable[str]:
         return ()
 
 
-def _identity(path: str) -> str:
+def file_identity(path: str) -> str:
+    """The same for all ways to write a path."""
     return os.path.realpath(path) if "\0" not in path else path
 
 

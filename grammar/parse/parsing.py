@@ -5,8 +5,8 @@ it, so that one slip does not hide the next. This is simpler than error producti
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lark import UnexpectedInput
 
@@ -28,7 +28,15 @@ class Parsed:
     holes: tuple[Span, ...] = ()
 
 
-Memory: TypeAlias = dict[str, Reading]  # of files by their path
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an editor keeps from one version of a file to the next: how far files have been read.
+
+    `open`: texts that are not saved yet, by the real path of their file.
+    """
+
+    readings: dict[str, Reading] = field(default_factory=dict)  # by path
+    open: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
@@ -77,9 +85,7 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
 def _begun(draft: Draft, memory: Memory | None) -> Reading:
     if memory is None:
         return Reading(draft)
-    if draft.path not in memory:
-        memory[draft.path] = Reading(draft)
-    reading = memory[draft.path]
+    reading = memory.readings.setdefault(draft.path, Reading(draft))
     old, new = reading.draft.text, draft.text
     same = bisect_left(
         range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
