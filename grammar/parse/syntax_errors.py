@@ -1,6 +1,7 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
 import re
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -66,6 +67,18 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
             return _explain_token(text, path, error)
         case _:
             raise error
+
+
+def misread(text: str, path: str, position: int) -> Diagnostic | None:
+    """What to say of a statement of a space that can be read, but hardly as it was meant."""
+    for slip in slips_in(SLIPS, text, position, "space"):
+        if slip.instead is not None and slip.start <= position <= slip.end:
+            begin, end = statement_at(text, slip.start)
+            statement = text[begin : slip.start] + slip.instead + text[slip.end : end]
+            with suppress(UnexpectedInput):
+                Reading(Draft(statement.strip(), ""), "_space_statement").tree()
+                return _told(slip, text, path)
+    return None
 
 
 def _at_end(error: UnexpectedInput) -> bool:
