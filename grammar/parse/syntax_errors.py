@@ -267,7 +267,9 @@ _SYNONYMS = {
     "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
     "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
     "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
-    "class": "module", "search_space": "space",
+    "class": "module", "search_space": "space", "random": "sample", "smallest": "minimize",
+    "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
+    "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
 }  # fmt: skip
 
 

@@ -38,6 +38,8 @@ CHARACTERS = (
     Slip(r'"(?P<n><NUM>)"', r"\g<n>", "a number stands without quotes", safe=True),
     Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`",
          safe=True),
+    Slip(r"# ?include (?P<a>\"[^\"\n]*\")", r"include \g<a>", "another file is included",
+         within="file", safe=True),
     Slip(r"#+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`", safe=True,
          code="WZ005"),
     Slip(r"(?P<number>\d[\d_.]*)(?: %| ?(?:percent|pct)\b)", r"\g<number>%",
@@ -50,8 +52,8 @@ CHARACTERS = (
     Slip(r"[≦⩽]|≤=", "<=", "limits are written with `<=` or `>=`", safe=True, code="WZ005"),
     Slip(r"(?<![\w,])\d{1,3}(?:,\d{3})+(?![\d,])", _thousands,
          "commas do not group digits, `_` does", safe=True),
-    Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?"
-         r"|hours)\b",
+    Slip(r"(?<![\w.])(?<![<>=≤≥]\x20)(?P<number>\d[\d_.]*) ?"
+         r"(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?|hours)\b",
          _time, "a unit of time is a word, after a space", within="space", code="WZ005",
          safe=True),
     Slip(r"(?<![\w.])(?P<number>\d[\d_.]*) ?(?P<unit>[KkMmGgB])\b", _scaled,

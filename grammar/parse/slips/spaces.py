@@ -54,6 +54,18 @@ def _patterns(match: Match) -> str:
     return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
 
 
+def _rows(match: Match) -> str:
+    """`(0, 30%) (0, 50%)` → `[0, 30%] [0, 50%]`."""
+    inner = match["at"].strip()
+    return f" {inner.replace('(', '[').replace(')', ']') if '(' in inner else f'[{inner}]'} "
+
+
+def _in_finetune(match: Match) -> str:
+    """Nothing where the space has a `finetune` already: it would be a second."""
+    stated = re.search(r"\bfinetune\b", match.string)
+    return match["at"] if stated else f"finetune {{ {match['at']} }}"
+
+
 _LIMITS = "limits are written with `<=` or `>=`"
 _RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
 _FOLLOWS = "what `{word}` says follows it directly"
@@ -116,7 +128,13 @@ SPACES = (
     Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
          lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
          "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
+    Slip(r"where (?P<a><GLOB>) ?==? ?(?P<b>(?!teacher)[A-Za-z_*][\w*]*)", r"tie \g<a>, \g<b>",
+         "modules that have one rate are tied", within="space"),
     # ---- paths
+    Slip(r"data ?\{ ?(?P<a>\"[^\"\n]*\") ?\}", r"data \g<a>", _FOLLOWS, within="space", safe=True),
+    Slip(r"data \"[^\"\n]*\"(?: ?,| and)? ?\"[^\"\n]*\"", None, "`data` is one file or folder",
+         within="space",
+         help='images to judge by are a part of it: `data "x.npz" { validation 20%; test 10% }`'),
     Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
          _FOLLOWS, within="space call", safe=True),
     Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")",
@@ -140,10 +158,21 @@ SPACES = (
          lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
          within="space", safe=True),
     Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to) ?(?P<b>" + _RATE
-         + r")(?: ?,? ?(?:step|by|in steps of) ?(?P<step>" + _RATE + "))?)",
+         + r")(?: ?,? ?(?:steps?|by|every|in steps of) ?(?P<step>" + _RATE + "))?)",
          _range_of_rates, "a range of rates says in which steps it goes", within="space list"),
+    Slip(r"rates (?P<at>(?P<a><NAME>))(?=\s*[;\n}])", r"{ \g<a> }",
+         "a list of rates stands in braces", within="space", safe=True),
+    Slip(r"rates ?[:=]? ?(?:linspace|arange|range)\([^()\n]*\)", None,
+         "a range of rates says in which steps it goes", within="space call",
+         help="as in `rates 0..90% step 10%`"),
+    Slip(r"rates ?\{ ?<GLOB> ?[:=][^{}\n]*\}", None, "`rates` are those of all modules",
+         within="list space", help="some have others, as in `prune a1 rates { 0, 30% }`"),
+    Slip(r"configs ?\{(?P<at>[^\[\]{}\n]*)\}", _rows, "each candidate stands in `[ ]`",
+         within="list call", safe=True, help="write `{new}` in the braces"),
     Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
          "a rate is a single number", safe=True, within="list range"),
+    Slip(r"[\w%.]+ ?[*/+] ?[\w%.]+", None, "a rate is a number, or the name of one",
+         within="list range", help="calculate it at the top of the file: `let NAME = {old}`"),
     Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
          within="list range"),
     Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
@@ -168,6 +197,18 @@ SPACES = (
          r"\g<n>",
          "this is a number from 0 on", within="space", code="WZ071"),
     # ---- patterns
+    Slip(r"(?P<a>prune [^{}\n]*?) (?P<by>by \w+) (?P<e>except [\w*?.,\[\]\x20]*[\w*?\]])",
+         r"\g<a> \g<e> \g<by>", "`except` comes before `by`", within="space", safe=True),
+    Slip(r"(?P<a>prune [^{}\n]*?) (?P<r>rates ?\{[^{}\n]*\}) (?P<by>by \w+)",
+         r"\g<a> \g<by> \g<r>", "`by` comes before `rates`", within="space", safe=True),
+    Slip(r"except ?[{(\[] ?(?P<a>[^{}()\n]*?) ?[)}\]]", r"except \g<a>",
+         "what is left out follows `except` directly", within="space list call range", safe=True),
+    Slip(r"(?P<a>(?:prune|keep|tie) [^{}\n]*?[\w*?\]]) ?(?:,? ?!=?|- |\\|,? ?~) ?(?P<b><GLOB>)",
+         r"\g<a> except \g<b>", "what is left out follows `except`", within="space", safe=True),
+    Slip(r"(?:^|[;\n]) ?(?P<at>(?:criterion|importance|method|score|by)[ :=]*<CRITERION>)"
+         .replace("[ :=]", r"[\x20:=]"), None,
+         "a criterion stands behind the modules that it is for", within="space",
+         help="as in `prune a*, b* by l1`"),
     Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
          "all modules are written `*`", within="space", safe=True),
     Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not"
@@ -206,6 +247,12 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"(?P<a>pretrain|finetune|polish) ?[:=]? ?(?:like|as|extends)? ?"
+         r"(?P<b>teacher|pretrain|finetune|polish) ?(?=[\n;{])", r"\g<a> from \g<b> ",
+         "a stage builds on another `from` it", within="space", safe=True),
+    Slip(r"distill (?P<a><NUM>) ?(?:,|at|temperature)? ?(?P<b><NUM>)",
+         r"distill \g<a>; temperature \g<b>", "`temperature` is a setting of its own",
+         within="settings"),
     Slip(r"(?P<name>augment|teacher|pretrain|finetune"
          r"|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
          _settings, "settings stand in braces", safe=True, within="space call range"),
@@ -213,9 +260,19 @@ SPACES = (
          _settings, "settings stand in braces", safe=True, within="space call"),
     Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience"
          r"|distill|temperature"
-         r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
+         r"|reconstruct) [^\n;{}]*[^\s;{}])", _in_finetune,
          "`{word}` is a setting of training, and stands in its braces", within="space"),
+    Slip(r"\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience|distill"
+         r"|temperature|reconstruct) [^\n;{}]*[^\s;{}]", None,
+         "`{word}` is a setting of training, and stands in its braces", within="space",
+         help="move it into those it is for: `teacher { {old} }`, `finetune { {old} }`"),
     # ---- the rest
+    Slip(r"sample <NUM>(?P<at> (?:random|randomly|at random|uniformly|candidates|configs))\b", "",
+         "`sample` draws candidates at random", within="space", safe=True,
+         help="leave out `{old}`"),
+    Slip(r"budget (?P<h>\d+):(?P<m>\d\d)(?: ?(?:hours?|h))?",
+         lambda m: f"budget {60 * int(m['h']) + int(m['m'])} minutes",
+         "a budget of time is one number", within="space", safe=True),
     Slip(r"(?P<a>sample <NUM>(?: seed \d+)?) by (?P<b>params|macs)", r"\g<a> stratified by \g<b>",
          "an even spread over a cost is `stratified by` it", within="space", safe=True),
     Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
