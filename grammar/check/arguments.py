@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from wootzc.diagnostics import Span, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import (
+    FUNCTIONS,
     Scope,
     Value,
     evaluate,
@@ -162,9 +163,12 @@ def _assign(
             key = argument.name.text
             if key not in known:
                 good = False
+                likely = [k for k in _ELSEWHERE.get(key.lower(), ()) if k in known]
+                form = _form(name, parameters) if known else "it takes none"
                 report.error(
                     argument.name.span, "WZ011", f"`{name.text}` has no argument `{key}`",
-                    did_you_mean(key, known, _form(name, parameters) if known else "it takes none"),
+                    _of_its_own(arguments, position, report)
+                    or (meant(likely[0]) if likely else did_you_mean(key, known, form)),
                 )  # fmt: skip
                 continue
         elif any(a.name is not None for a in arguments[:position]):
@@ -190,6 +194,40 @@ def _assign(
     return given if good else None
 
 
+# What other tools call arguments.
+_ELSEWHERE = {
+    **dict.fromkeys(("filters", "channels", "out_channels", "features", "out_features", "units",
+                     "planes", "neurons", "outputs", "out", "num_filters"), ("width",)),
+    **dict.fromkeys(("kernel_size", "ksize", "k", "filter_size", "window", "kernel_shape",
+                     "pool_size", "window_shape"), ("kernel", "size")),
+    "strides": ("stride",), "pad": ("padding",), "pads": ("padding",), "eps": ("epsilon",),
+    "p": ("rate",), "prob": ("rate",), "num_groups": ("groups",),
+    "use_bias": ("bias",), "negative_slope": ("slope",), "alpha": ("slope",),
+}  # fmt: skip
+_ACTIVATION = ("activation", "act", "nonlinearity", "activation_fn", "act_layer")
+
+
+def _of_its_own(
+    arguments: tuple[syntax.Argument, ...], position: int, report: Report
+) -> str | None:
+    """Advice on `conv(3x3, 16, activation = relu)`: an activation is a layer of its own."""
+    argument, last = arguments[position], arguments[-1].span
+    if argument.name is None or argument.name.text.lower() not in _ACTIVATION or not position:
+        return None
+    if not isinstance(argument.value, syntax.Word | syntax.Text):
+        return None
+    layer = source_text(argument.value).strip('"').lower()
+    text = report.sources.get(last.file, "")
+    end = text.find(")", last.end) + 1
+    more = "" if "softmax" in layer or layer in ("linear", "none") else f"; {layer}"
+    rest = text[argument.span.end : end]
+    return Advice(
+        f"leave it out: an activation is a layer of its own, `{layer}` behind this one" if more
+        else "leave it out: a network ends in scores, and the loss does the rest",
+        rest + more, at=Span(last.file, arguments[position - 1].span.end, end),
+    )  # fmt: skip
+
+
 def _report_value(
     name: syntax.Name,
     parameters: tuple[Parameter, ...],
@@ -213,6 +251,11 @@ def _report_value(
         help = write(fitting)
     elif near is not None and near != is_value:
         help = meant(near)
+    elif isinstance(argument.value, syntax.Word) and value not in (*scope, *FUNCTIONS):
+        help = (
+            f"nothing is called `{value}` here: it is a parameter of what it stands in, or a "
+            f"constant, `let {value} = …` at the top"
+        )
     report.error(
         argument.value.span, "WZ014",
         f"`{parameter.name}` of `{name.text}` must be {parameter.kind.expects}, "

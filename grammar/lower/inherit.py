@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.merged_statements import merged, merged_settings, replaced
 from wootzc.grammar.check.report import Report
@@ -75,9 +75,14 @@ def _report_base(
         )  # fmt: skip
     elif not program.incomplete:
         others = [name for name in program.space_items if name not in chain]
+        word = report.sources.get(base.span.file, "").rfind("from", 0, base.span.start)
         report.error(
             base.span, "WZ244", f"there is no space `{base.text}` to build on",
-            did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
+            write(
+                f"over {base.text}", ": it is a network",
+                at=Span(base.span.file, word, base.span.end),
+            ) if base.text in program.networks and not item.network
+            else did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
         )  # fmt: skip
 
 

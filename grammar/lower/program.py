@@ -8,16 +8,15 @@ from typing import TypeAlias, TypeVar
 from wootzc.diagnostics import Advice
 from wootzc.files import Unfit, read_file
 from wootzc.grammar import syntax
-from wootzc.grammar.check.arguments import FLAGS
+from wootzc.grammar.check.calls import WORDS
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import FUNCTIONS, Value, evaluate, words_in
+from wootzc.grammar.check.values import Value, evaluate, words_in
 from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.syntax.brackets import MAX_BYTES
 from wootzc.grammar.syntax.near_misses import nearest
 
 MAX_FILES = 200
-_WORDS = (*FLAGS, *FUNCTIONS, "same", "valid", "avg", "auto", "channels")  # no constants' names
 
 
 NetworkItem: TypeAlias = syntax.NetworkDefinition | syntax.ImportedNetwork
@@ -128,7 +127,7 @@ def _define(
         program.misnamed.append(name)
         program.incomplete = True
         return
-    if kind == "constant" and name.text in (*BUILT_IN, *_WORDS):
+    if kind == "constant" and name.text in (*BUILT_IN, *WORDS):
         report.error(
             name.span, "WZ017", f"`{name.text}` is built in, so no constant can have its name",
             Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),

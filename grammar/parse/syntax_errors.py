@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -15,6 +16,7 @@ from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.keywords import keywords
+from wootzc.grammar.syntax.marks import mark_at, marks
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
 from wootzc.grammar.syntax.reader import Reading, parser
 
@@ -55,8 +57,9 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
     if isinstance(error, UnexpectedToken):
-        if (constant := _of_constants(text, path, error.token)) is not None:
-            return constant
+        for special in (_of_constants, _in_square_brackets):
+            if (told := special(text, path, error.token)) is not None:
+                return told
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
         if slip.instead is None or _gets_past(reading, position, slip):
             return _told(slip, text, path)
@@ -215,6 +218,23 @@ def _of_constants(text: str, path: str, token: Token) -> Diagnostic | None:
         Span(path, *let), "WZ002", "constants stand outside of modules, networks and spaces",
         "move `let …` to the top of the file",
     )  # fmt: skip
+
+
+def _in_square_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
+    """`add [ … ]`: statements or arms in the wrong brackets."""
+    start, depth = token.start_pos or 0, 0
+    for mark in islice(marks(text), mark_at(text, start), None) if token.type == "LSQB" else ():
+        depth += {"open": 1, "close": -1}.get(mark.kind, 0)
+        inside = text[start + 1 : mark.start]
+        if not depth and re.search(r"[{;\n]", inside):
+            fix = Fix(Span(path, start, mark.end), f"{{{inside}}}")
+            return Diagnostic(
+                Span(path, start, start + 1), "WZ001", "what belongs together stands in braces",
+                "write `{` here, and `}` where it ends", fixes=(fix,),
+            )  # fmt: skip
+        if not depth:
+            break
+    return None
 
 
 def _word_before(text: str, end: int) -> tuple[int, int]:
