@@ -251,7 +251,7 @@ def _report_value(
         help = write(fitting)
     elif near is not None and near != is_value:
         help = meant(near)
-    elif isinstance(argument.value, syntax.Word) and value not in (*scope, *FUNCTIONS):
+    elif isinstance(argument.value, syntax.Word) and shown not in (*scope, *FUNCTIONS):
         help = (
             f"nothing is called `{value}` here: it is a parameter of what it stands in, or a "
             f"constant, `let {value} = …` at the top"
@@ -290,7 +290,8 @@ def _swapped(
 def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
     """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
     bare = shown.strip('"')
-    for text in (bare, bare.lower()):
+    other = {"none": "false", "null": "false"}.get(bare.lower(), bare)
+    for text in (bare, bare.lower(), other):
         sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text
         if text != shown and isinstance(value, str) and _takes(kind, sizes):
             return text

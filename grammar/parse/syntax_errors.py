@@ -74,9 +74,11 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
 
 def misread(text: str, path: str, position: int) -> Diagnostic | None:
     """What to say of a statement of a space that can be read, but hardly as it was meant."""
-    for slip in slips_in(SLIPS, text, position, "space"):
+    inner = headers_at(text, position)[-1]
+    for slip in slips_in(SLIPS, text, position, inner.context):
         if slip.instead is not None and slip.start <= position <= slip.end:
-            begin, end = statement_at(text, slip.start)
+            begin = inner.start if inner.context == "list" else statement_at(text, slip.start)[0]
+            _, end = statement_at(text, begin)
             statement = text[begin : slip.start] + slip.instead + text[slip.end : end]
             with suppress(UnexpectedInput):
                 Reading(Draft(statement.strip(), ""), "_space_statement").tree()
@@ -287,7 +289,8 @@ _SYNONYMS = {
     "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
     "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
     "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
-    "class": "module", "search_space": "space", "random": "sample", "smallest": "minimize",
+    "class": "module", "search_space": "space", "random": "sample", "unprune": "keep",
+    "smallest": "minimize",
     "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
     "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
 }  # fmt: skip

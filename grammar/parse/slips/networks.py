@@ -42,6 +42,18 @@ def _named(match: Match) -> str:
     return match["call"] if layer else f"{match['call']} as {match['name']}"
 
 
+def _over_or_from(match: Match) -> str:
+    """`space a: b`: from `b` where that is a space, else over it."""
+    is_space = re.search(rf"\bspace\s+{match['b']}\b", match.string)
+    return f"space {match['a']} {'from' if is_space else 'over'} {match['b']}"
+
+
+def _let(match: Match) -> str:
+    """Nothing for what has a value already."""
+    known = re.search(rf"\blet\s+{match['a']}\b", match.string)
+    return match["at"] if known else f"let {match['a']} = "
+
+
 def _over(match: Match) -> str:
     """`space s {` with the network that the file has."""
     network = re.search(r"\bnetwork\s+(\w+)", match.string)
@@ -66,8 +78,12 @@ NETWORKS = (
          r"|to) ?(?P=base)?(?P<b>\d+))\b",
          r"\g<base>[\g<a>..\g<b>]", _NUMBERS, safe=True),
     Slip(r"as (?P<at>(?P<names><NAME>(?: ?, ?<NAME>)+))", _numbered, _NUMBERS, safe=True),
+    Slip(r"as (?P<at>[\[(] ?(?P<names><NAME>(?: ?, ?<NAME>)+) ?[\])])", _numbered, _NUMBERS,
+         safe=True, within="body range call"),
+    Slip(r"as (?P<name><NAME>(?:\[[^\]\n]*\])?) (?P<call><NAME>(?:\([^()\n]*\))?)(?=\s*[;}\n])",
+         r"\g<call> as \g<name>", "a module gets its name behind it", within="body", safe=True),
     Slip(r'as (?P<at>"(?P<name><NAME>)")', r"\g<name>", "names stand without quotes", safe=True),
-    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
+    Slip(r"(?<!\w)(?P<name><NAME>) ?(?::?=|:) ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
          "a module gets its name with `as`, behind it", within="body", safe=True),
     Slip(r"(?P<call><NAME>(?:\([^()\n]*\))?) ?(?:named|called|name|:|->|=>|AS|As) ?\"?"
          r"(?P<name>[A-Za-z_]*\d+(?:\[[^\]\n]*\])?|<NAME>\[[^\]\n]*\])\"?(?=\s*[;\n}])",
@@ -82,7 +98,8 @@ NETWORKS = (
     Slip(r"\b(?:nn|F|tf|keras|layers|torch|nnx|flax|linen)\.(?:\w+\.)*(?=\w)", "",
          "layers are named without `{old}`", within="body", safe=True, code="WZ005",
          help="leave it out"),
-    Slip(r"(?P<a>\b(?:module|network|space)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)", r"\g<a> \g<b>_\g<c>",
+    Slip(r"(?P<a>\b(?:module|network|space|let)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)",
+         r"\g<a> \g<b>_\g<c>",
          "a name has letters, digits and `_`", within="file"),
     Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
          "names stand without quotes", within="file", safe=True),
@@ -93,8 +110,12 @@ NETWORKS = (
     Slip(r"\b(?:if|elif|else|when|unless|switch)\b[^\n]*", None, "there are no conditions",
          within="body",
          help="what varies is a parameter; `{ shortcut_if_fits }` adds the input where it fits"),
-    Slip(r"(?P<a>[\w%]+)(?: ?, ?then| else| otherwise| and then) (?P<b>\d[\w.%]*)",
+    Slip(r"(?P<a>[\w%]+)(?: ?, ?then | else | otherwise | and then | ?[-=]> ?)(?P<b>\d[\w.%]*)",
          r"\g<a> then \g<b>", _THEN, within="call"),
+    Slip(r"= ?(?P<at>then )", "", "`then` stands between values", within="call",
+         help="leave it out, or write both values: `stride = 2 then 1`"),
+    Slip(r"[(,=] ?(?P<at>\{ ?(?P<a>\w+) ?\})", r"\g<a>", "names stand without braces",
+         within="call body settings", safe=True),
     Slip(r"(?P<at> then) ?(?=[,)])", "", "a value follows `then`", within="call",
          help="leave it out, or write both values: `stride = 2 then 1`"),
     Slip(r"<NAME>(?:\([^()\n]*\))? then [^\n]*", None, "`then` stands between values",
@@ -172,10 +193,27 @@ NETWORKS = (
          "each arm of a branch needs braces of its own", within="body",
          help="write `{new}`: the empty arm passes its input on"),
     # ---- headers
+    Slip(r"(?P<a>let <NAME>) ?(?:: ?<NAME> ?=|:=|->|<-|==|\bis\b|\bbe\b|:) ?", r"\g<a> = ",
+         "a constant gets its value by `=`", within="file", safe=True),
+    Slip(r"let ?\{[^\n]*", None, "each constant has a statement of its own", within="file",
+         help="as in `let size = 32`"),
+    Slip(r"let <NAME> ?=(?=\s*(?:\n|$))", None, "a constant has a value", within="file",
+         help="as in `let size = 32`"),
+    Slip(r"let (?P<at>(?P<b>\d+)(?P<a>[A-Za-z_]\w*))", r"\g<a>\g<b>", "a name begins with a letter",
+         within="file", code="WZ005"),
+    Slip(r"(?P<a>(?:module|network|space) [^\n;{}]*?)(?P<at> ?;)(?=\s*\{)", "",
+         "braces follow the name directly", within="file", safe=True, help="leave out the `;`"),
+    Slip(r"space \w+ from \w+ ?(?:,|and|&|\+)[^\n{]*", None, "a space builds on one other",
+         within="file", help="let that one build on the next"),
+    Slip(r"space \w+ over \w+ ?(?:,|and|&|\+)[^\n{]*", None, "a space is over one network",
+         within="file", help="write another space for the other network, `from` this one"),
+    Slip(r"module \w+ from[^\n{]*", None, "modules do not build on each other", within="file",
+         help="call it: as in `module wider(width) { basic(width * 2) }`"),
     Slip(r"\b(?:const|constant|var|val|define|set|static|final|def) (?P<a><NAME>) ?"
          r"(?::?= ?|(?=\d))", r"let \g<a> = ", _CONSTANT, within="file"),
-    Slip(r"(?:^|[\n;]) ?(?P<at>(?P<a><NAME>) ?:?= ?)(?=[\w(])", r"let \g<a> = ", _CONSTANT,
-         within="file"),
+    Slip(r"(?:^|[\n;]) ?(?P<at>(?P<a><NAME>) ?:?= ?)(?=[\w(])", _let, _CONSTANT, within="file"),
+    Slip(r"(?:^|[\n;]) ?(?P<at><NAME> ?[-+*/]?= ?[\w(][^\n;]*)", None, "a constant keeps its value",
+         within="file", help="give the new value a name of its own, with `let`"),
     Slip(r"let [^\n]*?(?P<at> ?, ?(?:let )?)(?=<NAME> ?=)", "; let ",
          "each constant has a statement of its own", within="file", safe=True),
     Slip(r"let <NAME> ?= ?[\[{][^\n]*", None,
@@ -206,10 +244,10 @@ NETWORKS = (
     Slip(r"space (?P<a>\w+) (?:extends|inherits|like|based on) (?P<b>\w+)",
          r"space \g<a> from \g<b>", "a space builds on another `from` it", within="file"),
     Slip(r"space (?P<a>\w+) ?(?:of|for|on|in|:|=|->|with|network|across) ?(?P<b>\w+)",
-         r"space \g<a> over \g<b>", "a space says which network it is `over`", within="file",
-         safe=True),
-    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", r"space \g<a> over \g<b>",
-         "a space says which network it is `over`", within="file call", safe=True),
+         _over_or_from, "a space says which network it is `over`, or which space `from`",
+         within="file"),
+    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", _over_or_from,
+         "a space says which network it is `over`, or which space `from`", within="file call"),
     Slip(r"(?P<a>(?:module|network) \w+) (?P<b><NAME>(?: ?= ?\w+)?(?: ?, ?<NAME>(?: ?= ?"
          r"\w+)?)*) ?(?=\{)",
          r"\g<a>(\g<b>) ", "parameters stand in parentheses", within="file", safe=True),

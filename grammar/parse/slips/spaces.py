@@ -4,17 +4,9 @@ import re
 
 from wootzc.grammar.parse.slips.row import Match, Slip
 
-_COMPARED = {
-    "is": "", "at least": ">=", "above": ">=", "over": ">=", "more than": ">=", "at most": "<=",
-    "below": "<=", "under": "<=", "less than": "<=", "up to": "<=", "of": "", "is at least": ">=",
-    "is at most": "<=", "max": "<=", "min": ">=", "no more than": "<=", "no less than": ">=",
-}  # fmt: skip
-_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
-_FLIPPED = {"<": ">=", ">": "<=", "≤": ">=", "≥": "<="}
-
 
 def _listed(match: Match) -> str:
-    return ", ".join(re.split(r"[;,\s]+", match["list"].strip(" \t\n;,")))
+    return ", ".join(re.split(r"[;,\s]+(?:and\s+)?", match["list"].strip(" \t\n;,")))
 
 
 def _rates(match: Match) -> str:
@@ -24,20 +16,8 @@ def _rates(match: Match) -> str:
 def _settings(match: Match) -> str:
     """`augment: flip, crop(4)` → `augment { flip; crop(4) }`."""
     inner = re.sub(r"\s*,(?![^()]*\))\s*", "; ", match["inner"].strip())
+    inner = re.sub(r"\s*=(?![^()]*\))\s*", " ", inner)
     return f"{match['name']} {{ {inner} }}"
-
-
-def _compared(match: Match) -> str:
-    word = re.sub(r"\s+", " ", match["at"].strip())
-    usual = ">=" if match["metric"].startswith("acc") else "<="
-    return (_COMPARED.get(word) or usual) + " " * (not match["at"].strip())
-
-
-def _points_lost(match: Match) -> str:
-    """`teacher * 0.99` → `teacher - 1 points`."""
-    number = match["share"]
-    share = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
-    return f"teacher - {100 * (1 - share):.6g} points"
 
 
 def _range_of_rates(match: Match) -> str:
@@ -66,71 +46,38 @@ def _in_finetune(match: Match) -> str:
     return match["at"] if stated else f"finetune {{ {match['at']} }}"
 
 
-_LIMITS = "limits are written with `<=` or `>=`"
 _RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
 _FOLLOWS = "what `{word}` says follows it directly"
 
+
+def _with_options(match: Match) -> str:
+    """`data("x.npz", validation = 20%)` → `data "x.npz" { validation 20% }`."""
+    options = re.sub(r"\s*[=:]\s*", " ", re.sub(r"\s*,\s*", "; ", match["options"]))
+    return f"data {match['text']} {{ {options} }}"
+
+
+def _called(match: Match) -> str:
+    """`optimizer sgd { lr 0.1; momentum 0.9 }` → `optimizer sgd(lr = 0.1, momentum = 0.9)`."""
+    given = re.split(r"\s*[;,]\s*", match["inner"].strip())
+    named = [re.sub(r"^(\w+)[ =:]+", r"\1 = ", one) for one in given]
+    return f"{match['a']}({', '.join(named)})"
+
+
+def _stage(match: Match) -> str:
+    unit = match["unit"] or ("steps" if match["s"] == "pretrain" else "epochs")
+    return f"{match['s']} {{ {unit.rstrip('s')}s {match['n']} }}"
+
+
+def _in_steps(match: Match) -> str:
+    """`10%, 20%, …, 70%` → `10%..70% step 10%`."""
+    first, second, last = (float(_percent(match[name]).rstrip("%")) for name in "abc")
+    return f"{first:g}%..{last:g}% step {second - first:g}%"
+
+
 SPACES = (
-    # ---- limits
-    Slip(r"where (?P<a><NUM>) ?(?:<=?|≤) ?(?P<m><NAME>) ?(?:<=?|≤) ?(?P<b><NUM>)",
-         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
-         safe=True),
-    Slip(r"where (?P<m><NAME>) (?:is |in )?(?:between|from) (?P<a><NUM>) (?:and|to) (?P<b><NUM>)",
-         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
-         safe=True),
-    Slip(r"(?P<k>where|subject to) (?P<m><NAME>) ?(?:,|and"
-         r"|&) ?(?P<n><NAME>) ?(?P<c>[<>]=?) ?(?P<a><NUM>)",
-         r"\g<k> \g<m> \g<c> \g<a>; \g<k> \g<n> \g<c> \g<a>", "each limit is a statement",
-         within="space", safe=True),
-    Slip(r"(?P<k>where|subject to) (?P<a><NAME> ?[<>]=? ?[^,;\n&]+?) ?(?:and|,"
-         r"|&&?) (?=<NAME> ?[<>])",
-         r"\g<k> \g<a>; \g<k> ", "each limit is a statement", within="space", safe=True,
-         help="end it with `;`, and begin the next with `where` or `subject to`"),
-    Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
-         "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
-    Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"
-         r"|≤)? ?(?P<n>\d[\d.]*) ?(?:%|points?|pp)?",
-         r"accuracy >= teacher - \g<n> points", "a drop is limited by a distance from the teacher",
-         within="space", safe=True),
-    Slip(r"\b(?P<at>baseline|original|full|base|reference|unpruned)\b ?(?=[-;\n])", "teacher",
-         "what the candidates are compared with is called the teacher", within="space"),
-    Slip(r" ?,(?= ?with confidence)", "", "`with confidence` follows its limit directly",
-         within="space", safe=True, help="leave out the comma"),
-    Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
-    Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
-    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:" + _WORDS + r")\b) ?(?=[\d.t])",
-         _compared, _LIMITS, within="space"),
-    Slip(r"(?P<at>\bteacher ?\+) ?[\d.]", "teacher -", "a limit can't be above the teacher",
-         within="space"),
-    Slip(r"\bteacher (?P<at>minus|less)\b", "-", "a distance below the teacher is written with `-`",
-         within="space", safe=True),
-    Slip(r"\( ?(?P<text>teacher[^()\n]*?) ?\)", r"\g<text>", "a limit stands without parentheses",
-         within="space call", safe=True),
-    Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
-         "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than"
-         r"|worse than)(?: the)? teacher",
-         r"teacher - \g<n> points", "a distance below the teacher is written with `-`",
-         within="space", safe=True),
-    Slip(r"(?<!\w)(?P<n><NUM>) ?(?P<c>[<>]=?|[≤≥]) ?(?P<metric>[a-z]+)",
-         lambda m: f"{m['metric']} {_FLIPPED[m['c'][0]]} {m['n']}",
-         "a limit begins with what it limits", within="space", safe=True),
-    Slip(r"(?:where|to) (?P<metric>\w+)(?P<at> )(?=[\d.t])", lambda m: f" {_compared(m)}", _LIMITS,
-         within="space", help="write `{new}` between them"),
-    Slip(r"(?P<a>minimize|maximize) (?P<b>\w+) ?(?:,|and|or|\+|&) ?\w+", r"\g<a> \g<b>",
-         "what is best is one figure; others can be limited", within="space"),
-    Slip(r"(?P<share>0?\.\d+|\d+(?:\.\d+)?%) ?(?:\*|of) ?(?:the )?teacher\b", _points_lost,
-         "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"subject (?=(?!to\b)\w)", "subject to ", "a limit begins with `subject to`",
-         within="space", safe=True),
-    Slip(r"subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
-         "subject to", "a limit begins with `subject to`", within="space", safe=True),
-    Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
-         lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
-         "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
-    Slip(r"where (?P<a><GLOB>) ?==? ?(?P<b>(?!teacher)[A-Za-z_*][\w*]*)", r"tie \g<a>, \g<b>",
-         "modules that have one rate are tied", within="space"),
     # ---- paths
+    Slip(r"teacher from (?:pretrain|finetune|polish)\b", None, "the teacher builds on no stage",
+         within="space", help="the others may build on it: `finetune from teacher { epochs 3 }`"),
     Slip(r"data ?\{ ?(?P<a>\"[^\"\n]*\") ?\}", r"data \g<a>", _FOLLOWS, within="space", safe=True),
     Slip(r"data \"[^\"\n]*\"(?: ?,| and)? ?\"[^\"\n]*\"", None, "`data` is one file or folder",
          within="space",
@@ -152,13 +99,22 @@ SPACES = (
     Slip(r"data (?P<text>\"[^\"\n]*\"|\w+\(\"[^\"\n]*\"\)) ?,? (?P<inner>[a-z]+[^\n{}]*)",
          r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
          safe=True),
+    Slip(r"data ?\( ?(?P<text>\"[^\"\n]*\") ?, ?(?P<options>[^()\n]*?) ?\)", _with_options,
+         "options of the data stand in braces", within="space", safe=True),
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<text>\"[^\"\n]*\"))", r"data \g<text>",
+         "images come from `data`", within="space"),
     # ---- rates
+    Slip(r"rates (?P<a><GLOB>) ?(?=\{)", r"prune \g<a> rates ",
+         "rates of some modules stand behind these", within="space"),
+    Slip(r"(?P<a>" + _RATE + r") ?, ?(?P<b>" + _RATE + r") ?,? ?(?:\.{2,}|…) ?,? ?(?P<c>" + _RATE
+         + ")", _in_steps, "a range of rates says in which steps it goes", within="list"),
+    Slip(r"step (?P<at>- ?(?P<n>\d[\d.]*%?))", r"\g<n>", "steps are above 0", within="space list"),
     Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by"
          r"|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
          lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
          within="space", safe=True),
-    Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to) ?(?P<b>" + _RATE
-         + r")(?: ?,? ?(?:steps?|by|every|in steps of) ?(?P<step>" + _RATE + "))?)",
+    Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to|:) ?(?P<b>" + _RATE
+         + r")(?: ?,? ?(?:steps?|by|every|:|in steps of) ?(?P<step>" + _RATE + "))?)",
          _range_of_rates, "a range of rates says in which steps it goes", within="space list"),
     Slip(r"rates (?P<at>(?P<a><NAME>))(?=\s*[;\n}])", r"{ \g<a> }",
          "a list of rates stands in braces", within="space", safe=True),
@@ -197,6 +153,13 @@ SPACES = (
          r"\g<n>",
          "this is a number from 0 on", within="space", code="WZ071"),
     # ---- patterns
+    Slip(r"(?P<a>(?:prune|keep|tie) [^{}\n]*?except [^{}\n]*?[\w*?\]]) ?,? ?(?:except|and|&|but)"
+         r" (?P<b><GLOB>)", r"\g<a>, \g<b>", "patterns are separated by commas", within="space",
+         safe=True),
+    Slip(r"\( ?(?:excluding|except|without|not|but) (?P<k>[^()\n]*?) ?\)", r"except \g<k>",
+         "what is left out follows `except`", within="space", safe=True),
+    Slip(r"(?:no|not|never|dont|do not) prune ", "keep ", "modules that stay whole are kept",
+         within="space", safe=True),
     Slip(r"(?P<a>prune [^{}\n]*?) (?P<by>by \w+) (?P<e>except [\w*?.,\[\]\x20]*[\w*?\]])",
          r"\g<a> \g<e> \g<by>", "`except` comes before `by`", within="space", safe=True),
     Slip(r"(?P<a>prune [^{}\n]*?) (?P<r>rates ?\{[^{}\n]*\}) (?P<by>by \w+)",
@@ -247,6 +210,19 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"(?P<s>teacher|pretrain|finetune|polish) ?(?P<b>\{[^{}\n]*\}) from"
+         r" (?P<o>\w+|\"[^\"\n]*\")",
+         r"\g<s> from \g<o> \g<b>", "`from` stands before the braces", within="space", safe=True),
+    Slip(r"(?P<s>teacher|pretrain|finetune|polish) (?P<n>\d[\w.]*)(?: (?P<unit>epochs?|steps?))?",
+         _stage, "settings stand in braces", within="space"),
+    Slip(r"teacher (?:off|none|no|false)\b", None, "every search has a teacher", within="space",
+         help='it is trained, `teacher { epochs 30 }`, or read, `teacher from "x.safetensors"`'),
+    Slip(r"(?P<a>(?:optimizer|schedule) <NAME>) ?\{ ?(?P<inner>[^{}\n]*?) ?\}", _called,
+         "options stand in parentheses", within="settings", safe=True),
+    Slip(r"<NAME> <NUM>(?: ?(?:,|\.\.|-|or) ?<NUM>)+", None, "a setting has one value",
+         within="settings", help="what is tried are the rates of modules, not settings"),
+    Slip(r"(?P<a>mean|std) ?\[(?P<b>[^\[\]\n]*)\]", r"\g<a>(\g<b>)",
+         "several numbers stand in parentheses", within="settings", safe=True),
     Slip(r"(?P<a>pretrain|finetune|polish) ?[:=]? ?(?:like|as|extends)? ?"
          r"(?P<b>teacher|pretrain|finetune|polish) ?(?=[\n;{])", r"\g<a> from \g<b> ",
          "a stage builds on another `from` it", within="space", safe=True),
