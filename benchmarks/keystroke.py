@@ -26,7 +26,7 @@ from mining import machine
 from pygls.lsp.client import LanguageClient
 from pygls.uris import from_fs_path
 
-from wootzc.grammar.syntax.reader import Reading
+from wootzc.grammar.parse import Memory
 from wootzc.lsp.actions import by_file
 from wootzc.lsp.completion import complete
 from wootzc.lsp.hover import hover
@@ -141,7 +141,7 @@ def work(lines: int, keystrokes: int) -> dict[str, list[float]]:
         answer()
         took.setdefault(name, []).append(time.process_time() - began)
 
-    text, memory = program(lines), dict[str, Reading]()
+    text, memory = program(lines), Memory()
     rows = text.split("\n")
     for line, column, character in keys(rows, keystrokes):
         at = sum(len(row) + 1 for row in rows[:line]) + column
@@ -151,6 +151,7 @@ def work(lines: int, keystrokes: int) -> dict[str, list[float]]:
         timed("hover", lambda: hover(snapshot, at + 1))  # noqa: B023
         screen = sum(len(row) + 1 for row in rows[: line + SCREEN])
         timed("hints", lambda: hints(snapshot, at, screen))  # noqa: B023
+        by_file(Snapshot("typed.wz", text, memory=memory))  # taken back, as in the session
     return took
 
 

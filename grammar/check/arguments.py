@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from wootzc.diagnostics import Span, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import (
+    FUNCTIONS,
     Scope,
     Value,
     evaluate,
@@ -73,6 +74,10 @@ def signature(name: str, parameters: Iterable[Parameter]) -> str:
     return f"{name}({', '.join(shown)})"
 
 
+def _form(name: syntax.Name, parameters: Iterable[Parameter]) -> str:
+    return f"it is called as {signature(name.text, parameters)}"
+
+
 def _default_text(default: Any) -> str:
     match default:
         case None:
@@ -112,7 +117,7 @@ def bind(
                 complete = False
                 report.error(
                     name.span, "WZ012", f"`{name.text}` needs `{parameter.name}`",
-                    f"it is called as {signature(name.text, parameters)}",
+                    _form(name, parameters),
                 )  # fmt: skip
             continue
         value = evaluate(argument.value, scope, report)
@@ -150,7 +155,6 @@ def _assign(
     report: Report,
 ) -> dict[str, syntax.Argument] | None:
     """Arguments by parameter name, or None where they cannot be told apart."""
-    form = f"it is called as {signature(name.text, parameters)}"
     known = [p.name for p in parameters]
     given: dict[str, syntax.Argument] = {}
     good = True
@@ -159,31 +163,69 @@ def _assign(
             key = argument.name.text
             if key not in known:
                 good = False
+                likely = [k for k in _ELSEWHERE.get(key.lower(), ()) if k in known]
+                form = _form(name, parameters) if known else "it takes none"
                 report.error(
                     argument.name.span, "WZ011", f"`{name.text}` has no argument `{key}`",
-                    did_you_mean(key, known, form if known else "it takes none"),
+                    _of_its_own(arguments, position, report)
+                    or (meant(likely[0]) if likely else did_you_mean(key, known, form)),
                 )  # fmt: skip
                 continue
         elif any(a.name is not None for a in arguments[:position]):
             report.error(
-                argument.span, "WZ013", "arguments without a name come before those with one", form
-            )
+                argument.span, "WZ013", "arguments without a name come before those with one",
+                _form(name, parameters),
+            )  # fmt: skip
             return None
         elif position >= len(known):
             count = f"at most {len(known)}" if known else "no"
             plural = "" if len(known) == 1 else "s"
             report.error(
                 argument.span, "WZ013", f"`{name.text}` takes {count} argument{plural}",
-                form if known else f"it is written `{name.text}` alone",
+                _form(name, parameters) if known else f"it is written `{name.text}` alone",
             )  # fmt: skip
             return None
         else:
             key = known[position]
         if key in given:
-            report.error(argument.span, "WZ013", f"`{key}` is given twice", form)
+            report.error(argument.span, "WZ013", f"`{key}` is given twice", _form(name, parameters))
             return None
         given[key] = argument
     return given if good else None
+
+
+# What other tools call arguments.
+_ELSEWHERE = {
+    **dict.fromkeys(("filters", "channels", "out_channels", "features", "out_features", "units",
+                     "planes", "neurons", "outputs", "out", "num_filters"), ("width",)),
+    **dict.fromkeys(("kernel_size", "ksize", "k", "filter_size", "window", "kernel_shape",
+                     "pool_size", "window_shape"), ("kernel", "size")),
+    "strides": ("stride",), "pad": ("padding",), "pads": ("padding",), "eps": ("epsilon",),
+    "p": ("rate",), "prob": ("rate",), "num_groups": ("groups",),
+    "use_bias": ("bias",), "negative_slope": ("slope",), "alpha": ("slope",),
+}  # fmt: skip
+_ACTIVATION = ("activation", "act", "nonlinearity", "activation_fn", "act_layer")
+
+
+def _of_its_own(
+    arguments: tuple[syntax.Argument, ...], position: int, report: Report
+) -> str | None:
+    """Advice on `conv(3x3, 16, activation = relu)`: an activation is a layer of its own."""
+    argument, last = arguments[position], arguments[-1].span
+    if argument.name is None or argument.name.text.lower() not in _ACTIVATION or not position:
+        return None
+    if not isinstance(argument.value, syntax.Word | syntax.Text):
+        return None
+    layer = source_text(argument.value).strip('"').lower()
+    text = report.sources.get(last.file, "")
+    end = text.find(")", last.end) + 1
+    more = "" if "softmax" in layer or layer in ("linear", "none") else f"; {layer}"
+    rest = text[argument.span.end : end]
+    return Advice(
+        f"leave it out: an activation is a layer of its own, `{layer}` behind this one" if more
+        else "leave it out: a network ends in scores, and the loss does the rest",
+        rest + more, at=Span(last.file, arguments[position - 1].span.end, end),
+    )  # fmt: skip
 
 
 def _report_value(
@@ -202,13 +244,18 @@ def _report_value(
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"
     fitting = _fitting(shown, value, parameter.kind)
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
-    help: str = f"it is called as {signature(name.text, parameters)}"
+    help: str = _form(name, parameters)
     if swapped is not None:
         help = swapped
     elif fitting is not None:
         help = write(fitting)
     elif near is not None and near != is_value:
         help = meant(near)
+    elif isinstance(argument.value, syntax.Word) and shown not in (*scope, *FUNCTIONS):
+        help = (
+            f"nothing is called `{value}` here: it is a parameter of what it stands in, or a "
+            f"constant, `let {value} = …` at the top"
+        )
     report.error(
         argument.value.span, "WZ014",
         f"`{parameter.name}` of `{name.text}` must be {parameter.kind.expects}, "
@@ -243,7 +290,8 @@ def _swapped(
 def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
     """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
     bare = shown.strip('"')
-    for text in (bare, bare.lower()):
+    other = {"none": "false", "null": "false"}.get(bare.lower(), bare)
+    for text in (bare, bare.lower(), other):
         sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text
         if text != shown and isinstance(value, str) and _takes(kind, sizes):
             return text

@@ -7,17 +7,21 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.ir.layers.shapes import Shape, shape_text
 
+_SIDES = {"h": 0, "w": 1, "c": 2}
+
 
 def report_sizes(arguments: Sequence[syntax.Argument], report: Report) -> bool:
     """Report sizes of an input that are written `32, 32, 3`, `32*32*3` or without channels."""
-    values = [argument.value for argument in arguments]
+    named = sorted(arguments, key=lambda a: _SIDES.get(a.name.text[:1].lower(), 0) if a.name else 0)
+    values = [argument.value for argument in named]
     numbers = _factors(values[0]) if len(values) == 1 else values
     if not numbers or not all(isinstance(number, syntax.Number) for number in numbers):
         return False
     texts = [number.text for number in numbers if isinstance(number, syntax.Number)]
     if len(texts) not in (2, 3):
         return False
-    span = Span(values[0].span.file, values[0].span.start, values[-1].span.end)
+    first, last = arguments[0].span, arguments[-1].span
+    span = Span(first.file, first.start, last.end)
     report.error(
         span, "WZ014", "the sizes of an input are written with an x",
         write("x".join([*texts, *["3"] * (3 - len(texts))]), ": height x width x channels"),

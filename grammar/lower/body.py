@@ -7,12 +7,14 @@ made, so that one mistake does not cause ten messages.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from wootzc.diagnostics import Advice, Span
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.check.arms import mismatch
+from wootzc.grammar.check.calls import in_order, known_words, report_unknown, shape_help
 from wootzc.grammar.check.operators import (
     ALIASES,
     BUILT_IN,
@@ -24,11 +26,12 @@ from wootzc.grammar.check.operators import (
 )
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.scopes import at, scope_of
-from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.check.values import Scope, Value, value_text, words_in
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
 from wootzc.ir.layers.maxima import MAX_LAYERS
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after
+from wootzc.ir.layers.signature import Operator
 
 MAX_BRANCHES = 32  # branches within branches
 MAX_CALLS = 100  # modules within modules
@@ -67,6 +70,7 @@ class BodyLowering:
     modules: Mapping[str, syntax.ModuleDefinition]
     broken: frozenset[str]
     constants: Scope = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()  # names that are none of a layer
     incomplete: bool = False
     used: set[str] = field(default_factory=set)
     use: Use | None = None
@@ -104,6 +108,13 @@ class BodyLowering:
                         "`as` names modules of a network; this call is inside another body",
                         "leave `as …` out, or move the call to the top of the network",
                     )  # fmt: skip
+                if (layers := in_order(statement, self.modules)) is not None:
+                    self.report.error(
+                        statement.span, "WZ317",
+                        "layers follow each other, and are no arguments of each other",
+                        write("; ".join(layers)),
+                    )  # fmt: skip
+                    return [], None
                 call = self.resolved(statement, scope)
                 if call is None:
                     return [], None
@@ -142,23 +153,23 @@ class BodyLowering:
             if call.name.text == FITTING:
                 self.report.error(
                     call.span, "WZ243", f"`{FITTING}` is an arm of `add` by itself",
-                    f"as in `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
+                    write(FITTING, " without arguments") if call.arguments is not None
+                    else f"as in `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
                 )  # fmt: skip
                 return [], None
             self.unknown(call.name)
             return [], None
-        values = bind(
-            call.name, operator.parameters, call.arguments, at(scope, shape), self.report,
-            self.note(),
-        )  # fmt: skip
-        if values is None or shape is None:
+        settled = _written_out(operator.name, call.arguments)
+        if settled is None:
+            names = at(scope, shape)
+            values = bind(
+                call.name, operator.parameters, call.arguments, names, self.report, self.note()
+            )
+            settled = None if values is None else _settled(operator, values)
+        if settled is None or shape is None:
             return [], None
-        auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
-        like = {p.name: values[p.like] for p in operator.parameters if p.like}
-        settled = {name: value for name, value in values.items() if value is not None}
-        settled = like | dict.fromkeys(auto, True) | settled | dict(operator.fixed)
-        layer: Any = CLASSES[operator.name](**settled, span=call.span)
-        return self.follow([Draft(layer, bool(auto))], shape, call.name.text)
+        layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
+        return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         names = at(scope, shape)
@@ -185,7 +196,7 @@ class BodyLowering:
                     draft.layer.span,
                     "WZ030",
                     message + self.note(),
-                    _shape_help(error, name, draft.layer.span),
+                    shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape
@@ -245,7 +256,10 @@ class BodyLowering:
         if branch.arguments:
             self.report.error(
                 name.span, "WZ013", f"`{name.text}` takes no arguments",
-                f"as in `{name.text} {{ {{ … }} {{ … }} }}`",
+                Advice(
+                    f"leave them out, as in `{name.text} {{ {{ … }} {{ … }} }}`", "",
+                    at=Span(name.span.file, name.span.end, branch.arguments[-1].span.end + 1),
+                ),
             )  # fmt: skip
         least = 2
         if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
@@ -290,6 +304,9 @@ class BodyLowering:
     ) -> dict[str, Value | None] | None:
         """Constants, and parameters at one call; None where an argument is wrong or not known."""
         name = call.name if isinstance(call, syntax.Call) else call.network
+        known = {*scope, *OPERATORS, *self.modules}
+        if not self.incomplete and not known_words(call.arguments or (), known, self.report):
+            return None
         required_first = sorted(parameters, key=lambda parameter: parameter.default is not None)
         kinds = tuple(Parameter(p.name.text, ANY, p.default or REQUIRED) for p in required_first)
         values = bind(name, kinds, call.arguments, scope, self.report, self.note())
@@ -319,31 +336,34 @@ class BodyLowering:
         return f" (in module `{self.use.name}`, made in line {self.report.line(self.use.span)})"
 
     def unknown(self, name: syntax.Name) -> None:
-        known = [*BUILT_IN, *self.modules]
-        near = ALIASES.get(name.text.lower()) or nearest(name.text, known)
-        if name.text.lower() in _NEEDLESS:
-            self.report.error(
-                name.span, "WZ010", f"there is no layer `{name.text}`",
-                Advice(f"remove it: {_NEEDLESS[name.text.lower()]}", ""),
-            )  # fmt: skip
-        elif name.text == "input":
-            self.report.error(
-                name.span, "WZ031", "`input` stands once, as the first statement of a network",
-                "move it to the top of its network; into a module goes what leaves the one before",
-            )  # fmt: skip
-        elif name.text in JOINS:
-            self.report.error(
-                name.span, "WZ027", f"`{name.text}` needs arms in braces",
-                f"as in `{name.text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
-            )  # fmt: skip
-        elif near is not None or not self.incomplete:
-            if near is not None:  # so that what was meant is not called unused
-                self.used.add(near)
-            self.report.error(
-                name.span, "WZ010", f"there is no layer or module `{name.text}`",
-                meant(near) if near
-                else f"define it: module {name.text}() {{ … }}; docs/language.md lists the layers",
-            )  # fmt: skip
+        meant = report_unknown(name, (*BUILT_IN, *self.modules), self.networks, self.incomplete,
+                               self.report)  # fmt: skip
+        if meant is not None:  # so that it is not called unused
+            self.used.add(meant)
+
+
+class _Settled(NamedTuple):
+    """The fields of a layer; `auto_bias` as in `Draft`."""
+
+    fields: Mapping[str, Any]
+    auto_bias: bool
+
+
+def _settled(operator: Operator, values: Mapping[str, Any]) -> _Settled:
+    auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
+    like = {p.name: values[p.like] for p in operator.parameters if p.like}
+    given = {name: value for name, value in values.items() if value is not None}
+    return _Settled({**like, **dict.fromkeys(auto, True), **given, **operator.fixed}, bool(auto))
+
+
+@lru_cache(maxsize=4_096)
+def _written_out(name: str, arguments: tuple[syntax.Argument, ...] | None) -> _Settled | None:
+    """What a call makes wherever it stands; None where it names something, or has a mistake."""
+    if words_in(argument.value for argument in arguments or ()):
+        return None
+    report, operator = Report(), OPERATORS[name]
+    values = bind(syntax.Name(text=name), operator.parameters, arguments, {}, report)
+    return None if values is None or report.diagnostics else _settled(operator, values)
 
 
 def _is_fitting(arm: syntax.Block) -> bool:
@@ -355,41 +375,12 @@ def _is_fitting(arm: syntax.Block) -> bool:
             return False
 
 
-# What other tools have as layers, and why it is none here.
-_NEEDLESS = {
-    "softmax": "a network ends in scores, and the loss does the rest",
-    "log_softmax": "a network ends in scores, and the loss does the rest",
-    "identity": "an empty arm, `{ }`, passes its input on",
-    "pass": "an empty arm, `{ }`, passes its input on",
-    "return": "what the last layer gives is what leaves",
-    "output": "what the last layer gives is what leaves",
-}
-
-
 def settle_bias(drafts: list[Draft]) -> Body:
     """The layers, each with its bias decided: none where a norm directly follows."""
     layers: list[Layer] = []
     for index, (layer, auto) in enumerate(drafts):
         follower = drafts[index + 1].layer if index + 1 < len(drafts) else None
-        if auto and isinstance(layer, Conv | DepthwiseConv):
-            layer = replace(layer, bias=not isinstance(follower, Norm))
+        if auto and isinstance(follower, Norm) and isinstance(layer, Conv | DepthwiseConv):
+            layer = replace(layer, bias=False)
         layers.append(layer)
     return tuple(layers)
-
-
-def _shape_help(error: ShapeError, name: str, span: Span) -> str | None:
-    text = str(error)
-    if name == "add":
-        return "bring the arms to one shape, as in { shortcut(width, stride = stride) }"
-    if "vector enters" in text:
-        return "it stands after global_pool, flatten or dense; move it before them"
-    if "put global_pool" in text:
-        return Advice(
-            "write `global_pool` before it, which averages each channel, or `flatten`, which keeps "
-            "every pixel", "global_pool; ", at=Span(span.file, span.start, span.start),
-        )  # fmt: skip
-    if "groups" in text:
-        return "choose a number of groups that divides both numbers of channels"
-    if "window" in text:
-        return "use a smaller window, padding = same, or fewer strides before it"
-    return None

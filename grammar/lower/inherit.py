@@ -4,20 +4,23 @@ constants in settings.
 All of it is written out in the syntax tree, so that what reads a space need not know of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.merged_statements import merged, merged_settings, replaced
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.check.statements import FORMS, keyword_of
+from wootzc.grammar.check.values import value_text
 from wootzc.grammar.lower.program import Program
 from wootzc.grammar.lower.recipe import USELESS
-from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
 
 Node = TypeVar("Node")
+Literal: TypeAlias = syntax.Number | syntax.Shape | syntax.Word
+Literals: TypeAlias = Mapping[str, Literal | None]  # of constants
 
 STAGES = ("teacher", "pretrain", "finetune", "polish")
 
@@ -72,9 +75,14 @@ def _report_base(
         )  # fmt: skip
     elif not program.incomplete:
         others = [name for name in program.space_items if name not in chain]
+        word = report.sources.get(base.span.file, "").rfind("from", 0, base.span.start)
         report.error(
             base.span, "WZ244", f"there is no space `{base.text}` to build on",
-            did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
+            write(
+                f"over {base.text}", ": it is a network",
+                at=Span(base.span.file, word, base.span.end),
+            ) if base.text in program.networks and not item.network
+            else did_you_mean(base.text, others, "as in `space NAME over NETWORK { … }`"),
         )  # fmt: skip
 
 
@@ -111,13 +119,61 @@ def write_out_settings(program: Program, report: Report) -> None:
         )
         space = replace(space, statements=statements)
         program.spaces[name] = space
-    if not program.constants:
-        return
+    literals = {name: _literal(name, program) for name in program.constants}
     for name, space in program.spaces.items():
-        program.spaces[name] = _with_constants(space, program.constants, report)
+        kept = []
+        for statement in space.statements:
+            written = _with_constants(statement, literals, report)
+            if all([_is_number(n, statement, program, report) for n in _named_numbers(written)]):
+                kept.append(written)
+            else:
+                report.holes.append(statement.span)
+                program.broken.add(f"space {name}")
+        arguments = _in_place(space.arguments, literals, report)
+        program.spaces[name] = replace(space, arguments=arguments, statements=tuple(kept))
     for name, network in program.networks.items():
         if isinstance(network, syntax.ImportedNetwork):
-            program.networks[name] = _with_constants(network, program.constants, report)
+            program.networks[name] = _with_constants(network, literals, report)
+
+
+def _named_numbers(node: Any) -> Iterator[syntax.Number]:
+    """Names that stand for numbers and have not become any."""
+    if isinstance(node, syntax.Number):
+        if node.text[0].isidentifier():
+            yield node
+    elif isinstance(node, tuple):
+        for one in node:
+            yield from _named_numbers(one)
+    elif is_dataclass(node) and not isinstance(node, Span):
+        for field in fields(node):
+            yield from _named_numbers(getattr(node, field.name))
+
+
+def _is_number(
+    number: syntax.Number, statement: syntax.SpaceStatement, program: Program, report: Report
+) -> bool:
+    """Reports that a name is none of a number, where that is known."""
+    name, keyword = number.text, keyword_of(statement)
+    if name in program.constants:
+        value = program.constants[name]
+        if value is not None:
+            report.error(
+                number.span, "WZ315", f"`{name}` is `{value_text(value)}`, and no number",
+                f"as in `{FORMS[keyword]}`",
+            )  # fmt: skip
+    elif not program.incomplete:
+        from wootzc.grammar.parse.syntax_errors import misread  # only mistakes need it
+
+        near = nearest(name, program.constants)
+        file = number.span.file
+        if not near and (found := misread(report.sources[file], file, number.span.start)):
+            report.add(found)
+            return False
+        report.error(
+            number.span, "WZ315", f"`{name}` is no number, and there is no constant of that name",
+            meant(near) if near else f"as in `{FORMS[keyword]}`",
+        )  # fmt: skip
+    return False
 
 
 def _stages(
@@ -176,43 +232,50 @@ def _with_base(
     return bare
 
 
-def _with_constants(node: Node, constants: Scope, report: Report) -> Node:
+def _with_constants(node: Node, literals: Literals, report: Report) -> Node:
     """Constants replaced by their values, which stand where the constants stood.
 
     Nothing more is said of a place where one without a value stands.
     """
-
-    def in_place(child: Any) -> Any:
-        match child:
-            case syntax.Word(text=text, span=span) if text in constants:
-                value = constants[text]
-                if value is not None:
-                    return _literal(value, span)
-                report.holes.append(span)
-            case syntax.Setting(value=syntax.Invoke(name=name, arguments=None) as invoke):
-                value = in_place(syntax.Word(text=name.text, span=name.span))
-                if not isinstance(value, syntax.Word):
-                    return replace(child, value=value)
-                meant = replace(invoke, name=replace(name, text=value.text))
-                return replace(child, value=meant)
-            case _ if is_dataclass(child) and not isinstance(child, Span):
-                return _with_constants(child, constants, report)
-        return child
-
     changes: dict[str, Any] = {}
     for field in fields(node):  # type: ignore[arg-type]
         value = getattr(node, field.name)
-        several = isinstance(value, tuple)
-        changes[field.name] = tuple(map(in_place, value)) if several else in_place(value)
+        changes[field.name] = _in_place(value, literals, report)
     return replace(node, **changes)  # type: ignore[type-var]
 
 
-def _literal(value: Value, span: Span) -> syntax.Number | syntax.Shape | syntax.Word:
-    """A value as it would be written."""
-    match value:
-        case str():
-            return syntax.Word(text=value, span=span)
+def _in_place(child: Any, literals: Literals, report: Report) -> Any:
+    match child:
         case tuple():
-            return syntax.Shape(text=value_text(value), span=span)
-        case _:
-            return syntax.Number(text=repr(value), span=span)
+            return tuple(_in_place(one, literals, report) for one in child)
+        case syntax.Word(text=text, span=span) if text in literals:
+            value = literals[text]
+            if value is not None:
+                return replace(value, span=span)
+            report.holes.append(span)
+        case syntax.Number(text=text, span=span) if text in literals:
+            value = literals[text]
+            return replace(value, span=span) if isinstance(value, syntax.Number) else child
+        case syntax.Setting(value=syntax.Invoke(name=name, arguments=None) as invoke):
+            value = _in_place(syntax.Word(text=name.text, span=name.span), literals, report)
+            if not isinstance(value, syntax.Word):
+                return replace(child, value=value)
+            return replace(child, value=replace(invoke, name=replace(name, text=value.text)))
+        case _ if is_dataclass(child) and not isinstance(child, Span):
+            return _with_constants(child, literals, report)
+    return child
+
+
+def _literal(name: str, program: Program) -> Literal | None:
+    """The value of a constant as it would be written; None where it has none."""
+    match program.constant_items[name].value, program.constants[name]:
+        case _, None:
+            return None
+        case (syntax.Number() | syntax.Shape()) as written, _:
+            return written
+        case _, str(value):
+            return syntax.Word(text=value)
+        case _, tuple(value):
+            return syntax.Shape(text=value_text(value))
+        case _, value:
+            return syntax.Number(text=repr(value))

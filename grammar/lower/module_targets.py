@@ -6,9 +6,9 @@ from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import number_of
+from wootzc.grammar.check.values import Scope, number_of
 from wootzc.grammar.lower.body import BodyLowering, TooLarge
-from wootzc.grammar.syntax.near_misses import nearest
+from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers.maxima import MAX_MODULES
 from wootzc.ir.net.network import Module, Network
 
@@ -96,7 +96,9 @@ class ModuleNames:
         if target.numbers is None:
             yield target.name.text, target.name.span
             return
-        numbers = number_range(target.numbers, "WZ019", self.lowering.report)
+        numbers = number_range(
+            target.numbers, "WZ019", self.lowering.report, self.lowering.constants
+        )
         if numbers is None:
             return
         base = target.name.text
@@ -135,10 +137,24 @@ class ModuleNames:
         return True
 
 
-def number_range(numbers: syntax.NumberSpan, code: str, report: Report) -> range | None:
+def number_range(
+    numbers: syntax.NumberSpan, code: str, report: Report, constants: Scope | None = None
+) -> range | None:
     """The whole numbers of `[1..3]`, or those it must have meant; None after an error."""
     texts = numbers.first.text, numbers.last.text
-    first, last = (number_of(text.lstrip(".")) for text in texts)
+    known = constants or {}
+    for number in (numbers.first, numbers.last):
+        if number.text[0].isidentifier() and number.text not in known:
+            near = nearest(number.text, known)
+            report.error(
+                number.span, "WZ315",
+                f"`{number.text}` is no number, and there is no constant of that name",
+                meant(near) if near else "as in `a[1..3]`, for a1, a2 and a3",
+            )  # fmt: skip
+            return None
+    first, last = (
+        known[text] if text[0].isidentifier() else number_of(text.lstrip(".")) for text in texts
+    )
     if not isinstance(first, int) or not isinstance(last, int) or last < first:
         backwards = isinstance(first, int) and isinstance(last, int)
         report.error(

@@ -142,6 +142,7 @@ def prepare(program: Program, report: Report) -> BodyLowering:
         modules=program.modules,
         broken=recursive | program.broken,
         constants=program.constants,
+        networks=frozenset(program.networks),
         incomplete=program.incomplete,
     )
     check_definitions(program, lowering)

@@ -129,7 +129,9 @@ def _segments(
             continue
         use = names.of(statement)
         if not use:
-            if isinstance(statement, syntax.Call):  # a target was dealt with by `ModuleNames`
+            if (
+                isinstance(statement, syntax.Call) and statement.target
+            ):  # it was dealt with by `ModuleNames`
                 statement = replace(statement, target=None)
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts

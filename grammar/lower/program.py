@@ -8,16 +8,15 @@ from typing import TypeAlias, TypeVar
 from wootzc.diagnostics import Advice
 from wootzc.files import Unfit, read_file
 from wootzc.grammar import syntax
-from wootzc.grammar.check.arguments import FLAGS
+from wootzc.grammar.check.calls import WORDS
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import FUNCTIONS, Value, evaluate, words_in
+from wootzc.grammar.check.values import Value, evaluate, words_in
 from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.syntax.brackets import MAX_BYTES
 from wootzc.grammar.syntax.near_misses import nearest
 
 MAX_FILES = 200
-_WORDS = (*FLAGS, *FUNCTIONS, "same", "valid", "avg", "auto", "channels")  # no constants' names
 
 
 NetworkItem: TypeAlias = syntax.NetworkDefinition | syntax.ImportedNetwork
@@ -90,7 +89,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
             report.guessed.append(item.span)
         match item:
             case syntax.Include():
-                _include(item, path, program, report, (*chain, _identity(path)))
+                _include(item, path, program, report, (*chain, file_identity(path)))
             case syntax.Constant():
                 _define(item, "constant", program.constant_items, program, report)
             case syntax.ModuleDefinition(name=name):
@@ -128,7 +127,7 @@ def _define(
         program.misnamed.append(name)
         program.incomplete = True
         return
-    if kind == "constant" and name.text in (*BUILT_IN, *_WORDS):
+    if kind == "constant" and name.text in (*BUILT_IN, *WORDS):
         report.error(
             name.span, "WZ017", f"`{name.text}` is built in, so no constant can have its name",
             Advice(f"rename it, `my_{name.text}` say", f"my_{name.text}"),
@@ -141,7 +140,7 @@ def _include(
     item: syntax.Include, path: str, program: Program, report: Report, chain: tuple[str, ...]
 ) -> None:
     target = resolve(item.path.value, path)
-    identity = _identity(target)
+    identity = file_identity(target)
     if identity in chain:
         names = " → ".join(os.path.basename(p) for p in (*chain[chain.index(identity) :], identity))
         report.error(
@@ -149,12 +148,13 @@ def _include(
             "move what both need into a file of its own",
         )  # fmt: skip
         return
-    if identity in {_identity(known) for known in program.sources}:
+    if identity in {file_identity(known) for known in program.sources}:
         return  # two ways to one file
     if len(program.sources) >= MAX_FILES:
         report.error(item.span, "WZ008", f"more than {MAX_FILES} files are included")
         return
-    text = _read(target, item, report)
+    open_ = program.memory.open if program.memory else {}
+    text = open_[identity] if identity in open_ else _read(target, item, report)
     if text is None:
         program.incomplete = True
         return
@@ -199,7 +199,8 @@ def _listing(folder: str) -> Iterable[str]:
         return ()
 
 
-def _identity(path: str) -> str:
+def file_identity(path: str) -> str:
+    """The same for all ways to write a path."""
     return os.path.realpath(path) if "\0" not in path else path
 
 

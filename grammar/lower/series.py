@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.values import source_text
 
 
 def at_turn(statement: syntax.Statement, turn: int) -> syntax.Statement:
@@ -29,7 +31,12 @@ def check_series(statement: syntax.Statement, modules: int, report: Report) -> N
         return
     for argument in statement.arguments or ():
         match argument.value:
-            case syntax.Series(values=values, span=span) if 1 < modules < len(values):
+            case syntax.Series(values=values, span=span) if modules == 1:
+                report.error(
+                    span, "WZ242", "`then` tells apart several modules, and this is one",
+                    write(source_text(values[0])),
+                )  # fmt: skip
+            case syntax.Series(values=values, span=span) if modules < len(values):
                 report.error(
                     span, "WZ242", f"these are {len(values)} values for {modules} modules",
                     "the last value is that of all modules that follow; leave out the others",

@@ -95,6 +95,8 @@ def _help(
         if (value or "{}" not in hint) and not taken:
             return write(hint.format(value), at=setting.span)
         return f"it is written as in `{hint.format(value or '…')}`"
+    if name == "from":
+        return f"it stands before the braces: `{block} from {_value_text(setting, report)} {{ … }}`"
     if name in KEYWORDS:
         return f"`{name}` is a statement of the space: write it outside of these braces"
     return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")

@@ -5,16 +5,16 @@ it, so that one slip does not hide the next. This is simpler than error producti
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import scan, statement_at
+from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
-from wootzc.grammar.syntax.reader import Reading, Start, parser
+from wootzc.grammar.syntax.reader import Reading
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
@@ -28,7 +28,15 @@ class Parsed:
     holes: tuple[Span, ...] = ()
 
 
-Memory: TypeAlias = dict[str, Reading]  # of files by their path
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an editor keeps from one version of a file to the next: how far files have been read.
+
+    `open`: texts that are not saved yet, by the real path of their file.
+    """
+
+    readings: dict[str, Reading] = field(default_factory=dict)  # by path
+    open: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
@@ -38,6 +46,8 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     is left out. Either way one slip hides no other and causes none. `memory` keeps how far files
     have been read, so that of the next version only what stands behind the first change is read.
     """
+    if (long := too_long(text, path)) is not None:
+        return Parsed(tree=None, diagnostics=(long,))
     draft = Draft(text, path)
     holes: list[Span] = []
     reading = _begun(draft, memory)
@@ -75,9 +85,7 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
 def _begun(draft: Draft, memory: Memory | None) -> Reading:
     if memory is None:
         return Reading(draft)
-    if draft.path not in memory:
-        memory[draft.path] = Reading(draft)
-    reading = memory[draft.path]
+    reading = memory.readings.setdefault(draft.path, Reading(draft))
     old, new = reading.draft.text, draft.text
     same = bisect_left(
         range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
@@ -107,7 +115,7 @@ def _look(reading: Reading) -> "syntax.File | _Stopped":
         tree: syntax.File = reading.tree()
         return tree
     except UnexpectedInput as error:
-        return _Stopped(mistakes=(_explain(draft.text, draft.path, error),))
+        return _Stopped(mistakes=(_explain(reading, error),))
 
 
 def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
@@ -115,14 +123,15 @@ def parse_statement(text: str, path: str) -> syntax.SpaceStatement | Diagnostic:
     scanned = scan(text, path)
     if scanned.diagnostics:
         return scanned.diagnostics[0]
+    reading = Reading(Draft(text, path), "_space_statement")
     try:
-        statement: syntax.SpaceStatement = Reading(Draft(text, path), "_space_statement").tree()
+        statement: syntax.SpaceStatement = reading.tree()
     except UnexpectedInput as error:
-        return _explain(text, path, error, "_space_statement")
+        return _explain(reading, error)
     return statement
 
 
-def _explain(text: str, path: str, error: UnexpectedInput, start: Start = "file") -> Diagnostic:
+def _explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     from wootzc.grammar.parse.syntax_errors import explain  # only a file with mistakes needs it
 
-    return explain(parser(), text, path, error, start)
+    return explain(reading, error)

@@ -1,8 +1,12 @@
 """Syntax errors in words: frequent mistakes by example, the rest by what was expected."""
 
 import re
+from contextlib import suppress
+from functools import cache
+from itertools import islice
+from typing import NamedTuple
 
-from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.check.statements import FORMS
@@ -12,8 +16,9 @@ from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.keywords import keywords
+from wootzc.grammar.syntax.marks import mark_at, marks
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
-from wootzc.grammar.syntax.reader import Reading, Start
+from wootzc.grammar.syntax.reader import Reading, parser
 
 _READABLE = {
     "NAME": "a name",
@@ -40,47 +45,61 @@ _READABLE = {
     "$END": "the end of the file",
 }
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_WORD_BEFORE = re.compile(r"\w+(?=\W*$)")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
-def explain(
-    parser: Lark, text: str, path: str, error: UnexpectedInput, start: Start = "file"
-) -> Diagnostic:
-    """The one diagnostic for a syntax error. `start`: what the text was parsed as."""
+def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
+    """The one diagnostic for the syntax error that a reading stopped at."""
+    text, path = reading.draft.text, reading.draft.path
     position = len(text) if _at_end(error) else error.pos_in_stream or 0
     headers = headers_at(text, position)
-    outer = "file" if start == "file" else "space"
+    outer = "file" if reading.start == "file" else "space"
     if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
     if isinstance(error, UnexpectedToken):
-        if (constant := _of_constants(text, path, error.token)) is not None:
-            return constant
+        for special in (_of_constants, _in_square_brackets):
+            if (told := special(text, path, error.token)) is not None:
+                return told
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
-        if slip.instead is None or _gets_past(text, position, slip, start):
+        if slip.instead is None or _gets_past(reading, position, slip):
             return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
             return _explain_character(text, path, error)
         case UnexpectedToken():
-            return _explain_token(parser, text, path, error)
+            return _explain_token(text, path, error)
         case _:
             raise error
+
+
+def misread(text: str, path: str, position: int) -> Diagnostic | None:
+    """What to say of a statement of a space that can be read, but hardly as it was meant."""
+    inner = headers_at(text, position)[-1]
+    for slip in slips_in(SLIPS, text, position, inner.context):
+        if slip.instead is not None and slip.start <= position <= slip.end:
+            begin = inner.start if inner.context == "list" else statement_at(text, slip.start)[0]
+            _, end = statement_at(text, begin)
+            statement = text[begin : slip.start] + slip.instead + text[slip.end : end]
+            with suppress(UnexpectedInput):
+                Reading(Draft(statement.strip(), ""), "_space_statement").tree()
+                return _told(slip, text, path)
+    return None
 
 
 def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _gets_past(text: str, position: int, found: Found, start: Start) -> bool:
+def _gets_past(reading: Reading, position: int, found: Found) -> bool:
     """Whether the parser gets past a mistake once a slip is repaired."""
     assert found.instead is not None
+    text = reading.draft.text
     repaired = text[: found.start] + found.instead + text[found.end :]
     behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
     end = repaired.find("\n", behind + 1)  # whether it does shows in the line it is in
     upto = repaired if end < 0 else repaired[: repaired.find("\n", end + 1) + 1] or repaired
     try:
-        Reading(Draft(upto, ""), start).tree()
+        reading.tried(Draft(upto, ""), found.start).tree()
     except UnexpectedInput as error:
         return _at_end(error) or (error.pos_in_stream or 0) > behind
     return True
@@ -135,7 +154,7 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
     return Diagnostic(Span(path, start, end), "WZ005", message, help)
 
 
-def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -> Diagnostic:
+def _explain_token(text: str, path: str, error: UnexpectedToken) -> Diagnostic:
     token = error.token
     start = len(text) if token.type == "$END" else (token.start_pos or 0)
     span = Span(path, start, max(start + len(token.rstrip()), start + 1))
@@ -152,11 +171,11 @@ def _explain_token(parser: Lark, text: str, path: str, error: UnexpectedToken) -
     if token.type in ("RPAR", "RSQB") and bracket is None:
         help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
         return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
-    if (mistake := _by_example(parser, error)) is not None:
-        word = _WORD_BEFORE.search(text, 0, before)
-        words = {"found": found, "before": word[0] if word else "…"}
-        if word and cut_off:
-            span = Span(path, *word.span())
+    if (mistake := _by_example(error)) is not None:
+        word = _word_before(text, before)
+        words = {"found": found, "before": text[slice(*word)] or "…"}
+        if word[1] and cut_off:
+            span = Span(path, *word)
         help = _filled(mistake.help, words)
         return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
     if not begins_statement and (cut_off or "\n" in between):
@@ -194,14 +213,40 @@ def _of_constants(text: str, path: str, token: Token) -> Diagnostic | None:
     """`let` elsewhere than at the top."""
     start = token.start_pos or 0
     before = end_of_code_before(text, start)
-    word = _WORD_BEFORE.search(text, 0, before)
-    let = (start, start + 3) if token == "let" else word.span() if word else (0, 0)
+    let = (start, start + 3) if token == "let" else _word_before(text, before)
     if text[slice(*let)] != "let" or token.type == "EQUAL" or "{" not in text[: let[0]]:
         return None
     return Diagnostic(
         Span(path, *let), "WZ002", "constants stand outside of modules, networks and spaces",
         "move `let …` to the top of the file",
     )  # fmt: skip
+
+
+def _in_square_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
+    """`add [ … ]`: statements or arms in the wrong brackets."""
+    start, depth = token.start_pos or 0, 0
+    for mark in islice(marks(text), mark_at(text, start), None) if token.type == "LSQB" else ():
+        depth += {"open": 1, "close": -1}.get(mark.kind, 0)
+        inside = text[start + 1 : mark.start]
+        if not depth and re.search(r"[{;\n]", inside):
+            fix = Fix(Span(path, start, mark.end), f"{{{inside}}}")
+            return Diagnostic(
+                Span(path, start, start + 1), "WZ001", "what belongs together stands in braces",
+                "write `{` here, and `}` where it ends", fixes=(fix,),
+            )  # fmt: skip
+        if not depth:
+            break
+    return None
+
+
+def _word_before(text: str, end: int) -> tuple[int, int]:
+    """Where the last word before a place is."""
+    while end and not (text[end - 1].isalnum() or text[end - 1] == "_"):
+        end -= 1
+    start = end
+    while start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        start -= 1
+    return start, end
 
 
 def _unclosed(text: str, path: str, bracket: int) -> Diagnostic:
@@ -244,7 +289,10 @@ _SYNONYMS = {
     "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
     "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
     "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
-    "class": "module", "search_space": "space",
+    "class": "module", "search_space": "space", "random": "sample", "unprune": "keep",
+    "smallest": "minimize",
+    "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
+    "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
 }  # fmt: skip
 
 
@@ -265,38 +313,48 @@ def _expected(accepted: list[str]) -> str:
     return either(words)
 
 
-def _by_example(parser: Lark, error: UnexpectedToken) -> Mistake | None:
-    """Lark's match_examples, by the parser's state and the kind of token it stopped at."""
-    kinds: dict[str, set[str]] = {}
+class _Example(NamedTuple):
+    """Where and at what the parser stops in an example of a mistake."""
 
-    def parse(text: str) -> Tree[Token]:
-        try:
-            return parser.parse(text, start="file")
-        except UnexpectedInput as mistaken:
-            _compare_by_position(mistaken)
-            kinds.setdefault(text, set()).add(_kind(mistaken))
-            raise
-
-    _compare_by_position(error)
-    mistake: Mistake | None = error.match_examples(
-        parse,
-        {mistake: mistake.examples for mistake in MISTAKES},
-        token_type_match_fallback=True,
-        use_accepts=False,
-    )
-    if mistake is None:
-        return None
-    fits = any(_kind(error) in kinds.get(example, ()) for example in mistake.examples)
-    return mistake if fits else None
+    mistake: Mistake
+    state: int
+    token: str
+    terminal: str
+    kind: str
 
 
-def _compare_by_position(error: UnexpectedInput) -> None:
-    """Compare the parser's state alone, not the depth of its stack: context is no matter."""
-    error.state = getattr(error.state, "position", error.state)
+@cache
+def _examples() -> tuple[_Example, ...]:
+    found = []
+    for mistake in MISTAKES:
+        for text in mistake.examples:
+            try:
+                parser().parse(text, start="file")
+            except UnexpectedInput as error:
+                found.append(_example(mistake, error))
+    return tuple(found)
 
 
-def _kind(error: UnexpectedInput) -> str:
+def _example(mistake: Mistake, error: UnexpectedInput) -> _Example:
+    state = getattr(error.state, "position", error.state)  # not how deep it is in the text
     if not isinstance(error, UnexpectedToken):
-        return "character"
-    token: Token = error.token
-    return "word" if token.type in ("NAME", "PATTERN") or token.isidentifier() else token.type
+        return _Example(mistake, state, "", "", "character")
+    word = error.token.type in ("NAME", "PATTERN") or error.token.isidentifier()
+    kind = "word" if word else error.token.type
+    return _Example(mistake, state, str(error.token), error.token.type, kind)
+
+
+def _by_example(error: UnexpectedToken) -> Mistake | None:
+    """The mistake of an example that stops the parser likewise: best at the same text."""
+    here = _example(MISTAKES[0], error)
+    alike = [example for example in _examples() if example.state == here.state]
+    for likeness in (
+        lambda e: e.token == here.token,
+        lambda e: e.terminal == here.terminal,
+        lambda e: True,
+    ):
+        for example in filter(likeness, alike):
+            mistake = example.mistake
+            fits = any(e.kind == here.kind for e in _examples() if e.mistake is mistake)
+            return mistake if fits else None
+    return None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import ceil, floor
 from typing import assert_never
 
-from wootzc.diagnostics import Advice, Diagnostic, Fix, write
+from wootzc.diagnostics import Advice, Diagnostic, Fix, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import decimal_of
@@ -46,13 +46,13 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
     return None
 
 
-def _comparison(name: syntax.Name, report: Report) -> ir.Comparison | None:
+def _comparison(name: syntax.Name, usual: str, report: Report) -> ir.Comparison | None:
     if name.text in _COMPARISONS:
         return _COMPARISONS[name.text]
-    strict = {"<": "<=", ">": ">="}.get(name.text)
+    strict = {"<": "<=", ">": ">="}.get(name.text, usual)
     report.error(
         name.span, "WZ065", f"limits are written with <= or >=, not `{name.text}`",
-        write(strict) if strict else None,
+        write(strict),
     )  # fmt: skip
     return None
 
@@ -64,12 +64,16 @@ def cost_limit(
     report: Report,
 ) -> ir.CostLimit | None:
     """A limit in whole units; percentages are of the full network. None after an error."""
-    comparison = _comparison(statement.comparison, report)
+    comparison = _comparison(statement.comparison, "<=", report)
     limit, name = statement.limit, metric.name
     if metric.known == "trained":
+        start = statement.span
         report.error(
             statement.metric.span, "WZ063", f"{name} is known only after training",
-            f"`where` chooses candidates before it; write `subject to {name} >= …`",
+            Advice(
+                f"write `subject to {name} >= …`: `where` chooses candidates before it",
+                "subject to", at=Span(start.file, start.start, start.start + len("where")),
+            ),
         )  # fmt: skip
         return None
     if isinstance(limit, syntax.RelativeLimit):
@@ -113,7 +117,7 @@ def _unit_help(limit: syntax.PlainLimit) -> str:
 
 
 def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
-    comparison = _comparison(statement.comparison, report)
+    comparison = _comparison(statement.comparison, ">=", report)
     if comparison == "<=":
         report.error(
             statement.comparison.span, "WZ065", "an accuracy is a least one",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from wootzc.diagnostics import Advice, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import CONFIDENCE, COUNT, FRACTION, POSITIVE, Kind
 from wootzc.grammar.check.report import Report
@@ -147,9 +147,12 @@ def _report_unit(statement: syntax.Budget, report: Report) -> None:
         )  # fmt: skip
         return
     near = _UNIT_ALIASES.get(unit.text.lower()) or nearest(unit.text, BUDGET_UNITS)
+    hours = {"day": 24, "days": 24, "week": 168, "weeks": 168}.get(unit.text.lower(), 0)
+    whole = Span(unit.span.file, statement.number.span.start, unit.span.end)
     report.error(
         unit.span, "WZ161", f"there is no budget of `{unit.text}`",
-        meant(near) if near
+        write(f"{hours * number_of(number):g} hours", at=whole) if hours
+        else meant(near) if near
         else "budgets are of candidates, seconds, minutes or hours",
     )  # fmt: skip
 

@@ -6,28 +6,19 @@ are. `statement_at` says which stretch of text to leave out so that the rest can
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from wootzc.diagnostics import Diagnostic, Span, place
+from wootzc.grammar.syntax.marks import TOKENS, mark_at, marks
 
 MAX_NESTING = 32  # brackets within brackets; later stages walk bodies recursively
 MAX_CHARACTERS = 1_000_000  # more take seconds and most of a gigabyte to parse
 MAX_BYTES = 4 * MAX_CHARACTERS  # in UTF-8
-MAX_WORDS = 120_000  # names, numbers, texts and signs: some two seconds of a parser
+MAX_WORDS = 200_000  # names, numbers, texts, signs: some two seconds of a parser
 MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an expression's depth
 MAX_NUMBER = 40  # characters
 
-_TOKENS = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*[\s\S]*?\*/)
-      | (?P<string>"[^"\n]*")
-      | (?P<open>[({\[]) | (?P<close>[)}\]])
-      | (?P<endless>"[^\n]*|/\*)
-      | (?P<end>[;\n])
-      | (?P<operator>[-+*/])
-      | (?P<number>(?<![\w.])\d(?:[\d_.]|[eE][+-]?(?=\d)){39,})
-    """,
-    re.VERBOSE,
-)
-_WORD = re.compile(r'"[^"\n]*"|[\w.]+|[^\s\w]')
+_WORD = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[\w.]+|[^\s\w]')
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -46,21 +37,21 @@ class Scan:
 
 
 def has_more_words(text: str) -> bool:
-    """Whether there are more than `MAX_WORDS`, those in comments included."""
+    """Whether there are more than `MAX_WORDS`; a comment counts as one."""
     return len(text) > MAX_WORDS and len(_WORD.findall(text)) > MAX_WORDS
 
 
-def _too_long(path: str, what: str) -> Scan:
+def too_long(text: str, path: str) -> Diagnostic | None:
+    """What to say of a text that would take seconds and most of a gigabyte to read."""
+    what = f"{MAX_CHARACTERS:,} characters" if len(text) > MAX_CHARACTERS else None
+    if what is None and has_more_words(text):
+        what = f"{MAX_WORDS:,} words and signs"
     message = f"the file has more than {what}, too many to be read"
-    return Scan(diagnostics=(Diagnostic(Span(path), "WZ007", message),), fatal=True)
+    return Diagnostic(Span(path), "WZ007", message) if what else None
 
 
 def scan(text: str, path: str) -> Scan:
     """Everything wrong with brackets, strings and comments."""
-    if len(text) > MAX_CHARACTERS:
-        return _too_long(path, f"{MAX_CHARACTERS:,} characters")
-    if has_more_words(text):
-        return _too_long(path, f"{MAX_WORDS:,} words and signs")
     found: list[Diagnostic] = []
     fatal = False
     stack: list[Bracket] = []
@@ -76,8 +67,7 @@ def scan(text: str, path: str) -> Scan:
             f"add the missing `{closing}`" + _comment_hint(text, bracket),
         )  # fmt: skip
 
-    for match in _TOKENS.finditer(text):
-        kind, start, end = match.lastgroup, match.start(), match.end()
+    for start, end, kind in marks(text):
         if (stack and stack[-1].kind != "(") or (not stack and kind == "end"):
             operators = 0
         if kind == "operator":
@@ -88,7 +78,7 @@ def scan(text: str, path: str) -> Scan:
                     "work it out, and write the result",
                 )  # fmt: skip
         elif kind == "open":
-            stack.append(Bracket(match[0], start))
+            stack.append(Bracket(text[start], start))
             if len(stack) > MAX_NESTING:
                 report(
                     "WZ007", start, end, f"brackets are nested more than {MAX_NESTING} deep",
@@ -97,33 +87,33 @@ def scan(text: str, path: str) -> Scan:
                 return Scan(diagnostics=tuple(found), fatal=True)
         elif kind == "close":
             # A `}` cannot close a `(`: the parenthesis was forgotten, not the brace.
-            while stack and match[0] == "}" and stack[-1].kind != "{":
+            while stack and text[start] == "}" and stack[-1].kind != "{":
                 unclosed(stack.pop())
-            if stack and _CLOSING[stack[-1].kind] == match[0]:
+            if stack and _CLOSING[stack[-1].kind] == text[start]:
                 stack.pop()
-            elif stack and match[0] != "}":
+            elif stack and text[start] != "}":
                 line, _ = place(Span(path, stack[-1].start), text)
                 report(
                     "WZ003", start, end,
-                    f"`{match[0]}` does not close the `{stack[-1].kind}` of line {line}",
+                    f"`{text[start]}` does not close the `{stack[-1].kind}` of line {line}",
                     f"write `{_CLOSING[stack[-1].kind]}`"
                     if stack[-1].kind != "{"
-                    else f"remove it, or open a `{_opening(match[0])}` before it",
+                    else f"remove it, or open a `{_opening(text[start])}` before it",
                 )  # fmt: skip
                 if stack[-1].kind != "{":
                     stack.pop()
             else:
-                fatal |= match[0] == "}"
+                fatal |= text[start] == "}"
                 report(
-                    "WZ003", start, end, f"this `{match[0]}` closes nothing",
-                    f"remove it, or open a `{_opening(match[0])}` before it",
+                    "WZ003", start, end, f"this `{text[start]}` closes nothing",
+                    f"remove it, or open a `{_opening(text[start])}` before it",
                 )  # fmt: skip
         elif kind == "number":
             report(
                 "WZ005", start, end, f"a number of {end - start} characters is too long to mean",
                 f"numbers have at most {MAX_NUMBER} characters",
             )  # fmt: skip
-        elif kind == "endless" and match[0] == "/*":
+        elif kind == "endless" and text[start] == "/":
             report("WZ004", start, end, "this comment is never closed", "add `*/` where it ends")
             return Scan(diagnostics=tuple(found), fatal=True)
         elif kind == "endless":
@@ -151,69 +141,59 @@ def statement_at(text: str, position: int) -> tuple[int, int]:
 
     A block that belongs to it is included. Never empty where there is any text left to leave out.
     """
-    start = end = None
-    cut, depth = 0, 0
-    for match in _TOKENS.finditer(text):
-        at, kind = match.start(), match.lastgroup
-        if at < position:
-            if kind == "end" or match[0] in ("{", "}"):
-                cut = match.end()
-            continue
-        if start is None:
-            start = cut
-        if match[0] == "{":
+    first = mark_at(text, position)
+    before = (
+        m.end for m in reversed(marks(text)[:first]) if m.kind == "end" or text[m.start] in "{}"
+    )
+    start, end, depth = next(before, 0), len(text), 0
+    for mark in islice(marks(text), first, None):
+        at = mark.start
+        if text[at] == "{":
             depth += 1
-        elif match[0] == "}":
+        elif text[at] == "}":
             depth -= 1
             if depth <= 0:
-                end = match.end() if depth == 0 else at
+                end = mark.end if depth == 0 else at
                 break
-        elif kind == "end" and depth == 0 and text[start:at].strip():
+        elif mark.kind == "end" and depth == 0 and text[start:at].strip():
             end = at
             break
-    start = cut if start is None else start
-    end = len(text) if end is None else end
     return start, max(end, min(position + 1, len(text)))
 
 
-def without(text: str, start: int, end: int) -> str:
-    """`text` with a stretch blanked; every other character keeps its place."""
-    return text[:start] + _blank(text[start:end]) + text[end:]
-
-
-def _blank(text: str) -> str:
+def blank(text: str) -> str:
+    """Spaces instead of text; lines stay."""
     return "\n".join(" " * len(line) for line in text.split("\n"))
 
 
 def end_of_code_before(text: str, position: int) -> int:
     """Where the last thing before `position` ends that is neither space nor comment."""
-    end = begin = 0  # of the code so far, and of the stretch without comments
-    for comment_begin, comment_end in [*comments_of(text[:position]), (position, position)]:
-        stretch = text[begin:comment_begin].rstrip()
-        end = begin + len(stretch) if stretch else end
-        begin = comment_end
-    return end
+    for mark in reversed(marks(text)[: mark_at(text, position)]):
+        if mark.kind == "comment":
+            if stretch := text[mark.end : position].rstrip():
+                return mark.end + len(stretch)
+            position = mark.start
+    return len(text[:position].rstrip())
 
 
 def open_bracket(text: str, position: int) -> int | None:
     """Where the innermost ( or [ around `position` is; None where there is none."""
-    stack: list[int] = []
-    for match in _TOKENS.finditer(text, 0, position):
-        if match.lastgroup == "open":
-            stack.append(match.start())
-        elif match.lastgroup == "close" and stack:
-            stack.pop()
-    return stack[-1] if stack and text[stack[-1]] != "{" else None
+    depth = 0
+    for mark in reversed(marks(text)[: mark_at(text, position)]):
+        depth += {"close": 1, "open": -1}.get(mark.kind, 0)
+        if depth < 0:
+            return mark.start if text[mark.start] != "{" else None
+    return None
 
 
 def comments_of(text: str) -> list[tuple[int, int]]:
     """Where the comments are."""
-    return [m.span() for m in _TOKENS.finditer(text) if m.lastgroup == "comment"]
+    return [(mark.start, mark.end) for mark in marks(text) if mark.kind == "comment"]
 
 
 def blanked(text: str) -> str:
     """`text` without comments and strings; every other character keeps its place."""
-    return _TOKENS.sub(
-        lambda match: _blank(match[0]) if match.lastgroup in ("comment", "string") else match[0],
+    return TOKENS.sub(
+        lambda match: blank(match[0]) if match.lastgroup in ("comment", "string") else match[0],
         text,
     )

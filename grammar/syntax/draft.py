@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
-from wootzc.grammar.syntax.brackets import without
+from wootzc.grammar.syntax.brackets import blank
+from wootzc.grammar.syntax.marks import edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Draft:
 
     def repaired(self, fix: Fix) -> "Draft":
         start, end, new = fix.span.start, fix.span.end, fix.replacement
-        text = self.text[:start] + new + self.text[end:]
+        text = edited(self.text, start, end, new)
         before = range(len(self.text) + 1) if self.origin is None else self.origin
         kept: list[int] = []
         match = SequenceMatcher(None, self.text[start:end], new, autojunk=False)
@@ -45,4 +46,4 @@ class Draft:
 
     def without(self, start: int, end: int) -> "Draft":
         """A stretch blanked; every other character keeps its place."""
-        return replace(self, text=without(self.text, start, end))
+        return replace(self, text=edited(self.text, start, end, blank(self.text[start:end])))

@@ -20,7 +20,6 @@ from lark.parsers.lalr_parser_state import ParseConf, ParserState
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.parser_tables import load_parser
 from wootzc.grammar.syntax.rules import NOWHERE, Reduction, Several, reduction_of
-from wootzc.grammar.syntax.transform import ToSyntax
 
 APART = 1024  # characters between checkpoints, at least
 
@@ -152,7 +151,7 @@ class Reading:
 
     def __init__(self, draft: Draft, start: Start = "file") -> None:
         self.draft = draft
-        self._start = start
+        self.start = start
         first = _tables().starts[start]
         self._checkpoints = [_Checkpoint(0, 0, "", (first,), (), (), ())]
 
@@ -164,6 +163,13 @@ class Reading:
             draft.text[self._checkpoints[-1].position : unchanged].strip()
         ):
             self._checkpoints.pop()
+
+    def tried(self, draft: Draft, unchanged: int) -> "Reading":
+        """Another reading, as of `go_on`; this one stays as it is."""
+        other = Reading(draft, self.start)
+        other._checkpoints = [*self._checkpoints]
+        other.go_on(draft, unchanged)
+        return other
 
     def expected(self) -> set[str]:
         """Kinds of tokens that may follow the text. Raises Lark's `UnexpectedInput` as `tree`."""
@@ -179,8 +185,8 @@ class Reading:
 
         `end` is the kind of token that ends the text.
         """
-        tables, text, builder = _tables(), self.draft.text, ToSyntax(self.draft)
-        actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self._start]
+        tables, draft, text = _tables(), self.draft, self.draft.text
+        actions, gotos, end_state = tables.actions, tables.gotos, tables.ends[self.start]
         at = self._checkpoints[-1]
         states, values, begins, ends = [*at.states], [*at.values], [*at.begins], [*at.ends]
         position, depth, last = at.position, at.depth, at.last
@@ -227,12 +233,12 @@ class Reading:
                 size = action.size
                 if size == 1:  # its place stays
                     if action.make is not None:
-                        values[-1] = action.make(builder, values[-1:], begins[-1], ends[-1])
+                        values[-1] = action.make(draft, values[-1:], begins[-1], ends[-1])
                     state = states[-1] = gotos[states[-2]][action.origin]
                 else:
                     first, final = _around(begins, ends, size)
                     taken = values[-size:] if size else []
-                    value = action.make(builder, taken, first, final) if action.make else None
+                    value = action.make(draft, taken, first, final) if action.make else None
                     if size:
                         del states[-size:], values[-size:], begins[-size:], ends[-size:]
                     state = gotos[states[-1]][action.origin]
@@ -263,7 +269,7 @@ class Reading:
         lark: Any = parser()
         table = lark.parser.parser._parse_table
         thread = LexerThread.from_text(_lexer(), "")
-        state = ParserState(ParseConf(table, {}, self._start), thread, states, values)
+        state = ParserState(ParseConf(table, {}, self.start), thread, states, values)
         expected = {name for name in table.states[states[-1]] if name.isupper()}
         return UnexpectedToken(  # type: ignore[no-untyped-call]
             Token(kind, text, position), expected, state=state,

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from lark.grammar import Rule, Terminal
 
 from wootzc.diagnostics import Span
-from wootzc.grammar.syntax.transform import ToSyntax
+from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.transform import MAKE
 
 NOWHERE = -1  # the place of what takes up no text
 
@@ -26,7 +27,7 @@ class Reduction:
 
     size: int
     origin: str
-    make: Callable[[ToSyntax, Sequence[Any], int, int], Any] | None
+    make: Callable[[Draft, Sequence[Any], int, int], Any] | None
 
 
 class Several(NamedTuple):
@@ -55,17 +56,16 @@ def reduction_of(rule: Rule) -> Reduction:
         return Reduction(size, name, _several(taken, absent))
     if rule.options.expand1 and rule.alias is None:
         [passed] = taken
-        make = None if size == 1 else lambda _builder, values, *_place: values[passed.at]
+        make = None if size == 1 else lambda _draft, values, *_place: values[passed.at]
         return Reduction(size, name, make)
-    node: Callable[..., Any] = getattr(ToSyntax, rule.alias or name)
+    node = MAKE[rule.alias or name]
     plain = tuple(_Taken(index, False, 0) for index in range(size))
     all_of_them = taken == plain and not absent
 
-    def make_node(builder: ToSyntax, values: Sequence[Any], begin: int, end: int) -> Any:
+    def make_node(draft: Draft, values: Sequence[Any], begin: int, end: int) -> Any:
         children = values if all_of_them else _children(values, taken, absent)
-        draft = builder.draft
         span = draft.span(begin, end) if begin != NOWHERE else Span(draft.path)
-        return node(builder, span, *children)
+        return node(span, *children)
 
     return Reduction(size, name, make_node)
 
@@ -101,12 +101,12 @@ def _children(values: Sequence[Any], taken: Sequence[_Taken], absent: int) -> li
 
 def _several(
     taken: tuple[_Taken, ...], absent: int
-) -> Callable[[ToSyntax, Sequence[Any], int, int], Several]:
+) -> Callable[[Draft, Sequence[Any], int, int], Several]:
     grows = bool(taken) and taken[0].several and not taken[0].absent
     rest = taken[1:] if grows else taken
     first = taken[0].at if taken else 0
 
-    def make(_builder: ToSyntax, values: Sequence[Any], _begin: int, _end: int) -> Several:
+    def make(_draft: Draft, values: Sequence[Any], _begin: int, _end: int) -> Several:
         return Several(values[first] if grows else None, _children(values, rest, absent))
 
     return make

@@ -1,5 +1,7 @@
 """Shape inference: what layers make of their input. Shapes leave the batch axis out."""
 
+from functools import lru_cache
+
 from wootzc.ir.layers import Body, Layer
 from wootzc.ir.layers.layer_page import ShapeError
 from wootzc.ir.layers.sizes import Shape, shape_text
@@ -22,6 +24,7 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
     return layer.after(shape)
 
 
+@lru_cache(maxsize=8_192)
 def shape_after_body(body: Body, shape: Shape) -> Shape:
     """The shape that leaves the last layer of `body`. Raises `ShapeError`."""
     for layer in body:

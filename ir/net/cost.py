@@ -5,12 +5,12 @@ MACs are those of convolutions and dense layers on one image, as in He et al. (2
 norms, activations, pools and additions count nothing.
 """
 
-from collections.abc import Iterable
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 from wootzc.ir.layers import Body, Layer, Shape, walk_shapes
-from wootzc.ir.net.network import Network, walk_network
+from wootzc.ir.net.network import Network, segment_shapes
 
 
 class Cost(NamedTuple):
@@ -28,22 +28,21 @@ def layer_cost(layer: Layer, shape: Shape) -> Cost:
     return body_cost((layer,), shape)
 
 
+@lru_cache(maxsize=8_192)
 def body_cost(body: Body, shape: Shape) -> Cost:
     """Cost of layers one after the other. Raises `ShapeError`."""
-    return _total(walk_shapes(body, shape))
-
-
-def network_cost(network: Network) -> Cost:
-    """Cost of a whole network on one image, without its auxiliary heads."""
-    return _total(walk_network(network))
-
-
-def _total(layers: Iterable[tuple[str, Layer, Shape]]) -> Cost:
-    """Of layers with their paths and the shapes that enter them."""
     params = macs = 0
-    for _, layer, entering in layers:
+    for _, layer, entering in walk_shapes(body, shape):
         macs += layer.macs(entering)
         trained = [array for array in layer.arrays() if array.trained]
         leaving = layer.after(entering)[-1] if trained else 0
         params += sum(prod(array.sizes(entering[-1], leaving)) for array in trained)
     return Cost(params, macs)
+
+
+def network_cost(network: Network) -> Cost:
+    """Cost of a whole network on one image, without its auxiliary heads."""
+    total = Cost(0, 0)
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        total = total.plus(body_cost(segment.body, shape))
+    return total

@@ -1,5 +1,6 @@
 """What builds on something else means what it stands for, written out."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,24 @@ def test_constants_stand_for_words_numbers_and_sizes_in_settings() -> None:
         spaces(text.replace("batch 128; patience 3", s))["first"] for s in (settings, plain)
     )  # fmt: skip
     assert found == expected
+
+
+def test_constants_stand_wherever_a_number_does() -> None:
+    numbers = {
+        "half": "50%", "most": "99%", "two": "2", "three": "3", "four": "4", "five": "5",
+        "floor_": "80%", "sure": "95%", "little": "1%", "many": "512",
+    }  # fmt: skip
+    plain = NETWORK + FIRST.replace("80%", "80% with confidence 95%").replace(
+        "budget 2 hours",
+        "multiple of 4\n  budget 2 hours\n  until saving < 1%\n  seed 5\n"
+        "  certify 95%\n  pretrain { reconstruct 512 images }",
+    )
+    named = plain
+    for name, number in numbers.items():
+        named = re.sub(rf"(?<=[\s.\[]){number}(?!\w)", name, named)
+    named = "".join(f"let {n} = {number}\n" for n, number in numbers.items()) + named
+    assert not set(numbers.values()) & set(re.findall(r"\S+", named.split("network n")[1]))
+    assert spaces(named) == spaces(plain)
 
 
 def test_parameters_hide_constants() -> None:

@@ -61,7 +61,7 @@ def test_the_next_version_of_a_file_is_as_if_it_were_the_first(
     chance = random.Random(1)
     for path in FILES[::8]:
         text = path.read_text(encoding="utf-8")
-        memory: Memory = {}
+        memory = Memory()
         for _ in range(5):
             at = chance.randrange(len(text) + 1)
             text = text[:at] + chance.choice("}{( ;\n") + text[at + chance.randrange(3) :]

@@ -83,6 +83,17 @@ class Session:
 
         return self.run(wait())
 
+    def told_next(self, uri: str) -> list[types.Diagnostic]:
+        """Those that come after this was asked, and after those that were told before."""
+        before = self.published[uri]
+
+        async def wait() -> list[types.Diagnostic]:
+            while self.published[uri] is before:
+                await asyncio.sleep(0.01)
+            return list(self.published[uri].diagnostics)
+
+        return self.run(wait())
+
     def place(self, uri: str, before: str) -> dict[str, Any]:
         """The first place that `before` names: where its `|` is, or its end."""
         text = self.texts[uri]

@@ -119,6 +119,22 @@ def test_diagnostics_of_included_files_are_told_there(session: "Session") -> Non
     )
 
 
+def test_included_files_count_as_they_stand_in_the_editor(session: "Session") -> None:
+    library = session.open("library.wz", "module part() { relu }\n")
+    text = 'include "library.wz"\nnetwork n { input(4); part(); dense(2) }\n'
+    uri = session.open("user.wz", text)
+    assert session.diagnostics(uri) == []
+    session.type(library, "module part", "s")
+    assert [found.code for found in session.told_next(uri)] == ["WZ010"]
+    session.type(library, "module part", "", removed=1)
+    assert session.told_next(uri) == []
+    session.type(library, "module part", "s")
+    assert session.told_next(uri)
+    document = types.TextDocumentIdentifier(library)  # closed, it counts as it was saved
+    session.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+    assert session.told_next(uri) == []
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_formatting(session: "Session", newline: str) -> None:
     text = TEXT.replace("\n", newline)

@@ -59,7 +59,7 @@ def _of(
             return (_space(at.text, snapshot), at.span) if at is not None else None
         case syntax.Constant(name=name) if _on(name, offset):
             return _constant(name.text, snapshot), name.span
-        case syntax.Word() if snapshot.is_constant(node):
+        case syntax.Word() | syntax.Number() if snapshot.is_constant(node):
             return _constant(node.text, snapshot), node.span
         case syntax.Argument(name=syntax.Name() as name) if _on(name, offset):
             return _argument(name, around, snapshot)

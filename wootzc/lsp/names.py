@@ -126,7 +126,7 @@ def _words(
     """Words that stand for a parameter, a constant or a module."""
     for node in descendants(item):
         match node:
-            case syntax.Word(text=text):
+            case syntax.Word(text=text) | syntax.Number(text=text):
                 name = syntax.Name(text=text, span=node.span)
             case syntax.Invoke(name=name, arguments=None):  # of a setting
                 pass
@@ -198,14 +198,21 @@ def _instances(item: NetworkItem, network: Network | None, program: Program) -> 
         if numbers is None:
             found[name.text] = symbol
             continue
-        first, last = numbers.first.text, numbers.last.text
-        if first.isdecimal() and last.isdecimal() and int(last) - int(first) < 1000:
-            names = (f"{name.text}{number}" for number in range(int(first), int(last) + 1))
+        first, last = (_whole_number(one, program) for one in (numbers.first, numbers.last))
+        if first is not None and last is not None and last - first < 1000:
+            names = (f"{name.text}{number}" for number in range(first, last + 1))
             found |= dict.fromkeys(names, symbol)
     for module in network.modules if network else ():
         if module.name not in found and module.definition in program.modules:
             found[module.name] = Symbol("module", module.definition)
     return found
+
+
+def _whole_number(number: syntax.Number, program: Program) -> int | None:
+    value = program.constants.get(number.text)
+    if number.text.isdecimal():
+        return int(number.text)
+    return value if isinstance(value, int) else None
 
 
 def base(name: str, numbers: syntax.NumberSpan | None) -> str:

@@ -15,6 +15,7 @@ from pygls.uris import from_fs_path, to_fs_path
 from wootzc import __version__
 from wootzc.diagnostics import Span, WootzError
 from wootzc.grammar import format_text
+from wootzc.grammar.lower.program import file_identity
 from wootzc.grammar.parse import Memory
 from wootzc.lsp.actions import FIX_ALL, actions, by_file
 from wootzc.lsp.completion import complete
@@ -44,6 +45,7 @@ class WootzServer(LanguageServer):
         self._snapshots: dict[str, Snapshot] = {}
         self._memories: dict[str, Memory] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
+        self._open: dict[str, str] = {}  # texts, by the real path of their file
         self._seconds: dict[str, float] = {}  # that the last look took
         self._told: dict[str, set[str]] = {}  # files, by the one that was looked at
 
@@ -51,7 +53,7 @@ class WootzServer(LanguageServer):
         document = self.workspace.get_text_document(uri)
         known = self._snapshots.get(uri)
         if known is None or known.version != document.version:
-            memory = self._memories.setdefault(uri, {})
+            memory = self._memories.setdefault(uri, Memory(open=self._open))
             known = Snapshot(path_of(uri), document.source, document.version, memory)
             self._snapshots[uri] = known
         return known
@@ -59,6 +61,21 @@ class WootzServer(LanguageServer):
     def opened(self, uri: str) -> None:
         self._snapshots.pop(uri, None)
         self.look(uri)
+        self.changed_below(uri)
+
+    def changed_below(self, uri: str) -> None:
+        """What includes a file is another with it. The text that is open counts, saved or not."""
+        document = self.workspace.text_documents.get(uri)
+        path = file_identity(path_of(uri))
+        if document is None:
+            self._open.pop(path, None)
+        else:
+            self._open[path] = document.source
+        for other, snapshot in list(self._snapshots.items()):
+            files = (d for d in snapshot.analysis.sources if d != snapshot.path)
+            if other != uri and path in map(file_identity, files):
+                del self._snapshots[other]
+                self.changed(other)
 
     def changed(self, uri: str) -> None:
         if uri in self._waiting:
@@ -76,6 +93,8 @@ class WootzServer(LanguageServer):
         self._told[uri] = set(found)
         for file in (*found, *(before - found.keys())):
             own = file == snapshot.path
+            if not own and file_identity(file) in self._open:
+                continue  # told by itself
             self.text_document_publish_diagnostics(
                 types.PublishDiagnosticsParams(
                     uri if own else uri_of(file),
@@ -97,8 +116,12 @@ class WootzServer(LanguageServer):
         if uri in self._waiting:
             self._waiting.pop(uri).cancel()
         for file in self._told.pop(uri, set()):
-            target = uri if file == path_of(uri) else uri_of(file)
+            own = file == path_of(uri)
+            if not own and file_identity(file) in self._open:
+                continue
+            target = uri if own else uri_of(file)
             self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(target, []))
+        self.changed_below(uri)
 
     def at(self, params: _Placed) -> tuple[Snapshot, int]:
         snapshot = self.snapshot(params.text_document.uri)
@@ -141,6 +164,7 @@ def did_open(ls: WootzServer, params: types.DidOpenTextDocumentParams) -> None:
 @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
 def did_change(ls: WootzServer, params: types.DidChangeTextDocumentParams) -> None:
     ls.changed(params.text_document.uri)
+    ls.changed_below(params.text_document.uri)
 
 
 @server.feature(types.TEXT_DOCUMENT_DID_SAVE)

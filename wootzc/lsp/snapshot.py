@@ -53,7 +53,7 @@ class Snapshot:
         )
         return self.networks.get(network_of(space, self.analysis.program) or "")
 
-    def is_constant(self, word: syntax.Word) -> bool:
+    def is_constant(self, word: syntax.Word | syntax.Number) -> bool:
         found = self.index.at(word.span.file, word.span.start)
         return found is not None and found.symbol.kind == "constant"
 

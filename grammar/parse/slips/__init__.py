@@ -6,11 +6,12 @@ One row a slip, in one file per kind of text; the first row that the parser can 
 
 from wootzc.grammar.parse.slips.characters import CHARACTERS
 from wootzc.grammar.parse.slips.context import Header, headers_at
+from wootzc.grammar.parse.slips.limits import LIMITS
 from wootzc.grammar.parse.slips.networks import NETWORKS
 from wootzc.grammar.parse.slips.row import Found, slips_in
 from wootzc.grammar.parse.slips.spaces import SPACES
 from wootzc.grammar.parse.slips.statements import STATEMENTS
 
-SLIPS = (*CHARACTERS, *NETWORKS, *SPACES, *STATEMENTS)  # what is special comes first
+SLIPS = (*CHARACTERS, *NETWORKS, *LIMITS, *SPACES, *STATEMENTS)  # what is special comes first
 
 __all__ = ["SLIPS", "Found", "Header", "headers_at", "slips_in"]

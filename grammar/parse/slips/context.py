@@ -1,9 +1,11 @@
 """What is written at a place of a text, by the brackets around it."""
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
-_TOKENS = re.compile(r"//[^\n]*|/\*[\s\S]*?\*/|\"[^\"\n]*\"|[{}()\[\];\n]")
+from wootzc.grammar.syntax.marks import mark_at, marks
+
 _WORD = re.compile(r"\s*([A-Za-z_]\w*)?")
 
 
@@ -19,17 +21,19 @@ def headers_at(text: str, position: int) -> list[Header]:
     """The brackets around a position, the outermost first."""
     stack: list[Header] = []
     statement = 0  # where the one begins that is being read
-    for match in _TOKENS.finditer(text, 0, position):
-        token = match[0]
+    for begin, end, kind in islice(marks(text), mark_at(text, position)):
+        token = text[begin]
+        if kind in ("comment", "string"):
+            continue
         if token in "{([":
             word = _WORD.match(text, statement)
-            found, start = (word[1] or "", word.start(1)) if word else ("", match.start())
+            found, start = (word[1] or "", word.start(1)) if word else ("", begin)
             context = {"(": "call", "[": "range"}.get(token) or _inside(found, stack)
             stack.append(Header(context, found, start))
         elif token in "})]" and stack:
             stack.pop()
         if token in "{};\n" and not (stack and stack[-1].context in ("call", "range")):
-            statement = match.end()
+            statement = end
     return stack
 
 

@@ -31,6 +31,8 @@ def _spaced(match: Match) -> str:
 
 _SPACES = "sizes that are calculated have spaces around each `x`"
 _TWO_DOTS = "a range is written with two dots"
+_CONSTANT = "a constant begins with `let`"
+_THEN = "the values of several modules follow each other with `then`"
 _NUMBERS = "the numbers of several modules are a range"
 
 
@@ -38,6 +40,18 @@ def _named(match: Match) -> str:
     """`x = conv(3x3, 16)`: layers have no names, modules have theirs behind them."""
     layer = match["call"].split("(")[0] in BUILT_IN
     return match["call"] if layer else f"{match['call']} as {match['name']}"
+
+
+def _over_or_from(match: Match) -> str:
+    """`space a: b`: from `b` where that is a space, else over it."""
+    is_space = re.search(rf"\bspace\s+{match['b']}\b", match.string)
+    return f"space {match['a']} {'from' if is_space else 'over'} {match['b']}"
+
+
+def _let(match: Match) -> str:
+    """Nothing for what has a value already."""
+    known = re.search(rf"\blet\s+{match['a']}\b", match.string)
+    return match["at"] if known else f"let {match['a']} = "
 
 
 def _over(match: Match) -> str:
@@ -64,8 +78,12 @@ NETWORKS = (
          r"|to) ?(?P=base)?(?P<b>\d+))\b",
          r"\g<base>[\g<a>..\g<b>]", _NUMBERS, safe=True),
     Slip(r"as (?P<at>(?P<names><NAME>(?: ?, ?<NAME>)+))", _numbered, _NUMBERS, safe=True),
+    Slip(r"as (?P<at>[\[(] ?(?P<names><NAME>(?: ?, ?<NAME>)+) ?[\])])", _numbered, _NUMBERS,
+         safe=True, within="body range call"),
+    Slip(r"as (?P<name><NAME>(?:\[[^\]\n]*\])?) (?P<call><NAME>(?:\([^()\n]*\))?)(?=\s*[;}\n])",
+         r"\g<call> as \g<name>", "a module gets its name behind it", within="body", safe=True),
     Slip(r'as (?P<at>"(?P<name><NAME>)")', r"\g<name>", "names stand without quotes", safe=True),
-    Slip(r"(?<!\w)(?P<name><NAME>) ?:?= ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
+    Slip(r"(?<!\w)(?P<name><NAME>) ?(?::?=|:) ?(?P<call><NAME>(?:\([^()\n]*\))?)", _named,
          "a module gets its name with `as`, behind it", within="body", safe=True),
     Slip(r"(?P<call><NAME>(?:\([^()\n]*\))?) ?(?:named|called|name|:|->|=>|AS|As) ?\"?"
          r"(?P<name>[A-Za-z_]*\d+(?:\[[^\]\n]*\])?|<NAME>\[[^\]\n]*\])\"?(?=\s*[;\n}])",
@@ -80,7 +98,8 @@ NETWORKS = (
     Slip(r"\b(?:nn|F|tf|keras|layers|torch|nnx|flax|linen)\.(?:\w+\.)*(?=\w)", "",
          "layers are named without `{old}`", within="body", safe=True, code="WZ005",
          help="leave it out"),
-    Slip(r"(?P<a>\b(?:module|network|space)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)", r"\g<a> \g<b>_\g<c>",
+    Slip(r"(?P<a>\b(?:module|network|space|let)) (?P<b>[A-Za-z]\w*)-(?P<c>\w+)",
+         r"\g<a> \g<b>_\g<c>",
          "a name has letters, digits and `_`", within="file"),
     Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
          "names stand without quotes", within="file", safe=True),
@@ -88,6 +107,34 @@ NETWORKS = (
          help="as in `a[1..3]`"),
     Slip(r"\b(?:for|repeat|loop|while|foreach)\b[^\n]*", None, "there are no loops", within="body",
          help="several modules are a range, as in `basic(16) as a[1..3]`"),
+    Slip(r"\b(?:if|elif|else|when|unless|switch)\b[^\n]*", None, "there are no conditions",
+         within="body",
+         help="what varies is a parameter; `{ shortcut_if_fits }` adds the input where it fits"),
+    Slip(r"(?P<a>[\w%]+)(?: ?, ?then | else | otherwise | and then | ?[-=]> ?)(?P<b>\d[\w.%]*)",
+         r"\g<a> then \g<b>", _THEN, within="call"),
+    Slip(r"= ?(?P<at>then )", "", "`then` stands between values", within="call",
+         help="leave it out, or write both values: `stride = 2 then 1`"),
+    Slip(r"[(,=] ?(?P<at>\{ ?(?P<a>\w+) ?\})", r"\g<a>", "names stand without braces",
+         within="call body settings", safe=True),
+    Slip(r"(?P<at> then) ?(?=[,)])", "", "a value follows `then`", within="call",
+         help="leave it out, or write both values: `stride = 2 then 1`"),
+    Slip(r"<NAME>(?:\([^()\n]*\))? then [^\n]*", None, "`then` stands between values",
+         within="body", help="as in `basic(32, stride = 2 then 1) as b[1..2]`"),
+    Slip(r"\)(?P<at>(?:\.[A-Za-z_]\w*(?:\([^()\n]*\))?)+)",
+         lambda m: re.sub(r"\.([A-Za-z_]\w*)(?:\(\))?", r"; \1", m["at"]),
+         "layers follow each other on lines of their own, or after `;`", within="body",
+         safe=True),
+    Slip(r"auxiliary(?P<at> (?P<n><NUM>))(?= ?\{)", r"(\g<n>)", "arguments stand in parentheses",
+         within="body", safe=True),
+    Slip(r"\b(?P<at>aux|aux_head|auxiliary_head|side_head|aux_classifier|early_exit)"
+         r" ?(?:\([^()\n]*\))? ?\{\s*", "auxiliary", "a second head is called `auxiliary`",
+         within="body"),
+    Slip(r"(?P<at>[+&|] ?)(?=\{)", "", "arms follow one another", within="body", safe=True,
+         help="leave out `{old}`"),
+    Slip(r"(?:^|[{};\n]) ?(?P<at><NAME> ?[:=]? ?)(?=\{)", "", "arms have no names",
+         within="body", help="leave out `{old}`"),
+    Slip(r"modules ?[:=]? ?(?:by ?)?\{[^\n]*", None, "each module from a file has a name",
+         within="body", help='as in `module m1 { "layer1/*" }`, one for each'),
     Slip(r"(?<!\w)(?P<a><NAME>)(?P<c>\([^()\n]*\))? ?[*×] ?(?P<n>\d+)",
          r"\g<a>\g<c> as \g<a>[1..\g<n>]", "several modules are a range", within="body"),
     Slip(r"over (?P<a><NAME>) ?\[(?P<b>[^\[\]\n]*)\]", r"over \g<a>(\g<b>)",
@@ -98,7 +145,7 @@ NETWORKS = (
     Slip(r"(?<!\w)(?P<sizes>\d+(?:x\w+)+)", _spaced, _SPACES, within="call", code="WZ005"),
     Slip(r"\[(?P<list>[^\[\]\n]*)\](?=[^;{}\n]*\) ?as \w+\[)",
          lambda m: " then ".join(re.split(r"\s*,\s*", m["list"].strip())),
-         "the values of several modules follow each other with `then`", within="call range"),
+         _THEN, within="call range"),
     Slip(r"(?P<at>//)[^\n]*\)\s*\S*", "/", "`//` begins a comment: division is a single `/`",
          within="call", safe=True),
     Slip(r"(?P<at>\*\*|\^|//|%|<<|>>)", None,
@@ -146,6 +193,48 @@ NETWORKS = (
          "each arm of a branch needs braces of its own", within="body",
          help="write `{new}`: the empty arm passes its input on"),
     # ---- headers
+    Slip(r"(?P<a>let <NAME>) ?(?:: ?<NAME> ?=|:=|->|<-|==|\bis\b|\bbe\b|:) ?", r"\g<a> = ",
+         "a constant gets its value by `=`", within="file", safe=True),
+    Slip(r"let ?\{[^\n]*", None, "each constant has a statement of its own", within="file",
+         help="as in `let size = 32`"),
+    Slip(r"let <NAME> ?=(?=\s*(?:\n|$))", None, "a constant has a value", within="file",
+         help="as in `let size = 32`"),
+    Slip(r"let (?P<at>(?P<b>\d+)(?P<a>[A-Za-z_]\w*))", r"\g<a>\g<b>", "a name begins with a letter",
+         within="file", code="WZ005"),
+    Slip(r"(?P<a>(?:module|network|space) [^\n;{}]*?)(?P<at> ?;)(?=\s*\{)", "",
+         "braces follow the name directly", within="file", safe=True, help="leave out the `;`"),
+    Slip(r"space \w+ from \w+ ?(?:,|and|&|\+)[^\n{]*", None, "a space builds on one other",
+         within="file", help="let that one build on the next"),
+    Slip(r"space \w+ over \w+ ?(?:,|and|&|\+)[^\n{]*", None, "a space is over one network",
+         within="file", help="write another space for the other network, `from` this one"),
+    Slip(r"module \w+ from[^\n{]*", None, "modules do not build on each other", within="file",
+         help="call it: as in `module wider(width) { basic(width * 2) }`"),
+    Slip(r"\b(?:const|constant|var|val|define|set|static|final|def) (?P<a><NAME>) ?"
+         r"(?::?= ?|(?=\d))", r"let \g<a> = ", _CONSTANT, within="file"),
+    Slip(r"(?:^|[\n;]) ?(?P<at>(?P<a><NAME>) ?:?= ?)(?=[\w(])", _let, _CONSTANT, within="file"),
+    Slip(r"(?:^|[\n;]) ?(?P<at><NAME> ?[-+*/]?= ?[\w(][^\n;]*)", None, "a constant keeps its value",
+         within="file", help="give the new value a name of its own, with `let`"),
+    Slip(r"let [^\n]*?(?P<at> ?, ?(?:let )?)(?=<NAME> ?=)", "; let ",
+         "each constant has a statement of its own", within="file", safe=True),
+    Slip(r"let <NAME> ?= ?[\[{][^\n]*", None,
+         "a constant is a number, a size or a name, and no list", within="file list range body",
+         help="write the list where it is used, with constants in it: `rates { 0, half }`"),
+    Slip(r"let <NAME> ?= ?<NUM>(?P<at> (?!x\b)<NAME>)", "", "a constant has no unit",
+         within="file",
+         help="leave out `{old}`: a unit stands where the constant is used"),
+    Slip(r"space (?P<a>\w+) from (?P<b>\w+) over (?P<n>\w+(?:\([^()\n]*\))?)",
+         r"space \g<a> over \g<n> from \g<b>", "a network comes before the space that is built on",
+         within="file", safe=True),
+    Slip(r"space \w+ from \w+(?P<at> ?)(?=\n|;|$)", " { }",
+         "what is to be another than in the space before stands in braces", within="file",
+         help="write `{new}`, with what is to be another in it"),
+    Slip(r"(?P<a>network <NAME>) ?(?:=|:|is|in|at)? ?(?P<b>\"[^\"\n]*\")", r"\g<a> from \g<b>",
+         "a network is read `from` a file", within="file", safe=True),
+    Slip(r"(?:import|load|use) (?P<b>\"[^\"\n]*\.(?:onnx|prototxt)\")(?: as (?P<a>\w+))?",
+         lambda m: f"network {m['a'] or 'net'} from {m['b']}", "a network is read `from` a file",
+         within="file", safe=True),
+    Slip(r"from (?P<a>\"[^\"\n]*\") import [\w,*\x20]+", r"include \g<a>",
+         "another file is included, with all that it defines", within="file", safe=True),
     Slip(r"space over (?P<b>\w+)", r"space small over \g<b>", "a space has a name", within="file"),
     Slip(r"space (?P<a>\w+) ?(?=\{)", _over, "a space says which network it is over",
          within="file"),
@@ -155,10 +244,10 @@ NETWORKS = (
     Slip(r"space (?P<a>\w+) (?:extends|inherits|like|based on) (?P<b>\w+)",
          r"space \g<a> from \g<b>", "a space builds on another `from` it", within="file"),
     Slip(r"space (?P<a>\w+) ?(?:of|for|on|in|:|=|->|with|network|across) ?(?P<b>\w+)",
-         r"space \g<a> over \g<b>", "a space says which network it is `over`", within="file",
-         safe=True),
-    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", r"space \g<a> over \g<b>",
-         "a space says which network it is `over`", within="file call", safe=True),
+         _over_or_from, "a space says which network it is `over`, or which space `from`",
+         within="file"),
+    Slip(r"space (?P<a>\w+) ?\( ?(?P<b>\w+) ?\)", _over_or_from,
+         "a space says which network it is `over`, or which space `from`", within="file call"),
     Slip(r"(?P<a>(?:module|network) \w+) (?P<b><NAME>(?: ?= ?\w+)?(?: ?, ?<NAME>(?: ?= ?"
          r"\w+)?)*) ?(?=\{)",
          r"\g<a>(\g<b>) ", "parameters stand in parentheses", within="file", safe=True),

@@ -4,17 +4,9 @@ import re
 
 from wootzc.grammar.parse.slips.row import Match, Slip
 
-_COMPARED = {
-    "is": "", "at least": ">=", "above": ">=", "over": ">=", "more than": ">=", "at most": "<=",
-    "below": "<=", "under": "<=", "less than": "<=", "up to": "<=", "of": "", "is at least": ">=",
-    "is at most": "<=", "max": "<=", "min": ">=", "no more than": "<=", "no less than": ">=",
-}  # fmt: skip
-_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
-_FLIPPED = {"<": ">=", ">": "<=", "≤": ">=", "≥": "<="}
-
 
 def _listed(match: Match) -> str:
-    return ", ".join(re.split(r"[;,\s]+", match["list"].strip(" \t\n;,")))
+    return ", ".join(re.split(r"[;,\s]+(?:and\s+)?", match["list"].strip(" \t\n;,")))
 
 
 def _rates(match: Match) -> str:
@@ -24,20 +16,8 @@ def _rates(match: Match) -> str:
 def _settings(match: Match) -> str:
     """`augment: flip, crop(4)` → `augment { flip; crop(4) }`."""
     inner = re.sub(r"\s*,(?![^()]*\))\s*", "; ", match["inner"].strip())
+    inner = re.sub(r"\s*=(?![^()]*\))\s*", " ", inner)
     return f"{match['name']} {{ {inner} }}"
-
-
-def _compared(match: Match) -> str:
-    word = re.sub(r"\s+", " ", match["at"].strip())
-    usual = ">=" if match["metric"].startswith("acc") else "<="
-    return (_COMPARED.get(word) or usual) + " " * (not match["at"].strip())
-
-
-def _points_lost(match: Match) -> str:
-    """`teacher * 0.99` → `teacher - 1 points`."""
-    number = match["share"]
-    share = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
-    return f"teacher - {100 * (1 - share):.6g} points"
 
 
 def _range_of_rates(match: Match) -> str:
@@ -54,69 +34,54 @@ def _patterns(match: Match) -> str:
     return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
 
 
-_LIMITS = "limits are written with `<=` or `>=`"
+def _rows(match: Match) -> str:
+    """`(0, 30%) (0, 50%)` → `[0, 30%] [0, 50%]`."""
+    inner = match["at"].strip()
+    return f" {inner.replace('(', '[').replace(')', ']') if '(' in inner else f'[{inner}]'} "
+
+
+def _in_finetune(match: Match) -> str:
+    """Nothing where the space has a `finetune` already: it would be a second."""
+    stated = re.search(r"\bfinetune\b", match.string)
+    return match["at"] if stated else f"finetune {{ {match['at']} }}"
+
+
 _RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
 _FOLLOWS = "what `{word}` says follows it directly"
 
+
+def _with_options(match: Match) -> str:
+    """`data("x.npz", validation = 20%)` → `data "x.npz" { validation 20% }`."""
+    options = re.sub(r"\s*[=:]\s*", " ", re.sub(r"\s*,\s*", "; ", match["options"]))
+    return f"data {match['text']} {{ {options} }}"
+
+
+def _called(match: Match) -> str:
+    """`optimizer sgd { lr 0.1; momentum 0.9 }` → `optimizer sgd(lr = 0.1, momentum = 0.9)`."""
+    given = re.split(r"\s*[;,]\s*", match["inner"].strip())
+    named = [re.sub(r"^(\w+)[ =:]+", r"\1 = ", one) for one in given]
+    return f"{match['a']}({', '.join(named)})"
+
+
+def _stage(match: Match) -> str:
+    unit = match["unit"] or ("steps" if match["s"] == "pretrain" else "epochs")
+    return f"{match['s']} {{ {unit.rstrip('s')}s {match['n']} }}"
+
+
+def _in_steps(match: Match) -> str:
+    """`10%, 20%, …, 70%` → `10%..70% step 10%`."""
+    first, second, last = (float(_percent(match[name]).rstrip("%")) for name in "abc")
+    return f"{first:g}%..{last:g}% step {second - first:g}%"
+
+
 SPACES = (
-    # ---- limits
-    Slip(r"where (?P<a><NUM>) ?(?:<=?|≤) ?(?P<m><NAME>) ?(?:<=?|≤) ?(?P<b><NUM>)",
-         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
-         safe=True),
-    Slip(r"where (?P<m><NAME>) (?:is |in )?(?:between|from) (?P<a><NUM>) (?:and|to) (?P<b><NUM>)",
-         r"where \g<m> >= \g<a>; where \g<m> <= \g<b>", "a limit has one side", within="space",
-         safe=True),
-    Slip(r"(?P<k>where|subject to) (?P<m><NAME>) ?(?:,|and"
-         r"|&) ?(?P<n><NAME>) ?(?P<c>[<>]=?) ?(?P<a><NUM>)",
-         r"\g<k> \g<m> \g<c> \g<a>; \g<k> \g<n> \g<c> \g<a>", "each limit is a statement",
-         within="space", safe=True),
-    Slip(r"(?P<k>where|subject to) (?P<a><NAME> ?[<>]=? ?[^,;\n&]+?) ?(?:and|,"
-         r"|&&?) (?=<NAME> ?[<>])",
-         r"\g<k> \g<a>; \g<k> ", "each limit is a statement", within="space", safe=True,
-         help="end it with `;`, and begin the next with `where` or `subject to`"),
-    Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
-         "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
-    Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"
-         r"|≤)? ?(?P<n>\d[\d.]*) ?(?:%|points?|pp)?",
-         r"accuracy >= teacher - \g<n> points", "a drop is limited by a distance from the teacher",
-         within="space", safe=True),
-    Slip(r"\b(?:baseline|original|full|base|reference|unpruned)\b(?= ?[-;\n])", "teacher",
-         "what the candidates are compared with is called the teacher", within="space"),
-    Slip(r" ?,(?= ?with confidence)", "", "`with confidence` follows its limit directly",
-         within="space", safe=True, help="leave out the comma"),
-    Slip(r"= ?>|> =|>==", ">=", _LIMITS, safe=True, within="space"),
-    Slip(r"= ?<|< =|<==", "<=", _LIMITS, safe=True, within="space"),
-    Slip(r"(?:where|to) (?P<metric>\w+) ?(?P<at>!=|===?|=|:|\b(?:" + _WORDS + r")\b) ?(?=[\d.t])",
-         _compared, _LIMITS, within="space"),
-    Slip(r"(?P<at>\bteacher ?\+) ?[\d.]", "teacher -", "a limit can't be above the teacher",
-         within="space"),
-    Slip(r"\bteacher (?P<at>minus|less)\b", "-", "a distance below the teacher is written with `-`",
-         within="space", safe=True),
-    Slip(r"\( ?(?P<text>teacher[^()\n]*?) ?\)", r"\g<text>", "a limit stands without parentheses",
-         within="space call", safe=True),
-    Slip(r"\bteacher ?\* ?(?P<share>0?\.\d+|\d+(?:\.\d+)?%)", _points_lost,
-         "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"(?P<n>\d[\d.]*) ?(?:%|points?|pp|percent)? (?:below|under|less than"
-         r"|worse than)(?: the)? teacher",
-         r"teacher - \g<n> points", "a distance below the teacher is written with `-`",
-         within="space", safe=True),
-    Slip(r"(?<!\w)(?P<n><NUM>) ?(?P<c>[<>]=?|[≤≥]) ?(?P<metric>[a-z]+)",
-         lambda m: f"{m['metric']} {_FLIPPED[m['c'][0]]} {m['n']}",
-         "a limit begins with what it limits", within="space", safe=True),
-    Slip(r"(?:where|to) (?P<metric>\w+)(?P<at> )(?=[\d.t])", lambda m: f" {_compared(m)}", _LIMITS,
-         within="space", help="write `{new}` between them"),
-    Slip(r"(?P<a>minimize|maximize) (?P<b>\w+) ?(?:,|and|or|\+|&) ?\w+", r"\g<a> \g<b>",
-         "what is best is one figure; others can be limited", within="space"),
-    Slip(r"(?P<share>0?\.\d+|\d+(?:\.\d+)?%) ?(?:\*|of) ?(?:the )?teacher\b", _points_lost,
-         "a limit is a distance from the teacher, in points of accuracy", within="space"),
-    Slip(r"subject (?=(?!to\b)\w)", "subject to ", "a limit begins with `subject to`",
-         within="space", safe=True),
-    Slip(r"subject_to|subject-to|subjected to|st\b|s\.t\.|such that|constrain(?:ed|t)?(?: to)?\b",
-         "subject to", "a limit begins with `subject to`", within="space", safe=True),
-    Slip(r"(?:with|at|@)? ?(?P<b>\d[\d.]*%?) ?confidence|(?:with|at) (?P<d>\d[\d.]*%?)",
-         lambda m: f" with confidence {m['b'] or m['d']}".lstrip(" " * (m[0][:1] != " ")),
-         "how sure a limit is to hold follows it as `with confidence`", within="space", safe=True),
     # ---- paths
+    Slip(r"teacher from (?:pretrain|finetune|polish)\b", None, "the teacher builds on no stage",
+         within="space", help="the others may build on it: `finetune from teacher { epochs 3 }`"),
+    Slip(r"data ?\{ ?(?P<a>\"[^\"\n]*\") ?\}", r"data \g<a>", _FOLLOWS, within="space", safe=True),
+    Slip(r"data \"[^\"\n]*\"(?: ?,| and)? ?\"[^\"\n]*\"", None, "`data` is one file or folder",
+         within="space",
+         help='images to judge by are a part of it: `data "x.npz" { validation 20%; test 10% }`'),
     Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
          _FOLLOWS, within="space call", safe=True),
     Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")",
@@ -134,16 +99,36 @@ SPACES = (
     Slip(r"data (?P<text>\"[^\"\n]*\"|\w+\(\"[^\"\n]*\"\)) ?,? (?P<inner>[a-z]+[^\n{}]*)",
          r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
          safe=True),
+    Slip(r"data ?\( ?(?P<text>\"[^\"\n]*\") ?, ?(?P<options>[^()\n]*?) ?\)", _with_options,
+         "options of the data stand in braces", within="space", safe=True),
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<text>\"[^\"\n]*\"))", r"data \g<text>",
+         "images come from `data`", within="space"),
     # ---- rates
+    Slip(r"rates (?P<a><GLOB>) ?(?=\{)", r"prune \g<a> rates ",
+         "rates of some modules stand behind these", within="space"),
+    Slip(r"(?P<a>" + _RATE + r") ?, ?(?P<b>" + _RATE + r") ?,? ?(?:\.{2,}|…) ?,? ?(?P<c>" + _RATE
+         + ")", _in_steps, "a range of rates says in which steps it goes", within="list"),
+    Slip(r"step (?P<at>- ?(?P<n>\d[\d.]*%?))", r"\g<n>", "steps are above 0", within="space list"),
     Slip(r"(?P<a>prune [^{}\n]*?\S) (?:(?:at|to|with|by"
          r"|using) )?(?:rates? )?(?P<list><NUM>(?:[,;\x20]+<NUM>)*)",
          lambda m: f"{m['a']} rates {{ {_listed(m)} }}", "the rates of some modules follow `rates`",
          within="space", safe=True),
-    Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to) ?(?P<b>" + _RATE
-         + r")(?: ?,? ?(?:step|by|in steps of) ?(?P<step>" + _RATE + "))?)",
+    Slip(r"(?:rates |(?<=[{,\s]))(?P<at>(?P<a>" + _RATE + r") ?(?:\.\.|-|–|to|:) ?(?P<b>" + _RATE
+         + r")(?: ?,? ?(?:steps?|by|every|:|in steps of) ?(?P<step>" + _RATE + "))?)",
          _range_of_rates, "a range of rates says in which steps it goes", within="space list"),
+    Slip(r"rates (?P<at>(?P<a><NAME>))(?=\s*[;\n}])", r"{ \g<a> }",
+         "a list of rates stands in braces", within="space", safe=True),
+    Slip(r"rates ?[:=]? ?(?:linspace|arange|range)\([^()\n]*\)", None,
+         "a range of rates says in which steps it goes", within="space call",
+         help="as in `rates 0..90% step 10%`"),
+    Slip(r"rates ?\{ ?<GLOB> ?[:=][^{}\n]*\}", None, "`rates` are those of all modules",
+         within="list space", help="some have others, as in `prune a1 rates { 0, 30% }`"),
+    Slip(r"configs ?\{(?P<at>[^\[\]{}\n]*)\}", _rows, "each candidate stands in `[ ]`",
+         within="list call", safe=True, help="write `{new}` in the braces"),
     Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
          "a rate is a single number", safe=True, within="list range"),
+    Slip(r"[\w%.]+ ?[*/+] ?[\w%.]+", None, "a rate is a number, or the name of one",
+         within="list range", help="calculate it at the top of the file: `let NAME = {old}`"),
     Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
          within="list range"),
     Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
@@ -168,6 +153,25 @@ SPACES = (
          r"\g<n>",
          "this is a number from 0 on", within="space", code="WZ071"),
     # ---- patterns
+    Slip(r"(?P<a>(?:prune|keep|tie) [^{}\n]*?except [^{}\n]*?[\w*?\]]) ?,? ?(?:except|and|&|but)"
+         r" (?P<b><GLOB>)", r"\g<a>, \g<b>", "patterns are separated by commas", within="space",
+         safe=True),
+    Slip(r"\( ?(?:excluding|except|without|not|but) (?P<k>[^()\n]*?) ?\)", r"except \g<k>",
+         "what is left out follows `except`", within="space", safe=True),
+    Slip(r"(?:no|not|never|dont|do not) prune ", "keep ", "modules that stay whole are kept",
+         within="space", safe=True),
+    Slip(r"(?P<a>prune [^{}\n]*?) (?P<by>by \w+) (?P<e>except [\w*?.,\[\]\x20]*[\w*?\]])",
+         r"\g<a> \g<e> \g<by>", "`except` comes before `by`", within="space", safe=True),
+    Slip(r"(?P<a>prune [^{}\n]*?) (?P<r>rates ?\{[^{}\n]*\}) (?P<by>by \w+)",
+         r"\g<a> \g<by> \g<r>", "`by` comes before `rates`", within="space", safe=True),
+    Slip(r"except ?[{(\[] ?(?P<a>[^{}()\n]*?) ?[)}\]]", r"except \g<a>",
+         "what is left out follows `except` directly", within="space list call range", safe=True),
+    Slip(r"(?P<a>(?:prune|keep|tie) [^{}\n]*?[\w*?\]]) ?(?:,? ?!=?|- |\\|,? ?~) ?(?P<b><GLOB>)",
+         r"\g<a> except \g<b>", "what is left out follows `except`", within="space", safe=True),
+    Slip(r"(?:^|[;\n]) ?(?P<at>(?:criterion|importance|method|score|by)[ :=]*<CRITERION>)"
+         .replace("[ :=]", r"[\x20:=]"), None,
+         "a criterion stands behind the modules that it is for", within="space",
+         help="as in `prune a*, b* by l1`"),
     Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
          "all modules are written `*`", within="space", safe=True),
     Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not"
@@ -206,6 +210,25 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"(?P<s>teacher|pretrain|finetune|polish) ?(?P<b>\{[^{}\n]*\}) from"
+         r" (?P<o>\w+|\"[^\"\n]*\")",
+         r"\g<s> from \g<o> \g<b>", "`from` stands before the braces", within="space", safe=True),
+    Slip(r"(?P<s>teacher|pretrain|finetune|polish) (?P<n>\d[\w.]*)(?: (?P<unit>epochs?|steps?))?",
+         _stage, "settings stand in braces", within="space"),
+    Slip(r"teacher (?:off|none|no|false)\b", None, "every search has a teacher", within="space",
+         help='it is trained, `teacher { epochs 30 }`, or read, `teacher from "x.safetensors"`'),
+    Slip(r"(?P<a>(?:optimizer|schedule) <NAME>) ?\{ ?(?P<inner>[^{}\n]*?) ?\}", _called,
+         "options stand in parentheses", within="settings", safe=True),
+    Slip(r"<NAME> <NUM>(?: ?(?:,|\.\.|-|or) ?<NUM>)+", None, "a setting has one value",
+         within="settings", help="what is tried are the rates of modules, not settings"),
+    Slip(r"(?P<a>mean|std) ?\[(?P<b>[^\[\]\n]*)\]", r"\g<a>(\g<b>)",
+         "several numbers stand in parentheses", within="settings", safe=True),
+    Slip(r"(?P<a>pretrain|finetune|polish) ?[:=]? ?(?:like|as|extends)? ?"
+         r"(?P<b>teacher|pretrain|finetune|polish) ?(?=[\n;{])", r"\g<a> from \g<b> ",
+         "a stage builds on another `from` it", within="space", safe=True),
+    Slip(r"distill (?P<a><NUM>) ?(?:,|at|temperature)? ?(?P<b><NUM>)",
+         r"distill \g<a>; temperature \g<b>", "`temperature` is a setting of its own",
+         within="settings"),
     Slip(r"(?P<name>augment|teacher|pretrain|finetune"
          r"|polish) ?:? ?[(\[](?P<inner>.*)[)\]](?= ?[;\n])",
          _settings, "settings stand in braces", safe=True, within="space call range"),
@@ -213,15 +236,25 @@ SPACES = (
          _settings, "settings stand in braces", safe=True, within="space call"),
     Slip(r"(?P<at>\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience"
          r"|distill|temperature"
-         r"|reconstruct) [^\n;{}]*[^\s;{}])", r"finetune { \g<at> }",
+         r"|reconstruct) [^\n;{}]*[^\s;{}])", _in_finetune,
          "`{word}` is a setting of training, and stands in its braces", within="space"),
+    Slip(r"\b(?:steps|epochs|batch|optimizer|schedule|weight_decay|clip|patience|distill"
+         r"|temperature|reconstruct) [^\n;{}]*[^\s;{}]", None,
+         "`{word}` is a setting of training, and stands in its braces", within="space",
+         help="move it into those it is for: `teacher { {old} }`, `finetune { {old} }`"),
     # ---- the rest
+    Slip(r"sample <NUM>(?P<at> (?:random|randomly|at random|uniformly|candidates|configs))\b", "",
+         "`sample` draws candidates at random", within="space", safe=True,
+         help="leave out `{old}`"),
+    Slip(r"budget (?P<h>\d+):(?P<m>\d\d)(?: ?(?:hours?|h))?",
+         lambda m: f"budget {60 * int(m['h']) + int(m['m'])} minutes",
+         "a budget of time is one number", within="space", safe=True),
     Slip(r"(?P<a>sample <NUM>(?: seed \d+)?) by (?P<b>params|macs)", r"\g<a> stratified by \g<b>",
          "an even spread over a cost is `stratified by` it", within="space", safe=True),
     Slip(r"sample ?\( ?(?P<n><NUM>) ?, ?seed ?[=:]? ?(?P<seed>\d+) ?\)",
          r"sample \g<n> seed \g<seed>", "what `{word}` says follows it without brackets",
          within="space call", safe=True),
-    Slip(r"sample(?P<at> )(?=seed|stratified)", " 500 ",
+    Slip(r"sample(?P<at> )(?:seed|stratified) ?", " 500 ",
          "`sample` needs to know how many candidates to take",
          within="space", help="write how many after it, as in `sample 500 seed 1`"),
     Slip(r"budget (?P<a>\S+ \w+) ?(?:and|or|,)? ?(?P<b>\d\S* \w+)", r"budget \g<a>; budget \g<b>",

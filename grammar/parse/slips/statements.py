@@ -1,9 +1,19 @@
 """Slips that any statement with a value may have; tried after those of single statements."""
 
+import re
+
 from wootzc.grammar.parse.slips.networks import with_semicolons
-from wootzc.grammar.parse.slips.row import Slip
+from wootzc.grammar.parse.slips.row import Match, Slip
+
+
+def _plain(match: Match) -> str:
+    """`validation = 20%, test = 10%` → `validation 20%; test 10%`."""
+    return re.sub(r"\s*[:=]\s*", " ", re.sub(r"\s*,\s*", "; ", match[0]))
+
 
 STATEMENTS = (
+    Slip(r"<NAME> ?[:=] ?[^,;{}=\n]+(?:, ?<NAME> ?[:=] ?[^,;{}=\s]+)+", _plain,
+         "settings are written without `=`, and end with `;`", within="settings", safe=True),
     Slip(r"(?P<at> ?,) ?\n\s*(?:<KEYWORD>) ?\S*", "",
          "the comma at the end of a line goes on in the next one", safe=True, within="space",
          help="remove it"),
