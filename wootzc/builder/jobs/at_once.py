@@ -132,7 +132,7 @@ class Workers(ABC, Generic[Seat, Place]):
     def serve(self, seat: Seat, call: Call) -> Any:
         """What comes of a call. Raises `Lost` where the place was lost meanwhile."""
 
-    def prepare(self, seat: Seat) -> None:  # noqa: B027 - most seats are ready at once
+    def prepare(self, seat: Seat) -> None:
         """Called before a seat takes calls. May leave it unready once nothing is waiting."""
 
     def _seat(self) -> None:
