@@ -9,7 +9,6 @@ some points.
 """
 
 import argparse
-import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from wootzc.builder import Options, build
-from wootzc.builder.jobs.store import Store
+from wootzc.builder.jobs.records import Records
 from wootzc.driver import compile
 from wootzc.ir.passes import PASSES, Pass, having, replaced
 from wootzc.ir.plan import Block, Expanded, Plan
@@ -47,15 +46,11 @@ def histories(plan: Plan, store: Path) -> list[list[dict[str, Any]]]:
     """Looks at the validation images of each candidate, in the plan's exploration order."""
     with tempfile.TemporaryDirectory() as out:
         build(plan, Options(out=Path(out), store=store))
-    shelf = Store(store)
-    with shelf._connect() as db:
-        found = {
-            name: json.loads(result)["history"]
-            for name, result in db.execute(
-                "SELECT name, result FROM jobs WHERE kind = 'candidate' ORDER BY finished"
-            )
-        }
-        db.execute("DELETE FROM jobs WHERE kind = 'candidate'")  # the next length tries them anew
+    records = Records(store / "jobs")
+    tried = [one for one in records.sound() if one.kind == "candidate"]
+    found = {one.name: one.result["history"] for one in tried}
+    for one in tried:
+        records.path(one.key).unlink()  # the next length tries them anew
     return [found[name] for name in sorted(found)]
 
 

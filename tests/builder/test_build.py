@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from safetensors.numpy import load_file
 
 from wootzc.builder import Built, Options, build
 from wootzc.builder.jobs.events import log_name
+from wootzc.builder.jobs.records import Records
 from wootzc.builder.result.replay import verify_result
 from wootzc.builder.result.summary_text import summary_text
 from wootzc.diagnostics import WootzError
@@ -205,18 +205,18 @@ def test_runs_that_were_paused_go_on_out_of_the_store(make_space: Any, tmp_path:
     text = file.read_text().replace("explore ascending", "explore predicted")
     file.write_text(text.replace("every 10", "every 5"))
     whole, _ = run(file, store, tmp_path / "out")
-    with sqlite3.connect(store / "results.sqlite") as db:  # as if it had been killed after a rung
-        rows = db.execute("SELECT key, result FROM jobs WHERE kind = 'candidate'").fetchall()
-        later = [(key,) for key, result in rows if json.loads(result)["begun"]]
-        db.executemany("DELETE FROM jobs WHERE key = ?", later)
-        db.execute("DELETE FROM jobs WHERE kind = 'polish'")
-    db.close()
+    records = Records(store / "jobs")
+    rows = [one for one in records.sound() if one.kind == "candidate"]
+    later = [one for one in rows if one.result["begun"]]
+    polished = [one for one in records.sound() if one.kind == "polish"]
+    for one in (*later, *polished):  # as if it had been killed after a rung
+        records.path(one.key).unlink()
     assert later and len(later) < len(rows)
     again, kinds = run(file, store, tmp_path / "again")
     assert kinds.count("candidate_finished") == len(later)
     assert outcome(again) == outcome(whole)
-    one, other = (load_file(r.out / "best" / "weights.safetensors") for r in (whole, again))
-    assert all(np.array_equal(one[name], other[name]) for name in one)
+    best, same = (load_file(r.out / "best" / "weights.safetensors") for r in (whole, again))
+    assert all(np.array_equal(best[name], same[name]) for name in best)
 
 
 def test_ctrl_c_ends_cleanly(built: tuple[Path, Path, Built], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wootzc.builder import Options, Store, build
+from wootzc.builder.jobs.records import Records
 from wootzc.builder.search.judging import Teacher
 from wootzc.diagnostics import WootzError
 
@@ -27,12 +28,13 @@ def result(make_space: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 def test_a_teacher_from_a_file_gives_what_the_trained_one_gave(
     result: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import save_file
 
     file, out, store = result
-    with Store(store)._connect() as db:
-        (key,) = db.execute("SELECT key FROM jobs WHERE kind = 'teacher'").fetchone()
-    weights = load_file(Store(store)._artifact(key))
+    (key,) = (one.key for one in Records(store / "jobs").sound() if one.kind == "teacher")
+    done = Store(store).find(key)
+    assert done is not None and done.weights is not None
+    weights = done.weights
     save_file(weights, file.parent / "teacher.safetensors")
     text = file.read_text()
     start = text.index("  teacher {")
@@ -47,9 +49,7 @@ def test_a_teacher_from_a_file_gives_what_the_trained_one_gave(
     assert look == {"step": 0, "loss": None, "accuracy": trained["teacher"]["validation_accuracy"]}
     assert "right" not in json.dumps(trained["teacher"])
     images = trained["data"]["validation"]
-    with Store(store)._connect() as db:
-        rows = db.execute("SELECT result FROM jobs WHERE kind IN ('teacher', 'candidate')")
-        stored = [json.loads(row) for (row,) in rows]
+    stored = [one for kind, one, _ in Store(store).jobs() if kind in ("teacher", "candidate")]
     for made in stored:
         seen = Teacher.of(made, images)
         assert seen.looks[seen.kept].mean() == made["accuracy"]

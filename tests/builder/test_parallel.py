@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from wootzc.builder.jobs.records import Record, Records
 
 SCRIPT = Path(__file__).with_name("on_groups.py")
 EIGHT = {f"{number}+1": [number] for number in range(8)}  # groups of one device each
@@ -78,23 +79,22 @@ def build(file: Path, store: Path, out: Path, devices: int, *options: str) -> Ra
 def without_candidates(store: Path, copy: Path) -> Path:
     """A store that knows the teacher and the blocks."""
     shutil.copytree(store, copy)
-    with sqlite3.connect(copy / "results.sqlite") as db:
-        keys = db.execute("DELETE FROM jobs WHERE kind = 'candidate' RETURNING key").fetchall()
-    db.close()
-    assert len(keys) == 8
-    for (key,) in keys:
-        (copy / "artifacts" / key[:2] / f"{key}.safetensors").unlink()
+    tried = [one for one in Records(copy / "jobs").sound() if one.kind == "candidate"]
+    assert len(tried) == 8
+    for one in tried:
+        Records(copy / "jobs").path(one.key).unlink()
+        artifact(copy, one).unlink()
     return copy
+
+
+def artifact(store: Path, of: Record) -> Path:
+    return store / "artifacts" / of.key[:2] / f"{of.key}.{of.artifact}.safetensors"
 
 
 def candidates(store: Path) -> dict[str, bytes]:
     """The weights of every candidate that was tried, by the key of its job."""
-    with sqlite3.connect(store / "results.sqlite") as db:
-        keys = db.execute("SELECT key FROM jobs WHERE kind = 'candidate'").fetchall()
-    db.close()
-    return {
-        key: (store / "artifacts" / key[:2] / f"{key}.safetensors").read_bytes() for (key,) in keys
-    }
+    tried = (one for one in Records(store / "jobs").sound() if one.kind == "candidate")
+    return {one.key: artifact(store, one).read_bytes() for one in tried}
 
 
 def tried(ran: Ran) -> list[tuple[Any, ...]]:

@@ -1,7 +1,9 @@
 """The store: finished means safe on disk; damage means not finished; two builds share."""
 
+import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from wootzc.builder.jobs.records import Record, Records
 from wootzc.builder.jobs.store import Store, default_root, is_store, job_key
 from wootzc.diagnostics import WootzError
 
@@ -37,6 +41,15 @@ def test_a_damaged_or_missing_artifact_counts_as_never_finished(store: Store) ->
     assert store.find("k") is None
     artifact.unlink()
     assert store.find("k") is None
+
+
+def artifact(store: Store, key: str) -> Path:
+    (path,) = store.root.glob(f"artifacts/*/{key}.*.safetensors")
+    return path
+
+
+def record(store: Store, key: str) -> Path:
+    return store.root / "jobs" / key[:2] / f"{key}.json"
 
 
 def told(store: Store, key: str = "k") -> list[str]:
@@ -69,34 +82,39 @@ def test_a_record_that_is_another_counts_as_never_finished(
     if not hashed and result == '{"loss": 0.25}':
         pytest.skip("records of earlier versions have no SHA-256")
     store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS if with_artifact else None)
-    with store._connect() as db:
-        db.execute("UPDATE jobs SET result = ?", (result,))
-        if not hashed:
-            db.execute("UPDATE jobs SET sha256 = NULL")
+    path = record(store, "k")
+    fields = json.loads(path.read_text())
+    if not hashed:
+        fields["sha256"] = None
+    written = result if isinstance(result, bytes) else result.encode()
+    path.write_bytes(json.dumps({**fields, "result": "HERE"}).encode().replace(b'"HERE"', written))
     assert len(told(store)) == 1
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS if with_artifact else None)
+    assert store.find("k") is not None
     assert all(isinstance(found, dict) for _, found, _ in store.jobs())
 
 
 def test_an_artifact_of_another_job_counts_as_never_finished(store: Store) -> None:
     for key in ("k", "kk"):
         store.finish(key, "block", "b", {"loss": 0.5}, 1.5, {"w": np.full(3, len(key))})
-    store._artifact("k").write_bytes(store._artifact("kk").read_bytes())
+    artifact(store, "k").write_bytes(artifact(store, "kk").read_bytes())
     assert len(told(store)) == 1
 
 
 def test_eight_bit_floats_count_as_never_finished(store: Store) -> None:
     header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
     store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
-    store._artifact("k").write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
-    with store._connect() as db:
-        db.execute("UPDATE jobs SET sha256 = NULL")
+    artifact(store, "k").write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
+    fields = json.loads(record(store, "k").read_text())
+    record(store, "k").write_text(json.dumps({**fields, "sha256": None}))
     assert len(told(store)) == 1
 
 
 def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
     store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
-    store._artifact("k").unlink()
-    for folder in (store._artifact("k"), store.root / "locks" / "k.lock"):
+    path = artifact(store, "k")
+    path.unlink()
+    for folder in (path, store.root / "locks" / "k.lock"):
         folder.mkdir()
         (folder / "mine.txt").write_text("not wootzc's to delete")
     assert "it is a folder" in told(store)[0]
@@ -107,15 +125,103 @@ def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
     store.clear()
 
 
-def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    Store(tmp_path)
-    with Store(tmp_path)._connect() as db:
-        db.execute("ALTER TABLE jobs DROP COLUMN sha256")
-        db.execute("INSERT INTO jobs VALUES ('k', 'test', 'best', '{\"accuracy\": 1}', 0, 1.0, '')")
-    store = Store(tmp_path)
-    assert store.find("k") is not None
-    store.finish("k2", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
-    assert store.find("k2") is not None
+SCHEMA = """
+CREATE TABLE jobs (
+  key TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, result TEXT NOT NULL,
+  artifact INTEGER NOT NULL, seconds REAL NOT NULL, finished TEXT NOT NULL, sha256 TEXT)
+"""
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path, hashed: bool) -> None:
+    """Its rows become records; where it had no SHA-256 yet, they have none."""
+    content = save({"w": np.arange(3)})
+    for key in ("b1", "b2"):
+        path = tmp_path / "artifacts" / key / f"{key}.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    with sqlite3.connect(tmp_path / "results.sqlite") as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(SCHEMA)
+        for key, result, artifact in (("t", '{"accuracy": 1.0}', 0), ("b1", '{"loss": 0.5}', 1)):
+            whole = f"{key}\n{result}\n1.5\n".encode() + content * artifact
+            row = (key, "block", key, result, artifact, 1.5, "", hashlib.sha256(whole).hexdigest())
+            db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for copy in (
+            "'b2', kind, name, result, 1, 2, '', sha256",
+            "'b3', '', '', '?', 1, 2, '', ''",
+        ):
+            db.execute(f"INSERT INTO jobs SELECT {copy} FROM jobs LIMIT 1")
+        if not hashed:
+            db.execute("ALTER TABLE jobs DROP COLUMN sha256")
+    db.close()
+    assert is_store(tmp_path)
+    messages: list[str] = []
+    store = Store(tmp_path, messages.append)
+    assert len(messages) == 1 and "a job of the store is damaged" in messages[0]
+    teacher, block = store.find("t"), store.find("b1")
+    assert teacher is not None and block is not None and block.weights is not None
+    assert (teacher.result, block.result, block.seconds) == ({"accuracy": 1}, {"loss": 0.5}, 1.5)
+    assert (store.find("b2") is None) == hashed  # its row is another's
+    assert not (tmp_path / "results.sqlite").exists()
+    assert Store(tmp_path, messages.append).find("t") is not None
+    store.clear()
+    assert store.size()[0] == 0 and not list(tmp_path.glob("results*"))
+
+
+def test_a_damaged_table_of_an_earlier_version_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite").write_bytes(b"SQLite format 3" + bytes(200))
+    messages: list[str] = []
+    assert Store(tmp_path, messages.append).jobs() == []
+    assert len(messages) == 1 and "damaged" in messages[0]
+    Store(tmp_path, messages.append)
+    assert len(messages) == 1
+
+
+def test_the_first_to_record_a_job_wins(store: Store) -> None:
+    """As two machines do that share a folder whose locks do not work."""
+    other = Store(store.root)
+    first = store.finish("k", "block", "b", {"loss": 0.5}, 1.5, {"w": np.arange(3)})
+    second = other.finish("k", "block", "b", {"loss": 0.25}, 2.5, {"w": np.ones(3)})
+    assert second.result == first.result and second.weights is not None
+    assert second.weights["w"].tolist() == [0, 1, 2]
+
+
+def test_who_comes_between_an_artifact_and_its_record_harms_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, write = Store(store.root), store._records.__class__.write
+
+    def late(records: Records, record: Record) -> bool:
+        monkeypatch.undo()
+        other.finish("k", "block", "b", {"loss": 0.25}, 2.5, {"w": np.ones(3)})
+        return write(records, record)
+
+    monkeypatch.setattr(Records, "write", late)
+    done = store.finish("k", "block", "b", {"loss": 0.5}, 1.5, {"w": np.arange(3)})
+    found = Store(store.root).find("k")
+    assert found is not None and found.weights is not None and done.weights is not None
+    assert found.result == done.result == {"loss": 0.25}
+    assert found.weights["w"].tolist() == done.weights["w"].tolist() == [1, 1, 1]
+
+
+def test_where_there_are_no_links_a_record_is_renamed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5)
+    assert store.finish("k", "block", "b", {"loss": 0.25}, 2.5).result == {"loss": 0.5}
+    assert [path.name for path in store.root.glob("jobs/*/*")] == ["k.json"]
+
+
+def test_a_record_of_another_job_counts_as_never_finished(store: Store) -> None:
+    store.finish("kk", "block", "b", {"loss": 0.5}, 1.5)
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5)
+    record(store, "k").write_bytes(record(store, "kk").read_bytes())
+    assert len(told(store)) == 1
 
 
 def test_locks_of_killed_builds_go_and_those_of_others_stay(store: Store) -> None:
@@ -131,11 +237,10 @@ def test_locks_of_killed_builds_go_and_those_of_others_stay(store: Store) -> Non
     assert set(store.root.glob("locks/build-*.lock")) == {new}
 
 
-def test_an_artifact_without_a_row_counts_as_never_finished(store: Store) -> None:
-    """What a kill between the rename and the insert leaves behind."""
+def test_an_artifact_without_a_record_counts_as_never_finished(store: Store) -> None:
+    """What a kill between the two leaves behind."""
     store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
-    with store._connect() as db:
-        db.execute("DELETE FROM jobs")
+    record(store, "k").unlink()
     assert store.find("k") is None
     store.finish("k", "block", "b", {}, 1.0, WEIGHTS)
     assert store.find("k") is not None

@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sqlite3
 import sys
 
 import click
@@ -80,9 +79,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
-    except sqlite3.Error as error:
-        echo_error(fail("WZ140", f"the store does not work: {error}", "choose another: --store"))
-        sys.exit(FAULT)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)

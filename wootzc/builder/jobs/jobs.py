@@ -22,7 +22,7 @@ from wootzc.backends.flax.train.norm_statistics import with_measured_norms
 from wootzc.backends.flax.train.train import Look, Paused, Trained, evaluate, train
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
-from wootzc.builder.jobs.at_once import Share, at_once
+from wootzc.builder.jobs.at_once import Here, Local, Share
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, Warned, finished
@@ -216,10 +216,16 @@ class Jobs(Context):
         name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
+    @cached_property
+    def workers(self) -> Local:
+        """Where candidates are fine-tuned."""
+        several = len(self.groups) > 1
+        return (Local if several else Here)(self.groups, self.dataset, self.events)
+
     @property
     def width(self) -> int:
         """How many candidates are fine-tuned side by side."""
-        return len(self.groups)
+        return self.workers.width
 
     def candidates(
         self,
@@ -235,13 +241,11 @@ class Jobs(Context):
         What comes of a candidate does not depend on those beside it.
         """
 
-        def fine_tune(number: int, share: Share | None = None) -> Outcome:
+        def fine_tune(share: Share, number: int) -> Outcome:
             stop, before = stops.get(number), earlier.get(number)
             return self.candidate(number, teacher, blocks, target, stop, before, share)
 
-        if min(len(numbers), self.width) < 2:
-            return [fine_tune(number) for number in numbers]
-        return at_once(fine_tune, numbers, self.groups, self.dataset, self.events)
+        return self.workers.results([self.workers.submit(fine_tune, one) for one in numbers])
 
     # Polishing
 

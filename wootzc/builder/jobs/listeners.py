@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from wootzc.backends.flax.device.compiles import Compilations, compilations
 from wootzc.builder.jobs.events import Event, Listener, log_entry
 from wootzc.files import finite
 
-Inbox = SimpleQueue[Event | None]  # None: a thread has ended
+Inbox = SimpleQueue[Event | None]  # None: a thread is done with something
 
 
 @dataclass(slots=True)
@@ -39,18 +39,28 @@ class Events:
         for listener in self.listeners:
             listener(event)
 
-    def end_thread(self) -> None:
-        """The last word of a thread that `relay` waits for."""
+    def wake(self) -> None:
+        """Called by a thread that is done with something `relay` may wait for."""
         self.inbox.put(None)
 
-    def relay(self, threads: int) -> None:
-        """Pass on what other threads emit until so many of them have ended."""
-        while threads:
-            event = self.inbox.get()
-            if event is None:
-                threads -= 1
-            else:
-                self.emit(event)
+    def relay(self, until: Callable[[], bool]) -> None:
+        """Pass on what other threads emit, and what they have emitted when `until` holds.
+
+        It is asked again after every event and whenever a thread calls `wake`.
+        """
+        while not until():
+            self._pass_on(self.inbox.get())
+        while not self.inbox.empty():
+            self._pass_on(self.inbox.get())
+
+    def forget(self) -> None:
+        """Nobody wants to hear what threads have emitted: their work was ended."""
+        while not self.inbox.empty():
+            self.inbox.get()
+
+    def _pass_on(self, event: Event | None) -> None:
+        if event is not None:
+            self.emit(event)
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:

@@ -1,22 +1,25 @@
 """The store: every finished job, by the hash of what it depends on.
 
     store/
-      results.sqlite       one row a job, written after its artifact is safe on disk
+      jobs/ab/….json       a record a job, written after its artifact is safe on disk: `records.py`
       artifacts/ab/….safetensors
       checkpoints/         of jobs under way: `checkpoints.py`
       xla/                 XLA's own compilation cache
       locks/               one file a running job: two builds share work instead of doing it twice
 
-An artifact is written under a temporary name, synced, renamed, and only then entered into the
-table: whatever moment the power fails at, a row means that its artifact was whole. What happened
-to either since then, a flipped bit say, its SHA-256 tells: such a job counts as never made.
+An artifact is written under a temporary name, synced, renamed, and only then recorded: whatever
+moment the power fails at, a record means that its artifact was whole. What happened to either since
+then, a flipped bit say, its SHA-256 tells: such a job counts as never made.
+
+Nothing but files that are made, renamed, linked and locked: so a folder that several machines share
+is a store for all of them. Locks spare work and no more: of two that do one job the first to record
+it wins, and the name of an artifact has a hash of its bytes in it.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-import sqlite3
 import tempfile
 import time
 import uuid
@@ -33,16 +36,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from wootzc.builder.jobs.checkpoints import Checkpoints
+from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records, digest
 from wootzc.diagnostics import fail
 from wootzc.files import damage, read_file, write_atomically
 
 Weights = dict[str, NDArray[Any]]
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-  key TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, result TEXT NOT NULL,
-  artifact INTEGER NOT NULL, seconds REAL NOT NULL, finished TEXT NOT NULL, sha256 TEXT)
-"""
-DIGESTS = "ALTER TABLE jobs ADD COLUMN sha256 TEXT"  # tables of earlier versions have none
+FOLDERS = ("jobs", "artifacts", "locks", "xla")
 MOST_BYTES = 1 << 36  # of an artifact
 OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
 
@@ -84,10 +83,6 @@ def default_root() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "wootzc"
 
 
-class _Damaged(Exception):
-    """A record, or its artifact, that is not what was recorded; the text says why."""
-
-
 class Store:
     """Content-addressed results on disk. Safe for several processes at once.
 
@@ -99,70 +94,52 @@ class Store:
         self.tell = tell
         self.checkpoints = Checkpoints(root=root / "checkpoints", tell=tell)
         self._told: set[str] = set()
+        self._records = Records(root / "jobs")
         try:
-            for folder in ("artifacts", "locks", "xla"):
+            for folder in FOLDERS:
                 (root / folder).mkdir(parents=True, exist_ok=True)
-            with self._connect() as db:
-                db.execute(SCHEMA)
-                if "sha256" not in {row[1] for row in db.execute("PRAGMA table_info(jobs)")}:
-                    db.execute(DIGESTS)
-        except (OSError, sqlite3.Error) as error:
+            if (root / TABLE).is_file():
+                self._records.adopt(root / TABLE, tell)
+        except OSError as error:
             raise fail(
                 "WZ140",
                 f"can't use the store {root}: {error}",
                 "choose another with --store DIR or $WOOTZC_STORE",
             ) from None
 
-    @contextlib.contextmanager
-    def _connect(self) -> Generator[sqlite3.Connection]:
-        db = sqlite3.connect(self.root / "results.sqlite", timeout=60)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            with db:
-                yield db
-        finally:
-            db.close()
-
-    def _artifact(self, key: str) -> Path:
-        return self.root / "artifacts" / key[:2] / f"{key}.safetensors"
+    def _artifact(self, key: str, ending: str) -> Path:
+        name = f"{key}.{ending}" if ending else key
+        return self.root / "artifacts" / key[:2] / f"{name}.safetensors"
 
     def find(self, key: str) -> Done | None:
         """The finished job, or None if it never finished, or it or its artifact is damaged."""
-        with self._connect() as db:
-            row = db.execute(
-                "SELECT kind, name, result, artifact, seconds, sha256 FROM jobs WHERE key = ?",
-                (key,),
-            ).fetchone()
-        if row is None:
-            return None
-        kind, name, result, artifact, seconds, digest = row
+        what = "record of a job"
         try:
-            with damage(_Damaged):
-                content = read_file(self._artifact(key), MOST_BYTES) if artifact else b""
-                table = _table(result)
-                if digest is None:  # a record of an earlier version
-                    if not table:
-                        raise _Damaged("its record holds no figures")
-                elif digest != _digest(key, result, seconds, content):
-                    raise _Damaged("its bytes are not those that were written")
+            record = self._records.read(key)
+            what = f"{record.kind} {record.name}"
+            content, artifact = b"", record.artifact
+            with damage(Damaged):
+                if artifact is not None:
+                    content = read_file(self._artifact(key, artifact), MOST_BYTES)
+                record.check(content)
                 return Done(
                     key=key,
-                    result=table,
-                    seconds=float(seconds),
-                    weights=load(content) if artifact else None,
+                    result=record.result,
+                    seconds=record.seconds,
+                    weights=None if artifact is None else load(content),
                 )
-        except (_Damaged, OSError) as error:
+        except (Damaged, OSError) as error:
+            if isinstance(error, FileNotFoundError) and not self._records.path(key).exists():
+                return None
             if key not in self._told:
                 self._told.add(key)
                 reason = getattr(error, "strerror", None) or error
-                self.tell(f"the store's {kind} {name} is damaged, so it is made again: {reason}")
+                self.tell(f"the store's {what} is damaged, so it is made again: {reason}")
             return None
 
     def finished(self, keys: Iterable[str]) -> set[str]:
         """Those of the jobs that finished. What became of their artifacts, `find` tells."""
-        with self._connect() as db:
-            query = "SELECT 1 FROM jobs WHERE key = ?"
-            return {key for key in keys if db.execute(query, (key,)).fetchone() is not None}
+        return {key for key in keys if self._records.path(key).is_file()}
 
     def finish(
         self,
@@ -173,21 +150,34 @@ class Store:
         seconds: float,
         weights: Weights | None = None,
     ) -> Done:
-        """Record a finished job; its artifact is on disk before the row is.
+        """Record a finished job; its artifact is on disk before the record is. Its checkpoint goes.
 
-        Its checkpoint goes.
+        Returns what is recorded now: where another process was faster, what that one made.
         """
-        content = b""
+        if before := self.find(key):
+            self.checkpoints.drop(key)
+            return before
+        content, ending = b"", None
         if weights is not None:
             content = save(contiguous(weights), {"job": key})
-            _free(self._artifact(key))
-            write_atomically(self._artifact(key), content)
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        text = json.dumps(result)
-        digest = _digest(key, text, seconds, content)
-        row = (key, kind, name, text, weights is not None, seconds, finished, digest)
-        with self._connect() as db:
-            db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            ending = hashlib.sha256(content).hexdigest()[:16]
+            _free(self._artifact(key, ending))
+            write_atomically(self._artifact(key, ending), content)
+        record = Record(
+            key=key,
+            kind=kind,
+            name=name,
+            result=result,
+            seconds=seconds,
+            finished=datetime.now(UTC).isoformat(timespec="microseconds"),
+            artifact=ending,
+            sha256=digest(key, result, seconds, content),
+        )
+        _free(self._records.path(key))
+        if not self._records.write(record):
+            if before := self.find(key):
+                return before
+            self._records.replace(record)  # what is there is damaged
         self.checkpoints.drop(key)
         return Done(key=key, result=result, seconds=seconds, weights=weights)
 
@@ -236,18 +226,11 @@ class Store:
 
     def jobs(self) -> list[tuple[str, dict[str, Any], float]]:
         """Kind, result and seconds of every recorded job, oldest first; damaged ones left out."""
-        found = []
-        with self._connect() as db:
-            rows = db.execute("SELECT kind, result, seconds FROM jobs ORDER BY finished, key")
-            for kind, result, seconds in rows:
-                with contextlib.suppress(_Damaged), damage(_Damaged):
-                    found.append((str(kind), _table(result), float(seconds)))
-        return found
+        return [(one.kind, one.result, one.seconds) for one in self._records.sound()]
 
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
-        with self._connect() as db:
-            jobs = db.execute("SELECT count(*) FROM jobs").fetchone()[0]
+        jobs = sum(1 for _ in self._records.paths())
         return jobs, sum(f.stat().st_size for f in self.root.rglob("*") if f.is_file())
 
     def clear(self) -> None:
@@ -263,11 +246,10 @@ class Store:
                     pass
             except Timeout:
                 raise fail("WZ141", "a build is using this store", "wait until it ends") from None
-        with self._connect() as db:
-            db.execute("DELETE FROM jobs")
-        ours = [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
+        ours = [*self._records.paths(), *self.root.glob(Path(TABLE).with_suffix(".adopted").name)]
+        ours += [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
         ours += self.root.glob("checkpoints/??/*.checkpoint")
-        for kind in ("artifacts/??/.*.safetensors.*", "checkpoints/??/.*.*"):
+        for kind in ("artifacts/??/.*.*", "checkpoints/??/.*.*", "jobs/??/.*.*"):
             ours += self.root.glob(kind)  # left by a kill while writing
         for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
             ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
@@ -284,20 +266,6 @@ def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManag
             return lock.acquire(timeout=1)
 
 
-def _digest(key: str, result: str, seconds: float, artifact: bytes) -> str:
-    """Of a record and its artifact together: neither is good for anything without the other."""
-    digest = hashlib.sha256(f"{key}\n{result}\n{float(seconds)!r}\n".encode())
-    digest.update(artifact)
-    return digest.hexdigest()
-
-
-def _table(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise _Damaged("its record holds no figures")
-    return found
-
-
 def _free(path: Path) -> None:
     """Where a folder stands in the way of a file of the store, it is put aside."""
     if path.is_dir() and not path.is_symlink():
@@ -306,7 +274,7 @@ def _free(path: Path) -> None:
 
 def is_store(root: Path) -> bool:
     """Whether a build has made a store here."""
-    return (root / "results.sqlite").is_file()
+    return (root / TABLE).is_file() or all((root / folder).is_dir() for folder in FOLDERS)
 
 
 def contiguous(weights: Weights) -> Weights:
