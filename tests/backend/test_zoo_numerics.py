@@ -83,7 +83,7 @@ def traced(body: Body, shape: Shape) -> tuple[Cost, Shape]:
     assert {n: value.shape for n, value in values.items()} == parameters(body, shape)
     params = sum(value.size for name, value in values.items() if not is_statistic(name))
     image = jax.eval_shape(lambda: jnp.zeros((1, *shape)))
-    jaxpr = jax.make_jaxpr(structure(body, shape).evaluate)(values, image)
+    jaxpr = jax.make_jaxpr(structure(body, shape, plain=True).evaluate)(values, image)
     macs = sum(map(macs_of, equations(jaxpr.jaxpr)))
     return Cost(params, macs), jaxpr.out_avals[0].shape[1:]
 

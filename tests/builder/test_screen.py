@@ -183,7 +183,20 @@ def test_a_training_that_goes_on_says_from_where_and_counts_its_time_from_there(
 def test_what_is_left_is_reckoned_from_the_step_it_went_on_from() -> None:
     now, stream = iter([100.0, 110.0]), io.StringIO()
     console = Console(file=stream, width=100, highlight=False)
-    with Screen("verbose", console, clock=lambda: next(now)) as screen:
+    with Screen("verbose", console, lambda: next(now), compiled=lambda: 0.0) as screen:
         for step in (600, 700):
             screen(Progressed(stage="teacher", step=step, steps=1000))
-    assert stream.getvalue().endswith("ETA 30.0 s\n")  # 300 steps, 10 a second
+    first, second = stream.getvalue().splitlines()
+    assert "ETA" not in first  # nothing is known of its steps
+    assert second.endswith("ETA 30.0 s")  # 300 steps, 10 a second
+
+
+def test_compiling_is_told_and_no_part_of_what_is_left() -> None:
+    now, compiled, stream = iter([100.0, 110.0]), iter([5.0, 13.0]), io.StringIO()
+    console = Console(file=stream, width=100, highlight=False)
+    with Screen("verbose", console, lambda: next(now), lambda: next(compiled)) as screen:
+        for step in (0, 10):
+            screen(Progressed(stage="teacher", step=step, steps=100, accuracy=0.5))
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("accuracy 50.00 % compiling")
+    assert second.endswith("10/100  accuracy 50.00 %, ETA 18.0 s")  # two of ten seconds were steps

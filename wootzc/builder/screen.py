@@ -80,14 +80,16 @@ class Screen:
         verbosity: Verbosity = "normal",
         console: Console | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        compiled: Callable[[], float] | None = None,  # seconds so far; as counted, if none is given
     ):
         self.clock = clock
+        self.compiled = compiled or _compiled
         self.console = console or Console(highlight=False)
         self.verbosity = verbosity
         self.live = verbosity != "quiet" and self.console.is_terminal
         self.best = "none yet"
         self.last_line = 0.0
-        # By candidate: when its stage said a first word, and at what step.
+        # By candidate: when its stage said a first word, compiling left out, and at what step.
         self.since: dict[int | None, tuple[float, int]] = {}
         self.bars = Progress(
             TextColumn("{task.description}"),
@@ -234,6 +236,8 @@ class Screen:
         note = "" if event.loss is None else f"loss {event.loss:.4f}"
         if event.accuracy is not None:
             note += f" accuracy {percent(event.accuracy)}"
+        if step == 0:  # what its steps need comes first
+            note += " compiling"
         several = which is not None and len(self.places) > 1
         label = f"{name} {self._place(which).number}" if several else name
         if self.live:
@@ -244,16 +248,16 @@ class Screen:
             self.bars.update(self.stages[which], completed=step, note=note)
             return
         now = self.clock()
+        working = now - self.compiled()
         if which not in self.since:
-            self.since[which] = now, step
+            self.since[which] = working, step
             self.last_line = max(self.last_line, now) if len(self.since) > 1 else now
         if self.verbosity == "verbose" or now - self.last_line >= LOG_EVERY:
             self.last_line = now
             began, first = self.since[which]
-            eta = (now - began) / max(step - first, 1) * (steps - step)
-            self.console.print(
-                f"  {label} {step}/{steps} {note}, ETA {seconds_text(eta)}", soft_wrap=True
-            )
+            left = max(working - began, 0.0) / max(step - first, 1) * (steps - step)
+            eta = f", ETA {seconds_text(left)}" if step > first else ""
+            self.console.print(f"  {label} {step}/{steps} {note}{eta}", soft_wrap=True)
 
     def _place(self, candidate: int | None) -> Place:
         return self.places.get(candidate, self.latest)
@@ -262,6 +266,14 @@ class Screen:
         self.since.pop(candidate, None)
         if candidate in self.stages:
             self.bars.remove_task(self.stages.pop(candidate))
+
+
+def _compiled() -> float:
+    """Seconds that XLA took in this process."""
+    from wootzc.backends.flax.device.compiles import compilations
+
+    done = compilations()
+    return done.seconds + done.seconds_reading
 
 
 def _fitted(event: DataLoaded) -> str:

@@ -22,6 +22,8 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from wootzc.backends.flax.net.batch_norm import normalized
+from wootzc.backends.flax.net.convolution import convolved, form_of
 from wootzc.backends.weights.parameters import is_statistic
 from wootzc.ir.layers import (
     Activation,
@@ -81,8 +83,10 @@ class SegmentNet(nnx.Module):
         axis_name: str | None,
         rngs: nnx.Rngs,
         precision: Precision = "float32",
+        plain: bool = False,
     ):
         self.body = nnx.static(body)
+        self.plain = plain
         self.dtype = np.dtype(precision)
         self.layers = nnx.Dict(dict(_modules(body, shape, axis_name, rngs, self.dtype)))
 
@@ -98,20 +102,40 @@ class SegmentNet(nnx.Module):
     def _run(
         self, body: Body, prefix: str, x: jax.Array, train: bool, keys: jax.Array | None
     ) -> jax.Array:
-        for index, layer in enumerate(body):
-            x = self._apply(layer, f"{prefix}{index}", x, train, keys)
+        rest = iter(enumerate(body))
+        for index, layer in rest:
+            path = f"{prefix}{index}"
+            if train and isinstance(layer, Norm):
+                rectified = body[index + 1 : index + 2] == (Activation(kind="relu"),)
+                x = self._normalized(path, x, rectified)
+                if rectified:  # it is done
+                    next(rest)
+            else:
+                x = self._apply(layer, path, x, train, keys)
+        return x
+
+    def _normalized(self, path: str, x: jax.Array, rectified: bool) -> jax.Array:
+        """A batch norm in training mode, and the relu behind it; its running statistics move."""
+        own = self.layers[path]
+        x, *found = normalized(
+            x, own.scale[...], own.bias[...], own.epsilon, rectified, own.axis_name
+        )
+        for running, now in zip((own.mean, own.var), found, strict=True):
+            running[...] = own.momentum * running[...] + (1 - own.momentum) * now
         return x
 
     def _apply(
         self, layer: Layer, path: str, x: jax.Array, train: bool, keys: jax.Array | None
     ) -> jax.Array:
         match layer:
-            case Conv() | DepthwiseConv() | Dense():
+            case Conv() | DepthwiseConv():
+                return self._convolved(layer, path, x)
+            case Dense():
                 return self.layers[path](x)
             case GroupNorm() | PRelu():  # in float32
                 return self.layers[path](x).astype(self.dtype)
-            case Norm():  # its scale makes a float32 of what enters
-                return self.layers[path](x, use_running_average=not train).astype(self.dtype)
+            case Norm():  # in evaluation mode; its scale makes a float32 of what enters
+                return self.layers[path](x, use_running_average=True).astype(self.dtype)
             case LocalNorm():
                 return local_norm(layer, x.astype(np.float32)).astype(self.dtype)
             case Activation(kind="leaky_relu", slope=slope):
@@ -135,6 +159,12 @@ class SegmentNet(nnx.Module):
                 return joined(layer, outputs)
             case _:
                 assert_never(layer)
+
+    def _convolved(self, layer: Conv | DepthwiseConv, path: str, x: jax.Array) -> jax.Array:
+        own = self.layers[path]
+        form = "convolution" if self.plain else form_of(layer, x.shape[1:], jax.default_backend())
+        y = convolved(layer, x, own.kernel[...].astype(self.dtype), form)
+        return y if own.bias is None else y + own.bias[...].astype(self.dtype)
 
 
 class ChannelSlopes(nnx.Module):
@@ -300,16 +330,26 @@ class Structure:
 
 @cache
 def structure(
-    body: Body, shape: Shape, axis_name: str | None = None, precision: Precision = "float32"
+    body: Body,
+    shape: Shape,
+    axis_name: str | None = None,
+    precision: Precision = "float32",
+    plain: bool = False,
 ) -> Structure:
     """The structure of a segment that `shape` enters.
 
-    `axis_name`: the device axis over which batch norms average their statistics.
+    `axis_name`: the device axis over which batch norms average their statistics. `plain`: every
+    convolution is one, for whoever compiles it for another machine.
     """
     graph, _ = nnx.split(
         nnx.eval_shape(
             lambda: SegmentNet(
-                body, shape, axis_name=axis_name, rngs=nnx.Rngs(0), precision=precision
+                body,
+                shape,
+                axis_name=axis_name,
+                rngs=nnx.Rngs(0),
+                precision=precision,
+                plain=plain,
             )
         )
     )
@@ -317,11 +357,14 @@ def structure(
 
 
 def structures(
-    network: Network, axis_name: str | None = None, precision: Precision = "float32"
+    network: Network,
+    axis_name: str | None = None,
+    precision: Precision = "float32",
+    plain: bool = False,
 ) -> tuple[Structure, ...]:
     """The network as a list of segments."""
     with _lock:  # or threads that ask at once get objects of their own, and compile all anew
         return tuple(
-            structure(segment.body, shape, axis_name, precision)
+            structure(segment.body, shape, axis_name, precision, plain)
             for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
         )

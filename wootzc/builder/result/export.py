@@ -318,7 +318,8 @@ def _stablehlo(best: Exportable, target: Path, inside: bool) -> Files:
     from wootzc.backends.flax.train.step import evaluate_all
     from wootzc.backends.weights.stored import split
 
-    nets, values = structures(best.network), split(best.network, best.weights)
+    nets = structures(best.network, plain=True)  # it may run anywhere
+    values = split(best.network, best.weights)
 
     def logits(images: jax.Array) -> jax.Array:
         return evaluate_all(nets, values, (images - best.mean) / best.std if inside else images)
