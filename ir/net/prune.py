@@ -1,6 +1,7 @@
 """A module at a rate: how many filters each group keeps, and the smaller body that results."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import floor, gcd
 
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
@@ -74,6 +75,8 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
         raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
     if not all(0 <= part < 1 for rate in rates for part in triple(rate)):
         raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
+    if any(removed(a, "leaving") != removed(b, "entering") for a, b in pairwise(rates)):
+        raise ValueError(f"what leaves a module does not enter the next: {rates}")
     remaining = iter(rates)
 
     def pruned(segment: Segment, shape: Shape) -> Segment:

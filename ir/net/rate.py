@@ -4,7 +4,11 @@ A number is the fraction of the filters inside of it that is removed; what enter
 stays whole. Where channels between modules go too, a rate is a triple: (inside, entering, leaving).
 """
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 Triple: TypeAlias = tuple[float, float, float]
 Rate: TypeAlias = float | Triple
@@ -24,3 +28,9 @@ def rate_of(inside: float, entering: float = 0.0, leaving: float = 0.0) -> Rate:
 def removed(rate: Rate, side: Side) -> float:
     """The fraction of channels that a rate removes on one side."""
     return triple(rate)[("inside", "entering", "leaving").index(side)]
+
+
+def ranks(rates: Sequence[Rate], side: Side) -> NDArray[np.int16]:
+    """[rates]: what each removes on a side, as a number that can be compared with other sides'."""
+    every = sorted({part for rate in rates for part in triple(rate)})
+    return np.array([every.index(removed(rate, side)) for rate in rates], dtype=np.int16)
