@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.layers import Body
-from wootzc.ir.net.coupling import Coupling, Group, couple_network
+from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
@@ -68,6 +68,21 @@ def kept_filters(
         else _kept(score(number, group), kept_width(group, rate), group.partitions)
         for number, group in enumerate(coupling.groups)
     )
+
+
+def kept_at(
+    coupling: Coupling, channels: Channels, rate: Rate, seams: Between
+) -> Indices:  # positions
+    """What stays of channels that enter or leave a module."""
+    found, offset = [], 0
+    for group in (coupling.groups[number] for number in channels):
+        kept = np.arange(group.width)
+        if kept_width(group, rate) < group.width:
+            assert group.seam is not None
+            kept = _kept(seams[group.seam], kept_width(group, rate), group.partitions)
+        found.append(offset + kept)
+        offset += group.width
+    return np.concatenate(found)
 
 
 def scores(

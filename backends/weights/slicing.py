@@ -22,7 +22,7 @@ from wootzc.backends.weights.parameters import Weights, network_parameters, segm
 from wootzc.ir import layers
 from wootzc.ir.layers import Shape, walk
 from wootzc.ir.net.coupling import Channels, Coupling, couple_module
-from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
@@ -55,18 +55,34 @@ def prune_weights(
     seed: int = 0,  # of criterion `random`
 ) -> Weights:
     """The surviving weights of `prune_network(network, rates)`; rates and criteria by module."""
+    cut = prune_modules_weights(network, weights, 0, rates, criteria, seed=seed)
+    small = prune_network(network, tuple(rates))
+    pruned = {
+        name: cut[name] if name in cut else weights[name] for name in network_parameters(small)
+    }
+    _check(small, pruned)
+    return pruned
+
+
+def prune_modules_weights(
+    network: Network,
+    weights: Weights,
+    start: int,
+    rates: Sequence[Rate],
+    criteria: Sequence[Criterion],  # of all modules of the network
+    *,
+    seed: int = 0,
+) -> Weights:
+    """The surviving weights of the modules from number `start` on: segment/path/parameter."""
     pruned: Weights = {}
-    by_module = iter(zip(rates, criteria, strict=True))
-    seams = between(network, weights)
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        own = segment_weights(weights, segment.name)
-        if isinstance(segment, Module):
-            rate, criterion = next(by_module)
-            own = prune_module_weights(
-                segment, shape, own, rate, criterion, seed=seed, seams=seams
-            )
-        pruned |= {f"{segment.name}/{name}": value for name, value in own.items()}
-    _check(prune_network(network, tuple(rates)), pruned)
+    seams, shapes = between(network, weights), segment_shapes(network)
+    positions = module_positions(network)
+    for number, rate in enumerate(rates, start):
+        module, shape = network.modules[number], shapes[positions[number]]
+        own = segment_weights(weights, module.name)
+        criterion = criteria[number]
+        own = prune_module_weights(module, shape, own, rate, criterion, seed=seed, seams=seams)
+        pruned |= {f"{module.name}/{name}": value for name, value in own.items()}
     return pruned
 
 

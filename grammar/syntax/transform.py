@@ -183,6 +183,9 @@ class ToSyntax:
     def prune(self, meta: Meta, patterns: Any, criterion: Any, rates: Any) -> syntax.Prune:
         return self.node(syntax.Prune, meta, patterns=patterns, criterion=criterion, rates=rates)
 
+    def narrow(self, meta: Meta, patterns: Any, rates: Any) -> syntax.Narrow:
+        return self.node(syntax.Narrow, meta, patterns=patterns, rates=rates)
+
     def keep(self, meta: Meta, patterns: Any) -> syntax.Keep:
         return self.node(syntax.Keep, meta, patterns=patterns)
 

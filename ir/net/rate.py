@@ -30,6 +30,11 @@ def removed(rate: Rate, side: Side) -> float:
     return triple(rate)[("inside", "entering", "leaving").index(side)]
 
 
+def short(rate: Rate) -> str:
+    """0.5; of a triple 0.5/0.25/0."""
+    return "/".join(f"{part:.4g}" for part in (rate if isinstance(rate, tuple) else (rate,)))
+
+
 def ranks(rates: Sequence[Rate], side: Side) -> NDArray[np.int16]:
     """[rates]: what each removes on a side, as a number that can be compared with other sides'."""
     every = sorted({part for rate in rates for part in triple(rate)})

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
-from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment
+from wootzc.ir.layers import has_filters
+from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment, walk_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,16 @@ def trunks(network: Network, coupling: Coupling | None = None) -> tuple[Trunk, .
         Trunk(name=f"t{i}", groups=tuple(sorted(groups)), first=min(at) - 1, last=max(at))
         for i, (groups, at) in enumerate(found, 1)
     )
+
+
+def readers(network: Network, trunk: Trunk, coupling: Coupling) -> list[str]:
+    """The layers that read a trunk's channels and make others of them: segment/path."""
+    groups = {*trunk.groups}
+    return [
+        path
+        for path, layer, _ in walk_network(network)
+        if has_filters(layer) and not groups.isdisjoint(coupling.inputs[path])
+    ]
 
 
 def _can_go(group: Group) -> bool:

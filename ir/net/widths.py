@@ -5,6 +5,7 @@ from typing import TypedDict
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.rate import Rate, removed
 
 
 class ModuleWidths(TypedDict):
@@ -14,7 +15,7 @@ class ModuleWidths(TypedDict):
     kept: list[int]  # of the same groups, pruned
 
 
-def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidths]:
+def module_widths(network: Network, rates: tuple[Rate, ...]) -> list[ModuleWidths]:
     """For each module the widths of its prunable groups; `rates`: one per module."""
     shapes = segment_shapes(network)
     rows: list[ModuleWidths] = []
@@ -25,12 +26,12 @@ def module_widths(network: Network, rates: tuple[float, ...]) -> list[ModuleWidt
         pairs = [
             (group.width, kept)
             for group, kept in zip(coupling.groups, kept_widths(coupling, rate), strict=True)
-            if not group.whole
+            if not group.whole and group.side == "inside"
         ]
         rows.append(
             {
                 "module": segment.name,
-                "rate": rate,
+                "rate": removed(rate, "inside"),
                 "filters": [full for full, _ in pairs],
                 "kept": [kept for _, kept in pairs],
             }

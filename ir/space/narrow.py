@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from wootzc.ir.net.coupling import couple_network
+from wootzc.ir.net.coupling import Group, couple_network
 from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate, rate_of, triple
 from wootzc.ir.net.trunk import Trunk, trunks, with_seams
+from wootzc.ir.net.widths import ModuleWidths
+from wootzc.ir.space.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,18 @@ def trunk_names(network: Network) -> tuple[list[str], list[str]]:
     )
 
 
+def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:
+    """The rates that each trunk may have which the space cuts, ascending."""
+    entering, leaving = trunk_names(space.network)
+    found: dict[str, set[float]] = {}
+    for before, after, choices in zip(entering, leaving, space.choices, strict=True):
+        for rate in (triple(space.rates[position]) for position in choices):
+            for name, part in ((before, rate[1]), (after, rate[2])):
+                if name:
+                    found.setdefault(name, set()).add(part)
+    return {name: tuple(sorted(rates)) for name, rates in found.items()}
+
+
 def trunk_rates(network: Network, rates: Sequence[Rate]) -> dict[str, float]:
     """The rate of each trunk that may be cut, at these rates of the modules."""
     entering, leaving = trunk_names(network)
@@ -88,18 +102,52 @@ def trunk_rates(network: Network, rates: Sequence[Rate]) -> dict[str, float]:
     return found
 
 
+def trunk_widths(network: Network, rates: Sequence[Rate]) -> list[ModuleWidths]:
+    """For each trunk that may be cut the widths of its groups; `rates`: one per module."""
+    cut = trunk_rates(network, rates)
+    groups = _seamed_groups(network)
+    return [
+        {
+            "module": trunk.name,
+            "rate": cut[trunk.name],
+            "filters": [groups[g].width for g in trunk.groups],
+            "kept": [kept_width(groups[g], cut[trunk.name]) for g in trunk.groups],
+        }
+        for trunk in trunks(network)
+        if trunk.name in cut
+    ]
+
+
+def _seamed_groups(network: Network) -> dict[int, Group]:
+    """The groups that modules are told of, with the rules of their widths."""
+    groups = couple_network(network).groups
+    return {
+        seam.group: replace(groups[seam.group], multiple=seam.multiple)
+        for module in network.modules
+        for seam in (*module.entering, *module.leaving)
+    }
+
+
+def one_trunk(network: Network, module: int, rate: float) -> tuple[Rate, ...]:
+    """The rates of all modules where nothing is cut but the trunk that leaves this module first."""
+    entering, leaving = trunk_names(network)
+    name = leaving[module]
+    return tuple(
+        rate_of(0.0, rate if before == name else 0.0, rate if after == name else 0.0)
+        for before, after in zip(entering, leaving, strict=True)
+    )
+
+
+def begins_trunk(network: Network) -> list[bool]:
+    """Per module, whether a trunk that is cut leaves it first."""
+    entering, leaving = trunk_names(network)
+    return [bool(after) and after != before for before, after in zip(entering, leaving, strict=True)]
+
+
 def _distinct(network: Network, trunk: Trunk, rates: Sequence[float]) -> tuple[float, ...]:
     """Of rates that leave all groups of a trunk the same widths, the smallest."""
-    seams = {
-        seam.group: seam for module in network.modules for seam in (*module.entering, *module.leaving)
-    }
-    groups = [couple_network(network).groups[g] for g in trunk.groups]
-    multiples = [seams[g].multiple for g in trunk.groups]
+    groups = _seamed_groups(network)
     found: dict[tuple[int, ...], float] = {}
     for rate in sorted(rates):
-        widths = tuple(
-            kept_width(replace(group, multiple=multiple), rate)
-            for group, multiple in zip(groups, multiples, strict=True)
-        )
-        found.setdefault(widths, rate)
+        found.setdefault(tuple(kept_width(groups[g], rate) for g in trunk.groups), rate)
     return tuple(found.values())

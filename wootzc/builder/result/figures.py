@@ -38,9 +38,11 @@ from wootzc.builder.result.summary import (
 from wootzc.builder.search.search import accuracy_target, strictest
 from wootzc.builder.search.tried import Left, SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import AccuracyLimit, CostLimit, Space
+from wootzc.ir.space.narrow import trunk_widths
 
 
 def summarize(
@@ -233,8 +235,11 @@ def _left(left: Left) -> LeftFigures:
     )
 
 
-def _widths(space: Space, rates: tuple[float, ...]) -> tuple[Widths, ...]:
-    rows = module_widths(space.network, rates)
+def _widths(space: Space, rates: tuple[Rate, ...]) -> tuple[Widths, ...]:
+    """Of modules, and of trunks that may be cut."""
+    modules = zip(module_widths(space.network, rates), space.network.modules, strict=True)
+    rows = [row for row, module in modules if not module.outside]
+    rows += trunk_widths(space.network, rates)
     return tuple(
         Widths(
             module=row["module"],
