@@ -6,7 +6,7 @@ from math import floor, gcd
 
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.net.coupling import Coupling, Group, couple_module
-from wootzc.ir.net.network import Module, Network, Segment, segment_shapes
+from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
 from wootzc.ir.net.rate import Rate, removed, triple
 
 
@@ -82,7 +82,8 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     def pruned(segment: Segment, shape: Shape) -> Segment:
         if not isinstance(segment, Module):
             return segment
-        return prune_module(segment, shape, next(remaining))
+        small = prune_module(segment, shape, next(remaining))
+        return Plain(name=small.name, body=small.body) if small.outside else small
 
     shapes = segment_shapes(network)
     segments = tuple(
