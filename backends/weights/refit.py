@@ -63,9 +63,7 @@ def refit_module(
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = prune_module_weights(
-        module, shape, weights, rate, criterion, seed=seed, seams=seams
-    )
+    refitted = prune_module_weights(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     if rate == 0:
         return refitted
     cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)

@@ -81,9 +81,7 @@ def narrow_pruning(
         )  # fmt: skip
         return None
     rule = pruning.multiple
-    made = narrowed(
-        pruning.network, pruning.rates, pruning.choices, narrow, rule.of, rule.least
-    )
+    made = narrowed(pruning.network, pruning.rates, pruning.choices, narrow, rule.of, rule.least)
     if len(made.rates) > MAX_RATES:
         report.error(
             first.span, "WZ264",

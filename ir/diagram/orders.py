@@ -22,9 +22,7 @@ class Relation(NamedTuple):
     allowed: NDArray[np.bool_]  # [choices of the first, choices of the second]
 
 
-def order_layers(
-    values: Values, relations: Iterable[Relation], most: int = NODES
-) -> list[Edges]:
+def order_layers(values: Values, relations: Iterable[Relation], most: int = NODES) -> list[Edges]:
     """The fewest nodes that keep every relation; raises `TooLarge` beyond `most` in a layer.
 
     All that matters of the values before a variable is what they leave to each later one: a set of

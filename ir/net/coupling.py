@@ -150,7 +150,6 @@ class _Builder:
         root = self.find(channels[0])
         self.partitions[root] = lcm(self.partitions[root], groups)
 
-
     def seams(self, seams: Sequence[Seam], opened: dict[int, int]) -> Channels:
         """Groups for channels between segments. `opened`: those that have one, by seam."""
         for seam in seams:
@@ -256,6 +255,8 @@ def couple_network(network: Network) -> Coupling:
         builder.inputs[segment.name] = channels
         channels = builder.body(segment.body, shape, channels, prefix)
         builder.outputs[segment.name] = channels
-        order |= {f"{prefix}{path}": len(order) + i for i, (path, _) in enumerate(walk(segment.body))}
+        order |= {
+            f"{prefix}{path}": len(order) + i for i, (path, _) in enumerate(walk(segment.body))
+        }
     builder.keep(channels)
     return builder.coupling(order)

@@ -50,9 +50,7 @@ def prune_module(module: Module, shape: Shape, rate: Rate) -> Module:
     """
     coupling = couple_module(module, shape)
     body = prune_body(module.body, coupling, kept_widths(coupling, rate))
-    return replace(
-        module, body=body, kept=(), multiple=1, multiple_from=0, entering=(), leaving=()
-    )
+    return replace(module, body=body, kept=(), multiple=1, multiple_from=0, entering=(), leaving=())
 
 
 def entering_shape(module: Module, shape: Shape, rate: Rate) -> Shape:

@@ -9,10 +9,9 @@ and what `couple_network` finds whole is in none.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
 from wootzc.ir.layers import has_filters
+from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
 from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment, walk_network
 
 
@@ -95,9 +94,7 @@ def with_seams(
         if not entering and not leaving:
             return segment
         if isinstance(segment, Plain):
-            segment = Module(
-                name=segment.name, body=segment.body, outside=True, span=segment.span
-            )
+            segment = Module(name=segment.name, body=segment.body, outside=True, span=segment.span)
         return replace(segment, entering=entering, leaving=leaving)
 
     return replace(network, segments=tuple(map(told, network.segments)))

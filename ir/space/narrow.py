@@ -141,7 +141,9 @@ def one_trunk(network: Network, module: int, rate: float) -> tuple[Rate, ...]:
 def begins_trunk(network: Network) -> list[bool]:
     """Per module, whether a trunk that is cut leaves it first."""
     entering, leaving = trunk_names(network)
-    return [bool(after) and after != before for before, after in zip(entering, leaving, strict=True)]
+    return [
+        bool(after) and after != before for before, after in zip(entering, leaving, strict=True)
+    ]
 
 
 def _distinct(network: Network, trunk: Trunk, rates: Sequence[float]) -> tuple[float, ...]:

@@ -28,7 +28,7 @@ def one_pruned(
 ) -> tuple[Network, Weights]:
     """The network with one module pruned, and its weights changed since."""
     count = len(network.modules)
-    rates = [variant[1] * (number == variant[0]) for number in range(count)]
+    rates = [variant[1] if number == variant[0] else 0.0 for number in range(count)]
     small = prune_network(network, tuple(rates))
     sliced = prune_weights(network, weights, rates, [criterion] * count, seed=seed)
     name = network.modules[variant[0]].name
@@ -53,7 +53,9 @@ def test_a_score_is_that_of_the_network_with_one_variant(
     monkeypatch.setattr(scoring, "BATCH", 32)
     network, weights = zoo[kind], random_weights(zoo[kind])
     count = len(network.modules)
-    variants = [(number, rate) for rate in (0.5, 0.3) for number in reversed(range(count))]
+    variants: list[Variant] = [
+        (number, rate) for rate in (0.5, 0.3) for number in reversed(range(count))
+    ]
     pruned = {v: one_pruned(network, weights, v, "random", 3) for v in variants}
     images = dataset.validation.batch(np.arange(75))
     own = {v: own_weights(network, pruned[v][1], v) for v in variants}

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from math import floor
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.train.evaluation import predict
@@ -77,8 +76,7 @@ def zeroed(network: Network, weights: Weights, rate: float) -> Weights:
     gone = {
         number: removed(group, weights, rate)
         for number, group in enumerate(coupling.groups)
-        if not group.whole
-        and (number in between or group.makers[0].split("/")[0] not in outside)
+        if not group.whole and (number in between or group.makers[0].split("/")[0] not in outside)
     }
     for path, layer, _ in walk_network(network):
         match layer:

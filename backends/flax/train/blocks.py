@@ -1,9 +1,10 @@
 """Pre-train tuning blocks against the teacher: one teacher pass feeds all blocks in flight.
 
 A block is fed the activation that enters its unpruned counterpart and learns the one that leaves
-it, of both the channels that are left to it. Its modules run in training mode: norms use the statistics of the batch, and their running ones
-start from the teacher's (sliced) and follow the block's own activations. The teacher, and plain
-segments between a block's modules, run in evaluation mode and never move.
+it, of both the channels that are left to it. Its modules run in training mode: norms use the
+statistics of the batch, and their running ones start from the teacher's (sliced) and follow the
+block's own activations. The teacher, and plain segments between a block's modules, run in
+evaluation mode and never move.
 
 What comes of a block does not depend on the blocks beside it, nor on which of the teacher's
 activations are kept: the teacher is compiled segment by segment, never as one function with

@@ -42,7 +42,9 @@ class Damage(NamedTuple):
     def by_name(self, network: Network) -> dict[str, dict[float, float]]:
         """Of each module, and each trunk that is cut, by its own rates."""
         trunk_of = trunk_names(network)[1]
-        found: dict[str, dict[float, float]] = {m.name: {} for m in network.modules if not m.outside}
+        found: dict[str, dict[float, float]] = {
+            m.name: {} for m in network.modules if not m.outside
+        }
         for (module, rate), nats in self.parts.items():
             whole = isinstance(rate, tuple)
             name = trunk_of[module] if whole else network.modules[module].name

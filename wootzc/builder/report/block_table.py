@@ -119,7 +119,11 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
         x = LABEL + column * position
         title = tag("title", f"{name} in the best network\n{rate(value)} of its filters removed")
         box = tag(
-            "rect", title, **_box(x, top, column), class_="rate tip", fill_opacity=0.7 * fullness(value)
+            "rect",
+            title,
+            **_box(x, top, column),
+            class_="rate tip",
+            fill_opacity=0.7 * fullness(value),
         )
         text = tag("text", rate(value), x=x + column / 2, y=top + 16, class_="middle small")
         drawn += [box, text]

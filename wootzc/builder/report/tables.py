@@ -104,7 +104,9 @@ def _strip(names: Sequence[str], rates: Sequence[Rate]) -> Markup:
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
     size = min(max(180 // max(len(rates), 1), 4), 12)
     boxes = [
-        tag("rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=fullness(value))
+        tag(
+            "rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=fullness(value)
+        )
         for i, value in enumerate(rates)
     ]
     width = max(size * len(rates), 1)
