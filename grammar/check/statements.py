@@ -12,7 +12,8 @@ from wootzc.grammar.check.report import Report
 KEYWORDS = (
     "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
     "narrow", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
-    "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget", "precision", "seed",
+    "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
+    "precision", "seed",
 )  # fmt: skip
 
 # How each of them is written.

@@ -30,7 +30,7 @@ def narrowed(
     multiple: int = 1,
     multiple_from: int = 0,
 ) -> Narrowed:
-    """The space in which trunks may have rates too; of rates that leave equal widths the smallest."""
+    """The space in which trunks have rates too: of those that leave equal widths the smallest."""
     wide = with_seams(network, narrow, multiple, multiple_from)
     allowed = {
         trunk.name: _distinct(wide, trunk, narrow[trunk.name])

@@ -58,7 +58,7 @@ def test_a_score_is_that_of_the_network_with_one_variant(
     ]
     pruned = {v: one_pruned(network, weights, v, "random", 3) for v in variants}
     images = dataset.validation.batch(np.arange(75))
-    own = {v: own_weights(network, pruned[v][1], v) for v in variants}
+    own: dict[Variant, Weights] = {v: own_weights(network, pruned[v][1], v) for v in variants}
     found = dict(score_variants(network, weights, own, ["random"] * count, images, seed=3))
     assert list(found) == sorted(variants, key=lambda variant: variant[0])
     expected = predict(network, weights, images.images).astype(np.float64)
@@ -76,7 +76,7 @@ def test_the_teacher_itself_does_no_damage(
 ) -> None:
     network, weights = zoo["residual"], random_weights(zoo["residual"])
     images = dataset.validation.batch(np.arange(75))
-    whole = {(1, 0.0): own_weights(network, weights, (1, 0.0))}
+    whole: dict[Variant, Weights] = {(1, 0.0): own_weights(network, weights, (1, 0.0))}
     ((_, score),) = score_variants(network, weights, whole, ["l1"] * 3, images, seed=0)
     assert score == Score(loss=0, accuracy=evaluate(network, weights, dataset.validation))
 
@@ -100,7 +100,7 @@ def test_only_the_teacher_is_compiled(
 ) -> None:
     network, weights = zoo["residual"], random_weights(zoo["residual"])
     images = dataset.validation.batch(np.arange(75))
-    variants = {
+    variants: dict[Variant, Weights] = {
         (number, rate): own_weights(
             network,
             one_pruned(network, weights, (number, rate), "l1", 0)[1],

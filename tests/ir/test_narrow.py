@@ -113,7 +113,7 @@ def space_of(make: MakeSpace, **fields: Any) -> Space:
 def every_candidate() -> list[tuple[tuple[Rate, ...], Mapping[Any, int]]]:
     """By its variables, the rates of three modules and two trunks; and what it costs."""
     network = with_seams(chain(*BODIES), NARROW)
-    found = []
+    found: list[tuple[tuple[Rate, ...], Mapping[Any, int]]] = []
     for a, b, c in itertools.product((0.0, 0.3, 0.5), repeat=3):
         for t, u in itertools.product(*NARROW.values()):
             rates = (

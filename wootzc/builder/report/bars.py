@@ -25,7 +25,9 @@ STEPS: Final = {"teacher": "teacher", "blocks": "blocks", "candidates": "finetun
 
 
 def widths(summary: Summary, plan: Plan) -> Markup:
-    """One row per module, and per trunk that may be cut: filters of the full network, and filled how many are kept."""
+    """One row per module, and per trunk that may be cut: filters of the full network, and filled
+    how many are kept.
+    """
     rows = summary.widths
     if not rows:
         return tag("p", "The network has no modules.")
