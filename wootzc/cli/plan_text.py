@@ -124,9 +124,7 @@ def plan_text(figures: dict[str, Any]) -> str:
 space {figures["space"]} over {figures["network"]}: \
 {short_text(full)} ({notes})
 
-{modules}
-
-{trunks_text(figures["trunks"])}
+{modules}{trunks_text(figures["trunks"])}
 
 {reach_text(Reach(**figures["reach"]))}
 

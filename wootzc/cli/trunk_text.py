@@ -37,20 +37,21 @@ def trunk_figures(space: Space) -> list[TrunkFigures]:
 
 
 def trunks_text(figures: list[TrunkFigures]) -> str:
-    """A table of them; "" where there is none."""
-    if not figures:
+    """A table of those that are cut, after an empty line; "" where none is."""
+    cut = [one for one in figures if one["rates"]]
+    if not cut:
         return ""
     rows = [
         (
             one["name"],
             _channels(one["channels"]),
-            " ".join(map(rate_text, one["rates"])) or "whole",
+            " ".join(map(rate_text, one["rates"])),
             _some(one["makers"]),
             _some(one["readers"]),
         )
-        for one in figures
+        for one in cut
     ]
-    return table(rows, ("between modules", "channels", "rates", "made by", "read by"))
+    return "\n\n" + table(rows, ("between modules", "channels", "rates", "made by", "read by"))
 
 
 def trunk_text(one: TrunkFigures) -> str:
