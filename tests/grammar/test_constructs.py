@@ -317,7 +317,11 @@ def test_every_node_is_shown_in_the_tree() -> None:
 
 # narrow
 
-RESIDUAL = """module basic(width) { add { { conv(3x3, width); norm; relu; conv(3x3, width) } { } }; relu }
+RESIDUAL = """
+module basic(width) {
+  add { { conv(3x3, width); norm; relu; conv(3x3, width) } { } }
+  relu
+}
 network r {
   input(16x16x3); conv(3x3, 32); norm; relu
   basic(32) as a[1..2]
