@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from wootzc.ir.layers import has_filters
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
 from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment, walk_network
+from wootzc.ir.net.rate import Rate, rate_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,18 @@ def readers(network: Network, trunk: Trunk, coupling: Coupling) -> list[str]:
         for path, layer, _ in walk_network(network)
         if has_filters(layer) and not groups.isdisjoint(coupling.inputs[path])
     ]
+
+
+def even_rates(network: Network, rate: float) -> tuple[Rate, ...]:
+    """One rate for all modules, and for all trunks that they are told of."""
+    return tuple(
+        rate_of(
+            0.0 if module.outside else rate,
+            rate if module.entering else 0.0,
+            rate if module.leaving else 0.0,
+        )
+        for module in network.modules
+    )
 
 
 def _can_go(group: Group) -> bool:

@@ -27,7 +27,7 @@ from wootzc.ir.net.coupling import Coupling, Group, couple_network
 from wootzc.ir.net.network import Network, walk_network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate, rate_of
-from wootzc.ir.net.trunk import trunks, with_seams
+from wootzc.ir.net.trunk import even_rates, trunks, with_seams
 from wootzc.ir.space import Criterion
 from wootzc.ir.space.narrow import one_trunk
 from wootzc.ir.space.recipe import Optimizer, Recipe
@@ -38,7 +38,7 @@ Random = Callable[[Network], Weights]
 def test_pruned_equals_masked(any_network: Network, random_weights: Random) -> None:
     network = with_seams(any_network, {trunk.name for trunk in trunks(any_network)})
     weights = random_weights(network)
-    rates = uniform(network, 0.5)
+    rates = even_rates(network, 0.5)
     small = prune_network(network, rates)
     sliced = prune_weights(network, weights, rates, ["l1"] * len(rates))
     check_fits(small, sliced)
@@ -61,17 +61,10 @@ def test_kept_channels_are_nested(zoo: dict[str, Network], random_weights: Rando
     weights = random_weights(network)
     kernels = []
     for rate in (0.2, 0.5, 0.7):
-        rates = uniform(network, rate)
+        rates = even_rates(network, rate)
         sliced = prune_weights(network, weights, rates, ["l1"] * len(rates))
         kernels.append({tuple(k) for k in sliced["m1/0.0.3/kernel"][0, 0].T.round(5).tolist()})
     assert [len(k) for k in kernels] == [5, 3, 2]
-
-
-def uniform(network: Network, rate: float) -> tuple[Rate, ...]:
-    return tuple(
-        rate_of(0 if m.outside else rate, rate if m.entering else 0, rate if m.leaving else 0)
-        for m in network.modules
-    )
 
 
 def own_whole(network: Network, rate: float) -> tuple[Rate, ...]:
