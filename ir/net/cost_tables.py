@@ -7,6 +7,7 @@ so a module's cost depends on its own rate alone, and a candidate's cost is an e
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.metrics import CostName, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
-from wootzc.ir.net.prune import entering_shape, kept_widths, prune_body
+from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
 
 Figures: TypeAlias = dict[CostName, int]
@@ -59,6 +60,7 @@ def body_costs(body: Body, shape: Shape) -> Figures:
     return {name: count(body, shape) for name, count in counts().items()}
 
 
+@lru_cache(maxsize=8)
 def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
     known: dict[tuple[Any, ...], list[Figures]] = {}
@@ -86,8 +88,10 @@ def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
 def _costs_at(module: Module, shape: Shape, rates: tuple[Rate, ...]) -> list[Figures]:
     coupling = couple_module(module, shape)
     known: dict[tuple[int, ...], Figures] = {}  # by widths: many triples leave the same ones
-    for widths, rate in ((kept_widths(coupling, rate), rate) for rate in rates):
+    found = []
+    for widths in (kept_widths(coupling, rate) for rate in rates):
         if widths not in known:
             body = prune_body(module.body, coupling, widths)
-            known[widths] = body_costs(body, entering_shape(module, shape, rate))
-    return [known[kept_widths(coupling, rate)] for rate in rates]
+            known[widths] = body_costs(body, shape_kept(coupling, widths, shape))
+        found.append(known[widths])
+    return found

@@ -58,8 +58,14 @@ def entering_shape(module: Module, shape: Shape, rate: Rate) -> Shape:
     if removed(rate, "entering") == 0:
         return shape
     coupling = couple_module(module, shape)
-    widths = (kept_width(coupling.groups[group], rate) for group in coupling.inputs["0"])
-    return (*shape[:-1], sum(widths))
+    return shape_kept(coupling, kept_widths(coupling, rate), shape)
+
+
+def shape_kept(coupling: Coupling, widths: tuple[int, ...], shape: Shape) -> Shape:
+    """What enters a module whose groups keep these widths, when `shape` enters the full one."""
+    if "0" not in coupling.inputs:  # nothing reads it
+        return shape
+    return (*shape[:-1], sum(widths[group] for group in coupling.inputs["0"]))
 
 
 def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
