@@ -93,6 +93,7 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
                 f"{rows[wrong[0], module]}, of {choice}",
                 ("candidates", int(wrong[0])),
             )
+            return
     inside, enters, leaves = (
         ranks(space.rates, side) for side in ("inside", "entering", "leaving")
     )
