@@ -1,8 +1,9 @@
-"""What is left of the networks of the zoo where every module has one rate: how far pruning reaches.
+"""What is left of the networks of the zoo where everything has one rate: how far pruning reaches.
 
     python benchmarks/reach.py [NETWORK …] [--rates 0.5 0.9]
 
-Parameters left, as shares of the whole network; and the share that no rate reaches. Where torch and
+Parameters left, as shares of the whole network: with modules alone, and with the channels between
+them (`narrow t*`). Before that the share that no rate of a module reaches. Where torch and
 torch-pruning are installed, also what Torch-Pruning's MagnitudePruner leaves of the same network,
 exported to PyTorch, at the same ratio for every layer but the one that makes the class scores.
 Widths of both may be any number. Prints a table in Markdown.
@@ -22,13 +23,14 @@ from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.reach import reach
+from wootzc.ir.net.trunk import even_rates, trunks, with_seams
 from wootzc.networks import zoo
 
 PEER = all(importlib.util.find_spec(name) for name in ("torch", "torch_pruning"))
 
 
 def left_by_us(network: Network, rate: float) -> float:
-    pruned = prune_network(network, (rate,) * len(network.modules))
+    pruned = prune_network(network, even_rates(network, rate))
     return network_cost(pruned).params / network_cost(network).params
 
 
@@ -61,10 +63,11 @@ def torch_module(network: Network) -> Any:
 
 
 def row(network: Network, rates: Sequence[float]) -> list[float]:
-    """The share out of reach; by rate what wootzc leaves and, if it is there, the peer."""
+    """The share out of reach; by rate what is left, with trunks too, and by the peer."""
     cells = [reach(network).outside]
+    narrow = with_seams(network, {trunk.name for trunk in trunks(network)})
     for rate in rates:
-        cells.append(left_by_us(network, rate))
+        cells += [left_by_us(network, rate), left_by_us(narrow, rate)]
         if PEER:
             cells.append(left_by_peer(network, rate))
     return cells
@@ -77,7 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     columns = ["network", "modules", "out of reach"]
     for rate in options.rates:
-        columns += [f"left at {rate:.0%}", f"Torch-Pruning {rate:.0%}"][: 1 + PEER]
+        words = (f"modules at {rate:.0%}", "and between them", f"Torch-Pruning {rate:.0%}")
+        columns += words[: 2 + PEER]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     rows = []
     for name in options.networks or zoo_names():

@@ -49,7 +49,11 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
-def rate_text(rate: float) -> str:
+def rate_text(rate: float | tuple[float, float, float]) -> str:
+    """50%; of a module whose ends are cut too: inside, of what enters, of what leaves."""
+    if isinstance(rate, tuple):
+        inside, entering, leaving = map(rate_text, rate)
+        return f"{inside}, {entering} in, {leaving} out"
     return f"{100 * rate:.4g}%"
 
 

@@ -1,11 +1,14 @@
 """Which filters of a module matter least. NumPy only; lower scores go first.
 
 A score belongs to a channel group: filters that only go together are judged together, by the sum
-over all layers that make them.
+over all layers that make them. Channels between modules are judged once for the whole network, by
+`between`, so that all modules agree on which of them go.
 """
 
 import hashlib
-from typing import Any, assert_never
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,36 +16,73 @@ from numpy.typing import NDArray
 from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.layers import Body
-from wootzc.ir.net.coupling import Coupling, Group
+from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
+from wootzc.ir.net.network import Network
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 Scores = NDArray[np.float64]  # [width of the group]
 Indices = NDArray[np.intp]  # kept filters of a group, ascending
+Between: TypeAlias = Mapping[int, Scores]  # of the network's groups that stand between modules
+
+NOTHING: Between = MappingProxyType({})
+
+
+def between(network: Network, weights: Weights) -> Between:
+    """How much channels between modules matter, where the modules are told of them: by l1."""
+    cut = {
+        seam.group
+        for module in network.modules
+        for seam in (*module.entering, *module.leaving)
+        if not seam.whole
+    }
+    if not cut:
+        return NOTHING
+    coupling = couple_network(network)
+    return {group: scores((), coupling, group, weights, "l1", network.name) for group in cut}
 
 
 def kept_filters(
     body: Body,
     coupling: Coupling,
     weights: Weights,  # of this segment: path/parameter
-    rate: float,  # fraction of filters removed
+    rate: Rate,  # fraction of filters removed
     criterion: Criterion,
     name: str = "",  # of the module: seeds `random`, names the module in errors
     *,
     seed: int = 0,  # of `random`, with the name
+    seams: Between = NOTHING,
 ) -> tuple[Indices, ...]:
     """For every group the filters that stay. Lowest scores go first; of equals the later one."""
+
+    def score(number: int, group: Group) -> Scores:
+        if group.seam is not None:
+            return seams[group.seam]
+        return scores(body, coupling, number, weights, criterion, name, seed=seed)
+
     return tuple(
         np.arange(group.width)
         if kept_width(group, rate) == group.width
-        else _kept(
-            scores(body, coupling, number, weights, criterion, name, seed=seed),
-            kept_width(group, rate),
-            group.partitions,
-        )
+        else _kept(score(number, group), kept_width(group, rate), group.partitions)
         for number, group in enumerate(coupling.groups)
     )
+
+
+def kept_at(
+    coupling: Coupling, channels: Channels, rate: Rate, seams: Between
+) -> Indices:  # positions
+    """What stays of channels that enter or leave a module."""
+    found, offset = [], 0
+    for group in (coupling.groups[number] for number in channels):
+        kept = np.arange(group.width)
+        if kept_width(group, rate) < group.width:
+            assert group.seam is not None
+            kept = _kept(seams[group.seam], kept_width(group, rate), group.partitions)
+        found.append(offset + kept)
+        offset += group.width
+    return np.concatenate(found)
 
 
 def scores(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.importance import Indices
+from wootzc.backends.weights.importance import NOTHING, Between, Indices
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import Cut, cut_module, prune_module_weights
 from wootzc.ir.layers import Body, has_filters, walk
@@ -20,6 +20,7 @@ from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 # [groups, features + 1, features + 1]: sums of products over samples. Features are those of one
@@ -30,7 +31,7 @@ RIDGE = 1e-3  # weight of the change's square, × mean square of a feature × fe
 MOST = 8192  # features whose moments are still held: 512 MiB
 
 
-def losing_layers(module: Module, shape: Shape, rates: Collection[float]) -> tuple[str, ...]:
+def losing_layers(module: Module, shape: Shape, rates: Collection[Rate]) -> tuple[str, ...]:
     """The paths of layers that lose input channels at one of the rates, and can be refitted.
 
     A depthwise convolution has one input channel per filter: where that goes, so does the filter.
@@ -51,20 +52,21 @@ def refit_module(
     shape: Shape,
     weights: Weights,  # of the whole module: path/parameter
     moments: Mapping[str, Moments],  # by path, of `losing_layers`; what is missing stays sliced
-    rate: float,
+    rate: Rate,
     criterion: Criterion,
     *,
     seed: int = 0,
+    seams: Between = NOTHING,  # of the network
 ) -> Weights:
     """As `prune_module_weights`, but what lost inputs makes up for it as well as it can.
 
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = prune_module_weights(module, shape, weights, rate, criterion, seed=seed)
+    refitted = prune_module_weights(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     if rate == 0:
         return refitted
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     for path, own in moments.items():
         norm = _norm_behind(module.body, path)
         if f"{norm}/mean" not in weights:  # it takes its mean from each image

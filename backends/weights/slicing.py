@@ -1,6 +1,6 @@
 """Cut the removed filters out of a network's weights. NumPy only.
 
-A rate chooses filters per channel group (`importance`); every array of a module is then indexed by
+A rate chooses channels per group (`importance`); every array of a module is then indexed by
 what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
 """
 
@@ -11,17 +11,24 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.importance import Indices, kept_filters
+from wootzc.backends.weights.importance import (
+    NOTHING,
+    Between,
+    Indices,
+    between,
+    kept_filters,
+)
 from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
 from wootzc.ir import layers
 from wootzc.ir.layers import Shape, walk
 from wootzc.ir.net.coupling import Channels, Coupling, couple_module
-from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
-Variant: TypeAlias = tuple[int, float]  # module number, fraction of filters removed
+Variant: TypeAlias = tuple[int, Rate]  # module number, fraction of filters removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,40 @@ class Cut:
 def prune_weights(
     network: Network,
     weights: Weights,
-    rates: Sequence[float],
+    rates: Sequence[Rate],
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,  # of criterion `random`
 ) -> Weights:
     """The surviving weights of `prune_network(network, rates)`; rates and criteria by module."""
+    cut = prune_modules_weights(network, weights, 0, rates, criteria, seed=seed)
+    small = prune_network(network, tuple(rates))
+    pruned = {
+        name: cut[name] if name in cut else weights[name] for name in network_parameters(small)
+    }
+    _check(small, pruned)
+    return pruned
+
+
+def prune_modules_weights(
+    network: Network,
+    weights: Weights,
+    start: int,
+    rates: Sequence[Rate],
+    criteria: Sequence[Criterion],  # of all modules of the network
+    *,
+    seed: int = 0,
+) -> Weights:
+    """The surviving weights of the modules from number `start` on: segment/path/parameter."""
     pruned: Weights = {}
-    by_module = iter(zip(rates, criteria, strict=True))
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        own = segment_weights(weights, segment.name)
-        if isinstance(segment, Module):
-            rate, criterion = next(by_module)
-            own = prune_module_weights(segment, shape, own, rate, criterion, seed=seed)
-        pruned |= {f"{segment.name}/{name}": value for name, value in own.items()}
-    _check(prune_network(network, tuple(rates)), pruned)
+    seams, shapes = between(network, weights), segment_shapes(network)
+    positions = module_positions(network)
+    for number, rate in enumerate(rates, start):
+        module, shape = network.modules[number], shapes[positions[number]]
+        own = segment_weights(weights, module.name)
+        criterion = criteria[number]
+        own = prune_module_weights(module, shape, own, rate, criterion, seed=seed, seams=seams)
+        pruned |= {f"{module.name}/{name}": value for name, value in own.items()}
     return pruned
 
 
@@ -64,15 +90,16 @@ def prune_module_weights(
     module: Module,
     shape: Shape,
     weights: Weights,
-    rate: float,
+    rate: Rate,
     criterion: Criterion,
     *,
     seed: int = 0,
+    seams: Between = NOTHING,  # of the network
 ) -> Weights:
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     return {
         f"{path}/{array.name}": np.ascontiguousarray(
             sliced(array, weights[f"{path}/{array.name}"], cut, path)
@@ -86,14 +113,17 @@ def cut_module(
     module: Module,
     shape: Shape,
     weights: Weights,  # of the whole module: path/parameter
-    rate: float,
+    rate: Rate,
     criterion: Criterion,
     *,
     seed: int = 0,
+    seams: Between = NOTHING,  # of the network
 ) -> Cut:
     """What `rate` leaves of a module with these weights."""
     coupling = couple_module(module, shape)
-    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, seed=seed)
+    kept = kept_filters(
+        module.body, coupling, weights, rate, criterion, module.name, seed=seed, seams=seams
+    )
     return Cut(coupling, kept)
 
 
@@ -129,7 +159,7 @@ def _sliced_parts(array: layers.Array, value: Array, entering: Indices, leaving:
 def kept_channels(
     network: Network,
     weights: Weights,
-    rates: Sequence[float],
+    rates: Sequence[Rate],
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,
@@ -141,6 +171,7 @@ def kept_channels(
     """
     found: dict[str, dict[str, list[int] | None]] = {}
     by_module = iter(zip(rates, criteria, strict=True))
+    seams = between(network, weights)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
             continue
@@ -148,7 +179,7 @@ def kept_channels(
         if rate == 0:
             continue
         own = segment_weights(weights, segment.name)
-        cut = cut_module(segment, shape, own, rate, criterion, seed=seed)
+        cut = cut_module(segment, shape, own, rate, criterion, seed=seed, seams=seams)
         for path, layer in walk(segment.body):
             for array in layer.arrays():
                 axes = _kept_axes(array, own[f"{path}/{array.name}"], cut, path)

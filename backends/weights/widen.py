@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.backends.weights.importance import NOTHING, Between, between
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.slicing import Cut, cut_module, sliced
 from wootzc.ir import layers
 from wootzc.ir.layers import walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
@@ -32,7 +34,7 @@ def widen_weights(
     network: Network,
     teacher: Weights,  # of `network`: say which filters were removed
     pruned: Weights,  # of `prune_network(network, rates)`
-    rates: Sequence[float],
+    rates: Sequence[Rate],
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,  # of criterion `random`
@@ -40,12 +42,15 @@ def widen_weights(
     """Weights that make `network` compute what the pruned network does; by module as there."""
     wide: Weights = {}
     by_module = iter(zip(rates, criteria, strict=True))
+    seams = between(network, teacher)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         own = segment_weights(pruned, segment.name)
         if isinstance(segment, Module):
             rate, criterion = next(by_module)
             whole = segment_weights(teacher, segment.name)
-            own = widen_module_weights(segment, shape, whole, own, rate, criterion, seed=seed)
+            own = widen_module_weights(
+                segment, shape, whole, own, rate, criterion, seed=seed, seams=seams
+            )
         wide |= {f"{segment.name}/{name}": value for name, value in own.items()}
     return wide
 
@@ -55,15 +60,16 @@ def widen_module_weights(
     shape: Shape,
     teacher: Weights,  # of the whole module: path/parameter
     pruned: Weights,  # of the module at `rate`, named likewise
-    rate: float,
+    rate: Rate,
     criterion: Criterion,
     *,
     seed: int = 0,
+    seams: Between = NOTHING,  # of the network
 ) -> Weights:
     """The inverse of `prune_module_weights`, with nothing where filters were removed."""
     if rate == 0:
         return dict(pruned)
-    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed)
+    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed, seams=seams)
     return {
         name: _widened(array, pruned[name], teacher[name].shape, cut, path)
         for path, layer in walk(module.body)

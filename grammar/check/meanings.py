@@ -15,6 +15,7 @@ STATEMENTS: Mapping[str, str] = {
     "polish": "how the winner is trained on in the end; `off` leaves it as fine-tuning made it",
     "rates": "fractions of filters that may be removed from a module",
     "prune": "modules that are pruned, by which criterion and with which rates of their own",
+    "narrow": "channels between modules that may be removed too: which, and with which rates",
     "keep": "modules, or kinds of layers, that stay whole",
     "multiple": "what is left of a layer's filters is a multiple of this",
     "tie": "modules that share one rate",

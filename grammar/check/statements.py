@@ -10,9 +10,10 @@ from wootzc.grammar.check.report import Report
 
 # How statements begin.
 KEYWORDS = (
-    "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune", "keep",
-    "multiple", "tie", "where", "all", "sample", "configs", "propose", "minimize", "maximize",
-    "subject", "blocks", "explore", "certify", "until", "budget", "precision", "seed",
+    "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
+    "narrow", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
+    "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
+    "precision", "seed",
 )  # fmt: skip
 
 # How each of them is written.
@@ -20,7 +21,8 @@ FORMS = {
     "data": 'data "digits.npz"', "augment": "augment { flip; crop(4) }",
     "teacher": "teacher { epochs 30 }", "pretrain": "pretrain { steps 200 }",
     "finetune": "finetune { epochs 3 }", "polish": "polish { epochs 6 }",
-    "rates": "rates { 0, 30%, 50% }", "prune": "prune a*, b* by l1", "keep": "keep a1",
+    "rates": "rates { 0, 30%, 50% }", "prune": "prune a*, b* by l1",
+    "narrow": "narrow t* rates { 0, 25%, 50% }", "keep": "keep a1",
     "multiple": "multiple of 8", "tie": "tie b2, b3",
     "where": "where macs <= 80%`, or `where nondecreasing(a1..b3)",
     "all": "all", "sample": "sample 500 seed 1",
@@ -75,8 +77,8 @@ def _slot(statement: syntax.SpaceStatement) -> str | None:
             kind = kind_of_budget(statement)
             return f"has a budget of {kind}" if kind else None
         case (
-            syntax.Prune() | syntax.Keep() | syntax.Tie() | syntax.WhereOrder()
-            | syntax.WhereCost() | syntax.Subject()
+            syntax.Prune() | syntax.Narrow() | syntax.Keep() | syntax.Tie()
+            | syntax.WhereOrder() | syntax.WhereCost() | syntax.Subject()
         ):  # fmt: skip
             return None
         case _:

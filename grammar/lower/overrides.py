@@ -96,6 +96,7 @@ def _adds_up(statement: syntax.SpaceStatement) -> bool:
     return isinstance(
         statement,
         syntax.Prune
+        | syntax.Narrow
         | syntax.Keep
         | syntax.Tie
         | syntax.WhereOrder

@@ -16,6 +16,7 @@ from wootzc.ir.diagram.feasible import emptied_by, holds
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
+from wootzc.ir.net.rate import removed
 from wootzc.ir.space import (
     All,
     Constraint,
@@ -53,7 +54,8 @@ def default_selection(space: Space) -> Selection:
 def _are_few(space: Space) -> bool:
     constraints = (*space.constraints, *cost_limits(space.objective))
     product = prod(len(choices) for choices in space.choices)
-    if product <= FEW or not constraints:
+    linked = any(module.entering for module in space.network.modules)
+    if product <= FEW or not (constraints or linked):
         return product <= FEW
     costs = variant_costs(space.network, space.rates)
     try:
@@ -152,7 +154,11 @@ def _report_empty(
             word = "tie" if isinstance(constraint, Tie) else constraint.direction
             listing = "; ".join(
                 f"{space.network.modules[m].name} may have "
-                + ", ".join(percent(space.rates[c]) for c in space.choices[m])
+                + ", ".join(
+                    dict.fromkeys(
+                        percent(removed(space.rates[c], "inside")) for c in space.choices[m]
+                    )
+                )
                 for m in modules[:6]
             )
             report.error(

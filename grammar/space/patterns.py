@@ -12,7 +12,7 @@ from wootzc.ir.net.network import Network
 
 # Statements that a comma left at the end of the line before would swallow.
 CONTINUED = (
-    "prune", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher", "seed",
+    "prune", "narrow", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher", "seed",
     "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
     "polish",
 )  # fmt: skip

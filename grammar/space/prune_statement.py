@@ -41,6 +41,7 @@ class Pruning:
     chosen: tuple[Mapping[int, int], ...]  # for each module: every rate it may have → its choice
     criteria: tuple[Any, ...]
     rows: list[ListedRow] | None
+    multiple: Multiple
 
 
 def read_pruning(
@@ -107,7 +108,7 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     if report.errors > errors:
         return None
-    table = _table(pruned, default, network, constraints, rows)
+    table = _table(pruned, default, network, constraints, rows, multiple)
     _note_equal(pruned, table, constraints, report)
     return table
 
@@ -118,6 +119,7 @@ def _table(
     network: Network,
     constraints: Sequence[Constraint],
     rows: list[ListedRow] | None,
+    multiple: Multiple,
 ) -> Pruning:
     """One table of rates for the space: ascending, 0 first, and each module's positions in it."""
     every = {0.0, *(default or ())}
@@ -139,6 +141,7 @@ def _table(
         chosen=chosen,
         criteria=tuple(criteria.get(m, "l1") for m in modules),
         rows=rows,
+        multiple=multiple,
     )
 
 

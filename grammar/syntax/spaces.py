@@ -116,6 +116,15 @@ class Prune:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Narrow:
+    """`narrow t* rates { 0, 25% }`: channels between modules."""
+
+    patterns: Patterns
+    rates: Rates | None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     patterns: Patterns
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -299,6 +308,7 @@ SpaceStatement: TypeAlias = (
     | Stage
     | Rates
     | Prune
+    | Narrow
     | Keep
     | Multiple
     | Tie

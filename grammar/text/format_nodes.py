@@ -142,6 +142,9 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
             by = f" by {criterion.text}" if criterion else ""
             own = (" ", *_rates(rates, code)) if rates else ()
             return ("prune ", *_patterns(patterns, code), by, *own), None
+        case syntax.Narrow(patterns=patterns, rates=rates):
+            own = (" ", *_rates(rates, code)) if rates else ()
+            return ("narrow ", *_patterns(patterns, code), *own), None
         case syntax.Keep(patterns=patterns):
             return ("keep ", *_patterns(patterns, code)), None
         case syntax.Multiple(number=number):

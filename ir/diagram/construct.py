@@ -1,6 +1,6 @@
-"""Building a decision diagram: orders and limits on sums become layers of states.
+"""Building a decision diagram: relations and limits on sums become layers of states.
 
-Layer by layer from the first variable: a state is a node of the orders' automaton and what each
+Layer by layer from the first variable: a state is a node of the relations' automaton and what each
 limited sum has come to. How finely sums must be told apart follows from the sums that can follow;
 those are worked out from the last variable up. Both ends grow in step until they meet, so that
 neither grows large where the other is small: the sums of few variables are few.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir.diagram.diagram import Diagram
 from wootzc.ir.diagram.merge_states import Edges, TooLarge, number, reduced
-from wootzc.ir.diagram.orders import order_layers
+from wootzc.ir.diagram.orders import Relation, order_layers
 from wootzc.ir.diagram.sums import Limit, Tails
 
 STATES = 2_000_000
@@ -22,17 +22,17 @@ CHOICES = 4  # of a variable, as a rule: states of more count for more
 
 def build(
     values: Sequence[NDArray[np.uint8]],  # per variable: what it may be, ascending
-    pairs: Iterable[tuple[int, int]] = (),  # (a, b): the value of a is at most the value of b
+    relations: Iterable[Relation] = (),
     limits: Sequence[Limit] = (),
     states: int = STATES,
 ) -> Diagram:
-    """The diagram of all words within orders and limits; `TooLarge` beyond so many states.
+    """The diagram of all words within relations and limits; `TooLarge` beyond so many states.
 
     What memory and time go with are edges, so where variables have more than four choices there
     may be fewer states.
     """
     values = tuple(values)
-    layers = order_layers(values, pairs)
+    layers = order_layers(values, relations)
     if not layers or (layers[0] < 0).all():
         return Diagram(values, tuple(layers))
     tails = [Tails(limit, values, layers) for limit in limits]

@@ -17,7 +17,7 @@ from wootzc.ir.diagram.best_words import best_first, bounds
 from wootzc.ir.diagram.construct import STATES, build, from_words
 from wootzc.ir.diagram.diagram import Diagram
 from wootzc.ir.diagram.merge_states import TooLarge
-from wootzc.ir.diagram.orders import narrow_order
+from wootzc.ir.diagram.orders import Relation, narrow_order
 from wootzc.ir.diagram.sums import Limit, rounded
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.sequence import distinct_rows
@@ -200,8 +200,6 @@ def _build(
     problem: Variables, order: NDArray[np.intp], states: int, bins: int = 0, outer: bool = True
 ) -> Diagram:
     values = [problem.choices[v] for v in order]
-    place = np.argsort(order)
-    pairs = [(int(place[a]), int(place[b])) for a, b in _pairs(problem)]
     limits = [
         Limit(
             problem.table(metric)[order], low - problem.fixed[metric], high - problem.fixed[metric]
@@ -210,11 +208,24 @@ def _build(
     ]
     if bins:
         limits = [rounded(limit, values, bins, outer) for limit in limits]
-    return build(values, pairs, limits, states)
+    return build(values, relations_of(problem, order), limits, states)
+
+
+def relations_of(problem: Variables, order: NDArray[np.intp]) -> list[Relation]:
+    """What the variables may be beside one another, in this order of them."""
+    place = np.argsort(order).tolist()
+    return [
+        Relation(
+            place[pair.low],
+            place[pair.high],
+            pair.keeps(problem.choices[pair.low][:, None], problem.choices[pair.high]),
+        )
+        for pair in problem.pairs
+    ]
 
 
 def _pairs(problem: Variables) -> list[tuple[int, int]]:
-    return [pair for chain in problem.ordered for pair in chain]
+    return [(pair.low, pair.high) for pair in problem.pairs]
 
 
 def _narrow(problem: Variables) -> NDArray[np.intp]:

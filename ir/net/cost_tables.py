@@ -1,12 +1,13 @@
 """Costs of every module at every rate, and of a million candidates by adding up from that table.
 
-Modules fit together because their inputs and outputs stay whole; so a module's cost depends on its
-own rate alone, and a candidate's cost is an exact sum.
+Modules fit together because their rates say what enters and what leaves them, all of it as a rule;
+so a module's cost depends on its own rate alone, and a candidate's cost is an exact sum.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,8 @@ from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.metrics import CostName, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
-from wootzc.ir.net.prune import kept_widths, prune_body
+from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
+from wootzc.ir.net.rate import Rate
 
 Figures: TypeAlias = dict[CostName, int]
 
@@ -58,7 +60,8 @@ def body_costs(body: Body, shape: Shape) -> Figures:
     return {name: count(body, shape) for name, count in counts().items()}
 
 
-def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
+@lru_cache(maxsize=8)
+def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
     known: dict[tuple[Any, ...], list[Figures]] = {}
     rows: list[list[Figures]] = []
@@ -82,7 +85,13 @@ def variant_costs(network: Network, rates: tuple[float, ...]) -> VariantCosts:
     )
 
 
-def _costs_at(module: Module, shape: Shape, rates: tuple[float, ...]) -> list[Figures]:
+def _costs_at(module: Module, shape: Shape, rates: tuple[Rate, ...]) -> list[Figures]:
     coupling = couple_module(module, shape)
-    widths = (kept_widths(coupling, rate) for rate in rates)
-    return [body_costs(prune_body(module.body, coupling, kept), shape) for kept in widths]
+    known: dict[tuple[int, ...], Figures] = {}  # by widths: many triples leave the same ones
+    found = []
+    for widths in (kept_widths(coupling, rate) for rate in rates):
+        if widths not in known:
+            body = prune_body(module.body, coupling, widths)
+            known[widths] = body_costs(body, shape_kept(coupling, widths, shape))
+        found.append(known[widths])
+    return found

@@ -3,18 +3,22 @@
 Every layer that makes channels opens a group; layers that combine channels merge groups: the arms
 of an add, the two arms of a scale. A layer's output is then a sequence of groups, one after the
 other: one for a convolution, several after concat, one per pixel and group after flatten. Groups
-that enter or leave the module are kept whole, so that any two modules fit together; so are those
-that a local norm mixes with their neighbours, and those that `keep` names.
+that enter or leave the module are kept whole, so that any two modules fit together, but for those
+whose fate is settled for the whole network (`Seam`); so are those that a local norm mixes with
+their neighbours, and those that `keep` names.
+
+Walked over all segments in a row, the same rules find the groups of the network (`trunk`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import gcd
+from math import lcm
 from typing import TypeAlias, assert_never
 
 from wootzc.ir.layers import Body, Branch, Layer, Shape, walk
 from wootzc.ir.layers.shapes import shape_after_body
-from wootzc.ir.net.network import Module
+from wootzc.ir.net.network import Module, Network, Seam, segment_shapes
+from wootzc.ir.net.rate import Side
 
 Channels: TypeAlias = tuple[int, ...]  # group numbers, in channel order
 
@@ -24,7 +28,8 @@ class Group:
     """Channels that go together. `makers`: the paths of the layers whose filters they are.
 
     `partitions` > 1 where a grouped convolution needs as many channels left in each part.
-    `multiple`: what is left is a multiple of it, or everything.
+    `multiple`: what is left is a multiple of it, or everything. `side`: which part of a rate it
+    goes by.
     """
 
     width: int
@@ -32,6 +37,8 @@ class Group:
     partitions: int = 1
     whole: bool = False  # never pruned
     multiple: int = 1
+    side: Side = "inside"
+    seam: int | None = None  # of what enters or leaves: the number among the network's groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +87,7 @@ class _Builder:
             return
         self.parent[other] = one
         self.makers[one] += self.makers[other]
-        p, q = self.partitions[one], self.partitions[other]
-        self.partitions[one] = p * q // gcd(p, q)
+        self.partitions[one] = lcm(self.partitions[one], self.partitions[other])
         self.whole[one] |= self.whole[other]
 
     def join(self, one: Channels, other: Channels) -> Channels:
@@ -142,49 +148,115 @@ class _Builder:
             self.keep(channels)
             return
         root = self.find(channels[0])
-        p = self.partitions[root]
-        self.partitions[root] = p * groups // gcd(p, groups)
+        self.partitions[root] = lcm(self.partitions[root], groups)
+
+    def seams(self, seams: Sequence[Seam], opened: dict[int, int]) -> Channels:
+        """Groups for channels between segments. `opened`: those that have one, by seam."""
+        for seam in seams:
+            if seam.group not in opened:
+                (opened[seam.group],) = self.open(seam.width, None, seam.partitions)
+                if seam.whole:
+                    self.keep((opened[seam.group],))
+        return tuple(opened[seam.group] for seam in seams)
+
+    def coupling(self, order: Mapping[str, int]) -> Coupling:
+        """What was found; makers in this order of paths."""
+        roots = sorted({self.find(g) for g in range(len(self.parent))})
+        number = {root: i for i, root in enumerate(roots)}
+        known: dict[int, Channels] = {}  # by identity: flattened ones are long, and go far
+
+        def renumber(channels: Channels) -> Channels:
+            if id(channels) not in known:
+                known[id(channels)] = tuple(number[self.find(g)] for g in channels)
+            return known[id(channels)]
+
+        return Coupling(
+            groups=tuple(
+                Group(
+                    width=self.width[root],
+                    makers=tuple(sorted(self.makers[root], key=order.__getitem__)),
+                    partitions=self.partitions[root],
+                    whole=self.whole[root],
+                )
+                for root in roots
+            ),
+            inputs={path: renumber(c) for path, c in self.inputs.items()},
+            outputs={path: renumber(c) for path, c in self.outputs.items()},
+        )
 
 
 def couple_module(module: Module, shape: Shape) -> Coupling:
     """The channel groups of a module whose input has this shape. Raises `ShapeError`."""
-    coupling = couple(module.body, shape, kept=module.kept)
+    coupling = couple(
+        module.body, shape, kept=module.kept, entering=module.entering, leaving=module.leaving
+    )
     groups = tuple(
-        replace(group, multiple=module.multiple if group.width >= module.multiple_from else 1)
+        replace(group, multiple=module.multiple)
+        if group.side == "inside" and group.width >= module.multiple_from
+        else group
         for group in coupling.groups
     )
     return replace(coupling, groups=groups)
 
 
-def couple(body: Body, shape: Shape, *, kept: Collection[str] = ()) -> Coupling:
-    """The channel groups of a body. `kept`: paths of layers whose channels stay."""
+def couple(
+    body: Body,
+    shape: Shape,
+    *,
+    kept: Collection[str] = (),
+    entering: Sequence[Seam] = (),
+    leaving: Sequence[Seam] = (),
+) -> Coupling:
+    """The channel groups of a body. `kept`: paths of layers whose channels stay.
+
+    `entering`, `leaving`: what is known of the channels there; (): that they stay.
+    """
     shape_after_body(body, shape)
     builder = _Builder(kept)
-    entering = builder.open(shape[-1], None)
-    builder.keep(entering)
-    builder.keep(builder.body(body, shape, entering, ""))
-
-    roots = sorted({builder.find(g) for g in range(len(builder.parent))})
-    number = {root: i for i, root in enumerate(roots)}
-    order = {path: i for i, (path, _) in enumerate(walk(body))}
-
-    known: dict[int, Channels] = {}  # by identity: flattened ones are long, and go far
-
-    def renumber(channels: Channels) -> Channels:
-        if id(channels) not in known:
-            known[id(channels)] = tuple(number[builder.find(g)] for g in channels)
-        return known[id(channels)]
-
-    return Coupling(
-        groups=tuple(
-            Group(
-                width=builder.width[root],
-                makers=tuple(sorted(builder.makers[root], key=order.__getitem__)),
-                partitions=builder.partitions[root],
-                whole=builder.whole[root],
-            )
-            for root in roots
-        ),
-        inputs={path: renumber(c) for path, c in builder.inputs.items()},
-        outputs={path: renumber(c) for path, c in builder.outputs.items()},
+    seams: dict[int, int] = {}
+    first = builder.seams(entering, seams) if entering else builder.open(shape[-1], None)
+    if not entering:
+        builder.keep(first)
+    last = builder.body(body, shape, first, "")
+    if leaving:
+        for group, known in zip(last, builder.seams(leaving, seams), strict=True):
+            builder.merge(known, group)
+    else:
+        builder.keep(last)
+    coupling = builder.coupling({path: i for i, (path, _) in enumerate(walk(body))})
+    if not entering and not leaving:
+        return coupling
+    groups = [*coupling.groups]
+    ends: tuple[tuple[Channels, Sequence[Seam], Side], ...] = (
+        (coupling.outputs[str(len(body) - 1)], leaving, "leaving"),
+        (coupling.inputs["0"], entering, "entering"),  # what does both goes by this rate
     )
+    for channels, seams_there, side in ends:
+        for number, seam in zip(channels, seams_there, strict=False):
+            groups[number] = replace(
+                groups[number], side=side, seam=seam.group, multiple=seam.multiple
+            )
+    return replace(coupling, groups=tuple(groups))
+
+
+def couple_network(network: Network) -> Coupling:
+    """The channel groups of a whole network, by paths segment/layer.
+
+    What enters and leaves a segment stands under its name.
+    """
+    shapes = segment_shapes(network)
+    kept = {f"{m.name}/{path}" for m in network.modules for path in m.kept}
+    builder = _Builder(kept)
+    channels = builder.open(network.input[-1], None)
+    builder.keep(channels)
+    order: dict[str, int] = {}
+    for segment, shape in zip(network.segments, shapes, strict=False):
+        prefix = f"{segment.name}/"
+        builder.inputs[segment.name] = channels
+        channels = builder.body(segment.body, shape, channels, prefix)
+        builder.outputs[segment.name] = channels
+        order |= {
+            f"{prefix}{path}": len(order) + i for i, (path, _) in enumerate(walk(segment.body))
+        }
+    builder.keep(channels)
+    return builder.coupling(order)

@@ -10,14 +10,31 @@ from wootzc.ir.layers.shapes import Shape, shape_after_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """Channels between two segments that go together, all along the network."""
+
+    group: int  # which of the network's groups: equal numbers are one group (see `trunk`)
+    width: int
+    partitions: int = 1  # as many channels stay in each of so many equal parts
+    multiple: int = 1  # what is left is a multiple of it, or everything
+    whole: bool = False  # never pruned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A convolution module: what a rate applies to. One input, one output that is kept whole."""
+    """A convolution module: what a rate applies to. One input and one output.
+
+    These are kept whole, but for channels that a `Seam` speaks of.
+    """
 
     name: str
     body: Body
     kept: tuple[str, ...] = ()  # paths of layers whose output channels no rate removes
     multiple: int = 1  # filters left of each group: a multiple of this, or all of them
     multiple_from: int = 0  # narrower groups are left any number
+    entering: tuple[Seam, ...] = ()  # the channels that enter, in order; (): all stay
+    leaving: tuple[Seam, ...] = ()  # likewise
+    outside: bool = False  # plain layers, which stand here for what enters or leaves them
     # The module it was made from in the source, "basic" say: where it comes from, not what it is.
     definition: str = field(default="", compare=False)
     span: Span = field(default=UNKNOWN, compare=False, repr=False)

@@ -1,19 +1,22 @@
 """A module at a rate: how many filters each group keeps, and the smaller body that results."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import floor, gcd
 
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.net.coupling import Coupling, Group, couple_module
-from wootzc.ir.net.network import Module, Network, Segment, segment_shapes
+from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
+from wootzc.ir.net.rate import Rate, removed, triple
 
 
-def kept_width(group: Group, rate: float) -> int:
+def kept_width(group: Group, rate: Rate) -> int:
     """Filters that stay: width − round(rate × width), halves up, the same in every partition.
 
     With a `multiple` m, the multiple of m nearest to (1 − rate) × width, at least m; a group of no
     more than m filters stays whole. Zero where the rate leaves none: the checker reports that.
     """
+    rate = removed(rate, group.side)
     if group.whole or rate == 0:
         return group.width
     part = group.width // group.partitions
@@ -24,7 +27,7 @@ def kept_width(group: Group, rate: float) -> int:
     return group.partitions * min(part, max(unit, nearest))
 
 
-def kept_widths(coupling: Coupling, rate: float) -> tuple[int, ...]:
+def kept_widths(coupling: Coupling, rate: Rate) -> tuple[int, ...]:
     """`kept_width` of every group."""
     return tuple(kept_width(group, rate) for group in coupling.groups)
 
@@ -40,17 +43,32 @@ def prune_body(body: Body, coupling: Coupling, widths: tuple[int, ...]) -> Body:
     return rewritten(body, pruned)
 
 
-def prune_module(module: Module, shape: Shape, rate: float) -> Module:
-    """The module at `rate`, its input of this shape and its output whole.
+def prune_module(module: Module, shape: Shape, rate: Rate) -> Module:
+    """The module at `rate`, when `shape` enters the full one.
 
     What is left has no rules for being pruned again.
     """
     coupling = couple_module(module, shape)
     body = prune_body(module.body, coupling, kept_widths(coupling, rate))
-    return replace(module, body=body, kept=(), multiple=1, multiple_from=0)
+    return replace(module, body=body, kept=(), multiple=1, multiple_from=0, entering=(), leaving=())
 
 
-def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
+def entering_shape(module: Module, shape: Shape, rate: Rate) -> Shape:
+    """What enters the module at `rate`, when `shape` enters the full one."""
+    if removed(rate, "entering") == 0:
+        return shape
+    coupling = couple_module(module, shape)
+    return shape_kept(coupling, kept_widths(coupling, rate), shape)
+
+
+def shape_kept(coupling: Coupling, widths: tuple[int, ...], shape: Shape) -> Shape:
+    """What enters a module whose groups keep these widths, when `shape` enters the full one."""
+    if "0" not in coupling.inputs:  # nothing reads it
+        return shape
+    return (*shape[:-1], sum(widths[group] for group in coupling.inputs["0"]))
+
+
+def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     """The network with each module at its rate; one rate per module, in order.
 
     Auxiliary heads are left out: they serve the teacher's training alone. Raises `ValueError` where
@@ -59,14 +77,17 @@ def prune_network(network: Network, rates: tuple[float, ...]) -> Network:
     if len(rates) != len(network.modules):
         names = ", ".join(module.name for module in network.modules)
         raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
-    if not all(0 <= rate < 1 for rate in rates):
+    if not all(0 <= part < 1 for rate in rates for part in triple(rate)):
         raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
+    if any(removed(a, "leaving") != removed(b, "entering") for a, b in pairwise(rates)):
+        raise ValueError(f"what leaves a module does not enter the next: {rates}")
     remaining = iter(rates)
 
     def pruned(segment: Segment, shape: Shape) -> Segment:
         if not isinstance(segment, Module):
             return segment
-        return prune_module(segment, shape, next(remaining))
+        small = prune_module(segment, shape, next(remaining))
+        return Plain(name=small.name, body=small.body) if small.outside else small
 
     shapes = segment_shapes(network)
     segments = tuple(

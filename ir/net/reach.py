@@ -1,7 +1,8 @@
 """How far pruning reaches: the parameters that no rate can remove, and why.
 
 A parameter is out of reach where neither the channels that enter its layer nor those that leave it
-can lose any: outside of all modules, or in one whose channels there enter or leave it.
+can lose any: outside of all modules, or in one whose channels there enter or leave it, and these
+are in no trunk that is cut.
 """
 
 from collections.abc import Collection, Iterator

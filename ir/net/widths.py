@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.rate import Rate, removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class ModuleWidths:
     kept: tuple[int, ...]  # of the same groups, pruned
 
 
-def module_widths(network: Network, rates: tuple[float, ...]) -> tuple[ModuleWidths, ...]:
+def module_widths(network: Network, rates: tuple[Rate, ...]) -> tuple[ModuleWidths, ...]:
     """For each module the widths of its prunable groups; `rates`: one per module."""
     shapes = segment_shapes(network)
     rows: list[ModuleWidths] = []
@@ -26,12 +27,12 @@ def module_widths(network: Network, rates: tuple[float, ...]) -> tuple[ModuleWid
         pairs = [
             (group.width, kept)
             for group, kept in zip(coupling.groups, kept_widths(coupling, rate), strict=True)
-            if not group.whole
+            if not group.whole and group.side == "inside"
         ]
         rows.append(
             ModuleWidths(
                 module=segment.name,
-                rate=rate,
+                rate=removed(rate, "inside"),
                 filters=tuple(full for full, _ in pairs),
                 kept=tuple(kept for _, kept in pairs),
             )

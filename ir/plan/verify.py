@@ -12,6 +12,7 @@ from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import costs as known_costs
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.rate import ranks
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -92,13 +93,20 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
                 f"{rows[wrong[0], module]}, of {choice}",
                 ("candidates", int(wrong[0])),
             )
+            return
+    inside, enters, leaves = (
+        ranks(space.rates, side) for side in ("inside", "entering", "leaving")
+    )
+    if (leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any():
+        row = int(np.flatnonzero((leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any(axis=1))[0])
+        yield Problem("what leaves a module does not enter the next", ("candidates", row))
     for constraint in space.constraints:
         match constraint:
             case Tie(modules=modules):
-                tied = rows[:, list(modules)]
+                tied = inside[rows[:, list(modules)]]
                 kept = (tied == tied[:, :1]).all(axis=1)
             case Ordered(modules=modules, direction=direction):
-                chain = rows[:, list(modules)].astype(int)
+                chain = inside[rows[:, list(modules)]]
                 steps = np.diff(chain, axis=1)
                 kept = (steps >= 0 if direction == "nondecreasing" else steps <= 0).all(axis=1)
             case CostLimit():

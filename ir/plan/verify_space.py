@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from wootzc.ir.layers import Body, Branch, Layer
 from wootzc.ir.layers.maxima import MAX_COST
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Module, Network, Seam
+from wootzc.ir.net.rate import triple
+from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
 from wootzc.ir.plan.plan import Plan
@@ -24,9 +27,9 @@ NETWORK: Place = ("space", "network")
 def space_problems(plan: Plan) -> Iterator[Problem]:
     """What is wrong with the space of a plan, before any pass has looked at it."""
     space, modules = plan.space, len(plan.space.network.modules)
-    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates)):
+    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates), key=triple):
         yield Problem("the rates do not rise from 0.0", (*SPACE, "rates"))
-    if any(not 0 <= rate < 1 for rate in space.rates):
+    if any(not 0 <= part < 1 for rate in space.rates for part in triple(rate)):
         yield Problem("a rate is no fraction from 0 to below 1", (*SPACE, "rates"))
     if len(space.rates) > 256:
         yield Problem("more than 256 rates do not fit into uint8", (*SPACE, "rates"))
@@ -122,6 +125,37 @@ def _network(network: Network) -> Iterator[Problem]:
         yield Problem("the network has more parameters or MACs than can be counted", NETWORK)
     yield from _names(network)
     yield from _heads(network, shapes)
+    if any(module.entering or module.leaving for module in network.modules):
+        yield from _seams(network)
+
+
+def _seams(network: Network) -> Iterator[Problem]:
+    """What leaves a segment is what enters the next, and no more than there is."""
+    parts = [
+        (s.entering, s.leaving) if isinstance(s, Module) else ((), ()) for s in network.segments
+    ]
+    for number, ((_, leaving), (entering, _)) in enumerate(pairwise([((), ()), *parts, ((), ())])):
+        if leaving != entering:
+            yield Problem(
+                "what is said of the channels that leave a segment is not what is said of those "
+                "that enter the next", (*NETWORK, "segments", max(number - 1, 0)),
+            )  # fmt: skip
+            return
+    told = {t.name for t in trunks(network) for m in network.modules for s in m.leaving
+            if s.group in t.groups and not s.whole}  # fmt: skip
+    expected = with_seams(network, told)
+    for number, (one, other) in enumerate(zip(network.segments, expected.segments, strict=True)):
+        if isinstance(one, Module) and isinstance(other, Module):
+            if _coupled(one.leaving) != _coupled(other.leaving):
+                yield Problem(
+                    "the channels that leave a module are not coupled as it says",
+                    (*NETWORK, "segments", number),
+                )
+
+
+def _coupled(seams: tuple[Seam, ...]) -> list[Seam]:
+    """Without the rule of their widths, which a space may choose."""
+    return [replace(seam, multiple=1) for seam in seams]
 
 
 def _names(network: Network) -> Iterator[Problem]:

@@ -2,8 +2,9 @@
 
 A variable with choices c0 < c1 < … has a binary for each but the lowest: zi says that it is at ci
 or higher. That is one binary per allowed rate and exactly one rate per variable, without a row of
-ones: zi+1 ≤ zi is enough, and an order between two variables is one such row per rate. Tied modules
-are one variable. What zi adds to a sum is the difference between ci and the choice before it.
+ones: zi+1 ≤ zi is enough, and an order between two variables is a row for each key that it goes by:
+whoever has this key or a higher one makes the other so. Tied modules are one variable. What zi adds
+to a sum is the difference between ci and the choice before it.
 """
 
 from collections.abc import Iterator
@@ -82,25 +83,28 @@ class Programme:
         """That the binaries of a variable come in turn, and what is ordered."""
         for v, choices in enumerate(self.problem.choices):
             for step in range(2, len(choices)):
-                yield self._implies((v, step), (v, step - 1))
-        for chain in self.problem.ordered:
-            for low, high in chain:
-                least = np.searchsorted(self.problem.choices[high], self.problem.choices[low])
-                for step, other in enumerate(least.tolist()):
-                    if other:
-                        yield self._implies((low, step), (high, other))
+                column = self.first[v] + step - 1
+                yield Row({column: 1.0, column - 1: -1.0}, 0.0)
+        for pair in self.problem.pairs:
+            low = pair.low_keys[self.problem.choices[pair.low]]
+            high = pair.high_keys[self.problem.choices[pair.high]]
+            for key in np.unique(low).tolist():
+                if key > high.min():
+                    yield self._implies((pair.low, low >= key), (pair.high, high >= key))
 
-    def _implies(self, one: tuple[int, int], other: tuple[int, int]) -> Row:
-        """A variable at this choice or a higher one makes another so: z1 − z2 ≤ 0.
+    def _implies(
+        self, one: tuple[int, NDArray[np.bool_]], other: tuple[int, NDArray[np.bool_]]
+    ) -> Row:
+        """A variable at one of these choices makes another be at one of those.
 
-        At the lowest choice every variable is; beyond the highest none.
+        Being at choice i is zi − zi+1; at the lowest or higher every variable is.
         """
         row, upper = Row({}, 0.0), 0.0
-        for (variable, step), sign in ((one, 1.0), (other, -1.0)):
-            if step == 0:
-                upper -= sign
-            elif step < len(self.problem.choices[variable]):
-                row.coefficients[self.first[variable] + step - 1] = sign
+        for (variable, choices), sign in ((one, 1.0), (other, -1.0)):
+            upper -= sign * float(choices[0])
+            for step in (np.flatnonzero(np.diff(choices)) + 1).tolist():
+                into = sign if choices[step] else -sign
+                row.coefficients[self.first[variable] + step - 1] = into
         return row._replace(upper=upper)
 
     def _steps(self, table: Table) -> tuple[NDArray[np.float64], float]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir.diagram.merge_states import Edges
 from wootzc.ir.diagram.orders import order_layers
+from wootzc.ir.diagram.space_diagram import relations_of
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.space.variables import UNBOUNDED, Variables
 
@@ -150,9 +151,7 @@ def sweep_of(
 ) -> tuple[Sweep, NDArray[np.int64]]:
     """The sweep, and the units that may be spent at each bound, give or take some."""
     values = tuple(problem.choices[v] for v in order)
-    place = np.argsort(order)
-    pairs = [(int(place[a]), int(place[b])) for chain in problem.ordered for a, b in chain]
-    layers = order_layers(values, pairs)
+    layers = order_layers(values, relations_of(problem, order))
     nodes = sum(edges.shape[1] for edges in layers)
     bins = int(np.clip(CELLS // nodes, FEWEST, BINS))
     costs = problem.table(metric)[order]

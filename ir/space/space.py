@@ -7,6 +7,7 @@ from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
 from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
 
 Comparison = Literal["<=", ">="]
@@ -141,7 +142,7 @@ class Space:
 
     name: str
     network: Network
-    rates: tuple[float, ...]  # fraction of filters removed, in [0, 1)
+    rates: tuple[Rate, ...]  # fractions of channels removed, in [0, 1)
     choices: tuple[tuple[int, ...], ...]  # per module: positions in `rates` it may have, ascending
     criteria: tuple[Criterion, ...]  # per module: which filters go first
     constraints: tuple[Constraint, ...] = ()

@@ -1,23 +1,39 @@
 """A space as a counting problem: variables, their choices and costs, and what must hold.
 
 Modules that share a rate are one variable; it stands where its first module stands, so that rows
-in lexicographic order of the variables are candidates in lexicographic order of the modules.
+in lexicographic order of the variables are candidates in lexicographic order of the modules. Where
+rates are triples, what leaves a module and what enters the next are held to be the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.net.cost_tables import VariantCosts, add_up
 from wootzc.ir.net.metrics import CostName
+from wootzc.ir.net.network import Module
+from wootzc.ir.net.rate import Side, ranks
 from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie
 
 Range = tuple[int, int]  # lowest and highest, both included
 UNBOUNDED: Range = (-(2**62), 2**62)
+
+
+class Pair(NamedTuple):
+    """The key of what variable `low` is at is at most that of what `high` is at."""
+
+    low: int
+    high: int
+    low_keys: NDArray[np.int16]  # [rates]
+    high_keys: NDArray[np.int16]
+
+    def keeps(self, low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether rate positions, arrays that fit together, keep to it."""
+        return np.asarray(self.low_keys[low] <= self.high_keys[high])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +42,7 @@ class Variables:
     choices: tuple[NDArray[np.uint8], ...]  # per variable: rate positions, ascending
     tables: Mapping[CostName, NDArray[np.int64]]  # each [variables, rates]
     fixed: Mapping[CostName, int]
-    ordered: tuple[tuple[tuple[int, int], ...], ...]  # per constraint: pairs (lower, higher)
+    pairs: tuple[Pair, ...]
     limits: dict[CostName, Range]
 
     def table(self, metric: CostName) -> NDArray[np.int64]:
@@ -39,9 +55,8 @@ class Variables:
     def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
         good = np.ones(len(rows), dtype=bool)
-        for pairs in self.ordered:
-            for lower, higher in pairs:
-                good &= rows[:, lower] <= rows[:, higher]
+        for pair in self.pairs:
+            good &= pair.keeps(rows[:, pair.low], rows[:, pair.high])
         for metric, (low, high) in self.limits.items():
             total = self.total(metric, rows)
             good &= (low <= total) & (total <= high)
@@ -51,11 +66,17 @@ class Variables:
 def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constraint]) -> Variables:
     """The problem that `space` poses under these of its constraints."""
     constraints = tuple(constraints)
-    of_module = _tied(len(space.choices), [c.modules for c in constraints if isinstance(c, Tie)])
+    keys: dict[Side, NDArray[np.int16]] = {
+        side: ranks(space.rates, side) for side in ("inside", "entering", "leaving")
+    }
+    ties = [c.modules for c in constraints if isinstance(c, Tie)]
+    narrow = {j for j, module in enumerate(space.network.modules) if _has_seams(module)}
+    of_module = _tied(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
     choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
     limits: dict[CostName, Range] = {}
-    ordered = []
+    pairs: list[Pair] = [*_links(space.network.modules, of_module, keys)]
+    inside = keys["inside"], keys["inside"]
     for constraint in constraints:
         match constraint:
             case CostLimit(metric=metric):
@@ -63,10 +84,10 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
             case Ordered(direction=direction, modules=modules):
                 chain = of_module[list(modules)].tolist()
                 chain = chain if direction == "nondecreasing" else chain[::-1]
-                pairs = pairwise(chain)
-                ordered.append(tuple((a, b) for a, b in pairs if a != b))
-            case Tie():
-                pass
+                pairs += [Pair(a, b, *inside) for a, b in pairwise(chain) if a != b]
+            case Tie(modules=modules):
+                for a, b in pairwise(of_module[list(modules)].tolist()):
+                    pairs += [Pair(a, b, *inside), Pair(b, a, *inside)] if a != b else []
     return Variables(
         of_module=of_module,
         choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
@@ -75,9 +96,25 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
             for metric, table in costs.tables.items()
         },
         fixed=costs.fixed,
-        ordered=tuple(ordered),
+        pairs=tuple(pairs),
         limits=limits,
     )
+
+
+def _has_seams(module: Module) -> bool:
+    return bool(module.entering or module.leaving)
+
+
+def _links(
+    modules: Sequence[Module], of_module: NDArray[np.intp], keys: Mapping[Side, NDArray[np.int16]]
+) -> Iterator[Pair]:
+    """What leaves a module enters the next."""
+    leaving, entering = keys["leaving"], keys["entering"]
+    for j, (one, other) in enumerate(pairwise(modules)):
+        if one.leaving and other.entering:
+            a, b = int(of_module[j]), int(of_module[j + 1])
+            yield Pair(a, b, leaving, entering)
+            yield Pair(b, a, entering, leaving)
 
 
 def narrowed(bounds: Range, limit: CostLimit) -> Range:

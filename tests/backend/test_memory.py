@@ -41,7 +41,7 @@ def test_a_block_holds_no_more_than_said_and_not_far_less(
     weights = initial_weights(network, seed=0)
     sliced: Weights = prune_weights(network, weights, all_rates, ["l1"] * len(all_rates))
     job = BlockJob(start=start, rates=rates, weights=sliced)
-    flying = _launch(network, split(network, weights), job, recipe, 0, devices)
+    flying = _launch(network, split(network, weights), {}, job, recipe, 0, devices)
     shapes = segment_shapes(network)
     entering, leaving = (
         np.zeros((recipe.batch, *shapes[end]), np.float32) for end in (flying.enter, flying.leave)

@@ -28,7 +28,7 @@ def one_pruned(
 ) -> tuple[Network, Weights]:
     """The network with one module pruned, and its weights changed since."""
     count = len(network.modules)
-    rates = [variant[1] * (number == variant[0]) for number in range(count)]
+    rates = [variant[1] if number == variant[0] else 0.0 for number in range(count)]
     small = prune_network(network, tuple(rates))
     sliced = prune_weights(network, weights, rates, [criterion] * count, seed=seed)
     name = network.modules[variant[0]].name
@@ -53,10 +53,12 @@ def test_a_score_is_that_of_the_network_with_one_variant(
     monkeypatch.setattr(scoring, "BATCH", 32)
     network, weights = zoo[kind], random_weights(zoo[kind])
     count = len(network.modules)
-    variants = [(number, rate) for rate in (0.5, 0.3) for number in reversed(range(count))]
+    variants: list[Variant] = [
+        (number, rate) for rate in (0.5, 0.3) for number in reversed(range(count))
+    ]
     pruned = {v: one_pruned(network, weights, v, "random", 3) for v in variants}
     images = dataset.validation.batch(np.arange(75))
-    own = {v: own_weights(network, pruned[v][1], v) for v in variants}
+    own: dict[Variant, Weights] = {v: own_weights(network, pruned[v][1], v) for v in variants}
     found = dict(score_variants(network, weights, own, ["random"] * count, images, seed=3))
     assert list(found) == sorted(variants, key=lambda variant: variant[0])
     expected = predict(network, weights, images.images).astype(np.float64)
@@ -74,7 +76,7 @@ def test_the_teacher_itself_does_no_damage(
 ) -> None:
     network, weights = zoo["residual"], random_weights(zoo["residual"])
     images = dataset.validation.batch(np.arange(75))
-    whole = {(1, 0.0): own_weights(network, weights, (1, 0.0))}
+    whole: dict[Variant, Weights] = {(1, 0.0): own_weights(network, weights, (1, 0.0))}
     ((_, score),) = score_variants(network, weights, whole, ["l1"] * 3, images, seed=0)
     assert score == Score(loss=0, accuracy=evaluate(network, weights, dataset.validation))
 
@@ -98,7 +100,7 @@ def test_only_the_teacher_is_compiled(
 ) -> None:
     network, weights = zoo["residual"], random_weights(zoo["residual"])
     images = dataset.validation.batch(np.arange(75))
-    variants = {
+    variants: dict[Variant, Weights] = {
         (number, rate): own_weights(
             network,
             one_pruned(network, weights, (number, rate), "l1", 0)[1],

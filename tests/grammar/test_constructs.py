@@ -15,7 +15,8 @@ from wootzc.grammar.check.values import evaluate
 from wootzc.grammar.text.print_tree import print_tree
 from wootzc.ir.layers import Branch, Conv
 from wootzc.ir.net.network import Network
-from wootzc.ir.space import Space
+from wootzc.ir.space import Ordered, Space
+from wootzc.ir.space.narrow import trunk_choices
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"
 NETWORK = MODULE + "network n { input(16x16x3); basic(64) as a[1..4]; global_pool; dense(10) }\n"
@@ -331,3 +332,67 @@ def test_every_node_is_shown_in_the_tree() -> None:
     shown = print_tree(path.read_text(encoding="utf-8"), path.name)
     for node in ("Constant", "Sizes", "Series", "Invoke", "Patterns", "RateRange", "DerivedSpace"):
         assert node in shown
+
+
+# narrow
+
+RESIDUAL = """
+module basic(width) {
+  add { { conv(3x3, width); norm; relu; conv(3x3, width) } { } }
+  relu
+}
+network r {
+  input(16x16x3); conv(3x3, 32); norm; relu
+  basic(32) as a[1..2]
+  conv(1x1, 64)
+  basic(64) as b1
+  global_pool; dense(10)
+}
+"""
+NARROW = """space s over r {
+  data "x.npz"; teacher { steps 10 }; minimize params; subject to accuracy >= 80%
+  rates { 0, 50% }
+  keep a1
+  STATEMENTS
+}
+"""
+
+
+def narrowed(*statements: str) -> Space:
+    (space,) = spaces(RESIDUAL + NARROW.replace("STATEMENTS", "\n".join(statements))).values()
+    return space
+
+
+def test_later_narrow_statements_overrule_earlier_ones() -> None:
+    space = narrowed("narrow t*", "narrow t1 rates { 25%, 30%, 75% }", "where params <= 99%")
+    # 30% of 32 filters leaves the multiple of 8 that 25% leaves.
+    assert trunk_choices(space) == {"t1": (0.25, 0.75), "t2": (0.0, 0.25, 0.5)}
+    assert [m.name for m in space.network.modules] == [
+        "plain1",
+        "a1",
+        "a2",
+        "plain2",
+        "b1",
+        "plain3",
+    ]
+    assert [m.outside for m in space.network.modules] == [True, False, False, True, False, True]
+    a1 = [space.rates[position] for position in space.choices[1]]
+    assert a1 == [(0.0, 0.25, 0.25), (0.0, 0.75, 0.75)]
+
+
+def test_constraints_speak_of_the_same_modules_where_plain_layers_have_ends() -> None:
+    (order,) = narrowed("narrow t1", "where nondecreasing(a2, b1)").constraints
+    assert isinstance(order, Ordered) and order.modules == (2, 4)
+
+
+def test_what_narrow_does_not_name_stays_whole() -> None:
+    space = narrowed("narrow t* except t1 rates 0..50% step 50%")
+    assert trunk_choices(space) == {"t2": (0.0, 0.5)}
+    assert [m.name for m in space.network.modules] == ["a1", "a2", "plain2", "b1", "plain3"]
+
+
+def test_narrow_is_formatted() -> None:
+    text = RESIDUAL + NARROW.replace("STATEMENTS", "narrow  t1,t2   rates {0,25 %}\nnarrow t*")
+    formatted = format_text(text.replace("25 %", "25%"), "x.wz")
+    assert "  narrow t1, t2 rates { 0, 25% }\n  narrow t*\n" in formatted
+    assert format_text(formatted, "x.wz") == formatted

@@ -13,7 +13,7 @@ from wootzc.ir.diagram import Diagram
 from wootzc.ir.diagram.best_words import best_first, bounds
 from wootzc.ir.diagram.construct import build, from_words
 from wootzc.ir.diagram.merge_states import TooLarge
-from wootzc.ir.diagram.orders import narrow_order
+from wootzc.ir.diagram.orders import Relation, narrow_order
 from wootzc.ir.diagram.sums import Limit, rounded
 
 Word = tuple[int, ...]
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
     limits: list[Limit]
 
     def diagram(self, states: int = 100_000) -> Diagram:
-        return build(self.values, self.pairs, self.limits, states)
+        return build(self.values, orders(self.values, self.pairs), self.limits, states)
 
     def brute(self) -> list[Word]:
         """Every word that keeps orders and limits, by looking at all of them."""
@@ -35,6 +35,11 @@ class Problem(NamedTuple):
             if all(word[a] <= word[b] for a, b in self.pairs)
             and all(low <= total(table, word) <= high for table, low, high in self.limits)
         ]
+
+
+def orders(values: list[Any], pairs: Any) -> list[Relation]:
+    """(a, b): the value of a is at most the value of b."""
+    return [Relation(a, b, values[a][:, None] <= values[b]) for a, b in pairs]
 
 
 def total(table: Any, word: Word) -> Any:
@@ -182,7 +187,8 @@ def test_more_words_than_64_bits_hold() -> None:
     table = costs[np.arange(count) % 3]
     chain = [(k, k + 1) for k in range(10, 16)]
     low, high = 150, 290
-    diagram = build([np.arange(4, dtype=np.uint8)] * count, chain, [Limit(table, low, high)])
+    values = [np.arange(4, dtype=np.uint8)] * count
+    diagram = build(values, orders(values, chain), [Limit(table, low, high)])
     ways: dict[tuple[int, int], int] = {(0, 0): 1}
     for variable in range(count):
         after: dict[tuple[int, int], int] = {}
@@ -213,4 +219,4 @@ def test_what_would_be_too_large_is_not_built() -> None:
         build(values, [], [Limit(table, 0, int(table.mean(axis=1).sum()))], states=20_000)
     crossing = [(k, k + 15) for k in range(15)]
     with pytest.raises(TooLarge):
-        build(values, crossing)
+        build(values, orders(values, crossing))

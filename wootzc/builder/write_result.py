@@ -29,6 +29,7 @@ from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import exact_text
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.text import print_plan
 
 EXAMPLES = 16  # images stored beside the model, to replay
@@ -89,7 +90,7 @@ def write_result(
     write_atomically(out / "result.json", seal(to_json(summary), files))
 
 
-def _origins(jobs: Jobs, rates: tuple[float, ...]) -> dict[str, Any]:
+def _origins(jobs: Jobs, rates: tuple[Rate, ...]) -> dict[str, Any]:
     teacher = jobs.store.find(jobs.keys.teacher)
     if teacher is None or teacher.weights is None:
         return NOWHERE

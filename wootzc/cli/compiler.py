@@ -263,6 +263,7 @@ def explain(
     \b
       wootzc explain samples/digits.wz                  every module
       wootzc explain samples/digits.wz module a1        what couples, what a rate costs
+      wootzc explain samples/digits.wz trunk t1         channels between modules
       wootzc explain samples/digits.wz block 3          who uses it and why, what it costs
       wootzc explain samples/digits.wz candidate 12     rates, cost, blocks
     """

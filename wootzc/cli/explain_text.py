@@ -5,6 +5,7 @@ import numpy as np
 from wootzc.cli.block_text import block_name, block_text
 from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
+from wootzc.cli.trunk_text import trunk_figures, trunk_text
 from wootzc.diagnostics import fail
 from wootzc.ir.layers import walk
 from wootzc.ir.layers.shapes import shape_text
@@ -12,18 +13,21 @@ from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.rate import triple
 from wootzc.ir.net.reach import reach
 from wootzc.ir.plan import Block, Complete
+from wootzc.ir.space.narrow import trunk_names
 from wootzc.units import rate_text
 
 
 def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
-    """`what`: (), ("module", NAME), ("block", NUMBER) or ("candidate", NUMBER)."""
+    """`what`: (), ("module", NAME), ("trunk", NAME), ("block", NUMBER), ("candidate", NUMBER)."""
     match what:
         case ():
             modules = (_module(plan, m) for m in range(len(plan.space.network.modules)))
+            between = map(trunk_text, trunk_figures(plan.space))
             reached = reach(plan.space.network, kept_modules(plan.space))
-            return "\n\n".join((*modules, reach_text(reached)))
+            return "\n\n".join((*modules, *between, reach_text(reached)))
         case ("module", name):
             names = [module.name for module in plan.space.network.modules]
             if name not in names:
@@ -31,6 +35,11 @@ def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
             return _module(plan, names.index(name))
         case (name,) if name in {module.name for module in plan.space.network.modules}:
             return explain_text(plan, ("module", name))
+        case ("trunk", name):
+            trunks = {one["name"]: one for one in trunk_figures(plan.space)}
+            if name not in trunks:
+                raise fail("WZ135", f"there is no trunk `{name}`", f"known: {', '.join(trunks)}")
+            return trunk_text(trunks[name])
         case ("block", number):
             blocks = len(plan.blocks or ())
             return block_text(plan, _number(number.removeprefix("b"), blocks, "block"))
@@ -40,7 +49,7 @@ def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
             raise fail(
                 "WZ136",
                 f"can't explain `{' '.join(what)}`",
-                "explain module NAME, block NUMBER or candidate NUMBER",
+                "explain module NAME, trunk NAME, block NUMBER or candidate NUMBER",
             )
 
 
@@ -59,24 +68,31 @@ def _module(plan: Complete, m: int) -> str:
     kinds = {path: type(layer).__name__.lower() for path, layer in walk(module.body)}
     lines = [f"module {module.name}" + (f" ({module.definition})" if module.definition else "")]
     lines.append(f"  enters {shape_text(shape)}; filters go by {space.criteria[m]}")
+    entering, leaving = trunk_names(space.network)
     for number, group in enumerate(coupling.groups):
         makers = ", ".join(f"{kinds[path]} {path}" for path in group.makers) or "the input"
         parts = f", equally from {group.partitions} parts" if group.partitions > 1 else ""
         state = "kept whole (enters or leaves the module)" if group.whole else f"prunable{parts}"
+        if group.side != "inside" and not group.whole:
+            trunk = (entering if group.side == "entering" else leaving)[m]
+            state = f"{group.side}, goes by trunk {trunk}{parts}"
         together = " together" if len(group.makers) > 1 else ""
         lines.append(f"  group {number}: {group.width} channels of {makers}{together}: {state}")
     rows = []
+    ends = triple(space.rates[space.choices[m][0]])[1:]
     for i in space.choices[m]:
+        if triple(space.rates[i])[1:] != ends:  # its own rates, between trunks as wide as can be
+            continue
         kept = [
             str(width)
             for width, group in zip(
                 kept_widths(coupling, space.rates[i]), coupling.groups, strict=True
             )
-            if not group.whole
+            if not group.whole and group.side == "inside"
         ]
         rows.append(
             (
-                rate_text(space.rates[i]),
+                rate_text(triple(space.rates[i])[0]),
                 " ".join(kept) or "-",
                 *(METRICS[one.metric].text(one.variants.values[m, i]) for one in costs.tables),
             )

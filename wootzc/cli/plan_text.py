@@ -8,7 +8,9 @@ import numpy as np
 from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
+from wootzc.cli.trunk_text import trunk_figures, trunks_text
 from wootzc.ir.net.metrics import costs, short_text
+from wootzc.ir.net.rate import triple
 from wootzc.ir.net.reach import Reach, reach
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.plan import Complete, Costs
@@ -43,6 +45,7 @@ def plan_figures(plan: Complete) -> dict[str, Any]:
             }
             for m, row in enumerate(widths)
         ],
+        "trunks": trunk_figures(space),
         "full": tables.full,
         "reach": asdict(reach(space.network, kept_modules(space))),
         "holds": holds_figures(space),
@@ -100,7 +103,7 @@ def plan_text(figures: dict[str, Any]) -> str:
             (
                 module["name"],
                 " ".join(map(str, module["filters"])) or "-",
-                " ".join(map(rate_text, module["rates"])),
+                " ".join(dict.fromkeys(rate_text(triple(rate)[0]) for rate in module["rates"])),
                 module["criterion"],
                 *(
                     f"{one.text(module[f'full_{one.name}'])} → {one.text(module[one.name][-1])}"
@@ -121,7 +124,7 @@ def plan_text(figures: dict[str, Any]) -> str:
 space {figures["space"]} over {figures["network"]}: \
 {short_text(full)} ({notes})
 
-{modules}
+{modules}{trunks_text(figures["trunks"])}
 
 {reach_text(Reach(**figures["reach"]))}
 

@@ -1,9 +1,10 @@
 """Pre-train tuning blocks against the teacher: one teacher pass feeds all blocks in flight.
 
 A block is fed the activation that enters its unpruned counterpart and learns the one that leaves
-it. Its modules run in training mode: norms use the statistics of the batch, and their running ones
-start from the teacher's (sliced) and follow the block's own activations. The teacher, and plain
-segments between a block's modules, run in evaluation mode and never move.
+it, of both the channels that are left to it. Its modules run in training mode: norms use the
+statistics of the batch, and their running ones start from the teacher's (sliced) and follow the
+block's own activations. The teacher, and plain segments between a block's modules, run in
+evaluation mode and never move.
 
 What comes of a block does not depend on the blocks beside it, nor on which of the teacher's
 activations are kept: the teacher is compiled segment by segment, never as one function with
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import numpy as np
@@ -29,15 +30,16 @@ from wootzc.backends.flax.train.batches import (
     looks,
     training_batches,
 )
+from wootzc.backends.flax.train.block_parts import block_parts, end_cuts
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
 from wootzc.backends.flax.train.paused import KeepBlocks, PausedBlock, leaves, resized, restored
 from wootzc.backends.flax.train.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, Trees, block_step, initial_state, merged
+from wootzc.backends.weights.importance import Between, between
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.stored import check_fits, split
-from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.network import Module, Network, Segment, module_positions, segment_shapes
-from wootzc.ir.net.prune import prune_module
+from wootzc.ir.net.network import Module, Network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe, Schedule
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class BlockJob:
     """A block to train: modules from number `start` on, one per rate."""
 
     start: int
-    rates: tuple[float, ...]  # fraction of filters removed
+    rates: tuple[Rate, ...]  # fraction of filters removed
     weights: Weights  # of these modules, sliced from the teacher's: segment/path/parameter
     paused: PausedBlock | None = None  # where it goes on, if not at its start
 
@@ -81,6 +83,7 @@ class _Training:
     step: Function
     state: State
     frozen: Trees  # plain segments between its modules
+    cuts: tuple[Function, Function]  # what is left of the channels that enter and leave
     losses: list[Any]  # on the host: the first, and the last of the others
     recent: list[Any]  # on the devices, after those
 
@@ -127,7 +130,8 @@ def train_blocks(
     running = running_recipe(recipe)
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
-    flying = [_launch(network, parts, job, running, seed, devices) for job in blocks]
+    seams = between(network, teacher_weights)
+    flying = [_launch(network, parts, seams, job, running, seed, devices) for job in blocks]
     graphs = structures(network, precision=recipe.precision)
     teacher = Teacher(graphs=graphs, parts=parts, devices=devices)
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
@@ -144,7 +148,7 @@ def train_blocks(
     left, most, began = done, 1, time.perf_counter()
     for step, (found, keys) in enumerate(feed, done + 1):
         for block in flying:
-            entering, leaving = found[block.enter], found[block.leave]
+            entering, leaving = block.cuts[0](found[block.enter]), block.cuts[1](found[block.leave])
             block.state, loss = block.step(block.state, block.frozen, entering, leaving, keys)
             block.recent.append(loss)
         if progress and step in stops:
@@ -183,28 +187,10 @@ def running_recipe(recipe: Recipe) -> Recipe:
     return replace(recipe, steps=1, optimizer=still, schedule=Schedule(), weight_decay=0.0)
 
 
-class Part(NamedTuple):
-    """One segment of a block."""
-
-    segment: Segment  # pruned, if it is a module
-    position: int  # in the network
-    shape: Shape  # that enters
-
-
-def block_parts(network: Network, start: int, rates: Sequence[float]) -> Iterator[Part]:
-    """The segments from module number `start` to the last that has a rate."""
-    positions = module_positions(network)[start : start + len(rates)]
-    shapes, remaining = segment_shapes(network), iter(rates)
-    for position in range(positions[0], positions[-1] + 1):
-        segment, shape = network.segments[position], shapes[position]
-        if isinstance(segment, Module):
-            segment = prune_module(segment, shape, next(remaining))
-        yield Part(segment, position, shape)
-
-
 def _launch(
     network: Network,
     parts: tuple[Weights, ...],  # the teacher's, by segment
+    seams: Between,
     job: BlockJob,
     recipe: Recipe,
     seed: int,
@@ -234,6 +220,7 @@ def _launch(
         step=_compiled(tuple(graphs), tuple(moving), recipe, devices),
         state=devices.replicate(start),
         frozen=devices.replicate(tuple(frozen)),
+        cuts=end_cuts(network, job.start, job.rates, seams, devices),
         losses=[np.float32(loss) for loss in job.paused.losses] if job.paused else [],
         recent=[],
     )

@@ -11,19 +11,21 @@ import jax
 import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices
-from wootzc.backends.flax.train.blocks import block_parts, running_recipe
+from wootzc.backends.flax.train.block_parts import block_parts
+from wootzc.backends.flax.train.blocks import running_recipe
 from wootzc.backends.flax.train.recipes import transformation
 from wootzc.backends.weights.parameters import is_statistic, parameters
 from wootzc.ir.layers import Body, walk_shapes
 from wootzc.ir.layers.shapes import Shape, shape_after_body
 from wootzc.ir.net.network import Module, Network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space.recipe import Recipe
 
 NUMBER = 4  # bytes
 
 
 def block_bytes(
-    network: Network, start: int, rates: Sequence[float], recipe: Recipe, devices: Devices
+    network: Network, start: int, rates: Sequence[Rate], recipe: Recipe, devices: Devices
 ) -> int:
     """Bytes that a block of these modules holds while it is trained: on each device, if they have
     memory of their own; on all together, if they share the machine's.

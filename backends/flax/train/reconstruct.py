@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wootzc.backends.flax.train.moments import SAMPLES, input_moments
+from wootzc.backends.weights.importance import between
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.refit import losing_layers, refit_module
 from wootzc.backends.weights.slicing import Variant
 from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def reconstruct(
 ) -> dict[Variant, Weights]:
     """The weights of each variant's module, named segment/path/parameter as in a `BlockJob`."""
     positions, shapes = module_positions(network), segment_shapes(network)
-    rates: dict[int, set[float]] = {}
+    rates: dict[int, set[Rate]] = {}
     for number, rate in variants:
         rates.setdefault(number, set()).add(rate)
     losing = {
@@ -40,6 +42,7 @@ def reconstruct(
     }
     wanted = {position: paths for position, paths in losing.items() if paths}
     moments = input_moments(network, teacher, wanted, split, images, samples, seed=seed)
+    seams = between(network, teacher)
     found: dict[Variant, Weights] = {}
     for number, rate in variants:
         module, position = network.modules[number], positions[number]
@@ -51,6 +54,7 @@ def reconstruct(
             rate,
             criteria[number],
             seed=seed,
+            seams=seams,
         )
         found[number, rate] = {f"{module.name}/{name}": value for name, value in own.items()}
     return found

@@ -26,6 +26,7 @@ from wootzc.backends.weights.stored import check_fits, split
 from wootzc.backends.weights.widen import can_be_widened, widen_module_weights, widen_weights
 from wootzc.ir.net.network import Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_module, prune_network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
@@ -95,6 +96,32 @@ def score_variants(
             yield variant, _score(run, tail, entering, parts, devices)
 
 
+def score_networks(
+    network: Network,
+    teacher: Weights,
+    networks: Mapping[Variant, tuple[tuple[Rate, ...], Weights]],  # pruned: rates, all weights
+    criteria: Sequence[Criterion],  # by module
+    images: "Batch",
+    *,
+    seed: int,
+) -> Iterator[tuple[Variant, Score]]:
+    """Every pruned network with its score."""
+    if not networks:
+        return
+    devices = all_devices()
+    graphs = structures(network)
+    whole = tuple(devices.replicate(part) for part in split(network, teacher))
+    entering, parts = _prepared(graphs, whole, images, devices)
+    for name, (rates, weights) in networks.items():
+        if all(map(can_be_widened, network.modules)):
+            wide = widen_weights(network, teacher, weights, rates, criteria, seed=seed)
+            run, values = graphs, split(network, wide)
+        else:
+            small = prune_network(network, rates)
+            run, values = structures(small), split(small, weights)
+        yield name, _score(run, tuple(map(devices.replicate, values)), entering, parts, devices)
+
+
 def _prepared(
     graphs: tuple[Structure, ...], values: Trees, images: "Batch", devices: Devices
 ) -> tuple[list[Spread], list[_Part]]:
@@ -156,7 +183,7 @@ def widened_accuracy(
     network: Network,
     teacher: Weights,
     pruned: Weights,  # of `prune_network(network, rates)`
-    rates: Sequence[float],
+    rates: Sequence[Rate],
     criteria: Sequence[Criterion],
     images: "Split",
     *,

@@ -35,6 +35,7 @@ from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
 
 
@@ -213,7 +214,7 @@ class Jobs(Context):
                 return result, None
             return result, kept(trained.weights, trained.state)
 
-        name = " ".join(f"{rate:.4g}" for rate in self.keys.rates(candidate))
+        name = " ".join(map(short, self.keys.rates(candidate)))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
     @cached_property

@@ -7,6 +7,7 @@ another version of JAX are reused, though they may differ in the last bits.
 Raise a number in `VERSIONS` when the code of a job changes what comes out of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ from wootzc.builder.jobs.store import job_key
 from wootzc.builder.jobs.teacher import teacher_hash
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple, couple_module
-from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Module, Network, Plain, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile, Recipe
@@ -45,11 +47,11 @@ class Keys:
     def space(self) -> Space:
         return self.plan.space
 
-    def rates(self, candidate: int) -> tuple[float, ...]:
+    def rates(self, candidate: int) -> tuple[Rate, ...]:
         """The rates of a candidate, one per module."""
         return tuple(self.space.rates[i] for i in self.plan.candidates.values[candidate])
 
-    def block_rates(self, number: int) -> tuple[float, ...]:
+    def block_rates(self, number: int) -> tuple[Rate, ...]:
         """The rates of a block, one for each of its modules."""
         return tuple(self.space.rates[i] for i in self.plan.blocks[number].rates)
 
@@ -85,13 +87,13 @@ class Keys:
                 assert_never(source)
         return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
 
-    def variant(self, module: int, rate: float, images: int) -> str:
+    def variant(self, module: int, rate: Rate, images: int) -> str:
         """A module at a rate, refitted by least squares on some training images."""
         return job_key(
             "variant",
             version=VERSIONS["variant"],
             teacher=self.teacher,
-            module=module,
+            module=self._numbers[module],
             rate=rate,
             criterion=self.space.criteria[module],
             images=images,
@@ -99,8 +101,8 @@ class Keys:
             **self.common,
         )
 
-    def score(self, module: int, rate: float, images: int, scored: int) -> str:
-        """A variant in its counterpart's place, on some validation images."""
+    def score(self, module: int, rate: Rate, images: int, scored: int) -> str:
+        """A variant in its counterpart's place, on some validation images; or a whole trunk."""
         variant = self.variant(module, rate, images)
         return job_key("score", version=VERSIONS["score"], variant=variant, images=scored)
 
@@ -112,9 +114,7 @@ class Keys:
             "block",
             version=VERSIONS["block"],
             teacher=self.teacher,
-            start=block.start,
-            rates=rates,
-            criteria=_that_matter(self.space.criteria[block.start : block.stop], rates),
+            **self._pruned(block.start, rates, start_too=True),
             recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
             **refitted,
             **self._rules(block.start, rates),
@@ -139,8 +139,7 @@ class Keys:
             "candidate",
             version=VERSIONS["candidate"],
             teacher=self.teacher,
-            rates=rates,
-            criteria=_that_matter(self.space.criteria, rates),
+            **self._pruned(0, rates),
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
@@ -156,24 +155,60 @@ class Keys:
         recipe = asdict(self.space.polish)
         return job_key("polish", version=VERSIONS["polish"], of=of, recipe=recipe, **self.common)
 
-    def _rules(self, start: int, rates: tuple[float, ...]) -> dict[str, object]:
+    def _pruned(
+        self, start: int, rates: tuple[Rate, ...], *, start_too: bool = False
+    ) -> dict[str, object]:
+        """Which modules have which rates. What stays whole outside of modules is not mentioned: so
+        spaces that cut trunks share with those that do not whatever leaves the trunks whole.
+        """
+        modules = [
+            (self._numbers[m], rate, self.space.criteria[m])
+            for m, rate in enumerate(rates, start)
+            if rate or not self.space.network.modules[m].outside
+        ]
+        numbers, own, criteria = zip(*modules, strict=True)
+        named: dict[str, object] = {"rates": own, "criteria": _that_matter(criteria, own)}
+        if start_too:
+            named["start"] = numbers[0]
+        if any(isinstance(number, str) for number in numbers):
+            named["modules"] = numbers
+        return named
+
+    @cached_property
+    def _numbers(self) -> list[int | str]:
+        """Modules as a space has them that cuts no trunk; plain layers by their name."""
+        modules, found = self.space.network.modules, list[int | str]()
+        for module in modules:
+            inside = sum(isinstance(number, int) for number in found)
+            found.append(module.name if module.outside else inside)
+        return found
+
+    def _rules(self, start: int, rates: tuple[Rate, ...]) -> dict[str, object]:
         """The widths that `keep` and `multiple of` change; nothing where they change none."""
-        rules = [self._ruled_widths(start + m, rate) for m, rate in enumerate(rates)]
+        rules = [
+            self._ruled_widths(m, rate)
+            for m, rate in enumerate(rates, start)
+            if rate or not self.space.network.modules[m].outside
+        ]
         return {"rules": rules} if any(rules) else {}
 
-    def _ruled_widths(self, module: int, rate: float) -> tuple[int, ...] | None:
+    def _ruled_widths(self, module: int, rate: Rate) -> tuple[int, ...] | None:
         one = self.space.network.modules[module]
-        if rate == 0 or (not one.kept and one.multiple == 1):
+        if rate == 0 or (not one.kept and one.multiple == 1 and not isinstance(rate, tuple)):
             return None
         if (module, rate) not in self._widths:
             shape = self._shapes[module]
             ruled = kept_widths(couple_module(one, shape), rate)
-            plain = kept_widths(couple(one.body, shape), rate)
+            plain = None
+            if not isinstance(rate, tuple):  # and so nothing that enters or leaves
+                whole = replace(one, entering=(), leaving=())
+                ruled = kept_widths(couple_module(whole, shape), rate)
+                plain = kept_widths(couple(one.body, shape), rate)
             self._widths[module, rate] = None if ruled == plain else ruled
         return self._widths[module, rate]
 
     @cached_property
-    def _widths(self) -> dict[tuple[int, float], tuple[int, ...] | None]:
+    def _widths(self) -> dict[tuple[int, Rate], tuple[int, ...] | None]:
         return {}
 
     @cached_property
@@ -189,14 +224,14 @@ class Keys:
 def _nameless(network: Network) -> Network:
     """The network that is trained: without names, and rules that only pruning follows."""
     segments = tuple(
-        replace(segment, definition="", kept=(), multiple=1, multiple_from=0)
-        if isinstance(segment, Module)
-        else segment
+        segment
+        if isinstance(segment, Plain)
+        else (Plain if segment.outside else Module)(name=segment.name, body=segment.body)
         for segment in network.segments
     )
     return replace(network, name="", segments=segments)
 
 
-def _that_matter(criteria: tuple[str, ...], rates: tuple[float, ...]) -> list[str | None]:
+def _that_matter(criteria: Sequence[str], rates: Sequence[Rate]) -> list[str | None]:
     """At rate 0 no filter goes, whatever the criterion."""
     return [name if rate else None for name, rate in zip(criteria, rates, strict=True)]

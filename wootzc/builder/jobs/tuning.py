@@ -6,7 +6,7 @@ from functools import cached_property
 
 from wootzc.backends.flax.train.paused import PausedBlock
 from wootzc.backends.flax.train.train import BlockJob, Progress, train_blocks
-from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.backends.weights.slicing import Variant, prune_modules_weights
 from wootzc.builder.jobs.capacity import Capacity
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.cohorts import cohort_work
@@ -14,7 +14,7 @@ from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
-from wootzc.ir.net.network import Network, module_positions
+from wootzc.ir.net.rate import short
 from wootzc.ir.plan import Block
 from wootzc.ir.space import Space
 
@@ -94,7 +94,7 @@ class Tuning:
         block = self._block(number)
         modules = self.space.network.modules[block.start : block.stop]
         rates = self.context.keys.block_rates(number)
-        return " ".join(f"{m.name}({r:.4g})" for m, r in zip(modules, rates, strict=True))
+        return " ".join(f"{m.name}({short(r)})" for m, r in zip(modules, rates, strict=True))
 
     def _train(
         self, cohort: dict[int, Checkpoint | None], keys: dict[int, str], teacher: Weights
@@ -187,13 +187,15 @@ class Tuning:
 
     def _initial(self, number: int, teacher: Weights) -> Weights:
         """What a block starts from: the surviving weights, refitted if the recipe says so."""
-        block, block_rates = self._block(number), self.context.keys.block_rates(number)
-        rates = [0.0] * len(self.space.network.modules)
-        rates[block.start : block.stop] = block_rates
-        sliced = prune_weights(
-            self.space.network, teacher, tuple(rates), self.space.criteria, seed=self.space.seed
+        space = self.space
+        weights = prune_modules_weights(
+            space.network,
+            teacher,
+            self._block(number).start,
+            self.context.keys.block_rates(number),
+            space.criteria,
+            seed=space.seed,
         )
-        weights = weights_of_modules(self.space.network, sliced, block.start, block.stop)
         if self.space.pretrain.reconstruct:
             for refitted in self.variants.refitted(self._pruned(number), teacher).values():
                 weights |= refitted
@@ -220,10 +222,3 @@ def _paused(before: Checkpoint) -> PausedBlock:
     return PausedBlock(
         step=int(result["steps"]), state=before.arrays, losses=tuple(result["losses"])
     )
-
-
-def weights_of_modules(network: Network, weights: Weights, start: int, stop: int) -> Weights:
-    """The weights of modules [start, stop)."""
-    positions = module_positions(network)[start:stop]
-    names = {network.segments[position].name for position in positions}
-    return {key: value for key, value in weights.items() if key.split("/", 1)[0] in names}

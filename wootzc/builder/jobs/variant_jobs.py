@@ -1,5 +1,9 @@
 """The jobs about single variants, one module at one rate: refitted by least squares, and scored.
 
+A score is the damage of one module at a rate of its own, or that of one trunk at a rate. The latter
+stands for the module that the trunk leaves first, so that the scores of a candidate's modules add
+up to all damage, and none counts twice.
+
 Refitting gives blocks a good start (`pretrain { reconstruct … }`); scores say how much damage each
 variant does by itself, which `explore predicted` goes by. One sweep serves all variants that the
 store lacks.
@@ -8,7 +12,8 @@ store lacks.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +22,34 @@ from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Sweep, SweepFinished, SweepStarted
 from wootzc.builder.jobs.store import Done, Weights, job_key
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.rate import short, triple
+from wootzc.ir.space.narrow import begins_trunk, one_trunk, trunk_names
 
 Made: TypeAlias = Iterable[tuple[Variant, tuple[dict[str, Any], Weights | None]]]
 Make: TypeAlias = Callable[[list[Variant]], Made]
 
 REFITTED = 512  # training images, where the file says no number
 SCORED = 512  # validation images, at most
+
+
+class Damage(NamedTuple):
+    """In nats."""
+
+    table: NDArray[np.float64]  # [modules, rates]; 0 for what was not asked for, and at rate 0
+    parts: dict[Variant, float]  # what adds up to it
+
+    def by_name(self, network: Network) -> dict[str, dict[float, float]]:
+        """Of each module, and each trunk that is cut, by its own rates."""
+        trunk_of = trunk_names(network)[1]
+        found: dict[str, dict[float, float]] = {
+            m.name: {} for m in network.modules if not m.outside
+        }
+        for (module, rate), nats in self.parts.items():
+            whole = isinstance(rate, tuple)
+            name = trunk_of[module] if whole else network.modules[module].name
+            found.setdefault(name, {})[triple(rate)[2 if whole else 0]] = nats
+        return {name: dict(sorted(rates.items())) for name, rates in found.items()}
 
 
 @dataclass(frozen=True)
@@ -48,19 +75,23 @@ class Variants:
         self,
         teacher: Weights,
         choices: Sequence[Sequence[int]],  # per module: the rate positions to score
-    ) -> NDArray[np.float64]:  # [modules, rates], in nats
-        """The damage of these variants; 0 for others, and at rate 0."""
+    ) -> Damage:
+        """The damage of these variants."""
         rates = self.context.space.rates
-        wanted = [(m, int(r)) for m, positions in enumerate(choices) for r in positions if rates[r]]
-        keys = {
-            (m, rates[r]): self.context.keys.score(m, rates[r], self.images, SCORED)
-            for m, r in wanted
-        }
+        begins = begins_trunk(self.context.space.network)
+        parts: dict[tuple[int, int], list[Variant]] = {}
+        for m, positions in enumerate(choices):
+            for r in map(int, positions):
+                inside, _, leaving = triple(rates[r])
+                own: list[Variant] = [(m, inside)] if inside else []
+                parts[m, r] = own + ([(m, (0.0, 0.0, leaving))] if begins[m] and leaving else [])
+        wanted = dict.fromkeys(one for several in parts.values() for one in several)
+        keys = {one: self.context.keys.score(*one, self.images, SCORED) for one in wanted}
         done = self._done("score", keys, lambda missing: self._score(missing, teacher))
         found = np.zeros((len(choices), len(rates)))
-        for module, rate in wanted:
-            found[module, rate] = done[module, rates[rate]].result["loss"]
-        return found
+        for place, several in parts.items():
+            found[place] = sum(done[one].result["loss"] for one in several)
+        return Damage(found, {one: float(job.result["loss"]) for one, job in done.items()})
 
     def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.train.reconstruct import reconstruct
@@ -78,22 +109,38 @@ class Variants:
         return ((variant, ({}, weights)) for variant, weights in found.items())
 
     def _score(self, missing: list[Variant], teacher: Weights) -> Made:
-        from wootzc.backends.flax.train.scores import score_variants
+        from wootzc.backends.flax.train.scores import score_networks, score_variants
 
         space = self.context.space
         validation = self.context.dataset.validation
         count = min(SCORED, len(validation))
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
         images = validation.batch(np.sort(rows))
-        found = score_variants(
+        single = [one for one in missing if not isinstance(one[1], tuple)]
+        alone = score_variants(
             space.network,
             teacher,
-            self.refitted(missing, teacher),
+            self.refitted(single, teacher),
             space.criteria,
             images,
             seed=space.seed,
         )
-        return ((variant, (asdict(score), None)) for variant, score in found)
+        whole = {one: one_trunk(space.network, one[0], triple(one[1])[2]) for one in missing
+                 if one not in single}  # fmt: skip
+        cut = {(m, rate) for rates in whole.values() for m, rate in enumerate(rates) if rate}
+        refitted = self.refitted(sorted(cut), teacher) if cut else {}
+        networks = {
+            one: (rates, teacher | {
+                name: value
+                for m, rate in enumerate(rates) if rate
+                for name, value in refitted[m, rate].items()
+            })
+            for one, rates in whole.items()
+        }  # fmt: skip
+        together = score_networks(
+            space.network, teacher, networks, space.criteria, images, seed=space.seed
+        )
+        return ((one, (asdict(score), None)) for one, score in chain(alone, together))
 
     def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
         """Each variant's finished job; those that the store lacks are made together.
@@ -113,7 +160,7 @@ class Variants:
             started = time.perf_counter()
             since = started
             for variant, (result, weights) in make(missing):  # what is ready is safe from a kill
-                name = f"{self.context.space.network.modules[variant[0]].name}({variant[1]:.4g})"
+                name = f"{self.context.space.network.modules[variant[0]].name}({short(variant[1])})"
                 now = time.perf_counter()
                 found[variant] = self.context.store.finish(
                     keys[variant], kind, name, result, now - since, weights

@@ -26,12 +26,14 @@ STEPS: Final = {"teacher": "teacher", "blocks": "blocks", "candidates": "finetun
 
 
 def widths(summary: Summary, plan: Plan) -> Markup:
-    """One row per module: filters of the full network, and filled how many are kept."""
+    """One row per module, and per trunk that may be cut: filters of the full network, and filled
+    how many are kept.
+    """
     rows = summary.widths
     if not rows:
         return tag("p", "The network has no modules.")
     widest = max((sum(row.filters) for row in rows), default=0)
-    items = [_width(plan, number, row, max(widest, 1)) for number, row in enumerate(rows)]
+    items = [_width(plan, row, max(widest, 1)) for row in rows]
     columns = "widths two" if len(rows) > 12 else "widths"
     name = min(max(len(row.module) for row in rows), 20)
     figures = max(len(_figures(row)) for row in rows)
@@ -39,7 +41,7 @@ def widths(summary: Summary, plan: Plan) -> Markup:
     return tag("div", *items, class_=columns, style=space)
 
 
-def _width(plan: Plan, number: int, row: ModuleWidths, widest: int) -> Markup:
+def _width(plan: Plan, row: ModuleWidths, widest: int) -> Markup:
     pairs = list(zip(row.filters, row.kept, strict=True))
     groups = [
         tag(
@@ -50,7 +52,7 @@ def _width(plan: Plan, number: int, row: ModuleWidths, widest: int) -> Markup:
         )
         for full, kept in pairs
     ]
-    title = f"{row.module}: {rate(row.rate)} of the filters removed{_costs(plan, number, row)}"
+    title = f"{row.module}: {rate(row.rate)} of the filters removed{_costs(plan, row)}"
     return tag(
         "div",
         tag("span", row.module, class_="name"),
@@ -69,12 +71,13 @@ def _figures(row: ModuleWidths) -> str:
     return f"{full} → {kept}"
 
 
-def _costs(plan: Plan, number: int, row: ModuleWidths) -> str:
+def _costs(plan: Plan, row: ModuleWidths) -> str:
     """In the measure that candidates are compared by."""
-    if plan.costs is None or row.rate not in plan.space.rates:
+    names = [module.name for module in plan.space.network.modules]
+    if plan.costs is None or row.rate not in plan.space.rates or row.module not in names:
         return ""
     table = plan.costs[plan.space.objective.cost]
-    costs = table.variants.values[number].tolist()
+    costs = table.variants.values[names.index(row.module)].tolist()
     kept = costs[plan.space.rates.index(row.rate)]
     return f"\n{costs[0]:,} → {METRICS[table.metric].exact(kept)}"
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, duration, picture, plural, rate, tag
+from wootzc.builder.report.markup import Markup, duration, fullness, picture, plural, rate, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.search.tried import BlockUse
+from wootzc.ir.net.rate import Rate, triple
 from wootzc.ir.plan import Plan
 
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
@@ -22,7 +23,7 @@ class Bar:
 
     number: int
     start: int
-    rates: tuple[float, ...]
+    rates: tuple[Rate, ...]
     use: BlockUse | None
 
     @property
@@ -70,21 +71,21 @@ def _bars(summary: Summary, plan: Plan) -> list[Bar]:
 
 def _rows(bars: list[Bar]) -> list[tuple[str, list[list[Bar]]]]:
     """Blocks of one rate in a row named by it; those of several rates below; no two overlap."""
-    by_rate: dict[float, list[Bar]] = {}
+    by_rate: dict[Rate, list[Bar]] = {}
     mixed: list[Bar] = []
     for bar in bars:
         if len(set(bar.rates)) == 1:
             by_rate.setdefault(bar.rates[0], []).append(bar)
         else:
             mixed.append(bar)
-    rows = [(rate(r), _lanes(by_rate[r])) for r in sorted(by_rate)]
+    rows = [(rate(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=triple)]
     return rows + ([("mixed", _lanes(mixed))] if mixed else [])
 
 
 def _lanes(bars: Iterable[Bar]) -> list[list[Bar]]:
     """First fit, left to right: as few lanes as the most crowded module needs."""
     lanes: list[list[Bar]] = []
-    for bar in sorted(bars, key=lambda bar: (bar.start, bar.stop, bar.rates)):
+    for bar in sorted(bars, key=lambda bar: (bar.start, bar.stop, *map(triple, bar.rates))):
         lane = next((lane for lane in lanes if lane[-1].stop <= bar.start), None)
         if lane is None:
             lanes.append([bar])
@@ -110,7 +111,11 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
         x = LABEL + column * position
         title = tag("title", f"{name} in the best network\n{rate(value)} of its filters removed")
         box = tag(
-            "rect", title, **_box(x, top, column), class_="rate tip", fill_opacity=0.7 * value
+            "rect",
+            title,
+            **_box(x, top, column),
+            class_="rate tip",
+            fill_opacity=0.7 * fullness(value),
         )
         text = tag("text", rate(value), x=x + column / 2, y=top + 16, class_="middle small")
         drawn += [box, text]

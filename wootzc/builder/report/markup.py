@@ -5,6 +5,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from wootzc.ir.net.rate import Rate, triple
+from wootzc.units import rate_text
+
 VOID: Final = frozenset({"br", "input", "meta"})  # elements without an end tag
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -98,9 +101,14 @@ def percent(fraction: float, places: int = 2) -> str:
     return f"{fraction:.{places}%}" if math.isfinite(fraction) else "–"
 
 
-def rate(fraction: float) -> str:
+def rate(value: Rate) -> str:
     """A pruning rate, as short as it is exact: 0%, 30%, 62.5%."""
-    return f"{fraction * 100:.4g}%"
+    return rate_text(value)
+
+
+def fullness(value: Rate) -> float:
+    """How much of a module a rate removes, for a colour: on the side that loses most."""
+    return max(triple(value))
 
 
 def points(difference: float) -> str:

@@ -9,6 +9,7 @@ from wootzc.builder.report.markup import (
     Markup,
     cell,
     duration,
+    fullness,
     join,
     percent,
     plural,
@@ -21,6 +22,7 @@ from wootzc.builder.result.summary import Summary, TriedFigures, to_json
 from wootzc.builder.result.verdict import ending
 from wootzc.builder.search.tried import BlockUse
 from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.net.rate import Rate
 
 ENDINGS: Final = {
     "steps": "all steps",
@@ -69,7 +71,7 @@ def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
     return tag(
         "tr",
         cell(tag("span", str(position), title=row), sort=position, class_="n"),
-        cell(_strip(summary.modules, one.rates), sort=sum(one.rates)),
+        cell(_strip(summary.modules, one.rates), sort=sum(map(fullness, one.rates))),
         number(one.costs[first]),
         cell(percent(one.costs[first] / full, 1), sort=one.costs[first], class_="n"),
         *(cell(quantity(one.costs[name]), sort=one.costs[name], class_="n") for name in others),
@@ -96,13 +98,15 @@ def _is_predicted(summary: Summary) -> bool:
     return all(one.forecast for one in summary.tried)
 
 
-def _strip(names: Sequence[str], rates: Sequence[float]) -> Markup:
+def _strip(names: Sequence[str], rates: Sequence[Rate]) -> Markup:
     """Rates as a strip of cells, fuller in colour where more is pruned."""
     pairs = [f"{name} {rate(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
     size = min(max(180 // max(len(rates), 1), 4), 12)
     boxes = [
-        tag("rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=value)
+        tag(
+            "rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=fullness(value)
+        )
         for i, value in enumerate(rates)
     ]
     width = max(size * len(rates), 1)

@@ -97,7 +97,7 @@ def damage_curves(summary: Summary) -> Markup:
     curves = {module: curve for module, curve in curves.items() if curve}
     if not curves:
         return Markup()
-    chosen = dict(zip(summary.modules, summary.best.rates, strict=True))
+    chosen = {one.module: one.rate for one in summary.widths}
     tallest = max(max(nats for _, nats in curve) for curve in curves.values())
     widest = max(curve[-1][0] for curve in curves.values())
     drawn = [

@@ -35,9 +35,11 @@ from wootzc.builder.result.summary import (
 from wootzc.builder.search.search import accuracy_target, strictest
 from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
-from wootzc.ir.net.widths import module_widths
+from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.widths import ModuleWidths, module_widths
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import AccuracyLimit, CostLimit, Space
+from wootzc.ir.space.narrow import trunk_widths
 
 
 def summarize(
@@ -120,7 +122,7 @@ def summarize(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)
         ),
-        widths=module_widths(space.network, found.best.rates),
+        widths=_widths(space, found.best.rates),
         data=DataFigures(
             source=data.source,
             fingerprint=data.fingerprint,
@@ -151,7 +153,7 @@ def with_best(
         device=device,
         judgement=None,  # was of another candidate, and of one chosen as the best of many
         best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
-        widths=module_widths(space.network, chosen.tried.rates),
+        widths=_widths(space, chosen.tried.rates),
         seconds_now=dict(events.seconds),
         compilations=_compilations(events),
         versions=versions(),
@@ -211,6 +213,13 @@ def _damage(damage: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, 
         module: {str(rate): nats for rate, nats in by_rate.items()}
         for module, by_rate in damage.items()
     }
+
+
+def _widths(space: Space, rates: tuple[Rate, ...]) -> tuple[ModuleWidths, ...]:
+    """Of modules, and of trunks that may be cut."""
+    modules = zip(module_widths(space.network, rates), space.network.modules, strict=True)
+    rows = [row for row, module in modules if not module.outside]
+    return (*rows, *trunk_widths(space.network, rates))
 
 
 def _curve(history: list[dict[str, Any]]) -> tuple[Look, ...]:

@@ -23,6 +23,7 @@ from wootzc.ir.graph.folded_norms import SUFFIX
 from wootzc.ir.graph.segment import chain_weights
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile
 
@@ -37,7 +38,7 @@ class Origin:
     shape: Shape | None = None
 
 
-def origins_of(space: Space, teacher: Weights, rates: Sequence[float]) -> dict[str, Any]:
+def origins_of(space: Space, teacher: Weights, rates: Sequence[Rate]) -> dict[str, Any]:
     """What `best/origins.json` says of the network that is left at these rates.
 
     `teacher`: the weights that filters were chosen by. Raises `WootzError`, `Refused`, `OSError`.

@@ -16,6 +16,7 @@ from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left
 from wootzc.diagnostics import fail
 from wootzc.files import finite, load_json
 from wootzc.ir.net.metrics import CostName, Metric, costs
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths
 
 VERSION = 4  # of what stands here; 1: results that had no version
@@ -53,7 +54,7 @@ class Candidate:
 
     costs: Costs
     candidate: int
-    rates: tuple[float, ...]
+    rates: tuple[Rate, ...]
     start_accuracy: float
     accuracy: float
     error: float
@@ -261,8 +262,11 @@ def _node(cls: type[T], loaded: Mapping[str, Any]) -> T:
 def _read(hint: Any, value: Any) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        (only,) = (one for one in args if one is not NoneType)
-        return None if value is None else _read(only, value)
+        if value is None and NoneType in args:
+            return None
+        members = [one for one in args if one is not NoneType]
+        several = [one for one in members if (get_origin(one) is tuple) == isinstance(value, list)]
+        return _read((several or members)[0], value)
     if origin is tuple:
         return tuple(_read(args[0], item) for item in value)
     if origin is Mapping:

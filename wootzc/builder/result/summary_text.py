@@ -24,10 +24,7 @@ def summary_text(
         return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
 
     figures = "\n".join(versus(one) for one in costs().values())
-    rates = "  ".join(
-        f"{module} {100 * rate:.4g}%"
-        for module, rate in zip(summary.modules, best.rates, strict=True)
-    )
+    rates = "  ".join(f"{one.module} {100 * one.rate:.4g}%" for one in summary.widths)
     now = summary.seconds_now
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
     trained = "  ".join(

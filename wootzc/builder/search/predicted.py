@@ -67,17 +67,13 @@ def damages(search: Search) -> Floats:
     """The damage of every candidate: [candidates] nats."""
     rows = search.jobs.plan.candidates.values
     with search.jobs.events.stage("scores"):
-        by_variant = search.jobs.variants.scores(
+        scores = search.jobs.variants.scores(
             search.teacher.weights, [np.unique(column).tolist() for column in rows.T]
         )
-    names = [module.name for module in search.space.network.modules]
-    search.damage = {
-        name: {search.space.rates[r]: float(scores[r]) for r in np.unique(column).tolist()}
-        for name, scores, column in zip(names, by_variant, rows.T, strict=True)
-    }
+    search.damage = scores.by_name(search.space.network)
     found = np.zeros(len(rows))
     for module, column in enumerate(rows.T):
-        found += by_variant[module][column]
+        found += scores.table[module][column]
     return found
 
 

@@ -27,7 +27,7 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
     if not isinstance(space.selection, Proposed):
         return jobs
     with jobs.events.stage("scores"):
-        scores = jobs.variants.scores(teacher, space.choices)
+        scores = jobs.variants.scores(teacher, space.choices).table
     with jobs.events.stage("propose"):
         allowed: NDArray[np.bool_] = np.zeros(scores.shape, dtype=bool)
         for module, choices in enumerate(space.choices):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from wootzc.builder.jobs.store import Weights
 from wootzc.builder.search.judging import Verdict
+from wootzc.ir.net.rate import Rate
 
 # met: the first in the order that meets the objective. all: nothing is left to try. ruled out: what
 # is left would hardly be better. certified: nor all of it together. budget: it was spent.
@@ -26,7 +27,7 @@ class Tried:
     """One candidate that was fine-tuned. Accuracies are fractions, on validation data."""
 
     candidate: int  # row of plan.candidates
-    rates: tuple[float, ...]  # one per module
+    rates: tuple[Rate, ...]  # one per module
     costs: Mapping[str, int]  # by metric
     start_accuracy: float  # assembled, before fine-tuning
     accuracy: float
@@ -59,7 +60,7 @@ class Open:
     """A candidate that was neither tried nor ruled out when the search ended."""
 
     candidate: int
-    rates: tuple[float, ...]
+    rates: tuple[Rate, ...]
     costs: Mapping[str, int]  # by metric
     forecast: Forecast
 

@@ -1,0 +1,155 @@
+"""Spaces whose trunks are cut too: rates of modules become triples that fit together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wootzc.ir.net.coupling import Group, couple_network
+from wootzc.ir.net.network import Module, Network
+from wootzc.ir.net.prune import kept_width
+from wootzc.ir.net.rate import Rate, rate_of, triple
+from wootzc.ir.net.trunk import Trunk, trunks, with_seams
+from wootzc.ir.net.widths import ModuleWidths
+from wootzc.ir.space.space import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """`rates`, `choices`: as of a `Space` over `network`."""
+
+    network: Network
+    rates: tuple[Rate, ...]
+    choices: tuple[tuple[int, ...], ...]
+    places: tuple[int, ...]  # of the modules there were: where they are now
+
+
+def narrowed(
+    network: Network,
+    rates: Sequence[float],  # of modules, ascending from 0
+    choices: Sequence[Sequence[int]],  # per module: positions in `rates`
+    narrow: Mapping[str, Sequence[float]],  # by trunk: its rates
+    multiple: int = 1,
+    multiple_from: int = 0,
+) -> Narrowed:
+    """The space in which trunks have rates too: of those that leave equal widths the smallest."""
+    wide = with_seams(network, narrow, multiple, multiple_from)
+    allowed = {
+        trunk.name: _distinct(wide, trunk, narrow[trunk.name])
+        for trunk in trunks(network)
+        if trunk.name in narrow
+    }
+    own = iter(choices)
+    entering, leaving = trunk_names(wide)
+    options = [
+        sorted(
+            {
+                rate_of(rates[position], a, b)
+                for position in ((0,) if module.outside else next(own))
+                for a in allowed.get(before, (0.0,))
+                for b in (allowed.get(after, (0.0,)) if after != before else (a,))
+            },
+            key=triple,
+        )
+        for module, before, after in zip(wide.modules, entering, leaving, strict=True)
+    ]
+    table = sorted({0.0, *(rate for own in options for rate in own)}, key=triple)
+    number = {rate: position for position, rate in enumerate(table)}
+    return Narrowed(
+        network=wide,
+        rates=tuple(table),
+        choices=tuple(tuple(number[rate] for rate in own) for own in options),
+        places=tuple(p for p, module in enumerate(wide.modules) if not module.outside),
+    )
+
+
+def trunk_names(network: Network) -> tuple[list[str], list[str]]:
+    """Per module, the trunk that enters and the one that leaves; "" where all channels stay."""
+    found = trunks(network) if any(m.entering or m.leaving for m in network.modules) else ()
+
+    def at(boundary: int) -> str:
+        return next(t.name for t in found if t.first < boundary <= t.last)
+
+    places = [
+        (module, number)
+        for number, module in enumerate(network.segments)
+        if isinstance(module, Module)
+    ]
+    return (
+        [at(number) if module.entering else "" for module, number in places],
+        [at(number + 1) if module.leaving else "" for module, number in places],
+    )
+
+
+def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:
+    """The rates that each trunk may have which the space cuts, ascending."""
+    entering, leaving = trunk_names(space.network)
+    found: dict[str, set[float]] = {}
+    for before, after, choices in zip(entering, leaving, space.choices, strict=True):
+        for rate in (triple(space.rates[position]) for position in choices):
+            for name, part in ((before, rate[1]), (after, rate[2])):
+                if name:
+                    found.setdefault(name, set()).add(part)
+    return {name: tuple(sorted(rates)) for name, rates in found.items()}
+
+
+def trunk_rates(network: Network, rates: Sequence[Rate]) -> dict[str, float]:
+    """The rate of each trunk that may be cut, at these rates of the modules."""
+    entering, leaving = trunk_names(network)
+    found: dict[str, float] = {}
+    for rate, before, after in zip(map(triple, rates), entering, leaving, strict=True):
+        for name, part in ((before, rate[1]), (after, rate[2])):
+            if name:
+                found[name] = part
+    return found
+
+
+def trunk_widths(network: Network, rates: Sequence[Rate]) -> tuple[ModuleWidths, ...]:
+    """For each trunk that may be cut the widths of its groups; `rates`: one per module."""
+    cut = trunk_rates(network, rates)
+    groups = _seamed_groups(network)
+    return tuple(
+        ModuleWidths(
+            module=trunk.name,
+            rate=cut[trunk.name],
+            filters=tuple(groups[g].width for g in trunk.groups),
+            kept=tuple(kept_width(groups[g], cut[trunk.name]) for g in trunk.groups),
+        )
+        for trunk in trunks(network)
+        if trunk.name in cut
+    )
+
+
+def _seamed_groups(network: Network) -> dict[int, Group]:
+    """The groups that modules are told of, with the rules of their widths."""
+    groups = couple_network(network).groups
+    return {
+        seam.group: replace(groups[seam.group], multiple=seam.multiple)
+        for module in network.modules
+        for seam in (*module.entering, *module.leaving)
+    }
+
+
+def one_trunk(network: Network, module: int, rate: float) -> tuple[Rate, ...]:
+    """The rates of all modules where nothing is cut but the trunk that leaves this module first."""
+    entering, leaving = trunk_names(network)
+    name = leaving[module]
+    return tuple(
+        rate_of(0.0, rate if before == name else 0.0, rate if after == name else 0.0)
+        for before, after in zip(entering, leaving, strict=True)
+    )
+
+
+def begins_trunk(network: Network) -> list[bool]:
+    """Per module, whether a trunk that is cut leaves it first."""
+    entering, leaving = trunk_names(network)
+    return [
+        bool(after) and after != before for before, after in zip(entering, leaving, strict=True)
+    ]
+
+
+def _distinct(network: Network, trunk: Trunk, rates: Sequence[float]) -> tuple[float, ...]:
+    """Of rates that leave all groups of a trunk the same widths, the smallest."""
+    groups = _seamed_groups(network)
+    found: dict[tuple[int, ...], float] = {}
+    for rate in sorted(rates):
+        found.setdefault(tuple(kept_width(groups[g], rate) for g in trunk.groups), rate)
+    return tuple(found.values())
