@@ -4,7 +4,7 @@ Modules that share a rate are one variable; it stands where its first module sta
 in lexicographic order of the variables are candidates in lexicographic order of the modules.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.net.cost_tables import VariantCosts, add_up
-from wootzc.ir.net.metrics import CostName
+from wootzc.ir.joining import UNBOUNDED, Limit, Range
+from wootzc.ir.net.cost_tables import VariantCosts
+from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie
-
-Range = tuple[int, int]  # lowest and highest, both included
-UNBOUNDED: Range = (-(2**62), 2**62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,11 @@ class Variables:
 
     def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each of `rows`, rate positions [n, variables]."""
-        return add_up(self.tables[metric], self.fixed[metric], rows)
+        return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)
+
+    def linear(self, metric: CostName, bounds: Range) -> Iterator[Limit]:
+        """What sums, over the variables, say that a cost lies within `bounds`."""
+        return METRICS[metric].joining.linear(self.tables[metric], self.fixed[metric], bounds)
 
     def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
@@ -54,6 +56,10 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     of_module = _tied(len(space.choices), [c.modules for c in constraints if isinstance(c, Tie)])
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
     choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
+    tables = {
+        metric: np.array([METRICS[metric].joining.two.reduce(table[m], axis=0) for m in members])
+        for metric, table in costs.tables.items()
+    }
     limits: dict[CostName, Range] = {}
     ordered = []
     for constraint in constraints:
@@ -67,13 +73,16 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
                 ordered.append(tuple((a, b) for a, b in pairs if a != b))
             case Tie():
                 pass
+    for metric, (_, high) in limits.items():
+        if not METRICS[metric].joining.adds:  # each variable for itself
+            choices = [
+                [choice for choice in own if table[choice] <= high]
+                for own, table in zip(choices, tables[metric], strict=True)
+            ]
     return Variables(
         of_module=of_module,
         choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
-        tables={
-            metric: np.array([table[m].sum(axis=0) for m in members], dtype=np.int64)
-            for metric, table in costs.tables.items()
-        },
+        tables=tables,
         fixed=costs.fixed,
         ordered=tuple(ordered),
         limits=limits,
