@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
+from wootzc.ir.net.liveness import How, Step, peak_bytes
+
 VIEWS = frozenset({"DequantizeLinear", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze",
                    "Unsqueeze"})  # fmt: skip
 ELEMENTWISE = frozenset({
@@ -43,59 +45,17 @@ def peak_activation_bytes(model: onnx.ModelProto) -> int | None:
     made = [name for node in nodes for name in node.output if name]
     if any(name not in sizes for name in (*given, *made)):
         return None
-    return _peak(nodes, given, sizes, readers)
+    leaving = [value.name for value in graph.output]
+    return peak_bytes([*map(_step, nodes)], sizes, given, leaving, lent=True)
 
 
-def _peak(
-    nodes: Sequence[onnx.NodeProto],
-    given: Sequence[str],
-    sizes: dict[str, int],
-    readers: Counter[str],
-) -> int:
-    buffer = {name: name for name in given}  # of each value; views share one
-    waiting = {name: readers[name] for name in given}  # by buffer: reads that are still to come
-    held = {name: sizes[name] for name in given}
-    peak = sum(held.values())
-    for node in nodes:
-        entering = Counter(buffer[name] for name in node.input if name in buffer)
-        for name in filter(None, node.output):
-            shared = _shared(node, name, buffer, entering, waiting, sizes, given)
-            buffer[name] = name if shared is None else shared
-            waiting[buffer[name]] = waiting.get(buffer[name], 0) + readers[name]
-            if shared is None:
-                held[name] = sizes[name]
-        peak = max(peak, sum(held.values()))
-        for name, reads in entering.items():
-            waiting[name] -= reads
-        for name in {*entering, *(buffer[name] for name in node.output if name)}:
-            if waiting[name] == 0:
-                held.pop(name, None)
-    return peak
-
-
-def _shared(
-    node: onnx.NodeProto,
-    output: str,
-    buffer: dict[str, str],
-    entering: Counter[str],
-    waiting: dict[str, int],
-    sizes: dict[str, int],
-    given: Sequence[str],
-) -> str | None:
-    """The buffer of an input that the output may lie in."""
+def _step(node: onnx.NodeProto) -> Step[str]:
+    how: How = "new"
     if node.op_type in VIEWS:
-        return buffer.get(node.input[0])
-    if node.op_type not in ELEMENTWISE:
-        return None
-    fitting = (
-        buffer[name]
-        for name in node.input
-        if name in buffer
-        and buffer[name] not in given
-        and sizes[name] == sizes[output]
-        and waiting[buffer[name]] == entering[buffer[name]]
-    )
-    return next(fitting, None)
+        how = "view"
+    elif node.op_type in ELEMENTWISE:
+        how = "over"
+    return Step(node.input, [name for name in node.output if name], how)
 
 
 def _with_sizes(model: onnx.ModelProto) -> onnx.GraphProto:

@@ -82,17 +82,19 @@ def cost_limit(
             f"it is a share of the full network, as in `{name} <= 70%`, or a number",
         )  # fmt: skip
         return None
-    if limit.unit is not None:
-        report.error(
-            limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
-            _unit_help(limit),
-        )  # fmt: skip
-        return None
     value = decimal_of(limit.number.text)
     percent = limit.number.text.endswith("%")
+    if limit.unit is not None:
+        if percent or limit.unit.text not in metric.scales:
+            report.error(
+                limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
+                _unit_help(limit, metric),
+            )  # fmt: skip
+            return None
+        value *= metric.scales[limit.unit.text]
     if not percent and 0 < value < 1:
         report.error(
-            limit.span, "WZ063", f"{limit.number.text} is less than one of the {name}",
+            limit.span, "WZ063", f"{limit.number.text} is less than one of the {metric.unit}",
             write(f"{(value * 100).normalize():f}%", " for a share of the full network"),
         )  # fmt: skip
         return None
@@ -106,9 +108,14 @@ def cost_limit(
     )
 
 
-def _unit_help(limit: syntax.PlainLimit) -> str:
+def _unit_help(limit: syntax.PlainLimit, metric: Metric) -> Advice | str:
     """What a cost with an unknown unit was meant to be."""
     number, unit = limit.number.text, limit.unit.text.lower() if limit.unit else ""
+    known = {name.lower(): name for name in metric.scales}
+    if unit in known:
+        return write(f"{number} {known[unit]}", at=limit.span)
+    if known:
+        return f"as in `70%` of the full network, or in {either(metric.scales)}"
     scale = {"k": "k", "thousand": "k", "m": "M", "mio": "M", "million": "M", "millions": "M",
              "g": "G", "b": "G", "billion": "G", "percent": "%", "pct": "%"}.get(unit)  # fmt: skip
     if scale is None:

@@ -102,12 +102,15 @@ def _check_reachable(
         return True
     full = costs.total(limit.metric, np.zeros((1, len(space.choices)), dtype=np.uint8))[0]
     shares = f"{low / full:.1%} to {high / full:.1%} of the full network's {full:,}"
+    ways = "allow more, or add higher rates"
+    if limit.comparison == ">=":
+        ways = "ask for less, or allow lower rates"
+    elif costs.fixed[limit.metric] == low:
+        ways = "what lies outside of all modules needs the least of these, so allow as much"
     report.error(
         limit.span, "WZ047",
         f"no candidate has {limit.metric} {limit.comparison} {limit.value:,}",
-        f"candidates go from {low:,} to {high:,} {limit.metric}: {shares}; "
-        + ("allow more, or add higher rates" if limit.comparison == "<="
-           else "ask for less, or allow lower rates"),
+        f"candidates go from {low:,} to {high:,} {limit.metric}: {shares}; {ways}",
     )  # fmt: skip
     return False
 

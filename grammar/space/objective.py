@@ -99,6 +99,6 @@ def _check_certain(metric: Metric, statement: syntax.Subject, report: Report) ->
     if statement.confidence is not None:
         report.error(
             statement.confidence.span, "WZ063",
-            f"{metric.name} are {metric.known}, so no confidence is needed",
+            f"what is {metric.known} is known, so {metric.name} needs no confidence",
             "remove it: it belongs to a limit of accuracy, which is measured on some images",
         )  # fmt: skip

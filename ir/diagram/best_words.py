@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram.diagram import Diagram, Words
+from wootzc.ir.joining import SUM, Joining
 
 Scores = NDArray[Any]  # [variables, values]: int64 or float64
 
@@ -21,9 +22,10 @@ class _Branch(NamedTuple):
     state: int
 
 
-def bounds(diagram: Diagram, scores: Scores) -> tuple[int, int]:
-    """The least and the greatest sum of whole scores among the words; there must be one."""
-    low, high = _least(diagram, scores)[0][0], _least(diagram, -scores)[0][0]
+def bounds(diagram: Diagram, scores: Scores, joining: Joining = SUM) -> tuple[int, int]:
+    """The least and the greatest total of whole scores among the words; there must be one."""
+    low = _least(diagram, scores, joining.two)[0][0]
+    high = _least(diagram, -scores, joining.mirrored)[0][0]
     return int(low), -int(high)
 
 
@@ -67,12 +69,12 @@ def best_first(
         yield np.array(word, dtype=np.uint8), -total if largest else total
 
 
-def _least(diagram: Diagram, costs: Scores) -> list[NDArray[Any]]:
-    """Per layer, the least sum of what can follow each state."""
+def _least(diagram: Diagram, costs: Scores, two: np.ufunc = np.add) -> list[NDArray[Any]]:
+    """Per layer, the least total of what can follow each state; `two`: of two costs."""
     far = np.inf if costs.dtype.kind == "f" else np.iinfo(np.int64).max
     least = [np.zeros(1, dtype=costs.dtype)]
     for variable in reversed(range(len(diagram.layers))):
         edges, cost = diagram.layers[variable], costs[variable, diagram.values[variable]]
-        sums = np.where(edges >= 0, least[-1][edges] + cost[:, None], far)
+        sums = np.where(edges >= 0, two(least[-1][edges], cost[:, None]), far)
         least.append(sums.min(axis=0, initial=far).astype(costs.dtype))
     return least[::-1]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from wootzc.ir.diagram.diagram import Diagram
 from wootzc.ir.diagram.merge_states import Edges, TooLarge, number, reduced
 from wootzc.ir.diagram.orders import Relation, order_layers
-from wootzc.ir.diagram.sums import Limit, Tails
+from wootzc.ir.diagram.sums import Tails
+from wootzc.ir.joining import Limit
 
 STATES = 2_000_000
 CHOICES = 4  # of a variable, as a rule: states of more count for more

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
+from wootzc.ir.joining import Range
 from wootzc.ir.net.metrics import CostName
-from wootzc.ir.space.variables import Range
 
 
 def stratified(

@@ -18,10 +18,11 @@ from wootzc.ir.diagram.construct import STATES, build, from_words
 from wootzc.ir.diagram.diagram import Diagram
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.orders import Relation, narrow_order
-from wootzc.ir.diagram.sums import Limit, rounded
-from wootzc.ir.net.metrics import CostName
+from wootzc.ir.diagram.sums import rounded
+from wootzc.ir.joining import UNBOUNDED, Range
+from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space.variables import UNBOUNDED, Range, Variables
+from wootzc.ir.space.variables import Variables
 
 BINS = tuple(2**k for k in range(3, 18))  # values of a rounded sum
 BAND_BINS = (2_048, 256, 64, 8)  # the same where every band of costs has a diagram of its own
@@ -78,8 +79,9 @@ class SpaceDiagram:
     def _ranges(self) -> dict[CostName, Range]:
         ranges: dict[CostName, Range] = {}
         for metric, fixed in self.problem.fixed.items():
-            low, high = bounds(self.diagram, self.problem.table(metric)[self.order])
-            ranges[metric] = low + fixed, high + fixed
+            joining = METRICS[metric].joining
+            low, high = bounds(self.diagram, self.problem.table(metric)[self.order], joining)
+            ranges[metric] = int(joining.two(low, fixed)), int(joining.two(high, fixed))
         return ranges
 
     def within(self, metric: CostName, band: Range) -> "SpaceDiagram":
@@ -201,10 +203,9 @@ def _build(
 ) -> Diagram:
     values = [problem.choices[v] for v in order]
     limits = [
-        Limit(
-            problem.table(metric)[order], low - problem.fixed[metric], high - problem.fixed[metric]
-        )
-        for metric, (low, high) in problem.limits.items()
+        linear._replace(table=linear.table[order])
+        for metric, range in problem.limits.items()
+        for linear in problem.linear(metric, range)
     ]
     if bins:
         limits = [rounded(limit, values, bins, outer) for limit in limits]

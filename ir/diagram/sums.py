@@ -6,20 +6,13 @@ interval merging of Abío et al. (2012, "A new look at BDDs for pseudo-Boolean c
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram.merge_states import FAR, Edges, Ints, TooLarge
-
-
-class Limit(NamedTuple):
-    """low ≤ Σ table[variable, value] ≤ high."""
-
-    table: NDArray[np.int64]  # [variables, values]
-    low: int
-    high: int
+from wootzc.ir.joining import Limit
 
 
 def rounded(limit: Limit, values: Sequence[NDArray[Any]], bins: int, outer: bool) -> Limit:

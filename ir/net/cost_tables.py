@@ -1,10 +1,10 @@
-"""Costs of every module at every rate, and of a million candidates by adding up from that table.
+"""Costs of every module at every rate, and of a million candidates by joining from that table.
 
 Modules fit together because their rates say what enters and what leaves them, all of it as a rule;
-so a module's cost depends on its own rate alone, and a candidate's cost is an exact sum.
+so a module's cost depends on its own rate alone, and a candidate's cost is an exact sum; or the
+greatest of them, where what needs most is what counts.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.metrics import CostName, counts
+from wootzc.ir.net.metrics import METRICS, CostName, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
@@ -36,23 +36,20 @@ class VariantCosts:
 
     def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each candidate of `rows`, rate positions [candidates, modules]."""
-        return add_up(self.tables[metric], self.fixed[metric], rows)
-
-
-def add_up(table: NDArray[np.int64], fixed: int, rows: NDArray[Any]) -> NDArray[np.int64]:
-    """fixed + Σ over columns j of table[j, rows[:, j]]: int64 [rows]."""
-    total = np.full(len(rows), fixed, dtype=np.int64)
-    for costs, column in zip(table, rows.T, strict=True):
-        total += costs[column]
-    return total
+        return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)
 
 
 def network_costs(network: Network) -> Figures:
     """Every cost that can be counted of a whole network, without its auxiliary heads."""
-    total = Counter(dict.fromkeys(counts(), 0))
+    total = dict.fromkeys(counts(), 0)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        total.update(body_costs(segment.body, shape))
-    return dict(total)
+        total = joined(total, body_costs(segment.body, shape))
+    return total
+
+
+def joined(one: Figures, other: Figures) -> Figures:
+    """What two parts of a network cost together."""
+    return {name: int(METRICS[name].joining.two(cost, other[name])) for name, cost in one.items()}
 
 
 def body_costs(body: Body, shape: Shape) -> Figures:
@@ -65,10 +62,10 @@ def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
     known: dict[tuple[Any, ...], list[Figures]] = {}
     rows: list[list[Figures]] = []
-    fixed = Counter(dict.fromkeys(counts(), 0))
+    fixed = dict.fromkeys(counts(), 0)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
-            fixed.update(body_costs(segment.body, shape))
+            fixed = joined(fixed, body_costs(segment.body, shape))
             continue
         key = (replace(segment, name=""), shape)
         if key not in known:
@@ -81,7 +78,7 @@ def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
             )
             for name in fixed
         },
-        fixed=dict(fixed),
+        fixed=fixed,
     )
 
 

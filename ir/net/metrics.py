@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
 from wootzc import units
+from wootzc.ir.joining import GREATEST, SUM, Joining
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import body_cost
+from wootzc.ir.net.exported import body_memory, body_size
 from wootzc.ir.reflect import OneOf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """What there is to know of a metric. Costs are whole numbers, and add up over segments."""
+    """What there is to know of a metric. Costs are whole numbers: of segments, then joined."""
 
     name: str  # as files say it
     heading: str  # of a column
@@ -31,6 +33,8 @@ class Metric:
     best: Literal["least", "greatest"] = "least"
     known: Literal["counted", "measured", "trained"]  # from shapes; on a device; after training
     count: Callable[[Body, Shape], int] | None = None  # of a body that a shape enters, if counted
+    joining: Joining = SUM  # of its parts' costs, that of a network
+    scales: Mapping[str, int] = field(default_factory=dict)  # of units in limits: "KB" is 1000
     text: Callable[[float], str] = units.count  # a short figure for people
 
     @property
@@ -46,16 +50,20 @@ class Metric:
         return f"{value:,} {self.unit}"
 
 
+BYTES = {
+    **dict.fromkeys(("bytes", "byte", "B"), 1),
+    **{prefix + "B": 1000**power for power, prefix in enumerate(("k", "M", "G"), 1)},
+    **{prefix + "iB": 1024**power for power, prefix in enumerate(("K", "M", "G"), 1)},
+    "KB": 1000,
+}
+
 _BUILTIN = (
     Metric(
         name="params",
         heading="params",
         unit="parameters",
         title="parameters",
-        aliases={
-            **dict.fromkeys(("parameters", "weights"), ""),
-            **dict.fromkeys(("size", "model_size", "modelsize"), "a file has 4 bytes for each"),
-        },
+        aliases=dict.fromkeys(("parameters", "weights"), ""),
         known="counted",
         count=lambda body, shape: body_cost(body, shape).params,
     ),
@@ -75,6 +83,32 @@ _BUILTIN = (
         count=lambda body, shape: body_cost(body, shape).macs,
     ),
     Metric(
+        name="size",
+        heading="size",
+        unit="bytes of the file",
+        title="size of the file",
+        meaning="bytes of the exported ONNX file",
+        aliases=dict.fromkeys(("model_size", "modelsize", "file_size", "flash", "disk"), ""),
+        known="counted",
+        count=body_size,
+        scales=BYTES,
+        text=lambda value: units.bytes_text(round(value)),
+    ),
+    Metric(
+        name="memory",
+        heading="memory",
+        unit="bytes of activations",
+        title="peak memory per image",
+        hint="of one image",
+        meaning="bytes of activations at the peak, for one image",
+        aliases=dict.fromkeys(("ram", "sram", "peak_memory", "activations"), ""),
+        known="counted",
+        count=body_memory,
+        joining=GREATEST,
+        scales=BYTES,
+        text=lambda value: units.bytes_text(round(value)),
+    ),
+    Metric(
         name="accuracy",
         heading="accuracy",
         unit="accuracy",
@@ -88,7 +122,7 @@ _BUILTIN = (
 
 # By name, in the order in which they are shown. More may be put in: before anything is compiled.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _BUILTIN}
-TOLD = ("latency", "memory", "time", "speed", "fps")  # of what was built, and no metrics
+TOLD = ("latency", "time", "speed", "fps")  # of what was built, and no metrics
 
 
 def costs() -> dict[str, Metric]:

@@ -1,17 +1,20 @@
 """The plan: what the passes turn a space into. Each pass fills in its part."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.ir.array import Array
-from wootzc.ir.net.metrics import CostName
+from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostTable:
-    """One cost. A candidate's = fixed + Σ over modules of the variant's."""
+    """One cost. A candidate's is that of its variants and what is fixed, joined."""
 
     metric: CostName
     fixed: int  # of the plain segments
@@ -21,7 +24,12 @@ class CostTable:
     @property
     def full(self) -> int:
         """Of the whole network."""
-        return self.fixed + int(self.variants.values[:, 0].sum())
+        none = np.zeros((1, len(self.variants.values)), dtype=np.uint8)
+        return int(self.total(none)[0])
+
+    def total(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Of each of `rows`, rate positions [n, modules]."""
+        return METRICS[self.metric].joining.total(self.variants.values, self.fixed, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

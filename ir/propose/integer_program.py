@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.highs import Row, minimise
+from wootzc.ir.joining import FAR, Range
 from wootzc.ir.net.metrics import CostName
-from wootzc.ir.space.variables import UNBOUNDED, Range, Variables
+from wootzc.ir.space.variables import Variables
 
 NODES = 200  # of a search tree; most searches end at its root
 REPAIRS = 5  # words beyond a limit that the solver's tolerance let in, ruled out one by one
@@ -115,13 +116,13 @@ class Programme:
 
     def _limit(self, metric: CostName, bounds: Range) -> Iterator[Row]:
         """Half a unit wider than asked: costs are whole, and what lies on a limit is within."""
-        steps, base = self._steps(self.problem.table(metric))
-        base += self.problem.fixed[metric]
-        scale = float(np.abs(steps).max(initial=0.0)) or 1.0
-        for sign, limit, none in ((1, bounds[1], UNBOUNDED[1]), (-1, bounds[0], UNBOUNDED[0])):
-            if limit != none:
-                row = dict(enumerate((sign * steps / scale).tolist()))
-                yield Row(row, (sign * (limit - base) + 0.5) / scale)
+        for table, *within in self.problem.linear(metric, bounds):
+            steps, base = self._steps(table)
+            scale = float(np.abs(steps).max(initial=0.0)) or 1.0
+            for sign, limit in zip((-1, 1), within, strict=True):
+                if abs(limit) < FAR:
+                    row = dict(enumerate((sign * steps / scale).tolist()))
+                    yield Row(row, (sign * (limit - base) + 0.5) / scale)
 
     def _differs(self, word: Word, modules: int) -> Row:
         """Σ weight × [variable is as in the word] ≤ all modules − these."""

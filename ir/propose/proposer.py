@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.space_diagram import SpaceDiagram, counted
+from wootzc.ir.joining import UNBOUNDED, Range
 from wootzc.ir.net.cost_tables import VariantCosts
-from wootzc.ir.net.metrics import CostName
+from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.propose.integer_program import NODES, Apart, Programme, Solved
 from wootzc.ir.propose.picks import Picks, Rows
 from wootzc.ir.propose.shortest_paths import near
-from wootzc.ir.space import Space, cost_limits
-from wootzc.ir.space.variables import UNBOUNDED, Range, Variables, variables
+from wootzc.ir.space import CostLimit, Space, cost_limits
+from wootzc.ir.space.variables import Variables, variables
 
 RUNGS = 50
 APART = 8  # one module of so many differs
@@ -36,6 +37,7 @@ LISTED = 500_000  # candidates that are looked at one by one
 STATES = 100_000  # of the diagram that counts them; more where orders need them
 DRAWN = 20  # candidates near the front for each that is asked for
 WORK = 50_000_000  # binaries squared, over the searches of a ladder: about half a minute
+CEILINGS = 12  # rungs of a cost where the greatest counts
 SEARCHES = 50  # by HiGHS for further candidates, where too few were drawn
 
 Scores = NDArray[np.float64]  # [modules, rates]
@@ -92,12 +94,14 @@ def proposals(
         distance = max(1, len(space.choices) // APART)
     rungs = min(rungs, count)
     metric = metric or space.objective.cost
-    task = _posed(space, costs, scores, metric, nodes)
-    ladder = None if task is None or rungs < 1 else _ladder(task, rungs, count)
+    task = None if rungs < 1 else _posed(space, costs, scores, metric, nodes)
+    if task is not None and not METRICS[metric].joining.adds:
+        return _under_ceilings(
+            task.held, space, costs, scores, count, metric, rungs, distance, nodes
+        )
+    ladder = None if task is None else _ladder(task, rungs, count)
     if task is None or ladder is None:
-        nothing = np.zeros((0, len(space.choices)), dtype=np.uint8)
-        none = np.zeros(0, dtype=np.int64)
-        return Proposals(rows=nothing, rung=none, bounds=none, proven=none.astype(bool))
+        return _collected([], [], np.zeros(0, dtype=np.int64), len(space.choices))
     pool = ladder.pool
     harm = task.scores[np.arange(pool.shape[1]), pool].sum(axis=1)
     picks = Picks(pool, harm, costs.total(metric, pool), ladder.bounds, count)
@@ -109,6 +113,62 @@ def proposals(
         picks.rounds(less)
     rows, rung = picks.taken()
     return Proposals(rows=rows, rung=rung, bounds=ladder.bounds, proven=ladder.proven)
+
+
+def _under_ceilings(
+    held: SpaceDiagram,
+    space: Space,
+    costs: VariantCosts,
+    scores: Scores,
+    count: int,
+    metric: CostName,
+    rungs: int,
+    distance: int,
+    nodes: int,
+) -> Proposals:
+    """Of a cost where the greatest counts: the rungs are values that it can have.
+
+    Below each of them nothing is to be saved, so that candidates of little score are all that is
+    wanted.
+    """
+    least, most = held.range(metric)
+    levels = np.unique(np.maximum(costs.tables[metric], costs.fixed[metric]))
+    levels = levels[(least <= levels) & (levels <= most)]
+    places = np.linspace(len(levels) - 1, 0, min(rungs, CEILINGS, len(levels))).round()
+    bounds = levels[np.unique(places.astype(int))]
+    other = next(name for name in costs.tables if METRICS[name].joining.adds)
+    parts = []
+    for bound in bounds.tolist():
+        limit = CostLimit(metric=metric, comparison="<=", value=bound)
+        objective = replace(space.objective, limits=(*space.objective.limits, limit))
+        below = replace(space, objective=objective)
+        parts.append(
+            proposals(
+                below, costs, scores, -(-count // len(bounds)),
+                metric=other, rungs=1, distance=distance, nodes=nodes,
+            )
+        )  # fmt: skip
+    return _collected(
+        [(rung, row) for rung, part in enumerate(parts) for row in part.rows][:count],
+        [bool(part.proven.all()) for part in parts],
+        bounds,
+        len(space.choices),
+    )
+
+
+def _collected(
+    found: list[tuple[int, NDArray[np.uint8]]], proven: list[bool], bounds: Bounds, modules: int
+) -> Proposals:
+    """Rows with the rungs they were found at; of equal ones the first."""
+    first: dict[bytes, int] = {}
+    for rung, row in found:
+        first.setdefault(row.tobytes(), rung)
+    return Proposals(
+        rows=np.frombuffer(b"".join(first), dtype=np.uint8).reshape(-1, modules),
+        rung=np.array([*first.values()], dtype=np.int64),
+        bounds=bounds,
+        proven=np.array(proven, dtype=bool),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from wootzc.ir.diagram.merge_states import Edges
 from wootzc.ir.diagram.orders import order_layers
 from wootzc.ir.diagram.space_diagram import relations_of
-from wootzc.ir.net.metrics import CostName
-from wootzc.ir.space.variables import UNBOUNDED, Variables
+from wootzc.ir.joining import FAR, UNBOUNDED
+from wootzc.ir.net.metrics import METRICS, CostName
+from wootzc.ir.space.variables import Variables
 
 BINS = 512  # units of cost, from the least that the variables could have to the highest rung
 FEWEST = 16  # of them, where orders are entangled
@@ -108,7 +109,7 @@ def near(
     """Words within the problem's limits, good ones at each of the bounds; some are equal."""
     ladders: dict[CostName, NDArray[np.int64]] = {metric: bounds}
     for other, (_, high) in problem.limits.items():
-        if high != UNBOUNDED[1]:
+        if high != UNBOUNDED[1] and METRICS[other].joining.adds:
             ladders.setdefault(other, np.array([high]))  # it may be what binds first
     rng = np.random.default_rng(0)
     return np.concatenate(
@@ -167,12 +168,14 @@ def sweep_of(
 
 def _unseen(problem: Variables, metric: CostName) -> Iterator[tuple[Floats, float]]:
     """Limits that a sweep by `metric` does not see: Σ costs[variable, rate] ≤ limit."""
-    for other, (low, high) in problem.limits.items():
-        costs, fixed = problem.table(other).astype(np.float64), problem.fixed[other]
-        if low != UNBOUNDED[0]:
-            yield -costs, fixed - low
-        if high != UNBOUNDED[1] and other != metric:
-            yield costs, high - fixed
+    for other, (least, most) in problem.limits.items():
+        unseen = least, UNBOUNDED[1] if other == metric else most
+        for table, low, high in problem.linear(other, unseen):
+            costs = table.astype(np.float64)
+            if low > -FAR:
+                yield -costs, -low
+            if high < FAR:
+                yield costs, high
 
 
 def _prices(

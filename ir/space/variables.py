@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.net.cost_tables import VariantCosts, add_up
-from wootzc.ir.net.metrics import CostName
+from wootzc.ir.joining import UNBOUNDED, Limit, Range
+from wootzc.ir.net.cost_tables import VariantCosts
+from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.net.network import Module
 from wootzc.ir.net.rate import Side, ranks
 from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie
-
-Range = tuple[int, int]  # lowest and highest, both included
-UNBOUNDED: Range = (-(2**62), 2**62)
 
 
 class Pair(NamedTuple):
@@ -50,7 +48,11 @@ class Variables:
 
     def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each of `rows`, rate positions [n, variables]."""
-        return add_up(self.tables[metric], self.fixed[metric], rows)
+        return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)
+
+    def linear(self, metric: CostName, bounds: Range) -> Iterator[Limit]:
+        """What sums, over the variables, say that a cost lies within `bounds`."""
+        return METRICS[metric].joining.linear(self.tables[metric], self.fixed[metric], bounds)
 
     def allowed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of `rows` (rate positions among the choices, [n, variables]) meet everything."""
@@ -74,6 +76,10 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     of_module = _tied(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
     choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
+    tables = {
+        metric: np.array([METRICS[metric].joining.two.reduce(table[m], axis=0) for m in members])
+        for metric, table in costs.tables.items()
+    }
     limits: dict[CostName, Range] = {}
     pairs: list[Pair] = [*_links(space.network.modules, of_module, keys)]
     inside = keys["inside"], keys["inside"]
@@ -88,13 +94,16 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
             case Tie(modules=modules):
                 for a, b in pairwise(of_module[list(modules)].tolist()):
                     pairs += [Pair(a, b, *inside), Pair(b, a, *inside)] if a != b else []
+    for metric, (_, high) in limits.items():
+        if not METRICS[metric].joining.adds:  # each variable for itself
+            choices = [
+                [choice for choice in own if table[choice] <= high]
+                for own, table in zip(choices, tables[metric], strict=True)
+            ]
     return Variables(
         of_module=of_module,
         choices=tuple(np.array(c, dtype=np.uint8) for c in choices),
-        tables={
-            metric: np.array([table[m].sum(axis=0) for m in members], dtype=np.int64)
-            for metric, table in costs.tables.items()
-        },
+        tables=tables,
         fixed=costs.fixed,
         pairs=tuple(pairs),
         limits=limits,

@@ -11,6 +11,27 @@ from onnx import TensorProto, helper, numpy_helper
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.backends.weights.stored import initial_weights
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    GroupNorm,
+    LocalNorm,
+    Norm,
+    Pool,
+    PRelu,
+    Shape,
+)  # fmt: skip
+from wootzc.ir.layers.shapes import shape_after_body
+from wootzc.ir.net.cost_tables import network_costs
+from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.prune import prune_network
 from wootzc.networks import zoo
 
 PIXELS = 16  # of every image here
@@ -93,3 +114,113 @@ def test_sizes_that_stay_open_are_not_guessed() -> None:
         [value("y", TensorProto.FLOAT, ["n", 1, "h", "w"])],
     )
     assert peak_activation_bytes(helper.make_model(graph)) is None
+
+
+BODIES: dict[str, tuple[Shape, Body]] = {
+    "a residual block": (
+        (8, 8, 3),
+        (
+            Conv(width=8),
+            Norm(),
+            Activation(),
+            Branch(join="add", arms=((Conv(width=6), Norm(), Activation(), Conv(width=8)), ())),
+            Activation(),
+        ),
+    ),
+    "arms of a concatenation": (
+        (9, 9, 4),
+        (
+            Branch(
+                join="concat",
+                arms=(
+                    (Conv(width=3, kernel=(1, 1)), Activation(kind="gelu")),
+                    (Pool(kind="max", size=(3, 3), stride=(1, 1), padding="same"), Conv(width=5)),
+                    (),
+                ),
+            ),
+            Norm(),
+            Activation(kind="swish"),
+        ),
+    ),
+    "squeeze and excite": (
+        (8, 8, 4),
+        (
+            Conv(width=12, kernel=(1, 1)),
+            DepthwiseConv(),
+            Norm(),
+            Branch(
+                join="scale",
+                arms=(
+                    (),
+                    (
+                        GlobalPool(keep_dims=True),
+                        Dense(width=3),
+                        Activation(kind="swish"),
+                        Dense(width=12),
+                        Activation(kind="sigmoid"),
+                    ),
+                ),
+            ),
+            Activation(kind="gelu_tanh"),
+        ),
+    ),
+    "norms of many nodes": (
+        (6, 6, 8),
+        (
+            GroupNorm(groups=2),
+            Activation(kind="hard_swish"),
+            GroupNorm(groups=1, pixelwise=True),
+            PRelu(),
+            LocalNorm(size=4),
+            Dropout(),
+            LocalNorm(size=5),
+        ),
+    ),
+    "an average that counts its padding": (
+        (7, 7, 6),
+        (
+            Conv(width=2),
+            Pool(
+                kind="avg", size=(2, 2), stride=(2, 2), padding=((1, 1), (1, 1)), ceil=True,
+                count_padding=True,
+            ),
+        ),
+    ),
+    "a flattened image, normalised": (
+        (5, 5, 3),
+        (Conv(width=4), Flatten(), GroupNorm(groups=2), Activation(), Dense(width=7)),
+    ),
+    "a flattened image": ((5, 5, 3), (Conv(width=4), Flatten(), Activation(), Dense(width=7))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_the_compiler_counts_what_the_file_needs(case: str) -> None:
+    """A convolution comes first: what enters a file is never written over."""
+    shape, body = BODIES[case]
+    first = Plain(name="first", body=(Conv(width=shape[-1], kernel=(1, 1)),))
+    leaving = shape_after_body(body, shape)
+    last = (*((GlobalPool(),) if len(leaving) == 3 else ()), Dense(width=2))
+    network = Network(
+        name="n",
+        input=shape,
+        segments=(first, Module(name="m", body=body), Plain(name="last", body=last)),
+    )
+    _holds(network)
+
+
+@pytest.mark.parametrize(
+    "name", ["cifar_resnet20", "densenet121", "efficientnet_b0", "googlenet", "mobilenet_v2"]
+)
+def test_the_compiler_counts_the_zoo_as_its_files_are(name: str) -> None:
+    network = zoo(name)
+    _holds(network)
+    _holds(prune_network(network, (0.5,) * len(network.modules)))
+
+
+def _holds(network: Network) -> None:
+    """Memory is exact, size a little more than the file."""
+    model = to_onnx(network, initial_weights(network, seed=0))
+    counted, size = network_costs(network), model.ByteSize()
+    assert counted["memory"] == peak_activation_bytes(model)
+    assert size <= counted["size"] <= 1.01 * size + 64 * len(model.graph.node)

@@ -41,13 +41,16 @@ def test_builds_and_exports_say_what_pruning_changed(
     assert told is not None and told.on.startswith("onnxruntime")
     assert told.before.latency is not None and told.before.latency.ratio == 1.0
     assert told.after.latency is not None and told.after.latency.median > 0
-    assert "Peak memory" in (quick_result / "report.html").read_text()
+    assert "Peak memory per image" in (quick_result / "report.html").read_text()
     assert "Latency of an image" in (quick_result / "report.html").read_text()
     exported = export_result(quick_result, "onnx", tmp_path / "net.onnx")
     (file,), device = exported.files, exported.device
     assert isinstance(device, DeviceFigures) and device.on == told.on
     assert device.after.memory == told.after.memory == peak_activation_bytes(onnx.load(file))
     assert device.after.size == file.stat().st_size
+    counted = read_summary(quick_result).best.costs
+    assert counted["memory"] == device.after.memory
+    assert device.after.size <= counted["size"] < 1.15 * device.after.size
     assert device.before.memory == told.before.memory and device.before.size > device.after.size
     assert export_result(quick_result, "torch", tmp_path / "torch").device is None
     monkeypatch.setattr("wootzc.backends.onnx.runtime.find_spec", lambda _: None)

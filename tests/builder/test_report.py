@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from wootzc.builder.report import report_html
-from wootzc.builder.report.markup import quantity
 from wootzc.builder.report.scatter import pareto
 from wootzc.builder.result.summary import VERSION, from_json, read_summary, to_json
 from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
-from wootzc.ir.net.metrics import costs
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Module, Network, Plain
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced, run
@@ -246,7 +245,8 @@ def test_the_page_shows_the_figures() -> None:
     for wanted in (
         "demo", "over net", "Objective met", "1.00 points to spare",
         "minimize params, accuracy ≥ 96.00%",
-        quantity(teacher["params"]), quantity(best["params"]), quantity(best["macs"]),
+        METRICS["params"].text(teacher["params"]), METRICS["params"].text(best["params"]),
+        METRICS["macs"].text(best["macs"]),
         f"{factor:.2f}× fewer", "97.25%", "97.00%", "96.75%", "95.12%",
         "−0.25 points", "−1.63 points", "Of 6 candidates", "3 were tried and 3 spared",
         "1,149", "0123abcd", "wootzc build demo.wz", "0.10.2", "2 FLOPs", f"{best['params']:,}",
@@ -319,7 +319,7 @@ def test_the_pareto_front_agrees_with_brute_force() -> None:
             replace(plain, costs={"params": int(p), "macs": int(m)}, accuracy=int(a) / 10)
             for p, m, a in rng.integers(0, 8, (rng.integers(1, 12), 3))
         ]
-        for metric in costs():
+        for metric in plain.costs:
             best = {  # as dear and as accurate as one that no other is both cheaper and better than
                 (one.costs[metric], one.accuracy)
                 for one in tried
@@ -434,7 +434,7 @@ def test_cost_limits_are_drawn_in_the_views_of_their_cost() -> None:
     summary = a_summary(plan, tried=6) | {"target_accuracy": None}
     shown = page(summary, replace(plan, space=replace(plan.space, objective=objective)))
     assert shown.count("line", "target") == 2
-    assert f"≤ {quantity(limit)}" in shown.text
+    assert f"≤ {METRICS['params'].text(limit)}" in shown.text
 
 
 def test_one_candidate_no_blocks_no_seconds() -> None:

@@ -10,22 +10,9 @@ from wootzc.builder.report.markup import (
     percent,
     points,
     quantities,
-    quantity,
     rate,
     tag,
 )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"), (999, "999"), (1000, "1.00 k"), (12_345, "12.3 k"), (99_999, "100 k"),
-        (999_499, "999 k"), (999_600, "1.00 M"), (1_234_567, "1.23 M"), (2.5e9, "2.50 G"),
-        (7e12, "7.00 T"), (0.25, "0.25"),
-    ],
-)  # fmt: skip
-def test_quantities(value: float, text: str) -> None:
-    assert quantity(value) == text
 
 
 def test_words_for_numbers() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from wootzc.builder.result.chance import half_width
-from wootzc.builder.result.summary import VERSION, Summary, from_json
+from wootzc.builder.result.summary import VERSION, DeviceFigures, OnDevice, Summary, from_json
 from wootzc.builder.result.summary_text import summary_text
-from wootzc.builder.result.verdict import ending, latency_text, verdict
+from wootzc.builder.result.verdict import ending, latency_text, memory_text, verdict
 
 HOLDS = {
     "drop": 0.006, "error": 0.007, "optimism": 0.002, "among": 9,
@@ -175,14 +175,13 @@ def test_a_network_that_came_out_slower_is_told_in_red(
     assert f"{ratio:.2f} of the time" in text and ("SLOWER" in text) == slower
     shown = summary_text(summary, "out", lambda line, kind: f"<{kind}>{line}")
     assert ("<missed>  latency" in shown) == slower and "  latency     2 → " in shown
-    assert "6.0 kB → 4.0 kB of activations at the peak" in shown and "9.0 kB → 2.0 kB" in shown
     assert "latency" not in summary_text(a_summary(), "out")
 
 
-def test_without_onnxruntime_memory_is_told_alone() -> None:
+def test_without_onnxruntime_there_is_no_latency_to_tell() -> None:
     one = {"latency": None, "memory": 6000, "size": 9000}
     known = {"before": one, "after": one, "on": ""}
-    shown = summary_text(a_summary(device=known), "out")
-    assert "latency" not in shown and "6.0 kB → 6.0 kB of activations" in shown
-    unknown = {"before": one | {"memory": None}, "after": one, "on": ""}
-    assert "activations" not in summary_text(a_summary(device=unknown), "out")
+    assert "latency" not in summary_text(a_summary(device=known), "out")
+    there = OnDevice(latency=None, memory=6000, size=9000)
+    told = memory_text(DeviceFigures(before=there, after=there, on=""))
+    assert told == "6.0 kB → 6.0 kB of activations at the peak; the ONNX file 9.0 kB → 9.0 kB"

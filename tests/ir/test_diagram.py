@@ -14,7 +14,8 @@ from wootzc.ir.diagram.best_words import best_first, bounds
 from wootzc.ir.diagram.construct import build, from_words
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.orders import Relation, narrow_order
-from wootzc.ir.diagram.sums import Limit, rounded
+from wootzc.ir.diagram.sums import rounded
+from wootzc.ir.joining import Limit
 
 Word = tuple[int, ...]
 

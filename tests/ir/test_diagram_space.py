@@ -21,7 +21,9 @@ from wootzc.ir.space.variables import Variables, variables
 
 MakeSpace = Callable[..., Space]
 MODULES = 5
-LIMITS = {"params": (1800, 3900), "macs": (28_000, 60_000)}  # of five modules: none to all
+LIMITS = {  # of five modules: none to all
+    "params": (1800, 3900), "macs": (28_000, 60_000), "memory": (700, 1400),
+}  # fmt: skip
 
 
 def rounded(problem: Variables) -> SpaceDiagram:

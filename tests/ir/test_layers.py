@@ -95,6 +95,7 @@ LOWERINGS = {
     "backends/flax/write/layers.py",
     "backends/torch/layers.py",
     "backends/onnx/emit.py",
+    "ir/net/exported.py",
     # constants that layers take in: what cannot becomes a layer
     "grammar/imports/onnx/merge_constants.py",
 }

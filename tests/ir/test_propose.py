@@ -35,7 +35,9 @@ from wootzc.ir.space.variables import variables
 
 MakeSpace = Callable[..., Space]
 MODULES = 5
-LIMITS = {"params": (1800, 3900), "macs": (28_000, 60_000)}  # of five modules: none to all
+LIMITS = {  # of five modules: none to all
+    "params": (1800, 3900), "macs": (28_000, 60_000), "memory": (700, 1400),
+}  # fmt: skip
 
 
 @st.composite
@@ -140,6 +142,34 @@ def test_the_first_of_each_rung_is_the_best_within_its_bound(
         assert my_harm[mine <= bound].min() == pytest.approx(best, rel=1e-6, abs=1e-9)
     if few:
         assert len(rows) == min(30, len(every))
+
+
+@settings(max_examples=15)
+@given(constraint_lists(), score_tables(), st.booleans())
+def test_where_the_greatest_counts_each_rung_has_its_best(
+    make_space: MakeSpace,
+    constraints: tuple[Constraint, ...],
+    scores: NDArray[np.float64],
+    few: bool,
+) -> None:
+    objective = Objective(target="memory", limits=(AccuracyLimit(value=0.5),))
+    space = make_space(MODULES, constraints=constraints, objective=objective)
+    costs = variant_costs(space.network, space.rates)
+    every = allowed(space, costs, scores)
+    found = (proposals if few else unlisted)(space, costs, scores, 40)
+    rows = [tuple(row) for row in found.rows.tolist()]
+    assert set(rows) <= {tuple(row) for row in every.tolist()}
+    assert len(set(rows)) == len(rows) <= 40
+    if len(every) == 0:
+        assert len(found.bounds) == len(rows) == 0
+        return
+    total, harm = costs.total("memory", every), harm_of(scores, every)
+    assert set(total.tolist()) <= set(found.bounds.tolist())  # few modules: every value is a rung
+    assert (found.bounds[0], found.bounds[-1]) == (total.min(), total.max())
+    mine, my_harm = costs.total("memory", found.rows), harm_of(scores, found.rows)
+    for bound in found.bounds:
+        best = harm[total <= bound].min()
+        assert my_harm[mine <= bound].min() == pytest.approx(best, rel=1e-6, abs=1e-9)
 
 
 @settings(max_examples=20)

@@ -162,7 +162,7 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "twice": ("stands twice", array("candidates", lambda v: v[[0, 1, 2, 0]])),
     "no candidate": ("there is no candidate", array("candidates", lambda v: v[:0])),
     "forbidden rate": ("may not have", space(choices=((0,),) * 5)),
-    "cost": ("not the sums of what", cost("params", lambda v: v + 1)),
+    "cost": ("what their modules cost together", cost("params", lambda v: v + 1)),
     "cost shape": ("must be int64", cost("macs", lambda v: v[1:])),
     "rule missing": ("does not exist", rules(lambda old: old[:-1])),
     "rule cycle": ("circle", rule1((1, 8), 2)),
@@ -204,7 +204,7 @@ def test_the_costs_of_every_candidate_count(plan: Plan) -> None:
         return values[[-1, *range(1, len(values) - 1), 0]]
 
     swapped = cost("params", swap)(plan)
-    with pytest.raises(VerifyError, match="not the sums"):
+    with pytest.raises(VerifyError, match="what their modules cost together"):
         verify(swapped)
 
 

@@ -12,7 +12,7 @@ from wootzc.builder.result.export import Form, export_result
 from wootzc.builder.result.replay import load_best
 from wootzc.builder.result.summary import Summary, to_json
 from wootzc.diagnostics import WootzError, fail
-from wootzc.ir.net.metrics import costs
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Network
 from wootzc.units import percent
 
@@ -90,7 +90,7 @@ class Pruned:
                 *(f"{each.costs[one.name]:,}" for each in (teacher, best)),
                 f"{best.costs[one.name] / teacher.costs[one.name]:.1%}",
             )
-            for one in costs().values()
+            for one in map(METRICS.__getitem__, teacher.costs)
         ]
         for part, before, after in (
             ("validation", teacher.validation_accuracy, best.accuracy),

@@ -74,14 +74,6 @@ def _value(value: object) -> str:
 # Numbers
 
 
-def quantity(value: float) -> str:
-    """Three significant digits with a unit prefix: 1.23 M, 12.3 k, 999."""
-    for size, prefix in PREFIXES:
-        if abs(value) >= size * 0.9995:  # 999,600 is 1.00 M, not 1000 k
-            return f"{_three(value / size)} {prefix}"
-    return _three(value) if value != int(value) else str(int(value))
-
-
 def quantities(values: Sequence[float]) -> list[str]:
     """Evenly spaced numbers in one unit, with just the digits that tell them apart."""
     largest = max(map(abs, values), default=0)

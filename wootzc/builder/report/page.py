@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from wootzc.builder.report.bars import stages, widths
 from wootzc.builder.report.block_table import block_map
 from wootzc.builder.report.grammar_drawing import grammar_dag
-from wootzc.builder.report.markup import Markup, join, percent, points, quantity, tag
+from wootzc.builder.report.markup import Markup, join, percent, points, tag
 from wootzc.builder.report.scatter import scatter
 from wootzc.builder.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.builder.report.training_curves import damage_curves, learning_curves
@@ -18,7 +18,6 @@ from wootzc.builder.result.verdict import Kind, verdict
 from wootzc.files import seal_page
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.plan import Plan
-from wootzc.units import bytes_text
 
 # Nothing may be loaded, from anywhere: a browser holds the page to being self-contained.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -135,7 +134,6 @@ def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
     best, teacher, data = summary.best, summary.teacher, summary.data
     kept = best.costs
     cards = [_cost_card(METRICS[name], full, kept[name]) for name, full in teacher.costs.items()]
-    cards.append(_size_card(teacher.bytes, best.bytes))
     if summary.device is not None:
         cards += _device_cards(summary.device)
     validation = teacher.validation_accuracy, best.accuracy, data.validation
@@ -191,31 +189,14 @@ def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
     factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
     return _card(
         cost.title[0].upper() + cost.title[1:],
-        join([quantity(full), tag("i", " → "), tag("b", quantity(kept))]),
+        join([cost.text(full), tag("i", " → "), tag("b", cost.text(kept))]),
         f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
         f"{full:,} → {kept:,}",
     )
 
 
-def _size_card(full: int, kept: int) -> Markup:
-    return _card(
-        "Weights on disk",
-        join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
-        "as safetensors, float32",
-        f"{full:,} → {kept:,} bytes",
-    )
-
-
 def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
-    """Peak memory where it could be counted, latency where it was measured."""
-    full, kept = device.before.memory, device.after.memory
-    if full is not None and kept is not None:
-        yield _card(
-            "Peak memory",
-            join([bytes_text(full), tag("i", " → "), tag("b", bytes_text(kept))]),
-            "activations of an image",
-            f"{full:,} → {kept:,} bytes",
-        )
+    """Latency where it was measured."""
     before, after = device.before.latency, device.after.latency
     if before is None or after is None:
         return

@@ -14,12 +14,11 @@ from wootzc.builder.report.markup import (
     join,
     percent,
     picture,
-    quantity,
     rate,
     tag,
 )
 from wootzc.builder.result.summary import Candidate, Summary, TriedFigures
-from wootzc.ir.net.metrics import METRICS, CostName, costs, exact_text
+from wootzc.ir.net.metrics import METRICS, CostName, exact_text
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import CostLimit
 
@@ -32,7 +31,7 @@ LINE = 15  # between two lines of text
 
 def scatter(summary: Summary, plan: Plan) -> Markup:
     """One drawing per cost and range; radio buttons choose which is seen (without a script)."""
-    metrics = costs()
+    metrics = {name: METRICS[name] for name in summary.teacher.costs}
     views = [_view(summary, plan, metric, close) for metric in metrics for close in (False, True)]
     choices = tag(
         "div",
@@ -126,18 +125,18 @@ def _histogram(axes: Axes, plan: Plan, metric: CostName) -> list[Markup]:
     if not len(values):
         return []
     counts, edges = np.histogram(values, bins=BINS, range=axes.x)
-    tallest = max(int(counts.max()), 1)
+    tallest, own = max(int(counts.max()), 1), METRICS[metric]
     bars = []
     for count, low, high in zip(counts.tolist(), edges[:-1], edges[1:], strict=True):
         if not count:
             continue
         height = axes.height / 3 * count / tallest
         x, width = axes.across(low), axes.across(high) - axes.across(low)
-        text = f"{count:,} of {len(values):,} candidates\n{quantity(low)} to {quantity(high)} "
+        text = f"{count:,} of {len(values):,} candidates\n{own.text(low)} to {own.text(high)}: "
         bars.append(
             tag(
                 "rect",
-                tag("title", text + METRICS[metric].title),
+                tag("title", text + own.title),
                 x=x,
                 y=axes.bottom - height,
                 width=max(width - 1, 0.5),
@@ -178,7 +177,13 @@ def _limits(axes: Axes, summary: Summary, plan: Plan, metric: CostName) -> list[
             x, sign = axes.across(limit.value), "≤" if limit.comparison == "<=" else "≥"
             drawn += [
                 tag("line", x1=x, x2=x, y1=axes.top, y2=axes.bottom, class_="line target"),
-                tag("text", f"{sign} {quantity(limit.value)}", x=x, y=16, class_="target middle"),
+                tag(
+                    "text",
+                    f"{sign} {METRICS[metric].text(limit.value)}",
+                    x=x,
+                    y=16,
+                    class_="target middle",
+                ),
             ]
     return drawn
 
@@ -244,7 +249,7 @@ def _best_label(axes: Axes, summary: Summary, metric: CostName) -> Markup:
     x, y = axes.across(best.costs[metric]), axes.up(best.accuracy)
     right = x < axes.left + axes.width * 0.75
     name = "best" if best.met else "closest"
-    text = f"{name}: {quantity(best.costs[metric])}, {percent(best.accuracy)}"
+    text = f"{name}: {METRICS[metric].text(best.costs[metric])}, {percent(best.accuracy)}"
     start = x + 16 if right else x - 16 - LETTER * len(text)
     taken = [
         (axes.across(one.costs[metric]), axes.up(getattr(one, accuracy)))

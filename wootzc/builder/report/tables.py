@@ -13,7 +13,6 @@ from wootzc.builder.report.markup import (
     join,
     percent,
     plural,
-    quantity,
     rate,
     table,
     tag,
@@ -64,8 +63,8 @@ def candidates_table(summary: Summary) -> Markup:
 
 def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
     best = one.candidate == summary.best.candidate
-    first, *others = (cost.name for cost in _costs(summary))
-    full = max(summary.teacher.costs[first], 1)
+    main, *others = _costs(summary)
+    first, full = main.name, max(summary.teacher.costs[main.name], 1)
     reason, row = str(one.reason), f"row {one.candidate:,} of the plan's candidates"
     met = tag("span", "met", class_="good") if one.met else tag("span", "missed", class_="bad")
     return tag(
@@ -74,7 +73,10 @@ def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
         cell(_strip(summary.modules, one.rates), sort=sum(map(fullness, one.rates))),
         number(one.costs[first]),
         cell(percent(one.costs[first] / full, 1), sort=one.costs[first], class_="n"),
-        *(cell(quantity(one.costs[name]), sort=one.costs[name], class_="n") for name in others),
+        *(
+            cell(each.text(one.costs[each.name]), sort=one.costs[each.name], class_="n")
+            for each in others
+        ),
         _accuracy(one.start_accuracy),
         *([_accuracy(one.forecast.accuracy)] if one.forecast else []),
         _accuracy(one.accuracy),

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import Summary
-from wootzc.builder.result.verdict import Kind, ending, latency_text, memory_text, verdict
-from wootzc.ir.net.metrics import Metric, costs
+from wootzc.builder.result.verdict import Kind, ending, latency_text, verdict
+from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.units import bytes_text, percent, seconds_text
 
 
@@ -23,7 +23,7 @@ def summary_text(
         saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
         return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
 
-    figures = "\n".join(versus(one) for one in costs().values())
+    figures = "\n".join(versus(METRICS[name]) for name in teacher.costs)
     rates = "  ".join(f"{one.module} {100 * one.rate:.4g}%" for one in summary.widths)
     now = summary.seconds_now
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
@@ -68,15 +68,13 @@ def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
 
 
 def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
-    """Latency, where it was measured, and memory: a line each."""
+    """A line on latency, where it was measured."""
     device = summary.device
-    if device is None:
+    took = None if device is None else latency_text(device)
+    if device is None or took is None:
         return ""
-    memory, took = f"  memory      {memory_text(device)}\n", latency_text(device)
-    if took is None:
-        return memory
     text = f"  latency     {took}"
-    return (paint(text, "missed") if device.slower else text) + "\n" + memory
+    return (paint(text, "missed") if device.slower else text) + "\n"
 
 
 def _left_text(summary: Summary) -> str:

@@ -1,0 +1,180 @@
+"""What a body becomes where it is exported, as far as memory and size go. Nothing is written.
+
+What takes several nodes in ONNX takes several steps here, as `backends/onnx/emit.py` writes them;
+numbers are float32, and a norm right behind a convolution is a part of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple, assert_never
+
+from wootzc.ir.layers import (
+    Activation,
+    Body,
+    Branch,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    GroupNorm,
+    Layer,
+    LocalNorm,
+    Norm,
+    Pool,
+    PRelu,
+    Shape,
+)  # fmt: skip
+from wootzc.ir.layers.windows import overhang, resolved_padding
+from wootzc.ir.net.liveness import How, Step, peak_bytes
+
+NUMBER = 4  # bytes of a float32
+# Bytes of a file for a node, and for an array beside its numbers: names, sizes, attributes. In the
+# zoo they take 75 to 129 and 32 on average; with these a limit on the file is kept.
+NODE, ARRAY = 120, 64
+
+
+def body_memory(body: Body, shape: Shape) -> int:
+    """Bytes of activations that a body needs at its most, for one image.
+
+    What enters may be written over, as it is between two parts of a network.
+    """
+    made = _Exported()
+    leaving = made.body(body, made.entering(shape))
+    return peak_bytes(made.steps, made.sizes, [0], [leaving.name], lent=False)
+
+
+def body_size(body: Body, shape: Shape) -> int:
+    """Bytes of a body in a file: a little more than it takes, while names are short."""
+    made = _Exported()
+    made.body(body, made.entering(shape))
+    return NUMBER * made.numbers + ARRAY * made.arrays + NODE * len(made.steps)
+
+
+class _Tensor(NamedTuple):
+    name: int
+    shape: Shape
+    scattered: bool = False  # a flattened image, whose values stand channel by channel
+
+
+@dataclass(slots=True)
+class _Exported:
+    """Steps and arrays, as layers are added to them."""
+
+    steps: list[Step[int]] = field(default_factory=list)
+    sizes: dict[int, int] = field(default_factory=dict)  # bytes of each tensor
+    numbers: int = 0  # of weights
+    arrays: int = 0
+
+    def entering(self, shape: Shape) -> _Tensor:
+        self.sizes[0] = NUMBER * prod(shape)
+        return _Tensor(0, shape)
+
+    def body(self, body: Body, x: _Tensor) -> _Tensor:
+        before: Layer | None = None
+        for layer in body:
+            if isinstance(layer, Branch):
+                x = self._joined(layer, [self.body(arm, x) for arm in layer.arms])
+            elif isinstance(layer, Norm) and isinstance(before, Conv | DepthwiseConv):
+                if not before.bias:  # where it adds what it adds
+                    self._store(x.shape[-1])
+            else:
+                for array in layer.arrays():
+                    self._store(prod(array.sizes(x.shape[-1], layer.after(x.shape)[-1])))
+                x = self._layer(layer, x)
+            before = layer
+        return x
+
+    def _store(self, numbers: int) -> None:
+        self.numbers += numbers
+        self.arrays += 1
+
+    def _step(self, how: How, *reads: _Tensor, shape: Shape) -> _Tensor:
+        made = _Tensor(len(self.sizes), shape, reads[0].scattered and how != "new")
+        self.sizes[made.name] = NUMBER * prod(shape)
+        self.steps.append(Step([one.name for one in reads], [made.name], how))
+        return made
+
+    def _in_turn(self, x: _Tensor, *how: How) -> _Tensor:
+        """Steps of one shape, each of which reads the one before it."""
+        for one in how:
+            x = self._step(one, x, shape=x.shape)
+        return x
+
+    def _in_order(self, x: _Tensor) -> _Tensor:
+        """With its values pixel by pixel."""
+        return self._in_turn(x, "view", "new", "view") if x.scattered else x
+
+    def _joined(self, branch: Branch, arms: Sequence[_Tensor]) -> _Tensor:
+        if branch.join == "concat" or len({one.scattered for one in arms}) > 1:
+            arms = [self._in_order(arm) for arm in arms]
+        if branch.join == "concat":
+            channels = sum(arm.shape[-1] for arm in arms)
+            return self._step("new", *arms, shape=(*arms[0].shape[:-1], channels))
+        return self._step("over", *arms, shape=arms[0].shape)
+
+    def _layer(self, layer: Layer, x: _Tensor) -> _Tensor:
+        shape = layer.after(x.shape)
+        match layer:
+            case Conv() | DepthwiseConv() | Dense():
+                return self._step("new", x, shape=shape)
+            case Norm() | PRelu():
+                return self._step("over", x, shape=shape)
+            case Pool():
+                return self._step("new", self._padded(layer, x), shape=shape)
+            case GlobalPool():
+                x = self._step("new", x, shape=(1, 1, shape[-1]))
+                return x if layer.keep_dims else self._step("view", x, shape=shape)
+            case GroupNorm(pixelwise=True):
+                x = self._in_turn(self._in_order(x), "new")
+                return self._in_turn(x, "new", "new") if len(shape) == 3 else x
+            case GroupNorm():
+                return self._in_turn(self._in_order(x), "view", "new", "view", "over", "over")
+            case LocalNorm():
+                return self._local_norm(layer, self._in_order(x))
+            case Activation():
+                return self._activation(layer, x)
+            case Dropout():
+                return x
+            case Flatten():
+                made = self._step("view", x, shape=shape)
+                return made._replace(scattered=prod(x.shape[:-1]) > 1 < x.shape[-1])
+            case Branch():
+                raise AssertionError("its arms are added one by one")
+            case _:
+                assert_never(layer)
+
+    def _padded(self, pool: Pool, x: _Tensor) -> _Tensor:
+        """Where zeros count towards an average in a way that no runtime has: a padded copy."""
+        height, width, channels = x.shape
+        image = height, width
+        rows, columns = resolved_padding(pool.padding, image, pool.size, pool.stride)
+        wide = max(rows) >= pool.size[0] or max(columns) >= pool.size[1]
+        if pool.kind == "max" or not pool.count_padding or not any((*rows, *columns)):
+            return x
+        if not wide and not any(overhang(pool, image)):
+            return x
+        return self._step("new", x, shape=(height + sum(rows), width + sum(columns), channels))
+
+    def _local_norm(self, layer: LocalNorm, x: _Tensor) -> _Tensor:
+        if len(x.shape) == 3 and layer.size % 2:
+            return self._in_turn(x, "new")
+        squares = self._step("over", x, x, shape=x.shape)
+        power = self._in_turn(squares, "view", "new", "view", "over", "over", "new")
+        return self._step("over", x, power, shape=x.shape)
+
+    def _activation(self, layer: Activation, x: _Tensor) -> _Tensor:
+        match layer.kind:
+            case "swish":
+                return self._step("over", x, self._in_turn(x, "over"), shape=x.shape)
+            case "gelu":
+                gate = self._in_turn(x, "over", "over", "over")
+            case "gelu_tanh":
+                small = self._in_turn(x, "new", "over")
+                inner = self._step("over", x, small, shape=x.shape)
+                gate = self._in_turn(inner, "over", "over", "over")
+            case _:
+                return self._in_turn(x, "over")
+        return self._in_turn(self._step("over", x, gate, shape=x.shape), "over")
