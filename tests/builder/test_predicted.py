@@ -18,6 +18,7 @@ from wootzc.builder.jobs.keys import Keys
 from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.pauses import passed
 from wootzc.builder.jobs.store import Done, Outcome
+from wootzc.builder.jobs.variant_jobs import Damage
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.judging import Judgement
 from wootzc.builder.search.jury import Jury
@@ -67,7 +68,8 @@ class Simulated:
 
     @property
     def variants(self) -> Any:
-        return SimpleNamespace(scores=lambda teacher, choices: self.scores)
+        found = Damage(table=self.scores, parts={})
+        return SimpleNamespace(scores=lambda teacher, choices: found)
 
     @cached_property
     def damage(self) -> Any:
