@@ -416,7 +416,7 @@ def test_what_held_is_the_answer_where_nothing_holds_any_more(
 
 
 def test_before_it_is_begun_a_candidate_is_looked_at() -> None:
-    jobs = simulated()
+    jobs = simulated(blind=0.5, noise=0.01)
     found = searched(jobs)
     assert {*jobs.asked} <= {*jobs.looked} and len(jobs.looked) == len({*jobs.looked})
     assert {one.candidate for one in found.tried} == {*jobs.asked}  # only looked at is not tried

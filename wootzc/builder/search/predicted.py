@@ -98,10 +98,13 @@ def _prior(search: Search, damage: Floats) -> Belief:
     )
 
 
-def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
-    """Where these are expected to end, which are `starts` as they are assembled.
+def _outlooks(
+    search: Search, candidates: Ints, accuracy: Floats, error: Floats
+) -> Iterator[tuple[NDArray[np.bool_], Outlook]]:
+    """Where these are expected to end, in groups that have as many steps left.
 
-    Polished, where that may make them hold and a budget leaves the time.
+    Polished, where that may make them hold and a budget leaves the time. `accuracy`, `error`: of
+    those that were not looked at, as they are assembled.
     """
     last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
     results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
@@ -110,7 +113,6 @@ def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
     tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
     tuned += [unpolished(result) for result in whole]
     polish = Stage(believed=POLISHED, runs=whole, since=last)
-    accuracy, error = starts.accuracy.copy(), starts.error.copy()
     stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
     for one in search.tried:
         here = candidates == one.candidate
@@ -124,10 +126,7 @@ def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
         stages = [Stage(believed=TUNED, runs=tuned, since=step)] if step < last else []
         if step == last or _polishes(search, last - step):
             stages.append(polish)
-        now = Outlook(accuracy=accuracy[here], error=error[here])
-        then = outlook(now, stages, search.reference, images)
-        accuracy[here], error[here] = then.accuracy, then.error
-    return Outlook(accuracy=accuracy, error=error)
+        yield here, outlook(accuracy[here], error[here], stages, search.reference, images)
 
 
 def _polishes(search: Search, left: int) -> bool:
@@ -210,13 +209,15 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy
     own = damage[open_]
-    starts = Outlook(accuracy=belief.expected(own), error=belief.error(own))
-    expected = _outlook(search, open_, starts)
-    z = (expected.accuracy - goal) / expected.error
-    chance = np.asarray(ndtr(z))
-    if space.objective.maximizes:
+    starts, error = belief.expected(own), belief.error(own)
+    expected, chance, gain = np.zeros((3, len(open_)))
+    for group, then in _outlooks(search, open_, starts, error):
+        expected[group], chance[group] = then.accuracy, then.chance(goal)
+        z = (then.accuracy - goal) / then.spread
         density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-        saving = expected.error * (z * chance + density) / POINTS  # the mean of what lies above
+        gain[group] = then.spread * (z * ndtr(z) + density)  # the mean of what lies above
+    if space.objective.maximizes:
+        saving = gain / POINTS
         within = np.ones(len(open_), dtype=bool)
     else:
         costs = np.array([search.costs(c)[space.objective.cost] for c in open_.tolist()])
@@ -234,7 +235,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     return _View(
         candidates=open_[order],
         chance=chance[order],
-        accuracy=expected.accuracy[order],
+        accuracy=expected[order],
         saving=saving[order],
     )
 
