@@ -131,7 +131,8 @@ def _outlooks(
 
 def _polishes(search: Search, left: int) -> bool:
     """A run with so many steps left that misses the objective would be polished after them."""
-    return stops_at_target(search.space.objective) and search.has_time_to_polish(left)
+    another = search.space.finetune.steps
+    return stops_at_target(search.space.objective) and search.has_time_to_polish(left + another)
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
