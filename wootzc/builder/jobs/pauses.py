@@ -74,8 +74,10 @@ class Outlook:
         return np.hypot((self.most - self.accuracy) * np.sqrt(np.expm1(self.variance)), self.error)
 
     def chance(self, goal: float) -> Floats:  # [runs] of reaching it
-        allowed, noise = _logarithm(np.array([self.most - goal]), self.error**2, self.error)
-        return np.asarray(ndtr((allowed - self.log) / np.sqrt(self.variance + noise)))
+        nodes, weights = np.polynomial.hermite_e.hermegauss(9)  # over the error of measuring
+        allowed = np.maximum(self.most - goal + self.error * nodes, 1e-9)[:, None]
+        within = ndtr((np.log(allowed) - self.log) / np.sqrt(self.variance))  # [nodes, runs]
+        return np.asarray(weights @ within / weights.sum())
 
 
 def halfway(recipe: Recipe) -> int | None:

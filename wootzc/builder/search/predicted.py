@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 COMPLETE = ("steps", "patience")  # what ends a fine-tuning that may be polished
+FIXED = 0.3  # of a step's time, that does not go by MACs
 POINTS = 0.1  # of accuracy: what a whole network's cost weighs, where accuracy is maximised
 SHOWN = 5  # candidates not ruled out that are named
 
@@ -227,7 +228,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
         within = costs < limit
         if not met and not (within & (saving >= space.until)).any():
             within = costs <= limit  # what is as large as the full network may still hold
-    saving = saving / _effort(search, np.array([steps.get(c, 0) for c in open_.tolist()]))
+    saving = saving / _effort(search, open_, np.array([steps.get(c, 0) for c in open_.tolist()]))
     promise = saving
     if not met and not (within & (saving >= space.until)).any():
         promise = -own  # before all is given up, the least damaged is tried
@@ -241,12 +242,18 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     )
 
 
-def _effort(search: Search, done: Ints) -> Floats:
-    """The share of a whole try, polishing included, that runs with so many steps done have left."""
+def _effort(search: Search, candidates: Ints, done: Ints) -> Floats:
+    """What runs with so many steps done have left, polishing included.
+
+    As a share of a whole try of the full network: a step of a smaller one takes less time.
+    """
     polish, steps = search.space.polish, search.space.finetune.steps
     whole = steps + (polish.steps if polish and _polishes(search, steps) else 0)
     left = np.maximum(whole - done, 0)
-    return np.asarray(np.where(left > 0, left, whole) / whole)
+    assert search.jobs.plan.costs is not None
+    full = search.jobs.plan.costs["macs"].full
+    size = np.array([search.costs(c)["macs"] for c in candidates.tolist()]) / full
+    return np.where(left > 0, left, whole) / whole * (FIXED + (1 - FIXED) * size)
 
 
 def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:
