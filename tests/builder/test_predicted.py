@@ -412,7 +412,11 @@ def test_what_held_is_the_answer_where_nothing_holds_any_more(
         return replace(found, runs=tuple(replace(v, holds=len(runs) < 2) for v in found.runs))
 
     monkeypatch.setattr(Jury, "judge", spoilt)
-    found = searched(simulated(explore="predicted; until saving < 0.01%; budget 2 candidates"))
+    found = searched(
+        simulated(
+            explore="predicted; until saving < 0.01%; budget 2 candidates", noise=0.01, blind=0.5
+        )
+    )
     assert found.best.met and found.verdict.holds
     assert (found.among, len(found.tried)) == (1, 2)
     assert [one.met for one in found.tried].count(True) == 1
