@@ -9,7 +9,6 @@ import pytest
 from wootzc.builder.jobs.pauses import (
     POLISHED,
     TUNED,
-    Outlook,
     Stage,
     halfway,
     kept,
@@ -52,9 +51,8 @@ def expected(
     now: float, *stages: Stage, teacher: float = 0.9, error: float = 0.0
 ) -> tuple[float, float]:
     """Accuracy and error of one run."""
-    stands = Outlook(accuracy=np.array([now]), error=np.array([error]))
-    found = outlook(stands, stages, teacher, images=10_000)
-    return float(found.accuracy[0]), float(found.error[0])
+    found = outlook(np.array([now]), np.array([error]), stages, teacher, images=10_000)
+    return float(found.accuracy[0]), float(found.spread[0])
 
 
 def test_more_is_expected_than_there_is_but_no_more_than_the_teacher_has() -> None:
@@ -88,6 +86,17 @@ def test_wide_and_narrow_gaps_close_by_different_shares() -> None:
         for now, then in ((0.5, wide), (0.86, narrow)):
             found = expected(now, replace(REST, runs=runs))[0]
             assert found == pytest.approx(then, abs=0.3 * (0.9 - then) + 0.004)
+
+
+def test_the_chance_is_that_of_what_was_measured() -> None:
+    """Gaps are lognormal, and accuracies are measured with an error."""
+    found = outlook(np.array([0.8]), np.zeros(1), [REST], teacher=0.9, images=10_000)
+    rng = np.random.default_rng(0)
+    gaps = np.exp(rng.normal(found.log[0], np.sqrt(found.variance[0]), 200_000))
+    measured = found.most - gaps + rng.normal(0, found.error, 200_000)
+    assert found.accuracy[0] == pytest.approx(measured.mean(), abs=0.002)
+    for goal in (0.8, 0.85, 0.88, 0.89):
+        assert found.chance(goal)[0] == pytest.approx((measured >= goal).mean(), abs=0.02)
 
 
 def test_how_far_off_forecasts_are_is_learned() -> None:

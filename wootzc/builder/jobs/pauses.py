@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from wootzc.backends.flax.train.batches import looks
 from wootzc.backends.flax.train.train import Look, Paused
@@ -23,33 +24,60 @@ from wootzc.ir.space.recipe import Recipe
 
 Floats = NDArray[np.float64]
 
-# What is left of a gap to the teacher before any run was seen, in logarithms: the share of a gap of
-# 5 points with its spread, and the power of the gap by which it goes. Digits: 0.25 and 0.4 (335
-# runs); a network for CIFAR-10: 0.2 and 1.2 (7 runs).
-TUNED = (0.25, 0.7)  # by the rest of a fine-tuning
-POLISHED = (0.5, 0.5)  # by polishing what came to its end
-TYPICAL = 0.05  # gap
-POWER = (0.8, 0.4)
-OWN = 0.25  # spread between runs
+OWN = 0.25  # spread between runs, of the logarithm of the gap that is left
 SURE = 4  # runs that would say as much of how far off such a forecast is as is believed before
+TYPICAL = 0.05  # gap
 _STATE = "state:"  # before the names of a paused run's state, beside its weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What is left of a typical gap, as a share of it, and the power of the gap by which it goes.
+
+    Each with its spread; the share's is that of its logarithm.
+    """
+
+    left: tuple[float, float]
+    power: tuple[float, float]
+
+
+# Before any run was seen. Fine-tuning left 0.25 of a gap on the digits and 0.2 on a network for
+# CIFAR-10, by the powers 0.4 and 1.2 (335 and 7 runs); polishing 0.4 and 0.6 (126 and 5 runs).
+TUNED = Share(left=(0.25, 0.7), power=(0.8, 0.4))
+POLISHED = Share(left=(0.5, 0.5), power=(1.0, 0.15))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What a run has left to go through: the rest of its fine-tuning, or polishing."""
 
-    believed: tuple[float, float]  # share of the gap that it closes, and its spread
+    believed: Share
     runs: Sequence[Mapping[str, Any]]  # results of those that went through it
     since: int  # the step it starts from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The accuracies that runs are expected to have."""
+    """What accuracies runs are expected to have. Their gaps to `most` are lognormal."""
 
-    accuracy: Floats  # [runs]
-    error: Floats  # [runs] one standard deviation
+    most: float
+    error: float  # of measuring an accuracy, one standard deviation
+    log: Floats  # [runs] mean of the logarithm of the gap
+    variance: Floats  # [runs] of that logarithm
+
+    @property
+    def accuracy(self) -> Floats:  # [runs] the mean
+        return self.most - np.minimum(np.exp(self.log + self.variance / 2), 1.0)
+
+    @property
+    def spread(self) -> Floats:  # [runs] one standard deviation
+        return np.hypot((self.most - self.accuracy) * np.sqrt(np.expm1(self.variance)), self.error)
+
+    def chance(self, goal: float) -> Floats:  # [runs] of reaching it
+        nodes, weights = np.polynomial.hermite_e.hermegauss(9)  # over the error of measuring
+        allowed = np.maximum(self.most - goal + self.error * nodes, 1e-9)[:, None]
+        within = ndtr((np.log(allowed) - self.log) / np.sqrt(self.variance))  # [nodes, runs]
+        return np.asarray(weights @ within / weights.sum())
 
 
 def halfway(recipe: Recipe) -> int | None:
@@ -63,12 +91,13 @@ def halfway(recipe: Recipe) -> int | None:
 
 
 def outlook(
-    now: Outlook,
+    accuracy: Floats,  # [runs] as they stand
+    uncertain: Floats,  # [runs] one standard deviation of it
     stages: Iterable[Stage],  # that these runs have left, in turn
     teacher: float,  # accuracy
     images: int,  # that accuracies are measured on
 ) -> Outlook:
-    """Where runs will end that stand at `now`.
+    """Where runs will end.
 
     In each stage, the logarithm of the gap that is left is a line over that of the gap at its
     start: what was believed before is its prior, and every run seen to go through the stage is a
@@ -77,43 +106,45 @@ def outlook(
     what was pruned sometimes beats.
     """
     error = float(np.sqrt(max(teacher * (1 - teacher), 0.25 / images) / images))
-    gap, variance = teacher + error - now.accuracy, now.error**2
+    most = teacher + error
+    log, variance = _logarithm(most - accuracy, uncertain**2, error)
     for stage in stages:
-        log, unsure = _logarithm(gap, variance, error)
-        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since, teacher + error)]
+        seen = [pair for one in stage.runs for pair in _gaps(one, stage.since, most)]
         before, _ = _logarithm(np.array([a for a, _ in seen]), 0.0, error)
         after, noise = _logarithm(np.array([b for _, b in seen]), error**2, error)
         line, spread, scale = _line(before, after, noise + OWN**2, stage.believed)
-        at = np.stack([np.ones_like(log), log], axis=1)
+        at = np.stack([np.ones_like(log), log - np.log(TYPICAL)], axis=1)
         own = np.einsum("ri,ij,rj->r", at, spread, at) + OWN**2
-        squared = line[1] ** 2 * unsure + scale * own
-        gap = np.exp(np.minimum(at @ line + np.log(TYPICAL) + squared / 2, 0.0))
-        variance = np.expm1(squared) * gap**2 + error**2
-    return Outlook(accuracy=teacher + error - gap, error=np.sqrt(variance))
+        log, variance = at @ line + np.log(TYPICAL), line[1] ** 2 * variance + scale * own
+    return Outlook(most=most, error=error, log=log, variance=variance)
 
 
 def _logarithm(gap: Floats, variance: Floats | float, error: float) -> tuple[Floats, Floats]:
-    """Of gaps over a typical one, and its variance; what lies below the error counts as that."""
+    """Of gaps, and its variance; what lies below half the error counts as that."""
     least = np.maximum(gap, error / 2)
-    return np.log(least / TYPICAL), np.log1p(variance / least**2)
+    return np.log(least), np.log1p(variance / least**2)
 
 
 def _line(
     before: Floats,  # [runs] logarithms of gaps
     after: Floats,
     noise: Floats,  # [runs] variances
-    believed: tuple[float, float],
+    believed: Share,
 ) -> tuple[Floats, Floats, float]:
-    """A line's height and slope, their covariance, and how far off it is over what was believed."""
-    share, spread = believed
-    precision = np.diag([1 / spread**2, 1 / POWER[1] ** 2])
-    weighted = precision @ np.array([np.log(share), POWER[0]])
-    at = np.stack([np.ones_like(before), before], axis=1)
+    """A line's height and slope, their covariance, and how far off it is over what was believed.
+
+    Both logarithms are taken over that of a typical gap.
+    """
+    (left, spread), (power, varied) = believed.left, believed.power
+    precision = np.diag([1 / spread**2, 1 / varied**2])
+    weighted = precision @ np.array([np.log(left), power])
+    at = np.stack([np.ones_like(before), before - np.log(TYPICAL)], axis=1)
+    found = after - np.log(TYPICAL)
     precision = precision + (at / noise[:, None]).T @ at
-    weighted = weighted + at.T @ (after / noise)
+    weighted = weighted + at.T @ (found / noise)
     covariance = np.linalg.inv(precision)
     line = covariance @ weighted
-    missed = (after - at @ line) ** 2 / noise
+    missed = (found - at @ line) ** 2 / noise
     return line, covariance, float((SURE + missed.sum()) / (SURE + len(missed)))
 
 

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 COMPLETE = ("steps", "patience")  # what ends a fine-tuning that may be polished
+FIXED = 0.3  # of a step's time, that does not go by MACs
 POINTS = 0.1  # of accuracy: what a whole network's cost weighs, where accuracy is maximised
 SHOWN = 5  # candidates not ruled out that are named
 
@@ -94,10 +95,13 @@ def _prior(search: Search, damage: Floats) -> Belief:
     )
 
 
-def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
-    """Where these are expected to end, which are `starts` as they are assembled.
+def _outlooks(
+    search: Search, candidates: Ints, accuracy: Floats, error: Floats
+) -> Iterator[tuple[NDArray[np.bool_], Outlook]]:
+    """Where these are expected to end, in groups that have as many steps left.
 
-    Polished, where that may make them hold and a budget leaves the time.
+    Polished, where that may make them hold and a budget leaves the time. `accuracy`, `error`: of
+    those that were not looked at, as they are assembled.
     """
     last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
     results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
@@ -106,7 +110,6 @@ def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
     tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
     tuned += [unpolished(result) for result in whole]
     polish = Stage(believed=POLISHED, runs=whole, since=last)
-    accuracy, error = starts.accuracy.copy(), starts.error.copy()
     stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
     for one in search.tried:
         here = candidates == one.candidate
@@ -120,15 +123,13 @@ def _outlook(search: Search, candidates: Ints, starts: Outlook) -> Outlook:
         stages = [Stage(believed=TUNED, runs=tuned, since=step)] if step < last else []
         if step == last or _polishes(search, last - step):
             stages.append(polish)
-        now = Outlook(accuracy=accuracy[here], error=error[here])
-        then = outlook(now, stages, search.reference, images)
-        accuracy[here], error[here] = then.accuracy, then.error
-    return Outlook(accuracy=accuracy, error=error)
+        yield here, outlook(accuracy[here], error[here], stages, search.reference, images)
 
 
 def _polishes(search: Search, left: int) -> bool:
     """A run with so many steps left that misses the objective would be polished after them."""
-    return stops_at_target(search.space.objective) and search.has_time_to_polish(left)
+    another = search.space.finetune.steps
+    return stops_at_target(search.space.objective) and search.has_time_to_polish(left + another)
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
@@ -206,13 +207,15 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy
     own = damage[open_]
-    starts = Outlook(accuracy=belief.expected(own), error=belief.error(own))
-    expected = _outlook(search, open_, starts)
-    z = (expected.accuracy - goal) / expected.error
-    chance = np.asarray(ndtr(z))
-    if space.objective.maximizes:
+    starts, error = belief.expected(own), belief.error(own)
+    expected, chance, gain = np.zeros((3, len(open_)))
+    for group, then in _outlooks(search, open_, starts, error):
+        expected[group], chance[group] = then.accuracy, then.chance(goal)
+        z = (then.accuracy - goal) / then.spread
         density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-        saving = expected.error * (z * chance + density) / POINTS  # the mean of what lies above
+        gain[group] = then.spread * (z * ndtr(z) + density)  # the mean of what lies above
+    if space.objective.maximizes:
+        saving = gain / POINTS
         within = np.ones(len(open_), dtype=bool)
     else:
         costs = np.array([search.costs(c)[space.objective.cost] for c in open_.tolist()])
@@ -221,7 +224,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
         within = costs < limit
         if not met and not (within & (saving >= space.until)).any():
             within = costs <= limit  # what is as large as the full network may still hold
-    saving = saving / _effort(search, np.array([steps.get(c, 0) for c in open_.tolist()]))
+    saving = saving / _effort(search, open_, np.array([steps.get(c, 0) for c in open_.tolist()]))
     promise = saving
     if not met and not (within & (saving >= space.until)).any():
         promise = -own  # before all is given up, the least damaged is tried
@@ -230,17 +233,23 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     return _View(
         candidates=open_[order],
         chance=chance[order],
-        accuracy=expected.accuracy[order],
+        accuracy=expected[order],
         saving=saving[order],
     )
 
 
-def _effort(search: Search, done: Ints) -> Floats:
-    """The share of a whole try, polishing included, that runs with so many steps done have left."""
+def _effort(search: Search, candidates: Ints, done: Ints) -> Floats:
+    """What runs with so many steps done have left, polishing included.
+
+    As a share of a whole try of the full network: a step of a smaller one takes less time.
+    """
     polish, steps = search.space.polish, search.space.finetune.steps
     whole = steps + (polish.steps if polish and _polishes(search, steps) else 0)
     left = np.maximum(whole - done, 0)
-    return np.asarray(np.where(left > 0, left, whole) / whole)
+    assert search.jobs.plan.costs is not None
+    full = search.jobs.plan.costs["macs"].full
+    size = np.array([search.costs(c)["macs"] for c in candidates.tolist()]) / full
+    return np.where(left > 0, left, whole) / whole * (FIXED + (1 - FIXED) * size)
 
 
 def _ended(search: Search, view: _View, damage: Floats) -> Ended | None:

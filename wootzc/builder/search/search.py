@@ -145,15 +145,15 @@ class Search:
     def elapsed(self) -> float:
         return time.perf_counter() - self.started
 
-    def has_time_to_polish(self, left: int = 0) -> bool:
-        """After so many steps of a run's fine-tuning, by the pace so far; the space asks for it."""
+    def has_time_to_polish(self, beside: int = 0) -> bool:
+        """And for so many steps of fine-tuning, by the pace so far; where the space asks for it."""
         polish, most = self.space.polish, self.space.budget.seconds
         steps = sum(one.steps for one in self.tried)
         if polish is None or most is None or not steps:
             return polish is not None
         pace = sum(one.seconds for one in self.tried) / steps
-        beside = 1 / TRAINING if polish.distill else 0.0  # the teacher's pass
-        return self.elapsed + pace * (left + polish.steps * (1 + beside)) <= most
+        teacher = 1 / TRAINING if polish.distill else 0.0  # its pass
+        return self.elapsed + pace * (beside + polish.steps * (1 + teacher)) <= most
 
     @property
     def width(self) -> int:
@@ -219,7 +219,8 @@ class Search:
             case "target":
                 return not one.met
             case "steps" | "patience":
-                return not one.met and self.has_time_to_polish()
+                # It may fail: then there must be time for another.
+                return not one.met and self.has_time_to_polish(self.space.finetune.steps)
             case _:
                 return False
 
