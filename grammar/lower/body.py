@@ -14,7 +14,13 @@ from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, bind
 from wootzc.grammar.check.arms import mismatch
-from wootzc.grammar.check.calls import in_order, known_words, report_unknown, shape_help
+from wootzc.grammar.check.calls import (
+    in_order,
+    known_words,
+    report_unknown,
+    shape_help,
+    warn_stride,
+)
 from wootzc.grammar.check.operators import (
     ALIASES,
     BUILT_IN,
@@ -168,6 +174,8 @@ class BodyLowering:
             settled = None if values is None else _settled(operator, values)
         if settled is None or shape is None:
             return [], None
+        if operator.name == "conv":
+            warn_stride(call, self.report)
         layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
         return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
 
