@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from wootzc.diagnostics import Advice, Span, write
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.elsewhere import ELSEWHERE, alone, of_its_own
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import (
     FUNCTIONS,
@@ -163,11 +164,11 @@ def _assign(
             key = argument.name.text
             if key not in known:
                 good = False
-                likely = [k for k in _ELSEWHERE.get(key.lower(), ()) if k in known]
+                likely = [k for k in ELSEWHERE.get(key.lower(), ()) if k in known]
                 form = _form(name, parameters) if known else "it takes none"
                 report.error(
                     argument.name.span, "WZ011", f"`{name.text}` has no argument `{key}`",
-                    _of_its_own(arguments, position, report)
+                    of_its_own(arguments, position, report)
                     or (meant(likely[0]) if likely else did_you_mean(key, known, form)),
                 )  # fmt: skip
                 continue
@@ -182,7 +183,7 @@ def _assign(
             plural = "" if len(known) == 1 else "s"
             report.error(
                 argument.span, "WZ013", f"`{name.text}` takes {count} argument{plural}",
-                _form(name, parameters) if known else f"it is written `{name.text}` alone",
+                _form(name, parameters) if known else alone(name, arguments[-1].span, report),
             )  # fmt: skip
             return None
         else:
@@ -192,40 +193,6 @@ def _assign(
             return None
         given[key] = argument
     return given if good else None
-
-
-# What other tools call arguments.
-_ELSEWHERE = {
-    **dict.fromkeys(("filters", "channels", "out_channels", "features", "out_features", "units",
-                     "planes", "neurons", "outputs", "out", "num_filters"), ("width",)),
-    **dict.fromkeys(("kernel_size", "ksize", "k", "filter_size", "window", "kernel_shape",
-                     "pool_size", "window_shape"), ("kernel", "size")),
-    "strides": ("stride",), "pad": ("padding",), "pads": ("padding",), "eps": ("epsilon",),
-    "p": ("rate",), "prob": ("rate",), "num_groups": ("groups",),
-    "use_bias": ("bias",), "negative_slope": ("slope",), "alpha": ("slope",),
-}  # fmt: skip
-_ACTIVATION = ("activation", "act", "nonlinearity", "activation_fn", "act_layer")
-
-
-def _of_its_own(
-    arguments: tuple[syntax.Argument, ...], position: int, report: Report
-) -> str | None:
-    """Advice on `conv(3x3, 16, activation = relu)`: an activation is a layer of its own."""
-    argument, last = arguments[position], arguments[-1].span
-    if argument.name is None or argument.name.text.lower() not in _ACTIVATION or not position:
-        return None
-    if not isinstance(argument.value, syntax.Word | syntax.Text):
-        return None
-    layer = source_text(argument.value).strip('"').lower()
-    text = report.sources.get(last.file, "")
-    end = text.find(")", last.end) + 1
-    more = "" if "softmax" in layer or layer in ("linear", "none") else f"; {layer}"
-    rest = text[argument.span.end : end]
-    return Advice(
-        f"leave it out: an activation is a layer of its own, `{layer}` behind this one" if more
-        else "leave it out: a network ends in scores, and the loss does the rest",
-        rest + more, at=Span(last.file, arguments[position - 1].span.end, end),
-    )  # fmt: skip
 
 
 def _report_value(

@@ -1,12 +1,14 @@
 """Arms of a branch that do not end alike: which one is to be changed, and how."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.operators import ALIASES, BUILT_IN, JOINS
+from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import argument_text, source_text
-from wootzc.grammar.syntax.near_misses import either
+from wootzc.grammar.syntax.near_misses import either, meant, nearest
 from wootzc.ir.layers.shapes import Shape, shape_text
 
 _STRIDED = ("conv", "depthwise", "shortcut", "max_pool", "avg_pool")
@@ -128,3 +130,36 @@ def _last_width(branch: syntax.Branches, odd: int) -> str | None:
             if (width := _width(call)) is not None:
                 return source_text(width)
     return None
+
+
+def is_branch(branch: syntax.Branches, modules: Container[str], report: Report) -> bool:
+    """Whether its name, arguments and number of arms are those of a branch."""
+    name = branch.name
+    if name.text not in JOINS:
+        known = name.text in BUILT_IN or name.text in modules
+        near = ALIASES.get(name.text) or nearest(name.text, JOINS)
+        report.error(
+            name.span, "WZ027" if known else "WZ010",
+            f"`{name.text}` takes no arms in braces" if known
+            else f"there is no branch `{name.text}`",
+            meant(near) if near in JOINS and not known
+            else "arms belong to add, concat and scale",
+        )  # fmt: skip
+        return False
+    if branch.arguments:
+        report.error(
+            name.span, "WZ013", f"`{name.text}` takes no arguments",
+            Advice(
+                f"leave them out, as in `{name.text} {{ {{ … }} {{ … }} }}`", "",
+                at=Span(name.span.file, name.span.end, branch.arguments[-1].span.end + 1),
+            ),
+        )  # fmt: skip
+    least = 2
+    if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
+        wanted = "exactly two arms" if name.text == "scale" else "at least two arms"
+        report.error(
+            name.span, "WZ027", f"`{name.text}` needs {wanted}, not {len(branch.arms)}",
+            "an arm is layers in braces; `{ }` passes its input on",
+        )  # fmt: skip
+        return False
+    return True

@@ -7,41 +7,37 @@ made, so that one mistake does not cause ten messages.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from wootzc.diagnostics import Advice, Span, write
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, bind
-from wootzc.grammar.check.arms import mismatch
-from wootzc.grammar.check.calls import in_order, known_words, report_unknown, shape_help
+from wootzc.grammar.check.arms import is_branch, mismatch
+from wootzc.grammar.check.calls import (
+    in_order,
+    known_words,
+    report_unknown,
+    shape_help,
+    warn_stride,
+)
 from wootzc.grammar.check.operators import (
-    ALIASES,
     BUILT_IN,
     CLASSES,
     FITTING,
-    JOINS,
     OPERATORS,
     SHORTCUT,
 )
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.scopes import at, scope_of
-from wootzc.grammar.check.values import Scope, Value, value_text, words_in
+from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.lower.layers import Draft, settle, settle_bias, written_out
 from wootzc.grammar.syntax.near_misses import meant, nearest
-from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Layer, Norm
+from wootzc.ir.layers import Branch, Conv, Norm
 from wootzc.ir.layers.maxima import MAX_LAYERS
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after
-from wootzc.ir.layers.signature import Operator
 
 MAX_BRANCHES = 32  # branches within branches
 MAX_CALLS = 100  # modules within modules
-
-
-class Draft(NamedTuple):
-    """A layer; with `auto_bias` it has a bias unless a norm directly follows."""
-
-    layer: Layer
-    auto_bias: bool = False
 
 
 class Use(NamedTuple):
@@ -159,15 +155,17 @@ class BodyLowering:
                 return [], None
             self.unknown(call.name)
             return [], None
-        settled = _written_out(operator.name, call.arguments)
+        settled = written_out(operator.name, call.arguments)
         if settled is None:
             names = at(scope, shape)
             values = bind(
                 call.name, operator.parameters, call.arguments, names, self.report, self.note()
             )
-            settled = None if values is None else _settled(operator, values)
+            settled = None if values is None else settle(operator, values)
         if settled is None or shape is None:
             return [], None
+        if operator.name == "conv":
+            warn_stride(call, self.report)
         layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
         return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
 
@@ -205,7 +203,7 @@ class BodyLowering:
 
     def branches(self, branch: syntax.Branches, scope: Scope, shape: Shape | None) -> Lowered:
         name = branch.name
-        if self.report.has_hole(branch.span) or not self.is_branch(branch):
+        if self.report.has_hole(branch.span) or not is_branch(branch, self.modules, self.report):
             for arm in branch.arms:
                 self.block(arm, scope, None)
             return [], None
@@ -238,38 +236,6 @@ class BodyLowering:
                 self.report.error(found.span, "WZ030", message, found.help)
                 return [], None
         return self.follow([Draft(layer)], shape, name.text)
-
-    def is_branch(self, branch: syntax.Branches) -> bool:
-        """Whether its name, arguments and number of arms are those of a branch."""
-        name = branch.name
-        if name.text not in JOINS:
-            known = name.text in BUILT_IN or name.text in self.modules
-            near = ALIASES.get(name.text) or nearest(name.text, JOINS)
-            self.report.error(
-                name.span, "WZ027" if known else "WZ010",
-                f"`{name.text}` takes no arms in braces" if known
-                else f"there is no branch `{name.text}`",
-                meant(near) if near in JOINS and not known
-                else "arms belong to add, concat and scale",
-            )  # fmt: skip
-            return False
-        if branch.arguments:
-            self.report.error(
-                name.span, "WZ013", f"`{name.text}` takes no arguments",
-                Advice(
-                    f"leave them out, as in `{name.text} {{ {{ … }} {{ … }} }}`", "",
-                    at=Span(name.span.file, name.span.end, branch.arguments[-1].span.end + 1),
-                ),
-            )  # fmt: skip
-        least = 2
-        if len(branch.arms) < least or (name.text == "scale" and len(branch.arms) != least):
-            wanted = "exactly two arms" if name.text == "scale" else "at least two arms"
-            self.report.error(
-                name.span, "WZ027", f"`{name.text}` needs {wanted}, not {len(branch.arms)}",
-                "an arm is layers in braces; `{ }` passes its input on",
-            )  # fmt: skip
-            return False
-        return True
 
     # modules
 
@@ -342,30 +308,6 @@ class BodyLowering:
             self.used.add(meant)
 
 
-class _Settled(NamedTuple):
-    """The fields of a layer; `auto_bias` as in `Draft`."""
-
-    fields: Mapping[str, Any]
-    auto_bias: bool
-
-
-def _settled(operator: Operator, values: Mapping[str, Any]) -> _Settled:
-    auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
-    like = {p.name: values[p.like] for p in operator.parameters if p.like}
-    given = {name: value for name, value in values.items() if value is not None}
-    return _Settled({**like, **dict.fromkeys(auto, True), **given, **operator.fixed}, bool(auto))
-
-
-@lru_cache(maxsize=4_096)
-def _written_out(name: str, arguments: tuple[syntax.Argument, ...] | None) -> _Settled | None:
-    """What a call makes wherever it stands; None where it names something, or has a mistake."""
-    if words_in(argument.value for argument in arguments or ()):
-        return None
-    report, operator = Report(), OPERATORS[name]
-    values = bind(syntax.Name(text=name), operator.parameters, arguments, {}, report)
-    return None if values is None or report.diagnostics else _settled(operator, values)
-
-
 def _is_fitting(arm: syntax.Block) -> bool:
     """Whether an arm is `{ shortcut_if_fits }`."""
     match arm.statements:
@@ -373,14 +315,3 @@ def _is_fitting(arm: syntax.Block) -> bool:
             return text == FITTING
         case _:
             return False
-
-
-def settle_bias(drafts: list[Draft]) -> Body:
-    """The layers, each with its bias decided: none where a norm directly follows."""
-    layers: list[Layer] = []
-    for index, (layer, auto) in enumerate(drafts):
-        follower = drafts[index + 1].layer if index + 1 < len(drafts) else None
-        if auto and isinstance(follower, Norm) and isinstance(layer, Conv | DepthwiseConv):
-            layer = replace(layer, bias=False)
-        layers.append(layer)
-    return tuple(layers)

@@ -7,15 +7,8 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import AMOUNT, Kind, Parameter, bind
 from wootzc.grammar.check.input_order import report_sizes, warn_order
 from wootzc.grammar.check.values import Scope, Value
-from wootzc.grammar.lower.body import (
-    MAX_BRANCHES,
-    MAX_CALLS,
-    BodyLowering,
-    Draft,
-    TooLarge,
-    Use,
-    settle_bias,
-)  # fmt: skip
+from wootzc.grammar.lower.body import MAX_BRANCHES, MAX_CALLS, BodyLowering, TooLarge, Use
+from wootzc.grammar.lower.layers import Draft, settle_bias
 from wootzc.grammar.lower.module_targets import RESERVED, ModuleNames, is_input
 from wootzc.grammar.lower.series import at_turn, check_series
 from wootzc.ir.layers import Body

@@ -69,18 +69,17 @@ MISTAKES = (
     Mistake(
         "`sample` needs to know how many candidates to take",
         "as in `sample 500 seed 1`",
-        _space("sample seed 1", "sample stratified by params", "sample all", "sample by x",
-               "sample", "sample\n"),
+        _space("sample", "sample\n"),
     ),
     Mistake(
         "`propose` needs to know how many candidates to propose",
         "as in `propose 500`",
-        _space("propose all", "propose", "propose\n"),
+        _space("propose", "propose\n"),
     ),
     Mistake(
         "`budget` needs to know how much",
         "as in `budget 10 candidates` or `budget 30 minutes`",
-        _space("budget candidates 10", "budget all", "budget", "budget\n", "budget -1"),
+        _space("budget", "budget\n", "budget -1"),
     ),
     Mistake(
         "`until` says below which saving the search ends",
@@ -172,3 +171,22 @@ CHARACTERS = {
     "…": "`…` stands for something that you write yourself",
     "\\": 'paths stand in double quotes: "a/b"',
 }
+
+# What is said for statements elsewhere, or seems to be.
+SYNONYMS = {
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
+    "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
+    "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
+    "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
+    "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
+    "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
+    "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
+    "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
+    "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
+    "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
+    "class": "module", "search_space": "space", "random": "sample", "unprune": "keep",
+    "smallest": "minimize",
+    "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
+    "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
+}  # fmt: skip

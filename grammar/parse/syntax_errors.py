@@ -2,23 +2,22 @@
 
 import re
 from contextlib import suppress
-from functools import cache
 from itertools import islice
-from typing import NamedTuple
 
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.check.statements import FORMS
+from wootzc.grammar.parse.examples import by_example
 from wootzc.grammar.parse.misplaced import misplaced
-from wootzc.grammar.parse.mistakes import CHARACTERS, MISTAKES, Mistake
+from wootzc.grammar.parse.mistakes import CHARACTERS, SYNONYMS
 from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.keywords import keywords
 from wootzc.grammar.syntax.marks import mark_at, marks
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
-from wootzc.grammar.syntax.reader import Reading, parser
+from wootzc.grammar.syntax.reader import Reading
 
 _READABLE = {
     "NAME": "a name",
@@ -171,7 +170,7 @@ def _explain_token(text: str, path: str, error: UnexpectedToken) -> Diagnostic:
     if token.type in ("RPAR", "RSQB") and bracket is None:
         help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
         return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
-    if (mistake := _by_example(error)) is not None:
+    if (mistake := by_example(error)) is not None:
         word = _word_before(text, before)
         words = {"found": found, "before": text[slice(*word)] or "…"}
         if word[1] and cut_off:
@@ -269,31 +268,11 @@ def _filled(template: str, words: dict[str, str]) -> str:
 
 
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
-    near = _SYNONYMS.get(word.lower()) or nearest(word, keywords)
+    near = SYNONYMS.get(word.lower()) or nearest(word, keywords)
     help = f"possible here: {', '.join(keywords)}"
     if near is not None and near.split()[0] in keywords:
         help = meant(near)
     return diagnostic(span, "WZ002", f"there is no `{word}` here", help)
-
-
-# What is said for them elsewhere, or seems to be.
-_SYNONYMS = {
-    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
-    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
-    "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
-    "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
-    "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
-    "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
-    "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
-    "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
-    "time": "budget", "timeout": "budget", "deadline": "budget", "stop": "until", "group": "tie",
-    "together": "tie", "dtype": "precision", "random_seed": "seed", "import": "include",
-    "model": "network", "net": "network", "layer": "module", "block": "module", "def": "module",
-    "class": "module", "search_space": "space", "random": "sample", "unprune": "keep",
-    "smallest": "minimize",
-    "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
-    "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
-}  # fmt: skip
 
 
 _KEYWORDS = {kind: words[0] for kind, words in keywords().items() if len(words) == 1}
@@ -311,50 +290,3 @@ def _expected(accepted: list[str]) -> str:
     if len(words) > 7:
         words = [*words[:6], "…"]
     return either(words)
-
-
-class _Example(NamedTuple):
-    """Where and at what the parser stops in an example of a mistake."""
-
-    mistake: Mistake
-    state: int
-    token: str
-    terminal: str
-    kind: str
-
-
-@cache
-def _examples() -> tuple[_Example, ...]:
-    found = []
-    for mistake in MISTAKES:
-        for text in mistake.examples:
-            try:
-                parser().parse(text, start="file")
-            except UnexpectedInput as error:
-                found.append(_example(mistake, error))
-    return tuple(found)
-
-
-def _example(mistake: Mistake, error: UnexpectedInput) -> _Example:
-    state = getattr(error.state, "position", error.state)  # not how deep it is in the text
-    if not isinstance(error, UnexpectedToken):
-        return _Example(mistake, state, "", "", "character")
-    word = error.token.type in ("NAME", "PATTERN") or error.token.isidentifier()
-    kind = "word" if word else error.token.type
-    return _Example(mistake, state, str(error.token), error.token.type, kind)
-
-
-def _by_example(error: UnexpectedToken) -> Mistake | None:
-    """The mistake of an example that stops the parser likewise: best at the same text."""
-    here = _example(MISTAKES[0], error)
-    alike = [example for example in _examples() if example.state == here.state]
-    for likeness in (
-        lambda e: e.token == here.token,
-        lambda e: e.terminal == here.terminal,
-        lambda e: True,
-    ):
-        for example in filter(likeness, alike):
-            mistake = example.mistake
-            fits = any(e.kind == here.kind for e in _examples() if e.mistake is mistake)
-            return mistake if fits else None
-    return None

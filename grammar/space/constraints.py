@@ -147,7 +147,10 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
     if not 0 <= value <= 1 and isinstance(limit, syntax.RelativeLimit):
         report.error(
             limit.span, "WZ062", "an accuracy cannot lie more than 100 points below the teacher's",
-            "one point is 1% of the images: write `teacher - 1.0 points`",
+            Advice(
+                "one point is 1% of the images: write `teacher - 1.0 points`",
+                "teacher - 1.0 points",
+            ),
         )  # fmt: skip
         return None
     if not 0 <= value <= 1:

@@ -208,9 +208,20 @@ def _laid(parts: Sequence[str | Annotated], broken: set[int], level: int) -> lis
     lines = [INDENT * level]
     for at, part in enumerate(parts):
         if isinstance(part, Annotated) and at in broken:
-            first, *others = part.broken(level, len(lines[-1]))
+            first, *others = part.broken(level, len(lines[-1]), _before_break(parts, broken, at))
             lines[-1] = (lines[-1].rstrip() if not first else lines[-1]) + first
             lines += others
         else:
             lines[-1] += _flat(part) or ""
     return lines
+
+
+def _before_break(parts: Sequence[str | Annotated], broken: set[int], at: int) -> int:
+    """How much follows part `at` on its last line: up to the first break of a list behind it."""
+    behind = 0
+    for later in range(at + 1, len(parts)):
+        part = parts[later]
+        if isinstance(part, Annotated) and later in broken:
+            return behind + len(part.first)
+        behind += len(_flat(part) or "")
+    return behind

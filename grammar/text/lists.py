@@ -94,14 +94,23 @@ class Annotated:
         entries = ", ".join(line.entry for line in self.lines[:-1])
         return f"{self.listed.opening}{entries}{self.listed.closing}"
 
-    def broken(self, level: int, column: int) -> list[str]:
-        """Lines, of which the first goes on at `column`, and something may go on behind the last.
+    @property
+    def first(self) -> str:
+        """What stands on the line that it begins on, where it is broken."""
+        return self.listed.opening.strip() or f"{self.lines[0].entry},"
+
+    def broken(self, level: int, column: int, behind: int = 0) -> list[str]:
+        """Lines, of which the first goes on at `column`, and the last with `behind` characters.
 
         Without brackets the first entry stays on the line that the list begins on.
         """
         opening, closing = self.listed.opening.strip(), self.listed.closing.strip()
         apart = self.flat is None
-        within = self._apart() if apart else self._filled(level + 1, 0 if opening else column)
+        within = (
+            self._apart()
+            if apart
+            else self._filled(level + 1, 0 if opening else column, 0 if opening else behind)
+        )
         inside = [INDENT * (level + 1) + line for line in within]
         if not opening:
             return [inside[0].lstrip(), *inside[1:]]
@@ -116,13 +125,14 @@ class Annotated:
                 comma = "," if at < len(self.lines) - 2 else ""
                 yield line.entry + comma + "".join(f"  {text}" for text in line.behind)
 
-    def _filled(self, level: int, column: int) -> Iterator[str]:
+    def _filled(self, level: int, column: int, behind: int) -> Iterator[str]:
         """As many entries on a line as fit; the first line begins at `column`, if that is later."""
         *most, last = (line.entry for line in self.lines[:-1])
         room = WIDTH - max(column, len(INDENT * level))
         row = ""
-        for piece in (*(f"{entry}," for entry in most), last):
-            if row and len(row) + 1 + len(piece) > room:
+        pieces = [*((f"{entry},", 0) for entry in most), (last, behind)]
+        for piece, more in pieces:
+            if row and len(row) + 1 + len(piece) + more > room:
                 yield row
                 row, room = piece, WIDTH - len(INDENT * level)
             else:
