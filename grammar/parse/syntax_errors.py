@@ -233,7 +233,7 @@ def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic
 
 # What is said for them elsewhere, or seems to be.
 _SYNONYMS = {
-    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep",
     "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
     "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
     "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",

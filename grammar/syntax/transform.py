@@ -186,6 +186,9 @@ class ToSyntax:
     def narrow(self, meta: Meta, patterns: Any, rates: Any) -> syntax.Narrow:
         return self.node(syntax.Narrow, meta, patterns=patterns, rates=rates)
 
+    def skip(self, meta: Meta, patterns: Any) -> syntax.Skip:
+        return self.node(syntax.Skip, meta, patterns=patterns)
+
     def keep(self, meta: Meta, patterns: Any) -> syntax.Keep:
         return self.node(syntax.Keep, meta, patterns=patterns)
 
