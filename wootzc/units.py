@@ -50,11 +50,14 @@ def percent(fraction: float, digits: int = 2) -> str:
 
 
 def rate_text(rate: float | tuple[float, float, float]) -> str:
-    """50%; of a module whose ends are cut too: inside, of what enters, of what leaves."""
+    """50%; of a module whose ends are cut too: inside, of what enters, of what leaves.
+
+    A module of which nothing is left inside is skipped.
+    """
     if isinstance(rate, tuple):
         inside, entering, leaving = map(rate_text, rate)
         return f"{inside}, {entering} in, {leaving} out"
-    return f"{100 * rate:.4g}%"
+    return "skip" if rate == 1 else f"{100 * rate:.4g}%"
 
 
 def seconds_text(seconds: float) -> str:

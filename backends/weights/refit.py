@@ -21,6 +21,7 @@ from wootzc.ir.net.network import Module
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.space import Criterion
 
 # [groups, features + 1, features + 1]: sums of products over samples. Features are those of one
@@ -37,8 +38,9 @@ def losing_layers(module: Module, shape: Shape, rates: Collection[Rate]) -> tupl
     A depthwise convolution has one input channel per filter: where that goes, so does the filter.
     """
     coupling = couple_module(module, shape)
+    left = [rate for rate in rates if not is_skipped(rate)]
     loses = [
-        any(kept_width(group, rate) < group.width for rate in rates) for group in coupling.groups
+        any(kept_width(group, rate) < group.width for rate in left) for group in coupling.groups
     ]
     return tuple(
         path
@@ -64,7 +66,7 @@ def refit_module(
     right behind it; where there is neither, the fit adds nothing.
     """
     refitted = prune_module_weights(module, shape, weights, rate, criterion, seed=seed, seams=seams)
-    if rate == 0:
+    if rate == 0 or is_skipped(rate):
         return refitted
     cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     for path, own in moments.items():

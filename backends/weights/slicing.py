@@ -25,6 +25,7 @@ from wootzc.ir.net.coupling import Channels, Coupling, couple_module
 from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
@@ -99,6 +100,8 @@ def prune_module_weights(
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
+    if is_skipped(rate):
+        return {}
     cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
     return {
         f"{path}/{array.name}": np.ascontiguousarray(
@@ -176,7 +179,7 @@ def kept_channels(
         if not isinstance(segment, Module):
             continue
         rate, criterion = next(by_module)
-        if rate == 0:
+        if rate == 0 or is_skipped(rate):
             continue
         own = segment_weights(weights, segment.name)
         cut = cut_module(segment, shape, own, rate, criterion, seed=seed, seams=seams)

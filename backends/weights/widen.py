@@ -20,6 +20,7 @@ from wootzc.ir.layers import walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.space import Criterion
 
 Array = NDArray[Any]
@@ -69,6 +70,12 @@ def widen_module_weights(
     """The inverse of `prune_module_weights`, with nothing where filters were removed."""
     if rate == 0:
         return dict(pruned)
+    if is_skipped(rate):
+        return {
+            f"{path}/{array.name}": np.full_like(teacher[f"{path}/{array.name}"], array.removed)
+            for path, layer in walk(module.body)
+            for array in layer.arrays()
+        }
     cut = cut_module(module, shape, teacher, rate, criterion, seed=seed, seams=seams)
     return {
         name: _widened(array, pruned[name], teacher[name].shape, cut, path)

@@ -16,6 +16,7 @@ STATEMENTS: Mapping[str, str] = {
     "rates": "fractions of filters that may be removed from a module",
     "prune": "modules that are pruned, by which criterion and with which rates of their own",
     "narrow": "channels between modules that may be removed too: which, and with which rates",
+    "skip": "modules that may be left out whole: their input goes on in their place",
     "keep": "modules, or kinds of layers, that stay whole",
     "multiple": "what is left of a layer's filters is a multiple of this",
     "tie": "modules that share one rate",

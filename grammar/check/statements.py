@@ -11,7 +11,7 @@ from wootzc.grammar.check.report import Report
 # How statements begin.
 KEYWORDS = (
     "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
-    "narrow", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
+    "narrow", "skip", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
     "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
     "precision", "seed",
 )  # fmt: skip
@@ -22,7 +22,8 @@ FORMS = {
     "teacher": "teacher { epochs 30 }", "pretrain": "pretrain { steps 200 }",
     "finetune": "finetune { epochs 3 }", "polish": "polish { epochs 6 }",
     "rates": "rates { 0, 30%, 50% }", "prune": "prune a*, b* by l1",
-    "narrow": "narrow t* rates { 0, 25%, 50% }", "keep": "keep a1",
+    "narrow": "narrow t* rates { 0, 25%, 50% }", "skip": "skip b2, b3",
+    "keep": "keep a1",
     "multiple": "multiple of 8", "tie": "tie b2, b3",
     "where": "where macs <= 80%`, or `where nondecreasing(a1..b3)",
     "all": "all", "sample": "sample 500 seed 1",
@@ -77,7 +78,7 @@ def _slot(statement: syntax.SpaceStatement) -> str | None:
             kind = kind_of_budget(statement)
             return f"has a budget of {kind}" if kind else None
         case (
-            syntax.Prune() | syntax.Narrow() | syntax.Keep() | syntax.Tie()
+            syntax.Prune() | syntax.Narrow() | syntax.Skip() | syntax.Keep() | syntax.Tie()
             | syntax.WhereOrder() | syntax.WhereCost() | syntax.Subject()
         ):  # fmt: skip
             return None

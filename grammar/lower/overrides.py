@@ -97,6 +97,7 @@ def _adds_up(statement: syntax.SpaceStatement) -> bool:
         statement,
         syntax.Prune
         | syntax.Narrow
+        | syntax.Skip
         | syntax.Keep
         | syntax.Tie
         | syntax.WhereOrder

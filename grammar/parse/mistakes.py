@@ -174,7 +174,7 @@ CHARACTERS = {
 
 # What is said for statements elsewhere, or seems to be.
 SYNONYMS = {
-    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep", "skip": "keep",
+    "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep",
     "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
     "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
     "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",

@@ -12,7 +12,7 @@ from wootzc.grammar.lower.resolved import Resolved, by_patterns
 from wootzc.grammar.space.candidates import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.space.constraints import read_constraints
 from wootzc.grammar.space.feasible import check_space, default_selection
-from wootzc.grammar.space.narrow_statement import narrow_pruning, read_narrow
+from wootzc.grammar.space.narrow_statement import narrow_pruning, read_narrow, read_skip
 from wootzc.grammar.space.objective import check_direction, read_objective
 from wootzc.grammar.space.prune_statement import read_pruning
 from wootzc.grammar.space.rates import check_patterns, check_values
@@ -95,6 +95,7 @@ def lower_space(
         statements, network, constraints, definition, report, file=file, complete=complete
     )
     narrow = read_narrow(statements.all(syntax.Narrow), network, report)
+    skip = read_skip(statements.all(syntax.Skip), network, report)
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
@@ -110,9 +111,10 @@ def lower_space(
     if (
         report.errors > errors or not complete or pruning is None or selection is None
         or lowered_data is None or objective is None or narrow is None
+        or skip is None
     ):  # fmt: skip
         return None
-    posed = narrow_pruning(pruning, narrow, constraints, statements, report)
+    posed = narrow_pruning(pruning, narrow, skip, constraints, statements, report)
     if posed is None:
         return None
     space = Space(

@@ -1,4 +1,4 @@
-"""`narrow`: which channels between modules may go, and how many of them."""
+"""`narrow` and `skip`: channels between modules that may go, and modules that may go whole."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,15 +7,16 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.statements import Statements
+from wootzc.grammar.check.statements import Statements, keyword_of
 from wootzc.grammar.lower.module_targets import number_range
-from wootzc.grammar.space.patterns import listing
+from wootzc.grammar.space.patterns import listing, modules_of
 from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import MAX_RATES, RateSpans, percent, read_rates
 from wootzc.ir.net.coupling import couple_network
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import can_be_skipped
 from wootzc.ir.net.trunk import Trunk, trunks
 from wootzc.ir.space import Constraint, CostLimit
 from wootzc.ir.space.narrow import narrowed
@@ -57,15 +58,43 @@ def read_narrow(
     return found if good else None
 
 
+def read_skip(
+    statements: Sequence[syntax.Skip], network: Network, report: Report
+) -> frozenset[int] | None:
+    """The modules that may be left out: of a pattern those that can be. None after an error."""
+    found: set[int] = set()
+    errors = report.errors
+    for statement in statements:
+        named = modules_of(statement.patterns, network, report)
+        if named is None:
+            continue
+        can = {m for m in named if can_be_skipped(network.modules[m])}
+        explicit = {pattern.glob.text for pattern in statement.patterns.named}
+        wrong = [m for m in named if m not in can and network.modules[m].name in explicit]
+        if wrong or not can:
+            message = "none of these modules can be left out: no input can go on in its place"
+            if wrong:
+                name = network.modules[wrong[0]].name
+                message = f"`{name}` cannot be left out: its input cannot go on in its place"
+            report.error(
+                statement.span, "WZ265", message,
+                "skip modules that begin with a sum of their input and of what their layers make "
+                "of it, add { … { } }, with no weights after it",
+            )  # fmt: skip
+        found |= can
+    return frozenset(found) if report.errors == errors else None
+
+
 def narrow_pruning(
     pruning: Pruning,
     narrow: Mapping[str, tuple[float, ...]],
+    skip: frozenset[int],
     constraints: Sequence[Constraint],
     statements: Statements,
     report: Report,
 ) -> Posed | None:
     """The variables of the space, trunks among them. None after an error."""
-    if not narrow:
+    if not narrow and not skip:
         return Posed(
             network=pruning.network,
             rates=pruning.rates,
@@ -73,15 +102,20 @@ def narrow_pruning(
             criteria=pruning.criteria,
             constraints=tuple(constraints),
         )
-    first = statements.all(syntax.Narrow)[0]
+    asked: list[syntax.Narrow | syntax.Skip] = [*statements.all(syntax.Narrow)]
+    first = [*asked, *statements.all(syntax.Skip)][0]
     if (configs := statements.one(syntax.Configs)) is not None:
         report.error(
-            configs.span, "WZ263", "`configs` lists rates of modules, and `narrow` asks for more",
+            configs.span, "WZ263",
+            f"`configs` lists rates of modules, and `{keyword_of(first)}` asks for more",
             "leave out one of them: `sample 500` or `propose 500` take candidates of both kinds",
         )  # fmt: skip
         return None
     rule = pruning.multiple
-    made = narrowed(pruning.network, pruning.rates, pruning.choices, narrow, rule.of, rule.least)
+    made = narrowed(
+        pruning.network, pruning.rates, pruning.choices, narrow, rule.of, rule.least,
+        skip - pruning.kept,
+    )  # fmt: skip
     if len(made.rates) > MAX_RATES:
         report.error(
             first.span, "WZ264",

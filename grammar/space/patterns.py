@@ -12,8 +12,8 @@ from wootzc.ir.net.network import Network
 
 # Statements that a comma left at the end of the line before would swallow.
 CONTINUED = (
-    "prune", "narrow", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher", "seed",
-    "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
+    "prune", "narrow", "skip", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher",
+    "seed", "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
     "polish",
 )  # fmt: skip
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")

@@ -42,6 +42,7 @@ class Pruning:
     criteria: tuple[Any, ...]
     rows: list[ListedRow] | None
     multiple: Multiple
+    kept: frozenset[int]  # modules that `keep` names
 
 
 def read_pruning(
@@ -135,6 +136,7 @@ def _table(
     allowed = tuple(known.get(m, (0,)) for m in modules)
     chosen = chosen_rates(network, rates, allowed, constraints)
     return Pruning(
+        kept=frozenset(pruned.kept),
         network=network,
         rates=rates,
         choices=tuple(tuple(sorted(set(of_module.values()))) for of_module in chosen),

@@ -125,6 +125,14 @@ class Narrow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """`skip b2`: modules that may be left out whole."""
+
+    patterns: Patterns
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     patterns: Patterns
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -309,6 +317,7 @@ SpaceStatement: TypeAlias = (
     | Rates
     | Prune
     | Narrow
+    | Skip
     | Keep
     | Multiple
     | Tie

@@ -136,6 +136,7 @@ MAKE: Mapping[str, Make] = {
     "range_of_rates": _node(syntax.RateRange, "first last step"),
     "prune": _node(syntax.Prune, "patterns criterion rates"),
     "narrow": _node(syntax.Narrow, "patterns rates"),
+    "skip": _node(syntax.Skip, "patterns"),
     "keep": _node(syntax.Keep, "patterns"),
     "multiple": _node(syntax.Multiple, "number"),
     "tie": _node(syntax.Tie, "patterns"),

@@ -145,6 +145,8 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
         case syntax.Narrow(patterns=patterns, rates=rates):
             own = (" ", *_rates(rates, code)) if rates else ()
             return ("narrow ", *_patterns(patterns, code), *own), None
+        case syntax.Skip(patterns=patterns):
+            return ("skip ", *_patterns(patterns, code)), None
         case syntax.Keep(patterns=patterns):
             return ("keep ", *_patterns(patterns, code)), None
         case syntax.Multiple(number=number):

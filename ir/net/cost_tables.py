@@ -20,6 +20,7 @@ from wootzc.ir.net.metrics import METRICS, CostName, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import is_skipped, without_sum
 
 Figures: TypeAlias = dict[CostName, int]
 
@@ -86,9 +87,10 @@ def _costs_at(module: Module, shape: Shape, rates: tuple[Rate, ...]) -> list[Fig
     coupling = couple_module(module, shape)
     known: dict[tuple[int, ...], Figures] = {}  # by widths: many triples leave the same ones
     found = []
-    for widths in (kept_widths(coupling, rate) for rate in rates):
+    for widths, rate in ((kept_widths(coupling, rate), rate) for rate in rates):
         if widths not in known:
-            body = prune_body(module.body, coupling, widths)
+            skipped = is_skipped(rate)
+            body = without_sum(module) if skipped else prune_body(module.body, coupling, widths)
             known[widths] = body_costs(body, shape_kept(coupling, widths, shape))
         found.append(known[widths])
     return found

@@ -8,17 +8,21 @@ from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.net.coupling import Coupling, Group, couple_module
 from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
 from wootzc.ir.net.rate import Rate, removed, triple
+from wootzc.ir.net.skip import SKIP, can_be_skipped, is_skipped, without_sum
 
 
 def kept_width(group: Group, rate: Rate) -> int:
     """Filters that stay: width − round(rate × width), halves up, the same in every partition.
 
     With a `multiple` m, the multiple of m nearest to (1 − rate) × width, at least m; a group of no
-    more than m filters stays whole. Zero where the rate leaves none: the checker reports that.
+    more than m filters stays whole. Zero where the module is skipped, or the rate leaves none: the
+    checker reports that.
     """
     rate = removed(rate, group.side)
     if group.whole or rate == 0:
         return group.width
+    if rate == SKIP:
+        return 0
     part = group.width // group.partitions
     unit = group.multiple // gcd(group.multiple, group.partitions)
     if unit == 1:
@@ -48,8 +52,11 @@ def prune_module(module: Module, shape: Shape, rate: Rate) -> Module:
 
     What is left has no rules for being pruned again.
     """
-    coupling = couple_module(module, shape)
-    body = prune_body(module.body, coupling, kept_widths(coupling, rate))
+    if is_skipped(rate):
+        body = without_sum(module)
+    else:
+        coupling = couple_module(module, shape)
+        body = prune_body(module.body, coupling, kept_widths(coupling, rate))
     return replace(module, body=body, kept=(), multiple=1, multiple_from=0, entering=(), leaving=())
 
 
@@ -71,13 +78,19 @@ def shape_kept(coupling: Coupling, widths: tuple[int, ...], shape: Shape) -> Sha
 def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     """The network with each module at its rate; one rate per module, in order.
 
-    Auxiliary heads are left out: they serve the teacher's training alone. Raises `ValueError` where
-    rates are missing, too many, or not in the range from 0 to below 1.
+    Auxiliary heads are left out: they serve the teacher's training alone; so is a module of which
+    nothing stays. Raises `ValueError` where rates are missing, too many, do not fit together, or
+    are not in the range from 0 to below 1 (but for `SKIP`, of modules that can be skipped).
     """
     if len(rates) != len(network.modules):
         names = ", ".join(module.name for module in network.modules)
         raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
-    if not all(0 <= part < 1 for rate in rates for part in triple(rate)):
+    parts = (
+        part
+        for module, rate in zip(network.modules, rates, strict=True)
+        for part in (triple(rate)[1:] if _is_left_out(module, rate) else triple(rate))
+    )
+    if not all(0 <= part < 1 for part in parts):
         raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
     if any(removed(a, "leaving") != removed(b, "entering") for a, b in pairwise(rates)):
         raise ValueError(f"what leaves a module does not enter the next: {rates}")
@@ -93,4 +106,13 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     segments = tuple(
         pruned(segment, shape) for segment, shape in zip(network.segments, shapes, strict=False)
     )
-    return replace(network, segments=segments, auxiliaries=())
+    left = tuple(
+        small
+        for small, segment in zip(segments, network.segments, strict=True)
+        if small.body or not segment.body
+    )
+    return replace(network, segments=left, auxiliaries=())
+
+
+def _is_left_out(module: Module, rate: Rate) -> bool:
+    return is_skipped(rate) and can_be_skipped(module)

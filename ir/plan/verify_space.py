@@ -14,6 +14,7 @@ from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Module, Network, Seam
 from wootzc.ir.net.rate import triple
+from wootzc.ir.net.skip import can_be_skipped, is_skipped
 from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
@@ -29,7 +30,9 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     space, modules = plan.space, len(plan.space.network.modules)
     if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates), key=triple):
         yield Problem("the rates do not rise from 0.0", (*SPACE, "rates"))
-    if any(not 0 <= part < 1 for rate in space.rates for part in triple(rate)):
+    ends = (part for rate in space.rates for part in triple(rate)[1:])
+    inside = (triple(rate)[0] for rate in space.rates if not is_skipped(rate))
+    if any(not 0 <= part < 1 for part in (*inside, *ends)):
         yield Problem("a rate is no fraction from 0 to below 1", (*SPACE, "rates"))
     if len(space.rates) > 256:
         yield Problem("more than 256 rates do not fit into uint8", (*SPACE, "rates"))
@@ -39,6 +42,10 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     for module, choice in enumerate(space.choices):
         if any(not 0 <= rate < len(space.rates) for rate in choice):
             yield Problem("a choice is no position in the rates", (*SPACE, "choices"))
+        elif not can_be_skipped(space.network.modules[module]) and any(
+            is_skipped(space.rates[position]) for position in choice
+        ):
+            yield Problem(f"module {module} cannot be left out", (*SPACE, "choices"))
         elif not choice or list(choice) != sorted(set(choice)):
             yield Problem(f"the choices of module {module} do not rise", (*SPACE, "choices"))
     yield from _network(space.network)

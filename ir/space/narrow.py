@@ -1,12 +1,13 @@
 """Spaces whose trunks are cut too: rates of modules become triples that fit together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wootzc.ir.net.coupling import Group, couple_network
 from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate, rate_of, triple
+from wootzc.ir.net.skip import SKIP
 from wootzc.ir.net.trunk import Trunk, trunks, with_seams
 from wootzc.ir.net.widths import ModuleWidths
 from wootzc.ir.space.space import Space
@@ -29,6 +30,7 @@ def narrowed(
     narrow: Mapping[str, Sequence[float]],  # by trunk: its rates
     multiple: int = 1,
     multiple_from: int = 0,
+    skip: Collection[int] = (),  # modules that may be left out whole, in the place of a rate
 ) -> Narrowed:
     """The space in which trunks have rates too: of those that leave equal widths the smallest."""
     wide = with_seams(network, narrow, multiple, multiple_from)
@@ -37,13 +39,16 @@ def narrowed(
         for trunk in trunks(network)
         if trunk.name in narrow
     }
-    own = iter(choices)
+    own = iter(
+        [*(rates[position] for position in positions), *([SKIP] if module in skip else ())]
+        for module, positions in enumerate(choices)
+    )
     entering, leaving = trunk_names(wide)
     options = [
         sorted(
             {
-                rate_of(rates[position], a, b)
-                for position in ((0,) if module.outside else next(own))
+                rate_of(inside, a, b)
+                for inside in ((0.0,) if module.outside else next(own))
                 for a in allowed.get(before, (0.0,))
                 for b in (allowed.get(after, (0.0,)) if after != before else (a,))
             },

@@ -139,7 +139,7 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
     network = with_seams(zoo[kind], {"t1"})
     weights = random_weights(network)
     rates = own_whole(network, 0.5)
-    criteria = ["l1"] * len(rates)
+    criteria: list[Criterion] = ["l1"] * len(rates)
     seams = between(network, weights)
     images = dataset.train.batch(np.arange(32)).images
     small = prune_network(network, rates)

@@ -396,3 +396,22 @@ def test_narrow_is_formatted() -> None:
     formatted = format_text(text.replace("25 %", "25%"), "x.wz")
     assert "  narrow t1, t2 rates { 0, 25% }\n  narrow t*\n" in formatted
     assert format_text(formatted, "x.wz") == formatted
+
+
+# skip
+
+
+def test_skipping_is_a_last_rate() -> None:
+    space = narrowed("skip *", "where nondecreasing(a2, b1)")
+    assert space.rates == (0.0, 0.5, 1.0)
+    assert space.choices == ((0,), (0, 1, 2), (0, 1, 2))  # a1 is kept
+    assert [m.name for m in space.network.modules] == ["a1", "a2", "b1"]
+
+
+def test_skipping_stands_beside_narrow() -> None:
+    space = narrowed("narrow t2 rates { 0, 50% }", "skip b1", "narrow t2 rates { 50% }")
+    assert [space.rates[position] for position in space.choices[3]] == [
+        (0.0, 0.5, 0.5),
+        (0.5, 0.5, 0.5),
+        (1.0, 0.5, 0.5),
+    ]

@@ -214,7 +214,8 @@ def test_completion(session: "Session") -> None:
         ("teacher { optimizer sgd(0.1, ", "momentum"), ("augment { ", "flip"),
         ("pretrain { reconstruct 5 ", "images"), ("data fol", "folder"),
         ("sample 5 stratified by ", "macs"), ("subject to ", "accuracy"), ("until ", "saving"),
-        ("prune a1 ", "by"), ("subject to accuracy >= teacher - 1 ", "points"),
+        ("prune a1 ", "by"), ("narrow ", "t1"), ("skip ", "a2"),
+        ("subject to accuracy >= teacher - 1 ", "points"),
     ],
 )  # fmt: skip
 def test_completion_of_what_is_not_complete(

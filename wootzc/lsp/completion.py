@@ -22,6 +22,7 @@ from wootzc.grammar.space.width_rules import KINDS as LAYER_KINDS
 from wootzc.grammar.syntax.keywords import keywords
 from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.net.metrics import METRICS
+from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES
 from wootzc.lsp.context import Cursor, cursor_at, expected_at
 from wootzc.lsp.facts import (
@@ -189,6 +190,9 @@ def _modules_of_space(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.Comp
     name = over[1] if over else network_of(built_on, program) if built_on else None
     known = snapshot.index.instances.get(name or "", {})
     network = snapshot.networks.get(name or "")
+    if cursor.statement.startswith("narrow"):
+        yield from _words([one.name for one in trunks(network)] if network else [], Kind.Variable)
+        return
     names = [m.name for m in network.modules] if network else list(known)
     yield from _words(names, Kind.Variable)
     yield from _words(dict.fromkeys(f"{s.name}*" for s in known.values()), Kind.Variable)

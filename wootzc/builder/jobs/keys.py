@@ -20,6 +20,7 @@ from wootzc.ir.net.coupling import couple, couple_module
 from wootzc.ir.net.network import Module, Network, Plain, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile, Recipe
@@ -194,7 +195,11 @@ class Keys:
 
     def _ruled_widths(self, module: int, rate: Rate) -> tuple[int, ...] | None:
         one = self.space.network.modules[module]
-        if rate == 0 or (not one.kept and one.multiple == 1 and not isinstance(rate, tuple)):
+        if (
+            rate == 0
+            or is_skipped(rate)
+            or (not one.kept and one.multiple == 1 and not isinstance(rate, tuple))
+        ):
             return None
         if (module, rate) not in self._widths:
             shape = self._shapes[module]

@@ -10,7 +10,7 @@ store lacks.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
@@ -24,6 +24,7 @@ from wootzc.builder.jobs.events import Sweep, SweepFinished, SweepStarted
 from wootzc.builder.jobs.store import Done, Weights, job_key
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import short, triple
+from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.space.narrow import begins_trunk, one_trunk, trunk_names
 
 Made: TypeAlias = Iterable[tuple[Variant, tuple[dict[str, Any], Weights | None]]]
@@ -65,11 +66,13 @@ class Variants:
             self.context.space.pretrain.reconstruct or REFITTED, len(self.context.dataset.train)
         )
 
-    def refitted(self, variants: Iterable[Variant], teacher: Weights) -> dict[Variant, Weights]:
-        """The weights of each variant, named segment/path/parameter."""
-        keys = {one: self.context.keys.variant(*one, self.images) for one in variants}
+    def refitted(self, variants: Collection[Variant], teacher: Weights) -> dict[Variant, Weights]:
+        """The weights of each variant, named segment/path/parameter; skipped modules have none."""
+        left = [one for one in variants if not is_skipped(one[1])]
+        keys = {one: self.context.keys.variant(*one, self.images) for one in left}
         done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
-        return {one: job.weights for one, job in done.items() if job.weights is not None}
+        found = {one: job.weights for one, job in done.items() if job.weights is not None}
+        return {one: found.get(one, {}) for one in variants}
 
     def scores(
         self,

@@ -23,6 +23,7 @@ from wootzc.ir.graph.folded_norms import SUFFIX
 from wootzc.ir.graph.segment import chain_weights
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile
@@ -49,7 +50,8 @@ def origins_of(space: Space, teacher: Weights, rates: Sequence[Rate]) -> dict[st
     found = file_origins(Path(source.path), space.network)
     kept = kept_channels(space.network, teacher, rates, space.criteria, seed=space.seed)
     weights: dict[str, Any] = {}
-    for name, origin in found.items():
+    left = network_parameters(prune_network(space.network, tuple(rates)))
+    for name, origin in ((name, origin) for name, origin in found.items() if name in left):
         said = {"tensor": origin.tensor, "layer": origin.layer, "kept": kept.get(name)}
         weights[name] = {key: value for key, value in said.items() if value is not None}
     return {"file": Path(source.path).name, "weights": weights}

@@ -6,7 +6,7 @@ from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.result.verdict import Kind, ending, latency_text, verdict
 from wootzc.ir.net.metrics import METRICS, Metric
-from wootzc.units import bytes_text, percent, seconds_text
+from wootzc.units import bytes_text, percent, rate_text, seconds_text
 
 
 def summary_text(
@@ -24,7 +24,7 @@ def summary_text(
         return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
 
     figures = "\n".join(versus(METRICS[name]) for name in teacher.costs)
-    rates = "  ".join(f"{one.module} {100 * one.rate:.4g}%" for one in summary.widths)
+    rates = "  ".join(f"{one.module} {rate_text(one.rate)}" for one in summary.widths)
     now = summary.seconds_now
     stages = "  ".join(f"{name} {seconds_text(spent)}" for name, spent in now.items())
     trained = "  ".join(
