@@ -277,6 +277,9 @@ class ToSyntax:
     def budget(self, meta: Meta, number: Any, unit: Any) -> syntax.Budget:
         return self.node(syntax.Budget, meta, number=number, unit=unit)
 
+    def latency(self, meta: Meta, target: Any, command: Any, settings: Any) -> syntax.Latency:
+        return self.node(syntax.Latency, meta, target=target, command=command, settings=settings)
+
     def precision(self, meta: Meta, value: Any) -> syntax.Choice:
         return self.node(syntax.Choice, meta, setting="precision", value=value)
 
