@@ -126,6 +126,17 @@ def test_nothing_is_measured_twice_and_nothing_taken_from_another_machine(
         measured(space, lambda: store, lambda _: None)
 
 
+def test_a_table_that_is_brought_along_is_told_apart(
+    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    known = measured(space, lambda: store, lambda _: None)
+    assert measured(known, lambda: store, told.append) == known and not told
+    monkeypatch.setattr(latency, "processor", lambda: "another one")
+    assert measured(known, lambda: store, told.append) == known
+    assert len(told) == 1 and "measured elsewhere" in told[0] and "another one" in told[0]
+
+
 def test_what_cannot_be_measured_is_told(
     space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

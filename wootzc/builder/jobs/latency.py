@@ -51,8 +51,16 @@ def measured(
 ) -> Space:
     """The space with a table of each cost that it goes by and that must be measured.
 
+    A table that it brings along stays, and is told apart where another machine or runtime made it.
     `commands`: whether such as the space names may be run. Raises `WootzError`.
     """
+    if (brought := space.measured) is not None:
+        here = Stopwatch(space=space, store=store()).on
+        if brought.on != here:
+            tell(
+                f"{brought.metric} of the parts was measured elsewhere, on {brought.on}: it only "
+                f"says what to try; what is tried is measured here, on {here}"
+            )
     for metric in unmeasured(space):
         watch = Stopwatch(space=space, store=store(), tell=tell, commands=commands)
         space = with_measured(space, replace(watch.table(), metric=metric))
