@@ -14,7 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import shape_inference
 
-from wootzc.backends.onnx.runtime import Target, opened
+from wootzc.backends.onnx.runtime import opened
+from wootzc.ir.space import OnRuntime
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Split
@@ -66,7 +67,7 @@ def quantized(model: onnx.ModelProto, images: "Split", take: Take) -> onnx.Model
 
 def accuracy(model: onnx.ModelProto, images: "Split", take: Take) -> float:
     """The fraction of images that onnxruntime labels right. Raises `WootzError`."""
-    session = opened("the exported network", model.SerializeToString(), Target(threads=0))
+    session = opened("the exported network", model.SerializeToString(), OnRuntime(threads=0))
     name = session.get_inputs()[0].name
     right = 0
     for batch, labels in batches(images, take, len(images)):

@@ -4,10 +4,14 @@ A machine's speed drifts by more than networks differ. So all models take turns,
 a round, and are compared within the round.
 """
 
+import shlex
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +19,7 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import damage
+from wootzc.ir.space import OnRuntime
 
 Run: TypeAlias = Callable[[], object]
 Clock: TypeAlias = Callable[[], float]  # seconds
@@ -22,6 +27,7 @@ Clock: TypeAlias = Callable[[], float]  # seconds
 READING = 1e-3  # seconds: a reading is as many runs in a row as take this long
 WARM_UP = 3  # runs
 LEAST_ROUNDS = 5
+DEFAULT = OnRuntime()
 NUMBERS = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -31,15 +37,6 @@ NUMBERS = {
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a latency is of."""
-
-    threads: int = 1
-    batch: int = 1
-    provider: str = "CPUExecutionProvider"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +68,32 @@ def need_installed(what: str) -> None:
 
 def latencies(
     models: Sequence[tuple[str, bytes]],  # with their names, for messages
-    target: Target = Target(),
+    target: OnRuntime = DEFAULT,
     *,
     seconds: float = 1.0,  # for each model
     least: int = LEAST_ROUNDS,
 ) -> tuple[Latency, ...]:
     """Of each model, the first being what the others are compared with. Raises `WootzError`."""
+    return compared(readings(models, target, seconds=seconds, least=least))
+
+
+def readings(
+    models: Sequence[tuple[str, bytes]],
+    target: OnRuntime,
+    *,
+    seconds: float,
+    least: int = LEAST_ROUNDS,
+    clock: Clock = time.perf_counter,
+) -> NDArray[np.float64]:
+    """Milliseconds, [rounds, models], of models that take turns. Raises `WootzError`."""
     runs = [runner(name, content, target) for name, content in models]
-    return compared(interleaved(runs, seconds=seconds, least=least))
+    return interleaved(runs, seconds=seconds, least=least, clock=clock)
+
+
+def alone(target: OnRuntime) -> Clock:
+    """A clock that stands still while other programs run, where there is one: one thread's own."""
+    by_itself = target.threads == 1 and target.provider == DEFAULT.provider
+    return time.thread_time if by_itself else time.perf_counter
 
 
 def interleaved(
@@ -107,6 +122,42 @@ def interleaved(
         took = {each: _seconds(runs[each], repeats[each], clock) for each in order}
         rounds.append([1e3 * took[each] for each in range(len(runs))])
     return np.array(rounds)
+
+
+def readings_by(
+    command: str, models: Sequence[bytes], *, rounds: int = LEAST_ROUNDS
+) -> NDArray[np.float64]:
+    """The same, as a command prints them that is given each in turn. Raises `WootzError`."""
+    with TemporaryDirectory(prefix="wootzc-") as folder:
+        files = [Path(folder) / f"{number}.onnx" for number in range(len(models))]
+        for file, content in zip(files, models, strict=True):
+            file.write_bytes(content)
+        found = []
+        for turn in range(rounds):
+            order = files if turn % 2 == 0 else files[::-1]
+            took = {file: _printed(command, file) for file in order}
+            found.append([took[file] for file in files])
+    return np.array(found)
+
+
+def _printed(command: str, file: Path) -> float:
+    """The last number that a command prints about a file, above zero."""
+    text = command.replace("{model}", shlex.quote(str(file)))
+    done = subprocess.run(text, shell=True, capture_output=True, text=True, errors="replace")
+    said = done.stdout.split()
+    try:
+        milliseconds = float(said[-1]) if done.returncode == 0 and said else 0.0
+    except ValueError:
+        milliseconds = 0.0
+    if not 0 < milliseconds < float("inf"):
+        last = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+        raise fail(
+            "WZ309",
+            f"the command that measures latency gave no milliseconds: {last[:200]} "
+            f"(exit status {done.returncode})",
+            f"its last word must be a number above 0; try: {command}",
+        )
+    return milliseconds
 
 
 def _seconds(run: Run, repeats: int, clock: Clock) -> float:
@@ -139,7 +190,7 @@ def _quartiles(columns: NDArray[np.float64]) -> list[list[float]]:
     return quartiles
 
 
-def runner(name: str, content: bytes, target: Target) -> Run:
+def runner(name: str, content: bytes, target: OnRuntime) -> Run:
     """A call that runs the model once on random numbers. Raises `WootzError`."""
     session = opened(name, content, target)
     rng = np.random.default_rng(0)
@@ -153,7 +204,7 @@ def runner(name: str, content: bytes, target: Target) -> Run:
     return run
 
 
-def opened(name: str, content: bytes, target: Target = Target()) -> Any:
+def opened(name: str, content: bytes, target: OnRuntime = DEFAULT) -> Any:
     """An `onnxruntime.InferenceSession`. Raises `WootzError` where there is none to be had."""
     need_installed("latency is measured")
     import onnxruntime
@@ -177,7 +228,7 @@ def _refused(name: str, reason: str) -> WootzError:
     return fail("WZ302", f"onnxruntime does not run {name}: {reason}", "export it again")
 
 
-def _numbers(name: str, given: Any, target: Target, rng: np.random.Generator) -> NDArray[Any]:
+def _numbers(name: str, given: Any, target: OnRuntime, rng: np.random.Generator) -> NDArray[Any]:
     first, *sizes = given.shape or [None]
     if not all(isinstance(size, int) for size in sizes):
         raise fail(

@@ -33,6 +33,7 @@ STATEMENTS: Mapping[str, str] = {
     "certify": "go on until every better candidate is tried or ruled out at this confidence",
     "until": "end when a whole fine-tuning more is expected to save less than this",
     "budget": "end early, with the best that was found",
+    "latency": "what latency is measured on",
     "precision": "what activations and gradients are computed in",
     "seed": "of everything that is drawn at random",
 }
@@ -58,5 +59,7 @@ SETTINGS: Mapping[str, str] = {
     "std": "divide by this, one number or one per channel",
     "stream": "read images from disk while training instead of holding them all in memory",
     "flip": "mirror half of the training images",
+    "threads": "of onnxruntime",
+    "provider": "what onnxruntime runs networks on",
     "crop": "shift training images by up to so many pixels",
 }

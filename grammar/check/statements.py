@@ -13,7 +13,7 @@ KEYWORDS = (
     "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
     "narrow", "skip", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
     "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
-    "precision", "seed",
+    "latency", "precision", "seed",
 )  # fmt: skip
 
 # How each of them is written.
@@ -31,7 +31,8 @@ FORMS = {
     "propose": "propose 500", "minimize": "minimize params", "maximize": "maximize accuracy",
     "subject": "subject to accuracy >= teacher - 1 points", "blocks": "blocks modules",
     "explore": "explore predicted", "certify": "certify 95%", "until": "until saving < 1%",
-    "budget": "budget 30 minutes", "precision": "precision float32", "seed": "seed 1",
+    "budget": "budget 30 minutes", "latency": "latency on onnxruntime { threads 1 }",
+    "precision": "precision float32", "seed": "seed 1",
     "module": "module basic(width, stride = 1) { … }",
     "network": "network net { input(32x32x3); … }",
     "space": "space small over net { … }", "include": 'include "parts.wz"',

@@ -70,7 +70,7 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             kind = "auto"
     if not data.path.value:
         report.error(data.path.span, "WZ075", "the path is empty", 'as in `data "digits.npz"`')
-    options = _flags(data.options, DATA, "data", report, _DATA_ALIASES)
+    options = read_flags(data.options, DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
@@ -106,7 +106,7 @@ def _settle_normalization(data: syntax.Data, options: dict[str, Any], report: Re
 
 def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     settings = augment.settings if augment else None
-    return Augment(**_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
+    return Augment(**read_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
 
 
 def check_crop(
@@ -165,7 +165,7 @@ def _check_weights(path: syntax.Text, report: Report) -> None:
     )  # fmt: skip
 
 
-def _flags(
+def read_flags(
     settings: syntax.Settings | None,
     known: dict[str, Kind],
     block: str,

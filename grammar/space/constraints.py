@@ -12,7 +12,7 @@ from wootzc.grammar.check.values import decimal_of
 from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.search_settings import read_confidence
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
-from wootzc.ir.net.metrics import METRICS, TOLD, Metric, costs
+from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
@@ -25,14 +25,6 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
     """The metric of this name; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
-    if name.text in TOLD:
-        known = [f"{one.name} ({one.meaning or one.unit})" for one in costs().values()]
-        report.error(
-            name.span, "WZ051",
-            f"`{name.text}` cannot be limited: builds and `wootzc benchmark` only tell it",
-            f"the costs are {either(known, 'and')}",
-        )  # fmt: skip
-        return None
     aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}
     near = aliases.get(name.text.lower()) or nearest(name.text, METRICS)
     words = [one.name + (f" ({one.meaning})" if one.meaning else "") for one in METRICS.values()]
@@ -98,8 +90,19 @@ def cost_limit(
             write(f"{(value * 100).normalize():f}%", " for a share of the full network"),
         )  # fmt: skip
         return None
+    if metric.known == "measured" and not percent and limit.unit is None:
+        report.error(
+            limit.span, "WZ063", f"a limit of {name} needs a unit",
+            write(f"{limit.number.text} {next(iter(metric.scales))}"),
+        )  # fmt: skip
+        return None
     if comparison is None or full is None:
         return None
+    if percent and name not in full:  # it is yet to be measured
+        share = float(value)
+        return ir.CostLimit(
+            metric=name, comparison=comparison, value=0, share=share, span=statement.span
+        )
     if percent:
         value *= full[name]
     whole = floor(value) if comparison == "<=" else ceil(value)

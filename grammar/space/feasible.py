@@ -15,7 +15,7 @@ from wootzc.grammar.space.rates import percent
 from wootzc.ir.diagram.feasible import emptied_by, holds
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
-from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
+from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.net.rate import removed
 from wootzc.ir.space import (
     All,
@@ -30,6 +30,7 @@ from wootzc.ir.space import (
     Tie,
     cost_limits,
 )
+from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
 
@@ -44,7 +45,7 @@ def default_selection(space: Space) -> Selection:
     A search that does not predict takes a sample instead, spread over the costs.
     """
     span = space.selection.span
-    if _are_few(space):
+    if _are_few(without_unmeasured(space)):
         return All(span=span)
     if space.explore == "predicted":
         return Proposed(count=FEW, span=span)
@@ -57,7 +58,7 @@ def _are_few(space: Space) -> bool:
     linked = any(module.entering for module in space.network.modules)
     if product <= FEW or not (constraints or linked):
         return product <= FEW
-    costs = variant_costs(space.network, space.rates)
+    costs = space_costs(space)
     try:
         return holds(space, costs, constraints, STATES).between[1] <= FEW
     except TooLarge:
@@ -65,8 +66,12 @@ def _are_few(space: Space) -> bool:
 
 
 def check_space(space: Space, report: Report) -> None:
-    """Report empty spaces, limits out of reach, and spaces too large for `all`."""
-    costs = variant_costs(space.network, space.rates)
+    """Report empty spaces, limits out of reach, and spaces too large for `all`.
+
+    What is yet to be measured is left out.
+    """
+    space = without_unmeasured(space)
+    costs = space_costs(space)
     if isinstance(space.selection, Listed):
         _check_listed(space, space.selection, costs, report)
         return

@@ -12,6 +12,7 @@ from wootzc.grammar.lower.resolved import Resolved, by_patterns
 from wootzc.grammar.space.candidates import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.space.constraints import read_constraints
 from wootzc.grammar.space.feasible import check_space, default_selection
+from wootzc.grammar.space.latency import read_target
 from wootzc.grammar.space.narrow_statement import narrow_pruning, read_narrow, read_skip
 from wootzc.grammar.space.objective import check_direction, read_objective
 from wootzc.grammar.space.prune_statement import read_pruning
@@ -78,6 +79,7 @@ def lower_space(
         "certify": read_certify(statements.one(syntax.Certify), report),
         "until": read_until(statements.one(syntax.Until), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
+        "latency": read_target(statements.one(syntax.Latency), report),
     }
     if objective is not None and complete:
         check_direction(objective, settings["explore"], statements.choice("explore"), report)

@@ -304,6 +304,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """`latency on onnxruntime { threads 1 }`, `latency on command "./measure.sh {model}"`."""
+
+    target: Name
+    command: Text | None
+    settings: Settings | None
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
     number: Number
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
@@ -333,6 +343,7 @@ SpaceStatement: TypeAlias = (
     | Certify
     | Until
     | Budget
+    | Latency
     | Seed
 )
 

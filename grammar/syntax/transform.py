@@ -165,6 +165,7 @@ MAKE: Mapping[str, Make] = {
     "certify": _node(syntax.Certify, "confidence"),
     "until": _node(syntax.Until, "what comparison number"),
     "budget": _node(syntax.Budget, "number unit"),
+    "latency": _node(syntax.Latency, "target command settings"),
     "precision": _node(syntax.Choice, "value", setting="precision"),
     "seed": _node(syntax.Seed, "number"),
     "name": _node(syntax.Name, "text"),

@@ -109,6 +109,17 @@ _BUILTIN = (
         text=lambda value: units.bytes_text(round(value)),
     ),
     Metric(
+        name="latency",
+        heading="latency",
+        unit="ns",
+        title="latency of a batch",
+        meaning="time that a batch takes on the device",
+        aliases=dict.fromkeys(("time", "speed", "fps", "milliseconds", "runtime"), ""),
+        known="measured",
+        scales={"ms": 10**6, "us": 10**3, "ns": 1, "s": 10**9},
+        text=lambda value: f"{value / 1e6:.3g} ms",
+    ),
+    Metric(
         name="accuracy",
         heading="accuracy",
         unit="accuracy",
@@ -122,7 +133,6 @@ _BUILTIN = (
 
 # By name, in the order in which they are shown. More may be put in: before anything is compiled.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _BUILTIN}
-TOLD = ("latency", "time", "speed", "fps")  # of what was built, and no metrics
 
 
 def costs() -> dict[str, Metric]:

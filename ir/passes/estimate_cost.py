@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wootzc.ir.array import Array
-from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.passes.base import having
 from wootzc.ir.plan import Costs, CostTable, Expanded, Plan
+from wootzc.ir.space.space_costs import space_costs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class EstimateCost:
 
     def __call__(self, plan: Plan) -> Plan:
         rows = having(plan, Expanded, self.name).candidates.values
-        costs = variant_costs(plan.space.network, plan.space.rates)
+        costs = space_costs(plan.space)
         tables = tuple(
             CostTable(
                 metric=metric,

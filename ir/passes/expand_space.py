@@ -12,7 +12,7 @@ from wootzc.ir.diagram.feasible import emptied_by, holds, listed
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.sampling import stratified
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
-from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
+from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.plan import Plan
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import (
@@ -27,6 +27,7 @@ from wootzc.ir.space import (
     Tie,
     cost_limits,
 )
+from wootzc.ir.space.space_costs import space_costs
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
 
@@ -61,7 +62,7 @@ class ExpandSpace:
 
     def __call__(self, plan: Plan) -> Plan:
         space = plan.space
-        costs = variant_costs(space.network, space.rates)
+        costs = space_costs(space)
         try:
             rows = self._rows(space, costs)
             if len(rows) == 0:

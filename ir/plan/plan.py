@@ -34,7 +34,7 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What is known before training: a table a metric, as many as `metrics.costs()` has."""
+    """What is known before training: a table a metric, as many as `cost_names` of its space."""
 
     tables: tuple[CostTable, ...]
 

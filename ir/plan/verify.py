@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import network_costs
-from wootzc.ir.net.metrics import costs as known_costs
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import ranks
 from wootzc.ir.plan.flaw import Problem
@@ -29,6 +28,7 @@ from wootzc.ir.plan.plan import (
 from wootzc.ir.plan.verify_space import space_problems
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import CostLimit, Ordered, Tie
+from wootzc.ir.space.space_costs import cost_names
 
 Stage = TypeVar("Stage", bound=Plan)
 
@@ -128,9 +128,9 @@ def _second(rows: NDArray[Any]) -> int:
 
 def _costs(plan: Costed) -> Iterator[Problem]:
     rows, costs, space = plan.candidates.values, plan.costs, plan.space
-    if [table.metric for table in costs.tables] != list(known_costs()):
+    if [table.metric for table in costs.tables] != cost_names(space):
         yield Problem(
-            f"there must be one table for each of {', '.join(known_costs())}, in this order",
+            f"there must be one table for each of {', '.join(cost_names(space))}, in this order",
             ("costs",),
         )
         return

@@ -36,12 +36,19 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLimit:
-    """A cost in whole units (parameters, MACs); percentages are resolved when lowering."""
+    """A cost in whole units (parameters, MACs); percentages are resolved when lowering.
+
+    Those of a cost that is measured are resolved when it is: until then `value` says nothing.
+    """
 
     metric: CostName
     comparison: Comparison
     value: int
+    share: float | None = None  # of the full network, as long as that is not known
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    def holds(self, cost: int) -> bool:
+        return cost <= self.value if self.comparison == "<=" else cost >= self.value
 
 
 Constraint: TypeAlias = Tie | Ordered | CostLimit
@@ -125,6 +132,38 @@ def cost_limits(objective: Objective) -> tuple[CostLimit, ...]:
     return tuple(limit for limit in objective.limits if isinstance(limit, CostLimit))
 
 
+# What a cost is measured on.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnRuntime:
+    """onnxruntime, in this process."""
+
+    batch: int = 1
+    threads: int = 1
+    provider: str = "CPUExecutionProvider"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCommand:
+    """What a command prints, in milliseconds: {model} in it is an ONNX file."""
+
+    command: str
+
+
+Target: TypeAlias = OnRuntime | OnCommand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A cost as it was measured: of the full network, and what each variant adds in its place."""
+
+    metric: CostName
+    on: str  # what and where, for people
+    full: int
+    variants: Array  # int64 [modules, rates], as a rule below zero
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a search may spend before it ends with what it has; None: no limit."""
@@ -159,6 +198,8 @@ class Space:
         None  # `predicted`: the confidence at which what is untried is ruled out
     )
     budget: Budget = Budget()
+    latency: Target = OnRuntime()  # what it is measured on, where it counts
+    measured: Measured | None = None
     until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0

@@ -10,13 +10,13 @@ from onnx import TensorProto, helper
 from wootzc.backends.onnx.runtime import (
     LEAST_ROUNDS,
     WARM_UP,
-    Target,
     compared,
     interleaved,
     latencies,
     runner,
 )
 from wootzc.diagnostics import WootzError
+from wootzc.ir.space import OnRuntime
 
 
 class Machine:
@@ -93,7 +93,7 @@ def a_model(shape: list[str | int], kind: int = TensorProto.FLOAT, operator: str
 
 def test_onnxruntime_is_given_what_the_model_takes() -> None:
     model = a_model(["batch", 3, 4, 4], TensorProto.UINT8, "Identity")
-    outputs: Any = runner("m", model, Target(batch=5))()
+    outputs: Any = runner("m", model, OnRuntime(batch=5))()
     (made,) = outputs
     assert made.shape == (5, 3, 4, 4) and made.dtype == np.uint8
     one, other = latencies([("a", model), ("b", model)], seconds=0.0)
@@ -103,16 +103,16 @@ def test_onnxruntime_is_given_what_the_model_takes() -> None:
 @pytest.mark.parametrize(
     "model, target, code, said",
     [
-        (a_model(["n", 3, "h", "w"]), Target(), "WZ303", "open"),
-        (a_model([8, 3]), Target(), "WZ303", "takes 8 images at once, not 1"),
-        (a_model(["n", 3], TensorProto.STRING, "Identity"), Target(), "WZ303", "tensor(string)"),
-        (a_model(["n", 3], operator="NoSuch"), Target(), "WZ302", "NoSuch"),
-        (b"nothing", Target(), "WZ302", "m"),
-        (a_model(["n", 3]), Target(provider="Abacus"), "WZ301", "CPUExecutionProvider"),
+        (a_model(["n", 3, "h", "w"]), OnRuntime(), "WZ303", "open"),
+        (a_model([8, 3]), OnRuntime(), "WZ303", "takes 8 images at once, not 1"),
+        (a_model(["n", 3], TensorProto.STRING, "Identity"), OnRuntime(), "WZ303", "tensor(string)"),
+        (a_model(["n", 3], operator="NoSuch"), OnRuntime(), "WZ302", "NoSuch"),
+        (b"nothing", OnRuntime(), "WZ302", "m"),
+        (a_model(["n", 3]), OnRuntime(provider="Abacus"), "WZ301", "CPUExecutionProvider"),
     ],
 )
 def test_what_cannot_be_measured_is_said(
-    model: bytes, target: Target, code: str, said: str
+    model: bytes, target: OnRuntime, code: str, said: str
 ) -> None:
     with pytest.raises(WootzError) as caught:
         latencies([("m", model)], target, seconds=0.0)

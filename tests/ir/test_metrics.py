@@ -166,9 +166,10 @@ def test_mistakes_know_it() -> None:
         ("minimize filter", "did you mean `filters`?"),
         ("minimize kernels", "did you mean `filters`? every filter has one kernel"),
         ("maximize filters", "filters is to be minimized, not maximized"),
-        ("minimize latency", "params (parameters), macs (multiply-accumulates of one image), "
+        ("minimize speed", "did you mean `latency`?"),
+        ("minimize beauty", "there are params, macs (multiply-accumulates of one image), "
          "size (bytes of the exported ONNX file), memory (bytes of activations at the peak, for "
-         "one image) and filters (filters)"),
+         "one image), latency (time that a batch takes on the device), accuracy and filters"),
     ):  # fmt: skip
         with pytest.raises(WootzError) as raised:
             compile(SPACE.replace("minimize filters", wrong))

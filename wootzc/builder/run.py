@@ -22,6 +22,7 @@ from wootzc.builder.jobs.events import (
     Warned,
 )
 from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
 from wootzc.builder.jobs.store import Outcome, Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
@@ -115,6 +116,11 @@ def build(
     `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
     """
     events = Events(listeners=list(listeners))
+    root = options.store or default_root()
+
+    def note(message: str) -> None:
+        events.emit(Noted(message=message))
+
     with events.stage("compile"):
         made = compiled(
             source,
@@ -122,6 +128,7 @@ def build(
             overrides=options.overrides,
             space=options.space,
             cost_model=options.cost_model,
+            measure=lambda space: measured(space, lambda: Store(root), note),
         )
         if options.baseline:
             made = as_baseline(made)
@@ -134,7 +141,7 @@ def build(
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            store = Store(options.store or default_root(), _warner(events))
+            store = Store(root, _warner(events))
             with store.in_use():
                 return _build(made, out, store, events, origin, options)
         except Interrupted:

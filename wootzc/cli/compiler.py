@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from wootzc.diagnostics import WootzError
 
 if TYPE_CHECKING:
     from wootzc.grammar import Analysis
+    from wootzc.ir.plan import Plan
 
 
 @click.command()
@@ -120,7 +122,7 @@ def plan(
         echo_analysis(analysis)
         echo_diagnostics(foreseen_in(analysis.spaces), analysis.sources)
 
-    start = driver.front(file, over, space, calibrated(calibrate), tell)
+    start = _measured(driver.front(file, over, space, calibrated(calibrate), tell))
     compiled = partial(run, start, remaining(start))
     match emit:
         case "ir":
@@ -271,10 +273,26 @@ def explain(
     from wootzc.cli.explain_text import explain_text
     from wootzc.ir.passes import complete, remaining, run
 
-    start = driver.front(
-        file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis
+    start = _measured(
+        driver.front(file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis)
     )
     click.echo(explain_text(complete(run(start, remaining(start))), what))
+
+
+def _measured(plan: "Plan") -> "Plan":
+    """With what a device must tell of its costs; nothing is imported where that is nothing."""
+    from wootzc.ir.space.space_costs import unmeasured
+
+    if not unmeasured(plan.space):
+        return plan
+    from wootzc.builder.jobs.latency import measured
+    from wootzc.builder.jobs.store import Store, default_root
+
+    def tell(message: str) -> None:
+        click.echo(message, err=True)
+
+    space = measured(plan.space, lambda: Store(default_root()), tell, commands=False)
+    return replace(plan, space=space)
 
 
 COMMANDS: tuple[Any, ...] = (fmt, plan, opt, explain)

@@ -45,10 +45,10 @@ def benchmark(
       wootzc benchmark model.onnx build/model_smaller
       wootzc benchmark build/digits build/digits/export/tiny.int8.onnx --threads 2
     """
-    from wootzc.backends.onnx.runtime import Target
     from wootzc.builder.result import benchmark as found
+    from wootzc.ir.space import OnRuntime
 
-    target = Target(threads=threads, batch=batch, provider=provider)
+    target = OnRuntime(threads=threads, batch=batch, provider=provider)
     networks = found.benchmark(files, target, seconds=seconds)
     if json:
         click.echo(json_text.dumps(found.to_json(networks, target), indent=2))

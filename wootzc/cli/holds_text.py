@@ -5,9 +5,9 @@ from typing import Any, assert_never
 from wootzc.ir.diagram.construct import STATES
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
-from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.net.metrics import Metric, costs
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
+from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.units import large
 
 STEP_STATES = STATES // 4  # of a diagram that only says what is left between two constraints
@@ -21,7 +21,7 @@ def holds_figures(space: Space) -> dict[str, Any]:
     objective, how many candidates are left; and how many there are under it `alone`. Of very many
     only the first are told of.
     """
-    tables = variant_costs(space.network, space.rates)
+    tables = space_costs(space)
     every: list[Constraint] = [*space.constraints, *cost_limits(space.objective)]
     whole = holds(space, tables)
     if not whole.diagram.count:
@@ -47,7 +47,8 @@ def holds_figures(space: Space) -> dict[str, Any]:
 
 def candidates_text(space: Space, states: int) -> str:
     """How many candidates a space holds, as far as so many states of a diagram can tell."""
-    left = holds(space, variant_costs(space.network, space.rates), states=states)
+    space = without_unmeasured(space)
+    left = holds(space, space_costs(space), states=states)
     return _count_text(_count(left))
 
 

@@ -9,7 +9,7 @@ from wootzc.cli.holds_text import holds_figures, holds_text, spread
 from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
 from wootzc.cli.trunk_text import trunk_figures, trunks_text
-from wootzc.ir.net.metrics import costs, short_text
+from wootzc.ir.net.metrics import METRICS, short_text
 from wootzc.ir.net.rate import triple
 from wootzc.ir.net.reach import Reach, reach
 from wootzc.ir.net.widths import module_widths
@@ -96,7 +96,7 @@ def _training(plan: Complete, costs: Costs) -> dict[str, int]:
 def plan_text(figures: dict[str, Any]) -> str:
     """The figures for a person."""
     full, candidates, blocks = figures["full"], figures["candidates"], figures["blocks"]
-    known = costs().values()
+    known = [METRICS[name] for name in full]
     notes = "; ".join(one.note for one in known if one.note)
     modules = table(
         [

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from wootzc.grammar import syntax
 from wootzc.grammar.check import meanings
-from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, signature
+from wootzc.grammar.check.arguments import ANY, REQUIRED, Kind, Parameter, signature
 from wootzc.grammar.check.operators import JOINS, OPERATORS, SHORTCUT
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import source_text
@@ -21,7 +21,8 @@ from wootzc.grammar.lower.recipe import (  # fmt: skip
     USELESS,
     lower_polish,
 )
-from wootzc.ir.space import Ordered
+from wootzc.grammar.space.latency import SETTINGS as TARGET
+from wootzc.ir.space import OnRuntime, Ordered
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Augment, Data, Optimizer, Recipe, Schedule
 
 STAGES = ("teacher", "pretrain", "finetune", "polish")
@@ -73,10 +74,17 @@ def settings_of(statement: str) -> tuple[Setting, ...]:
     return tuple(_settings(statement))
 
 
+# Statements whose settings are arguments of what they make.
+_BLOCKS: Mapping[str, tuple[Mapping[str, Kind], Any]] = {
+    "data": (DATA, Data(path="")),
+    "augment": (AUGMENT, Augment()),
+    "latency": (TARGET, OnRuntime()),
+}
+
+
 def _settings(statement: str) -> Iterator[Setting]:
-    if statement in ("data", "augment"):
-        kinds = DATA if statement == "data" else AUGMENT
-        defaults: Any = Data(path="") if statement == "data" else Augment()
+    if statement in _BLOCKS:
+        kinds, defaults = _BLOCKS[statement]
         for name, kind in kinds.items():
             default = _value_text(name, getattr(defaults, name))
             yield Setting(name, meanings.SETTINGS[name], kind.expects, default)

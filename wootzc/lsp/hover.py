@@ -146,9 +146,10 @@ def _space(name: str, snapshot: Snapshot) -> str:
 def _candidates(space: Space) -> str:
     from wootzc.grammar.space.feasible import STATES
     from wootzc.ir.diagram.feasible import holds
-    from wootzc.ir.net.cost_tables import variant_costs
+    from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 
-    found = holds(space, variant_costs(space.network, space.rates), states=STATES)
+    space = without_unmeasured(space)
+    found = holds(space, space_costs(space), states=STATES)
     least, most = found.between
     number = large(most) if least == most else f"{large(least)} to {large(most)}"
     return f"{number} candidates of {len(space.network.modules)} modules"

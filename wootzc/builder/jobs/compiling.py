@@ -3,7 +3,7 @@
 Candidates may become known only when variants have scores, and a user's passes must see those too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 
@@ -16,7 +16,7 @@ from wootzc.ir.passes import PASSES, ExpandSpace, Pass, complete, remaining, run
 from wootzc.ir.passes.expand_space import placeholder
 from wootzc.ir.plan import Complete, Plan
 from wootzc.ir.plan.cost_model import CostModel
-from wootzc.ir.space import Listed, Proposed
+from wootzc.ir.space import Listed, Proposed, Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +33,17 @@ def compiled(
     overrides: Mapping[str, str] | None = None,
     space: str | None = None,
     cost_model: CostModel | None = None,
+    measure: Callable[[Space], Space] = lambda space: space,
 ) -> Compiled:
     """Compile for a build. `passes` go first, the default ones fill in what they leave open.
+
+    `measure`: the space with what it goes by and only a device can tell.
 
     Candidates that no `expand-space` made, or another one than ours, are what is tried, also where
     the space would have others proposed. Raises `WootzError`.
     """
     start = front(source, overrides, space, cost_model)
+    start = replace(start, space=measure(start.space))
     given = tuple(passes or ())
     plan = completed(start, given)
     if not isinstance(plan.space.selection, Proposed):

@@ -64,7 +64,7 @@ class Keys:
     @cached_property
     def common(self) -> dict[str, object]:
         """What every training job depends on."""
-        network = _nameless(self.space.network)
+        network = nameless(self.space.network)
         if isinstance(self.space.teacher, FromFile) and self.space.teacher.recipe is None:
             network = replace(network, auxiliaries=())  # they only serve training
         return {
@@ -226,7 +226,7 @@ class Keys:
         return job_key("test", version=VERSIONS["test"], of=of, data=self.fingerprint)
 
 
-def _nameless(network: Network) -> Network:
+def nameless(network: Network) -> Network:
     """The network that is trained: without names, and rules that only pruning follows."""
     segments = tuple(
         segment

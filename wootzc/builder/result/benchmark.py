@@ -5,17 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wootzc.backends.onnx.runtime import Target, latencies
+from wootzc.backends.onnx.runtime import latencies
 from wootzc.builder.result.device import on_device
 from wootzc.builder.result.export import onnx_model
 from wootzc.builder.result.summary import OnDevice
 from wootzc.diagnostics import fail
 from wootzc.grammar.imports.onnx.model_file import checked_model
 from wootzc.ir.graph import Refused
+from wootzc.ir.space import OnRuntime
 
 
 def benchmark(
-    paths: Sequence[Path], target: Target, *, seconds: float = 1.0
+    paths: Sequence[Path], target: OnRuntime, *, seconds: float = 1.0
 ) -> tuple[tuple[str, OnDevice], ...]:
     """Result folders (their best network, as `export --to onnx` writes it) and ONNX files.
 
@@ -27,7 +28,7 @@ def benchmark(
     return tuple(zip(names, on_device(models, measured), strict=True))
 
 
-def to_json(found: Sequence[tuple[str, OnDevice]], target: Target) -> dict[str, Any]:
+def to_json(found: Sequence[tuple[str, OnDevice]], target: OnRuntime) -> dict[str, Any]:
     """What `--json` prints: milliseconds and bytes."""
     from onnxruntime import __version__
 

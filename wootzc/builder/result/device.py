@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from wootzc.backends.onnx.runtime import Latency, Target, installed, latencies
+from wootzc.backends.onnx.runtime import Latency, installed, latencies
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.events import Noted
@@ -13,6 +13,7 @@ from wootzc.builder.result.summary import DeviceFigures, OnDevice
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
 from wootzc.ir.net.network import Network
+from wootzc.ir.space import OnRuntime
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -80,4 +81,4 @@ def _measured(*models: "ModelProto") -> Sequence[Latency | None]:
     if not installed():
         return [None] * len(models)
     contents = [("the network", bytes(model.SerializeToString())) for model in models]
-    return latencies(contents, Target(), seconds=SECONDS, least=LEAST_ROUNDS)
+    return latencies(contents, OnRuntime(), seconds=SECONDS, least=LEAST_ROUNDS)

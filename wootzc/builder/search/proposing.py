@@ -11,11 +11,11 @@ from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan import Plan
 from wootzc.ir.propose import propose
 from wootzc.ir.space import Listed, Proposed
+from wootzc.ir.space.space_costs import space_costs
 
 
 def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jobs:
@@ -34,7 +34,7 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
             allowed[module, list(choices)] = True
         rows = propose(
             space,
-            variant_costs(space.network, space.rates),
+            space_costs(space),
             np.where(allowed, scores, np.inf),
             space.selection.count,
         )

@@ -16,7 +16,9 @@ from wootzc.builder.jobs.pauses import polished, trained_weights
 from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
+from wootzc.builder.search.measuring import Measuring
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
+from wootzc.diagnostics import fail
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import AccuracyLimit, Objective, Space
@@ -93,6 +95,7 @@ class Search:
 
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
+        self.measuring = Measuring(jobs=self.jobs)
         self.reference = float(self.teacher.done.result["accuracy"])
         self.target = accuracy_target(objective, self.reference)
         self.jury = Jury(
@@ -183,8 +186,24 @@ class Search:
     ) -> Iterator[tuple[Tried, Outcome]]:
         """Assemble and fine-tune these candidates, side by side where the devices allow.
 
-        Those that were paused go on from there.
+        Those that were paused go on from there. Where a cost is measured, each is measured first,
+        and what turns out to be beyond a limit is not tried.
         """
+        within = self.measuring.within(candidates)
+        beyond = {one for one, kept in zip(candidates, within, strict=True) if not kept}
+        self.order[:] = [one for one in self.order if one not in beyond]
+        expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
+        expected = [one for one, kept in zip(expected, within, strict=True) if kept]
+        candidates = [one for one, kept in zip(candidates, within, strict=True) if kept]
+        if not candidates and not self.order and not self.tried:
+            raise fail(
+                "WZ321",
+                "every candidate turned out to be beyond the limits once it was measured",
+                "allow more, or add higher rates",
+                self.space.objective.span,
+            )
+        if not candidates:
+            return
         begun = {one.candidate: place for place, one in enumerate(self.tried, start=1)}
         fresh = [candidate for candidate in candidates if candidate not in begun]
         begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
@@ -198,7 +217,6 @@ class Search:
             outcomes = self.jobs.candidates(
                 candidates, self.teacher.weights, self.blocks, asked, stops, earlier
             )
-        expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
         for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
             yield self._judged(candidate, outcome, forecast), outcome
 
@@ -345,7 +363,7 @@ class Search:
         return costs[self.space.objective.cost].full
 
     def costs(self, candidate: int) -> dict[str, int]:
-        return self.jobs.plan.costs.of(candidate)
+        return self.measuring.costs(candidate)
 
     def _train_blocks(
         self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]

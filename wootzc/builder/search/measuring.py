@@ -1,0 +1,44 @@
+"""What a device must tell of candidates: measured before one is tried, in the place of what its
+parts let expect.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from wootzc.builder.jobs.events import Noted
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.latency import Stopwatch
+from wootzc.ir.space import CostLimit, cost_limits
+
+
+@dataclass(kw_only=True)
+class Measuring:
+    jobs: Jobs
+    known: dict[int, dict[str, int]] = field(default_factory=dict)  # by candidate
+
+    def costs(self, candidate: int) -> dict[str, int]:
+        """As measured, where they were."""
+        return self.jobs.plan.costs.of(candidate) | self.known.get(candidate, {})
+
+    def within(self, candidates: Sequence[int]) -> list[bool]:
+        """Which of these are within the limits, now that they are measured."""
+        space = self.jobs.space
+        if space.measured is None:
+            return [True] * len(candidates)
+        fresh = [one for one in candidates if one not in self.known]
+        rows = [tuple(self.jobs.plan.candidates.values[one].tolist()) for one in fresh]
+        found = self._stopwatch.nanoseconds(rows) if fresh else []
+        self.known |= {
+            one: {space.measured.metric: cost} for one, cost in zip(fresh, found, strict=True)
+        }
+        limits = [*cost_limits(space.objective)]
+        limits += [limit for limit in space.constraints if isinstance(limit, CostLimit)]
+        return [all(lm.holds(self.costs(one)[lm.metric]) for lm in limits) for one in candidates]
+
+    @cached_property
+    def _stopwatch(self) -> Stopwatch:
+        def tell(message: str) -> None:
+            self.jobs.events.emit(Noted(message=message))
+
+        return Stopwatch(space=self.jobs.space, store=self.jobs.store, tell=tell)
