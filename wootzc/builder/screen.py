@@ -34,6 +34,7 @@ from wootzc.builder.jobs.events import (
     Noted,
     Progressed,
     Resumed,
+    RunsOn,
     Sweep,
     SweepFinished,
     SweepStarted,
@@ -42,6 +43,8 @@ from wootzc.builder.jobs.events import (
     Trained,
     Waiting,
     Warned,
+    WorkerJoined,
+    WorkerLost,
 )  # fmt: skip
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import Summary
@@ -64,7 +67,7 @@ Line: TypeAlias = (
     BuildStarted | DataLoaded | DevicesShared | JobStarted | Resumed | Trained | Tested
     | BlocksStarted | BlockTrained | ActivationsKept | SweepStarted | SweepFinished
     | CandidatesProposed | Taken | Warned | Noted | Waiting | BuildInterrupted | BuildFailed
-    | BuildFinished
+    | BuildFinished | WorkerJoined | WorkerLost
 )  # fmt: skip
 
 
@@ -107,6 +110,7 @@ class Screen:
         self.search: TaskID | None = None
         self.stages: dict[int | None, TaskID] = {}  # by candidate; None: teacher, blocks
         self.stage_name = ""
+        self.workers: dict[int | None, str] = {}  # by candidate: which of a cluster has it
         self.places: dict[int | None, Place] = {}  # of candidates under way
         self.latest = Place(0, "")
 
@@ -130,6 +134,8 @@ class Screen:
                 self._progress(event)
             case CandidateChosen():
                 self._candidate(event)
+            case RunsOn(candidate=candidate, worker=worker, host=host):
+                self.workers[candidate] = f" (worker {worker}, {host})"
             case BestKnown(cost=cost, costs=costs, met=met):
                 told = "meets the objective" if met else "closest so far"
                 self.best = f"{METRICS[cost].short(costs[cost])}, {told}"
@@ -166,6 +172,10 @@ class Screen:
                 every = "every step over all of them"
                 shared = f"{at_once} candidates at once" if at_once > 1 else every
                 return f"devices: {count}, {shared}" if count > 1 else None
+            case WorkerJoined(worker=worker, host=host, devices=devices):
+                return f"worker {worker}: {host}, {devices}"
+            case WorkerLost(worker=worker, host=host, doing=doing):
+                return f"lost worker {worker} ({host}): another does its {doing}"
             case Trained():
                 stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
                 return self._trained(event) + _how(event.seconds) + stands
@@ -234,6 +244,7 @@ class Screen:
             note += f" accuracy {percent(event.accuracy)}"
         several = which is not None and len(self.places) > 1
         label = f"{name} {self._place(which).number}" if several else name
+        label += self.workers.get(which, "")
         if self.live:
             if which not in self.stages or name != self.stage_name:
                 self._end_stage(which)

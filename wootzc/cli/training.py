@@ -10,6 +10,7 @@ from wootzc.cli.interrupts import Interrupts
 from wootzc.cli.options import (
     calibrate_option,
     calibrated,
+    cluster_options,
     fraction,
     memory_options,
     override_options,
@@ -71,6 +72,7 @@ store_option = click.option(
     metavar="N",
     help="Search nothing: make candidate N of those that were tried the best of the result folder.",
 )
+@cluster_options
 @memory_options
 @passes_option
 @calibrate_option
@@ -85,6 +87,8 @@ def build(
     replace: bool,
     parallel: "Parallel",
     take: int | None,
+    on: str | None,
+    workers: int | None,
     memory: int | None,
     disk: int | None,
     pipeline: str | None,
@@ -134,6 +138,8 @@ def build(
         space=space,
         parallel=parallel,
         take=take,
+        on=on,
+        workers=workers,
         memory=memory,
         disk=disk,
         cost_model=calibrated(calibrate),

@@ -8,7 +8,8 @@ store lacks.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,7 @@ class Variants:
 
     def refitted(self, variants: Iterable[Variant], teacher: Weights) -> dict[Variant, Weights]:
         """The weights of each variant, named segment/path/parameter."""
-        keys = {one: self.context.keys.variant(*one, self.images) for one in variants}
-        done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
+        done = self.swept("variant", variants, teacher)
         return {one: job.weights for one, job in done.items() if job.weights is not None}
 
     def scores(
@@ -52,15 +52,35 @@ class Variants:
         """The damage of these variants; 0 for others, and at rate 0."""
         rates = self.context.space.rates
         wanted = [(m, int(r)) for m, positions in enumerate(choices) for r in positions if rates[r]]
-        keys = {
-            (m, rates[r]): self.context.keys.score(m, rates[r], self.images, SCORED)
-            for m, r in wanted
-        }
-        done = self._done("score", keys, lambda missing: self._score(missing, teacher))
+        done = self.swept("score", ((m, rates[r]) for m, r in wanted), teacher)
         found = np.zeros((len(choices), len(rates)))
         for module, rate in wanted:
             found[module, rate] = done[module, rates[rate]].result["loss"]
         return found
+
+    def swept(
+        self, kind: Sweep, variants: Iterable[Variant], teacher: Weights
+    ) -> dict[Variant, Done]:
+        """Each variant's finished job, refitted or scored."""
+        make: Make
+        match kind:
+            case "variant":
+                make = partial(self._refit, teacher=teacher)
+            case "score":
+                make = partial(self._score, teacher=teacher)
+            case _:
+                assert_never(kind)
+        return self._done(kind, {one: self.key(kind, one) for one in variants}, make)
+
+    def key(self, kind: Sweep, variant: Variant) -> str:
+        """Of a variant's job."""
+        match kind:
+            case "variant":
+                return self.context.keys.variant(*variant, self.images)
+            case "score":
+                return self.context.keys.score(*variant, self.images, SCORED)
+            case _:
+                assert_never(kind)
 
     def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.train.reconstruct import reconstruct
@@ -98,11 +118,14 @@ class Variants:
     def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
         """Each variant's finished job; those that the store lacks are made together.
 
-        One lock holds them all: a lock is an open file, and there may be a thousand variants.
+        One lock holds all of a module: a lock is an open file, and there may be a thousand
+        variants.
         """
         found: dict[Variant, Done] = {}
-        sweep = job_key("sweep", of=kind, teacher=self.context.keys.teacher)
-        with self.context.store.locked([sweep], self.context.waiting):
+        teacher = self.context.keys.teacher
+        modules = {module for module, _ in keys}
+        locks = [job_key("sweep", of=kind, teacher=teacher, module=one) for one in modules]
+        with self.context.store.locked(locks, self.context.waiting):
             for variant, key in keys.items():
                 if done := self.context.store.find(key):
                     found[variant] = done
