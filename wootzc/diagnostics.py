@@ -99,6 +99,9 @@ class WootzError(Exception):
     def __str__(self) -> str:
         return render(self.diagnostics, self.sources)
 
+    def __reduce__(self) -> tuple[object, ...]:  # raised by a worker, it is told elsewhere
+        return WootzError, (self.diagnostics, self.sources)
+
 
 def fail(code: str, message: str, help: str | None = None, span: Span = UNKNOWN) -> WootzError:
     """A `WootzError` of one diagnostic, for mistakes that stop the work at once."""

@@ -180,7 +180,7 @@ def front(
         text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
             plan = sound_plan(text, os.fspath(source))
-            plan = _with_paths(plan, lambda path: _outside(path, os.fspath(source)))
+            plan = with_paths(plan, lambda path: _outside(path, os.fspath(source)))
             return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
     chosen = choose_space(analysis, space)
@@ -228,10 +228,11 @@ def _as_compiled(
 
 def placed(plan: "Plan", file: Path) -> "Plan":
     """The plan as it is written into `file`: its relative paths are relative to that folder."""
-    return _with_paths(plan, lambda path: _inside(path, file))
+    return with_paths(plan, lambda path: _inside(path, file))
 
 
-def _with_paths(plan: "Plan", change: Callable[[str], str]) -> "Plan":
+def with_paths(plan: "Plan", change: Callable[[str], str]) -> "Plan":
+    """The plan with the paths of its data and its teacher changed."""
     space = plan.space
     teacher = space.teacher
     if isinstance(teacher, FromFile):

@@ -5,10 +5,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wootzc.backends.data import Dataset, check_fits, load
-from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
+from wootzc.backends.flax.device.parallel import (
+    Parallel,
+    all_devices,
+    configure,
+    leave_accelerators,
+)
 from wootzc.builder.jobs.compiling import Compiled, as_baseline, compiled
 from wootzc.builder.jobs.events import (
     BuildFailed,
@@ -43,11 +48,15 @@ from wootzc.files import load_json
 from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
+from wootzc.ir.plan import Complete
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile
 from wootzc.ir.text import print_plan
+
+if TYPE_CHECKING:
+    from wootzc.builder.jobs.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +81,8 @@ class Options:
     parallel: Parallel = "auto"
     memory: int | None = None  # bytes for training blocks; default: half of what is free
     disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
+    on: str | None = None  # jobs run on Ray: "ray", a cluster on this machine, or "ray://host:port"
+    workers: int | None = None  # on Ray; default: one an accelerator, else one a machine
     cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
     passes: Sequence[Pass] | None = None  # as `wootzc opt -p` reads them
 
@@ -142,8 +153,8 @@ def build(
         events.listeners.append(log)
         try:
             store = Store(root, _warner(events))
-            with store.in_use():
-                return _build(made, out, store, events, origin, options)
+            with store.in_use(), _cluster(options, events) as cluster:
+                return _build(made, out, store, events, origin, options, cluster)
         except Interrupted:
             raise
         except KeyboardInterrupt:
@@ -165,6 +176,7 @@ def _build(
     events: Events,
     origin: str | None,
     options: Options,
+    cluster: "Cluster | None",
 ) -> Built:
     started = time.perf_counter()
     plan, space = made.plan, made.plan.space
@@ -200,21 +212,14 @@ def _build(
     if taking is not None:
         with _telling_of_exports(out, events):
             return Built(out=out, result=taken(taking, plan, dataset, store, events))
-    jobs = Jobs(
-        plan=plan,
-        dataset=dataset,
-        store=store,
-        events=events,
-        parallel=options.parallel,
-        memory=options.memory,
-        disk=options.disk,
-    )
+    jobs = _jobs(plan, dataset, store, events, options, cluster)
     with events.stage("teacher"):
         teacher = jobs.teacher()
     _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights, made.passes)
-    events.emit(DevicesShared(count=all_devices().count, at_once=jobs.width))
+    if cluster is None:
+        events.emit(DevicesShared(count=all_devices().count, at_once=jobs.width))
     search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):
         found = _searched(search, out)
@@ -240,6 +245,50 @@ def _build(
     if found.ended == "interrupted":
         raise Interrupted(built)
     return built
+
+
+def _jobs(
+    plan: Complete,
+    dataset: Dataset,
+    store: Store,
+    events: Events,
+    options: Options,
+    cluster: "Cluster | None",
+) -> Jobs:
+    if cluster is not None:
+        from wootzc.builder.jobs.on_cluster import ClusterJobs
+
+        return ClusterJobs(
+            plan=plan,
+            dataset=dataset,
+            store=store,
+            events=events,
+            memory=options.memory,
+            disk=options.disk,
+            cluster=cluster,
+        )
+    return Jobs(
+        plan=plan,
+        dataset=dataset,
+        store=store,
+        events=events,
+        parallel=options.parallel,
+        memory=options.memory,
+        disk=options.disk,
+    )
+
+
+@contextmanager
+def _cluster(options: Options, events: Events) -> "Generator[Cluster | None]":
+    """The workers that a build is done by, where it asks for any; gone when it ends."""
+    if options.on is None:
+        yield None
+        return
+    from wootzc.builder.jobs.cluster import Cluster
+
+    leave_accelerators()
+    with closing(Cluster(options.on, options.workers, events)) as cluster:
+        yield cluster
 
 
 def _searched(search: Search, out: Path) -> SearchResult:

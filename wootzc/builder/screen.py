@@ -34,6 +34,7 @@ from wootzc.builder.jobs.events import (
     Noted,
     Progressed,
     Resumed,
+    RunsOn,
     Sweep,
     SweepFinished,
     SweepStarted,
@@ -42,6 +43,8 @@ from wootzc.builder.jobs.events import (
     Trained,
     Waiting,
     Warned,
+    WorkerJoined,
+    WorkerLost,
 )  # fmt: skip
 from wootzc.ir.net.metrics import METRICS
 from wootzc.units import bytes_text, percent, seconds_text
@@ -61,7 +64,7 @@ Line: TypeAlias = (
     BuildStarted | DataLoaded | DevicesShared | JobStarted | Resumed | Trained | Tested
     | BlocksStarted | BlockTrained | ActivationsKept | SweepStarted | SweepFinished
     | CandidatesProposed | Taken | Warned | Noted | Waiting | BuildInterrupted | BuildFailed
-    | BuildFinished
+    | BuildFinished | WorkerJoined | WorkerLost
 )  # fmt: skip
 
 
@@ -106,6 +109,7 @@ class Screen:
         self.search: TaskID | None = None
         self.stages: dict[int | None, TaskID] = {}  # by candidate; None: teacher, blocks
         self.stage_name = ""
+        self.workers: dict[int | None, str] = {}  # by candidate: which of a cluster has it
         self.places: dict[int | None, Place] = {}  # of candidates under way
         self.latest = Place(0, "")
 
@@ -129,6 +133,8 @@ class Screen:
                 self._progress(event)
             case CandidateChosen():
                 self._candidate(event)
+            case RunsOn(candidate=candidate, worker=worker, host=host):
+                self.workers[candidate] = f" (worker {worker}, {host})"
             case BestKnown(cost=cost, costs=costs, met=met):
                 told = "meets the objective" if met else "closest so far"
                 self.best = f"{METRICS[cost].short(costs[cost])}, {told}"
@@ -170,6 +176,10 @@ class Screen:
                     return None
                 place = self._place(event.candidate).text
                 return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
+            case WorkerJoined(worker=worker, host=host, devices=devices):
+                return f"worker {worker}: {host}, {devices}"
+            case WorkerLost(worker=worker, host=host, doing=doing):
+                return f"lost worker {worker} ({host}): another does its {doing}"
             case Trained():
                 stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
                 return self._trained(event) + _how(event.seconds) + stands
@@ -240,6 +250,7 @@ class Screen:
             note += " compiling"
         several = which is not None and len(self.places) > 1
         label = f"{name} {self._place(which).number}" if several else name
+        label += self.workers.get(which, "")
         if self.live:
             if which not in self.stages or name != self.stage_name:
                 self._end_stage(which)

@@ -103,6 +103,32 @@ def memory_options(function: Function) -> Function:
     return function
 
 
+def cluster_options(function: Function) -> Function:
+    """--on and --workers"""
+    for option in (
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="With --on: how many. Default: one for each accelerator, else one a machine.",
+        ),
+        click.option(
+            "--on",
+            callback=_address,
+            metavar="ADDRESS",
+            help="Let workers on Ray (extra ray) do all training: `ray` starts a cluster on this "
+            "machine, `ray://HOST:10001` uses one (docs/cluster.md).",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is None or given == "ray" or given.startswith("ray://"):
+        return given
+    raise click.BadParameter(f"{given!r} is no address: write ray, or ray://HOST:10001")
+
+
 def override_options(function: Function) -> Function:
     """--set, --seed and --space."""
     for option in (

@@ -10,6 +10,7 @@ from wootzc.cli.interrupts import Interrupts
 from wootzc.cli.options import (
     calibrate_option,
     calibrated,
+    cluster_options,
     memory_options,
     override_options,
     overrides,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Search nothing: make candidate N of those that were tried the best of the result folder.",
 )
+@cluster_options
 @memory_options
 @passes_option
 @calibrate_option
@@ -73,6 +75,8 @@ def build(
     replace: bool,
     parallel: "Parallel",
     take: int | None,
+    on: str | None,
+    workers: int | None,
     memory: int | None,
     disk: int | None,
     pipeline: str | None,
@@ -123,6 +127,8 @@ def build(
         space=space,
         parallel=parallel,
         take=take,
+        on=on,
+        workers=workers,
         memory=memory,
         disk=disk,
         cost_model=calibrated(calibrate),

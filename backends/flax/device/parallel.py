@@ -190,6 +190,11 @@ def chunk_size(distances: Sequence[int]) -> int:
     return min(range(1, SCANNED_STEPS + 1), key=cost)
 
 
+def leave_accelerators() -> None:
+    """This process computes on the processor only, if it has not begun: others have the rest."""
+    jax.config.update("jax_platforms", "cpu")
+
+
 def configure(cache_dir: Path | None) -> None:
     """Keep compiled functions in a folder of `cache_dir` from one run to the next.
 

@@ -38,6 +38,35 @@ class DevicesShared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerJoined:
+    """A process of a cluster is ready for jobs."""
+
+    worker: int  # from 1
+    host: str
+    process: int
+    devices: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost:
+    """A process of a cluster is gone; what it was doing goes to another."""
+
+    worker: int
+    host: str
+    doing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsOn:
+    """Where what has just been started runs."""
+
+    what: str  # teacher, blocks, candidate …
+    candidate: int | None = None
+    worker: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStarted:
     """A job that the store lacks."""
 
@@ -201,6 +230,9 @@ Event: TypeAlias = (
     BuildStarted
     | DataLoaded
     | DevicesShared
+    | WorkerJoined
+    | WorkerLost
+    | RunsOn
     | JobStarted
     | Resumed
     | Progressed

@@ -29,8 +29,10 @@ class Events:
     listeners: list[Listener] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; stages do not overlap
     compiled: dict[str, Compilations] = field(default_factory=dict)  # by stage
+    workers: Compilations = field(default_factory=Compilations)  # what those of a cluster compiled
     home: int = field(default_factory=threading.get_ident)
     inbox: Inbox = field(default_factory=SimpleQueue)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def emit(self, event: Event) -> None:
         if threading.get_ident() != self.home:
@@ -62,15 +64,23 @@ class Events:
         if event is not None:
             self.emit(event)
 
+    def elsewhere(self, compiled: Compilations) -> None:
+        """Count what a worker of a cluster compiled to the stage under way."""
+        with self.lock:
+            self.workers = self.workers.plus(compiled)
+
+    def _compiled(self) -> Compilations:
+        return compilations().plus(self.workers)
+
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
-        started, before = time.perf_counter(), compilations()
+        started, before = time.perf_counter(), self._compiled()
         try:
             yield
         finally:
             spent = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + spent
-            compiled = compilations().since(before)
+            compiled = self._compiled().since(before)
             self.compiled[name] = self.compiled.get(name, Compilations()).plus(compiled)
 
 

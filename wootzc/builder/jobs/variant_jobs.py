@@ -12,8 +12,9 @@ store lacks.
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +70,7 @@ class Variants:
     def refitted(self, variants: Collection[Variant], teacher: Weights) -> dict[Variant, Weights]:
         """The weights of each variant, named segment/path/parameter; skipped modules have none."""
         left = [one for one in variants if not is_skipped(one[1])]
-        keys = {one: self.context.keys.variant(*one, self.images) for one in left}
-        done = self._done("variant", keys, lambda missing: self._refit(missing, teacher))
+        done = self.swept("variant", left, teacher)
         found = {one: job.weights for one, job in done.items() if job.weights is not None}
         return {one: found.get(one, {}) for one in variants}
 
@@ -89,12 +89,35 @@ class Variants:
                 own: list[Variant] = [(m, inside)] if inside else []
                 parts[m, r] = own + ([(m, (0.0, 0.0, leaving))] if begins[m] and leaving else [])
         wanted = dict.fromkeys(one for several in parts.values() for one in several)
-        keys = {one: self.context.keys.score(*one, self.images, SCORED) for one in wanted}
-        done = self._done("score", keys, lambda missing: self._score(missing, teacher))
+        done = self.swept("score", wanted, teacher)
         found = np.zeros((len(choices), len(rates)))
         for place, several in parts.items():
             found[place] = sum(done[one].result["loss"] for one in several)
         return Damage(found, {one: float(job.result["loss"]) for one, job in done.items()})
+
+    def swept(
+        self, kind: Sweep, variants: Iterable[Variant], teacher: Weights
+    ) -> dict[Variant, Done]:
+        """Each variant's finished job, refitted or scored."""
+        make: Make
+        match kind:
+            case "variant":
+                make = partial(self._refit, teacher=teacher)
+            case "score":
+                make = partial(self._score, teacher=teacher)
+            case _:
+                assert_never(kind)
+        return self._done(kind, {one: self.key(kind, one) for one in variants}, make)
+
+    def key(self, kind: Sweep, variant: Variant) -> str:
+        """Of a variant's job."""
+        match kind:
+            case "variant":
+                return self.context.keys.variant(*variant, self.images)
+            case "score":
+                return self.context.keys.score(*variant, self.images, SCORED)
+            case _:
+                assert_never(kind)
 
     def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.train.reconstruct import reconstruct
@@ -148,11 +171,14 @@ class Variants:
     def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:
         """Each variant's finished job; those that the store lacks are made together.
 
-        One lock holds them all: a lock is an open file, and there may be a thousand variants.
+        One lock holds all of a module: a lock is an open file, and there may be a thousand
+        variants.
         """
         found: dict[Variant, Done] = {}
-        sweep = job_key("sweep", of=kind, teacher=self.context.keys.teacher)
-        with self.context.store.locked([sweep], self.context.waiting):
+        teacher = self.context.keys.teacher
+        modules = {module for module, _ in keys}
+        locks = [job_key("sweep", of=kind, teacher=teacher, module=one) for one in modules]
+        with self.context.store.locked(locks, self.context.waiting):
             for variant, key in keys.items():
                 if done := self.context.store.find(key):
                     found[variant] = done

@@ -1,0 +1,170 @@
+"""The jobs of a build, done by the workers of a cluster: what is sent, and what they do of it.
+
+A worker is told numbers, keys and rates. It reads what it needs from the store, and the store is
+where its results are found.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from wootzc.backends.weights.slicing import Variant
+from wootzc.builder.jobs.cluster import Cluster
+from wootzc.builder.jobs.events import Sweep
+from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.pauses import trained_weights
+from wootzc.builder.jobs.store import Done, Outcome, Weights
+from wootzc.builder.jobs.variant_jobs import Variants
+from wootzc.diagnostics import fail
+from wootzc.ir.net.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A candidate that a worker is to fine-tune."""
+
+    candidate: int
+    target: float | None
+    stop: int | None  # the step at which it is paused
+    earlier: str | None  # the key of the job that paused it before
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterJobs(Jobs):
+    """As `Jobs`, whose methods return the same; this machine trains nothing."""
+
+    cluster: Cluster
+
+    def __post_init__(self) -> None:
+        self.cluster.assign(self)
+
+    @property
+    def width(self) -> int:
+        return self.cluster.width
+
+    @cached_property
+    def variants(self) -> Variants:
+        return _Variants(context=self, cluster=self.cluster)
+
+    def teacher(self) -> Outcome:
+        return self.cluster.results([self.cluster.submit(Jobs.teacher)])[0]
+
+    def blocks(
+        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
+    ) -> dict[int, Outcome]:
+        """Those that the store lacks are cut into flights, one for each worker.
+
+        Blocks of one depth fly together: what feeds them is the beginning of the teacher. None
+        comes along because it may be needed later.
+        """
+        if not self.space.pretrain.steps:
+            return super().blocks(numbers, teacher)  # only solved, by the cluster
+        stored = {number: self.store.find(self.keys.block(number)) for number in numbers}
+        found = {n: Outcome(done=done, reused=True) for n, done in stored.items() if done}
+        missing = [number for number in numbers if number not in found]
+        missing.sort(key=lambda number: self.plan.blocks[number].start)
+        size = max(1, -(-len(missing) // self.width))
+        parts = [missing[first : first + size] for first in range(0, len(missing), size)]
+        flights = self.cluster.results([self.cluster.submit(_fly, part) for part in parts])
+        return found | {number: one for flight in flights for number, one in flight.items()}
+
+    def candidates(
+        self,
+        numbers: Sequence[int],
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+        stops: Mapping[int, int] = MappingProxyType({}),
+        earlier: Mapping[int, Outcome] = MappingProxyType({}),
+    ) -> list[Outcome]:
+        orders = [
+            Order(
+                candidate=number,
+                target=target,
+                stop=stops.get(number),
+                earlier=earlier[number].done.key if number in earlier else None,
+            )
+            for number in numbers
+        ]
+        return self.cluster.results([self.cluster.submit(_fine_tune, order) for order in orders])
+
+    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+        return self.cluster.results([self.cluster.submit(_polish, of, network)])[0]
+
+    def test(self, of: str, network: Network, weights: Weights) -> float:
+        return self.cluster.results([self.cluster.submit(_test, of, network)])[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Variants(Variants):
+    cluster: Cluster
+
+    def swept(
+        self, kind: Sweep, variants: Iterable[Variant], teacher: Weights
+    ) -> dict[Variant, Done]:
+        """Those that the store lacks are made by the workers, some modules by each."""
+        wanted = list(variants)
+        keys = {one: self.key(kind, one) for one in wanted}
+        known = self.context.store.finished(keys.values())
+        missing = [one for one in wanted if keys[one] not in known]
+        modules, count = sorted({module for module, _ in missing}), self.cluster.width
+        groups = [set(modules[first::count]) for first in range(min(count, len(modules)))]
+        parts = [[one for one in missing if one[0] in group] for group in groups]
+        self.cluster.results([self.cluster.submit(_sweep, kind, part) for part in parts])
+        return super().swept(kind, wanted, teacher)
+
+
+# What a worker does
+
+
+def _sweep(jobs: Jobs, kind: Sweep, variants: Sequence[Variant]) -> None:
+    jobs.variants.swept(kind, variants, _weights(jobs, jobs.keys.teacher))
+
+
+def _fly(jobs: Jobs, numbers: Sequence[int]) -> dict[int, Outcome]:
+    return jobs.blocks(numbers, _weights(jobs, jobs.keys.teacher))
+
+
+def _fine_tune(jobs: Jobs, order: Order) -> Outcome:
+    teacher = _weights(jobs, jobs.keys.teacher)
+    blocks = _blocks(jobs, order.candidate, teacher)
+    earlier = None
+    if order.earlier is not None:
+        earlier = Outcome(done=_stored(jobs, order.earlier), reused=True)
+    return jobs.candidate(order.candidate, teacher, blocks, order.target, order.stop, earlier)
+
+
+def _blocks(jobs: Jobs, candidate: int, teacher: Weights) -> dict[int, Outcome]:
+    """Those of a candidate. They are trained by now; those that take no steps are put together."""
+    numbers = jobs.keys.blocks_of(candidate)
+    if not jobs.space.pretrain.steps:
+        return jobs.blocks(numbers, teacher)
+    keys = {number: jobs.keys.block(number) for number in numbers}
+    return {number: Outcome(done=_stored(jobs, key), reused=True) for number, key in keys.items()}
+
+
+def _polish(jobs: Jobs, of: str, network: Network) -> Outcome:
+    return jobs.polish(of, network, _weights(jobs, of), _weights(jobs, jobs.keys.teacher))
+
+
+def _test(jobs: Jobs, of: str, network: Network) -> float:
+    return jobs.test(of, network, _weights(jobs, of))
+
+
+def _weights(jobs: Jobs, key: str) -> Weights:
+    """The best weights of a job that trained."""
+    weights = _stored(jobs, key).weights
+    assert weights is not None, "this job makes weights"
+    return trained_weights(weights)
+
+
+def _stored(jobs: Jobs, key: str) -> Done:
+    done = jobs.store.find(key)
+    if done is None:
+        raise fail(
+            "WZ281",
+            f"a job that is done is not in the store {jobs.store.root}, as a worker sees it",
+            "put the store into a folder that all machines share: --store DIR",
+        )
+    return done
