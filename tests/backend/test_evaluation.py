@@ -38,7 +38,12 @@ def test_test_images_come_in_batches_of_the_validation_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(evaluation, "evaluate", lambda *given: asked.extend(given) or 0.5)
+
+    def evaluate(*given: object) -> float:
+        asked.extend(given)
+        return 0.5
+
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
     parts: Any = SimpleNamespace(test=range(700), validation=range(359))
     network: Any = None
     assert evaluation.tested(network, {}, parts) == 0.5
