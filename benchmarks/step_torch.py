@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-THREADS = (1, 2)
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[int], None]
 

@@ -90,7 +90,7 @@ def test_batch_norm_by_hand(shape: Shape, rectified: bool) -> None:
     own = nnx.BatchNorm(shape[-1], epsilon=0.01, rngs=nnx.Rngs(0))
 
     def plain(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
-        module = nnx.clone(own)
+        module: Any = nnx.clone(own)
         module.scale[...], module.bias[...] = scale, bias
         y = module(x, use_running_average=False)
         return jax.nn.relu(y) if rectified else y

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train import moments as sweep
 from wootzc.backends.flax.train.evaluation import evaluate, predict
-from wootzc.backends.flax.train.moments import input_moments, sampled_patches
+from wootzc.backends.flax.train.moments import drawn_positions, input_moments, sampled_patches
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights import refit
@@ -42,10 +41,6 @@ CONVOLUTIONS = {
 }
 
 
-def keys(count: int, seed: int = 0) -> jax.Array:
-    return jax.random.split(jax.random.key(seed), count)
-
-
 def all_patches(layer: Conv, x: NDArray[Any]) -> NDArray[Any]:
     """[positions of all images, groups, features], as XLA cuts them out."""
     patches = lax.conv_general_dilated_patches(
@@ -64,25 +59,25 @@ def all_patches(layer: Conv, x: NDArray[Any]) -> NDArray[Any]:
 @pytest.mark.parametrize("layer", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_all_positions_give_the_patches_of_xla(layer: Conv) -> None:
     x = np.random.default_rng(0).normal(size=(3, 9, 8, 4)).astype(np.float32)
-    found = sampled_patches(layer, jnp.asarray(x), keys(3), EVERY)
+    drawn = drawn_positions(layer, x.shape[1:], 3, EVERY, [0])
+    found = sampled_patches(layer, jnp.asarray(x), jnp.asarray(drawn))
     expected = all_patches(layer, x)
     np.testing.assert_array_equal(np.asarray(found).reshape(expected.shape), expected)
 
 
 def test_no_position_is_drawn_twice_and_all_can_be() -> None:
-    layer = Conv(width=1, kernel=(1, 1))
-    x = jnp.tile(jnp.arange(63.0).reshape(1, 9, 7, 1), (200, 1, 1, 1))  # a pixel is its position
-    drawn = np.asarray(sampled_patches(layer, x, keys(200), 20.0))[..., 0, 0]
+    drawn = drawn_positions(Conv(width=1, kernel=(1, 1)), (9, 7, 1), 200, 20.0, [0])
     assert drawn.shape == (200, 20)
     assert all(len(set(row)) == 20 for row in drawn.tolist())
-    times = np.bincount(drawn.astype(int).ravel(), minlength=63)
+    times = np.bincount(drawn.ravel(), minlength=63)
     assert times.min() > 0.6 * times.mean() and times.max() < 1.6 * times.mean()
 
 
 def test_a_vector_is_one_position() -> None:
     x = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     for given in (x, x[:, None, None]):
-        found = sampled_patches(Dense(width=2), jnp.asarray(given), keys(3), 0.1)
+        drawn = drawn_positions(Dense(width=2), given.shape[1:], 3, 0.1, [0])
+        found = sampled_patches(Dense(width=2), jnp.asarray(given), jnp.asarray(drawn))
         np.testing.assert_array_equal(found, x[:, None, None])
 
 

@@ -50,7 +50,7 @@ def test_a_score_is_that_of_the_network_with_one_variant(
     kind: str,
 ) -> None:
     """75 images in batches of 32, the last one filled up."""
-    monkeypatch.setattr(scoring, "BATCH", 32)
+    monkeypatch.setattr(scoring, "batch_for", lambda _: 32)
     network, weights = zoo[kind], random_weights(zoo[kind])
     count = len(network.modules)
     variants: list[Variant] = [

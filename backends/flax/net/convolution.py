@@ -98,7 +98,7 @@ def _tap_between(layer: Conv | DepthwiseConv, shape: Shape) -> NDArray[np.intp]:
             layer.kernel,
             layer.stride,
             layer.dilation,
-            (first for first, _ in padding_of(layer, shape[:2])),
+            (first for first, _ in padding_of(layer, (shape[0], shape[1]))),
             strict=True,
         )
     )

@@ -116,7 +116,7 @@ class SegmentNet(nnx.Module):
 
     def _normalized(self, path: str, x: jax.Array, rectified: bool) -> jax.Array:
         """A batch norm in training mode, and the relu behind it; its running statistics move."""
-        own = self.layers[path]
+        own: Any = self.layers[path]
         x, *found = normalized(
             x, own.scale[...], own.bias[...], own.epsilon, rectified, own.axis_name
         )
@@ -161,7 +161,7 @@ class SegmentNet(nnx.Module):
                 assert_never(layer)
 
     def _convolved(self, layer: Conv | DepthwiseConv, path: str, x: jax.Array) -> jax.Array:
-        own = self.layers[path]
+        own: Any = self.layers[path]
         form = "convolution" if self.plain else form_of(layer, x.shape[1:], jax.default_backend())
         y = convolved(layer, x, own.kernel[...].astype(self.dtype), form)
         return y if own.bias is None else y + own.bias[...].astype(self.dtype)

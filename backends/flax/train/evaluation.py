@@ -16,27 +16,33 @@ from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.net.network import Network
 
 if TYPE_CHECKING:
-    from wootzc.backends.data import Split
+    from wootzc.backends.data import Dataset, Split
 
-BATCH = 256  # one size for all splits, or every split compiles every segment anew
+BATCH = 256  # at most; one size for splits of about one size, or each compiles all segments anew
+EVEN = 32  # images that sizes are multiples of
 
 
 def evaluate(
     network: Network,
     weights: Weights,
     images: "Split",
-    batch: int = BATCH,
+    batch: int | None = None,  # `batch_for` so many images, if none is named
     devices: Devices | None = None,  # all local ones, if none are named
 ) -> float:
     """The fraction of images that the network labels right."""
     return float(labelled_right(network, weights, images, batch, devices).mean())
 
 
+def tested(network: Network, weights: Weights, dataset: "Dataset") -> float:
+    """The fraction of test images labelled right, by the programs that looked at the others."""
+    return evaluate(network, weights, dataset.test, batch_for(len(dataset.validation)))
+
+
 def labelled_right(
     network: Network,
     weights: Weights,
     images: "Split",
-    batch: int = BATCH,
+    batch: int | None = None,  # `batch_for` so many images, if none is named
     devices: Devices | None = None,  # all local ones, if none are named
 ) -> Right:
     """Which images the network labels right."""
@@ -55,7 +61,7 @@ def predict(
     check_fits(network, weights)
     devices = all_devices()
     values = devices.replicate(split(network, weights))
-    size = _batch_size(batch, devices)
+    size = rounded_up(batch, devices.count)
     graphs = structures(network)
     logits = [
         devices.gather(_logits(graphs, values, images[start : start + size], size, devices))
@@ -69,10 +75,10 @@ def right_of(
     values: Trees,  # on the devices
     images: "Split",
     devices: Devices,
-    batch: int = BATCH,
+    batch: int | None = None,  # `batch_for` so many images, if none is named
 ) -> Right:
     """Which images are labelled right. The last batch is filled up; what fills it is dropped."""
-    size = _batch_size(batch, devices)
+    size = rounded_up(batch or batch_for(len(images)), devices.count)
     correct = compiled_correct(devices)
     right = []
     for part in images.batches(_parts(len(images), size)):
@@ -98,9 +104,19 @@ def _parts(count: int, size: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + size, count))
 
 
-def _batch_size(batch: int, devices: Devices) -> int:
-    """The batch, rounded up to a multiple of the devices."""
-    return -(-batch // devices.count) * devices.count
+def batch_for(images: int) -> int:
+    """The size of batches that leaves little to be filled up.
+
+    Of more than two full batches it is a full one, whatever is left over: then whoever looks at
+    some of the images and whoever looks at all run the same programs.
+    """
+    if images > 2 * BATCH:
+        return BATCH
+    return rounded_up(-(-images // (1 + (images > BATCH))), EVEN)
+
+
+def rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
 
 
 def _filled(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -1,17 +1,20 @@
 """Second moments of what enters layers, from one sweep of images through the teacher.
 
 Moments are summed in float32 within a batch on the device, in float64 over batches on the host.
+Which positions are looked at is drawn on the host: XLA would compile its random numbers for longer
+than all the rest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
 from wootzc.backends.flax.net.model import Values, joined, structure, structures
@@ -20,9 +23,9 @@ from wootzc.backends.flax.train.segments import compiled_evaluate
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import MOST, Moments
 from wootzc.backends.weights.stored import check_fits, split
-from wootzc.ir.layers import Body, Branch, Conv, Dense, Layer
-from wootzc.ir.layers.shapes import padding_of, shape_after
-from wootzc.ir.net.network import Network
+from wootzc.ir.layers import Body, Branch, Conv, Dense, Layer, walk_shapes
+from wootzc.ir.layers.shapes import Shape, padding_of, shape_after
+from wootzc.ir.net.network import Network, segment_shapes
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Split
@@ -47,23 +50,27 @@ def input_moments(
     stop = max(layers, default=-1) + 1
     segments, graphs = network.segments[:stop], structures(network)[:stop]
     values = [devices.replicate(part) for part in split(network, weights)[:stop]]
-    rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(len(images))[:count])
-    seeds = rng.integers(2**32, size=count, dtype=np.uint32)  # one an image
+    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
+    shapes = segment_shapes(network)
+    drawn = {
+        position: _drawn(segments[position].body, shapes[position], paths, count, samples, where)
+        for position, paths in layers.items()
+        for where in [(seed, position)]
+    }
     parts = np.array_split(np.arange(count), ceil(count / BATCH))
     size = -(-len(parts[0]) // devices.count) * devices.count
     filled = [np.resize(part, size) for part in parts]  # what fills a batch weighs nothing
     total: dict[int, dict[str, Moments]] = {position: {} for position in layers}
-    for part, batch in zip(parts, images.batches(rows[one] for one in filled), strict=True):
+    batches = images.batches(rows[one] for one in filled)
+    for part, place, batch in zip(parts, filled, batches, strict=True):
         x: Any = devices.spread(batch.images)
-        drawn = devices.spread(np.resize(seeds[part], size))
         counted = devices.spread((np.arange(size) < len(part)).astype(np.float32))
         for position, own in enumerate(values):
             if position not in layers:
                 x = compiled_evaluate(graphs[position], devices)(own, x)
                 continue
-            run = _compiled(segments[position].body, layers[position], samples / count, devices)
-            x, found = run(own, x, drawn, counted)
+            here = {path: devices.spread(at[place]) for path, at in drawn[position].items()}
+            x, found = _compiled(segments[position].body, devices)(own, x, here, counted)
             for path, sums in devices.first(found).items():
                 so_far = total[position].get(path, 0)
                 total[position][path] = so_far + np.asarray(sums, np.float64)
@@ -71,8 +78,8 @@ def input_moments(
 
 
 @cache
-def _compiled(body: Body, paths: tuple[str, ...], density: float, devices: Devices) -> Function:
-    """(values, x, seeds, weights) → what leaves the body, and the moments by path.
+def _compiled(body: Body, devices: Devices) -> Function:
+    """(values, x, positions by path, weights) → what leaves the body, and the moments by path.
 
     Moments are sums over all devices.
     """
@@ -80,17 +87,15 @@ def _compiled(body: Body, paths: tuple[str, ...], density: float, devices: Devic
     def run(
         values: Values,
         x: jax.Array,
-        seeds: jax.Array,  # [batch] uint32
+        drawn: Mapping[str, jax.Array],  # [batch, positions]
         weights: jax.Array,  # [batch] 1 for an image, 0 for one that fills the batch
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        keys = jax.vmap(jax.random.key)(seeds)
         found: dict[str, jax.Array] = {}
 
         def measure(path: str, layer: Layer, x: jax.Array) -> None:
-            if path in paths and isinstance(layer, Conv | Dense):
-                patches = sampled_patches(layer, x, keys, density)
-                if patches.shape[-1] <= MOST:
-                    found[path] = second_moments(patches, weights)
+            if path in drawn and isinstance(layer, Conv | Dense):
+                patches = sampled_patches(layer, x, drawn[path])
+                found[path] = second_moments(patches, weights)
 
         leaving = watched(body, values, x, measure)
         if devices.axis_name is not None:
@@ -120,44 +125,70 @@ def watched(
     return x
 
 
-def sampled_patches(
+def _features(layer: Conv | Dense, shape: Shape) -> int:
+    """Numbers that one group's kernel sees."""
+    if isinstance(layer, Dense):
+        return shape[-1]
+    return prod(layer.kernel) * shape[-1] // layer.groups
+
+
+def _drawn(
+    body: Body, shape: Shape, paths: Sequence[str], images: int, samples: int, seed: Sequence[int]
+) -> dict[str, NDArray[np.int32]]:  # by path: [images, positions]
+    """What is drawn of a layer is its own, whoever else is asked for."""
+    return {
+        path: drawn_positions(layer, entering, images, samples / images, [*seed, *path.encode()])
+        for path, layer, entering in walk_shapes(body, shape)
+        if path in paths and isinstance(layer, Conv | Dense)
+        if _features(layer, entering) <= MOST
+    }
+
+
+def drawn_positions(
     layer: Conv | Dense,
-    x: jax.Array,  # [batch, height, width, channels] or [batch, channels]
-    keys: jax.Array,  # [batch] random keys
+    shape: Shape,  # that enters
+    images: int,
     density: float,  # positions per feature and image; all positions, where there are fewer
-) -> jax.Array:  # [batch, positions, groups, features]
-    """What the layer's kernel sees at random output positions, in the order of its own axes.
+    seed: Sequence[int],
+) -> NDArray[np.int32]:  # [images, positions]
+    """Output positions to look at, row by row of the image.
 
     The output is cut into equal runs of positions and one is drawn of each, so that none comes
     twice, and all come once if they shall.
     """
+    pixels = 1 if isinstance(layer, Dense) else prod(shape_after(layer, shape)[:2])
+    wanted = min(pixels, ceil(density * _features(layer, shape)))
+    bounds = np.arange(wanted + 1) * pixels // wanted
+    rng = np.random.default_rng(seed)
+    return rng.integers(bounds[:-1], bounds[1:], (images, wanted), dtype=np.int32)
+
+
+def sampled_patches(
+    layer: Conv | Dense,
+    x: jax.Array,  # [batch, height, width, channels] or [batch, channels]
+    drawn: jax.Array,  # [batch, positions] output positions
+) -> jax.Array:  # [batch, positions, groups, features]
+    """What the layer's kernel sees at these positions, in the order of its own axes."""
     batch, channels = x.shape[0], x.shape[-1]
     if isinstance(layer, Dense):
         return x.reshape(batch, 1, 1, channels)
-    taps = layer.kernel[0] * layer.kernel[1]
-    features = taps * channels // layer.groups
-    height, width, _ = shape_after(layer, x.shape[1:])
-    wanted = min(height * width, ceil(density * features))
-    bounds = np.arange(wanted + 1) * (height * width) // wanted
-
-    def patches_of(image: jax.Array, key: jax.Array) -> jax.Array:
-        drawn = jax.random.randint(key, (wanted,), bounds[:-1], bounds[1:])
-        top, left = (
-            first[:, None] * stride + dilation * offset
-            for first, stride, dilation, offset in zip(
-                (drawn // width, drawn % width),
-                layer.stride,
-                layer.dilation,
-                np.indices(layer.kernel).reshape(2, taps),
-                strict=True,
-            )
+    taps, wanted = prod(layer.kernel), drawn.shape[1]
+    _, width, _ = shape_after(layer, x.shape[1:])
+    top, left = (
+        first[..., None] * stride + dilation * offset
+        for first, stride, dilation, offset in zip(
+            (drawn // width, drawn % width),
+            layer.stride,
+            layer.dilation,
+            np.indices(layer.kernel).reshape(2, taps),
+            strict=True,
         )
-        return image[top, left]  # [wanted, taps, channels]
-
+    )
     padding = padding_of(layer, (x.shape[1], x.shape[2]))
-    patches = jax.vmap(patches_of)(jnp.pad(x, ((0, 0), *padding, (0, 0))), keys)
+    padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    patches = padded[np.arange(batch)[:, None, None], top, left]  # [batch, wanted, taps, channels]
     by_group = patches.reshape(batch, wanted, taps, layer.groups, channels // layer.groups)
-    return by_group.swapaxes(2, 3).reshape(batch, wanted, layer.groups, features)
+    return by_group.swapaxes(2, 3).reshape(batch, wanted, layer.groups, taps * by_group.shape[-1])
 
 
 def second_moments(

@@ -8,7 +8,6 @@ is compiled but the teacher; but for modules where zeros would count (`can_be_wi
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
 from wootzc.backends.flax.net.model import Structure, structure, structures
-from wootzc.backends.flax.train.evaluation import BATCH, evaluate
+from wootzc.backends.flax.train.evaluation import batch_for, evaluate, rounded_up
 from wootzc.backends.flax.train.segments import evaluate_segments
 from wootzc.backends.flax.train.step import Trees, count_correct
 from wootzc.backends.weights.parameters import Weights, segment_weights
@@ -126,7 +125,7 @@ def _prepared(
     graphs: tuple[Structure, ...], values: Trees, images: "Batch", devices: Devices
 ) -> tuple[list[Spread], list[_Part]]:
     """The images in equal batches, and the teacher's answers."""
-    size = ceil(BATCH / devices.count) * devices.count
+    size = rounded_up(batch_for(len(images.labels)), devices.count)
     entering: list[Spread] = []
     parts: list[_Part] = []
     for rows in np.split(np.arange(len(images.labels)), range(size, len(images.labels), size)):

@@ -17,9 +17,9 @@ import numpy as np
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, candidate_groups
 from wootzc.backends.flax.train.batches import Progress, Report
-from wootzc.backends.flax.train.evaluation import BATCH, labelled_right, predict
+from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
-from wootzc.backends.flax.train.train import Look, Paused, Trained, evaluate, train
+from wootzc.backends.flax.train.train import Look, Paused, Trained, train
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.at_once import Here, Local, Share
@@ -111,8 +111,9 @@ class Jobs(Context):
     def _check_outputs(self, weights: Weights) -> None:
         """Nothing is searched with a network that gives no numbers. Compiles nothing more."""
         part = self.dataset.validation
-        first = part.batch(np.arange(min(BATCH, len(part))))
-        if not np.isfinite(predict(self.space.network, weights, first.images)).all():
+        size = batch_for(len(part))
+        first = part.batch(np.arange(min(size, len(part))))
+        if not np.isfinite(predict(self.space.network, weights, first.images, size)).all():
             raise fail(
                 "WZ260",
                 f"network {self.space.network.name} gives NaN or infinite scores for the first "
@@ -282,7 +283,7 @@ class Jobs(Context):
         """Accuracy on the test split: read once per final network, never by the search."""
 
         def make(_: Checkpoint | None) -> tuple[dict[str, Any], None]:
-            return {"accuracy": evaluate(network, weights, self.dataset.test)}, None
+            return {"accuracy": tested(network, weights, self.dataset)}, None
 
         name = "teacher" if of == self.keys.teacher else "best"
         outcome = self._run("test", name, self.keys.test(of), make)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
-from wootzc.backends.flax.train.train import evaluate, predict
+from wootzc.backends.flax.train.evaluation import predict, tested
 from wootzc.backends.weights.parameters import count_parameters
 from wootzc.backends.weights.stored import check_fits, read
 from wootzc.diagnostics import WootzError, fail
@@ -112,7 +112,7 @@ def _tested(
     """What the accuracy on the test images is now. Raises `WootzError` where it is another."""
     height, width, channels = network.input
     dataset = data_of(folder, data, (height, width, channels))
-    accuracy = evaluate(network, weights, dataset.test)
+    accuracy = tested(network, weights, dataset)
     said = float(manifest["accuracy"]["test"])
     # Where two classes are all but equal, another machine may round to the other one.
     if abs(accuracy - said) > 1 / len(dataset.test) + ROUNDING:
