@@ -20,8 +20,11 @@ from wootzc.builder.jobs.events import (
     Noted,
     Progressed,
     Resumed,
+    RunsOn,
     Step,
     Trained,
+    WorkerJoined,
+    WorkerLost,
     log_entry,
     log_name,
 )
@@ -187,3 +190,17 @@ def test_what_is_left_is_reckoned_from_the_step_it_went_on_from() -> None:
         for step in (600, 700):
             screen(Progressed(stage="teacher", step=step, steps=1000))
     assert stream.getvalue().endswith("ETA 30.0 s\n")  # 300 steps, 10 a second
+
+
+def test_workers_of_a_cluster_are_named_with_what_they_do() -> None:
+    events: list[Event] = [
+        WorkerJoined(worker=1, host="n1", process=17, devices="2 × H100"),
+        chosen(4, 1, 100),
+        RunsOn(what="candidate", candidate=4, worker=1, host="n1"),
+        looked(4, 10),
+        WorkerLost(worker=1, host="n1", doing="candidate 4"),
+    ]
+    text = printed("verbose", events=events)
+    assert "worker 1: n1, 2 × H100" in text
+    assert "fine-tuning (worker 1, n1) 10/20" in text
+    assert "lost worker 1 (n1): another does its candidate 4" in text

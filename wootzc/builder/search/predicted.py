@@ -53,12 +53,16 @@ def predicted(search: Search) -> tuple[Ended, Left]:
     damage = damages(search)
     start = _prior(search, damage)
     while True:
+        while search.must_wait:
+            search.note(*search.answer())
         outlooks = _outlooks(search)
         belief = believed(start, [seen(one, damage, outlooks) for one in search.tried])
         view = _view(search, belief, damage, outlooks)
         ended = _ended(search, view, damage)
         best = search.best
-        if ended is None:
+        if ended is not None and search.window:
+            search.note(*search.answer())
+        elif ended is None:
             _advance(search, _at_hand(search, view))
         elif best is not None and _is_unfinished(search, best) and not search.spent:
             _advance(search, _only(view, best), whole=True)
@@ -133,7 +137,10 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     standing = {one.candidate: one for one in search.tried}
     first = standing.get(now[0])
     if first is not None and first.reason in COMPLETE:
-        search.polish(first)
+        if search.window:
+            search.note(*search.answer())
+        else:
+            search.polish(first)
         return
     now = [c for c in now if c not in standing or standing[c].reason not in COMPLETE]
     forecasts = [
@@ -152,8 +159,7 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
         if later := [stop for stop in stops if stop > done]:
             pauses[candidate] = min(later)
     expected = [by_candidate[candidate] for candidate in now]
-    for one, outcome in search.attempt(now, upcoming, expected, pauses):
-        search.note(one, outcome)
+    search.begin(now, upcoming, expected, pauses)
 
 
 def _is_unfinished(search: Search, best: Tried) -> bool:
@@ -193,7 +199,8 @@ def _view(search: Search, belief: Belief, damage: Floats, outlooks: dict[int, Ou
     best, space = search.best, search.space
     met = best is not None and best.met
     steps = {one.candidate: one.steps for one in search.tried}
-    open_ = np.array([c for c in search.order if c not in steps or c in outlooks], dtype=np.int64)
+    waiting = {c for c in search.order if c not in steps or c in outlooks} - {*search.window}
+    open_ = np.array([c for c in search.order if c in waiting], dtype=np.int64)
     expected = belief.expected(damage[open_])
     goal = search.goal or 0.0
     if space.objective.maximizes and best is not None and met:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
 from wootzc.builder.jobs.jobs import Jobs
@@ -17,9 +17,11 @@ from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
+from wootzc.builder.search.window import UnderWay, Window
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
+Answer: TypeAlias = tuple[Tried, Outcome]
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
@@ -79,6 +81,7 @@ class Search:
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
+    window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
@@ -121,7 +124,7 @@ class Search:
     def full(self) -> bool:
         """No more candidates may be begun."""
         most = self.space.budget.candidates
-        return most is not None and len(self.tried) >= most
+        return most is not None and self._begun >= most
 
     @property
     def spent(self) -> bool:
@@ -135,11 +138,14 @@ class Search:
 
     @property
     def width(self) -> int:
-        """How many candidates to try next, side by side."""
-        most = self.space.budget.candidates
-        if most is None:
-            return self.jobs.width
-        return max(1, min(self.jobs.width, most - len(self.tried)))
+        """How many candidates to try next, beside those under way."""
+        most, free = self.space.budget.candidates, self.jobs.width - len(self.window)
+        return free if most is None else max(not self.window, min(free, most - self._begun))
+
+    @property
+    def _begun(self) -> int:
+        """How many candidates were tried, or are for the first time."""
+        return len(self.tried) + sum(one not in self.outcomes for one in self.window)
 
     @property
     def best(self) -> Tried | None:
@@ -150,7 +156,12 @@ class Search:
                 best = one
         return best
 
-    def attempt(
+    def attempt(self, candidates: Sequence[int], *, whole: bool = False) -> Iterator[Answer]:
+        """Assemble and fine-tune these candidates, side by side where the devices allow."""
+        for one in self._begin(candidates, whole=whole):
+            yield self._ended(one)
+
+    def begin(
         self,
         candidates: Sequence[int],
         upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
@@ -158,14 +169,40 @@ class Search:
         stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
         *,
         whole: bool = False,  # to the end, whatever was asked
-    ) -> Iterator[tuple[Tried, Outcome]]:
-        """Assemble and fine-tune these candidates, side by side where the devices allow.
+    ) -> None:
+        """Have these candidates assembled and fine-tuned, beside those under way.
 
         Those that were paused go on from there.
         """
+        self.window.add(self._begin(candidates, upcoming, forecasts, stops, whole=whole))
+
+    @property
+    def must_wait(self) -> bool:
+        """No more may be chosen before one that is under way is in."""
+        return bool(self.window) and (not self.jobs.apart or self.width < 1)
+
+    def answer(self) -> Answer:
+        """What comes of the candidate that was begun first, of those under way."""
+        return self._ended(self.window.first())
+
+    def stop(self) -> None:
+        """Drop what is under way."""
+        if self.window:
+            self.window = Window()
+            self.jobs.stop()
+
+    def _begin(
+        self,
+        candidates: Sequence[int],
+        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
+        forecasts: Sequence[Forecast] = (),
+        stops: Mapping[int, int] = MappingProxyType({}),
+        *,
+        whole: bool,
+    ) -> list[UnderWay]:
         begun = {one.candidate: place for place, one in enumerate(self.tried, start=1)}
         fresh = [candidate for candidate in candidates if candidate not in begun]
-        begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
+        begun |= {one: place for place, one in enumerate(fresh, start=self._begun + 1)}
         for candidate in candidates:
             then: Step = "go on" if candidate in self.outcomes else "begin"
             self._tell(candidate, begun[candidate], then)
@@ -173,12 +210,19 @@ class Search:
         earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
             asked = None if whole else self.asked
-            outcomes = self.jobs.candidates(
+            futures = self.jobs.begin(
                 candidates, self.teacher.weights, self.blocks, asked, stops, earlier
             )
         expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
-        for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
-            yield self._judged(candidate, outcome, forecast), outcome
+        return [
+            UnderWay(candidate=candidate, future=future, forecast=forecast)
+            for candidate, future, forecast in zip(candidates, futures, expected, strict=True)
+        ]
+
+    def _ended(self, one: UnderWay) -> Answer:
+        with self.jobs.events.stage("candidates"):
+            outcome = self.jobs.outcome(one.future)
+        return self._judged(one.candidate, outcome, one.forecast), outcome
 
     def goes_on(self, one: Tried) -> bool:
         """More steps may still make an answer of it."""
