@@ -15,12 +15,14 @@ import pytest
 
 import wootzc
 from wootzc.backends.data import load
+from wootzc.builder import Options, build
 from wootzc.builder.jobs import cluster as clusters
 from wootzc.builder.jobs.cluster import Cluster
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Event, JobStarted, RunsOn, WorkerJoined, WorkerLost
 from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.on_cluster import ClusterJobs
+from wootzc.builder.jobs.records import Record, Records
 from wootzc.builder.jobs.store import Store
 from wootzc.builder.jobs.worker import Assignment, Worker
 from wootzc.diagnostics import WootzError
@@ -54,7 +56,7 @@ class Fake:
         return [{"Alive": True}, {"Alive": False}]
 
     def remote(self, kind: Any) -> Any:
-        def start() -> Any:
+        def start(alone: bool) -> Any:
             return Actor(self.change(next(self.numbers), kind()))
 
         return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
@@ -235,6 +237,55 @@ def test_a_store_that_is_not_shared_is_told(make: Make, context: Context, tmp_pa
     )
     with pytest.raises(WootzError, match="WZ281"):
         jobs.blocks([0], {})
+
+
+EVERY = ["teacher", "variant", "score", "block", "candidate", "polish", "test"]
+QUICK = {"teacher.steps": "20", "finetune.steps": "8", "finetune.every": "2", "polish.steps": "8"}
+
+
+@pytest.fixture(scope="module")
+def alone(make_space: Any) -> tuple[Path, dict[str, Record]]:
+    """A space with every kind of job, and the records of its build in one process."""
+    file = Path(make_space(target="40%"))
+    text = file.read_text().replace("explore ascending", "explore predicted")
+    text = text.replace("pretrain { steps", "pretrain { reconstruct 64 images; steps")
+    file.write_text(text)
+    build(file, Options(out=file.parent / "out", store=file.parent / "store", overrides=QUICK))
+    return file, records(file.parent / "store")
+
+
+def records(store: Path) -> dict[str, Record]:
+    return {record.key: record for record in Records(store / "jobs").sound()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_build_on_workers_is_the_same_bit_for_bit(
+    alone: tuple[Path, dict[str, Record]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+) -> None:
+    """With one, in all; with two other candidates may be chosen."""
+    monkeypatch.setattr(clusters, "_ray", lambda: Fake(as_it_is))
+    file, expected = alone
+    said: list[Event] = []
+    options = Options(
+        out=tmp_path / "out", store=tmp_path / "store", overrides=QUICK, on="ray", workers=workers
+    )
+    build(file, options, [said.append])
+    found = records(tmp_path / "store")
+    assert {record.kind for record in found.values()} == set(EVERY)
+    same = found.keys() & expected.keys()
+    for key in same:
+        assert found[key].artifact == expected[key].artifact, found[key].kind
+    if workers == 1:
+        assert found.keys() == expected.keys()
+        best = (file.parent / "out", tmp_path / "out")
+        one, other = (out / "best" / "weights.safetensors" for out in best)
+        assert one.read_bytes() == other.read_bytes()
+    ran = {event.what for event in said if isinstance(event, RunsOn)}
+    assert ran == {"teacher", "variants", "scores", "blocks", "candidate", "polish", "test"}
+    assert {event.worker for event in said if isinstance(event, RunsOn)} == {*range(1, workers + 1)}
 
 
 def test_more_workers_than_processors_are_refused(make: Make) -> None:

@@ -1,6 +1,7 @@
 """The predicted search, driven by simulated fine-tuning: what it tries, and when it ends."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
@@ -58,6 +59,7 @@ class Simulated:
     asked: list[int] = field(default_factory=list)
     stops: list[int | None] = field(default_factory=list)
     width: int = 1
+    apart: bool = False
 
     space = property(lambda self: self.plan.space)
     events = property(lambda self: Events())
@@ -90,7 +92,7 @@ class Simulated:
     def blocks(self, *_: object) -> dict[int, Outcome]:
         return {}
 
-    def candidates(
+    def begin(
         self,
         numbers: Sequence[int],
         _teacher: Any,
@@ -98,16 +100,22 @@ class Simulated:
         target: float | None,
         stops: Mapping[int, int],
         earlier: Mapping[int, Outcome],
-    ) -> list[Outcome]:
+    ) -> list[Future[Outcome]]:
         self.asked += numbers
         self.stops += [stops.get(number) for number in numbers]
-        return [self._outcome(n, target, stops.get(n), earlier.get(n)) for n in numbers]
+        begun: list[Future[Outcome]] = [Future() for _ in numbers]
+        for number, one in zip(numbers, begun, strict=True):
+            one.set_result(self._outcome(number, target, stops.get(number), earlier.get(number)))
+        return begun
 
-    def candidate(
-        self, number: int, _teacher: Any, _blocks: Any, target: float | None, stop: int | None
-    ) -> Outcome:
-        self.looked.append(number)
-        return self._outcome(number, target, stop, None)
+    def outcome(self, candidate: Future[Outcome]) -> Outcome:
+        return candidate.result()
+
+    def stop(self) -> None: ...
+
+    def look_at(self, candidate: int, *_: Any) -> Outcome:
+        self.looked.append(candidate)
+        return self._outcome(candidate, None, 0, None)
 
     def _outcome(
         self, number: int, target: float | None, stop: int | None, earlier: Outcome | None
@@ -439,3 +447,68 @@ def test_nothing_is_polished_that_a_budget_leaves_no_time_for() -> None:
         jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, polish=Recipe(steps=800)))
         found = searched(jobs)
         assert any(one.reason == "polished" for one in found.tried) == polished
+
+
+# On a cluster
+
+
+@dataclass
+class OnCluster(Simulated):
+    """Workers that need not wait for each other. Notes how many answers each choice knew."""
+
+    apart: bool = True
+    begun: list[Future[Outcome]] = field(default_factory=list)
+    answered: int = 0
+    known: list[int] = field(default_factory=list)
+    stopped: int = 0
+
+    def begin(self, numbers: Sequence[int], *more: Any) -> list[Future[Outcome]]:
+        self.known += [self.answered] * len(numbers)
+        new = super().begin(numbers, *more)
+        self.begun += new
+        return new
+
+    def outcome(self, candidate: Future[Outcome]) -> Outcome:
+        assert candidate is self.begun[self.answered], "answers are taken as they were begun"
+        self.answered += 1
+        return super().outcome(candidate)
+
+    def stop(self) -> None:
+        self.stopped = len(self.begun) - self.answered
+
+
+def on_cluster(width: int, explore: str, goal: str = LEAST) -> OnCluster:
+    one = simulated(goal=goal, explore=explore)
+    return OnCluster(one.plan, one.accuracy, width=width)
+
+
+SEARCHES = ["predicted", "ascending"]
+SEARCHES += [f"{explore}; budget 9 candidates" for explore in ("all", "predicted")]
+
+
+@pytest.mark.parametrize("explore", SEARCHES)
+def test_one_worker_searches_as_one_machine_does(explore: str) -> None:
+    alone, worker = simulated(explore=explore), on_cluster(1, explore)
+    one, other = searched(alone), searched(worker)
+    assert one == other
+    assert (alone.asked, alone.stops) == (worker.asked, worker.stops)
+
+
+@pytest.mark.parametrize("explore", SEARCHES)
+def test_what_is_chosen_depends_on_the_answers_a_window_before(explore: str) -> None:
+    """Choice k + W knows answers 1 … k, and waits for no more while more may be begun."""
+    width = 4
+    jobs = on_cluster(width, explore)
+    found = searched(jobs)
+    late = [max(0, place + 1 - width) for place in range(len(jobs.known))]
+    assert all(known >= least for known, least in zip(jobs.known, late, strict=True))
+    assert jobs.known[:9] == late[:9]
+    assert found.best.met or explore == "all; budget 9 candidates"
+    if "budget" in explore:
+        assert len(found.tried) == 9
+    if explore == "ascending":  # those behind the answer are dropped
+        first = searched(simulated(explore=explore))
+        assert found.best.candidate == first.best.candidate
+        assert len(found.tried) == len(first.tried) and jobs.stopped == width - 1
+    else:
+        assert jobs.answered == len(jobs.begun)

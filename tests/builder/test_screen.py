@@ -20,8 +20,11 @@ from wootzc.builder.jobs.events import (
     Noted,
     Progressed,
     Resumed,
+    RunsOn,
     Step,
     Trained,
+    WorkerJoined,
+    WorkerLost,
     log_entry,
     log_name,
 )
@@ -200,3 +203,18 @@ def test_compiling_is_told_and_no_part_of_what_is_left() -> None:
     first, second = stream.getvalue().splitlines()
     assert first.endswith("accuracy 50.00 % compiling")
     assert second.endswith("10/100  accuracy 50.00 %, ETA 18.0 s")  # two of ten seconds were steps
+    assert stream.getvalue().endswith("ETA 30.0 s\n")  # 300 steps, 10 a second
+
+
+def test_workers_of_a_cluster_are_named_with_what_they_do() -> None:
+    events: list[Event] = [
+        WorkerJoined(worker=1, host="n1", process=17, devices="2 × H100"),
+        chosen(4, 1, 100),
+        RunsOn(what="candidate", candidate=4, worker=1, host="n1"),
+        looked(4, 10),
+        WorkerLost(worker=1, host="n1", doing="candidate 4"),
+    ]
+    text = printed("verbose", events=events)
+    assert "worker 1: n1, 2 × H100" in text
+    assert "fine-tuning (worker 1, n1) 10/20" in text
+    assert "lost worker 1 (n1): another does its candidate 4" in text

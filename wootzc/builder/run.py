@@ -5,15 +5,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
-from wootzc.backends.flax.device.parallel import (
-    Parallel,
-    all_devices,
-    configure,
-    leave_accelerators,
-)
+from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
+from wootzc.builder.jobs.cluster import Cluster, workers_on
 from wootzc.builder.jobs.compiling import Compiled, as_baseline, compiled
 from wootzc.builder.jobs.events import (
     BuildFailed,
@@ -29,6 +25,7 @@ from wootzc.builder.jobs.events import (
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
+from wootzc.builder.jobs.on_cluster import ClusterJobs
 from wootzc.builder.jobs.store import Outcome, Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.result.device import device_figures
@@ -48,15 +45,11 @@ from wootzc.files import load_json
 from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
-from wootzc.ir.plan import Complete
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile
 from wootzc.ir.text import print_plan
-
-if TYPE_CHECKING:
-    from wootzc.builder.jobs.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +146,7 @@ def build(
         events.listeners.append(log)
         try:
             store = Store(root, _warner(events))
-            with store.in_use(), _cluster(options, events) as cluster:
+            with store.in_use(), workers_on(options.on, options.workers, events) as cluster:
                 return _build(made, out, store, events, origin, options, cluster)
         except Interrupted:
             raise
@@ -176,7 +169,7 @@ def _build(
     events: Events,
     origin: str | None,
     options: Options,
-    cluster: "Cluster | None",
+    cluster: Cluster | None,
 ) -> Built:
     started = time.perf_counter()
     plan, space = made.plan, made.plan.space
@@ -212,7 +205,17 @@ def _build(
     if taking is not None:
         with _telling_of_exports(out, events):
             return Built(out=out, result=taken(taking, plan, dataset, store, events))
-    jobs = _jobs(plan, dataset, store, events, options, cluster)
+    jobs = Jobs(
+        plan=plan,
+        dataset=dataset,
+        store=store,
+        events=events,
+        parallel=options.parallel,
+        memory=options.memory,
+        disk=options.disk,
+    )
+    if cluster is not None:
+        jobs = ClusterJobs.of(jobs, cluster)
     with events.stage("teacher"):
         teacher = jobs.teacher()
     _warn(jobs, float(teacher.done.result["accuracy"]))
@@ -245,50 +248,6 @@ def _build(
     if found.ended == "interrupted":
         raise Interrupted(built)
     return built
-
-
-def _jobs(
-    plan: Complete,
-    dataset: Dataset,
-    store: Store,
-    events: Events,
-    options: Options,
-    cluster: "Cluster | None",
-) -> Jobs:
-    if cluster is not None:
-        from wootzc.builder.jobs.on_cluster import ClusterJobs
-
-        return ClusterJobs(
-            plan=plan,
-            dataset=dataset,
-            store=store,
-            events=events,
-            memory=options.memory,
-            disk=options.disk,
-            cluster=cluster,
-        )
-    return Jobs(
-        plan=plan,
-        dataset=dataset,
-        store=store,
-        events=events,
-        parallel=options.parallel,
-        memory=options.memory,
-        disk=options.disk,
-    )
-
-
-@contextmanager
-def _cluster(options: Options, events: Events) -> "Generator[Cluster | None]":
-    """The workers that a build is done by, where it asks for any; gone when it ends."""
-    if options.on is None:
-        yield None
-        return
-    from wootzc.builder.jobs.cluster import Cluster
-
-    leave_accelerators()
-    with closing(Cluster(options.on, options.workers, events)) as cluster:
-        yield cluster
 
 
 def _searched(search: Search, out: Path) -> SearchResult:

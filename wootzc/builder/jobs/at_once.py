@@ -74,6 +74,11 @@ class Workers(ABC, Generic[Seat, Place]):
         self._threads: list[Thread] = []
         self._failure: BaseException | None = None  # what ends all work, until `stop`
 
+    @property
+    def idle(self) -> int:
+        """Into how many parts work had better be cut that is wanted soon."""
+        return max(1, len(self._free) - len(self._waiting))
+
     def submit(
         self,
         work: Callable[Concatenate[Place, Given], Result],

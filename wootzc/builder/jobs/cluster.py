@@ -12,10 +12,13 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import wootzc
+from wootzc.backends.flax.device.parallel import leave_accelerators
 from wootzc.builder.jobs.at_once import Call, Lost, Stopped, Workers
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import (
@@ -74,7 +77,7 @@ class Cluster(Workers[Seat, Any]):
             "num_gpus": max(1, accelerators // count) if accelerators else 0,
             "scheduling_strategy": "SPREAD",
         }
-        self.beside = -(-count // machines)
+        self._machines = machines
         self._losses: Counter[Call] = Counter()
         seats = [Seat(number=number) for number in range(1, count + 1)]
         for seat in seats:
@@ -84,7 +87,7 @@ class Cluster(Workers[Seat, Any]):
     def assign(self, context: Context) -> None:
         """What is submitted from now on are jobs of this plan and data."""
         self._store = context.store
-        self._assignment = self.ray.put(Assignment.of(context, self.beside))
+        self._assignment = self.ray.put(Assignment.of(context, self.width, self._machines))
 
     def close(self) -> None:
         self.ray.shutdown()  # workers end with the process that asked for them
@@ -184,7 +187,7 @@ class Cluster(Workers[Seat, Any]):
         self.events.emit(joined)
 
     def _start(self) -> Any:
-        return self.ray.remote(Worker).options(**self._needs).remote()
+        return self.ray.remote(Worker).options(**self._needs).remote(alone=True)
 
     def _connect(self, address: str, count: int | None) -> None:
         try:
@@ -215,6 +218,17 @@ class Cluster(Workers[Seat, Any]):
                 f"can't reach a cluster at {given or 'this machine'}: {error}",
                 "start one with `ray start --head`, or give `--on ray` for one on this machine",
             ) from None
+
+
+@contextmanager
+def workers_on(address: str | None, count: int | None, events: Events) -> Generator[Cluster | None]:
+    """The workers that a build is done by, if it asks for any; gone when it ends."""
+    if address is None:
+        yield None
+        return
+    leave_accelerators()
+    with closing(Cluster(address, count, events)) as cluster:
+        yield cluster
 
 
 def _ray() -> Any:

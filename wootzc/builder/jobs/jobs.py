@@ -6,6 +6,7 @@ touches.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -218,6 +219,10 @@ class Jobs(Context):
         name = " ".join(map(short, self.keys.rates(candidate)))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
+    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
+        """Assemble a candidate and evaluate it: nothing is kept but how accurate it is."""
+        return self.candidate(candidate, teacher, blocks, target=None, stop=0)
+
     @cached_property
     def workers(self) -> Local:
         """Where candidates are fine-tuned."""
@@ -229,7 +234,12 @@ class Jobs(Context):
         """How many candidates are fine-tuned side by side."""
         return self.workers.width
 
-    def candidates(
+    @property
+    def apart(self) -> bool:
+        """Whether other jobs, and other candidates, run on other devices than a candidate."""
+        return False
+
+    def begin(
         self,
         numbers: Sequence[int],
         teacher: Weights,
@@ -237,7 +247,7 @@ class Jobs(Context):
         target: float | None,
         stops: Mapping[int, int] = MappingProxyType({}),  # of those that are to be paused
         earlier: Mapping[int, Outcome] = MappingProxyType({}),  # of those that were
-    ) -> list[Outcome]:
+    ) -> list[Future[Outcome]]:
         """Several candidates, in the order they were asked for; `width` of them at once.
 
         What comes of a candidate does not depend on those beside it.
@@ -247,7 +257,15 @@ class Jobs(Context):
             stop, before = stops.get(number), earlier.get(number)
             return self.candidate(number, teacher, blocks, target, stop, before, share)
 
-        return self.workers.results([self.workers.submit(fine_tune, one) for one in numbers])
+        return [self.workers.submit(fine_tune, number) for number in numbers]
+
+    def outcome(self, candidate: Future[Outcome]) -> Outcome:
+        """What comes of one that was begun, as soon as it is there."""
+        return self.workers.results([candidate])[0]
+
+    def stop(self) -> None:
+        """Drop the candidates that were begun."""
+        self.workers.stop()
 
     # Polishing
 

@@ -5,6 +5,7 @@ where its results are found.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -36,6 +37,18 @@ class ClusterJobs(Jobs):
 
     cluster: Cluster
 
+    @classmethod
+    def of(cls, jobs: Jobs, cluster: Cluster) -> "ClusterJobs":
+        return cls(
+            plan=jobs.plan,
+            dataset=jobs.dataset,
+            store=jobs.store,
+            events=jobs.events,
+            memory=jobs.memory,
+            disk=jobs.disk,
+            cluster=cluster,
+        )
+
     def __post_init__(self) -> None:
         self.cluster.assign(self)
 
@@ -53,7 +66,7 @@ class ClusterJobs(Jobs):
     def blocks(
         self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
     ) -> dict[int, Outcome]:
-        """Those that the store lacks are cut into flights, one for each worker.
+        """Those that the store lacks are cut into flights, one for each worker that is idle.
 
         Blocks of one depth fly together: what feeds them is the beginning of the teacher. None
         comes along because it may be needed later.
@@ -64,12 +77,20 @@ class ClusterJobs(Jobs):
         found = {n: Outcome(done=done, reused=True) for n, done in stored.items() if done}
         missing = [number for number in numbers if number not in found]
         missing.sort(key=lambda number: self.plan.blocks[number].start)
-        size = max(1, -(-len(missing) // self.width))
+        size = max(1, -(-len(missing) // self.cluster.idle))
         parts = [missing[first : first + size] for first in range(0, len(missing), size)]
         flights = self.cluster.results([self.cluster.submit(_fly, part) for part in parts])
         return found | {number: one for flight in flights for number, one in flight.items()}
 
-    def candidates(
+    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
+        order = Order(candidate=candidate, target=None, stop=0, earlier=None)
+        return self.cluster.results([self.cluster.submit(_fine_tune, order)])[0]
+
+    @property
+    def apart(self) -> bool:
+        return True
+
+    def begin(
         self,
         numbers: Sequence[int],
         teacher: Weights,
@@ -77,7 +98,7 @@ class ClusterJobs(Jobs):
         target: float | None,
         stops: Mapping[int, int] = MappingProxyType({}),
         earlier: Mapping[int, Outcome] = MappingProxyType({}),
-    ) -> list[Outcome]:
+    ) -> list[Future[Outcome]]:
         orders = [
             Order(
                 candidate=number,
@@ -87,7 +108,13 @@ class ClusterJobs(Jobs):
             )
             for number in numbers
         ]
-        return self.cluster.results([self.cluster.submit(_fine_tune, order) for order in orders])
+        return [self.cluster.submit(_fine_tune, order) for order in orders]
+
+    def outcome(self, candidate: Future[Outcome]) -> Outcome:
+        return self.cluster.results([candidate])[0]
+
+    def stop(self) -> None:
+        self.cluster.stop()
 
     def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
         return self.cluster.results([self.cluster.submit(_polish, of, network)])[0]
@@ -108,7 +135,7 @@ class _Variants(Variants):
         keys = {one: self.key(kind, one) for one in wanted}
         known = self.context.store.finished(keys.values())
         missing = [one for one in wanted if keys[one] not in known]
-        modules, count = sorted({module for module, _ in missing}), self.cluster.width
+        modules, count = sorted({module for module, _ in missing}), self.cluster.idle
         groups = [set(modules[first::count]) for first in range(min(count, len(modules)))]
         parts = [[one for one in missing if one[0] in group] for group in groups]
         self.cluster.results([self.cluster.submit(_sweep, kind, part) for part in parts])

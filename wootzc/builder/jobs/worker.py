@@ -5,6 +5,7 @@ comes of it is there when it says that it is done. Nothing here knows what carri
 """
 
 import os
+import shutil
 import signal
 import socket
 import traceback
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from threading import Thread, current_thread, get_ident, main_thread
+from threading import Thread, get_ident
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ from wootzc.backends.data import load
 from wootzc.backends.flax.device.compiles import Compilations, compilations
 from wootzc.backends.flax.device.parallel import configure, free_memory
 from wootzc.builder.jobs.at_once import Stopped, checked
+from wootzc.builder.jobs.capacity import DISK_SHARE
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Event, Warned
 from wootzc.builder.jobs.jobs import Jobs
@@ -47,17 +49,19 @@ class Assignment:
     store: str
     memory: int | None  # bytes for training blocks
     disk: int | None  # bytes beside the store
-    beside: int  # workers on one machine
+    workers: int
+    machines: int
 
     @classmethod
-    def of(cls, context: Context, beside: int) -> "Assignment":
+    def of(cls, context: Context, workers: int, machines: int) -> "Assignment":
         return cls(
             plan=print_plan(with_paths(context.plan, _absolute)),
             fingerprint=context.dataset.fingerprint,
             store=str(context.store.root.resolve()),
             memory=context.memory,
             disk=context.disk,
-            beside=beside,
+            workers=workers,
+            machines=machines,
         )
 
 
@@ -94,12 +98,12 @@ Said: TypeAlias = Event | Ended
 class Worker:
     """Does one job at a time, and says meanwhile what its events are."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: bool = False):  # in a process of its own
         self._said: SimpleQueue[Said] = SimpleQueue()
         self._stop = Flag()
         self._held: tuple[Assignment, Jobs] | None = None
         self._thread: Thread | None = None
-        if current_thread() is main_thread():  # as where a cluster runs it
+        if alone:
             signal.signal(signal.SIGTERM, self._leave)
 
     def about(self) -> About:
@@ -169,8 +173,8 @@ class Worker:
             store=store,
             events=events,
             parallel="data",  # it has one candidate at a time
-            memory=assignment.memory or free_memory() // (2 * assignment.beside),
-            disk=assignment.disk,
+            memory=_memory(assignment),
+            disk=_disk(assignment),
         )
         self._held = assignment, jobs
         return jobs
@@ -185,6 +189,20 @@ class Worker:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
+
+
+def _memory(assignment: Assignment) -> int:
+    """As much as one process takes, shared with the other workers of the machine."""
+    if assignment.memory is not None:
+        return assignment.memory
+    return free_memory() // (2 * -(-assignment.workers // assignment.machines))
+
+
+def _disk(assignment: Assignment) -> int:
+    """Likewise: all workers share the folder of the store."""
+    if assignment.disk is not None:
+        return assignment.disk
+    return shutil.disk_usage(assignment.store).free // (DISK_SHARE * assignment.workers)
 
 
 def _told(value: Any) -> Any:

@@ -53,10 +53,14 @@ def predicted(search: Search) -> tuple[Ended, Left]:
     damage = damages(search)
     start = _prior(search, damage)
     while True:
+        while search.must_wait:
+            search.note(*search.answer())
         view = _view(search, damage, believed(start, _seen(search, damage)))
         ended = _ended(search, view, damage)
         best = search.best
-        if ended is None:
+        if ended is not None and search.window:
+            search.note(*search.answer())
+        elif ended is None:
             _advance(search, _at_hand(search, view))
         elif best is not None and _is_unfinished(search, best) and not search.spent:
             _advance(search, _only(view, best), whole=True)
@@ -138,7 +142,10 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     standing = {one.candidate: one for one in search.tried}
     first = standing.get(now[0])
     if first is not None and first.reason in COMPLETE:
-        search.polish(first)
+        if search.window:
+            search.note(*search.answer())
+        else:
+            search.polish(first)
         return
     now = [c for c in now if c not in standing or standing[c].reason not in COMPLETE]
     forecasts = [
@@ -159,8 +166,7 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     begun = {one.candidate: one.steps for one in search.tried}
     pauses = {c: half for c in now if half is not None and begun.get(c, 0) < half}
     expected = [by_candidate[candidate] for candidate in now]
-    for one, outcome in search.attempt(now, upcoming, expected, pauses):
-        search.note(one, outcome)
+    search.begin(now, upcoming, expected, pauses)
 
 
 def _is_unfinished(search: Search, best: Tried) -> bool:
@@ -202,7 +208,8 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     met = best is not None and best.met
     over = {one.candidate for one in search.tried if not search.goes_on(one)}
     steps = {one.candidate: one.steps for one in search.tried}
-    open_ = np.array([c for c in search.order if c not in over], dtype=np.int64)
+    closed = over | {*search.window}
+    open_ = np.array([c for c in search.order if c not in closed], dtype=np.int64)
     goal = search.goal or 0.0
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
 from wootzc.builder.jobs.jobs import Jobs
@@ -18,11 +18,13 @@ from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
+from wootzc.builder.search.window import UnderWay, Window
 from wootzc.diagnostics import fail
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
+Answer: TypeAlias = tuple[Tried, Outcome]
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
@@ -72,7 +74,7 @@ def cost_of(one: Tried, space: Space) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Held:
     """What the search would have ended with after one of its tries."""
 
     best: Tried
@@ -92,6 +94,7 @@ class Search:
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
+    window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
@@ -105,7 +108,7 @@ class Search:
             rule="accuracy" if objective.maximizes else "cost",
         )
         self.judgement: Judgement | None = None
-        self.held: Answer | None = None  # the latest that met the objective
+        self.held: Held | None = None  # the latest that met the objective
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
@@ -136,7 +139,7 @@ class Search:
     def full(self) -> bool:
         """No more candidates may be begun."""
         most = self.space.budget.candidates
-        return most is not None and len(self.tried) >= most
+        return most is not None and self._begun >= most
 
     @property
     def spent(self) -> bool:
@@ -160,11 +163,14 @@ class Search:
 
     @property
     def width(self) -> int:
-        """How many candidates to try next, side by side."""
-        most = self.space.budget.candidates
-        if most is None:
-            return self.jobs.width
-        return max(1, min(self.jobs.width, most - len(self.tried)))
+        """How many candidates to try next, beside those under way."""
+        most, free = self.space.budget.candidates, self.jobs.width - len(self.window)
+        return free if most is None else max(not self.window, min(free, most - self._begun))
+
+    @property
+    def _begun(self) -> int:
+        """How many candidates were tried, or are for the first time."""
+        return len(self.tried) + sum(one not in self.outcomes for one in self.window)
 
     @property
     def best(self) -> Tried | None:
@@ -175,7 +181,12 @@ class Search:
                 best = one
         return best
 
-    def attempt(
+    def attempt(self, candidates: Sequence[int], *, whole: bool = False) -> Iterator[Answer]:
+        """Assemble and fine-tune these candidates, side by side where the devices allow."""
+        for one in self._begin(candidates, whole=whole):
+            yield self._ended(one)
+
+    def begin(
         self,
         candidates: Sequence[int],
         upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
@@ -183,19 +194,45 @@ class Search:
         stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
         *,
         whole: bool = False,  # to the end, whatever was asked
-    ) -> Iterator[tuple[Tried, Outcome]]:
-        """Assemble and fine-tune these candidates, side by side where the devices allow.
+    ) -> None:
+        """Have these candidates assembled and fine-tuned, beside those under way.
 
         Those that were paused go on from there. Where a cost is measured, each is measured first,
         and what turns out to be beyond a limit is not tried.
         """
+        self.window.add(self._begin(candidates, upcoming, forecasts, stops, whole=whole))
+
+    @property
+    def must_wait(self) -> bool:
+        """No more may be chosen before one that is under way is in."""
+        return bool(self.window) and (not self.jobs.apart or self.width < 1)
+
+    def answer(self) -> Answer:
+        """What comes of the candidate that was begun first, of those under way."""
+        return self._ended(self.window.first())
+
+    def stop(self) -> None:
+        """Drop what is under way."""
+        if self.window:
+            self.window = Window()
+            self.jobs.stop()
+
+    def _begin(
+        self,
+        candidates: Sequence[int],
+        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
+        forecasts: Sequence[Forecast] = (),
+        stops: Mapping[int, int] = MappingProxyType({}),
+        *,
+        whole: bool,
+    ) -> list[UnderWay]:
         within = self.measuring.within(candidates)
         beyond = {one for one, kept in zip(candidates, within, strict=True) if not kept}
         self.order[:] = [one for one in self.order if one not in beyond]
         expected: Sequence[Forecast | None] = forecasts or [None] * len(candidates)
         expected = [one for one, kept in zip(expected, within, strict=True) if kept]
         candidates = [one for one, kept in zip(candidates, within, strict=True) if kept]
-        if not candidates and not self.order and not self.tried:
+        if not candidates and not self.order and not self.tried and not self.window:
             raise fail(
                 "WZ321",
                 "every candidate turned out to be beyond the limits once it was measured",
@@ -203,10 +240,10 @@ class Search:
                 self.space.objective.span,
             )
         if not candidates:
-            return
+            return []
         begun = {one.candidate: place for place, one in enumerate(self.tried, start=1)}
         fresh = [candidate for candidate in candidates if candidate not in begun]
-        begun |= {one: place for place, one in enumerate(fresh, start=len(self.tried) + 1)}
+        begun |= {one: place for place, one in enumerate(fresh, start=self._begun + 1)}
         for candidate in candidates:
             then: Step = "go on" if candidate in self.outcomes else "begin"
             self._tell(candidate, begun[candidate], then)
@@ -214,19 +251,26 @@ class Search:
         earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
         with self.jobs.events.stage("candidates"):
             asked = None if whole else self.asked
-            outcomes = self.jobs.candidates(
+            futures = self.jobs.begin(
                 candidates, self.teacher.weights, self.blocks, asked, stops, earlier
             )
-        for candidate, outcome, forecast in zip(candidates, outcomes, expected, strict=True):
-            yield self._judged(candidate, outcome, forecast), outcome
+        return [
+            UnderWay(candidate=candidate, future=future, forecast=forecast)
+            for candidate, future, forecast in zip(candidates, futures, expected, strict=True)
+        ]
+
+    def _ended(self, one: UnderWay) -> Answer:
+        with self.jobs.events.stage("candidates"):
+            outcome = self.jobs.outcome(one.future)
+        return self._judged(one.candidate, outcome, one.forecast), outcome
 
     def look_at(self, candidate: int, upcoming: Sequence[tuple[int, float]] = ()) -> None:
         """Assemble a candidate: how accurate it is before any step says where it will end."""
         self._train_blocks([candidate], upcoming)
         self._tell(candidate, len(self.tried) + 1, "look")
         with self.jobs.events.stage("candidates"):
-            self.looked_at[candidate] = self.jobs.candidate(
-                candidate, self.teacher.weights, self.blocks, target=None, stop=0
+            self.looked_at[candidate] = self.jobs.look_at(
+                candidate, self.teacher.weights, self.blocks
             )
 
     def goes_on(self, one: Tried) -> bool:
@@ -293,7 +337,7 @@ class Search:
         assert best is not None
         if best.met:
             own = self.outcomes[best.candidate]
-            self.held = Answer(best=best, outcome=own, judgement=judgement)
+            self.held = Held(best=best, outcome=own, judgement=judgement)
         told = BestKnown(
             candidate=best.candidate,
             met=best.met,
