@@ -73,10 +73,11 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
 
 def misread(text: str, path: str, position: int) -> Diagnostic | None:
     """What to say of a statement of a space that can be read, but hardly as it was meant."""
-    inner = headers_at(text, position)[-1]
-    for slip in slips_in(SLIPS, text, position, inner.context):
+    headers = headers_at(text, position)
+    listed = bool(headers) and headers[-1].context == "list"
+    for slip in slips_in(SLIPS, text, position, "list" if listed else "space"):
         if slip.instead is not None and slip.start <= position <= slip.end:
-            begin = inner.start if inner.context == "list" else statement_at(text, slip.start)[0]
+            begin = headers[-1].start if listed else statement_at(text, slip.start)[0]
             _, end = statement_at(text, begin)
             statement = text[begin : slip.start] + slip.instead + text[slip.end : end]
             with suppress(UnexpectedInput):

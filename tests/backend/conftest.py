@@ -1,6 +1,7 @@
 """Tiny networks of every kind, random weights, and a dataset that can be learnt in a second."""
 
 from collections.abc import Callable
+from math import floor
 from typing import get_args
 
 import numpy as np
@@ -32,8 +33,16 @@ from wootzc.ir.layers import (
     walk,
 )  # fmt: skip
 from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.coupling import Channels, couple
-from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
+from wootzc.ir.net.coupling import Channels, Coupling, Group, couple, couple_network
+from wootzc.ir.net.network import (
+    Module,
+    Network,
+    Plain,
+    Segment,
+    segment_shapes,
+    walk_network,
+)
+from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space import Criterion
 
 STEM: Body = (Conv(width=6), Norm(), Activation())
@@ -300,6 +309,62 @@ def silence(
 @pytest.fixture
 def silenced() -> Callable[[Network, Weights, list[float], Criterion], Weights]:
     return silence
+
+
+def silence_throughout(network: Network, weights: Weights, rate: float) -> Weights:
+    """The weights with the channels of all groups that can go held at zero, layer by layer."""
+    coupling = couple_network(network)
+    outside = {segment.name for segment in network.segments} - {
+        module.name for module in network.modules if not module.outside
+    }
+    between = {g for trunk in trunks(network) for g in trunk.groups}
+    masked = {name: value.copy() for name, value in weights.items()}
+    gone = {
+        number: weakest(group, weights, rate)
+        for number, group in enumerate(coupling.groups)
+        if not group.whole and (number in between or group.makers[0].split("/")[0] not in outside)
+    }
+    for path, layer, _ in walk_network(network):
+        match layer:
+            case Conv() | Dense() | DepthwiseConv():
+                names = ("kernel", "bias")
+            case Norm():
+                names = ("scale", "bias")
+            case _:
+                continue
+        silent = places(coupling, path, gone)
+        for name in names:
+            if f"{path}/{name}" in masked:
+                masked[f"{path}/{name}"][..., silent] = 0
+    return masked
+
+
+def weakest(group: Group, weights: Weights, rate: float) -> NDArray[np.intp]:
+    """The weakest filters of a group by l1, as many in each part."""
+    score = sum(
+        np.abs(weights[f"{maker}/kernel"]).reshape(-1, group.width).sum(axis=0)
+        for maker in group.makers
+    )
+    parts = np.asarray(score).reshape(group.partitions, -1)
+    count = floor(rate * parts.shape[1] + 0.5)
+    found = np.argsort(parts, axis=1, kind="stable")[:, :count]
+    return np.asarray(
+        (found + np.arange(group.partitions)[:, None] * parts.shape[1]).ravel(), dtype=np.intp
+    )
+
+
+def places(coupling: Coupling, path: str, gone: dict[int, NDArray[np.intp]]) -> list[int]:
+    found, offset = [], 0
+    for number in coupling.outputs[path]:
+        found += [offset + int(i) for i in gone.get(number, ())]
+        offset += coupling.groups[number].width
+    return found
+
+
+@pytest.fixture
+def throughout() -> Callable[[Network, Weights, float], Weights]:
+    """Weights with the channels of all groups that can go held at zero, those of trunks too."""
+    return silence_throughout
 
 
 @pytest.fixture(scope="session")

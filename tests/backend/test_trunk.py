@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import floor
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.special import rel_entr, softmax
 
 from wootzc.backends.data import Dataset
@@ -21,10 +19,8 @@ from wootzc.backends.weights.parameters import Weights, count_parameters
 from wootzc.backends.weights.slicing import Variant, prune_modules_weights, prune_weights
 from wootzc.backends.weights.stored import check_fits
 from wootzc.backends.weights.widen import widen_weights
-from wootzc.ir.layers import Conv, Dense, DepthwiseConv, Norm
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.coupling import Coupling, Group, couple_network
-from wootzc.ir.net.network import Network, walk_network
+from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate, rate_of
 from wootzc.ir.net.trunk import even_rates, trunks, with_seams
@@ -33,9 +29,12 @@ from wootzc.ir.space.narrow import one_trunk
 from wootzc.ir.space.recipe import Optimizer, Recipe
 
 Random = Callable[[Network], Weights]
+Silencer = Callable[[Network, Weights, float], Weights]
 
 
-def test_pruned_equals_masked(any_network: Network, random_weights: Random) -> None:
+def test_pruned_equals_masked(
+    any_network: Network, random_weights: Random, throughout: Silencer
+) -> None:
     network = with_seams(any_network, {trunk.name for trunk in trunks(any_network)})
     weights = random_weights(network)
     rates = even_rates(network, 0.5)
@@ -45,7 +44,7 @@ def test_pruned_equals_masked(any_network: Network, random_weights: Random) -> N
     assert count_parameters(sliced) == network_cost(small).params
     assert network_cost(small).params < network_cost(prune_network(network, own(rates))).params
     images = np.random.default_rng(3).normal(size=(4, 6, 6, 2)).astype(np.float32)
-    expected = predict(network, zeroed(network, weights, 0.5), images, batch=4)
+    expected = predict(network, throughout(network, weights, 0.5), images, batch=4)
     assert not np.allclose(expected, predict(network, weights, images, batch=4), atol=1e-2)
     found = predict(small, sliced, images, batch=4)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -76,56 +75,6 @@ def own_whole(network: Network, rate: float) -> tuple[Rate, ...]:
 
 def own(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
     return tuple(rate[0] if isinstance(rate, tuple) else rate for rate in rates)
-
-
-def zeroed(network: Network, weights: Weights, rate: float) -> Weights:
-    """The weights with the channels of all groups that can go held at zero, layer by layer."""
-    coupling = couple_network(network)
-    outside = {segment.name for segment in network.segments} - {
-        module.name for module in network.modules if not module.outside
-    }
-    between = {g for trunk in trunks(network) for g in trunk.groups}
-    masked = {name: value.copy() for name, value in weights.items()}
-    gone = {
-        number: removed(group, weights, rate)
-        for number, group in enumerate(coupling.groups)
-        if not group.whole and (number in between or group.makers[0].split("/")[0] not in outside)
-    }
-    for path, layer, _ in walk_network(network):
-        match layer:
-            case Conv() | Dense() | DepthwiseConv():
-                names = ("kernel", "bias")
-            case Norm():
-                names = ("scale", "bias")
-            case _:
-                continue
-        silent = positions(coupling, path, gone)
-        for name in names:
-            if f"{path}/{name}" in masked:
-                masked[f"{path}/{name}"][..., silent] = 0
-    return masked
-
-
-def removed(group: Group, weights: Weights, rate: float) -> NDArray[np.intp]:
-    """The weakest filters of a group by l1, as many in each part."""
-    score = sum(
-        np.abs(weights[f"{maker}/kernel"]).reshape(-1, group.width).sum(axis=0)
-        for maker in group.makers
-    )
-    parts = np.asarray(score).reshape(group.partitions, -1)
-    count = floor(rate * parts.shape[1] + 0.5)
-    weakest = np.argsort(parts, axis=1, kind="stable")[:, :count]
-    return np.asarray(
-        (weakest + np.arange(group.partitions)[:, None] * parts.shape[1]).ravel(), dtype=np.intp
-    )
-
-
-def positions(coupling: Coupling, path: str, gone: dict[int, NDArray[np.intp]]) -> list[int]:
-    found, offset = [], 0
-    for number in coupling.outputs[path]:
-        found += [offset + int(i) for i in gone.get(number, ())]
-        offset += coupling.groups[number].width
-    return found
 
 
 RECIPE = Recipe(steps=12, batch=32, every=12, optimizer=Optimizer(learning_rate=0.02))

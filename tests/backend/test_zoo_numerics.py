@@ -35,6 +35,7 @@ from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import Cost, network_cost
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.trunk import even_rates, trunks, with_seams
 
 RATE = 0.7
 
@@ -183,3 +184,21 @@ def test_pruned_equals_masked_equals_widened(
     wide = widen_weights(network, weights, sliced, rates, ["l1"] * count)
     widened = predict(network, wide, images, batch=2)
     np.testing.assert_allclose(widened, found, rtol=0, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "mobilenet_v2", "densenet121", "googlenet", "efficientnet_b0"]
+)
+def test_cut_trunks_equal_masked_ones(
+    name: str,
+    random_weights: Callable[[Network], Weights],
+    throughout: Callable[[Network, Weights, float], Weights],
+) -> None:
+    whole = narrow(name)
+    network = with_seams(whole, {trunk.name for trunk in trunks(whole)})
+    weights, rates = random_weights(network), even_rates(network, 0.5)
+    sliced = prune_weights(network, weights, rates, ["l1"] * len(rates))
+    images = np.random.default_rng(3).normal(size=(2, *network.input)).astype(np.float32)
+    masked = predict(network, throughout(network, weights, 0.5), images, batch=2)
+    found = predict(prune_network(network, rates), sliced, images, batch=2)
+    np.testing.assert_allclose(found, masked, rtol=0, atol=1e-4 * np.abs(masked).max())
