@@ -29,6 +29,7 @@ CASES: dict[str, tuple[Form, Conv | DepthwiseConv, Shape]] = {
     "flat window": ("dense", Conv(width=3, kernel=(5, 1)), (3, 2, 4)),
     "pixels": ("pixels", Conv(width=5, kernel=(1, 1)), (4, 3, 20)),
     "pixels by two": ("pixels", Conv(width=5, kernel=(1, 1), stride=(2, 2)), (5, 4, 20)),
+    "pixels of large images": ("pixels", Conv(width=5, kernel=(1, 1)), (16, 17, 4)),
     "depthwise": ("taps", DepthwiseConv(), (5, 4, 3)),
     "depthwise by two": ("taps", DepthwiseConv(stride=(2, 2), padding=((1, 1), (1, 1))), (6, 5, 3)),
     "depthwise with holes": ("taps", DepthwiseConv(kernel=(3, 2), dilation=(1, 2)), (4, 6, 3)),

@@ -23,6 +23,7 @@ from wootzc.ir.layers.shapes import Shape, padding_of, shape_after
 Form: TypeAlias = Literal["convolution", "dense", "pixels", "taps"]
 
 NARROW = 144  # numbers in an image, at most, for which a dense product pays under any window
+LARGE = 256  # pixels from which the gradient by a 1×1 kernel is made image by image
 TAPS = 25  # of a depthwise kernel, at most, that are summed one by one
 
 
@@ -67,7 +68,9 @@ def convolved(
             return _dense(layer, x, kernel)
         case "pixels":
             down, right = layer.stride
-            return x[:, ::down, ::right] @ kernel[0, 0]
+            seen = x[:, ::down, ::right]
+            large = seen.shape[1] * seen.shape[2] >= LARGE
+            return _product(seen, kernel[0, 0]) if large else seen @ kernel[0, 0]
         case "taps":
             return _taps(layer, x, kernel)
 
@@ -114,6 +117,28 @@ def _offset_between(
     distance = np.arange(size)[:, None] - stride * np.arange(left) + padding
     offset, beside = np.divmod(distance, dilation)
     return np.where((beside == 0) & (offset >= 0) & (offset < kernel), offset, -1)
+
+
+# Pixels
+
+
+@jax.custom_vjp
+def _product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return x @ kernel
+
+
+def _product_forward(x: jax.Array, kernel: jax.Array) -> Any:
+    return x @ kernel, (x, kernel)
+
+
+def _product_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """By the kernel image by image: one product over all pixels of a batch takes longer."""
+    x, kernel = kept
+    each = jnp.einsum("bhwc,bhwf->bcf", x, gradient, preferred_element_type=np.float32)
+    return gradient @ kernel.T, each.sum(0).astype(kernel.dtype)
+
+
+_product.defvjp(_product_forward, _product_backward)
 
 
 # Taps
