@@ -232,7 +232,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
         if not met and not (within & (saving >= space.until)).any():
             within = costs <= limit  # what is as large as the full network may still hold
     saving = saving / _effort(search, open_, np.array([steps.get(c, 0) for c in open_.tolist()]))
-    promise = saving
+    promise = saving * chance if search.hurries and not met else saving  # an answer first
     if not met and not (within & (saving >= space.until)).any():
         promise = -own  # before all is given up, the least damaged is tried
     order = np.argsort(-promise, kind="stable")

@@ -25,6 +25,7 @@ from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 Answer: TypeAlias = tuple[Tried, Outcome]
+FEW = 3  # tries
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
@@ -152,14 +153,25 @@ class Search:
         return time.perf_counter() - self.started
 
     def has_time_to_polish(self, beside: int = 0) -> bool:
-        """And for so many steps of fine-tuning, by the pace so far; where the space asks for it."""
-        polish, most = self.space.polish, self.space.budget.seconds
-        steps = sum(one.steps for one in self.tried)
-        if polish is None or most is None or not steps:
-            return polish is not None
-        pace = sum(one.seconds for one in self.tried) / steps
+        """And for so many steps of fine-tuning, where the space asks for polishing."""
+        polish = self.space.polish
+        if polish is None:
+            return False
         teacher = 1 / TRAINING if polish.distill else 0.0  # its pass
-        return self.elapsed + pace * (beside + polish.steps * (1 + teacher)) <= most
+        return self._has_time(beside + polish.steps * (1 + teacher))
+
+    @property
+    def hurries(self) -> bool:
+        """A budget leaves time for few tries."""
+        return not self._has_time(FEW * self.space.finetune.steps)
+
+    def _has_time(self, steps: float) -> bool:
+        """For so many steps, by the pace so far."""
+        most, taken = self.space.budget.seconds, sum(one.steps for one in self.tried)
+        if most is None or not taken:
+            return True
+        pace = sum(one.seconds for one in self.tried) / taken
+        return self.elapsed + pace * steps <= most
 
     @property
     def width(self) -> int:
