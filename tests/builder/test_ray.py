@@ -43,8 +43,8 @@ space quadrants over tiny {
   explore all
 }
 """
-# Where a machine is busy, Ray takes it for broken too soon.
-PATIENT = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_seconds": "300"}
+# Where a machine is busy, Ray takes its processes for broken too soon.
+PATIENT = {"RAY_worker_register_timeout_seconds": "300"}
 ONE = "--store one --out out-one"
 TWO = "--store two --out out-two --on ray --workers 2"
 Log = list[dict[str, Any]]

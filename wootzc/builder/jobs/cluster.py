@@ -37,7 +37,7 @@ from wootzc.diagnostics import fail
 
 LOCAL = "ray"  # as an address: a cluster on this machine, or the one that $RAY_ADDRESS names
 MOST_LOSSES = 3  # workers that one job may lose
-MOST_STARTS = 3  # attempts at a worker
+MOST_STARTS = 3  # attempts at a worker, and at a cluster on this machine
 LATE = 30.0  # seconds after which a shared folder shows what another machine wrote
 OBJECTS = 10**8  # bytes of memory for what is sent: texts
 
@@ -201,23 +201,23 @@ class Cluster(Workers[Seat, Any]):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
         quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         given = os.environ.get("RAY_ADDRESS") if address == LOCAL else address
-        try:
-            if given:
-                self.ray.init(address=given, **quiet)
-            else:
-                self.ray.init(
-                    address="local",
-                    num_cpus=max(count or 1, os.cpu_count() or 1),
-                    include_dashboard=False,
-                    object_store_memory=OBJECTS,
-                    **quiet,
-                )
-        except Exception as error:  # Ray has many kinds, some of them built in
-            raise fail(
-                "WZ277",
-                f"can't reach a cluster at {given or 'this machine'}: {error}",
-                "start one with `ray start --head`, or give `--on ray` for one on this machine",
-            ) from None
+        own = {
+            "num_cpus": max(count or 1, os.cpu_count() or 1),
+            "include_dashboard": False,
+            "object_store_memory": OBJECTS,
+        }
+        for left in reversed(range(1 if given else MOST_STARTS)):  # a busy machine takes its time
+            try:
+                self.ray.init(address=given or "local", **quiet, **({} if given else own))
+                return
+            except Exception as error:  # Ray has many kinds, some of them built in
+                self.ray.shutdown()
+                if not left:
+                    raise fail(
+                        "WZ277",
+                        f"can't reach a cluster at {given or 'this machine'}: {error}",
+                        "`ray start --head` starts one, `--on ray` one on this machine",
+                    ) from None
 
 
 @contextmanager
