@@ -77,7 +77,7 @@ def _module(name: str, names: tuple[str, ...]) -> str:
     module = importlib.import_module(name)
     parts = [f"\n## {name}\n", _first_paragraph(module), ""]
     for each in names:
-        parts += _entry(each, getattr(module, each))
+        parts += _entry(each, inspect.unwrap(getattr(module, each)))  # of what is cached too
     return "\n".join(parts) + "\n"
 
 
