@@ -4,7 +4,7 @@ Whether a network labels an image right is a threshold on a sum of normal variab
 image is (shared by all networks), the fine-tuning (shared by its looks), and the look. So true
 accuracies are what the thresholds say, and images correlate as those of a teacher and of what is
 pruned from it do. Accuracies fall along a curve of costs, with noise of each candidate's own, and
-the search goes by `ir/propose/predict.py`, as `explore predicted` does.
+the search goes by curves as those of `ir/propose/predict.py`.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from wootzc.builder.search.judging import Judgement, Limit, Run, Teacher, judge, margin
-from wootzc.ir.propose.predict import Seen, prior
+from wootzc.ir.propose.predict import prior
 
 Floats = NDArray[np.float64]
 Way = Literal["raw", "corrected", "confident"]
@@ -145,7 +146,8 @@ def searched(world: World, way: Way, seed: int, resamples: int = 300) -> Answer 
         extra = 0 if way == "raw" else margin(teacher, runs, limit, judgement) / world.images
         asked = accuracy - world.drop + extra
         most = 1.0 if best is None else float(nature.cost[tried[best]])
-        saved = np.maximum(most - nature.cost, 0) * belief.chance(nature.damage, asked)
+        expected, error = belief.expected(nature.damage), belief.error(nature.damage)
+        saved = np.maximum(most - nature.cost, 0) * ndtr((expected - asked) / error)
         saved[tried] = 0
         candidate = int(saved.argmax())
         if saved[candidate] < WORTH and (best is not None or len(tried) > 5):
@@ -156,13 +158,7 @@ def searched(world: World, way: Way, seed: int, resamples: int = 300) -> Answer 
         truths.append(true)
         seen = float(run.looks[run.kept].mean())
         met = seen >= asked - 1e-9
-        belief = belief.given(
-            Seen(
-                damage=float(nature.damage[candidate]),
-                accuracy=seen,
-                bound="least" if met else "exact",
-            )
-        )
+        belief = belief.given(float(nature.damage[candidate]), seen)
         if way != "raw":
             judgement = judge(teacher, runs, limit, resamples=resamples)
             best = judgement.chosen if judgement.answer.holds else None
