@@ -32,10 +32,9 @@ from wootzc.backends.data import Dataset, load
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
 from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, train, train_blocks
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import prune_modules_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.cohorts import Passes, ends_of, own_work, teacher_passes
-from wootzc.builder.jobs.tuning import weights_of_modules
 from wootzc.driver import compile
 from wootzc.ir.plan import Block, Plan
 from wootzc.ir.space.recipe import Recipe
@@ -127,13 +126,9 @@ def prepared(options: argparse.Namespace) -> Bench:
     teacher = train(space.network, start, dataset, recipe, seed=space.seed).weights
     jobs = []
     for block in plan.blocks:
-        rates = [0.0] * len(space.network.modules)
-        rates[block.start : block.stop] = (space.rates[rate] for rate in block.rates)
-        sliced = prune_weights(space.network, teacher, tuple(rates), space.criteria)
-        own = weights_of_modules(space.network, sliced, block.start, block.stop)
-        jobs.append(
-            BlockJob(start=block.start, rates=tuple(rates[block.start : block.stop]), weights=own)
-        )
+        rates = tuple(space.rates[rate] for rate in block.rates)
+        own = prune_modules_weights(space.network, teacher, block.start, rates, space.criteria)
+        jobs.append(BlockJob(start=block.start, rates=rates, weights=own))
     return Bench(plan=plan, dataset=dataset, teacher=teacher, jobs=tuple(jobs))
 
 
