@@ -17,6 +17,8 @@ _PLACES = {
     "settings": "a block of settings",
     "file": "a file, outside of everything",
 }
+# Statements that no brace follows: where one does, the word is the name of an arm or the like.
+_UNBRACED = frozenset({"keep", "narrow", "prune", "skip", "tie"})
 
 
 def misplaced(
@@ -27,11 +29,15 @@ def misplaced(
     `headers`: the brackets around it, which stand in the context `outer`.
     """
     for header in headers:
+        if header.word in _UNBRACED:
+            return None
         if (where := _home(header.word, outer)) is not None:
             return _told(header.word, header.start, outer, where, path)
         outer = header.context
     start, _ = statement_at(text, position)
     word = _WORD.match(text, start)
+    if word is not None and word[1] in _UNBRACED and text[word.end() :].lstrip().startswith("{"):
+        return None
     where = _home(word[1], outer) if word is not None and outer in _PLACES else None
     return _told(word[1], word.start(1), outer, where, path) if word and where else None
 

@@ -51,7 +51,7 @@ def _runtime(statement: syntax.Latency, report: Report) -> OnRuntime:
     if statement.command is not None:
         report.error(
             statement.command.span, "WZ308", "onnxruntime runs in wootzc itself",
-            write(f'latency on command "{statement.command.value}"', at=statement.span),
+            write(f'latency on command "{statement.command.value} {PLACE}"', at=statement.span),
         )  # fmt: skip
     values: dict[str, Any] = read_flags(statement.settings, SETTINGS, "latency", report, _ALIASES)
     return OnRuntime(**values)

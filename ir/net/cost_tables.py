@@ -58,12 +58,18 @@ def body_costs(body: Body, shape: Shape) -> Figures:
     return {name: count(body, shape) for name, count in counts().items()}
 
 
-@lru_cache(maxsize=8)
 def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
+    return _counted(network, rates, tuple(counts()))
+
+
+@lru_cache(maxsize=8)
+def _counted(
+    network: Network, rates: tuple[Rate, ...], metrics: tuple[CostName, ...]
+) -> VariantCosts:
     known: dict[tuple[Any, ...], list[Figures]] = {}
     rows: list[list[Figures]] = []
-    fixed = dict.fromkeys(counts(), 0)
+    fixed = dict.fromkeys(metrics, 0)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
             fixed = joined(fixed, body_costs(segment.body, shape))
