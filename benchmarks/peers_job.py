@@ -17,7 +17,7 @@ from wootzc.backends.torch.classes import classes_of
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.store import Store, Weights
-from wootzc.builder.search.search import accuracy_target
+from wootzc.builder.search.goals import accuracy_target
 from wootzc.driver import compile
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, segment_shapes

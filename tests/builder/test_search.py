@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wootzc.builder.search.search import accuracy_target, better
+from wootzc.builder.search.goals import accuracy_target, better
 from wootzc.builder.search.tried import Tried
 from wootzc.driver import compile
 from wootzc.ir.space import AccuracyLimit, CostLimit, Objective, Space

@@ -32,7 +32,7 @@ from wootzc.builder.result.summary import (
     TeacherFigures,
     TriedFigures,
 )
-from wootzc.builder.search.search import accuracy_target, strictest
+from wootzc.builder.search.goals import accuracy_target, strictest
 from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.rate import Rate

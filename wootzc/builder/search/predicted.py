@@ -25,7 +25,8 @@ from wootzc.builder.jobs.pauses import (  # fmt: skip
     outlook,
     unpolished,
 )
-from wootzc.builder.search.search import AHEAD, Search, cost_of, stops_at_target
+from wootzc.builder.search.goals import cost_of, stops_at_target
+from wootzc.builder.search.search import AHEAD, Search
 from wootzc.builder.search.tried import Ended, Forecast, Left, Open, Tried
 from wootzc.ir.propose.predict import Belief, believed, prior
 

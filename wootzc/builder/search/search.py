@@ -14,6 +14,7 @@ from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.pauses import polished, trained_weights
 from wootzc.builder.jobs.store import Outcome
+from wootzc.builder.search.goals import accuracy_target, better, cost_of, stops_at_target, strictest
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
@@ -22,56 +23,11 @@ from wootzc.builder.search.window import UnderWay, Window
 from wootzc.diagnostics import fail
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan.cost_model import TRAINING
-from wootzc.ir.space import AccuracyLimit, Objective, Space
+from wootzc.ir.space import Space
 
 Answer: TypeAlias = tuple[Tried, Outcome]
 FEW = 3  # tries
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
-
-
-def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
-    """The limit of accuracy that asks for most; None where there is none.
-
-    Of two that ask for the same the one that must be surer.
-    """
-    limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
-    return max(
-        limits,
-        key=lambda one: (_asked(one, teacher_accuracy), one.confidence or 0.0),
-        default=None,
-    )
-
-
-def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
-    """The highest accuracy that the objective's limits ask for; None where there is no limit.
-
-    Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
-    """
-    limit = strictest(objective, teacher_accuracy)
-    return None if limit is None else _asked(limit, teacher_accuracy) - 1e-9
-
-
-def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
-    return teacher_accuracy - limit.value if limit.below_teacher else limit.value
-
-
-def stops_at_target(objective: Objective) -> bool:
-    """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
-    return not objective.maximizes
-
-
-def better(one: Tried, other: Tried, space: Space) -> bool:
-    """Within the limits first; then the objective; among misses the one nearer to the limit."""
-    if one.met != other.met:
-        return one.met
-    if not one.met or space.objective.maximizes:
-        return one.accuracy > other.accuracy
-    return cost_of(one, space) < cost_of(other, space)
-
-
-def cost_of(one: Tried, space: Space) -> int:
-    """In the objective's measure; parameters where that is accuracy."""
-    return one.costs[space.objective.cost]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,49 @@
+"""What a search is after: the accuracy that is asked for, and which of two tries is better."""
+
+from wootzc.builder.search.tried import Tried
+from wootzc.ir.space import AccuracyLimit, Objective, Space
+
+
+def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
+    """The limit of accuracy that asks for most; None where there is none.
+
+    Of two that ask for the same the one that must be surer.
+    """
+    limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
+    return max(
+        limits,
+        key=lambda one: (_asked(one, teacher_accuracy), one.confidence or 0.0),
+        default=None,
+    )
+
+
+def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
+    """The highest accuracy that the objective's limits ask for; None where there is no limit.
+
+    Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
+    """
+    limit = strictest(objective, teacher_accuracy)
+    return None if limit is None else _asked(limit, teacher_accuracy) - 1e-9
+
+
+def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
+    return teacher_accuracy - limit.value if limit.below_teacher else limit.value
+
+
+def stops_at_target(objective: Objective) -> bool:
+    """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
+    return not objective.maximizes
+
+
+def better(one: Tried, other: Tried, space: Space) -> bool:
+    """Within the limits first; then the objective; among misses the one nearer to the limit."""
+    if one.met != other.met:
+        return one.met
+    if not one.met or space.objective.maximizes:
+        return one.accuracy > other.accuracy
+    return cost_of(one, space) < cost_of(other, space)
+
+
+def cost_of(one: Tried, space: Space) -> int:
+    """In the objective's measure; parameters where that is accuracy."""
+    return one.costs[space.objective.cost]
