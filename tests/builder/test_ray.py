@@ -50,10 +50,10 @@ TWO = "--store two --out out-two --on ray --workers 2"
 Log = list[dict[str, Any]]
 
 
-def start(folder: Path, options: str) -> subprocess.Popen[str]:
+def start(folder: Path, options: str, **environment: str) -> subprocess.Popen[str]:
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
     command = [sys.executable, "-m", "wootzc.cli", "build", "quadrants.wz", *options.split()]
-    environment = {
+    environment |= {
         "XLA_FLAGS": flags,
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -155,8 +155,8 @@ def test_a_worker_and_then_the_build_are_killed_and_the_result_is_the_same(folde
 def test_sigterm_ends_a_build_cleanly(folder: Path) -> None:
     """Ray puts a handler of its own there, which would end the process at once."""
     options = TWO.replace("two", "three").replace("2", "1") + " --set teacher.steps=200000"
-    process = start(folder, options)
-    wait_for(folder, "out-three", "runs_on", process, what="teacher")
+    process = start(folder, options, WOOTZC_CHECKPOINT_SECONDS="0.1")
+    wait_for(folder, "out-three", "progress", process, stage="teacher", step=1200)  # under way
     process.terminate()
     said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 143, said

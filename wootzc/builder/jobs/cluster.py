@@ -190,12 +190,13 @@ class Cluster(Workers[Seat, Any]):
         return self.ray.remote(Worker).options(**self._needs).remote(alone=True)
 
     def _connect(self, address: str, count: int | None) -> None:
+        ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._init(address, count)
         finally:
             if threading.current_thread() is threading.main_thread():
-                for number in (signal.SIGINT, signal.SIGTERM):  # Ray has put its own there
-                    signal.signal(number, signal.getsignal(number))
+                for number, handler in ours.items():  # Ray has put its own there
+                    signal.signal(number, handler)
 
     def _init(self, address: str, count: int | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
