@@ -36,6 +36,13 @@ def bytes_text(size: int) -> str:
     return f"{size} bytes"
 
 
+def milliseconds_text(nanoseconds: float) -> str:
+    """12.3 ms; 254 ns where it is less than a microsecond."""
+    if 0 < abs(nanoseconds) < 1000:
+        return f"{nanoseconds:.0f} ns"
+    return f"{nanoseconds / 1e6:.3g} ms"
+
+
 def bytes_of(text: str) -> int:
     """500M, 4G, 1.5 GB, 2048: what `bytes_text` says, in thousands. Raises `ValueError`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT]?)B?", text.strip())

@@ -74,6 +74,8 @@ def merged(
             syntax.Teacher(settings=syntax.Settings() as after, path=None),
         ):
             return replace(new, settings=merged_settings(before, after), path=path)
+        case syntax.Latency(), syntax.Latency() if old.target.text == new.target.text:
+            return replace(new, settings=_merged_options(old.settings, new.settings))
         case syntax.Sample(), syntax.Sample():
             kinds = {type(option) for option in new.options}
             kept = tuple(o for o in old.options if type(o) not in kinds)

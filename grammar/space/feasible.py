@@ -16,6 +16,7 @@ from wootzc.ir.diagram.feasible import emptied_by, holds
 from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.cost_tables import VariantCosts
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.rate import removed
 from wootzc.ir.space import (
     All,
@@ -106,7 +107,8 @@ def _check_reachable(
     if (low <= limit.value) if limit.comparison == "<=" else (high >= limit.value):
         return True
     full = costs.total(limit.metric, np.zeros((1, len(space.choices)), dtype=np.uint8))[0]
-    shares = f"{low / full:.1%} to {high / full:.1%} of the full network's {full:,}"
+    amount = METRICS[limit.metric].amount
+    shares = f"{low / full:.1%} to {high / full:.1%} of the full network's {amount(int(full))}"
     ways = "allow more, or add higher rates"
     if limit.comparison == ">=":
         ways = "ask for less, or allow lower rates"
@@ -114,8 +116,8 @@ def _check_reachable(
         ways = "what lies outside of all modules needs the least of these, so allow as much"
     report.error(
         limit.span, "WZ047",
-        f"no candidate has {limit.metric} {limit.comparison} {limit.value:,}",
-        f"candidates go from {low:,} to {high:,} {limit.metric}: {shares}; {ways}",
+        f"no candidate has {limit.text}",
+        f"{limit.metric} of the candidates: {amount(low)} to {amount(high)}, {shares}; {ways}",
     )  # fmt: skip
     return False
 
@@ -149,13 +151,13 @@ def _report_empty(
     constraint = constraints[place]
     others = " together with the constraints before it" if place else ""
     match constraint:
-        case CostLimit(metric=metric, comparison=comparison, value=value):
-            low, high = before.range(metric)
+        case CostLimit(metric=metric):
+            low, high = map(METRICS[metric].amount, before.range(metric))
             goal = place >= len(space.constraints)
             report.error(
                 constraint.span, "WZ066" if goal else "WZ055",
-                f"no candidate has {metric} {comparison} {value:,}{others}",
-                f"those that meet the others lie between {low:,} and {high:,} {metric}; "
+                f"no candidate has {constraint.text}{others}",
+                f"{metric} of those that meet the others: {low} to {high}; "
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
         case Tie(modules=modules) | Ordered(modules=modules):

@@ -36,6 +36,7 @@ class Metric:
     joining: Joining = SUM  # of its parts' costs, that of a network
     scales: Mapping[str, int] = field(default_factory=dict)  # of units in limits: "KB" is 1000
     text: Callable[[float], str] = units.count  # a short figure for people
+    amount: Callable[[int], str] = "{:,}".format  # an exact one, as limits say it
 
     @property
     def verb(self) -> Literal["minimize", "maximize"]:
@@ -93,6 +94,7 @@ _BUILTIN = (
         count=body_size,
         scales=BYTES,
         text=lambda value: units.bytes_text(round(value)),
+        amount="{:,} bytes".format,
     ),
     Metric(
         name="memory",
@@ -107,6 +109,7 @@ _BUILTIN = (
         joining=GREATEST,
         scales=BYTES,
         text=lambda value: units.bytes_text(round(value)),
+        amount="{:,} bytes".format,
     ),
     Metric(
         name="latency",
@@ -117,7 +120,8 @@ _BUILTIN = (
         aliases=dict.fromkeys(("time", "speed", "fps", "milliseconds", "runtime"), ""),
         known="measured",
         scales={"ms": 10**6, "us": 10**3, "ns": 1, "s": 10**9},
-        text=lambda value: f"{value / 1e6:.3g} ms",
+        text=units.milliseconds_text,
+        amount=lambda value: f"{value / 1e6:,.6f}".rstrip("0").rstrip(".") + " ms",
     ),
     Metric(
         name="accuracy",

@@ -13,6 +13,7 @@ from wootzc.ir.diagram.merge_states import TooLarge
 from wootzc.ir.diagram.sampling import stratified
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.cost_tables import VariantCosts
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.plan import Plan
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import (
@@ -154,10 +155,10 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
     constraint = constraints[place]
     others = " together with the constraints before it" if place else ""
     match constraint:
-        case CostLimit(metric=metric, comparison=comparison, value=value):
-            low, high = before.range(metric)
-            message = f"`{metric} {comparison} {value:,}` leaves no candidate{others}"
-            help = f"{metric} of the candidates go from {low:,} to {high:,}"
+        case CostLimit(metric=metric):
+            low, high = map(METRICS[metric].amount, before.range(metric))
+            message = f"`{constraint.text}` leaves no candidate{others}"
+            help = f"{metric} of the candidates: {low} to {high}"
         case Tie(modules=modules):
             names = ", ".join(space.network.modules[j].name for j in modules)
             message = f"`tie {names}` leaves no candidate{others}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.passes.base import having
 from wootzc.ir.plan import Composed, Costed, Costs, Plan
 from wootzc.ir.space import Objective, Space, cost_limits
@@ -83,11 +84,12 @@ def within_limits(costs: Costs, objective: Objective) -> NDArray[np.bool_]:
 
 def _beyond_limits(space: Space, costs: Costs) -> Exception:
     limits = cost_limits(space.objective)
-    shown = " and ".join(f"{c.metric} {c.comparison} {c.value:,}" for c in limits)
+    shown = " and ".join(c.text for c in limits)
     ranges = {c.metric: costs[c.metric].candidates.values for c in limits}
     help = "; ".join(
-        f"{metric} of the candidates go from {cost.min():,} to {cost.max():,}"
+        f"{metric} of the candidates: {amount(int(cost.min()))} to {amount(int(cost.max()))}"
         for metric, cost in ranges.items()
+        for amount in (METRICS[metric].amount,)
     )
     return fail(
         "WZ066", f"no candidate has {shown}, as the objective asks", help, space.objective.span

@@ -47,6 +47,11 @@ class CostLimit:
     share: float | None = None  # of the full network, as long as that is not known
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
+    @property
+    def text(self) -> str:
+        """As a `.wz` file says it: size <= 200,000 bytes."""
+        return f"{self.metric} {self.comparison} {METRICS[self.metric].amount(self.value)}"
+
     def holds(self, cost: int) -> bool:
         return cost <= self.value if self.comparison == "<=" else cost >= self.value
 

@@ -51,9 +51,12 @@ def without_unmeasured(space: Space) -> Space:
     missing = unmeasured(space)
     if not missing:
         return space
-    objective = space.objective
+    objective, selection = space.objective, space.selection
+    if isinstance(selection, Sample) and selection.stratified in missing:
+        selection = replace(selection, stratified=None)
     return replace(
         space,
+        selection=selection,
         constraints=tuple(_known(space.constraints, missing)),
         objective=replace(
             objective,

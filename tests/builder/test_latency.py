@@ -106,6 +106,18 @@ def test_a_line_through_candidates_corrects_sums_that_are_off(
     assert table.variants.values[:, 1].tolist() == [round(-2e6 * slope * 0.1)] * 3
 
 
+def test_where_trunks_go_candidates_are_measured_that_fit(store: Store) -> None:
+    source = SPACE.replace("  all\n", "  sample 9 stratified by latency\n  narrow t*\n")
+    space = compile(source.replace("  prune *\n", "  multiple of 1\n"), ()).space
+    known = measured(space, lambda: store, lambda _: None)
+    assert known.measured is not None
+    plan = compile(known)
+    rows = [tuple(map(int, row)) for row in plan.candidates.values]
+    predicted = plan.costs["latency"].candidates.values
+    taken = Stopwatch(space=space, store=store).nanoseconds(rows)
+    assert np.corrcoef(predicted, taken)[0, 1] > 0.9
+
+
 def test_nothing_is_measured_twice_and_nothing_taken_from_another_machine(
     space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,10 +75,10 @@ def spread(values: dict[str, int], full: int, cost: Metric) -> str:
 
 
 def constraint_text(constraint: Constraint, space: Space) -> str:
-    """As a `.wz` file says it, with every module by its name and costs in whole units."""
+    """As a `.wz` file says it, with every module by its name and costs in their units."""
     match constraint:
-        case CostLimit(metric=metric, comparison=comparison, value=value):
-            return f"{metric} {comparison} {value:,}"
+        case CostLimit():
+            return constraint.text
         case Tie(modules=modules):
             return f"tie {_names(modules, space)}"
         case Ordered(direction=direction, modules=modules):

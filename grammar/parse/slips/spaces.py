@@ -127,7 +127,7 @@ SPACES = (
          within="list call", safe=True, help="write `{new}` in the braces"),
     Slip(r"(?P<a>\d+) ?/ ?(?P<b>[1-9]\d*)", lambda m: f"{100 * int(m['a']) / int(m['b']):.6g}%",
          "a rate is a single number", safe=True, within="list range"),
-    Slip(r"[\w%.]+ ?[*/+] ?[\w%.]+", None, "a rate is a number, or the name of one",
+    Slip(r"[\w%]+(?:\.\d+%?)? ?[*/+] ?[\w%.]+", None, "here stands a number, or the name of one",
          within="list range", help="calculate it at the top of the file: `let NAME = {old}`"),
     Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
          within="list range"),

@@ -2,8 +2,10 @@
 
 What a variant adds is the difference that it makes in the full network. Differences add up only
 roughly, so a few candidates are measured as well, and a line through the full network and these
-corrects the sums. Whoever tries a candidate measures it first. Every measurement is a job of the
-store, by network, target, runtime and processor: what another machine measured is never taken.
+corrects the sums. Where channels between modules may go, no variant fits the full network by
+itself: there sums of MACs are what the line corrects. Whoever tries a candidate measures it first.
+Every measurement is a job of the store, by network, target, runtime and processor: what another
+machine measured is never taken.
 
 What else runs on a machine only adds to a reading. So a low quantile of many is what counts, not
 their middle.
@@ -25,11 +27,17 @@ from wootzc.builder.jobs.keys import nameless
 from wootzc.builder.jobs.store import Done, Store, job_key
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
+from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.network import Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Measured, OnCommand, OnRuntime, Space
-from wootzc.ir.space.space_costs import unmeasured, with_measured
+from wootzc.ir.space.space_costs import (
+    space_costs,
+    unmeasured,
+    with_measured,
+    without_unmeasured,
+)
 from wootzc.ir.text import print_network
 
 Row: TypeAlias = tuple[int, ...]  # a rate position for each module
@@ -90,12 +98,25 @@ class Stopwatch:
 
     def added(self) -> NDArray[np.float64]:
         """What each variant adds, [modules, rates]: as a share of the full network's time."""
+        if self._is_narrowed:
+            return self._by_macs()
         of = self._alike()
         ratios = self.ratios({*of.values(), *self._drawn, self._full})
         added = np.zeros((len(self.space.choices), len(self.space.rates)))
         for (module, rate), row in of.items():
             added[module, rate] = ratios[row] - 1
         return added
+
+    @property
+    def _is_narrowed(self) -> bool:
+        """Whether the ends of modules may go, so that no variant fits the full network alone."""
+        return any(module.entering or module.leaving for module in self.space.network.modules)
+
+    def _by_macs(self) -> NDArray[np.float64]:
+        """What each variant adds if time goes by MACs; the line says how far it does."""
+        self.ratios({*self._drawn, self._full})
+        macs = space_costs(without_unmeasured(self.space)).tables["macs"]
+        return (macs - macs[:, :1]) / network_costs(self.space.network)["macs"]
 
     def slope(self, added: NDArray[np.float64]) -> float:
         """Of the line through the full network and some candidates: measured against sums."""
@@ -152,6 +173,10 @@ class Stopwatch:
     def _drawn(self) -> list[Row]:
         """The candidates that the line goes by."""
         rng = np.random.default_rng(self.space.seed)
+        if self._is_narrowed:
+            known = without_unmeasured(self.space)
+            whole = holds(known, space_costs(known), ())
+            return [tuple(map(int, row)) for row in whole.sample(CORRECTING, rng)]
         return [
             tuple(int(rng.choice(choices)) for choices in self.space.choices)
             for _ in range(CORRECTING)

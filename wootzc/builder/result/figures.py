@@ -232,11 +232,7 @@ def _curve(history: list[dict[str, Any]]) -> tuple[Look, ...]:
 
 def _objective_text(plan: Complete, found: SearchResult) -> str:
     objective = plan.space.objective
-    limits = [
-        f"{limit.metric} {limit.comparison} {limit.value:,}"
-        for limit in objective.limits
-        if isinstance(limit, CostLimit)
-    ]
+    limits = [limit.text for limit in objective.limits if isinstance(limit, CostLimit)]
     if found.target is not None:
         limits.insert(0, f"accuracy >= {found.target:.2%}")
     return ", ".join([f"{METRICS[objective.target].verb} {objective.target}", *limits])
