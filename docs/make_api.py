@@ -119,7 +119,7 @@ def _signature(value: Any) -> str:
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations that were quoted
     text = re.sub(r"\b([A-Za-z_]\w*\.)+(\w+)", r"\2", text)  # names without their modules
     text = re.sub(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]", r"NDArray[\1]", text)
-    text = re.sub(r"<function (\w+) at [^>]*>", r"\1", text)
+    text = re.sub(r"<(?:function|built-in method) (\w+) [^>]*>", r"\1", text)
     text = re.sub(r"Annotated\[str, [^\]]*\]", "str", text)  # a name that is looked up
     return re.sub(r" -> None$|, span: Span = Span\([^)]*\)", "", text)
 
