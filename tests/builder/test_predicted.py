@@ -355,9 +355,9 @@ def test_an_interrupt_while_it_judges_leaves_what_was_known_before(
     search = Search(jobs=cast(Jobs, jobs), teacher=Outcome(done=done, reused=False))
     with pytest.raises(KeyboardInterrupt):
         explore(search)
-    assert {one.candidate for one in search.tried} == {*search.outcomes}
+    assert {one.candidate for one in search.tried} == {*search.trials.outcomes}
     for one in search.tried:
-        stored = search.outcomes[one.candidate].done.result
+        stored = search.trials.outcomes[one.candidate].done.result
         assert (one.steps, one.accuracy) == (stored["steps"], stored["accuracy"])
 
 

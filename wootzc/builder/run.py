@@ -233,7 +233,9 @@ def _build(
         network, pruned = space.network, prune_network(space.network, found.best.rates)
         device = device_figures((network, teacher.weights), (pruned, found.weights), events)
     with events.stage("write"):
-        histories = [search.outcomes[o.candidate].done.result["history"] for o in search.tried]
+        histories = [
+            search.trials.outcomes[o.candidate].done.result["history"] for o in search.tried
+        ]
         summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
         with _telling_of_exports(out, events), switched(out) as new:
             write_result(new, jobs, found.weights, summary)
@@ -255,7 +257,7 @@ def _searched(search: Search, out: Path) -> SearchResult:
     try:
         return explore(search)
     except KeyboardInterrupt:
-        if search.held is None or _went_as_far(out, search):
+        if search.trials.held is None or _went_as_far(out, search):
             raise
         search.jobs.events.emit(BuildInterrupted())
         return search.found("interrupted")

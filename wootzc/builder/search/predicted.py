@@ -85,7 +85,7 @@ def damages(search: Search) -> Floats:
 
 def _seen(search: Search, damage: Floats) -> Iterator[tuple[float, float]]:
     """Damage of those that were assembled, and the accuracy before any step."""
-    runs = search.looked_at | search.outcomes
+    runs = search.looked_at | search.trials.outcomes
     for candidate, run in runs.items():
         yield float(damage[candidate]), float(run.done.result["start_accuracy"])
 
@@ -94,7 +94,7 @@ def _prior(search: Search, damage: Floats) -> Belief:
     dataset = search.jobs.dataset
     return prior(
         damage[search.order],
-        search.reference,
+        search.trials.reference,
         images=len(dataset.validation),
         chance=1 / len(dataset.classes),
     )
@@ -109,7 +109,9 @@ def _outlooks(
     those that were not looked at, as they are assembled.
     """
     last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
-    results = {one.candidate: search.outcomes[one.candidate].done.result for one in search.tried}
+    results = {
+        one.candidate: search.trials.outcomes[one.candidate].done.result for one in search.tried
+    }
     over = [one for one in search.tried if one.reason == "polished"]
     whole = [r for one in over if (r := results[one.candidate])["begun"] == last]
     tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
@@ -128,7 +130,7 @@ def _outlooks(
         stages = [Stage(believed=TUNED, runs=tuned, since=step)] if step < last else []
         if step == last or _polishes(search, last - step):
             stages.append(polish)
-        yield here, outlook(accuracy[here], error[here], stages, search.reference, images)
+        yield here, outlook(accuracy[here], error[here], stages, search.trials.reference, images)
 
 
 def _polishes(search: Search, left: int) -> bool:
@@ -172,13 +174,13 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
 
 def _is_unfinished(search: Search, best: Tried) -> bool:
     """Steps are left of its fine-tuning that may make it hold, or better where that counts."""
-    wanted = not best.met or search.asked is None
+    wanted = not best.met or search.trials.asked is None
     return best.reason not in COMPLETE and search.goes_on(best) and wanted
 
 
 def _may_go_on(search: Search, view: _View) -> NDArray[np.bool_]:
     """Once a budget of candidates is used up, only those that were begun."""
-    return np.isin(view.candidates, [*search.outcomes]) | (not search.full)
+    return np.isin(view.candidates, [*search.trials.outcomes]) | (not search.full)
 
 
 def _at_hand(search: Search, view: _View) -> _View:
@@ -211,7 +213,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     steps = {one.candidate: one.steps for one in search.tried}
     closed = over | {*search.window}
     open_ = np.array([c for c in search.order if c not in closed], dtype=np.int64)
-    goal = search.goal or 0.0
+    goal = search.trials.goal or 0.0
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy
     own = damage[open_]

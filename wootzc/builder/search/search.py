@@ -6,18 +6,16 @@ the one that chooses by scores. Blocks are trained when the next candidate needs
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.pauses import polished, trained_weights
 from wootzc.builder.jobs.store import Outcome
-from wootzc.builder.search.goals import accuracy_target, better, cost_of, stops_at_target, strictest
-from wootzc.builder.search.judging import Judgement, Verdict
-from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
+from wootzc.builder.search.trials import Trials
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
 from wootzc.builder.search.window import UnderWay, Window
 from wootzc.diagnostics import fail
@@ -30,23 +28,12 @@ FEW = 3  # tries
 AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """What the search would have ended with after one of its tries."""
-
-    best: Tried
-    outcome: Outcome
-    judgement: Judgement  # of what was tried until then
-
-
 @dataclass(kw_only=True)
 class Search:
     """A search under way. A budget of time counts from `started`."""
 
     jobs: Jobs
     teacher: Outcome
-    tried: list[Tried] = field(default_factory=list)  # as they were begun
-    outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
     looked_at: dict[int, Outcome] = field(default_factory=dict)  # assembled, not yet tried
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -54,18 +41,12 @@ class Search:
     window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:
-        objective = self.jobs.space.objective
         self.measuring = Measuring(jobs=self.jobs)
-        self.reference = float(self.teacher.done.result["accuracy"])
-        self.target = accuracy_target(objective, self.reference)
-        self.jury = Jury(
+        self.trials = Trials(
+            space=self.jobs.space,
             teacher=self.teacher.done.result,
-            limit=strictest(objective, self.reference),
             images=len(self.jobs.dataset.validation),
-            rule="accuracy" if objective.maximizes else "cost",
         )
-        self.judgement: Judgement | None = None
-        self.held: Held | None = None  # the latest that met the objective
         self.order: list[int] = self.jobs.plan.exploration_order.values.tolist()
 
     @property
@@ -73,24 +54,14 @@ class Search:
         return self.jobs.space
 
     @property
-    def goal(self) -> float | None:
-        """The accuracy at which a candidate that is begun now would hold, as judged so far."""
-        if self.target is None:
-            return None
-        return self.target + self.jury.margin(self._runs(self.tried, self.outcomes), self.judgement)
+    def tried(self) -> Sequence[Tried]:
+        """In the order in which they were begun."""
+        return self.trials.tried
 
     @property
-    def asked(self) -> float | None:
-        """The accuracy at which fine-tuning may stop.
-
-        In a fixed order it is that of the start, so that a candidate does not depend on when it is
-        tried, nor on those beside it.
-        """
-        if self.target is None or not stops_at_target(self.space.objective):
-            return None
-        if self.space.explore == "predicted":
-            return self.goal
-        return self.target + self.jury.margin((), None)
+    def best(self) -> Tried | None:
+        """The best of those tried; None before the first."""
+        return self.trials.best
 
     @property
     def full(self) -> bool:
@@ -138,16 +109,7 @@ class Search:
     @property
     def _begun(self) -> int:
         """How many candidates were tried, or are for the first time."""
-        return len(self.tried) + sum(one not in self.outcomes for one in self.window)
-
-    @property
-    def best(self) -> Tried | None:
-        """The best of those tried; None before the first."""
-        best: Tried | None = None
-        for one in self.tried:
-            if best is None or better(one, best, self.space):
-                best = one
-        return best
+        return len(self.tried) + sum(one not in self.trials.outcomes for one in self.window)
 
     def attempt(self, candidates: Sequence[int], *, whole: bool = False) -> Iterator[Answer]:
         """Assemble and fine-tune these candidates, side by side where the devices allow."""
@@ -213,12 +175,14 @@ class Search:
         fresh = [candidate for candidate in candidates if candidate not in begun]
         begun |= {one: place for place, one in enumerate(fresh, start=self._begun + 1)}
         for candidate in candidates:
-            then: Step = "go on" if candidate in self.outcomes else "begin"
+            then: Step = "go on" if candidate in self.trials.outcomes else "begin"
             self._tell(candidate, begun[candidate], then)
         self._train_blocks(candidates, upcoming)
-        earlier = {one: self.outcomes[one] for one in candidates if one in self.outcomes}
+        earlier = {
+            one: self.trials.outcomes[one] for one in candidates if one in self.trials.outcomes
+        }
         with self.jobs.events.stage("candidates"):
-            asked = None if whole else self.asked
+            asked = None if whole else self.trials.asked
             futures = self.jobs.begin(
                 candidates, self.teacher.weights, self.blocks, asked, stops, earlier
             )
@@ -257,7 +221,7 @@ class Search:
     def polish(self, one: Tried) -> None:
         """Train a candidate on by the space's last recipe."""
         place = self.tried.index(one) + 1
-        before = self.outcomes[one.candidate]
+        before = self.trials.outcomes[one.candidate]
         network = prune_network(self.space.network, one.rates)
         self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
@@ -269,43 +233,16 @@ class Search:
 
     def finish(self) -> None:
         """Polish the best, if that was not done and a budget of time leaves enough of it."""
-        self.fall_back()
+        self.trials.fall_back()
         best = self.best
         assert best is not None
         done = best.reason in ("polished", "diverged") or not any(best.rates)
         if not done and self.has_time_to_polish():
             self.polish(best)
 
-    def fall_back(self) -> None:
-        """Where nothing holds any more, go back to what did: as if the search had ended there.
-
-        With more looks to choose among, what held may be judged not to hold.
-        """
-        held = self.held
-        if held is None or (self.best and self.best.met):
-            return
-        best = held.best
-        self.tried = [best if one.candidate == best.candidate else one for one in self.tried]
-        self.outcomes = {**self.outcomes, best.candidate: held.outcome}
-        self.judgement = held.judgement
-
     def note(self, one: Tried, outcome: Outcome) -> None:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""
-        tried = [one if t.candidate == one.candidate else t for t in self.tried]
-        tried += [] if one.candidate in self.outcomes else [one]
-        outcomes = {**self.outcomes, one.candidate: outcome}
-        judgement = self.jury.judge(self._runs(tried, outcomes))
-        judged = [
-            replace(one, met=verdict.holds)
-            for one, verdict in zip(tried, judgement.runs, strict=True)
-        ]
-        # At once: an interrupt before this leaves what was known without it.
-        self.judgement, self.tried, self.outcomes = judgement, judged, outcomes
-        best = self.best
-        assert best is not None
-        if best.met:
-            own = self.outcomes[best.candidate]
-            self.held = Held(best=best, outcome=own, judgement=judgement)
+        best = self.trials.note(one, outcome)
         told = BestKnown(
             candidate=best.candidate,
             met=best.met,
@@ -325,17 +262,11 @@ class Search:
         )
         self.jobs.events.emit(told)
 
-    def _runs(
-        self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
-    ) -> list[tuple[int, Mapping[str, Any]]]:
-        """Cost and result of each of these."""
-        return [(cost_of(one, self.space), outcomes[one.candidate].done.result) for one in tried]
-
     def found(self, ended: Ended, left: Left | None = None) -> SearchResult:
-        self.fall_back()
-        best = self.best
-        assert best is not None and self.judgement is not None
-        won = self.outcomes[best.candidate]
+        self.trials.fall_back()
+        best, verdict, judgement = self.best, self.trials.verdict, self.trials.judgement
+        assert best is not None and verdict is not None and judgement is not None
+        won = self.trials.outcomes[best.candidate]
         uses = [number for one in self.tried for number in one.blocks]
         return SearchResult(
             tried=tuple(self.tried),
@@ -355,17 +286,13 @@ class Search:
             best=best,
             best_key=won.done.key,
             weights=trained_weights(won.weights),
-            target=self.target,
-            verdict=self._verdict(best),
-            among=len(self.judgement.runs),
+            target=self.trials.target,
+            verdict=verdict,
+            among=len(judgement.runs),
             ended=ended,
             left=left,
             damage=self.damage,
         )
-
-    def _verdict(self, one: Tried) -> Verdict:
-        assert self.judgement is not None
-        return self.judgement.runs[self.tried.index(one)]
 
     @property
     def full_cost(self) -> int:
