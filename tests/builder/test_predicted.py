@@ -427,7 +427,7 @@ def test_what_held_is_the_answer_where_nothing_holds_any_more(
         )
 
     monkeypatch.setattr(Jury, "judge", spoilt)
-    found = searched(simulated(noise=0.01, blind=0.5))
+    found = searched(simulated(noise=0.01, blind=0.5, explore="predicted; budget 12 candidates"))
     assert found.best.met and found.verdict.holds
     assert found.among == held[0] < len(found.tried)
     assert [one.met for one in found.tried].count(True) == 1
