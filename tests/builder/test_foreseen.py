@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from wootzc.builder import Options, build
-from wootzc.builder.search.foreseen import foreseen, too_few_images
+from wootzc.builder.search.foreseen import (  # fmt: skip
+    foreseen,
+    no_better_than_guessing,
+    too_few_images,
+)
 from wootzc.driver import compile
 
 TEACHER = "teacher { steps 60; optimizer sgd(0.05, momentum = 0.9); batch 32; every 20 }"
@@ -47,6 +51,16 @@ def test_with_the_teacher_known_more_are_needed(make_space: Any) -> None:
     (few,) = too_few_images(space, 80, accuracy=0.8)
     assert "80 validation images" in few.message and "about 238 would be needed" in few.message
     assert list(too_few_images(space, 238, accuracy=0.8)) == []
+
+
+def test_a_teacher_that_only_guesses_is_told(make_space: Any) -> None:
+    trained, from_file = (compile(file, ()).space for file in (make_space(), given(make_space())))
+    labels = np.repeat(np.arange(4, dtype=np.int32), 20)
+    for space, way_out in ((trained, "longer"), (from_file, "normalize imagenet")):
+        assert list(no_better_than_guessing(space, 0.36, labels)) == []
+        assert list(no_better_than_guessing(space, 0.1, labels[:40])) == []  # too few to tell
+        (warning,) = no_better_than_guessing(space, 0.34, labels)
+        assert "34.0% of 80" in warning.message and way_out in str(warning.help)
 
 
 def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) -> None:

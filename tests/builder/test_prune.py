@@ -20,6 +20,7 @@ from wootzc.builder.given import labelled, write_images
 from wootzc.builder.pruned import Pruned
 from wootzc.builder.result.replay import verify_result
 from wootzc.diagnostics import WootzError
+from wootzc.units import count
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 candidates"}
@@ -132,8 +133,14 @@ def test_the_result_runs_in_pytorch(pruned: Pruned, tmp_path: Path) -> None:
 
 def test_a_notebook_shows_before_and_after(pruned: Pruned) -> None:
     shown = pruned._repr_html_()
-    assert f"<td>{pruned.params:,}</td>" in shown and "<td>test accuracy</td>" in shown
+    assert f"<td>{count(pruned.params)}</td>" in shown and "<td>test accuracy</td>" in shown
     assert "met" in shown and "&gt;=" in shown
+
+
+def test_printed_it_is_a_few_lines(pruned: Pruned) -> None:
+    first, *rest = repr(pruned).splitlines()
+    assert "accuracy >=" in first and str(pruned.out) in first
+    assert any(f"→ {count(pruned.params)}" in line for line in rest) and len(rest) < 12
 
 
 def test_the_same_again_trains_nothing(prune: Prune, pruned: Pruned, model: Net) -> None:

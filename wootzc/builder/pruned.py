@@ -1,6 +1,7 @@
 """What `wootzc.prune` returns."""
 
 import html
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from wootzc.ir.net.network import Network
 from wootzc.units import percent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Pruned:
     """A network that was pruned: in memory, and in the folder `out` as `wootzc build` writes it."""
 
@@ -82,29 +83,35 @@ class Pruned:
             np.array_equal(weights[name], value) for name, value in self.weights.items()
         )
 
+    def __repr__(self) -> str:
+        lines = (
+            f"{name}  {before} → {after}  ({change})"
+            for name, before, after, change in self._rows()
+        )
+        return "\n  ".join((f"{self._verdict()}; {self.out}", *lines))
+
     def _repr_html_(self) -> str:
-        teacher, best = self.result.teacher, self.result.best
-        rows = [
-            (
-                one.heading,
-                *(f"{each.costs[one.name]:,}" for each in (teacher, best)),
-                f"{best.costs[one.name] / teacher.costs[one.name]:.1%}",
-            )
-            for one in map(METRICS.__getitem__, teacher.costs)
-        ]
-        for part, before, after in (
-            ("validation", teacher.validation_accuracy, best.accuracy),
-            ("test", teacher.test_accuracy, best.test_accuracy),
-        ):
-            change = f"{100 * (after - before):+.2f} points"
-            rows.append((f"{part} accuracy", percent(before), percent(after), change))
-        verdict = "met" if self.objective_met else "NOT met"
         head = "".join(f"<th>{cell}</th>" for cell in ("", "before", "after", ""))
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in rows
+            for row in self._rows()
         )
-        return (
-            f"<table><caption>{html.escape(self.result.objective)}: {verdict}</caption>"
-            f"<tr>{head}</tr>{body}</table>"
-        )
+        caption = html.escape(self._verdict())
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+    def _verdict(self) -> str:
+        return f"{self.result.objective}: {'met' if self.objective_met else 'NOT met'}"
+
+    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """What is told of the network: a name, before, after, and the change."""
+        teacher, best = self.result.teacher, self.result.best
+        for one in map(METRICS.__getitem__, teacher.costs):
+            before, after = (one.text(each.costs[one.name]) for each in (teacher, best))
+            share = best.costs[one.name] / teacher.costs[one.name]
+            yield one.heading, before, after, f"{share:.1%}"
+        for part, full, left in (
+            ("validation", teacher.validation_accuracy, best.accuracy),
+            ("test", teacher.test_accuracy, best.test_accuracy),
+        ):
+            change = f"{100 * (left - full):+.2f} points"
+            yield f"{part} accuracy", percent(full), percent(left), change

@@ -33,7 +33,11 @@ from wootzc.builder.result.figures import summarize
 from wootzc.builder.result.folder import recover, switched
 from wootzc.builder.result.summary import Summary, read_summary, to_json
 from wootzc.builder.search.explore import explore
-from wootzc.builder.search.foreseen import foreseen, too_few_images
+from wootzc.builder.search.foreseen import (  # fmt: skip
+    foreseen,
+    no_better_than_guessing,
+    too_few_images,
+)
 from wootzc.builder.search.proposing import with_proposals
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
@@ -266,8 +270,9 @@ def _searched(search: Search, out: Path) -> SearchResult:
 def _warn(jobs: Jobs, teacher: float) -> None:
     """Say what the images won't tell; how many are needed is known with the teacher's accuracy."""
     few = too_few_images(jobs.space, len(jobs.dataset.validation), teacher)
+    none = no_better_than_guessing(jobs.space, teacher, jobs.dataset.validation.labels)
     others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
-    for warning in (*few, *others):
+    for warning in (*none, *few, *others):
         jobs.events.emit(Warned(message=f"{warning.message}; {warning.help}"))
 
 

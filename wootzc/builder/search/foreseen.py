@@ -4,6 +4,10 @@ No JAX here, and no image is read.
 """
 
 from collections.abc import Iterator
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.backends.data.counting import Counted, count_parts
 from wootzc.builder.search.judging import images_needed, images_needed_at_least
@@ -12,6 +16,7 @@ from wootzc.ir.space import AccuracyLimit, Space
 from wootzc.ir.space.recipe import FromFile
 
 CONFIDENCE = 0.9  # of a limit that names none
+TELLING = 50  # images; fewer may all be guessed wrong by a network that knows better
 ROUGHLY = 1.25  # the number that is needed is an estimate: who has nearly as many is not warned
 
 
@@ -54,6 +59,32 @@ def too_few_images(
             "give more images to validation (data … { validation 30% }), or allow a larger drop",
             "warning",
         )
+
+
+def no_better_than_guessing(
+    space: Space,
+    accuracy: float,  # of the teacher
+    labels: NDArray[np.int32],  # of the validation images
+) -> Iterator[Diagnostic]:
+    """Where a teacher knows nothing that a search could keep: images scaled otherwise, say."""
+    guess = float(np.bincount(labels).max()) / len(labels)
+    if len(labels) < TELLING or accuracy > guess + 2 * sqrt(guess * (1 - guess) / len(labels)):
+        return
+    if isinstance(space.teacher, FromFile):
+        what = (
+            "its images may want another scale (data … { normalize imagenet }, { mean(0.5); "
+            "std(0.5) } or { normalize off }), or its classes another order (docs/data.md)"
+        )
+    else:
+        what = "train it longer, or with another learning rate (teacher { … })"
+    yield Diagnostic(
+        space.span,
+        "WZ182",
+        f"the teacher is right on {accuracy:.1%} of {len(labels):,} validation images, and the "
+        f"commonest class alone is {guess:.1%} of them: it knows no more than guessing",
+        what,
+        "warning",
+    )
 
 
 def seen_before(space: Space, counted: Counted) -> Iterator[Diagnostic]:
