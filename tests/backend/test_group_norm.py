@@ -200,9 +200,10 @@ def test_from_nnx() -> None:
     np.testing.assert_array_equal(slopes, np.full(8, 0.2, np.float32))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("opset", [17, 20])
 def test_what_pytorch_exports_is_read(tmp_path: Path, opset: int) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
 
     class Pixels(torch.nn.LayerNorm):  # type: ignore[misc,name-defined]
         def forward(self, x: Any) -> Any:

@@ -120,8 +120,8 @@ def test_the_result_can_be_taken_elsewhere(pruned: Pruned, tmp_path: Path) -> No
     assert pruned.report().read_text().startswith("<!")
 
 
+@pytest.mark.torch
 def test_the_result_runs_in_pytorch(pruned: Pruned, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     images = quadrants()[0][:3]
     folder = pruned.to_torch(tmp_path / "torch")
     module = runpy.run_path(str(folder / "model.py"))
@@ -297,7 +297,9 @@ def test_an_onnx_file_that_is_none(prune: Prune, tmp_path: Path) -> None:
         prune(tmp_path / "model.onnx", IMAGES, LABELS)
 
 
+@pytest.mark.torch
 def test_a_model_of_pytorch_is_told_to_be_exported(prune: Prune) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     with pytest.raises(WootzError, match=r"torch\.onnx\.export"):
         prune(torch.nn.Linear(2, 2), IMAGES, LABELS)
