@@ -30,8 +30,10 @@ from hypothesis import settings
 settings.register_profile("wootzc", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("wootzc")
 
-# One cache of compiled programs for all processes of a run, and nothing of earlier runs.
+# One cache of compiled programs for all processes of a run, and nothing of earlier runs. XLA spends
+# little on each: bits are compared only of one program with itself, whatever it was compiled to.
 SHARED = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",

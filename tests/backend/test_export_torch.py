@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,7 @@ def write(folder: Path, network: Network, weights: Weights, **options: Any) -> d
 
 
 def check_same(folder: Path, network: Network, weights: Weights) -> None:
-    import torch
-
+    torch: Any = import_module("torch")
     net = write(folder, network, weights)["load"]()
     images = np.random.default_rng(1).normal(0, 2, (3, *network.input)).astype(np.float32)
     expected = predict(network, weights, images, batch=8)
@@ -148,8 +148,7 @@ def test_they_are_formatted_and_free_of_lint(
 
 @pytest.mark.torch
 def test_taken_names_are_those_of_torch() -> None:
-    import torch
-
+    torch: Any = import_module("torch")
     own = {name for name in dir(torch.nn.Module()) if not name.startswith("_")}
     assert own <= TAKEN_ATTRIBUTES
 

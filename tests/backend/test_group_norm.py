@@ -1,6 +1,7 @@
 """Norms of groups and slopes that are trained: pruned, scored, and as other tools compute them."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -203,9 +204,9 @@ def test_from_nnx() -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("opset", [17, 20])
 def test_what_pytorch_exports_is_read(tmp_path: Path, opset: int) -> None:
-    import torch
+    torch: Any = import_module("torch")
 
-    class Pixels(torch.nn.LayerNorm):  # type: ignore[misc,name-defined]
+    class Pixels(torch.nn.LayerNorm):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
             return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 

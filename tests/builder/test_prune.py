@@ -4,6 +4,7 @@ import json
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +300,6 @@ def test_an_onnx_file_that_is_none(prune: Prune, tmp_path: Path) -> None:
 
 @pytest.mark.torch
 def test_a_model_of_pytorch_is_told_to_be_exported(prune: Prune) -> None:
-    import torch
-
+    torch: Any = import_module("torch")
     with pytest.raises(WootzError, match=r"torch\.onnx\.export"):
         prune(torch.nn.Linear(2, 2), IMAGES, LABELS)
