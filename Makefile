@@ -4,7 +4,8 @@ EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 BIN := $(dir $(EXECUTABLE))
 
 .PHONY: check lint types pyright imports test torch ray format picture vscode
-check: lint types imports test
+check: # two at a time, since mypy keeps one core only
+	$(MAKE) -j2 lint types imports test
 
 lint:
 	$(BIN)ruff check .
@@ -24,7 +25,7 @@ test:
 
 torch: # what `test` skips without it: networks written for PyTorch, in numbers
 	$(PYTHON) -c "import torch"
-	$(BIN)pytest -q -n auto $$(grep -rl 'importorskip("torch' tests)
+	$(PYTHON) -m pytest -q -n auto -m torch $$(grep -rl mark.torch tests)
 
 ray: # likewise: builds on workers, some of which are killed
 	$(PYTHON) -c "import ray"

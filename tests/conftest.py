@@ -30,10 +30,12 @@ from hypothesis import settings
 settings.register_profile("wootzc", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("wootzc")
 
-# One cache of compiled programs for all processes of a run, and nothing of earlier runs. NumPy's
-# threads only wait for each other where a process has a core to itself.
+# One cache of compiled programs for all processes of a run, and nothing of earlier runs. XLA spends
+# little on each: bits are compared only of one program with itself, whatever it was compiled to.
+# NumPy's threads only wait for each other where a process has a core to itself.
 SHARED = {
     "OMP_NUM_THREADS": "1",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
@@ -46,6 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="wootzc-tests-")
         os.environ |= {**SHARED, CACHE: folder}
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("torch"):
+        pytest.importorskip("torch")
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ class FileBlobs:
         return str(Path(self.shown, self.names[row]))
 
     def read(self, row: int) -> bytes:
+        """The bytes of an image file. Raises `WootzError` where they can't be read."""
         path = self.root / self.names[row]
         try:
             if path.is_symlink():
@@ -58,6 +59,7 @@ class ZipBlobs:
         return f"{self.shown}: {self.names[row]}"
 
     def read(self, row: int) -> bytes:
+        """The bytes of an image file. Raises `WootzError` where they can't be read."""
         info = self.archive.getinfo(self.names[row])
         if info.file_size > MOST_BYTES:
             raise fail(
@@ -79,6 +81,7 @@ class ZipBlobs:
 
 
 def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
+    """A folder of `class/name.jpg`, read file by file."""
     files, folders = _walk(path)
     layout = arrange(files, folders, name)
     blobs: dict[PartName, Blobs] = {
@@ -89,6 +92,7 @@ def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
 
 
 def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
+    """Likewise in a ZIP archive. Raises `WootzError` for a damaged one."""
     archive, files, folders = _listed(path, name)
     layout = arrange(files, folders, name)
     lock = threading.Lock()  # one for all parts: they share the file

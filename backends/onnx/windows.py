@@ -28,6 +28,7 @@ def convolution(
 
 
 def pool(layer: Pool, x: Value, path: str, writer: Writer) -> str:
+    """Write a pool, with padding that runtimes take; returns the name of what it makes."""
     image = x.shape[0], x.shape[1]
     window: dict[str, Any] = {"kernel_shape": layer.size, "strides": layer.stride}
     if layer.kind == "max":

@@ -18,12 +18,15 @@ class Report:
         self._seen: set[tuple[Span, str]] = set()
 
     def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        """Tell of a mistake: nothing is built."""
         self.add(diagnostic(span, code, message, help))
 
     def warn(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        """Tell of what is allowed and hardly meant."""
         self.add(diagnostic(span, code, message, help, "warning"))
 
     def note(self, span: Span, code: str, message: str, help: str | None = None) -> None:
+        """Tell of what may be of interest."""
         self.add(diagnostic(span, code, message, help, "note"))
 
     def add(self, found: Diagnostic) -> None:

@@ -75,6 +75,7 @@ class BodyLowering:
     calls: list[str] = field(default_factory=list)  # modules that are being written out
 
     def block(self, block: syntax.Block, scope: Scope, shape: Shape | None) -> Lowered:
+        """Layers of statements between braces, one after the other."""
         drafts: list[Draft] = []
         for statement in block.statements:
             made, shape = self.statement(statement, scope, shape)
@@ -82,6 +83,7 @@ class BodyLowering:
         return drafts, shape
 
     def statement(self, statement: syntax.Statement, scope: Scope, shape: Shape | None) -> Lowered:
+        """Layers of one statement, and the shape behind them: None where that cannot be known."""
         match statement:
             case syntax.Branches():
                 return self.branches(statement, scope, shape)
@@ -142,6 +144,7 @@ class BodyLowering:
     # layers
 
     def layer(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
+        """Layers of a call of an operator, with its arguments checked."""
         operator = OPERATORS.get(call.name.text)
         if operator is None:
             if call.name.text == "shortcut":
@@ -170,6 +173,7 @@ class BodyLowering:
         return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
+        """`shortcut(width)`: nothing, or a 1x1 convolution and a norm where shapes differ."""
         names = at(scope, shape)
         values = bind(call.name, SHORTCUT, call.arguments, names, self.report, self.note())
         if values is None or shape is None:
@@ -202,6 +206,7 @@ class BodyLowering:
     # branches
 
     def branches(self, branch: syntax.Branches, scope: Scope, shape: Shape | None) -> Lowered:
+        """An `add`, `concat` or `scale`, whose arms `shape` enters. Raises `TooLarge`."""
         name = branch.name
         if self.report.has_hole(branch.span) or not is_branch(branch, self.modules, self.report):
             for arm in branch.arms:

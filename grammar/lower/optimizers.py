@@ -58,6 +58,7 @@ _OPTION_ALIASES = {
 
 
 def read_optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
+    """`optimizer sgd(0.1, momentum = 0.9)`; None after a mistake, told to `report`."""
     form = "as in `optimizer sgd(0.1, momentum = 0.9)`: first the learning rate"
     invoke = _invoked(setting, OPTIMIZERS, form, report)
     if invoke is None:
@@ -80,6 +81,7 @@ def read_optimizer(setting: syntax.Setting, report: Report) -> Optimizer | None:
 
 
 def read_schedule(setting: syntax.Setting, report: Report) -> Schedule | None:
+    """`schedule cosine`; None after a mistake, told to `report`."""
     form = f"as in `schedule cosine`; there are {either(SCHEDULES, 'and')}"
     invoke = _invoked(setting, {k: v[1] for k, v in SCHEDULES.items()}, form, report)
     if invoke is None:

@@ -22,6 +22,7 @@ MAX_SEED = 2**32 - 1
 
 
 def read_seed(number: syntax.Number, report: Report) -> int:
+    """A seed; 0 after a mistake, told to `report`."""
     value = number_of(number.text)
     if isinstance(value, int) and 0 <= value <= MAX_SEED:
         return value
@@ -71,6 +72,7 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
 
 
 def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
+    """`propose 500`; None after a mistake, told to `report`."""
     count = number_of(propose.count.text)
     if isinstance(count, int) and 1 <= count <= MAX_SAMPLE:
         return Proposed(count=count, span=propose.span)

@@ -127,6 +127,7 @@ def _unit_help(limit: syntax.PlainLimit, metric: Metric) -> Advice | str:
 
 
 def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
+    """`subject to accuracy >= …`, from 0 to 1; None after a mistake, told to `report`."""
     comparison = _comparison(statement.comparison, ">=", report)
     if comparison == "<=":
         report.error(

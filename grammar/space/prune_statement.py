@@ -55,6 +55,10 @@ def read_pruning(
     file: str | None,  # that the network was read from
     complete: bool,
 ) -> Pruning | None:
+    """The rates that each module may have, by `rates`, `prune` and `configs`; None after a mistake.
+
+    Mistakes go to `report`; `complete`: the network was understood whole, so what it lacks is one.
+    """
     stated = statements.one(syntax.Rates)
     default = read_rates(stated, report) if stated else None
     everywhere = definition.name.span

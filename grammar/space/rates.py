@@ -52,6 +52,7 @@ class SpaceRates:
 
 
 def read_rate(number: syntax.Number, report: Report) -> float | None:
+    """A rate from 0 to below 1; None after a mistake, told to `report`."""
     value = float(number_of(number.text))
     if 0 <= value < 1:
         return value

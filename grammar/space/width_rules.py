@@ -113,6 +113,7 @@ MULTIPLE = Multiple(8, least=16)
 
 
 def read_multiple(statement: syntax.Multiple | None, report: Report) -> Multiple:
+    """`multiple of 8`; the default where it is not said, or is a mistake."""
     if statement is None:
         return MULTIPLE
     value = number_of(statement.number.text)

@@ -50,6 +50,7 @@ class _Taken(NamedTuple):
 
 
 def reduction_of(rule: Rule) -> Reduction:
+    """What a rule of the grammar makes of the children it takes."""
     size, name = len(rule.expansion), rule.origin.name
     taken, absent = _taken(rule)
     if name.startswith("_"):

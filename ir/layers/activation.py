@@ -1,9 +1,8 @@
 """Activations: one function of each number."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import REAL, Operator, Parameter
 
@@ -33,7 +32,6 @@ class Activation(Page):
 
     kind: ActivationKind = "relu"
     slope: float = SLOPE  # below zero; of leaky_relu alone
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         *(_operator(kind, kind) for kind in get_args(ActivationKind)),

@@ -1,10 +1,9 @@
 """Arms side by side; and with it the closed union of layers, for arms hold any of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, TypeGuard, assert_never
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.activation import Activation
 from wootzc.ir.layers.conv import Conv
 from wootzc.ir.layers.dense import Dense
@@ -56,7 +55,6 @@ class Branch(Page):
 
     join: Join
     arms: tuple["Body", ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator("add", fixed={"join": "add"}, aliases=("residual", "sum")),

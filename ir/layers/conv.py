@@ -1,10 +1,9 @@
 """Convolution."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError, bias_of, image_of
 from wootzc.ir.layers.signature import (
     AUTO_BIAS,
@@ -31,7 +30,6 @@ class Conv(Page):
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = False
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

@@ -1,9 +1,8 @@
 """Fully connected layer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError, bias_of
 from wootzc.ir.layers.signature import COUNT, FLAG, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape, shape_text
@@ -15,7 +14,6 @@ class Dense(Page):
 
     width: int
     bias: bool = True
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

@@ -1,10 +1,9 @@
 """Depthwise convolution."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule, bias_of, image_of
 from wootzc.ir.layers.signature import (
     AUTO_BIAS,
@@ -28,7 +27,6 @@ class DepthwiseConv(Page):
     padding: Padding = "same"
     dilation: Pair = (1, 1)
     bias: bool = False
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

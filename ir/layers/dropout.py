@@ -1,9 +1,8 @@
 """Dropout."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import PART, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
@@ -14,7 +13,6 @@ class Dropout(Page):
     """While training, that share of numbers becomes 0 and the others grow to make up for it."""
 
     rate: float = 0.5
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator("dropout", (Parameter("rate", PART, 0.5, said="drops a fraction", always=True),)),

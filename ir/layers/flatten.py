@@ -1,10 +1,9 @@
 """Flatten: an image as one vector."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.maxima import MAX_COUNT
 from wootzc.ir.layers.signature import Operator
@@ -14,8 +13,6 @@ from wootzc.ir.layers.sizes import Shape
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(Page):
     """(height, width, channels) → (height * width * channels,), channels fastest."""
-
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (Operator("flatten"),)
     channels: ClassVar[Rule] = "flattens"

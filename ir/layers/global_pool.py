@@ -1,9 +1,8 @@
 """Maximum or average over the whole image."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule, image_of
 from wootzc.ir.layers.signature import FLAG, Operator, Parameter, words
 from wootzc.ir.layers.sizes import Shape
@@ -15,7 +14,6 @@ class GlobalPool(Page):
 
     kind: Literal["max", "avg"] = "avg"
     keep_dims: bool = False
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

@@ -1,9 +1,8 @@
 """Group normalisation, and layer normalisation over channels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
@@ -21,7 +20,6 @@ class GroupNorm(Page):
     groups: int = 32
     epsilon: float = 1e-5
     pixelwise: bool = False
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

@@ -1,9 +1,9 @@
 """What the pages of the layers are written in: arrays with axis roles, rules of channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self, TypeAlias
 
-from wootzc.diagnostics import Span
+from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape
 
@@ -42,12 +42,11 @@ class Array:
         return tuple(axis if isinstance(axis, int) else channels[axis] for axis in self.axes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What is known of every layer. A layer says what differs from here."""
 
-    __slots__ = ()
-
-    span: Span
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
     operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
     channels: ClassVar[Rule]
     normalizes: ClassVar[bool] = False  # whoever has one of these in a file kept its norms

@@ -1,9 +1,8 @@
 """Local response normalisation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
 
@@ -19,7 +18,6 @@ class LocalNorm(Page):
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 1.0
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

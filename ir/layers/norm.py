@@ -1,9 +1,8 @@
 """Batch normalisation."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule
 from wootzc.ir.layers.signature import AMOUNT, SHARE, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
@@ -15,7 +14,6 @@ class Norm(Page):
 
     epsilon: float = 1e-5
     momentum: float = 0.9
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator(

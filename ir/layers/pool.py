@@ -1,9 +1,8 @@
 """Maximum or average over windows."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.signature import FLAG, PADDING, PAIR, Operator, Parameter
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
@@ -32,7 +31,6 @@ class Pool(Page):
     padding: Padding = "valid"
     ceil: bool = False
     count_padding: bool = False
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (
         Operator("max_pool", _PARAMETERS, {"kind": "max"}, ("maxpool", "maxpool2d", "pool")),

@@ -1,9 +1,8 @@
 """An activation that learns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.layer_page import Array, Page, Rule
 from wootzc.ir.layers.signature import Operator
 
@@ -11,8 +10,6 @@ from wootzc.ir.layers.signature import Operator
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PRelu(Page):
     """x, or below zero the channel's own slope times x (He et al., ICCV 2015). It is trained."""
-
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     operators: ClassVar[tuple[Operator, ...]] = (Operator("prelu"),)
     channels: ClassVar[Rule] = "passes"

@@ -9,24 +9,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import NamedTuple, assert_never
 
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GroupNorm,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    PRelu,
-    Shape,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.windows import overhang, resolved_padding
 from wootzc.ir.net.liveness import How, Step, peak_bytes
 
@@ -36,7 +19,7 @@ NUMBER = 4  # bytes of a float32
 NODE, ARRAY = 120, 64
 
 
-def body_memory(body: Body, shape: Shape) -> int:
+def body_memory(body: ir.Body, shape: ir.Shape) -> int:
     """Bytes of activations that a body needs at its most, for one image.
 
     What enters may be written over, as it is between two parts of a network.
@@ -46,7 +29,7 @@ def body_memory(body: Body, shape: Shape) -> int:
     return peak_bytes(made.steps, made.sizes, [0], [leaving.name], lent=False)
 
 
-def body_size(body: Body, shape: Shape) -> int:
+def body_size(body: ir.Body, shape: ir.Shape) -> int:
     """Bytes of a body in a file: a little more than it takes, while names are short."""
     made = _Exported()
     made.body(body, made.entering(shape))
@@ -55,7 +38,7 @@ def body_size(body: Body, shape: Shape) -> int:
 
 class _Tensor(NamedTuple):
     name: int
-    shape: Shape
+    shape: ir.Shape
     scattered: bool = False  # a flattened image, whose values stand channel by channel
 
 
@@ -68,16 +51,16 @@ class _Exported:
     numbers: int = 0  # of weights
     arrays: int = 0
 
-    def entering(self, shape: Shape) -> _Tensor:
+    def entering(self, shape: ir.Shape) -> _Tensor:
         self.sizes[0] = NUMBER * prod(shape)
         return _Tensor(0, shape)
 
-    def body(self, body: Body, x: _Tensor) -> _Tensor:
-        before: Layer | None = None
+    def body(self, body: ir.Body, x: _Tensor) -> _Tensor:
+        before: ir.Layer | None = None
         for layer in body:
-            if isinstance(layer, Branch):
+            if isinstance(layer, ir.Branch):
                 x = self._joined(layer, [self.body(arm, x) for arm in layer.arms])
-            elif isinstance(layer, Norm) and isinstance(before, Conv | DepthwiseConv):
+            elif isinstance(layer, ir.Norm) and isinstance(before, ir.Conv | ir.DepthwiseConv):
                 if not before.bias:  # where it adds what it adds
                     self._store(x.shape[-1])
             else:
@@ -91,7 +74,7 @@ class _Exported:
         self.numbers += numbers
         self.arrays += 1
 
-    def _step(self, how: How, *reads: _Tensor, shape: Shape) -> _Tensor:
+    def _step(self, how: How, *reads: _Tensor, shape: ir.Shape) -> _Tensor:
         made = _Tensor(len(self.sizes), shape, reads[0].scattered and how != "new")
         self.sizes[made.name] = NUMBER * prod(shape)
         self.steps.append(Step([one.name for one in reads], [made.name], how))
@@ -107,7 +90,7 @@ class _Exported:
         """With its values pixel by pixel."""
         return self._in_turn(x, "view", "new", "view") if x.scattered else x
 
-    def _joined(self, branch: Branch, arms: Sequence[_Tensor]) -> _Tensor:
+    def _joined(self, branch: ir.Branch, arms: Sequence[_Tensor]) -> _Tensor:
         if branch.join == "concat" or len({one.scattered for one in arms}) > 1:
             arms = [self._in_order(arm) for arm in arms]
         if branch.join == "concat":
@@ -115,38 +98,38 @@ class _Exported:
             return self._step("new", *arms, shape=(*arms[0].shape[:-1], channels))
         return self._step("over", *arms, shape=arms[0].shape)
 
-    def _layer(self, layer: Layer, x: _Tensor) -> _Tensor:
+    def _layer(self, layer: ir.Layer, x: _Tensor) -> _Tensor:
         shape = layer.after(x.shape)
         match layer:
-            case Conv() | DepthwiseConv() | Dense():
+            case ir.Conv() | ir.DepthwiseConv() | ir.Dense():
                 return self._step("new", x, shape=shape)
-            case Norm() | PRelu():
+            case ir.Norm() | ir.PRelu():
                 return self._step("over", x, shape=shape)
-            case Pool():
+            case ir.Pool():
                 return self._step("new", self._padded(layer, x), shape=shape)
-            case GlobalPool():
+            case ir.GlobalPool():
                 x = self._step("new", x, shape=(1, 1, shape[-1]))
                 return x if layer.keep_dims else self._step("view", x, shape=shape)
-            case GroupNorm(pixelwise=True):
+            case ir.GroupNorm(pixelwise=True):
                 x = self._in_turn(self._in_order(x), "new")
                 return self._in_turn(x, "new", "new") if len(shape) == 3 else x
-            case GroupNorm():
+            case ir.GroupNorm():
                 return self._in_turn(self._in_order(x), "view", "new", "view", "over", "over")
-            case LocalNorm():
+            case ir.LocalNorm():
                 return self._local_norm(layer, self._in_order(x))
-            case Activation():
+            case ir.Activation():
                 return self._activation(layer, x)
-            case Dropout():
+            case ir.Dropout():
                 return x
-            case Flatten():
+            case ir.Flatten():
                 made = self._step("view", x, shape=shape)
                 return made._replace(scattered=prod(x.shape[:-1]) > 1 < x.shape[-1])
-            case Branch():
+            case ir.Branch():
                 raise AssertionError("its arms are added one by one")
             case _:
                 assert_never(layer)
 
-    def _padded(self, pool: Pool, x: _Tensor) -> _Tensor:
+    def _padded(self, pool: ir.Pool, x: _Tensor) -> _Tensor:
         """Where zeros count towards an average in a way that no runtime has: a padded copy."""
         height, width, channels = x.shape
         image = height, width
@@ -158,14 +141,14 @@ class _Exported:
             return x
         return self._step("new", x, shape=(height + sum(rows), width + sum(columns), channels))
 
-    def _local_norm(self, layer: LocalNorm, x: _Tensor) -> _Tensor:
+    def _local_norm(self, layer: ir.LocalNorm, x: _Tensor) -> _Tensor:
         if len(x.shape) == 3 and layer.size % 2:
             return self._in_turn(x, "new")
         squares = self._step("over", x, x, shape=x.shape)
         power = self._in_turn(squares, "view", "new", "view", "over", "over", "new")
         return self._step("over", x, power, shape=x.shape)
 
-    def _activation(self, layer: Activation, x: _Tensor) -> _Tensor:
+    def _activation(self, layer: ir.Activation, x: _Tensor) -> _Tensor:
         match layer.kind:
             case "swish":
                 return self._step("over", x, self._in_turn(x, "over"), shape=x.shape)

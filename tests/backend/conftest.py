@@ -12,26 +12,7 @@ from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.weights.importance import kept_filters
 from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
-from wootzc.ir.layers import (
-    Activation,
-    ActivationKind,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GroupNorm,
-    Join,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-    PRelu,
-    walk,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple, couple_network
 from wootzc.ir.net.network import (
@@ -45,11 +26,11 @@ from wootzc.ir.net.network import (
 from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space import Criterion
 
-STEM: Body = (Conv(width=6), Norm(), Activation())
-HEAD: Body = (GlobalPool(), Dense(width=3))
+STEM: ir.Body = (ir.Conv(width=6), ir.Norm(), ir.Activation())
+HEAD: ir.Body = (ir.GlobalPool(), ir.Dense(width=3))
 
 
-def around(*bodies: Body, stem: Body = STEM, head: Body = HEAD) -> Network:
+def around(*bodies: ir.Body, stem: ir.Body = STEM, head: ir.Body = HEAD) -> Network:
     """A network of modules m1, m2, … for 6x6x2 images of 3 classes."""
     modules = [Module(name=f"m{i}", body=body) for i, body in enumerate(bodies, 1)]
     segments: tuple[Segment, ...] = (Plain(name="plain1", body=stem), *modules)
@@ -58,66 +39,80 @@ def around(*bodies: Body, stem: Body = STEM, head: Body = HEAD) -> Network:
     return Network(name="tiny", input=(6, 6, 2), segments=segments)
 
 
-def conv_norm(width: int, **options: int) -> Body:
-    return (Conv(width=width, **options), Norm(), Activation())  # type: ignore[arg-type]
+def conv_norm(width: int, **options: int) -> ir.Body:
+    return (ir.Conv(width=width, **options), ir.Norm(), ir.Activation())  # type: ignore[arg-type]
 
 
-def residual(width: int, stride: int = 1) -> Body:
+def residual(width: int, stride: int = 1) -> ir.Body:
     strides = (stride, stride)
-    through = (Conv(width=width, stride=strides), Norm(), Activation(), Conv(width=width), Norm())
-    shortcut = (Conv(width=width, kernel=(1, 1), stride=strides), Norm()) if stride > 1 else ()
-    return (Branch(join="add", arms=(through, shortcut)), Activation())
+    through = (
+        ir.Conv(width=width, stride=strides),
+        ir.Norm(),
+        ir.Activation(),
+        ir.Conv(width=width),
+        ir.Norm(),
+    )
+    shortcut = (
+        (ir.Conv(width=width, kernel=(1, 1), stride=strides), ir.Norm()) if stride > 1 else ()
+    )
+    return (ir.Branch(join="add", arms=(through, shortcut)), ir.Activation())
 
 
-CONCAT: Body = (
-    Branch(
+CONCAT: ir.Body = (
+    ir.Branch(
         join="concat",
-        arms=(conv_norm(4), (Pool(size=(3, 3), stride=(1, 1), padding="same"), *conv_norm(6))),
+        arms=(conv_norm(4), (ir.Pool(size=(3, 3), stride=(1, 1), padding="same"), *conv_norm(6))),
     ),
-    Conv(width=6, kernel=(1, 1)),
-    Norm(),
+    ir.Conv(width=6, kernel=(1, 1)),
+    ir.Norm(),
 )
-SQUEEZE: Body = (
+SQUEEZE: ir.Body = (
     *conv_norm(8),
-    Branch(
+    ir.Branch(
         join="scale",
         arms=(
             (),
             (
-                GlobalPool(keep_dims=True),
-                Dense(width=4),
-                Activation(),
-                Dense(width=8),
-                Activation(kind="sigmoid"),
+                ir.GlobalPool(keep_dims=True),
+                ir.Dense(width=4),
+                ir.Activation(),
+                ir.Dense(width=8),
+                ir.Activation(kind="sigmoid"),
             ),
         ),
     ),
-    Conv(width=6),
+    ir.Conv(width=6),
 )
-DEPTHWISE: Body = (
+DEPTHWISE: ir.Body = (
     *conv_norm(8),
-    DepthwiseConv(bias=True),
-    Norm(),
-    Activation(kind="relu6"),
-    Conv(width=6, kernel=(1, 1)),
-    Norm(),
+    ir.DepthwiseConv(bias=True),
+    ir.Norm(),
+    ir.Activation(kind="relu6"),
+    ir.Conv(width=6, kernel=(1, 1)),
+    ir.Norm(),
 )
-GROUPED: Body = (*conv_norm(8), Conv(width=12, groups=2), Norm(), Activation(), Conv(width=6))
-FLATTEN: Body = (
-    Conv(width=5, bias=True, stride=(2, 2)),
-    Activation(),
-    Flatten(),
-    Dense(width=10),
-    Activation(),
-    Dense(width=7),
+GROUPED: ir.Body = (
+    *conv_norm(8),
+    ir.Conv(width=12, groups=2),
+    ir.Norm(),
+    ir.Activation(),
+    ir.Conv(width=6),
 )
-PREACTIVATED: Body = (  # two adds that share one prunable group of channels
-    Conv(width=6, kernel=(1, 1)),
-    Branch(join="add", arms=((Norm(), Activation(), Conv(width=6)), ())),
-    Branch(join="add", arms=((Norm(), Activation(), Conv(width=6)), ())),
-    Norm(),
-    Activation(),
-    Conv(width=6, kernel=(1, 1)),
+FLATTEN: ir.Body = (
+    ir.Conv(width=5, bias=True, stride=(2, 2)),
+    ir.Activation(),
+    ir.Flatten(),
+    ir.Dense(width=10),
+    ir.Activation(),
+    ir.Dense(width=7),
+)
+PREACTIVATED: ir.Body = (  # two adds that share one prunable group of channels
+    ir.Conv(width=6, kernel=(1, 1)),
+    ir.Branch(join="add", arms=((ir.Norm(), ir.Activation(), ir.Conv(width=6)), ())),
+    ir.Branch(join="add", arms=((ir.Norm(), ir.Activation(), ir.Conv(width=6)), ())),
+    ir.Norm(),
+    ir.Activation(),
+    ir.Conv(width=6, kernel=(1, 1)),
 )
 
 ZOO: dict[str, Network] = {
@@ -126,69 +121,71 @@ ZOO: dict[str, Network] = {
     "squeeze": around(SQUEEZE),
     "depthwise": around(DEPTHWISE),
     "grouped": around(GROUPED),
-    "flatten": around(FLATTEN, head=(Dense(width=3),)),
+    "flatten": around(FLATTEN, head=(ir.Dense(width=3),)),
     "preactivated": around(PREACTIVATED),
-    "tail": around(residual(6), (*DEPTHWISE, *conv_norm(10), Dropout(rate=0.3), *HEAD), head=()),
+    "tail": around(residual(6), (*DEPTHWISE, *conv_norm(10), ir.Dropout(rate=0.3), *HEAD), head=()),
     "scores": around(
-        (*CONCAT[:1], Conv(width=3, kernel=(1, 1)), Activation(), GlobalPool()), head=()
+        (*CONCAT[:1], ir.Conv(width=3, kernel=(1, 1)), ir.Activation(), ir.GlobalPool()), head=()
     ),
-    "slopes": around((Conv(width=8), Norm(), PRelu(), Conv(width=6), PRelu())),
-    "bare": around((Conv(width=6), Activation(), Conv(width=6)), stem=(Conv(width=6),)),
-    "weightless": around(CONCAT, stem=(Pool(size=(3, 3), stride=(1, 1), padding="same"),)),
-    "dropout": around(residual(6), head=(GlobalPool(), Dropout(rate=0.3), Dense(width=3))),
+    "slopes": around((ir.Conv(width=8), ir.Norm(), ir.PRelu(), ir.Conv(width=6), ir.PRelu())),
+    "bare": around((ir.Conv(width=6), ir.Activation(), ir.Conv(width=6)), stem=(ir.Conv(width=6),)),
+    "weightless": around(CONCAT, stem=(ir.Pool(size=(3, 3), stride=(1, 1), padding="same"),)),
+    "dropout": around(residual(6), head=(ir.GlobalPool(), ir.Dropout(rate=0.3), ir.Dense(width=3))),
 }
 
 
-def alone(*body: Layer, entering: Shape = (9, 8, 4)) -> Network:
+def alone(*body: ir.Layer, entering: Shape = (9, 8, 4)) -> Network:
     """A network of these layers only."""
     return Network(name="alone", input=entering, segments=(Plain(name="plain1", body=body),))
 
 
 def averaged(**options: object) -> Network:
-    return alone(Pool(kind="avg", **options))  # type: ignore[arg-type]
+    return alone(ir.Pool(kind="avg", **options))  # type: ignore[arg-type]
 
 
-def joined(join: Join, *arms: Body, entering: Shape = (3, 2, 4)) -> Network:
-    return alone(Branch(join=join, arms=arms), Norm(), entering=entering)
+def joined(join: ir.Join, *arms: ir.Body, entering: Shape = (3, 2, 4)) -> Network:
+    return alone(ir.Branch(join=join, arms=arms), ir.Norm(), entering=entering)
 
 
-FLAT: Body = (Flatten(), Activation(kind="tanh"))
+FLAT: ir.Body = (ir.Flatten(), ir.Activation(kind="tanh"))
 UNEVEN = ((2, 0), (1, 3))
 
 # Every layer with every option that a file format may see differently: sizes and strides of unequal
 # sides, padding that is uneven or larger than usual, vectors that were images. A new layer belongs
 # here, and in a module of ZOO where it has weights: numbers, text and slicing are then tested.
 LAYERS: dict[str, Network] = {
-    "conv": alone(Conv(width=6, bias=True)),
-    "conv-same-stride": alone(Conv(width=6, kernel=(3, 2), stride=(2, 3))),
-    "conv-valid": alone(Conv(width=6, kernel=(2, 4), padding="valid")),
-    "conv-uneven": alone(Conv(width=6, padding=UNEVEN)),
-    "conv-even": alone(Conv(width=6, kernel=(5, 1), padding=((2, 2), (0, 0)))),
-    "conv-grouped-dilated": alone(Conv(width=6, groups=2, dilation=(2, 1))),
-    "depthwise": alone(DepthwiseConv(bias=True, stride=(2, 2))),
-    "depthwise-dilated": alone(DepthwiseConv(dilation=(1, 3), padding=((1, 1), (0, 4)))),
-    "norm": alone(Norm(epsilon=1e-2)),
-    "norm-of-vector": alone(Flatten(), Norm(epsilon=0.1), Dense(width=3)),
-    "local-norm": alone(LocalNorm(size=3, alpha=0.5, beta=0.6, k=2.0)),
-    "local-norm-wide": alone(LocalNorm(size=7, alpha=0.5)),
-    "local-norm-even": alone(LocalNorm(size=4, alpha=0.5, beta=1.2), entering=(3, 2, 6)),
-    "local-norm-of-vector": alone(*FLAT, LocalNorm(size=3, alpha=2.0), Dense(width=3)),
-    **{kind: alone(Activation(kind=kind)) for kind in get_args(ActivationKind)},
-    "leaky_relu": alone(Activation(kind="leaky_relu", slope=0.2)),
-    "group-norm": alone(GroupNorm(groups=2, epsilon=0.1)),
-    "group-norm-of-vector": alone(GlobalPool(), GroupNorm(groups=2)),
-    "group-norm-of-flat": alone(*FLAT, GroupNorm(groups=8), Dense(width=3), entering=(3, 2, 4)),
-    "one-group": alone(GroupNorm(groups=1)),
-    "layer-norm": alone(GroupNorm(groups=1, pixelwise=True, epsilon=0.1)),
-    "layer-norm-of-flat": alone(*FLAT, GroupNorm(groups=1, pixelwise=True), Dense(width=3)),
-    "slopes": alone(PRelu()),
-    "slopes-of-flat": alone(*FLAT, PRelu(), Dense(width=3)),
-    "max": alone(Pool(size=(3, 2), stride=(1, 2))),
-    "max-same": alone(Pool(size=(3, 3), stride=(2, 3), padding="same")),
-    "max-uneven": alone(Pool(size=(3, 4), stride=(2, 2), padding=UNEVEN)),
-    "max-even": alone(Pool(size=(3, 3), stride=(2, 2), padding=((1, 1), (1, 1)))),
-    "max-ceil": alone(Pool(size=(3, 3), ceil=True)),
-    "max-ceil-padded": alone(Pool(size=(3, 3), padding=((0, 1), (1, 0)), ceil=True)),
+    "conv": alone(ir.Conv(width=6, bias=True)),
+    "conv-same-stride": alone(ir.Conv(width=6, kernel=(3, 2), stride=(2, 3))),
+    "conv-valid": alone(ir.Conv(width=6, kernel=(2, 4), padding="valid")),
+    "conv-uneven": alone(ir.Conv(width=6, padding=UNEVEN)),
+    "conv-even": alone(ir.Conv(width=6, kernel=(5, 1), padding=((2, 2), (0, 0)))),
+    "conv-grouped-dilated": alone(ir.Conv(width=6, groups=2, dilation=(2, 1))),
+    "depthwise": alone(ir.DepthwiseConv(bias=True, stride=(2, 2))),
+    "depthwise-dilated": alone(ir.DepthwiseConv(dilation=(1, 3), padding=((1, 1), (0, 4)))),
+    "norm": alone(ir.Norm(epsilon=1e-2)),
+    "norm-of-vector": alone(ir.Flatten(), ir.Norm(epsilon=0.1), ir.Dense(width=3)),
+    "local-norm": alone(ir.LocalNorm(size=3, alpha=0.5, beta=0.6, k=2.0)),
+    "local-norm-wide": alone(ir.LocalNorm(size=7, alpha=0.5)),
+    "local-norm-even": alone(ir.LocalNorm(size=4, alpha=0.5, beta=1.2), entering=(3, 2, 6)),
+    "local-norm-of-vector": alone(*FLAT, ir.LocalNorm(size=3, alpha=2.0), ir.Dense(width=3)),
+    **{kind: alone(ir.Activation(kind=kind)) for kind in get_args(ir.ActivationKind)},
+    "leaky_relu": alone(ir.Activation(kind="leaky_relu", slope=0.2)),
+    "group-norm": alone(ir.GroupNorm(groups=2, epsilon=0.1)),
+    "group-norm-of-vector": alone(ir.GlobalPool(), ir.GroupNorm(groups=2)),
+    "group-norm-of-flat": alone(
+        *FLAT, ir.GroupNorm(groups=8), ir.Dense(width=3), entering=(3, 2, 4)
+    ),
+    "one-group": alone(ir.GroupNorm(groups=1)),
+    "layer-norm": alone(ir.GroupNorm(groups=1, pixelwise=True, epsilon=0.1)),
+    "layer-norm-of-flat": alone(*FLAT, ir.GroupNorm(groups=1, pixelwise=True), ir.Dense(width=3)),
+    "slopes": alone(ir.PRelu()),
+    "slopes-of-flat": alone(*FLAT, ir.PRelu(), ir.Dense(width=3)),
+    "max": alone(ir.Pool(size=(3, 2), stride=(1, 2))),
+    "max-same": alone(ir.Pool(size=(3, 3), stride=(2, 3), padding="same")),
+    "max-uneven": alone(ir.Pool(size=(3, 4), stride=(2, 2), padding=UNEVEN)),
+    "max-even": alone(ir.Pool(size=(3, 3), stride=(2, 2), padding=((1, 1), (1, 1)))),
+    "max-ceil": alone(ir.Pool(size=(3, 3), ceil=True)),
+    "max-ceil-padded": alone(ir.Pool(size=(3, 3), padding=((0, 1), (1, 0)), ceil=True)),
     "avg": averaged(size=(3, 2), stride=(1, 2)),
     "avg-same": averaged(size=(3, 3), stride=(1, 1), padding="same"),
     "avg-same-stride": averaged(size=(3, 3), padding="same"),
@@ -206,33 +203,37 @@ LAYERS: dict[str, Network] = {
         size=(3, 3), stride=(2, 4), padding=((0, 1), (1, 0)), count_padding=True, ceil=True
     ),
     "avg-counted-ceil-unpadded": averaged(size=(3, 3), count_padding=True, ceil=True),
-    "global-avg": alone(GlobalPool()),
-    "global-max": alone(GlobalPool(kind="max")),
-    "global-avg-kept": alone(GlobalPool(keep_dims=True)),
-    "global-max-kept": alone(GlobalPool(kind="max", keep_dims=True), Dense(width=3)),
-    "dense": alone(Dense(width=3), entering=(5,)),
-    "dense-without-bias": alone(Dense(width=3, bias=False), entering=(5,)),
-    "dense-of-pixel": alone(Dense(width=3), Activation(), Dense(width=2, bias=False), Flatten(),
-                            entering=(1, 1, 5)),
-    "dropout": alone(Dropout(rate=0.9), Dense(width=3), Dropout(rate=0.5), entering=(5,)),
-    "flatten": alone(Flatten()),
-    "flatten-one-channel": alone(Flatten(), Dense(width=3), entering=(3, 2, 1)),
-    "flatten-one-pixel": alone(Flatten(), Dense(width=3), entering=(1, 1, 4)),
-    "flatten-far-from-dense": alone(
-        *FLAT, Dropout(), Norm(), Activation(kind="elu"), Dense(width=5), Norm(), Dense(width=3)
+    "global-avg": alone(ir.GlobalPool()),
+    "global-max": alone(ir.GlobalPool(kind="max")),
+    "global-avg-kept": alone(ir.GlobalPool(keep_dims=True)),
+    "global-max-kept": alone(ir.GlobalPool(kind="max", keep_dims=True), ir.Dense(width=3)),
+    "dense": alone(ir.Dense(width=3), entering=(5,)),
+    "dense-without-bias": alone(ir.Dense(width=3, bias=False), entering=(5,)),
+    "dense-of-pixel": alone(
+        ir.Dense(width=3), ir.Activation(), ir.Dense(width=2, bias=False), ir.Flatten(),
+        entering=(1, 1, 5),
     ),
-    "add": joined("add", (), (Conv(width=4),), (Pool(size=(1, 1), stride=(1, 1)),)),
-    "add-of-one": joined("add", (Conv(width=3),)),
+    "dropout": alone(ir.Dropout(rate=0.9), ir.Dense(width=3), ir.Dropout(rate=0.5), entering=(5,)),
+    "flatten": alone(ir.Flatten()),
+    "flatten-one-channel": alone(ir.Flatten(), ir.Dense(width=3), entering=(3, 2, 1)),
+    "flatten-one-pixel": alone(ir.Flatten(), ir.Dense(width=3), entering=(1, 1, 4)),
+    "flatten-far-from-dense": alone(
+        *FLAT, ir.Dropout(), ir.Norm(), ir.Activation(kind="elu"),
+        ir.Dense(width=5), ir.Norm(), ir.Dense(width=3),
+    ),
+    "add": joined("add", (), (ir.Conv(width=4),), (ir.Pool(size=(1, 1), stride=(1, 1)),)),
+    "add-of-one": joined("add", (ir.Conv(width=3),)),
     "add-of-nothing": joined("add", (), ()),
-    "add-of-flat": joined("add", FLAT, (Flatten(), Norm())),
-    "add-of-flat-and-dense": joined("add", FLAT, (GlobalPool(), Dense(width=24))),
-    "concat": joined("concat", (), (Conv(width=3),), (Norm(),)),
-    "concat-of-vectors": joined("concat", FLAT, (GlobalPool(),), (*FLAT, Dense(width=2))),
-    "scale": joined("scale", (), (GlobalPool(keep_dims=True), Dense(width=4))),
-    "scale-of-equals": joined("scale", (Conv(width=3),), (Conv(width=3),)),
-    "scale-of-vectors": joined("scale", FLAT, (*FLAT, Dense(width=24))),
+    "add-of-flat": joined("add", FLAT, (ir.Flatten(), ir.Norm())),
+    "add-of-flat-and-dense": joined("add", FLAT, (ir.GlobalPool(), ir.Dense(width=24))),
+    "concat": joined("concat", (), (ir.Conv(width=3),), (ir.Norm(),)),
+    "concat-of-vectors": joined("concat", FLAT, (ir.GlobalPool(),), (*FLAT, ir.Dense(width=2))),
+    "scale": joined("scale", (), (ir.GlobalPool(keep_dims=True), ir.Dense(width=4))),
+    "scale-of-equals": joined("scale", (ir.Conv(width=3),), (ir.Conv(width=3),)),
+    "scale-of-vectors": joined("scale", FLAT, (*FLAT, ir.Dense(width=24))),
     "branch-of-flat": alone(
-        Flatten(), Branch(join="add", arms=((), (Norm(),))), Dense(width=3), entering=(3, 2, 4)
+        ir.Flatten(), ir.Branch(join="add", arms=((), (ir.Norm(),))), ir.Dense(width=3),
+        entering=(3, 2, 4),
     ),
     "nothing": alone(),
 }  # fmt: skip
@@ -298,7 +299,7 @@ def silence(
                 offset += width
             return removed
 
-        for path, layer in walk(segment.body):
+        for path, layer in ir.walk(segment.body):
             for array in layer.arrays():
                 if array.name in ("kernel", "scale", "bias"):
                     silent = gone(coupling.outputs[path])
@@ -326,9 +327,9 @@ def silence_throughout(network: Network, weights: Weights, rate: float) -> Weigh
     }
     for path, layer, _ in walk_network(network):
         match layer:
-            case Conv() | Dense() | DepthwiseConv():
+            case ir.Conv() | ir.Dense() | ir.DepthwiseConv():
                 names = ("kernel", "bias")
-            case Norm():
+            case ir.Norm():
                 names = ("scale", "bias")
             case _:
                 continue

@@ -24,16 +24,7 @@ from wootzc.backends.weights.stored import check_fits, initial_weights, read
 from wootzc.diagnostics import WootzError
 from wootzc.grammar.lower.named_networks import zoo_network
 from wootzc.grammar.zoo import zoo_names
-from wootzc.ir.layers import (
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    Norm,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.net.network import Network, Plain
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -142,11 +133,13 @@ def slot_of(network: Network, path: str) -> Slot:
     return next(slot for slot in slots(network) if slot.path == path)
 
 
-def small(*body: Layer) -> Network:
+def small(*body: ir.Layer) -> Network:
     return Network(name="small", input=(4, 6, 3), segments=(Plain(name="plain1", body=body),))
 
 
-BEHIND_FLATTEN = small(Conv(width=5), Flatten(), Dropout(), Norm(), Dense(width=7), Dense(width=2))
+BEHIND_FLATTEN = small(
+    ir.Conv(width=5), ir.Flatten(), ir.Dropout(), ir.Norm(), ir.Dense(width=7), ir.Dense(width=2)
+)
 IMAGE = np.random.default_rng(0).normal(size=(4, 6, 5))  # enters the flatten, in our layout
 THEIRS = IMAGE.transpose(2, 0, 1).ravel()  # the vector as PyTorch flattens it
 OURS = IMAGE.ravel()
@@ -164,10 +157,10 @@ def convert(slot: Slot, parameter: str, value: NDArray[np.float32]) -> NDArray[n
 
 def test_convolutions_change_their_axes() -> None:
     value = random(5, 3, 3, 3)
-    kernel = convert(slot_of(small(Conv(width=5)), "plain1/0"), "kernel", value)
+    kernel = convert(slot_of(small(ir.Conv(width=5)), "plain1/0"), "kernel", value)
     assert kernel[0, 2, 1, 4] == value[4, 1, 0, 2]
     depthwise = random(3, 1, 3, 5)
-    slot = slot_of(small(DepthwiseConv(kernel=(3, 5))), "plain1/0")
+    slot = slot_of(small(ir.DepthwiseConv(kernel=(3, 5))), "plain1/0")
     kernel = convert(slot, "kernel", depthwise)
     assert kernel[1, 4, 0, 2] == depthwise[2, 0, 1, 4]
 
@@ -200,7 +193,9 @@ def test_a_convolution_over_the_whole_image_is_a_dense_layer() -> None:
 
 
 def test_dense_layers_and_convolutions_of_one_pixel_stand_for_each_other() -> None:
-    network = small(GlobalPool(keep_dims=True), Conv(width=2, kernel=(1, 1)), Dense(width=4))
+    network = small(
+        ir.GlobalPool(keep_dims=True), ir.Conv(width=2, kernel=(1, 1)), ir.Dense(width=4)
+    )
     flat, pixel = random(2, 3), random(4, 2, 1, 1)
     np.testing.assert_array_equal(
         convert(slot_of(network, "plain1/1"), "kernel", flat), flat.T[None, None]

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def write(folder: Path, network: Network, weights: Weights, **options: Any) -> d
 
 
 def check_same(folder: Path, network: Network, weights: Weights) -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = import_module("torch")
     net = write(folder, network, weights)["load"]()
     images = np.random.default_rng(1).normal(0, 2, (3, *network.input)).astype(np.float32)
     expected = predict(network, weights, images, batch=8)
@@ -71,12 +72,14 @@ def check_same(folder: Path, network: Network, weights: Weights) -> None:
     assert trained == count_parameters(weights)
 
 
+@pytest.mark.torch
 def test_every_kind_of_layer_computes_the_same(
     any_layer: Network, random_weights: Random, tmp_path: Path
 ) -> None:
     check_same(tmp_path, any_layer, random_weights(any_layer))
 
 
+@pytest.mark.torch
 def test_pruned_networks_compute_the_same(
     any_network: Network, random_weights: Random, tmp_path: Path
 ) -> None:
@@ -85,6 +88,7 @@ def test_pruned_networks_compute_the_same(
     check_same(tmp_path, prune_network(any_network, rates), weights)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["cifar_resnet20", "mobilenet_v2", "squeezenet1_1"])
 def test_networks_of_the_zoo_compute_the_same(
     name: str, random_weights: Random, tmp_path: Path
@@ -114,9 +118,13 @@ def odd() -> Network:
     return Network(name="odd", input=(7, 6, 2), segments=segments)
 
 
-def test_odd_names_and_long_joins(random_weights: Random, tmp_path: Path) -> None:
+def test_odd_names_and_long_joins() -> None:
     text = source_of(odd())
     assert "self.class_3 = Net_2()" in text and "self.train_2 = Net_2()" not in text
+
+
+@pytest.mark.torch
+def test_odd_names_and_long_joins_compute_the_same(random_weights: Random, tmp_path: Path) -> None:
     check_same(tmp_path, odd(), random_weights(odd()))
 
 
@@ -138,8 +146,9 @@ def test_they_are_formatted_and_free_of_lint(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.torch
 def test_taken_names_are_those_of_torch() -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = import_module("torch")
     own = {name for name in dir(torch.nn.Module()) if not name.startswith("_")}
     assert own <= TAKEN_ATTRIBUTES
 
@@ -163,12 +172,12 @@ def rgb() -> Network:
     return Network(name="rgb", input=(6, 6, 3), segments=(Plain(name="plain1", body=body),))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("with_normalization", [False, True])
 def test_it_runs_without_wootzc_on_stored_images(
     with_normalization: bool, random_weights: Random, tmp_path: Path
 ) -> None:
     """Whether the network normalises or `predict` does, raw values go in."""
-    pytest.importorskip("torch")
     image = pytest.importorskip("PIL.Image")
     weights = random_weights(rgb())
     names = write(tmp_path, rgb(), weights, with_normalization=with_normalization)

@@ -1,6 +1,7 @@
 """Norms of groups and slopes that are trained: pruned, scored, and as other tools compute them."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -200,11 +201,12 @@ def test_from_nnx() -> None:
     np.testing.assert_array_equal(slopes, np.full(8, 0.2, np.float32))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("opset", [17, 20])
 def test_what_pytorch_exports_is_read(tmp_path: Path, opset: int) -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = import_module("torch")
 
-    class Pixels(torch.nn.LayerNorm):  # type: ignore[misc,name-defined]
+    class Pixels(torch.nn.LayerNorm):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
             return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 

@@ -14,27 +14,14 @@ from numpy.typing import NDArray
 from wootzc.backends.flax.net.model import ACTIVATIONS, SegmentNet, structure, structures
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.parameters import Weights, parameters
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    Norm,
-    Pool,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import Shape, padding_of, shape_after
 from wootzc.ir.net.network import Network, segment_shapes
 
 Array = NDArray[Any]
 
 
-def run(layer: Layer, x: Array, values: Weights | None = None) -> Array:
+def run(layer: ir.Layer, x: Array, values: Weights | None = None) -> Array:
     own = {f"0/{name}": value for name, value in (values or {}).items()}
     return np.asarray(structure((layer,), x.shape[1:]).evaluate(own, x))
 
@@ -43,13 +30,13 @@ def images(*shape: int) -> Array:
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
-def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
+def windows(layer: ir.Conv | ir.DepthwiseConv | ir.Pool, x: Array, fill: float) -> Array:
     """[batch, out height, out width, kh, kw, channels]: the pixels that each output sees."""
     padding = padding_of(layer, x.shape[1:3])
     padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
     height, width, _ = shape_after(layer, x.shape[1:])
-    kh, kw = layer.size if isinstance(layer, Pool) else layer.kernel
-    dh, dw = (1, 1) if isinstance(layer, Pool) else layer.dilation
+    kh, kw = layer.size if isinstance(layer, ir.Pool) else layer.kernel
+    dh, dw = (1, 1) if isinstance(layer, ir.Pool) else layer.dilation
     out = np.empty((len(x), height, width, kh, kw, x.shape[-1]))
     for i, j, a, b in itertools.product(range(height), range(width), range(kh), range(kw)):
         out[:, i, j, a, b] = padded[:, i * layer.stride[0] + a * dh, j * layer.stride[1] + b * dw]
@@ -59,14 +46,14 @@ def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
 @pytest.mark.parametrize(
     "layer",
     [
-        Conv(width=5),
-        Conv(width=5, stride=(2, 2), bias=True),
-        Conv(width=4, kernel=(2, 4), stride=(2, 1)),
-        Conv(width=4, padding="valid", dilation=(2, 1)),
-        Conv(width=4, padding=((0, 1), (2, 0)), stride=(3, 2)),
-        Conv(width=6, groups=2, bias=True),
-        Conv(width=4, kernel=(1, 7), padding=((0, 0), (3, 3))),
-        Conv(
+        ir.Conv(width=5),
+        ir.Conv(width=5, stride=(2, 2), bias=True),
+        ir.Conv(width=4, kernel=(2, 4), stride=(2, 1)),
+        ir.Conv(width=4, padding="valid", dilation=(2, 1)),
+        ir.Conv(width=4, padding=((0, 1), (2, 0)), stride=(3, 2)),
+        ir.Conv(width=6, groups=2, bias=True),
+        ir.Conv(width=4, kernel=(1, 7), padding=((0, 0), (3, 3))),
+        ir.Conv(
             width=6,
             kernel=(3, 1),
             groups=2,
@@ -74,11 +61,11 @@ def windows(layer: Conv | DepthwiseConv | Pool, x: Array, fill: float) -> Array:
             dilation=(2, 3),
             padding=((2, 1), (0, 3)),
         ),
-        Conv(width=8, kernel=(5, 2), groups=4, stride=(2, 2)),
+        ir.Conv(width=8, kernel=(5, 2), groups=4, stride=(2, 2)),
     ],
     ids=repr,
 )
-def test_convolution_is_a_sum_over_windows(layer: Conv) -> None:
+def test_convolution_is_a_sum_over_windows(layer: ir.Conv) -> None:
     x = images(2, 7, 6, 4)
     kernel = images(*layer.kernel, 4 // layer.groups, layer.width)
     bias = images(layer.width)
@@ -95,14 +82,14 @@ def test_convolution_is_a_sum_over_windows(layer: Conv) -> None:
 @pytest.mark.parametrize(
     "layer",
     [
-        DepthwiseConv(bias=True),
-        DepthwiseConv(stride=(2, 2), bias=True),
-        DepthwiseConv(kernel=(5, 1), stride=(2, 1), padding=((0, 1), (0, 0)), bias=True),
-        DepthwiseConv(kernel=(2, 3), dilation=(2, 1), padding=((1, 2), (2, 0)), bias=True),
+        ir.DepthwiseConv(bias=True),
+        ir.DepthwiseConv(stride=(2, 2), bias=True),
+        ir.DepthwiseConv(kernel=(5, 1), stride=(2, 1), padding=((0, 1), (0, 0)), bias=True),
+        ir.DepthwiseConv(kernel=(2, 3), dilation=(2, 1), padding=((1, 2), (2, 0)), bias=True),
     ],
     ids=repr,
 )
-def test_depthwise_convolution_keeps_channels_apart(layer: DepthwiseConv) -> None:
+def test_depthwise_convolution_keeps_channels_apart(layer: ir.DepthwiseConv) -> None:
     x, kernel, bias = images(2, 5, 6, 3), images(*layer.kernel, 1, 3), images(3)
     expected = np.einsum("nijabc,abc->nijc", windows(layer, x, 0), kernel[:, :, 0]) + bias
     got = run(layer, x, {"kernel": kernel, "bias": bias})
@@ -113,13 +100,13 @@ def test_depthwise_convolution_keeps_channels_apart(layer: DepthwiseConv) -> Non
 def test_pools_leave_padding_out(padding: Any) -> None:
     x = images(2, 7, 5, 3) - 3  # mostly below zero: a padded zero would win or pull
     for kind, pool in (("max", np.nanmax), ("avg", np.nanmean)):
-        layer = Pool(kind=kind, size=(3, 2), stride=(2, 2), padding=padding)  # type: ignore[arg-type]
+        layer = ir.Pool(kind=kind, size=(3, 2), stride=(2, 2), padding=padding)  # type: ignore[arg-type]
         expected = pool(windows(layer, x, np.nan), axis=(3, 4))
         np.testing.assert_allclose(run(layer, x), expected, rtol=1e-5)
 
 
 def test_norm_uses_running_figures_when_evaluated_and_the_batch_when_trained() -> None:
-    layer = Norm(epsilon=1e-3, momentum=0.8)
+    layer = ir.Norm(epsilon=1e-3, momentum=0.8)
     x = images(4, 3, 3, 2) * 2 + 1
     scale, bias, mean, var = images(4, 2)
     var = np.abs(var)
@@ -140,54 +127,56 @@ def test_norm_uses_running_figures_when_evaluated_and_the_batch_when_trained() -
 
 def test_layers_without_weights() -> None:
     x = images(2, 3, 4, 2)
-    np.testing.assert_allclose(run(GlobalPool(), x), x.mean((1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(run(GlobalPool(kind="max"), x), x.max((1, 2)))
-    assert run(GlobalPool(keep_dims=True), x).shape == (2, 1, 1, 2)
-    np.testing.assert_array_equal(run(Flatten(), x), x.reshape(2, -1))
-    np.testing.assert_array_equal(run(Dropout(rate=0.5), x), x)
-    np.testing.assert_allclose(run(Activation(kind="relu6"), 9 * x), np.clip(9 * x, 0, 6))
-    np.testing.assert_allclose(run(Activation(kind="tanh"), x), np.tanh(x), rtol=1e-5)
+    np.testing.assert_allclose(run(ir.GlobalPool(), x), x.mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(run(ir.GlobalPool(kind="max"), x), x.max((1, 2)))
+    assert run(ir.GlobalPool(keep_dims=True), x).shape == (2, 1, 1, 2)
+    np.testing.assert_array_equal(run(ir.Flatten(), x), x.reshape(2, -1))
+    np.testing.assert_array_equal(run(ir.Dropout(rate=0.5), x), x)
+    np.testing.assert_allclose(run(ir.Activation(kind="relu6"), 9 * x), np.clip(9 * x, 0, 6))
+    np.testing.assert_allclose(run(ir.Activation(kind="tanh"), x), np.tanh(x), rtol=1e-5)
     for kind, slope in (("leaky_relu", 0.3), ("relu", 0.0)):
         expected = np.where(x < 0, slope * x, x)
-        layer = Activation(kind=kind, slope=0.3)  # type: ignore[arg-type]
+        layer = ir.Activation(kind=kind, slope=0.3)  # type: ignore[arg-type]
         np.testing.assert_allclose(run(layer, x), expected, rtol=1e-6)
     exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x.ravel()]
-    np.testing.assert_allclose(run(Activation(kind="gelu"), x).ravel(), exact, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        run(ir.Activation(kind="gelu"), x).ravel(), exact, rtol=1e-4, atol=1e-6
+    )
     inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
     approximate = 0.5 * x * (1 + np.tanh(inner))
-    got = run(Activation(kind="gelu_tanh"), x)
+    got = run(ir.Activation(kind="gelu_tanh"), x)
     np.testing.assert_allclose(got, approximate, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_every_activation_keeps_the_shape(kind: Any) -> None:
-    assert run(Activation(kind=kind), images(1, 2, 2, 3)).shape == (1, 2, 2, 3)
+    assert run(ir.Activation(kind=kind), images(1, 2, 2, 3)).shape == (1, 2, 2, 3)
 
 
 def test_joins() -> None:
     x = images(2, 3, 3, 2)
-    double = (Branch(join="add", arms=((), ())),)
+    double = (ir.Branch(join="add", arms=((), ())),)
     for join, expected in (
         ("add", 3 * x),
         ("concat", np.concatenate([2 * x, x], axis=-1)),
         ("scale", 2 * x * x),
     ):
-        branch = Branch(join=join, arms=(double, ()))  # type: ignore[arg-type]
+        branch = ir.Branch(join=join, arms=(double, ()))  # type: ignore[arg-type]
         np.testing.assert_allclose(run(branch, x), expected, rtol=1e-6)
-    pooled = Branch(join="scale", arms=((), (GlobalPool(keep_dims=True),)))
+    pooled = ir.Branch(join="scale", arms=((), (ir.GlobalPool(keep_dims=True),)))
     np.testing.assert_allclose(run(pooled, x), x * x.mean((1, 2), keepdims=True), rtol=1e-5)
 
 
 def test_dense() -> None:
     x, kernel, bias = images(4, 5), images(5, 3), images(3)
-    got = run(Dense(width=3), x, {"kernel": kernel, "bias": bias})
+    got = run(ir.Dense(width=3), x, {"kernel": kernel, "bias": bias})
     np.testing.assert_allclose(got, x @ kernel + bias, rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_goes_by_the_samples_own_key() -> None:
     x = np.ones((8, 40, 40, 2), np.float32)
     keys = jax.random.split(jax.random.key(0), 8)
-    drop = structure((Dropout(rate=0.25),), (40, 40, 2))
+    drop = structure((ir.Dropout(rate=0.25),), (40, 40, 2))
     y, _ = drop.train({}, x, keys)
     values, counts = np.unique(np.asarray(y), return_counts=True)
     np.testing.assert_allclose(values, [0, 1 / 0.75])
@@ -209,7 +198,7 @@ def test_shapes_are_those_of_the_ir(
 def test_arrays_of_a_module_object_are_those_of_the_ir(any_network: Network) -> None:
     for segment, shape in zip(any_network.segments, segment_shapes(any_network), strict=False):
 
-        def build(body: Body = segment.body, shape: Shape = shape) -> SegmentNet:
+        def build(body: ir.Body = segment.body, shape: Shape = shape) -> SegmentNet:
             return SegmentNet(body, shape, axis_name=None, rngs=nnx.Rngs(0))
 
         state = nnx.to_flat_state(nnx.split(nnx.eval_shape(build))[1])

@@ -11,23 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.backends.weights.stored import initial_weights
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GroupNorm,
-    LocalNorm,
-    Norm,
-    Pool,
-    PRelu,
-    Shape,
-)  # fmt: skip
+from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import shape_after_body
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.network import Module, Network, Plain
@@ -116,71 +100,77 @@ def test_sizes_that_stay_open_are_not_guessed() -> None:
     assert peak_activation_bytes(helper.make_model(graph)) is None
 
 
-BODIES: dict[str, tuple[Shape, Body]] = {
+BODIES: dict[str, tuple[ir.Shape, ir.Body]] = {
     "a residual block": (
         (8, 8, 3),
         (
-            Conv(width=8),
-            Norm(),
-            Activation(),
-            Branch(join="add", arms=((Conv(width=6), Norm(), Activation(), Conv(width=8)), ())),
-            Activation(),
+            ir.Conv(width=8),
+            ir.Norm(),
+            ir.Activation(),
+            ir.Branch(
+                join="add",
+                arms=((ir.Conv(width=6), ir.Norm(), ir.Activation(), ir.Conv(width=8)), ()),
+            ),
+            ir.Activation(),
         ),
     ),
     "arms of a concatenation": (
         (9, 9, 4),
         (
-            Branch(
+            ir.Branch(
                 join="concat",
                 arms=(
-                    (Conv(width=3, kernel=(1, 1)), Activation(kind="gelu")),
-                    (Pool(kind="max", size=(3, 3), stride=(1, 1), padding="same"), Conv(width=5)),
+                    (ir.Conv(width=3, kernel=(1, 1)), ir.Activation(kind="gelu")),
+                    (
+                        ir.Pool(kind="max", size=(3, 3), stride=(1, 1), padding="same"),
+                        ir.Conv(width=5),
+                    ),
                     (),
                 ),
             ),
-            Norm(),
-            Activation(kind="swish"),
+            ir.Norm(),
+            ir.Activation(kind="swish"),
         ),
     ),
     "squeeze and excite": (
         (8, 8, 4),
         (
-            Conv(width=12, kernel=(1, 1)),
-            DepthwiseConv(),
-            Norm(),
-            Branch(
+            ir.Conv(width=12, kernel=(1, 1)),
+            ir.DepthwiseConv(),
+            ir.Norm(),
+            ir.Branch(
                 join="scale",
                 arms=(
                     (),
                     (
-                        GlobalPool(keep_dims=True),
-                        Dense(width=3),
-                        Activation(kind="swish"),
-                        Dense(width=12),
-                        Activation(kind="sigmoid"),
+                        ir.GlobalPool(keep_dims=True),
+                        ir.Dense(width=3),
+                        ir.Activation(kind="swish"),
+                        ir.Dense(width=12),
+                        ir.Activation(kind="sigmoid"),
                     ),
                 ),
             ),
-            Activation(kind="gelu_tanh"),
+            ir.Activation(kind="gelu_tanh"),
         ),
     ),
     "norms of many nodes": (
         (6, 6, 8),
         (
-            GroupNorm(groups=2),
-            Activation(kind="hard_swish"),
-            GroupNorm(groups=1, pixelwise=True),
-            PRelu(),
-            LocalNorm(size=4),
-            Dropout(),
-            LocalNorm(size=5),
+            ir.GroupNorm(groups=2),
+            ir.Activation(kind="hard_swish"),
+            ir.GroupNorm(groups=1, pixelwise=True),
+            ir.PRelu(),
+            ir.LocalNorm(size=4),
+            ir.Dropout(),
+            ir.LocalNorm(size=5),
         ),
     ),
     "an average that counts its padding": (
         (7, 7, 6),
         (
-            Conv(width=2),
-            Pool(
+            ir.Conv(width=2),
+            ir.Pool(
                 kind="avg", size=(2, 2), stride=(2, 2), padding=((1, 1), (1, 1)), ceil=True,
                 count_padding=True,
             ),
@@ -188,9 +178,14 @@ BODIES: dict[str, tuple[Shape, Body]] = {
     ),
     "a flattened image, normalised": (
         (5, 5, 3),
-        (Conv(width=4), Flatten(), GroupNorm(groups=2), Activation(), Dense(width=7)),
+        (
+            ir.Conv(width=4), ir.Flatten(), ir.GroupNorm(groups=2), ir.Activation(),
+            ir.Dense(width=7),
+        ),
     ),
-    "a flattened image": ((5, 5, 3), (Conv(width=4), Flatten(), Activation(), Dense(width=7))),
+    "a flattened image": (
+        (5, 5, 3), (ir.Conv(width=4), ir.Flatten(), ir.Activation(), ir.Dense(width=7))
+    ),
 }  # fmt: skip
 
 
@@ -198,9 +193,9 @@ BODIES: dict[str, tuple[Shape, Body]] = {
 def test_the_compiler_counts_what_the_file_needs(case: str) -> None:
     """A convolution comes first: what enters a file is never written over."""
     shape, body = BODIES[case]
-    first = Plain(name="first", body=(Conv(width=shape[-1], kernel=(1, 1)),))
+    first = Plain(name="first", body=(ir.Conv(width=shape[-1], kernel=(1, 1)),))
     leaving = shape_after_body(body, shape)
-    last = (*((GlobalPool(),) if len(leaving) == 3 else ()), Dense(width=2))
+    last = (*((ir.GlobalPool(),) if len(leaving) == 3 else ()), ir.Dense(width=2))
     network = Network(
         name="n",
         input=shape,

@@ -12,12 +12,14 @@ from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir.net.cost import network_cost
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="an sdist carries no benchmarks")
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="an sdist carries no benchmarks"),
+]
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return importlib.import_module("step")
 

@@ -4,6 +4,7 @@ import json
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,8 @@ def test_the_result_can_be_taken_elsewhere(pruned: Pruned, tmp_path: Path) -> No
     assert pruned.report().read_text().startswith("<!")
 
 
+@pytest.mark.torch
 def test_the_result_runs_in_pytorch(pruned: Pruned, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     images = quadrants()[0][:3]
     folder = pruned.to_torch(tmp_path / "torch")
     module = runpy.run_path(str(folder / "model.py"))
@@ -304,7 +305,8 @@ def test_an_onnx_file_that_is_none(prune: Prune, tmp_path: Path) -> None:
         prune(tmp_path / "model.onnx", IMAGES, LABELS)
 
 
+@pytest.mark.torch
 def test_a_model_of_pytorch_is_told_to_be_exported(prune: Prune) -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = import_module("torch")
     with pytest.raises(WootzError, match=r"torch\.onnx\.export"):
         prune(torch.nn.Linear(2, 2), IMAGES, LABELS)

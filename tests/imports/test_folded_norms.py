@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -233,9 +234,10 @@ def test_who_left_a_norm_kept_them_all(name: str) -> None:
     assert with_norms_put_back(graph) is graph
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_network_of_pytorch_with_its_norms_folded(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = import_module("torch")
     nn = torch.nn
     torch.manual_seed(0)
     net = nn.Sequential(

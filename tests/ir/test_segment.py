@@ -7,45 +7,31 @@ import pytest
 
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.zoo import zoo_names
+from wootzc.ir import layers as ir
 from wootzc.ir.graph import Chain, Piece, Refused
 from wootzc.ir.graph.module_names import TAKEN, common_place, place
 from wootzc.ir.graph.segment import How, chain_weights, segment, segment_modules
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Layer,
-    LocalNorm,
-    Norm,
-    Pool,
-)
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, Plain, segment_shapes
 from wootzc.networks import zoo
 
-RELU, POOL, GLOBAL = Activation(), Pool(), GlobalPool()
+RELU, POOL, GLOBAL = ir.Activation(), ir.Pool(), ir.GlobalPool()
 
 
-def unit(width: int, kernel: int = 3, stride: int = 1) -> Body:
-    return (Conv(width=width, kernel=(kernel, kernel), stride=(stride, stride)), Norm(), RELU)
+def unit(width: int, kernel: int = 3, stride: int = 1) -> ir.Body:
+    return (ir.Conv(width=width, kernel=(kernel, kernel), stride=(stride, stride)), ir.Norm(), RELU)
 
 
-def separable(width: int, stride: int = 1) -> Body:
-    return (DepthwiseConv(stride=(stride, stride)), Norm(), RELU, *unit(width, kernel=1))
+def separable(width: int, stride: int = 1) -> ir.Body:
+    return (ir.DepthwiseConv(stride=(stride, stride)), ir.Norm(), RELU, *unit(width, kernel=1))
 
 
-def residual(width: int, inner: int) -> Layer:
-    return Branch(join="add", arms=((*unit(inner), Conv(width=width), Norm()), ()))
+def residual(width: int, inner: int) -> ir.Layer:
+    return ir.Branch(join="add", arms=((*unit(inner), ir.Conv(width=width), ir.Norm()), ()))
 
 
-def found(*layers: Layer, input: Shape = (16, 16, 3)) -> list[str]:
+def found(*layers: ir.Layer, input: Shape = (16, 16, 3)) -> list[str]:
     """Which layers each module has, "2-5" from the third to the sixth."""
     plain = Plain(name="plain1", body=layers)
     network = segment_modules(Network(name="net", input=input, segments=(plain,)))
@@ -80,7 +66,7 @@ def runs_of(network: Network) -> list[tuple[int, int]]:
 
 
 def unmarked(network: Network) -> Network:
-    body: Body = sum((part.body for part in network.segments), ())
+    body: ir.Body = sum((part.body for part in network.segments), ())
     return Network(
         name=network.name, input=network.input, segments=(Plain(name="plain1", body=body),)
     )
@@ -112,7 +98,7 @@ def test_mobilenet_v1_is_cut_where_images_get_smaller() -> None:
         *separable(32, stride=2),  # 21-26
         *separable(32),  # one too few for a module of its own
         GLOBAL,
-        Dense(width=10),
+        ir.Dense(width=10),
     )
     assert found(*layers) == ["3-14", "15-34"]
 
@@ -122,47 +108,51 @@ def test_long_runs_are_divided_evenly() -> None:
 
 
 def test_a_stage_too_small_joins_the_next() -> None:
-    assert found(*unit(8), POOL, *unit(8), POOL, GLOBAL, Dense(width=5)) == ["0-9"]
+    assert found(*unit(8), POOL, *unit(8), POOL, GLOBAL, ir.Dense(width=5)) == ["0-9"]
 
 
 def test_what_adds_nothing_stays_outside() -> None:
     """A local norm mixes channels with their neighbours, so none of them can go (AlexNet)."""
-    normed = (Conv(width=8), RELU, LocalNorm(), POOL)
-    plain = (Conv(width=8), RELU)
+    normed = (ir.Conv(width=8), RELU, ir.LocalNorm(), POOL)
+    plain = (ir.Conv(width=8), RELU)
     assert found(*normed, *normed, *plain, *plain, *plain, POOL) == ["8-14"]
 
 
 def test_dense_layers_behind_flatten_are_a_module() -> None:
-    classifier = (Flatten(), Dense(width=8), RELU, Dropout(), Dense(width=10))
+    classifier = (ir.Flatten(), ir.Dense(width=8), RELU, ir.Dropout(), ir.Dense(width=10))
     assert found(*unit(8), *unit(8), POOL, *classifier) == ["0-6", "7-11"]
-    assert found(*unit(8), *unit(8), GLOBAL, Dense(width=10)) == ["0-7"]
+    assert found(*unit(8), *unit(8), GLOBAL, ir.Dense(width=10)) == ["0-7"]
 
 
 def test_an_average_over_the_whole_image_is_in_the_module_of_the_classifier() -> None:
-    average = Pool(kind="avg", size=(16, 16), stride=(16, 16))
-    assert found(*unit(8), *unit(8), average, Flatten(), Dense(width=10)) == ["0-8"]
+    average = ir.Pool(kind="avg", size=(16, 16), stride=(16, 16))
+    assert found(*unit(8), *unit(8), average, ir.Flatten(), ir.Dense(width=10)) == ["0-8"]
 
 
 def test_the_activation_behind_a_block_and_the_norm_in_front() -> None:
     block = residual(8, 4)
-    assert found(*unit(8), block, RELU, POOL, Norm(), RELU, block, GLOBAL, Dense(width=2)) == [
+    assert found(
+        *unit(8), block, RELU, POOL, ir.Norm(), RELU, block, GLOBAL, ir.Dense(width=2)
+    ) == [
         "3-4",
         "6-8",
     ]
 
 
 def test_bottlenecks_are_cut_even_with_norms_folded() -> None:
-    layers: list[Layer] = [Conv(width=8, stride=(2, 2)), RELU]
+    layers: list[ir.Layer] = [ir.Conv(width=8, stride=(2, 2)), RELU]
     for _ in range(3):  # expand, depthwise, project without activation
-        layers += [Conv(width=16, kernel=(1, 1)), RELU, DepthwiseConv(), RELU]
-        layers += [Conv(width=8, kernel=(1, 1))]
-    assert found(*layers, *unit(32), GLOBAL, Dense(width=4)) == ["2-6", "7-11", "12-21"]
+        layers += [ir.Conv(width=16, kernel=(1, 1)), RELU, ir.DepthwiseConv(), RELU]
+        layers += [ir.Conv(width=8, kernel=(1, 1))]
+    assert found(*layers, *unit(32), GLOBAL, ir.Dense(width=4)) == ["2-6", "7-11", "12-21"]
 
 
 def test_the_tail_joins_the_last_module_where_more_can_then_go() -> None:
     """The last fire module of a SqueezeNet, the last bottleneck of a MobileNet-V2."""
-    fire = (*unit(4, kernel=1), Branch(join="concat", arms=(unit(8), unit(8, kernel=1))))
-    assert found(*unit(8, stride=2), *fire, *fire, Dropout(), Conv(width=5), RELU, GLOBAL) == [
+    fire = (*unit(4, kernel=1), ir.Branch(join="concat", arms=(unit(8), unit(8, kernel=1))))
+    assert found(
+        *unit(8, stride=2), *fire, *fire, ir.Dropout(), ir.Conv(width=5), RELU, GLOBAL
+    ) == [
         "3-6",
         "7-14",
     ]
@@ -170,20 +160,20 @@ def test_the_tail_joins_the_last_module_where_more_can_then_go() -> None:
 
 def test_the_tail_is_a_module_of_its_own_behind_a_shortcut() -> None:
     block = residual(8, 4)
-    layers = (*unit(8), block, RELU, POOL, *unit(32), GLOBAL, Dense(width=4))
+    layers = (*unit(8), block, RELU, POOL, *unit(32), GLOBAL, ir.Dense(width=4))
     assert found(*layers) == ["3-4", "6-10"]
 
 
 def test_a_classifier_that_a_shortcut_feeds_stays_outside() -> None:
-    dense_layer = Branch(join="concat", arms=((), (Norm(), RELU, *unit(4), Conv(width=2))))
+    dense_layer = ir.Branch(join="concat", arms=((), (ir.Norm(), RELU, *unit(4), ir.Conv(width=2))))
     for block in (residual(8, 4), dense_layer):
-        assert found(*unit(8), block, Norm(), RELU, GLOBAL, Dense(width=2)) == ["3-3"]
+        assert found(*unit(8), block, ir.Norm(), RELU, GLOBAL, ir.Dense(width=2)) == ["3-3"]
 
 
 def test_a_joined_module_keeps_its_name() -> None:
     """The tail's own layers stand elsewhere in the file, and would leave it none."""
-    bottleneck = (*unit(16, kernel=1), Conv(width=8, kernel=(1, 1)), Norm())
-    tail = (*unit(32), GLOBAL, Dense(width=4))
+    bottleneck = (*unit(16, kernel=1), ir.Conv(width=8, kernel=(1, 1)), ir.Norm())
+    tail = (*unit(32), GLOBAL, ir.Dense(width=4))
     places = [*["stem.0"] * 3, *["features.1.conv"] * 5, *["features.2.conv"] * 5]
     places += [*["last.conv"] * 3, "pool", "classifier"]
     layers = (*unit(8, stride=2), *bottleneck, *bottleneck, *tail)
@@ -193,30 +183,30 @@ def test_a_joined_module_keeps_its_name() -> None:
     )
     network = segment("net", (16, 16, 3), chain)
     assert [module.name for module in network.modules] == ["features_1", "features_2"]
-    assert isinstance(network.modules[-1].body[-1], Dense)
+    assert isinstance(network.modules[-1].body[-1], ir.Dense)
 
 
 def test_cuts_give_way_where_nothing_else_is_left() -> None:
-    assert found(Conv(width=8), Conv(width=8), GLOBAL, Dense(width=4)) == ["0-3"]
-    assert found(Conv(width=8, stride=(2, 2)), RELU, Flatten(), Dense(width=4)) == ["0-3"]
-    assert found(GLOBAL, Dense(width=4)) == []
+    assert found(ir.Conv(width=8), ir.Conv(width=8), GLOBAL, ir.Dense(width=4)) == ["0-3"]
+    assert found(ir.Conv(width=8, stride=(2, 2)), RELU, ir.Flatten(), ir.Dense(width=4)) == ["0-3"]
+    assert found(GLOBAL, ir.Dense(width=4)) == []
     assert found() == []
 
 
 def test_blocks_with_squeeze_and_excite_stay_whole() -> None:
-    gate = (GlobalPool(keep_dims=True), Conv(width=4, kernel=(1, 1)), RELU, Conv(width=16))
-    excite = Branch(join="scale", arms=((), gate))
-    expanded = (*unit(16, kernel=1), DepthwiseConv(), RELU, excite, Conv(width=8), Norm())
-    assert found(*unit(8, stride=2), *expanded, *expanded, GLOBAL, Dense(width=4)) == [
+    gate = (ir.GlobalPool(keep_dims=True), ir.Conv(width=4, kernel=(1, 1)), RELU, ir.Conv(width=16))
+    excite = ir.Branch(join="scale", arms=((), gate))
+    expanded = (*unit(16, kernel=1), ir.DepthwiseConv(), RELU, excite, ir.Conv(width=8), ir.Norm())
+    assert found(*unit(8, stride=2), *expanded, *expanded, GLOBAL, ir.Dense(width=4)) == [
         "3-10",
         "11-20",
     ]
 
 
 def test_modules_of_large_networks_are_found_at_once() -> None:
-    layers = [layer for i in range(3_000) for layer in (Conv(width=2), RELU)]
+    layers = [layer for i in range(3_000) for layer in (ir.Conv(width=2), RELU)]
     assert len(found(*layers)) == 750
-    assert len(found(*(Conv(width=2, kernel=(1, 1)), LocalNorm()) * 3_000)) == 0
+    assert len(found(*(ir.Conv(width=2, kernel=(1, 1)), ir.LocalNorm()) * 3_000)) == 0
 
 
 def test_a_network_with_modules_stays_as_it_is() -> None:
@@ -227,7 +217,7 @@ def test_a_network_with_modules_stays_as_it_is() -> None:
 # By names
 
 
-def chain_of(*pieces: tuple[str, Layer]) -> Chain:
+def chain_of(*pieces: tuple[str, ir.Layer]) -> Chain:
     return tuple(Piece(layer=layer, weights={}, names=tuple(n.split())) for n, layer in pieces)
 
 
@@ -251,35 +241,35 @@ def test_places_are_read_through_the_habits_of_tools() -> None:
 
 
 TORCH = chain_of(
-    ("/conv1/Conv", Conv(width=8, stride=(2, 2))),
+    ("/conv1/Conv", ir.Conv(width=8, stride=(2, 2))),
     ("/relu/Relu", RELU),
     ("/layer1/layer1.0/conv1/Conv /layer1/layer1.0/relu/Relu /layer1/layer1.0/Add", residual(8, 4)),
     ("/layer1/layer1.0/relu_1/Relu", RELU),
     ("/layer1/layer1.1/conv1/Conv /layer1/layer1.1/Add", residual(8, 4)),
     ("/layer1/layer1.1/relu_1/Relu", RELU),
     ("/avgpool/GlobalAveragePool", GLOBAL),
-    ("/fc/Gemm", Dense(width=4)),
+    ("/fc/Gemm", ir.Dense(width=4)),
 )
 CAFFE = chain_of(
-    ("conv1", Conv(width=8, stride=(2, 2))),
+    ("conv1", ir.Conv(width=8, stride=(2, 2))),
     ("conv1_relu", RELU),
     ("res2a_branch2a bn2a_branch2a res2a_branch2b res2a", residual(8, 4)),
     ("res2a_relu", RELU),
     ("res2b_branch2a bn2b_branch2a res2b_branch2b res2b", residual(8, 4)),
     ("res2b_relu", RELU),
     ("pool5", GLOBAL),
-    ("fc", Dense(width=4)),
+    ("fc", ir.Dense(width=4)),
 )
 SLIM = chain_of(
-    ("Conv2d_1a", Conv(width=8, stride=(2, 2))),
+    ("Conv2d_1a", ir.Conv(width=8, stride=(2, 2))),
     ("Mixed_3b/Branch_0/a Mixed_3b/Branch_1/b Mixed_3b/concat", residual(8, 4)),
     ("Mixed_3c/Branch_0/a Mixed_3c/Branch_1/b Mixed_3c/concat", residual(8, 4)),
     ("Logits/pool", GLOBAL),
-    ("Logits/fc", Dense(width=4)),
+    ("Logits/fc", ir.Dense(width=4)),
 )
 # A DenseNet's layers begin with the concat of what is before them.
 DENSE = chain_of(
-    ("features.conv0", Conv(width=8, stride=(2, 2))),
+    ("features.conv0", ir.Conv(width=8, stride=(2, 2))),
     (
         "features.denseblock1.denselayer1.norm1 features.denseblock1.denselayer1.conv1 "
         "features.denseblock1.denselayer2.cat",
@@ -291,7 +281,7 @@ DENSE = chain_of(
         residual(8, 4),
     ),
     ("pool", GLOBAL),
-    ("classifier", Dense(width=4)),
+    ("classifier", ir.Dense(width=4)),
 )
 
 
@@ -313,7 +303,7 @@ def test_modules_have_the_names_of_their_places(
 
 
 def test_names_group_plain_layers_too() -> None:
-    layers: list[Layer] = [Conv(width=8), RELU] * 5
+    layers: list[ir.Layer] = [ir.Conv(width=8), RELU] * 5
     stages = (f"net.stage{stage}.{layer}" for stage in "12" for layer in "abcd")
     names = ("net.stem.a", "net.stem.b", *stages)
     chain = chain_of(*zip(names, layers, strict=True))
@@ -322,7 +312,7 @@ def test_names_group_plain_layers_too() -> None:
 
 def test_names_that_tell_nothing() -> None:
     """As in graphs of PyTorch's newer exporter: node_conv2d, node_relu, node_conv2d_1, …"""
-    layers: list[Layer] = [Conv(width=8), RELU, Conv(width=8), RELU]
+    layers: list[ir.Layer] = [ir.Conv(width=8), RELU, ir.Conv(width=8), RELU]
     names = ("node_conv2d", "node_relu", "node_conv2d_1", "node_relu_1")
     chain = chain_of(*zip(names, layers, strict=True))
     with pytest.raises(Refused, match="such as `node_conv2d`, tell no modules"):
@@ -334,7 +324,7 @@ def test_names_that_tell_nothing() -> None:
 def test_names_that_the_language_cannot_say(prefix: str) -> None:
     """Two modules: one whose place is odd, another whose place has the name to fall back on."""
     chain = chain_of(
-        ("stem", Conv(width=8)),
+        ("stem", ir.Conv(width=8)),
         (f"{prefix}/one {prefix}/add", residual(8, 4)),
         ("block1/one block1/add", residual(8, 4)),
         ("a_b/one a_b/add", residual(8, 4)),
@@ -406,18 +396,18 @@ def test_there_is_no_other_way() -> None:
 
 
 def test_weights_go_with_their_layers() -> None:
-    def piece(layer: Layer, **weights: int) -> Piece:
+    def piece(layer: ir.Layer, **weights: int) -> Piece:
         arrays = {name: np.array([value], np.float32) for name, value in weights.items()}
         return Piece(layer=layer, weights=arrays, names=())
 
     chain = (
-        piece(Conv(width=8), **{"/kernel": 1}),
-        piece(Norm(), **{"/scale": 2, "/bias": 3}),
+        piece(ir.Conv(width=8), **{"/kernel": 1}),
+        piece(ir.Norm(), **{"/scale": 2, "/bias": 3}),
         piece(RELU),
         piece(residual(8, 4), **{".0.0/kernel": 4, ".0.3/kernel": 5}),
         piece(RELU),
         piece(GLOBAL),
-        piece(Dense(width=4), **{"/kernel": 6}),
+        piece(ir.Dense(width=4), **{"/kernel": 6}),
     )
     network = segment("net", (16, 16, 3), chain)
     assert {name: int(v[0]) for name, v in chain_weights(network, chain).items()} == {

@@ -9,21 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, place
+from wootzc.ir import layers as ir
 from wootzc.ir.array import Array
-from wootzc.ir.layers import (
-    Activation,
-    Body,
-    Branch,
-    Conv,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    LocalNorm,
-    Norm,
-    Pool,
-)
 from wootzc.ir.net.network import Auxiliary, Module, Network, Plain
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced
 from wootzc.ir.plan import Method, Plan
@@ -118,36 +105,38 @@ pairs = st.tuples(st.integers(1, 7), st.integers(1, 7))
 paddings = st.one_of(st.sampled_from(["same", "valid"]), st.tuples(pairs, pairs))
 leaves = st.one_of(
     st.builds(
-        Conv, width=st.integers(1, 999), kernel=pairs, padding=paddings, groups=st.integers(1, 4)
+        ir.Conv, width=st.integers(1, 999), kernel=pairs, padding=paddings, groups=st.integers(1, 4)
     ),
-    st.builds(DepthwiseConv, kernel=pairs, stride=pairs, dilation=pairs, bias=st.booleans()),
-    st.builds(Norm, epsilon=st.floats(1e-9, 1), momentum=st.floats(0, 1)),
-    st.builds(LocalNorm, size=st.integers(1, 9), alpha=st.floats(0, 1), k=st.floats(0.1, 2)),
+    st.builds(ir.DepthwiseConv, kernel=pairs, stride=pairs, dilation=pairs, bias=st.booleans()),
+    st.builds(ir.Norm, epsilon=st.floats(1e-9, 1), momentum=st.floats(0, 1)),
+    st.builds(ir.LocalNorm, size=st.integers(1, 9), alpha=st.floats(0, 1), k=st.floats(0.1, 2)),
     st.builds(
-        Activation, kind=st.sampled_from(["relu", "gelu_tanh", "leaky_relu"]), slope=st.floats(0, 1)
+        ir.Activation,
+        kind=st.sampled_from(["relu", "gelu_tanh", "leaky_relu"]),
+        slope=st.floats(0, 1),
     ),
     st.builds(
-        Pool,
+        ir.Pool,
         kind=st.sampled_from(["max", "avg"]),
         size=pairs,
         padding=paddings,
         ceil=st.booleans(),
         count_padding=st.booleans(),
     ),
-    st.builds(GlobalPool, kind=st.sampled_from(["max", "avg"]), keep_dims=st.booleans()),
-    st.builds(Dense, width=st.integers(1, 999), bias=st.booleans()),
-    st.builds(Dropout, rate=st.floats(0, 1)),
-    st.builds(Flatten),
+    st.builds(ir.GlobalPool, kind=st.sampled_from(["max", "avg"]), keep_dims=st.booleans()),
+    st.builds(ir.Dense, width=st.integers(1, 999), bias=st.booleans()),
+    st.builds(ir.Dropout, rate=st.floats(0, 1)),
+    st.builds(ir.Flatten),
 )
 
 
-def bodies(layers: st.SearchStrategy[Any]) -> st.SearchStrategy[Body]:
+def bodies(layers: st.SearchStrategy[Any]) -> st.SearchStrategy[ir.Body]:
     return st.lists(layers, max_size=3).map(tuple)
 
 
-def branches(layers: st.SearchStrategy[Any]) -> st.SearchStrategy[Branch]:
+def branches(layers: st.SearchStrategy[Any]) -> st.SearchStrategy[ir.Branch]:
     arms = st.lists(bodies(layers), min_size=1, max_size=3).map(tuple)
-    return st.builds(Branch, join=st.sampled_from(["add", "concat", "scale"]), arms=arms)
+    return st.builds(ir.Branch, join=st.sampled_from(["add", "concat", "scale"]), arms=arms)
 
 
 layers = st.recursive(leaves, lambda inner: st.one_of(inner, branches(inner)), max_leaves=12)
@@ -225,7 +214,7 @@ network("n", input = (2,)) {
   }
 }
 """
-    body = (Dense(width=3),)
+    body = (ir.Dense(width=3),)
     expected = Network(name="n", input=(2,), segments=(Plain(name="p", body=body),))
     assert parse_network(text) == expected
     assert parse_network(text.replace("\n", "\r\n")) == expected

@@ -1,8 +1,8 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,15 @@ from wootzc.builder.jobs.on_cluster import ClusterJobs
 from wootzc.builder.jobs.store import Outcome, Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.result.device import device_figures
+from wootzc.builder.result.earlier import (
+    check_owner,
+    make_folder,
+    telling_of_exports,
+    went_as_far,
+)
 from wootzc.builder.result.figures import summarize
 from wootzc.builder.result.folder import recover, switched
-from wootzc.builder.result.summary import Summary, read_summary, to_json
+from wootzc.builder.result.summary import Summary, to_json
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.foreseen import (  # fmt: skip
     foreseen,
@@ -43,9 +49,8 @@ from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
 from wootzc.builder.taking import Taking, taken
 from wootzc.builder.write_result import write_result
-from wootzc.diagnostics import WootzError, fail
-from wootzc.driver import Source, placed
-from wootzc.files import load_json
+from wootzc.diagnostics import fail
+from wootzc.driver import Source
 from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
@@ -53,7 +58,6 @@ from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile
-from wootzc.ir.text import print_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +146,10 @@ def build(
             made = as_baseline(made)
     out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
     recover(out)
-    _make_folder(out)
+    make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
     if origin is not None and not options.replace:
-        _check_owner(out, origin)
+        check_owner(out, origin)
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
@@ -207,7 +211,7 @@ def _build(
     )
     events.emit(data)
     if taking is not None:
-        with _telling_of_exports(out, events):
+        with telling_of_exports(out, events):
             return Built(out=out, result=taken(taking, plan, dataset, store, events))
     jobs = Jobs(
         plan=plan,
@@ -241,7 +245,7 @@ def _build(
             search.trials.outcomes[o.candidate].done.result["history"] for o in search.tried
         ]
         summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
-        with _telling_of_exports(out, events), switched(out) as new:
+        with telling_of_exports(out, events), switched(out) as new:
             write_result(new, jobs, found.weights, summary)
     done = BuildFinished(
         seconds=time.perf_counter() - started,
@@ -261,7 +265,7 @@ def _searched(search: Search, out: Path) -> SearchResult:
     try:
         return explore(search)
     except KeyboardInterrupt:
-        if search.trials.held is None or _went_as_far(out, search):
+        if search.trials.held is None or went_as_far(out, search):
             raise
         search.jobs.events.emit(BuildInterrupted())
         return search.found("interrupted")
@@ -302,62 +306,3 @@ def _image_shape(space: Space) -> tuple[int, int, int]:
 
 def _outputs(space: Space) -> int:
     return segment_shapes(space.network)[-1][-1]
-
-
-def _check_owner(out: Path, origin: str) -> None:
-    """Refuse a folder that holds what another file's build found."""
-    owner = _read(out / "result.json", "built_from")
-    if owner is not None and owner != origin:
-        raise fail(
-            "WZ127",
-            f"{out} holds the result of {owner}",
-            "choose another folder with --out DIR, give the space another name, or overwrite it "
-            "with --replace",
-        )
-
-
-@contextmanager
-def _telling_of_exports(out: Path, events: Events) -> Generator[None]:
-    """Warn if exports in the folder are of another network than the best is afterwards."""
-    before = _weights_hash(out)
-    yield
-    if (out / "export").is_dir() and before not in (None, _weights_hash(out)):
-        message = f"what is in {out / 'export'} is of an earlier result: export again"
-        events.emit(Warned(message=message))
-
-
-def _went_as_far(out: Path, search: Search) -> bool:
-    """An earlier build of the same tried all that this one did: its result is to stay."""
-    try:
-        earlier = read_summary(out)
-    except WootzError:
-        return False
-    if earlier.teacher.key != search.jobs.keys.teacher:
-        return False
-    file = out / "plan.wzir"
-    if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
-        return False
-    steps = {one.candidate: one.steps for one in earlier.tried}
-    return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)
-
-
-def _weights_hash(out: Path) -> str | None:
-    kept: str | None = _read(out / "best" / "manifest.json", "weights_sha256")
-    return kept
-
-
-def _read(path: Path, key: str) -> Any:
-    """One value of an earlier result; None where there is none that can be read."""
-    try:
-        return load_json(path).get(key)
-    except WootzError:
-        return None
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise fail(
-            "WZ144", f"can't write to {out}: {error.strerror}", "choose another with --out DIR"
-        ) from None

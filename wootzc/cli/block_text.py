@@ -22,6 +22,7 @@ METHODS = {
 
 
 def block_text(plan: Complete, number: int) -> str:
+    """What `explain` says of a tuning block."""
     block = plan.blocks[number]
     users = np.flatnonzero((plan.composition.values == number).any(axis=1))
     macs = int(

@@ -54,6 +54,7 @@ class Cursor:
 
 
 def cursor_at(text: str, offset: int) -> Cursor:
+    """What stands around the cursor, an offset in characters, of a text that need not parse."""
     line = text[text.rfind("\n", 0, offset) + 1 : offset]
     string = _OPEN_STRING.search(_STRING.sub(lambda found: "'" * len(found[0]), line))
     before = blanked(text[:offset])

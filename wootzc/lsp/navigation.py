@@ -20,6 +20,7 @@ class CannotRename(Exception):
 
 
 def definitions(snapshot: Snapshot, offset: int) -> list[Span]:
+    """Where what stands at the offset is defined: names, included files, patterns of modules."""
     nodes = snapshot.nodes_at(offset)
     for node in reversed(nodes):
         match node:

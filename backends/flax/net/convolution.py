@@ -53,6 +53,7 @@ def convolved(
     kernel: jax.Array,  # [kernel height, kernel width, channels // groups, filters]
     form: Form,
 ) -> jax.Array:  # [batch, height, width, filters], without bias
+    """One convolution, computed in this form; forms differ in speed, and in rounding."""
     match form:
         case "convolution":
             return lax.conv_general_dilated(

@@ -178,6 +178,7 @@ class ChannelSlopes(nnx.Module):
 
 
 def pool(layer: Pool, x: jax.Array) -> jax.Array:
+    """One pool over [batch, height, width, channels]; padding counts only if that is said."""
     image = x.shape[1], x.shape[2]
     padding = padding_of(layer, image)
     if layer.kind == "max":
@@ -219,6 +220,7 @@ def dropout(x: jax.Array, rate: float, keys: jax.Array | None, path: str) -> jax
 
 
 def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
+    """Arms' outputs [batch, …, channels] added, concatenated, or the first scaled by the second."""
     match branch.join:
         case "add":
             return reduce(jnp.add, outputs)

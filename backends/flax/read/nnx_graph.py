@@ -68,6 +68,7 @@ class GraphOfModel:
         self.eqn: Any = None  # the outermost one that runs now: inner ones may come from caches
 
     def graph(self, name: str) -> Graph:
+        """The graph of all that was traced, from images to logits. Raises `Refused`."""
         closed = self.traced.jaxpr
         (variable,) = closed.jaxpr.invars
         tensor = Tensor(self.nodes.content(INPUT), "NHWC", variable.aval.shape)
@@ -97,6 +98,7 @@ class GraphOfModel:
         return scope_of(self.eqn)
 
     def run(self, jaxpr: Any, inputs: Sequence[Value], *, outermost: bool = False) -> list[Value]:
+        """The results of a jaxpr. Raises `Refused` at the first equation that is no layer."""
         known: dict[Any, Value] = dict(zip([*jaxpr.constvars, *jaxpr.invars], inputs, strict=True))
 
         def value(atom: Any) -> Value:
@@ -111,6 +113,7 @@ class GraphOfModel:
         return [value(atom) for atom in jaxpr.outvars]
 
     def apply(self, eqn: Any, inputs: list[Value]) -> Sequence[Value]:
+        """What one equation makes; constants are computed, not traced."""
         name = eqn.primitive.name
         if name in CALLS:
             inner = eqn.params[CALLS[name]]
@@ -163,6 +166,7 @@ class GraphOfModel:
         return unknown(name, where(self.eqn), what)
 
     def layer(self, eqn: Any, tensor: Tensor) -> Tensor:
+        """A call of a Flax module that is known as a layer."""
         place, module = self.traced.layers[eqn.params["number"]]
         if isinstance(module, nnx.Dropout):
             return self.dropout(place, module, tensor)
@@ -199,6 +203,7 @@ class GraphOfModel:
         return replace(tensor, content=self.nodes.made(layer, tensor.content, name, {}))
 
     def concatenate(self, eqn: Any, inputs: list[Value]) -> Tensor:
+        """Features joined along channels."""
         tensors = [value for value in inputs if isinstance(value, Tensor)]
         if len(tensors) < len(inputs) or len({tensor.axes for tensor in tensors}) > 1:
             raise self.unknown("concatenate", "a concatenation with constants, or of unlike axes")
@@ -212,6 +217,7 @@ class GraphOfModel:
     # Arithmetic
 
     def elementwise(self, eqn: Any, inputs: list[Value]) -> Tensor:
+        """Arithmetic number by number, kept as it is until it is known what layer it belongs to."""
         name = eqn.primitive.name
         tensors = [value for value in inputs if isinstance(value, Tensor)]
         if any(tensor.softmax for tensor in tensors):
@@ -233,6 +239,7 @@ class GraphOfModel:
     # Axes
 
     def reshape(self, eqn: Any, tensor: Tensor) -> Tensor:
+        """A flatten, or axes of size 1 that come and go."""
         shape = eqn.outvars[0].aval.shape
         if shape == tensor.shape:
             return tensor

@@ -40,6 +40,7 @@ class Nodes:
         return self.add(name, (before,), layer, image, weights)
 
     def joined(self, join: Join, contents: list[Content], image: Shape, scope: str) -> Content:
+        """A node that joins these; its content has the shape `image`."""
         sources = tuple(self.materialised(content) for content in contents)
         return self.add(self.named(scope, join), sources, join, image, {})
 
@@ -51,6 +52,7 @@ class Nodes:
         image: Shape,
         weights: Arrays,
     ) -> Content:
+        """A node that makes an image (height, width, channels) or a vector; its content."""
         self.nodes.append(Node(name=name, inputs=inputs, operation=operation, weights=weights))
         self.shapes[name] = image
         return self.content(name)

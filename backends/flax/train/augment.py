@@ -15,6 +15,7 @@ def augmented(
     augment: Augment,
     keys: jax.Array,  # [batch]
 ) -> jax.Array:  # same shape
+    """Each image flipped by chance and cropped from a padded one, by a key of its own."""
     if not (augment.flip or augment.crop):
         return images
 

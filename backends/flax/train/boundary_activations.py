@@ -77,6 +77,7 @@ class Teacher:
         held: Container[int],
         at_hand: Callable[[int], Any],  # boundary, held or 0 → what is there, on the devices
     ) -> dict[int, Any]:  # wanted boundary → what is there, on the devices
+        """What stands at the wanted boundaries, by running only the segments that lead there."""
         wanted = set(wanted)
         found = {b: at_hand(b) for b in wanted if b == 0 or b in held}
         x: Any = None

@@ -58,6 +58,10 @@ def predict(
     images: NDArray[np.float32],  # [n, height, width, channels], normalised
     batch: int = BATCH,
 ) -> NDArray[np.float32]:  # [n, classes] logits
+    """Logits of a network as it is used: norms by their moving statistics, no dropout.
+
+    Raises `WootzError` where the weights do not fit the network.
+    """
     check_fits(network, weights)
     devices = all_devices()
     values = devices.replicate(split(network, weights))

@@ -152,6 +152,7 @@ def count_correct(
     labels: jax.Array,  # [batch]
     weights: jax.Array,  # [batch] 1 for a sample, 0 for padding
 ) -> jax.Array:  # scalar
+    """How many images have their greatest logit at the label; `weights` is 0 for padding."""
     return jnp.sum(correct(logits, labels) * weights)
 
 

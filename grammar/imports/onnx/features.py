@@ -21,6 +21,7 @@ _OVER = "wootzc has batch norm, norms of groups of channels, and of the channels
 
 
 def gemm(operator: Operator, context: Context) -> Tensor:
+    """`Gemm` as a dense layer. Raises a refusal where it transposes what enters."""
     given = operator.attributes
     tensor, kernel = context.tensor(operator), context.needed(operator, 1)
     if given.get("transA", 0):
@@ -75,6 +76,7 @@ def _dense(
 
 
 def batch_norm(operator: Operator, context: Context) -> Tensor:
+    """`BatchNormalization`. Raises a refusal where its second axis holds pixels."""
     tensor = context.tensor(operator)
     scale, bias, mean, var = (context.needed(operator, i) for i in (1, 2, 3, 4))
     along = tensor.layout[1] if len(tensor.layout) > 1 else "?"
@@ -164,6 +166,7 @@ def _normalised(
 
 
 def local_norm(operator: Operator, context: Context) -> Tensor:
+    """`LRN`. Raises a refusal for an even number of channels."""
     tensor = image(operator, context.tensor(operator))
     given = operator.attributes
     size = int(given["size"])
@@ -189,6 +192,7 @@ def global_pool(operator: Operator, context: Context) -> Tensor:
 
 
 def reduce(operator: Operator, context: Context) -> Tensor:
+    """A mean or maximum over height and width. Raises a refusal for any other axis."""
     tensor = context.tensor(operator)
     axes = context.integers(operator, "axes", 1)
     if not axes:

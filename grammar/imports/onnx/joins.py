@@ -12,6 +12,7 @@ from wootzc.ir.layers import Conv
 
 
 def joined(operator: Operator, context: Context, one: Tensor, other: Tensor) -> Tensor:
+    """Two features added, subtracted or multiplied; one may stand for each channel of the other."""
     match operator.kind:
         case "Add":
             return _added(operator, context, (one, other))
@@ -67,6 +68,7 @@ def _scaled(operator: Operator, context: Context, one: Tensor, other: Tensor) ->
 
 
 def concat(operator: Operator, context: Context) -> Tensor:
+    """`Concat` along channels. Raises a refusal for any other axis, or images of unlike sizes."""
     tensors = tuple(context.tensor(operator, i) for i in range(len(operator.inputs)))
     first = tensors[0]
     if len(tensors) == 1:

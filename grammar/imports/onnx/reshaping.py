@@ -65,6 +65,7 @@ def flatten(operator: Operator, context: Context) -> Tensor:
 
 
 def squeeze(operator: Operator, context: Context) -> Tensor:
+    """`Squeeze`. Raises a refusal where an axis is longer than 1."""
     tensor = context.tensor(operator)
     axes = context.integers(operator, "axes", 1)
     rank = len(tensor.layout)
@@ -225,6 +226,7 @@ def slice_(operator: Operator, context: Context) -> Tensor:
 
 
 def gather(operator: Operator, context: Context) -> Tensor:
+    """`Gather` of channels, or of an axis of one. Raises a refusal for some pixels or images."""
     tensor, indices = context.tensor(operator), context.needed(operator, 1)
     axis = int(operator.attributes.get("axis", 0)) % len(tensor.layout)
     layout = gathered(tensor, axis, indices)

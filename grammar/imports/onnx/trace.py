@@ -71,6 +71,10 @@ class Traced:
 
 
 def trace(source: Source, input: Shape | None) -> Traced:
+    """The layers that an ONNX graph computes. Raises `Refused` for what wootzc lacks.
+
+    `input`: height, width and channels, where the file leaves them open.
+    """
     layout = _input_layout(source)
     shape, batch = _input_shape(source, layout, input)
     entering = Tensor(node=INPUT, image=shape, layout=letters(layout, shape), batch=batch)

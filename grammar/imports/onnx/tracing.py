@@ -93,6 +93,7 @@ class Context:
         return None if value is None else [int(i) for i in value.ravel()]
 
     def number(self, operator: Operator, name: str, index: int, default: float) -> float:
+        """A number: an attribute in old opsets, the constant input `index` in later ones."""
         if name in operator.attributes:
             return float(operator.attributes[name])
         value = self.constant(operator, index)
@@ -117,6 +118,7 @@ class Context:
         return self.add(operator.name, layer, (node,), shape, weights)
 
     def affine(self, operator: Operator, tensor: Tensor, scale: Array, shift: Array) -> Draft:
+        """Draft `tensor * scale + shift`, each [channels]."""
         node = usable(tensor)
         affine = Affine(scale=scale, shift=shift)
         return self.add(operator.name, affine, (node,), self.shape(node))
@@ -136,6 +138,10 @@ class Context:
         shape: Shape,
         weights: Mapping[str, Array] | None = None,
     ) -> Draft:
+        """Draft a node under a free name; `shape` is (height, width, channels) or (n,).
+
+        Raises `Refused` where that is larger than can be.
+        """
         check_size(f'what node "{name}" makes', shape)
         while name in self.drafts or name == INPUT:
             name += "_"

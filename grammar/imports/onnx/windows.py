@@ -25,6 +25,7 @@ def as_image(tensor: Tensor, draft: Draft, *, positive: bool = False) -> Tensor:
 
 
 def conv(operator: Operator, context: Context) -> Tensor:
+    """`Conv`, grouped and depthwise ones too. Raises a refusal unless it has two spatial axes."""
     tensor = image(operator, context.tensor(operator))
     weights = context.needed(operator, 1)  # [out, in // groups, kh, kw]
     if weights.ndim != 4:
@@ -75,6 +76,7 @@ def max_pool(operator: Operator, context: Context) -> Tensor:
 
 
 def average_pool(operator: Operator, context: Context) -> Tensor:
+    """`AveragePool`; zeros of a `Pad` before it count as its own, if those count."""
     tensor = image(operator, context.tensor(operator))
     counts = bool(operator.attributes.get("count_include_pad", 0))
     if tensor.pads != NO_PADS:

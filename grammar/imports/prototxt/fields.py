@@ -153,6 +153,7 @@ def as_text(found: Field) -> str:
 
 
 def as_whole(found: Field, least: int) -> int:
+    """A whole number from `least` to `MAX_WHOLE`. Raises `Refused`."""
     expected = f"a whole number from {least}" if least == 1 else "a whole number"
     match found.value:
         case Scalar(kind="number", text=text) if len(text) <= 20:

@@ -23,6 +23,7 @@ from wootzc.ir.layers.shapes import Shape
 
 
 def convolution(entry: Entry, shape: Shape) -> Body:
+    """`Convolution`, grouped or depthwise. Raises a refusal where groups do not divide channels."""
     own = entry.fields.message_of("convolution_param")
     groups = own.whole("group", 1)
     if entry.type != "Convolution":  # types of Caffe's forks that are depthwise by name

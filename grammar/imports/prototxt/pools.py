@@ -15,6 +15,7 @@ def explicit(padding: Pair) -> Padding:
 
 
 def pooling(entry: Entry, shape: Shape) -> Body:
+    """A `Pooling` layer, with Caffe's rounding up. Raises a refusal where it is stochastic."""
     if len(shape) != 3:
         raise entry.refuse("pools a vector", "only images are pooled")
     own = entry.fields.message_of("pooling_param")
@@ -63,6 +64,7 @@ def _begins_outside(shape: Shape, size: Pair, stride: Pair) -> bool:
 
 
 def local_norm(entry: Entry, shape: Shape) -> Body:
+    """An `LRN` layer. Raises a refusal for one within a channel, or an even size."""
     own = entry.fields.message_of("lrn_param")
     region = own.choice(
         "norm_region", {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1}, "ACROSS_CHANNELS"

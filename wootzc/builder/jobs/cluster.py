@@ -93,6 +93,7 @@ class Cluster(Workers[Seat, Any]):
         self.ray.shutdown()  # workers end with the process that asked for them
 
     def prepare(self, seat: Seat) -> None:
+        """Start this seat's worker, again if its process dies, and wait until it is ready."""
         starts = 0
         while seat.about is None and self._waiting:
             if seat.actor is None:
@@ -114,6 +115,10 @@ class Cluster(Workers[Seat, Any]):
                     ) from None
 
     def serve(self, seat: Seat, call: Call) -> Any:
+        """What the worker of this seat answers to a call.
+
+        Raises `Lost` where its process is gone, and `WootzError` if that call took several along.
+        """
         if seat.about is None:
             raise Lost
         try:

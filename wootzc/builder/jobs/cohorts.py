@@ -100,6 +100,7 @@ def own_work(plan: Complete, number: int) -> Work:
 
 
 def own_seconds(plan: Complete, number: int, model: CostModel) -> float:
+    """What training a block costs by itself, whoever trains beside it."""
     return seconds_of(own_work(plan, number), model) + model.seconds_per_block
 
 

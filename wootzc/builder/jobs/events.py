@@ -298,6 +298,7 @@ def finished(
     result: Mapping[str, Any],  # as the store keeps it
     seconds: float | None,  # None: found in the store
 ) -> Trained | Tested:
+    """What is said at the end of a job, from what the store keeps of it."""
     if job == "test":
         return Tested(name=name, seconds=seconds, accuracy=result["accuracy"])
     return Trained(

@@ -39,6 +39,7 @@ class ClusterJobs(Jobs):
 
     @classmethod
     def of(cls, jobs: Jobs, cluster: Cluster) -> "ClusterJobs":
+        """The same build with its jobs on the workers of `cluster`."""
         return cls(
             plan=jobs.plan,
             dataset=jobs.dataset,
@@ -83,6 +84,7 @@ class ClusterJobs(Jobs):
         return found | {number: one for flight in flights for number, one in flight.items()}
 
     def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
+        """Assemble and evaluate a candidate on a worker, untrained; waits for it."""
         order = Order(candidate=candidate, target=None, stop=0, earlier=None)
         return self.cluster.results([self.cluster.submit(_fine_tune, order)])[0]
 
@@ -99,6 +101,10 @@ class ClusterJobs(Jobs):
         stops: Mapping[int, int] = MappingProxyType({}),
         earlier: Mapping[int, Outcome] = MappingProxyType({}),
     ) -> list[Future[Outcome]]:
+        """Fine-tune these candidates on the workers; futures in the order of `numbers`.
+
+        `stops`: steps at which one pauses; `earlier`: the paused run that one goes on from.
+        """
         orders = [
             Order(
                 candidate=number,
@@ -117,9 +123,11 @@ class ClusterJobs(Jobs):
         self.cluster.stop()
 
     def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+        """A job of a worker, as that of `Jobs`; waits for it."""
         return self.cluster.results([self.cluster.submit(_polish, of, network)])[0]
 
     def test(self, of: str, network: Network, weights: Weights) -> float:
+        """Accuracy on the test images, from 0 to 1, found by a worker; waits for it."""
         return self.cluster.results([self.cluster.submit(_test, of, network)])[0]
 
 
