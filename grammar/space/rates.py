@@ -14,10 +14,11 @@ from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.layers import Dense, Layer, walk
-from wootzc.ir.net.coupling import Coupling, couple_module
+from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width, kept_widths
+from wootzc.ir.net.trunk import Trunk
 from wootzc.ir.space import Criterion
 
 CRITERIA: tuple[str, ...] = get_args(Criterion)
@@ -28,6 +29,7 @@ _ALIASES = {
 }  # fmt: skip
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
+TRUNK_RATES = (0.0, 0.25, 0.5)  # likewise
 
 RateSpans = Mapping[float, Span]  # rates with the places where they stand
 
@@ -43,17 +45,26 @@ class ModuleRates:
     stated_rates: bool = True  # or they are those of `RATES`
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkRates:
+    """What `narrow` says of one trunk; `rates` of None: it gives none."""
+
+    rates: RateSpans | None
+    span: Span
+
+
 @dataclass(kw_only=True)
 class SpaceRates:
-    """`of_module` holds pruned modules only, by position."""
+    """`of_module` holds pruned modules only, by position; `kept` modules, and trunks behind."""
 
     of_module: dict[int, ModuleRates] = field(default_factory=dict)
     kept: set[int] = field(default_factory=set)
 
 
-def read_rate(number: syntax.Number, report: Report) -> float | None:
+def read_rate(number: syntax.Number, report: Report, *, all_of_it: bool = False) -> float | None:
+    """A fraction; 1 only where `all_of_it` may go. None after an error."""
     value = float(number_of(number.text))
-    if 0 <= value < 1:
+    if 0 <= value < 1 or (value == 1 and all_of_it):
         return value
     text = number.text
     if value == 1:
@@ -165,6 +176,7 @@ def read_prunes(
     default: RateSpans | None,
     network: Network,
     report: Report,
+    trunks: Sequence[str] = (),  # that `keep` may name
 ) -> SpaceRates | None:
     """Later `prune` statements overrule earlier ones; `keep` overrules all. None after an error."""
     result = SpaceRates()
@@ -185,7 +197,9 @@ def read_prunes(
     for keep in keeps:
         named, kinds = divide_patterns(keep.patterns.named, network)
         patterns = replace(keep.patterns, named=tuple(named))
-        positions = modules_of(patterns, network, report, KINDS) if named or not kinds else ()
+        whole: tuple[int, ...] | None = ()
+        if named or not kinds:
+            whole = modules_of(patterns, network, report, KINDS, trunks)
         if kinds and not named and keep.patterns.exceptions:
             good = False
             report.error(
@@ -193,8 +207,8 @@ def read_prunes(
                 "`except` leaves out modules, and `keep` names a kind of layer here",
                 "a kind of layer is kept in every module: remove `except …`",
             )  # fmt: skip
-        good = good and positions is not None
-        result.kept |= set(positions or ())
+        good = good and whole is not None
+        result.kept |= set(whole or ())
     for position in result.kept:
         result.of_module.pop(position, None)
     if not good:
@@ -283,6 +297,23 @@ def check_filters(
         _check_widths(module, coupling, of_module, report)
         if of_module.criterion == "bn_scale":
             _check_norms(module, coupling, of_module, report)
+
+
+def check_channels(
+    network: Network, cut: Sequence[Trunk], rates: Mapping[str, RateSpans], report: Report
+) -> None:
+    """Each rate leaves channels in every group of its trunk."""
+    groups = couple_network(network).groups if cut else ()
+    for trunk in cut:
+        for rate, span in rates[trunk.name].items():
+            least = min((groups[g] for g in trunk.groups), key=lambda one: kept_width(one, rate))
+            if kept_width(least, rate) == 0:
+                report.error(
+                    span, "WZ042",
+                    f"the rate {percent(rate)} leaves no channel in trunk `{trunk.name}`, whose "
+                    f"smallest group has {least.width}", "use a smaller rate",
+                )  # fmt: skip
+                break
 
 
 def _check_norms(

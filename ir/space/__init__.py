@@ -20,6 +20,7 @@ from wootzc.ir.space.space import (
     Space,
     Target,
     Tie,
+    compared,
     cost_limits,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "Space",
     "Target",
     "Tie",
+    "compared",
     "cost_limits",
 ]
