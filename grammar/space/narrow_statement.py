@@ -11,7 +11,7 @@ from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.space.patterns import listing, matching, modules_of
 from wootzc.grammar.space.prune_statement import Pruning
-from wootzc.grammar.space.rates import MAX_RATES, TrunkRates, read_rates
+from wootzc.grammar.space.rates import MAX_RATES, TrunkRates, read_criterion, read_rates
 from wootzc.ir.array import Array
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import Rate, Side
@@ -42,10 +42,14 @@ def read_narrow(
     for statement in statements:
         rates = read_rates(statement.rates, report) if statement.rates else None
         names = _trunks_of(statement.patterns, known, network, report)
-        if names is None or (statement.rates and rates is None):
+        criterion = read_criterion(statement.criterion, report)
+        if names is None or criterion is None or (statement.rates and rates is None):
             good = False
             continue
-        found |= {name: TrunkRates(rates=rates, span=statement.span) for name in names}
+        found |= {
+            name: TrunkRates(rates=rates, criterion=criterion, span=statement.span)
+            for name in names
+        }
     return {t.name: found[t.name] for t in known if t.name in found} if good else None
 
 
@@ -103,7 +107,14 @@ def narrow_pruning(
     }
     own = [tuple(p for p in choice if pruning.rates[p] != SKIP) for choice in pruning.choices]
     made = narrowed(
-        pruning.network, pruning.rates, own[:modules], narrow, rule.of, rule.least, pruning.skip
+        pruning.network,
+        pruning.rates,
+        own[:modules],
+        narrow,
+        rule.of,
+        rule.least,
+        pruning.skip,
+        pruning.trunk_criteria,
     )
     if len(made.rates) > MAX_RATES:
         report.error(

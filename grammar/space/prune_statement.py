@@ -24,6 +24,7 @@ from wootzc.grammar.space.rates import (
     read_rates,
 )  # fmt: skip
 from wootzc.grammar.space.width_rules import Multiple, check_kinds, with_rules
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.skip import SKIP
 from wootzc.ir.net.trunk import Trunk
@@ -45,6 +46,7 @@ class Pruning:
     rows: list[ListedRow] | None
     multiple: Multiple
     trunks: Mapping[str, int]  # those that are narrowed: which variables they are
+    trunk_criteria: Mapping[str, Criterion]
     skip: frozenset[int]  # modules that may be left out
 
 
@@ -110,7 +112,7 @@ def read_pruning(
         return None
     errors = report.errors
     check_filters(network, pruned, report, file)
-    check_channels(network, [t for t in known if t.name in cut], cut, report)
+    check_channels(network, [t for t in known if t.name in cut], cut, narrow, report)
     if not pruned.of_module and not prunes and complete and names and not others:
         report.error(
             everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
@@ -124,7 +126,8 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     if report.errors > errors:
         return None
-    table = _table(pruned, default, network, constraints, rows, multiple, known, cut, skip)
+    by = {name: one.criterion for name, one in narrow.items()}
+    table = _table(pruned, default, network, constraints, rows, multiple, known, cut, by, skip)
     _note_equal(pruned, table, constraints, report)
     return table
 
@@ -138,6 +141,7 @@ def _table(
     multiple: Multiple,
     known: Sequence[Trunk],
     cut: Mapping[str, RateSpans],
+    by: Mapping[str, Criterion],
     skip: Collection[int],
 ) -> Pruning:
     """One table of rates for the space: ascending, 0 first, and each variable's positions in it."""
@@ -158,6 +162,7 @@ def _table(
     criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
     return Pruning(
         trunks={name: places[name] for name in cut},
+        trunk_criteria=by,
         skip=frozenset(skip),
         network=network,
         rates=rates,

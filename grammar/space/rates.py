@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any
 
 from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
@@ -15,19 +15,15 @@ from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
+from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width, kept_widths
 from wootzc.ir.net.trunk import Trunk
-from wootzc.ir.space import Criterion
 
-CRITERIA: tuple[str, ...] = get_args(Criterion)
+CRITERIA: tuple[str, ...] = tuple(JUDGINGS)
 MAX_RATES = 256  # a candidate holds rate positions as uint8
-_ALIASES = {
-    "l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
-    "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale",
-}  # fmt: skip
-
 RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
 TRUNK_RATES = (0.0, 0.25, 0.5)  # likewise
 
@@ -50,6 +46,7 @@ class TrunkRates:
     """What `narrow` says of one trunk; `rates` of None: it gives none."""
 
     rates: RateSpans | None
+    criterion: Criterion
     span: Span
 
 
@@ -185,7 +182,7 @@ def read_prunes(
     for prune in prunes:
         positions = modules_of(prune.patterns, network, report)
         rates = read_rates(prune.rates, report) if prune.rates else default
-        criterion = _criterion(prune.criterion, report)
+        criterion = read_criterion(prune.criterion, report)
         if positions is None or criterion is None or (prune.rates and rates is None):
             good = False
             continue
@@ -230,7 +227,7 @@ def check_values(
         if one is not None:
             read_rates(one, report)
     for prune in prunes:
-        _criterion(prune.criterion, report)
+        read_criterion(prune.criterion, report)
 
 
 def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
@@ -248,13 +245,14 @@ def check_patterns(statements: Statements, names: Network | None, report: Report
         modules_of(order.patterns, names, report)
 
 
-def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+    """None after an error; l1 where nothing is said."""
     if name is None:
         return "l1"
-    if name.text in CRITERIA:
-        criterion: Any = name.text
-        return criterion  # type: ignore[no-any-return]
-    near = _ALIASES.get(name.text)
+    for criterion in JUDGINGS:
+        if name.text == criterion:
+            return criterion
+    near = next((own for own, one in JUDGINGS.items() if name.text in one.aliases), None)
     report.error(
         name.span, "WZ058", f"there is no criterion `{name.text}`",
         meant(near) if near else did_you_mean(name.text, CRITERIA),
@@ -300,9 +298,13 @@ def check_filters(
 
 
 def check_channels(
-    network: Network, cut: Sequence[Trunk], rates: Mapping[str, RateSpans], report: Report
+    network: Network,
+    cut: Sequence[Trunk],
+    rates: Mapping[str, RateSpans],
+    stated: Mapping[str, TrunkRates],
+    report: Report,
 ) -> None:
-    """Each rate leaves channels in every group of its trunk."""
+    """Each rate leaves channels in every group of its trunk, and its criterion can judge them."""
     groups = couple_network(network).groups if cut else ()
     for trunk in cut:
         for rate, span in rates[trunk.name].items():
@@ -314,6 +316,14 @@ def check_channels(
                     f"smallest group has {least.width}", "use a smaller rate",
                 )  # fmt: skip
                 break
+        makers = [maker for g in trunk.groups for maker in groups[g].makers]
+        bare = [maker for maker in makers if norm_after(network, maker) is None]
+        if stated[trunk.name].criterion == "bn_scale" and bare:
+            report.error(
+                stated[trunk.name].span, "WZ124",
+                f"`bn_scale` cannot judge trunk `{trunk.name}`: no norm follows {bare[0]}",
+                f"put a `norm` after that layer, or add: narrow {trunk.name} by l1",
+            )  # fmt: skip
 
 
 def _check_norms(

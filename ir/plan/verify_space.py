@@ -161,8 +161,8 @@ def _seams(network: Network) -> Iterator[Problem]:
 
 
 def _coupled(seams: tuple[Seam, ...]) -> list[Seam]:
-    """Without the rule of their widths, which a space may choose."""
-    return [replace(seam, multiple=1) for seam in seams]
+    """Without what a space may choose: the rule of their widths, and by what they are judged."""
+    return [replace(seam, multiple=1, criterion="l1") for seam in seams]
 
 
 def _names(network: Network) -> Iterator[Problem]:

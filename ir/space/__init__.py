@@ -1,5 +1,6 @@
 """What a `.wz` file says: a network, rates, rules, recipes, an objective."""
 
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.space.space import (
     AccuracyLimit,
     All,
@@ -7,7 +8,6 @@ from wootzc.ir.space.space import (
     Comparison,
     Constraint,
     CostLimit,
-    Criterion,
     Listed,
     Measured,
     Objective,

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from wootzc.ir.net.coupling import Group, couple_network
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate, rate_of, triple
@@ -47,9 +49,10 @@ def narrowed(
     multiple: int = 1,
     multiple_from: int = 0,
     skip: Collection[int] = (),  # modules that may be left out whole, in the place of a rate
+    criteria: Mapping[str, Criterion] = MappingProxyType({}),  # of trunks that go by no l1
 ) -> Narrowed:
     """The space in which trunks have rates too."""
-    wide = with_seams(network, narrow, multiple, multiple_from)
+    wide = with_seams(network, narrow, multiple, multiple_from, criteria)
     own = iter(
         [*(rates[position] for position in positions), *([SKIP] if module in skip else ())]
         for module, positions in enumerate(choices)

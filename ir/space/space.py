@@ -5,13 +5,13 @@ from typing import Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import Rate, Side
 from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
 
 Comparison = Literal["<=", ">="]
-Criterion = Literal["l1", "l2", "bn_scale", "geometric_median", "random"]
 
 
 # Constraints ("where"). Modules are positions in network.modules. What is compared is what goes

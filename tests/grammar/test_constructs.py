@@ -20,6 +20,7 @@ from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import Listed, Ordered, Space, Tie
 from wootzc.ir.space.narrow import trunk_choices, trunk_rates
+from wootzc.ir.text import parse_ir, print_ir
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"
 NETWORK = MODULE + "network n { input(16x16x3); basic(64) as a[1..4]; global_pool; dense(10) }\n"
@@ -395,9 +396,11 @@ def test_what_narrow_does_not_name_stays_whole() -> None:
 
 
 def test_narrow_is_formatted() -> None:
-    text = RESIDUAL + NARROW.replace("STATEMENTS", "narrow  t1,t2   rates {0,25 %}\nnarrow t*")
+    text = RESIDUAL + NARROW.replace(
+        "STATEMENTS", "narrow  t1,t2   by  l2 rates {0,25 %}\nnarrow t*"
+    )
     formatted = format_text(text.replace("25 %", "25%"), "x.wz")
-    assert "  narrow t1, t2 rates { 0, 25% }\n  narrow t*\n" in formatted
+    assert "  narrow t1, t2 by l2 rates { 0, 25% }\n  narrow t*\n" in formatted
     assert format_text(formatted, "x.wz") == formatted
 
 
@@ -412,6 +415,13 @@ def test_trunks_are_kept_tied_and_ordered_as_modules_are() -> None:
     assert rows is not None
     names = trunk_rates(uniform.network, [uniform.rates[p] for p in rows.values[1].tolist()])
     assert len(rows) == 2 and not rows.values[0].any() and names == {"t1": 0.5, "t2": 0.5}
+
+
+def test_trunks_go_by_a_criterion() -> None:
+    space = narrowed("narrow t* by l2", "narrow t2")
+    seams = {s.group: s.criterion for m in space.network.modules for s in m.leaving}
+    assert sorted(seams.values()) == ["l1", "l2"]
+    assert parse_ir(print_ir(space.network)) == space.network
 
 
 def test_a_pattern_that_names_modules_names_no_trunks() -> None:
