@@ -31,9 +31,9 @@ NOTHING: Between = MappingProxyType({})
 
 
 def between(network: Network, weights: Weights) -> Between:
-    """How much channels between modules matter, where the modules are told of them: by l1."""
+    """How much channels between modules matter, where the modules are told of them."""
     cut = {
-        seam.group
+        seam.group: seam.criterion
         for module in network.modules
         for seam in (*module.entering, *module.leaving)
         if not seam.whole
@@ -41,7 +41,10 @@ def between(network: Network, weights: Weights) -> Between:
     if not cut:
         return NOTHING
     coupling = couple_network(network)
-    return {group: scores((), coupling, group, weights, "l1", network.name) for group in cut}
+    return {
+        group: scores(network, coupling, group, weights, criterion, "between modules")
+        for group, criterion in cut.items()
+    }
 
 
 def kept_filters(
@@ -86,7 +89,7 @@ def kept_at(
 
 
 def scores(
-    body: Body,
+    where: Body | Network,  # that holds the makers
     coupling: Coupling,
     number: int,
     weights: Weights,
@@ -104,7 +107,7 @@ def scores(
             makers = (_flat(weights[f"{maker}/kernel"]) for maker in group.makers)
             return np.asarray(np.sum([np.linalg.norm(f, axis=1) for f in makers], axis=0))
         case "bn_scale":  # Liu et al. 2017
-            return _norm_scales(body, coupling, number, weights, name)
+            return _norm_scales(where, coupling, number, weights, name)
         case "geometric_median":  # He et al. 2019: what all others resemble is redundant
             return _distances(_filters(group, weights))
         case "random":
@@ -129,13 +132,13 @@ def _distances(filters: NDArray[np.float64]) -> Scores:
 
 
 def _norm_scales(
-    body: Body, coupling: Coupling, number: int, weights: Weights, name: str
+    where: Body | Network, coupling: Coupling, number: int, weights: Weights, name: str
 ) -> Scores:
     """|scale| of the norm that follows each maker, added up."""
     group = coupling.groups[number]
     total = np.zeros(group.width)
     for maker in group.makers:
-        norm = norm_after(body, maker)
+        norm = norm_after(where, maker)
         if norm is None:
             raise fail(
                 "WZ124",

@@ -11,10 +11,10 @@ from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import number_of
 from wootzc.grammar.space.configs import MAX_MISTAKES, ListedRow
 from wootzc.grammar.space.constraints import read_metric
+from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import percent
 from wootzc.ir.array import Array
 from wootzc.ir.net.metrics import costs
-from wootzc.ir.net.network import Network
 from wootzc.ir.space import Listed, Proposed, Sample
 
 MAX_SAMPLE = 1_000_000
@@ -84,34 +84,30 @@ def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
     return None
 
 
-def listed(
-    rows: Sequence[ListedRow],
-    rates: tuple[float, ...],
-    chosen: Sequence[Mapping[int, int]],
-    network: Network,
-    span: Any,
-    report: Report,
-) -> Listed | None:
-    """Rows as rate positions, each once; rates that a module may not have are reported.
+def listed(pruning: Pruning, rows: Sequence[ListedRow], span: Any, report: Report) -> Listed | None:
+    """Rows as rate positions of all variables, each once; rates that one may not have are reported.
 
-    `chosen`: for each module the rates it may have, and the choice that each of them is.
+    A row has a rate for each module and each trunk that is narrowed; the others stay whole.
     """
     mistakes = 0
+    rates, chosen = pruning.rates, pruning.chosen
+    modules = [module.name for module in pruning.network.modules]
+    columns = [*enumerate(modules), *((at, name) for name, at in pruning.trunks.items())]
     position: Mapping[float, int] = {rate: index for index, rate in enumerate(rates)}
     matrix = np.zeros((len(rows), len(chosen)), dtype=np.uint8)
     for index, row in enumerate(rows):
-        for module, rate in enumerate(row.rates):
-            if position.get(rate) in chosen[module]:
-                matrix[index, module] = chosen[module][position[rate]]
+        for (variable, name), rate in zip(columns, row.rates, strict=True):
+            if position.get(rate) in chosen[variable]:
+                matrix[index, variable] = chosen[variable][position[rate]]
                 continue
             mistakes += 1
             if mistakes <= MAX_MISTAKES:
-                name = network.modules[module].name
+                what = "module" if variable < len(modules) else "trunk"
                 report.error(
                     row.span, "WZ049",
-                    f"{row.place} gives module `{name}` the rate {percent(rate)}, "
+                    f"{row.place} gives {what} `{name}` the rate {percent(rate)}, "
                     f"which it may not have",
-                    _allowed(name, tuple(chosen[module]), rates),
+                    _allowed(name, tuple(chosen[variable]), rates),
                 )  # fmt: skip
             break
     if mistakes:

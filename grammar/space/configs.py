@@ -38,18 +38,23 @@ class _Damaged(_Unreadable):
 
 
 def read_rows(
-    configs: syntax.Configs, modules: Sequence[str], report: Report
+    configs: syntax.Configs,
+    modules: Sequence[str],
+    report: Report,
+    *,
+    trunks: Sequence[str] = (),  # that are narrowed
+    skips: bool = False,  # modules may be left out: then 100% says of one that it is
 ) -> list[ListedRow] | None:
-    """All rows, each with one rate per module in network order; None after an error."""
+    """All rows, each with one rate per module and trunk in their order; None after an error."""
     source = configs.source
     if isinstance(source, syntax.Text):
-        rows = _from_file(source, modules, report)
+        rows = _from_file(source, [*modules, *trunks], report, skips)
         if rows is None:
             return None
     else:
-        rows = list(_inline(source, report))
+        rows = list(_inline(source, report, skips))
         if len(rows) < len(source):
-            _lengths_fit(rows, modules, report)
+            _lengths_fit(rows, modules, trunks, report)
             return None
     if not rows:
         report.error(
@@ -57,33 +62,37 @@ def read_rows(
             "write one row a candidate: configs { [0, 30%] [50%, 50%] }",
         )  # fmt: skip
         return None
-    return rows if _lengths_fit(rows, modules, report) else None
+    return rows if _lengths_fit(rows, modules, trunks, report) else None
 
 
-def _inline(rows: tuple[syntax.Row, ...], report: Report) -> Iterator[ListedRow]:
+def _inline(rows: tuple[syntax.Row, ...], report: Report, skips: bool) -> Iterator[ListedRow]:
     for number, row in enumerate(rows, start=1):
-        rates = [read_rate(rate, report) for rate in row.rates]
+        rates = [read_rate(rate, report, all_of_it=skips) for rate in row.rates]
         known = tuple(rate for rate in rates if rate is not None)
         if len(known) == len(rates):
             yield ListedRow(rates=known, place=f"row {number}", span=row.span)
 
 
-def _lengths_fit(rows: Sequence[ListedRow], modules: Sequence[str], report: Report) -> bool:
-    wrong = [row for row in rows if len(row.rates) != len(modules)]
+def _lengths_fit(
+    rows: Sequence[ListedRow], modules: Sequence[str], trunks: Sequence[str], report: Report
+) -> bool:
+    names = [*modules, *trunks]
+    wrong = [row for row in rows if len(row.rates) != len(names)]
     for row in wrong[:MAX_MISTAKES]:
         plural = "" if len(row.rates) == 1 else "s"
         report.error(
             row.span, "WZ049",
             f"{row.place} has {len(row.rates)} rate{plural}, "
-            f"but the network has {len(modules)} modules",
-            f"write one rate for each, in this order: {', '.join(modules[:16])}"
-            + (", …" if len(modules) > 16 else ""),
+            f"but the network has {len(modules)} modules"
+            + (f", and {len(trunks)} of its trunks may be cut" if trunks else ""),
+            f"write one rate for each, in this order: {', '.join(names[:16])}"
+            + (", …" if len(names) > 16 else ""),
         )  # fmt: skip
     return not wrong
 
 
 def _from_file(
-    source: syntax.Text, modules: Sequence[str], report: Report
+    source: syntax.Text, modules: Sequence[str], report: Report, skips: bool
 ) -> list[ListedRow] | None:
     path = Path(resolve(source.value, source.span.file))
     readers = {".csv": _csv, ".json": _json, ".npy": _npy}
@@ -99,7 +108,7 @@ def _from_file(
             table = reader(read_file(path, MOST_BYTES), modules)
         _check_size(table)
         return [
-            ListedRow(rates=tuple(_rate(v, number) for v in row), place=f"row {number}",
+            ListedRow(rates=tuple(_rate(v, number, skips) for v in row), place=f"row {number}",
                       span=source.span)
             for number, row in enumerate(table, start=1)
         ]  # fmt: skip
@@ -171,11 +180,11 @@ def _npy(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
     return [[str(value) for value in row] for row in matrix]
 
 
-def _rate(value: Any, row: int) -> float:
+def _rate(value: Any, row: int, skips: bool) -> float:
     text = str(value)
     try:
         number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
-        if 0 <= number < 1 and not isinstance(value, bool):
+        if (0 <= number < 1 or (number == 1 and skips)) and not isinstance(value, bool):
             return float(number)
     except ArithmeticError:  # no number, NaN, or far too large a one
         pass

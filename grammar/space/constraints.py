@@ -1,6 +1,6 @@
 """Constraints: metrics, comparisons and limits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from math import ceil, floor
 from typing import assert_never
@@ -224,6 +224,7 @@ def _points(limit: syntax.RelativeLimit, report: Report) -> Decimal | None:
 def read_constraints(
     statements: Iterable[syntax.SpaceStatement],
     network: Network | None,
+    trunks: Sequence[str],  # that may be named: their numbers come behind those of modules
     full: Mapping[str, int] | None,
     report: Report,
 ) -> tuple[ir.Constraint, ...]:
@@ -232,11 +233,11 @@ def read_constraints(
     for statement in statements:
         match statement:
             case syntax.Tie(patterns=patterns):
-                modules = _several(statement, patterns, network, report)
+                modules = _several(statement, patterns, network, trunks, report)
                 if modules is not None:
                     constraints.append(ir.Tie(modules=modules, span=statement.span))
             case syntax.WhereOrder(relation=relation, patterns=patterns):
-                modules = _several(statement, patterns, network, report)
+                modules = _several(statement, patterns, network, trunks, report)
                 match relation.text:
                     case "nondecreasing" | "nonincreasing" as direction:
                         if modules is not None:
@@ -273,16 +274,18 @@ def _several(
     statement: syntax.Tie | syntax.WhereOrder,
     patterns: syntax.Patterns,
     network: Network | None,
+    trunks: Sequence[str],
     report: Report,
 ) -> tuple[int, ...] | None:
     if network is None:
         return None
-    modules = modules_of(patterns, network, report)
+    modules = modules_of(patterns, network, report, (), trunks)
     if modules is not None and len(modules) == 1:  # a pattern names at least one
         what = "tie" if isinstance(statement, syntax.Tie) else statement.relation.text
+        names = [*(module.name for module in network.modules), *trunks]
         report.error(
             statement.span, "WZ048", f"`{what}` needs at least two modules",
-            f"here it has only `{network.modules[modules[0]].name}`",
+            f"here it has only `{names[modules[0]]}`",
         )  # fmt: skip
         return None
     return modules

@@ -29,8 +29,10 @@ from wootzc.ir.space import (
     Selection,
     Space,
     Tie,
+    compared,
     cost_limits,
 )
+from wootzc.ir.space.narrow import compared_names
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -160,16 +162,15 @@ def _report_empty(
                 f"{metric} of those that meet the others: {low} to {high}; "
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
-        case Tie(modules=modules) | Ordered(modules=modules):
+        case Tie() | Ordered():
             word = "tie" if isinstance(constraint, Tie) else constraint.direction
+            names = compared_names(space.network, constraint)
             listing = "; ".join(
-                f"{space.network.modules[m].name} may have "
+                f"{name} may have "
                 + ", ".join(
-                    dict.fromkeys(
-                        percent(removed(space.rates[c], "inside")) for c in space.choices[m]
-                    )
+                    dict.fromkeys(percent(removed(space.rates[c], side)) for c in space.choices[m])
                 )
-                for m in modules[:6]
+                for name, (m, side) in [*zip(names, compared(constraint), strict=True)][:6]
             )
             report.error(
                 constraint.span, "WZ055", f"this `{word}` leaves no candidate{others}", listing

@@ -24,10 +24,12 @@ from wootzc.grammar.space.search_settings import (
     read_choice,
     read_until,
 )
+from wootzc.grammar.space.width_rules import kept_layers, read_multiple, with_rules
 from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
 from wootzc.ir.layers.shapes import shape_text
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.trunk import Trunk, trunks
 from wootzc.ir.space import All, Selection, Space
 
 
@@ -85,7 +87,14 @@ def lower_space(
         check_direction(objective, settings["explore"], statements.choice("explore"), report)
     if complete:
         check_predicted(statements, report)
-    constraints = read_constraints(statements.kept, network, full, report)
+    known: tuple[Trunk, ...] = ()
+    multiple = read_multiple(statements.one(syntax.Multiple), report)
+    if network is not None:
+        paths = kept_layers(statements.all(syntax.Keep), network, report)
+        network = with_rules(network, paths, multiple)
+        known = trunks(network) if statements.all(syntax.Narrow) else ()
+    names_of_trunks = [trunk.name for trunk in known]
+    constraints = read_constraints(statements.kept, network, names_of_trunks, full, report)
     if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)
@@ -93,11 +102,12 @@ def lower_space(
     file = found.file if found else None
     _check_network(network, file, definition, report)
     check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
-    pruning = read_pruning(
-        statements, network, constraints, definition, report, file=file, complete=complete
-    )
-    narrow = read_narrow(statements.all(syntax.Narrow), network, report)
+    narrow = read_narrow(statements.all(syntax.Narrow), known, network, report)
     skip = read_skip(statements.all(syntax.Skip), network, report)
+    pruning = read_pruning(
+        statements, network, multiple, known, narrow or {}, skip or (), constraints, definition,
+        report, file=file, complete=complete,
+    )  # fmt: skip
     selection: Selection | None = All(span=definition.name.span)
     if (every := statements.one(syntax.All)) is not None:
         selection = All(span=every.span)
@@ -107,16 +117,14 @@ def lower_space(
         selection = read_proposed(propose, report)
     configs = statements.one(syntax.Configs)
     if configs is not None and pruning is not None and pruning.rows is not None:
-        selection = listed(
-            pruning.rows, pruning.rates, pruning.chosen, network, configs.span, report
-        )
+        selection = listed(pruning, pruning.rows, configs.span, report)
     if (
         report.errors > errors or not complete or pruning is None or selection is None
         or lowered_data is None or objective is None or narrow is None
         or skip is None
     ):  # fmt: skip
         return None
-    posed = narrow_pruning(pruning, narrow, skip, constraints, statements, report)
+    posed = narrow_pruning(pruning, constraints, selection, statements, report)
     if posed is None:
         return None
     space = Space(
@@ -126,7 +134,7 @@ def lower_space(
         choices=posed.choices,
         criteria=posed.criteria,
         constraints=posed.constraints,
-        selection=selection,
+        selection=posed.selection,
         objective=objective,
         data=lowered_data,
         seed=seed_value,

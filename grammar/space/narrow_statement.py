@@ -1,27 +1,24 @@
 """`narrow` and `skip`: channels between modules that may go, and modules that may go whole."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.statements import Statements, keyword_of
-from wootzc.grammar.lower.module_targets import number_range
-from wootzc.grammar.space.patterns import listing, modules_of
+from wootzc.grammar.check.statements import Statements
+from wootzc.grammar.space.patterns import listing, matching, modules_of
 from wootzc.grammar.space.prune_statement import Pruning
-from wootzc.grammar.space.rates import MAX_RATES, RateSpans, percent, read_rates
-from wootzc.ir.net.coupling import couple_network
+from wootzc.grammar.space.rates import MAX_RATES, TrunkRates, read_criterion, read_rates
+from wootzc.ir.array import Array
 from wootzc.ir.net.network import Network
-from wootzc.ir.net.prune import kept_width
-from wootzc.ir.net.rate import Rate
-from wootzc.ir.net.skip import can_be_skipped
-from wootzc.ir.net.trunk import Trunk, trunks
-from wootzc.ir.space import Constraint, CostLimit
+from wootzc.ir.net.rate import Rate, Side
+from wootzc.ir.net.skip import SKIP, can_be_skipped
+from wootzc.ir.net.trunk import Trunk
+from wootzc.ir.space import Constraint, CostLimit, Listed, Selection
 from wootzc.ir.space.narrow import narrowed
-
-RATES = (0.0, 0.25, 0.5)  # of a trunk, where a file gives none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,29 +30,27 @@ class Posed:
     choices: tuple[tuple[int, ...], ...]
     criteria: tuple[Any, ...]
     constraints: tuple[Constraint, ...]
+    selection: Selection
 
 
 def read_narrow(
-    statements: Sequence[syntax.Narrow], network: Network, report: Report
-) -> Mapping[str, tuple[float, ...]] | None:
+    statements: Sequence[syntax.Narrow], known: Sequence[Trunk], network: Network, report: Report
+) -> Mapping[str, TrunkRates] | None:
     """By trunk its rates; later statements overrule earlier ones. None after an error."""
-    found: dict[str, tuple[float, ...]] = {}
-    if not statements:
-        return found
-    known = trunks(network)
+    found: dict[str, TrunkRates] = {}
     good = True
     for statement in statements:
-        rates: RateSpans | None = dict.fromkeys(RATES, statement.span)
-        if statement.rates is not None:
-            rates = read_rates(statement.rates, report)
+        rates = read_rates(statement.rates, report) if statement.rates else None
         names = _trunks_of(statement.patterns, known, network, report)
-        if rates is None or names is None:
+        criterion = read_criterion(statement.criterion, report)
+        if names is None or criterion is None or (statement.rates and rates is None):
             good = False
             continue
-        for trunk in (one for one in known if one.name in names):
-            good = _leaves_some(trunk, network, rates, report) and good
-            found[trunk.name] = tuple(sorted(rates))
-    return found if good else None
+        found |= {
+            name: TrunkRates(rates=rates, criterion=criterion, span=statement.span)
+            for name in names
+        }
+    return {t.name: found[t.name] for t in known if t.name in found} if good else None
 
 
 def read_skip(
@@ -87,73 +82,86 @@ def read_skip(
 
 def narrow_pruning(
     pruning: Pruning,
-    narrow: Mapping[str, tuple[float, ...]],
-    skip: frozenset[int],
     constraints: Sequence[Constraint],
+    selection: Selection,
     statements: Statements,
     report: Report,
 ) -> Posed | None:
     """The variables of the space, trunks among them. None after an error."""
-    if not narrow and not skip:
+    modules = len(pruning.network.modules)
+    asked: list[syntax.Narrow | syntax.Skip] = [*statements.all(syntax.Narrow)]
+    asked += statements.all(syntax.Skip)
+    if not asked:
         return Posed(
             network=pruning.network,
             rates=pruning.rates,
             choices=pruning.choices,
             criteria=pruning.criteria,
             constraints=tuple(constraints),
+            selection=selection,
         )
-    asked: list[syntax.Narrow | syntax.Skip] = [*statements.all(syntax.Narrow)]
-    first = [*asked, *statements.all(syntax.Skip)][0]
-    if (configs := statements.one(syntax.Configs)) is not None:
-        report.error(
-            configs.span, "WZ263",
-            f"`configs` lists rates of modules, and `{keyword_of(first)}` asks for more",
-            "leave out one of them: `sample 500` or `propose 500` take candidates of both kinds",
-        )  # fmt: skip
-        return None
     rule = pruning.multiple
+    narrow = {
+        trunk: [pruning.rates[p] for p in pruning.choices[place]]
+        for trunk, place in pruning.trunks.items()
+    }
+    own = [tuple(p for p in choice if pruning.rates[p] != SKIP) for choice in pruning.choices]
     made = narrowed(
-        pruning.network, pruning.rates, pruning.choices, narrow, rule.of, rule.least,
-        skip - pruning.kept,
-    )  # fmt: skip
+        pruning.network,
+        pruning.rates,
+        own[:modules],
+        narrow,
+        rule.of,
+        rule.least,
+        pruning.skip,
+        pruning.trunk_criteria,
+    )
     if len(made.rates) > MAX_RATES:
         report.error(
-            first.span, "WZ264",
+            asked[0].span, "WZ264",
             f"a module would have {len(made.rates):,} choices, of its own rates and those of what "
             f"enters and leaves it; at most {MAX_RATES} can be told apart",
             "give fewer rates, to modules or here: narrow t* rates { 0, 50% }",
         )  # fmt: skip
         return None
+    if isinstance(selection, Listed):
+        rates = np.array(pruning.rates)[selection.rows.values]
+        rows = [
+            made.row(row[:modules], {t: row[place] for t, place in pruning.trunks.items()})
+            for row in rates.tolist()
+        ]
+        selection = replace(selection, rows=Array(np.array(rows, dtype=np.uint8)))
     criteria: list[Any] = ["l1"] * len(made.network.modules)
     for place, criterion in zip(made.places, pruning.criteria, strict=True):
         criteria[place] = criterion
+    places: list[tuple[int, Side]] = [(place, "inside") for place in made.places]
+    at: dict[int, tuple[int, Side]] = dict(enumerate(places))
+    at |= {place: (made.place(trunk), "leaving") for trunk, place in pruning.trunks.items()}
+    for one in constraints:
+        if not isinstance(one, CostLimit) and not {*one.modules} <= at.keys():
+            report.error(
+                one.span, "WZ266", "this speaks of a trunk that stays whole",
+                f"of those that may be cut, {listing([*pruning.trunks])}; name others in `narrow`"
+                if pruning.trunks else "`keep` names all those that `narrow` does",
+            )  # fmt: skip
+            return None
     return Posed(
         network=made.network,
         rates=made.rates,
         choices=made.choices,
         criteria=tuple(criteria),
-        constraints=tuple(
-            one
-            if isinstance(one, CostLimit)
-            else replace(one, modules=tuple(made.places[m] for m in one.modules))
-            for one in constraints
-        ),
+        constraints=tuple(_placed(one, at) for one in constraints),
+        selection=selection,
     )
 
 
-def _leaves_some(trunk: Trunk, network: Network, rates: RateSpans, report: Report) -> bool:
-    """Whether each rate leaves channels in every group of the trunk."""
-    groups = couple_network(network).groups
-    for rate, span in rates.items():
-        least = min((groups[g] for g in trunk.groups), key=lambda group: kept_width(group, rate))
-        if kept_width(least, rate) == 0:
-            report.error(
-                span, "WZ042",
-                f"the rate {percent(rate)} leaves no channel in trunk `{trunk.name}`, whose "
-                f"smallest group has {least.width}", "use a smaller rate",
-            )  # fmt: skip
-            return False
-    return True
+def _placed(constraint: Constraint, at: Mapping[int, tuple[int, Side]]) -> Constraint:
+    """A constraint on modules and trunks as one on the modules that are told of trunks."""
+    if isinstance(constraint, CostLimit):
+        return constraint
+    modules, sides = zip(*(at[variable] for variable in constraint.modules), strict=True)
+    inside = all(side == "inside" for side in sides)
+    return replace(constraint, modules=modules, sides=() if inside else sides)
 
 
 def _trunks_of(
@@ -179,7 +187,7 @@ def _matching(
     names = [trunk.name for trunk in known]
     found: set[str] = set()
     for pattern in patterns:
-        mine = _names_of(pattern, names, report)
+        mine = {names[place] for place in matching(pattern, names)}
         if not mine:
             report.error(
                 pattern.span, "WZ262",
@@ -190,17 +198,3 @@ def _matching(
             return None
         found |= mine
     return found
-
-
-def _names_of(pattern: syntax.Pattern, names: Sequence[str], report: Report) -> set[str]:
-    """t1, t*, t1..t3 or t[1..3]; empty where one of them is unknown."""
-    if pattern.numbers is not None:
-        numbers = number_range(pattern.numbers, "WZ046", report)
-        wanted = {f"{pattern.glob.text}{number}" for number in numbers or ()}
-        return wanted if wanted <= {*names} else set()
-    if pattern.last is not None:
-        if pattern.glob.text not in names or pattern.last.text not in names:
-            return set()
-        return {*names[names.index(pattern.glob.text) : names.index(pattern.last.text) + 1]}
-    expression = re.escape(pattern.glob.text).replace(r"\*", ".*").replace(r"\?", ".")
-    return {name for name in names if re.fullmatch(expression, name)}

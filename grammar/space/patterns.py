@@ -1,7 +1,11 @@
-"""Patterns → modules: which modules `a*`, `a1..b3` or `a[1..3]` stand for."""
+"""Patterns → modules: which modules `a*`, `a1..b3` or `a[1..3]` stand for.
+
+Where trunks may be meant too, a pattern stands for these if it names no module. They are numbered
+behind the modules.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
@@ -24,12 +28,13 @@ def modules_of(
     network: Network,
     report: Report,
     also: tuple[str, ...] = (),  # words that might have been meant
+    trunks: Sequence[str] = (),  # that may be meant
 ) -> tuple[int, ...] | None:
-    """Positions of modules, each once, in the order of the patterns. None after an error."""
-    named = _named(patterns.named, network, report, also)
-    if _except_outside(patterns.exceptions, network, report):
+    """Positions, each once, in the order of the patterns. None after an error."""
+    named = _named(patterns.named, network, report, also, trunks)
+    if _except_outside(patterns.exceptions, network, report, trunks):
         return None
-    exceptions = _named(patterns.exceptions, network, report)
+    exceptions = _named(patterns.exceptions, network, report, (), trunks)
     if named is None or exceptions is None:
         return None
     left = tuple(position for position in named if position not in exceptions)
@@ -40,7 +45,7 @@ def modules_of(
         )  # fmt: skip
         return None
     for pattern in patterns.exceptions:
-        if set(_named([pattern], network, report) or ()).isdisjoint(named):
+        if set(_named([pattern], network, report, (), trunks) or ()).isdisjoint(named):
             report.warn(
                 pattern.span, "WZ248", "this exception has no effect: no pattern before it names "
                 "such a module", "remove it",
@@ -48,9 +53,11 @@ def modules_of(
     return left
 
 
-def _except_outside(exceptions: Iterable[syntax.Pattern], network: Network, report: Report) -> bool:
+def _except_outside(
+    exceptions: Iterable[syntax.Pattern], network: Network, report: Report, trunks: Sequence[str]
+) -> bool:
     """Report exceptions that seem to mean layers outside of modules, which none needs."""
-    names = [module.name for module in network.modules]
+    names = [*(module.name for module in network.modules), *trunks]
     outside = [
         p for p in exceptions
         if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
@@ -71,14 +78,36 @@ def _named(
     network: Network,
     report: Report,
     also: tuple[str, ...] = (),
+    trunks: Sequence[str] = (),
 ) -> tuple[int, ...] | None:
     found: list[int] = []
     good = True
+    names = [module.name for module in network.modules]
     for pattern in patterns:
-        positions = _modules_of(pattern, network, report, also)
+        behind = () if matching(pattern, names) else matching(pattern, trunks)
+        positions = (
+            tuple(len(names) + place for place in behind)
+            if behind else _modules_of(pattern, network, report, also)
+        )  # fmt: skip
         good = good and positions is not None
         found += [p for p in positions or () if p not in found]
     return tuple(found) if good else None
+
+
+def matching(pattern: syntax.Pattern, names: Sequence[str]) -> tuple[int, ...]:
+    """Where the names stand that a pattern stands for; () where one of its own is unknown."""
+    if pattern.numbers is not None:
+        first, last = pattern.numbers.first.text, pattern.numbers.last.text.lstrip(".")
+        if not (first.isdecimal() and last.isdecimal()) or int(last) - int(first) > len(names):
+            return ()
+        wanted = [f"{pattern.glob.text}{n}" for n in range(int(first), int(last) + 1)]
+        return tuple(map(names.index, wanted)) if {*wanted} <= {*names} else ()
+    if pattern.last is not None:
+        if pattern.glob.text not in names or pattern.last.text not in names:
+            return ()
+        return tuple(range(names.index(pattern.glob.text), names.index(pattern.last.text) + 1))
+    expression = _expression(pattern.glob.text)
+    return tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
 
 
 def _modules_of(
@@ -155,6 +184,8 @@ def _no_match(
         help = "layers outside of modules are never pruned: put them into a module"
     elif near is not None and "*" not in text:
         help = meant(near)
+    elif re.fullmatch(r"t[\d*?]+", text):
+        help = f"if channels between modules are meant, say that they may go: narrow {text}"
     elif names:
         help = f"its modules are {listing(names)}"
     else:

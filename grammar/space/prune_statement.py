@@ -1,6 +1,6 @@
 """What may be pruned how far: `rates`, `prune`, `keep` and what the rows of `configs` imply."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,42 +12,51 @@ from wootzc.grammar.lower.resolved import by_patterns
 from wootzc.grammar.space.configs import ListedRow, read_rows
 from wootzc.grammar.space.rates import (
     RATES,
+    TRUNK_RATES,
     ModuleRates,
+    RateSpans,
     SpaceRates,
+    TrunkRates,
+    check_channels,
     check_filters,
     percent,
     read_prunes,
     read_rates,
 )  # fmt: skip
-from wootzc.grammar.space.width_rules import (
-    Multiple,
-    check_kinds,
-    kept_layers,
-    read_multiple,
-    with_rules,
-)
+from wootzc.grammar.space.width_rules import Multiple, check_kinds, with_rules
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.skip import SKIP
+from wootzc.ir.net.trunk import Trunk
 from wootzc.ir.space import Constraint
 from wootzc.ir.space.equal_rates import chosen_rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
-    """`choices`: the smallest of the rates that leave a module equal widths, for each module."""
+    """`choices`: the smallest of the rates that leave equal widths, for each variable: those are
+    the modules, and then the trunks of the network where any is narrowed.
+    """
 
     network: Network  # with what `keep` and `multiple of` say of its modules
     rates: tuple[float, ...]
     choices: tuple[tuple[int, ...], ...]
-    chosen: tuple[Mapping[int, int], ...]  # for each module: every rate it may have → its choice
-    criteria: tuple[Any, ...]
+    chosen: tuple[Mapping[int, int], ...]  # for each variable: every rate it may have → its choice
+    criteria: tuple[Any, ...]  # per module
     rows: list[ListedRow] | None
     multiple: Multiple
-    kept: frozenset[int]  # modules that `keep` names
+    trunks: Mapping[str, int]  # those that are narrowed: which variables they are
+    trunk_criteria: Mapping[str, Criterion]
+    skip: frozenset[int]  # modules that may be left out
 
 
 def read_pruning(
     statements: Statements,
-    network: Network,
+    network: Network,  # with the rules of its modules
+    multiple: Multiple,
+    known: Sequence[Trunk],
+    narrow: Mapping[str, TrunkRates],
+    skip: Collection[int],
     constraints: Sequence[Constraint],
     definition: syntax.SpaceDefinition,
     report: Report,
@@ -65,10 +74,16 @@ def read_pruning(
     prunes = statements.all(syntax.Prune)
     configs = statements.one(syntax.Configs)
     names = [module.name for module in network.modules]
-    rows = read_rows(configs, names, report) if configs else None
-    pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report)
-    paths = kept_layers(statements.all(syntax.Keep), network, report)
-    multiple = read_multiple(statements.one(syntax.Multiple), report)
+    trunks = [trunk.name for trunk in known]
+    pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report, trunks)
+    if pruned is not None:
+        kept = {trunks[place - len(names)] for place in pruned.kept if place >= len(names)}
+        narrow = {name: rates for name, rates in narrow.items() if name not in kept}
+        skip = {*skip} - pruned.kept
+        pruned.kept &= {*range(len(names))}
+    rows = None
+    if configs:
+        rows = read_rows(configs, names, report, trunks=[*narrow], skips=bool(skip))
     if (stated and default is None) or pruned is None or (configs and rows is None):
         return None
     if not prunes and configs:
@@ -84,12 +99,14 @@ def read_pruning(
         }  # fmt: skip
     for module, of_module in pruned.of_module.items():
         if of_module.rates is None and rows is not None and configs is not None:
-            column = {row.rates[module] for row in rows}
+            column = {row.rates[module] for row in rows} - {SKIP}
             of_module.rates = dict.fromkeys(sorted(column), configs.span)
         elif of_module.rates is None:
             of_module.rates = dict.fromkeys(RATES, everywhere)
             of_module.stated_rates = False
-    if prunes and not pruned.of_module and pruned.kept == set(range(len(names))):
+    others = bool(narrow or skip)  # variables beside the rates of modules
+    cut = _trunk_rates(narrow, rows, len(names))
+    if prunes and not pruned.of_module and pruned.kept == set(range(len(names))) and not others:
         report.error(
             statements.all(syntax.Keep)[0].span, "WZ044",
             "this keeps every module, so that nothing is left to prune",
@@ -98,9 +115,9 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
         return None
     errors = report.errors
-    network = with_rules(network, paths, multiple)
     check_filters(network, pruned, report, file)
-    if not pruned.of_module and not prunes and complete and names:
+    check_channels(network, [t for t in known if t.name in cut], cut, narrow, report)
+    if not pruned.of_module and not prunes and complete and names and not others:
         report.error(
             everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
             f"`keep` names every module of network `{network.name}` that has filters to remove"
@@ -113,7 +130,8 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     if report.errors > errors:
         return None
-    table = _table(pruned, default, network, constraints, rows, multiple)
+    by = {name: one.criterion for name, one in narrow.items()}
+    table = _table(pruned, default, network, constraints, rows, multiple, known, cut, by, skip)
     _note_equal(pruned, table, constraints, report)
     return table
 
@@ -125,30 +143,50 @@ def _table(
     constraints: Sequence[Constraint],
     rows: list[ListedRow] | None,
     multiple: Multiple,
+    known: Sequence[Trunk],
+    cut: Mapping[str, RateSpans],
+    by: Mapping[str, Criterion],
+    skip: Collection[int],
 ) -> Pruning:
-    """One table of rates for the space: ascending, 0 first, and each module's positions in it."""
-    every = {0.0, *(default or ())}
-    for of_module in pruned.of_module.values():
-        every |= set(of_module.rates or ())
-    rates = tuple(sorted(every))
-    known = {
-        m: tuple(rates.index(rate) for rate in sorted(of_module.rates or ()))
-        for m, of_module in pruned.of_module.items()
-    }
-    criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
+    """One table of rates for the space: ascending, 0 first, and each variable's positions in it."""
     modules = range(len(network.modules))
-    allowed = tuple(known.get(m, (0,)) for m in modules)
-    chosen = chosen_rates(network, rates, allowed, constraints)
+    places = {trunk.name: len(modules) + place for place, trunk in enumerate(known)}
+    own = {m: of_module.rates or {} for m, of_module in pruned.of_module.items()}
+    own |= {places[name]: spans for name, spans in cut.items()}
+    every = {0.0, *(default or ()), *(rate for spans in own.values() for rate in spans)}
+    rates = tuple(sorted(every | ({SKIP} if skip else set())))
+    allowed = tuple(
+        tuple(rates.index(rate) for rate in sorted(own.get(variable, (0.0,))))
+        for variable in (*modules, *places.values())
+    )
+    rule = multiple.of, multiple.least
+    chosen = [*chosen_rates(network, rates, allowed, constraints, *rule)]
+    for module in skip:  # nothing else leaves as little
+        chosen[module] = {**chosen[module], len(rates) - 1: len(rates) - 1}
+    criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
     return Pruning(
-        kept=frozenset(pruned.kept),
+        trunks={name: places[name] for name in cut},
+        trunk_criteria=by,
+        skip=frozenset(skip),
         network=network,
         rates=rates,
         choices=tuple(tuple(sorted(set(of_module.values()))) for of_module in chosen),
-        chosen=chosen,
+        chosen=tuple(chosen),
         criteria=tuple(criteria.get(m, "l1") for m in modules),
         rows=rows,
         multiple=multiple,
     )
+
+
+def _trunk_rates(
+    narrow: Mapping[str, TrunkRates], rows: Sequence[ListedRow] | None, modules: int
+) -> Mapping[str, RateSpans]:
+    """The rates of each trunk: its own, what `configs` lists, or those where a file gives none."""
+    found: dict[str, RateSpans] = {}
+    for place, (name, of_trunk) in enumerate(narrow.items(), modules):
+        column = TRUNK_RATES if rows is None else sorted({row.rates[place] for row in rows})
+        found[name] = of_trunk.rates or dict.fromkeys(column, of_trunk.span)
+    return found
 
 
 def _note_equal(
@@ -176,7 +214,7 @@ def _note_equal(
 def _why_same(table: Pruning, m: int, position: int, constraints: Sequence[Constraint]) -> str:
     """What makes rates leave equal widths: few filters, or the `multiple` that they end on."""
     free = with_rules(table.network, {}, Multiple(1))
-    allowed = [tuple(chosen) for chosen in table.chosen]
+    allowed = [tuple(p for p in chosen if table.rates[p] != SKIP) for chosen in table.chosen]
     if chosen_rates(free, table.rates, allowed, constraints)[m][position] != position:
         return "its layers are too narrow to tell them apart"
     multiple = table.network.modules[m].multiple

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any
 
 from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
@@ -14,20 +14,18 @@ from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.layers import Dense, Layer, walk
-from wootzc.ir.net.coupling import Coupling, couple_module
+from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
+from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width, kept_widths
-from wootzc.ir.space import Criterion
+from wootzc.ir.net.trunk import Trunk
 
-CRITERIA: tuple[str, ...] = get_args(Criterion)
+CRITERIA: tuple[str, ...] = tuple(JUDGINGS)
 MAX_RATES = 256  # a candidate holds rate positions as uint8
-_ALIASES = {
-    "l1_norm": "l1", "l2_norm": "l2", "magnitude": "l1", "norm": "l1", "bn": "bn_scale",
-    "gm": "geometric_median", "fpgm": "geometric_median", "slimming": "bn_scale",
-}  # fmt: skip
-
 RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
+TRUNK_RATES = (0.0, 0.25, 0.5)  # likewise
 
 RateSpans = Mapping[float, Span]  # rates with the places where they stand
 
@@ -43,18 +41,27 @@ class ModuleRates:
     stated_rates: bool = True  # or they are those of `RATES`
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkRates:
+    """What `narrow` says of one trunk; `rates` of None: it gives none."""
+
+    rates: RateSpans | None
+    criterion: Criterion
+    span: Span
+
+
 @dataclass(kw_only=True)
 class SpaceRates:
-    """`of_module` holds pruned modules only, by position."""
+    """`of_module` holds pruned modules only, by position; `kept` modules, and trunks behind."""
 
     of_module: dict[int, ModuleRates] = field(default_factory=dict)
     kept: set[int] = field(default_factory=set)
 
 
-def read_rate(number: syntax.Number, report: Report) -> float | None:
-    """A rate from 0 to below 1; None after a mistake, told to `report`."""
+def read_rate(number: syntax.Number, report: Report, *, all_of_it: bool = False) -> float | None:
+    """A rate from 0 to below 1, or 1 where `all_of_it` may go; None after a mistake, told."""
     value = float(number_of(number.text))
-    if 0 <= value < 1:
+    if 0 <= value < 1 or (value == 1 and all_of_it):
         return value
     text = number.text
     if value == 1:
@@ -166,6 +173,7 @@ def read_prunes(
     default: RateSpans | None,
     network: Network,
     report: Report,
+    trunks: Sequence[str] = (),  # that `keep` may name
 ) -> SpaceRates | None:
     """Later `prune` statements overrule earlier ones; `keep` overrules all. None after an error."""
     result = SpaceRates()
@@ -174,7 +182,7 @@ def read_prunes(
     for prune in prunes:
         positions = modules_of(prune.patterns, network, report)
         rates = read_rates(prune.rates, report) if prune.rates else default
-        criterion = _criterion(prune.criterion, report)
+        criterion = read_criterion(prune.criterion, report)
         if positions is None or criterion is None or (prune.rates and rates is None):
             good = False
             continue
@@ -186,7 +194,9 @@ def read_prunes(
     for keep in keeps:
         named, kinds = divide_patterns(keep.patterns.named, network)
         patterns = replace(keep.patterns, named=tuple(named))
-        positions = modules_of(patterns, network, report, KINDS) if named or not kinds else ()
+        whole: tuple[int, ...] | None = ()
+        if named or not kinds:
+            whole = modules_of(patterns, network, report, KINDS, trunks)
         if kinds and not named and keep.patterns.exceptions:
             good = False
             report.error(
@@ -194,8 +204,8 @@ def read_prunes(
                 "`except` leaves out modules, and `keep` names a kind of layer here",
                 "a kind of layer is kept in every module: remove `except …`",
             )  # fmt: skip
-        good = good and positions is not None
-        result.kept |= set(positions or ())
+        good = good and whole is not None
+        result.kept |= set(whole or ())
     for position in result.kept:
         result.of_module.pop(position, None)
     if not good:
@@ -217,7 +227,7 @@ def check_values(
         if one is not None:
             read_rates(one, report)
     for prune in prunes:
-        _criterion(prune.criterion, report)
+        read_criterion(prune.criterion, report)
 
 
 def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
@@ -235,13 +245,14 @@ def check_patterns(statements: Statements, names: Network | None, report: Report
         modules_of(order.patterns, names, report)
 
 
-def _criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
+    """None after an error; l1 where nothing is said."""
     if name is None:
         return "l1"
-    if name.text in CRITERIA:
-        criterion: Any = name.text
-        return criterion  # type: ignore[no-any-return]
-    near = _ALIASES.get(name.text)
+    for criterion in JUDGINGS:
+        if name.text == criterion:
+            return criterion
+    near = next((own for own, one in JUDGINGS.items() if name.text in one.aliases), None)
     report.error(
         name.span, "WZ058", f"there is no criterion `{name.text}`",
         meant(near) if near else did_you_mean(name.text, CRITERIA),
@@ -284,6 +295,35 @@ def check_filters(
         _check_widths(module, coupling, of_module, report)
         if of_module.criterion == "bn_scale":
             _check_norms(module, coupling, of_module, report)
+
+
+def check_channels(
+    network: Network,
+    cut: Sequence[Trunk],
+    rates: Mapping[str, RateSpans],
+    stated: Mapping[str, TrunkRates],
+    report: Report,
+) -> None:
+    """Each rate leaves channels in every group of its trunk, and its criterion can judge them."""
+    groups = couple_network(network).groups if cut else ()
+    for trunk in cut:
+        for rate, span in rates[trunk.name].items():
+            least = min((groups[g] for g in trunk.groups), key=lambda one: kept_width(one, rate))
+            if kept_width(least, rate) == 0:
+                report.error(
+                    span, "WZ042",
+                    f"the rate {percent(rate)} leaves no channel in trunk `{trunk.name}`, whose "
+                    f"smallest group has {least.width}", "use a smaller rate",
+                )  # fmt: skip
+                break
+        makers = [maker for g in trunk.groups for maker in groups[g].makers]
+        bare = [maker for maker in makers if norm_after(network, maker) is None]
+        if stated[trunk.name].criterion == "bn_scale" and bare:
+            report.error(
+                stated[trunk.name].span, "WZ124",
+                f"`bn_scale` cannot judge trunk `{trunk.name}`: no norm follows {bare[0]}",
+                f"put a `norm` after that layer, or add: narrow {trunk.name} by l1",
+            )  # fmt: skip
 
 
 def _check_norms(

@@ -117,9 +117,10 @@ class Prune:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrow:
-    """`narrow t* rates { 0, 25% }`: channels between modules."""
+    """`narrow t* by l2 rates { 0, 25% }`: channels between modules."""
 
     patterns: Patterns
+    criterion: Name | None
     rates: Rates | None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 

@@ -135,7 +135,7 @@ MAKE: Mapping[str, Make] = {
     "list_of_rates": _node(syntax.Rates, "*rates"),
     "range_of_rates": _node(syntax.RateRange, "first last step"),
     "prune": _node(syntax.Prune, "patterns criterion rates"),
-    "narrow": _node(syntax.Narrow, "patterns rates"),
+    "narrow": _node(syntax.Narrow, "patterns criterion rates"),
     "skip": _node(syntax.Skip, "patterns"),
     "keep": _node(syntax.Keep, "patterns"),
     "multiple": _node(syntax.Multiple, "number"),

@@ -142,9 +142,10 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
             by = f" by {criterion.text}" if criterion else ""
             own = (" ", *_rates(rates, code)) if rates else ()
             return ("prune ", *_patterns(patterns, code), by, *own), None
-        case syntax.Narrow(patterns=patterns, rates=rates):
+        case syntax.Narrow(patterns=patterns, criterion=criterion, rates=rates):
+            by = f" by {criterion.text}" if criterion else ""
             own = (" ", *_rates(rates, code)) if rates else ()
-            return ("narrow ", *_patterns(patterns, code), *own), None
+            return ("narrow ", *_patterns(patterns, code), by, *own), None
         case syntax.Skip(patterns=patterns):
             return ("skip ", *_patterns(patterns, code)), None
         case syntax.Keep(patterns=patterns):

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers import Body, Layer, walk_shapes
 from wootzc.ir.layers.shapes import Shape, shape_after_body
+from wootzc.ir.net.criteria import Criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Seam:
     partitions: int = 1  # as many channels stay in each of so many equal parts
     multiple: int = 1  # what is left is a multiple of it, or everything
     whole: bool = False  # never pruned
+    criterion: Criterion = "l1"  # which of them go first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

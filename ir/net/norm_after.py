@@ -1,17 +1,23 @@
 """Which norm a layer's output goes through first: it says how much each of its filters counts."""
 
 from wootzc.ir.layers import Body, Branch
+from wootzc.ir.net.network import Network
 
 
-def norm_after(body: Body, maker: str) -> str | None:
+def norm_after(where: Body | Network, maker: str) -> str | None:
     """The path of the first norm that what `maker` makes enters; None where another layer that
-    makes channels comes first, or the end of the body.
+    makes channels comes first, or the end of the body. In a network both are segment/path.
     """
+    if isinstance(where, Network):
+        name, path = maker.split("/")
+        (own,) = (segment.body for segment in where.segments if segment.name == name)
+        norm = norm_after(own, path)
+        return None if norm is None else f"{name}/{norm}"
     *outer, last = maker.split(".")
-    found, goes_on = _first_norm(_arm(body, outer)[int(last) + 1 :], outer, int(last) + 1)
+    found, goes_on = _first_norm(_arm(where, outer)[int(last) + 1 :], outer, int(last) + 1)
     while found is None and goes_on and outer:
         *outer, branch, _ = outer
-        found, goes_on = _first_norm(_arm(body, outer)[int(branch) + 1 :], outer, int(branch) + 1)
+        found, goes_on = _first_norm(_arm(where, outer)[int(branch) + 1 :], outer, int(branch) + 1)
     return found
 
 

@@ -7,11 +7,13 @@ Groups that do so, and what does so with them, are a trunk. What enters the netw
 and what `couple_network` finds whole is in none.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from wootzc.ir.layers import has_filters
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment, walk_network
 from wootzc.ir.net.rate import Rate, rate_of
 
@@ -77,7 +79,11 @@ def _leaving(network: Network, coupling: Coupling, boundary: int) -> Channels:
 
 
 def with_seams(
-    network: Network, narrowed: Collection[str], multiple: int = 1, multiple_from: int = 0
+    network: Network,
+    narrowed: Collection[str],
+    multiple: int = 1,
+    multiple_from: int = 0,
+    criteria: Mapping[str, Criterion] = MappingProxyType({}),  # of trunks that go by no l1
 ) -> Network:
     """The network, its modules told which channels of these trunks enter and leave them.
 
@@ -85,10 +91,15 @@ def with_seams(
     of its own.
     """
     coupling = couple_network(network)
-    cut = {g for trunk in trunks(network, coupling) if trunk.name in narrowed for g in trunk.groups}
+    cut: dict[int, Criterion] = {
+        group: criteria.get(trunk.name, "l1")
+        for trunk in trunks(network, coupling)
+        if trunk.name in narrowed
+        for group in trunk.groups
+    }
 
     def seams(channels: Channels) -> tuple[Seam, ...]:
-        if cut.isdisjoint(channels):
+        if cut.keys().isdisjoint(channels):
             return ()
         return tuple(
             Seam(
@@ -97,6 +108,7 @@ def with_seams(
                 partitions=coupling.groups[number].partitions,
                 multiple=multiple if coupling.groups[number].width >= multiple_from else 1,
                 whole=number not in cut,
+                criterion=cut.get(number, "l1"),
             )
             for number in channels
         )

@@ -28,6 +28,7 @@ from wootzc.ir.space import (
     Tie,
     cost_limits,
 )
+from wootzc.ir.space.narrow import compared_names
 from wootzc.ir.space.space_costs import space_costs
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -159,14 +160,14 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
             low, high = map(METRICS[metric].amount, before.range(metric))
             message = f"`{constraint.text}` leaves no candidate{others}"
             help = f"{metric} of the candidates: {low} to {high}"
-        case Tie(modules=modules):
-            names = ", ".join(space.network.modules[j].name for j in modules)
+        case Tie():
+            names = ", ".join(compared_names(space.network, constraint))
             message = f"`tie {names}` leaves no candidate{others}"
-            help = "tied modules need a rate that all of them may have"
-        case Ordered(direction=direction, modules=modules):
-            names = ", ".join(space.network.modules[j].name for j in modules)
+            help = "what is tied needs a rate that all of it may have"
+        case Ordered(direction=direction):
+            names = ", ".join(compared_names(space.network, constraint))
             message = f"`{direction}({names})` leaves no candidate{others}"
-            help = "look at which rates these modules may have"
+            help = "look at which rates these may have"
         case _:
             assert_never(constraint)
     goal = place >= len(space.constraints)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import ranks
+from wootzc.ir.net.rate import Side, ranks
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -27,7 +27,7 @@ from wootzc.ir.plan.plan import (
 )  # fmt: skip
 from wootzc.ir.plan.verify_space import space_problems
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import CostLimit, Ordered, Tie
+from wootzc.ir.space import CostLimit, Ordered, Tie, compared
 from wootzc.ir.space.space_costs import cost_names
 
 Stage = TypeVar("Stage", bound=Plan)
@@ -94,23 +94,24 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
                 ("candidates", int(wrong[0])),
             )
             return
-    inside, enters, leaves = (
-        ranks(space.rates, side) for side in ("inside", "entering", "leaving")
-    )
+    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
+    keys = {side: ranks(space.rates, side) for side in sides}
+    enters, leaves = keys["entering"], keys["leaving"]
     if (leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any():
         row = int(np.flatnonzero((leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any(axis=1))[0])
         yield Problem("what leaves a module does not enter the next", ("candidates", row))
     for constraint in space.constraints:
         match constraint:
-            case Tie(modules=modules):
-                tied = inside[rows[:, list(modules)]]
-                kept = (tied == tied[:, :1]).all(axis=1)
-            case Ordered(modules=modules, direction=direction):
-                chain = inside[rows[:, list(modules)]]
-                steps = np.diff(chain, axis=1)
-                kept = (steps >= 0 if direction == "nondecreasing" else steps <= 0).all(axis=1)
             case CostLimit():
                 continue  # needs costs
+            case Tie() | Ordered():
+                chain = np.array([keys[side][rows[:, m]] for m, side in compared(constraint)])
+                steps = np.diff(chain, axis=0)
+                rises, falls = (steps >= 0).all(axis=0), (steps <= 0).all(axis=0)
+                kept = (
+                    rises & falls if isinstance(constraint, Tie)
+                    else rises if constraint.direction == "nondecreasing" else falls
+                )  # fmt: skip
         if not kept.all():
             row = int(np.flatnonzero(~kept)[0])
             yield Problem(f"a candidate breaks {constraint}", ("candidates", row))

@@ -52,13 +52,13 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     yield from _selected(space, modules)
     yield from _search(space)
     for number, constraint in enumerate(space.constraints):
-        if isinstance(constraint, Tie | Ordered) and not set(constraint.modules) <= set(
-            range(modules)
-        ):
-            yield Problem(
-                f"{constraint} speaks of modules that do not exist",
-                (*SPACE, "constraints", number),
-            )
+        if not isinstance(constraint, Tie | Ordered):
+            continue
+        at: Place = (*SPACE, "constraints", number)
+        if not set(constraint.modules) <= set(range(modules)):
+            yield Problem(f"{constraint} speaks of modules that do not exist", at)
+        if len(constraint.sides) not in (0, len(constraint.modules)):
+            yield Problem(f"{constraint} must say a side for each module, or for none", at)
 
 
 def _selected(space: Space, modules: int) -> Iterator[Problem]:
@@ -161,8 +161,8 @@ def _seams(network: Network) -> Iterator[Problem]:
 
 
 def _coupled(seams: tuple[Seam, ...]) -> list[Seam]:
-    """Without the rule of their widths, which a space may choose."""
-    return [replace(seam, multiple=1) for seam in seams]
+    """Without what a space may choose: the rule of their widths, and by what they are judged."""
+    return [replace(seam, multiple=1, criterion="l1") for seam in seams]
 
 
 def _names(network: Network) -> Iterator[Problem]:

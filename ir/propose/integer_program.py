@@ -87,6 +87,8 @@ class Programme:
                 column = self.first[v] + step - 1
                 yield Row({column: 1.0, column - 1: -1.0}, 0.0)
         for pair in self.problem.pairs:
+            if pair.low == pair.high:  # its choices keep to it
+                continue
             low = pair.low_keys[self.problem.choices[pair.low]]
             high = pair.high_keys[self.problem.choices[pair.high]]
             for key in np.unique(low).tolist():

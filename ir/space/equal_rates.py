@@ -1,36 +1,43 @@
-"""Rates that are one choice: those that leave a module the same widths."""
+"""Rates that are one choice: those that leave a module, or a trunk, the same widths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.coupling import couple_module, couple_network
 from wootzc.ir.net.network import Module, Network, segment_shapes
-from wootzc.ir.net.prune import kept_widths
+from wootzc.ir.net.prune import kept_width, kept_widths
+from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space.space import Constraint, CostLimit
 
-Widths: TypeAlias = tuple[int, ...]  # of each group of a module
+Widths: TypeAlias = tuple[int, ...]  # of each group
 
 
 def chosen_rates(
     network: Network,
     rates: Sequence[float],  # ascending from 0
-    allowed: Sequence[tuple[int, ...]],  # per module: positions in `rates`
-    constraints: Sequence[Constraint],
+    allowed: Sequence[tuple[int, ...]],  # per module, and then per trunk: positions in `rates`
+    constraints: Sequence[Constraint],  # on modules by their positions, and on trunks behind them
+    multiple: int = 1,  # of trunks, whose groups of `multiple_from` channels and more keep to it
+    multiple_from: int = 0,
 ) -> tuple[Mapping[int, int], ...]:
-    """For each module every position it may have, and that of the smallest rate of equal widths.
+    """For each variable every position it may have, and that of the smallest rate of equal widths.
 
-    Modules that a `tie` or an order compares keep two rates apart if one of them has other widths
-    at these: 50% and 70% may be one choice of a narrow module, but not for the wide one that must
+    What a `tie` or an order compares keeps two rates apart if one of them has other widths at
+    these: 50% and 70% may be one choice of a narrow module, but not for the wide one that must
     have the same rate.
     """
     widths = _widths(network, rates)
+    if len(allowed) > len(widths):
+        widths += _trunk_widths(network, rates, multiple, multiple_from)
     found: list[Mapping[int, int]] = []
-    for module, together in enumerate(_compared(len(allowed), constraints)):
+    for variable, together in enumerate(_compared(len(allowed), constraints)):
         smallest: dict[tuple[Widths, ...], int] = {}
-        for position in sorted({0, *allowed[module]}):
-            smallest.setdefault(tuple(widths[m][position] for m in together), position)
-        found.append({p: smallest[tuple(widths[m][p] for m in together)] for p in allowed[module]})
+        for position in sorted({0, *allowed[variable]}):
+            smallest.setdefault(tuple(widths[v][position] for v in together), position)
+        found.append(
+            {p: smallest[tuple(widths[v][p] for v in together)] for p in allowed[variable]}
+        )
     return tuple(found)
 
 
@@ -49,13 +56,28 @@ def _widths(network: Network, rates: Sequence[float]) -> list[list[Widths]]:
     return table
 
 
-def _compared(modules: int, constraints: Sequence[Constraint]) -> list[tuple[int, ...]]:
-    """For each module all that constraints on rates compare it with, itself among them."""
-    groups = [{module} for module in range(modules)]
+def _trunk_widths(
+    network: Network, rates: Sequence[float], multiple: int, multiple_from: int
+) -> list[list[Widths]]:
+    """[trunks][rates]"""
+    coupling = couple_network(network)
+    groups = [
+        replace(group, multiple=multiple if group.width >= multiple_from else 1)
+        for group in coupling.groups
+    ]
+    return [
+        [tuple(kept_width(groups[g], rate) for g in trunk.groups) for rate in rates]
+        for trunk in trunks(network, coupling)
+    ]
+
+
+def _compared(variables: int, constraints: Sequence[Constraint]) -> list[tuple[int, ...]]:
+    """For each variable all that constraints on rates compare it with, itself among them."""
+    groups = [{variable} for variable in range(variables)]
     for constraint in constraints:
         if isinstance(constraint, CostLimit):
             continue
-        merged = set[int]().union(*(groups[module] for module in constraint.modules))
-        for module in merged:
-            groups[module] = merged
+        merged = set[int]().union(*(groups[variable] for variable in constraint.modules))
+        for variable in merged:
+            groups[variable] = merged
     return [tuple(sorted(group)) for group in groups]

@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from wootzc.ir.net.coupling import Group, couple_network
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate, rate_of, triple
 from wootzc.ir.net.skip import SKIP
-from wootzc.ir.net.trunk import Trunk, trunks, with_seams
+from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.net.widths import ModuleWidths
-from wootzc.ir.space.space import Space
+from wootzc.ir.space.space import Ordered, Space, Tie, compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,22 @@ class Narrowed:
     rates: tuple[Rate, ...]
     choices: tuple[tuple[int, ...], ...]
     places: tuple[int, ...]  # of the modules there were: where they are now
+    entering: tuple[str, ...]  # per module: the trunk that does; "" where all channels stay
+    leaving: tuple[str, ...]
+
+    def place(self, trunk: str) -> int:
+        """The module that a trunk leaves first."""
+        return self.leaving.index(trunk)
+
+    def row(self, inside: Sequence[float], trunk_rates: Mapping[str, float]) -> list[int]:
+        """A candidate as positions in `rates`: of the modules there were, and of the trunks."""
+        own = dict(zip(self.places, inside, strict=True))
+        return [
+            self.rates.index(
+                rate_of(own.get(m, 0.0), trunk_rates.get(before, 0.0), trunk_rates.get(after, 0.0))
+            )
+            for m, (before, after) in enumerate(zip(self.entering, self.leaving, strict=True))
+        ]
 
 
 def narrowed(
@@ -31,14 +49,10 @@ def narrowed(
     multiple: int = 1,
     multiple_from: int = 0,
     skip: Collection[int] = (),  # modules that may be left out whole, in the place of a rate
+    criteria: Mapping[str, Criterion] = MappingProxyType({}),  # of trunks that go by no l1
 ) -> Narrowed:
-    """The space in which trunks have rates too: of those that leave equal widths the smallest."""
-    wide = with_seams(network, narrow, multiple, multiple_from)
-    allowed = {
-        trunk.name: _distinct(wide, trunk, narrow[trunk.name])
-        for trunk in trunks(network)
-        if trunk.name in narrow
-    }
+    """The space in which trunks have rates too."""
+    wide = with_seams(network, narrow, multiple, multiple_from, criteria)
     own = iter(
         [*(rates[position] for position in positions), *([SKIP] if module in skip else ())]
         for module, positions in enumerate(choices)
@@ -49,8 +63,8 @@ def narrowed(
             {
                 rate_of(inside, a, b)
                 for inside in ((0.0,) if module.outside else next(own))
-                for a in allowed.get(before, (0.0,))
-                for b in (allowed.get(after, (0.0,)) if after != before else (a,))
+                for a in narrow.get(before, (0.0,))
+                for b in (narrow.get(after, (0.0,)) if after != before else (a,))
             },
             key=triple,
         )
@@ -63,6 +77,8 @@ def narrowed(
         rates=tuple(table),
         choices=tuple(tuple(number[rate] for rate in own) for own in options),
         places=tuple(p for p, module in enumerate(wide.modules) if not module.outside),
+        entering=tuple(entering),
+        leaving=tuple(leaving),
     )
 
 
@@ -82,6 +98,14 @@ def trunk_names(network: Network) -> tuple[list[str], list[str]]:
         [at(number) if module.entering else "" for module, number in places],
         [at(number + 1) if module.leaving else "" for module, number in places],
     )
+
+
+def compared_names(network: Network, relation: Tie | Ordered) -> list[str]:
+    """What a relation compares: modules, and the trunks that enter or leave them."""
+    entering, leaving = trunk_names(network) if relation.sides else ([], [])
+    inside = [module.name for module in network.modules]
+    names = {"inside": inside, "entering": entering, "leaving": leaving}
+    return [names[side][module] for module, side in compared(relation)]
 
 
 def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:
@@ -149,12 +173,3 @@ def begins_trunk(network: Network) -> list[bool]:
     return [
         bool(after) and after != before for before, after in zip(entering, leaving, strict=True)
     ]
-
-
-def _distinct(network: Network, trunk: Trunk, rates: Sequence[float]) -> tuple[float, ...]:
-    """Of rates that leave all groups of a trunk the same widths, the smallest."""
-    groups = _seamed_groups(network)
-    found: dict[tuple[int, ...], float] = {}
-    for rate in sorted(rates):
-        found.setdefault(tuple(kept_width(groups[g], rate) for g in trunk.groups), rate)
-    return tuple(found.values())

@@ -5,16 +5,18 @@ from typing import Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
 from wootzc.ir.net.network import Network
-from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.rate import Rate, Side
 from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
 
 Comparison = Literal["<=", ">="]
-Criterion = Literal["l1", "l2", "bn_scale", "geometric_median", "random"]
 
 
-# Constraints ("where"). Modules are positions in network.modules.
+# Constraints ("where"). Modules are positions in network.modules. What is compared is what goes
+# inside of them, unless `sides` says for each that it is what enters or leaves: that is how trunks
+# are spoken of, by the module that they leave first.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Tie:
     """These modules share one rate."""
 
     modules: tuple[int, ...]
+    sides: tuple[Side, ...] = ()
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
@@ -31,7 +34,15 @@ class Ordered:
 
     direction: Literal["nondecreasing", "nonincreasing"]
     modules: tuple[int, ...]
+    sides: tuple[Side, ...] = ()
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+def compared(relation: Tie | Ordered) -> list[tuple[int, Side]]:
+    """What a relation compares, in order: modules, and which of their channels."""
+    inside: Side = "inside"
+    sides = relation.sides or (inside,) * len(relation.modules)
+    return list(zip(relation.modules, sides, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.net.network import Module
 from wootzc.ir.net.rate import Side, ranks
-from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie
+from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie, compared
 
 
 class Pair(NamedTuple):
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
     low_keys: NDArray[np.int16]  # [rates]
     high_keys: NDArray[np.int16]
 
-    def keeps(self, low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
+    def keeps(self, low: Any, high: Any) -> NDArray[np.bool_]:
         """Whether rate positions, arrays that fit together, keep to it."""
         return np.asarray(self.low_keys[low] <= self.high_keys[high])
 
@@ -71,7 +71,7 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     keys: dict[Side, NDArray[np.int16]] = {
         side: ranks(space.rates, side) for side in ("inside", "entering", "leaving")
     }
-    ties = [c.modules for c in constraints if isinstance(c, Tie)]
+    ties = [c.modules for c in constraints if isinstance(c, Tie) and not c.sides]
     narrow = {j for j, module in enumerate(space.network.modules) if _has_seams(module)}
     of_module = _tied(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
@@ -82,18 +82,20 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     }
     limits: dict[CostName, Range] = {}
     pairs: list[Pair] = [*_links(space.network.modules, of_module, keys)]
-    inside = keys["inside"], keys["inside"]
     for constraint in constraints:
         match constraint:
             case CostLimit(metric=metric):
                 limits[metric] = narrowed(limits.get(metric, UNBOUNDED), constraint)
-            case Ordered(direction=direction, modules=modules):
-                chain = of_module[list(modules)].tolist()
-                chain = chain if direction == "nondecreasing" else chain[::-1]
-                pairs += [Pair(a, b, *inside) for a, b in pairwise(chain) if a != b]
-            case Tie(modules=modules):
-                for a, b in pairwise(of_module[list(modules)].tolist()):
-                    pairs += [Pair(a, b, *inside), Pair(b, a, *inside)] if a != b else []
+            case Ordered() | Tie():
+                chain = [(int(of_module[m]), keys[side]) for m, side in compared(constraint)]
+                steps = [*pairwise(chain)]
+                if isinstance(constraint, Tie) or constraint.direction == "nonincreasing":
+                    falling = [(b, a) for a, b in steps]
+                    steps = steps + falling if isinstance(constraint, Tie) else falling
+                pairs += [Pair(a, b, low, high) for (a, low), (b, high) in steps]
+    for pair in pairs:
+        if pair.low == pair.high:  # two sides of one module: what is left keeps to it
+            choices[pair.low] = [c for c in choices[pair.low] if pair.keeps(c, c)]
     for metric, (_, high) in limits.items():
         if not METRICS[metric].joining.adds:  # each variable for itself
             choices = [

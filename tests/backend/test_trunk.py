@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from wootzc.backends.weights.slicing import Variant, prune_modules_weights, prun
 from wootzc.backends.weights.stored import check_fits
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.coupling import couple_network
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate, rate_of
@@ -75,6 +77,32 @@ def own_whole(network: Network, rate: float) -> tuple[Rate, ...]:
 
 def own(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
     return tuple(rate[0] if isinstance(rate, tuple) else rate for rate in rates)
+
+
+@pytest.mark.parametrize("criterion", ["l2", "bn_scale"])
+def test_trunks_are_judged_by_a_criterion_of_their_own(
+    zoo: dict[str, Network], random_weights: Random, criterion: Criterion
+) -> None:
+    """Summed over all layers that make one, wherever they stand."""
+    network = with_seams(zoo["residual"], {"t1", "t2"}, criteria={"t1": criterion})
+    weights = random_weights(network)
+    coupling, (first, second) = couple_network(network), trunks(network)[:2]
+    (group,) = first.groups
+    makers, width = coupling.groups[group].makers, coupling.groups[group].width
+    expected: Any = 0.0
+    for maker in makers:
+        norm = f"{maker[:-1]}{int(maker[-1]) + 1}"  # it follows at once
+        expected += (
+            np.linalg.norm(weights[f"{maker}/kernel"].reshape(-1, width), axis=0)
+            if criterion == "l2"
+            else np.abs(weights[f"{norm}/scale"])
+        )
+    found = between(network, weights)
+    assert len(makers) > 1
+    np.testing.assert_allclose(found[group], expected, rtol=1e-5)
+    plain = between(with_seams(zoo["residual"], {"t1", "t2"}), weights)
+    np.testing.assert_array_equal(found[second.groups[0]], plain[second.groups[0]])
+    assert not np.allclose(found[group], plain[group])
 
 
 RECIPE = Recipe(steps=12, batch=32, every=12, optimizer=Optimizer(learning_rate=0.02))

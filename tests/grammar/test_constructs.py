@@ -15,8 +15,12 @@ from wootzc.grammar.check.values import evaluate
 from wootzc.grammar.text.print_tree import print_tree
 from wootzc.ir.layers import Branch, Conv
 from wootzc.ir.net.network import Network
-from wootzc.ir.space import Ordered, Space
-from wootzc.ir.space.narrow import trunk_choices
+from wootzc.ir.net.rate import removed
+from wootzc.ir.passes import PASSES, run
+from wootzc.ir.plan import Plan
+from wootzc.ir.space import Listed, Ordered, Space, Tie
+from wootzc.ir.space.narrow import trunk_choices, trunk_rates
+from wootzc.ir.text import parse_ir, print_ir
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"
 NETWORK = MODULE + "network n { input(16x16x3); basic(64) as a[1..4]; global_pool; dense(10) }\n"
@@ -392,10 +396,51 @@ def test_what_narrow_does_not_name_stays_whole() -> None:
 
 
 def test_narrow_is_formatted() -> None:
-    text = RESIDUAL + NARROW.replace("STATEMENTS", "narrow  t1,t2   rates {0,25 %}\nnarrow t*")
+    text = RESIDUAL + NARROW.replace(
+        "STATEMENTS", "narrow  t1,t2   by  l2 rates {0,25 %}\nnarrow t*"
+    )
     formatted = format_text(text.replace("25 %", "25%"), "x.wz")
-    assert "  narrow t1, t2 rates { 0, 25% }\n  narrow t*\n" in formatted
+    assert "  narrow t1, t2 by l2 rates { 0, 25% }\n  narrow t*\n" in formatted
     assert format_text(formatted, "x.wz") == formatted
+
+
+def test_trunks_are_kept_tied_and_ordered_as_modules_are() -> None:
+    space = narrowed("narrow t*", "keep t2")
+    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5)}
+    tie, order = narrowed("narrow t*", "tie a2, t*", "where nonincreasing(t1..t2)").constraints
+    assert tie == Tie(modules=(2, 0, 3), sides=("inside", "leaving", "leaving"))
+    assert isinstance(order, Ordered) and (order.modules, order.sides) == ((0, 3), ("leaving",) * 2)
+    uniform = narrowed("narrow t* rates { 0, 50% }", "tie a2, b1, t*")
+    rows = run(Plan(space=uniform), PASSES[:1]).candidates
+    assert rows is not None
+    names = trunk_rates(uniform.network, [uniform.rates[p] for p in rows.values[1].tolist()])
+    assert len(rows) == 2 and not rows.values[0].any() and names == {"t1": 0.5, "t2": 0.5}
+
+
+def test_trunks_go_by_a_criterion() -> None:
+    space = narrowed("narrow t* by l2", "narrow t2")
+    seams = {s.group: s.criterion for m in space.network.modules for s in m.leaving}
+    assert sorted(seams.values()) == ["l1", "l2"]
+    assert parse_ir(print_ir(space.network)) == space.network
+
+
+def test_a_pattern_that_names_modules_names_no_trunks() -> None:
+    """`keep *` leaves the trunks, which is a space of its own."""
+    space = narrowed("narrow t1", "prune *", "keep *")
+    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5)}
+    assert all(removed(rate, "inside") == 0 for rate in space.rates)
+    (tie,) = narrowed("narrow t*", "tie *").constraints
+    assert isinstance(tie, Tie) and (tie.modules, tie.sides) == ((1, 2, 4), ())
+
+
+def test_listed_candidates_have_rates_of_trunks_and_leave_modules_out() -> None:
+    space = narrowed("narrow t*", "skip b1", "configs { [0, 50%, 100%, 25%, 0] [0, 0, 0, 0, 0] }")
+    assert trunk_choices(space) == {"t1": (0.0, 0.25), "t2": (0.0,)}
+    assert isinstance(space.selection, Listed)
+    assert [[space.rates[p] for p in row] for row in space.selection.rows.values.tolist()] == [
+        [(0.0, 0.0, 0.25), (0.0, 0.25, 0.25), (0.5, 0.25, 0.25), (0.0, 0.25, 0.0), 1.0, 0.0],
+        [0.0] * 6,
+    ]
 
 
 # skip

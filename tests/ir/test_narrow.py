@@ -24,7 +24,8 @@ from wootzc.ir.net.trunk import readers, trunks, with_seams
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
 from wootzc.ir.propose import propose
-from wootzc.ir.space import Constraint, CostLimit, Objective, Ordered, Space, Tie
+from wootzc.ir.space import Constraint, CostLimit, Objective, Ordered, Space, Tie, compared
+from wootzc.ir.space.equal_rates import chosen_rates
 from wootzc.ir.space.narrow import narrowed, trunk_choices, trunk_rates, trunk_widths
 from wootzc.ir.space.recipe import Recipe
 from wootzc.ir.text import parse_plan, print_plan
@@ -140,16 +141,25 @@ def _meets(constraint: Constraint, rates: tuple[Rate, ...], costs: Mapping[Any, 
     match constraint:
         case CostLimit(metric=metric, value=value, comparison=comparison):
             return costs[metric] <= value if comparison == "<=" else costs[metric] >= value
-        case Tie(modules=modules):
-            return len({removed(rates[m], "inside") for m in modules}) == 1
-        case Ordered(direction=direction, modules=modules):
-            own = [removed(rates[m], "inside") for m in modules]
+        case Tie():
+            return len({removed(rates[m], side) for m, side in compared(constraint)}) == 1
+        case Ordered(direction=direction):
+            own = [removed(rates[m], side) for m, side in compared(constraint)]
             return own == sorted(own, reverse=direction == "nonincreasing")
+
+
+TRUNKS = ((0, "leaving"), (3, "leaving"))  # the modules that they leave first
+
+
+def relation_of(places: list[tuple[int, Any]]) -> dict[str, Any]:
+    modules, sides = zip(*places, strict=True)
+    return {"modules": modules, "sides": () if {*sides} == {"inside"} else sides}
 
 
 @st.composite
 def constraint_lists(draw: st.DrawFn) -> tuple[Constraint, ...]:
-    some = st.lists(st.integers(1, 3), min_size=2, max_size=3, unique=True).map(tuple)
+    own = st.sampled_from([(1, "inside"), (2, "inside"), (3, "inside"), *TRUNKS])
+    some = st.lists(own, min_size=2, max_size=3, unique=True)
     direction = st.sampled_from(["nondecreasing", "nonincreasing"])
     limit = st.builds(
         CostLimit,
@@ -157,8 +167,11 @@ def constraint_lists(draw: st.DrawFn) -> tuple[Constraint, ...]:
         comparison=st.sampled_from(["<=", ">="]),
         value=st.integers(600, 1700),
     )
-    order = st.builds(Ordered, direction=direction, modules=some)
-    return tuple(draw(st.lists(st.one_of(st.builds(Tie, modules=some), order, limit), max_size=3)))
+    tie = some.map(lambda places: Tie(**relation_of(places)))
+    order = st.builds(
+        lambda d, places: Ordered(direction=d, **relation_of(places)), direction, some
+    )
+    return tuple(draw(st.lists(st.one_of(tie, order, limit), max_size=3)))
 
 
 @settings(max_examples=25)
@@ -238,6 +251,12 @@ def test_trunks_of_a_space_are_told_by_name(make_space: MakeSpace) -> None:
     ]
 
 
-def test_rates_that_leave_equal_widths_are_one(make_space: MakeSpace) -> None:
-    made = narrowed(chain(*BODIES), (0.0,), ((0,),) * 3, {"t1": (0.0, 0.3, 0.35)}, 4, 4)
-    assert len(made.rates) == 1  # a multiple of 4 of 4 channels is all of them
+def test_rates_that_leave_equal_widths_are_one() -> None:
+    """Of trunks as of modules, unless they are compared with what tells these rates apart."""
+    rates, network = (0.0, 0.3, 0.5), chain(*BODIES)  # trunks of 4 and 8 channels
+    allowed = ((0, 1, 2),) * 5
+    multiples = chosen_rates(network, rates, allowed, (), 4, 4)
+    assert multiples[3:] == ({0: 0, 1: 0, 2: 0}, {0: 0, 1: 1, 2: 1})
+    tied = chosen_rates(network, rates, allowed, (Tie(modules=(3, 4)),), 4, 4)
+    assert tied[3:] == ({0: 0, 1: 1, 2: 1},) * 2
+    assert chosen_rates(network, rates, allowed[:3], ()) == multiples[:3]

@@ -7,6 +7,7 @@ from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.metrics import Metric, costs
 from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
+from wootzc.ir.space.narrow import compared_names
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.units import large
 
@@ -79,16 +80,16 @@ def constraint_text(constraint: Constraint, space: Space) -> str:
     match constraint:
         case CostLimit():
             return constraint.text
-        case Tie(modules=modules):
-            return f"tie {_names(modules, space)}"
-        case Ordered(direction=direction, modules=modules):
-            return f"{direction}({_names(modules, space)})"
+        case Tie():
+            return f"tie {_names(constraint, space)}"
+        case Ordered(direction=direction):
+            return f"{direction}({_names(constraint, space)})"
         case _:
             assert_never(constraint)
 
 
-def _names(modules: tuple[int, ...], space: Space) -> str:
-    names = [space.network.modules[m].name for m in modules]
+def _names(relation: Tie | Ordered, space: Space) -> str:
+    names = compared_names(space.network, relation)
     return ", ".join(names if len(names) <= 6 else [*names[:3], "…", names[-1]])
 
 

@@ -185,13 +185,21 @@ class Keys:
         return found
 
     def _rules(self, start: int, rates: tuple[Rate, ...]) -> dict[str, object]:
-        """The widths that `keep` and `multiple of` change; nothing where they change none."""
+        """The widths that `keep` and `multiple of` change, and what is not judged by l1 between
+        modules; nothing where there is none of it.
+        """
         rules = [
             self._ruled_widths(m, rate)
             for m, rate in enumerate(rates, start)
             if rate or not self.space.network.modules[m].outside
         ]
-        return {"rules": rules} if any(rules) else {}
+        between = [
+            sorted({seam.criterion for seam in (*one.entering, *one.leaving)} - {"l1"})
+            for one, rate in zip(self.space.network.modules[start:], rates, strict=False)
+            if isinstance(rate, tuple)
+        ]
+        found: dict[str, object] = {"rules": rules} if any(rules) else {}
+        return found | ({"between": between} if any(between) else {})
 
     def _ruled_widths(self, module: int, rate: Rate) -> tuple[int, ...] | None:
         one = self.space.network.modules[module]
