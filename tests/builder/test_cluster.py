@@ -19,7 +19,15 @@ from wootzc.builder import Options, build
 from wootzc.builder.jobs import cluster as clusters
 from wootzc.builder.jobs.cluster import Cluster
 from wootzc.builder.jobs.context import Context
-from wootzc.builder.jobs.events import Event, JobStarted, RunsOn, WorkerJoined, WorkerLost
+from wootzc.builder.jobs.events import (
+    Event,
+    JobStarted,
+    Progressed,
+    RunsOn,
+    WorkerIdle,
+    WorkerJoined,
+    WorkerLost,
+)
 from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.on_cluster import ClusterJobs
 from wootzc.builder.jobs.records import Record, Records
@@ -285,7 +293,11 @@ def test_a_build_on_workers_is_the_same_bit_for_bit(
         assert one.read_bytes() == other.read_bytes()
     ran = {event.what for event in said if isinstance(event, RunsOn)}
     assert ran == {"teacher", "variants", "scores", "blocks", "candidate", "polish", "test"}
-    assert {event.worker for event in said if isinstance(event, RunsOn)} == {*range(1, workers + 1)}
+    everybody = {*range(1, workers + 1)}
+    assert {event.worker for event in said if isinstance(event, RunsOn)} == everybody
+    assert {event.worker for event in said if isinstance(event, Progressed)} <= everybody
+    doing = [type(event) for event in said if isinstance(event, RunsOn | WorkerIdle)]
+    assert doing[-1] is WorkerIdle
 
 
 def test_more_workers_than_processors_are_refused(make: Make) -> None:

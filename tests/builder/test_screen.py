@@ -23,6 +23,7 @@ from wootzc.builder.jobs.events import (
     RunsOn,
     Step,
     Trained,
+    WorkerIdle,
     WorkerJoined,
     WorkerLost,
     log_entry,
@@ -210,10 +211,37 @@ def test_workers_of_a_cluster_are_named_with_what_they_do() -> None:
         WorkerJoined(worker=1, host="n1", process=17, devices="2 × H100"),
         chosen(4, 1, 100),
         RunsOn(what="candidate", candidate=4, worker=1, host="n1"),
-        looked(4, 10),
+        replace(looked(4, 10), worker=1),
         WorkerLost(worker=1, host="n1", doing="candidate 4"),
     ]
     text = printed("verbose", events=events)
     assert "worker 1: n1, 2 × H100" in text
     assert "fine-tuning (worker 1, n1) 10/20" in text
     assert "lost worker 1 (n1): another does its candidate 4" in text
+
+
+def test_a_terminal_shows_what_each_worker_does() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, highlight=False)
+    with Screen("normal", console) as screen:
+
+        def lines(*events: Event) -> list[str]:
+            for event in events:
+                screen(event)
+            return [task.description for task in screen.bars.tasks if "worker" in task.description]
+
+        joined = [
+            WorkerJoined(worker=number, host=f"n{number}", process=17, devices="2 × H100")
+            for number in (1, 2)
+        ]
+        assert lines(*joined) == ["worker 1, n1: idle", "worker 2, n2: idle"]
+        both = [RunsOn(what="blocks", worker=worker, host=f"n{worker}") for worker in (1, 2)]
+        steps = [Progressed(stage="blocks", step=5 * w, steps=10, worker=w) for w in (1, 2)]
+        assert lines(*both, *steps) == ["worker 1, n1: blocks", "worker 2, n2: blocks"]
+        assert [task.completed for task in screen.bars.tasks] == [5, 10]
+        runs = RunsOn(what="candidate", candidate=4, worker=2, host="n2")
+        found = lines(WorkerIdle(worker=1), WorkerIdle(worker=2), chosen(4, 1, 100), runs)
+        assert found == ["worker 1, n1: idle", "worker 2, n2: candidate 1"]
+        lost = WorkerLost(worker=2, host="n2", doing="candidate 4")
+        assert lines(lost) == ["worker 1, n1: idle", "worker 2, n2: lost"]
+        assert lines(replace(joined[1], host="n3"))[1] == "worker 2, n3: idle"

@@ -43,9 +43,11 @@ from wootzc.builder.jobs.events import (
     Trained,
     Waiting,
     Warned,
+    WorkerIdle,
     WorkerJoined,
     WorkerLost,
 )  # fmt: skip
+from wootzc.builder.worker_bars import WorkerBars
 from wootzc.ir.net.metrics import METRICS
 from wootzc.units import bytes_text, percent, seconds_text
 
@@ -64,7 +66,7 @@ Line: TypeAlias = (
     BuildStarted | DataLoaded | DevicesShared | JobStarted | Resumed | Trained | Tested
     | BlocksStarted | BlockTrained | ActivationsKept | SweepStarted | SweepFinished
     | CandidatesProposed | Taken | Warned | Noted | Waiting | BuildInterrupted | BuildFailed
-    | BuildFinished | WorkerJoined | WorkerLost
+    | BuildFinished
 )  # fmt: skip
 
 
@@ -92,8 +94,8 @@ class Screen:
         self.live = verbosity != "quiet" and self.console.is_terminal
         self.best = "none yet"
         self.last_line = 0.0
-        # By candidate: when its stage said a first word, compiling left out, and at what step.
-        self.since: dict[int | None, tuple[float, int]] = {}
+        # By worker and candidate: when a stage said a first word, compiling left out, and its step.
+        self.since: dict[tuple[int | None, int | None], tuple[float, int]] = {}
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -109,7 +111,7 @@ class Screen:
         self.search: TaskID | None = None
         self.stages: dict[int | None, TaskID] = {}  # by candidate; None: teacher, blocks
         self.stage_name = ""
-        self.workers: dict[int | None, str] = {}  # by candidate: which of a cluster has it
+        self.workers = WorkerBars(bars=self.bars)
         self.places: dict[int | None, Place] = {}  # of candidates under way
         self.latest = Place(0, "")
 
@@ -133,15 +135,15 @@ class Screen:
                 self._progress(event)
             case CandidateChosen():
                 self._candidate(event)
-            case RunsOn(candidate=candidate, worker=worker, host=host):
-                self.workers[candidate] = f" (worker {worker}, {host})"
+            case WorkerJoined() | WorkerIdle() | WorkerLost():
+                self._print(self.workers.tell(event))
+            case RunsOn(candidate=candidate):
+                self.workers.runs(event, self._place(candidate).number)
             case BestKnown(cost=cost, costs=costs, met=met):
-                told = "meets the objective" if met else "closest so far"
-                self.best = f"{METRICS[cost].short(costs[cost])}, {told}"
+                self.best = METRICS[cost].short(costs[cost]) + ", "
+                self.best += "meets the objective" if met else "closest so far"
             case _:
-                line = self._line(event)
-                if line:
-                    self.console.print(line, soft_wrap=True)
+                self._print(self._line(event))
         match event:
             case Trained(job="polish"):  # nothing runs beside it
                 self._end_stage(None)
@@ -176,10 +178,6 @@ class Screen:
                     return None
                 place = self._place(event.candidate).text
                 return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
-            case WorkerJoined(worker=worker, host=host, devices=devices):
-                return f"worker {worker}: {host}, {devices}"
-            case WorkerLost(worker=worker, host=host, doing=doing):
-                return f"lost worker {worker} ({host}): another does its {doing}"
             case Trained():
                 stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
                 return self._trained(event) + _how(event.seconds) + stands
@@ -235,11 +233,8 @@ class Screen:
             return
         if self.search is None:
             self.search = self.bars.add_task("search", total=event.of, note="")
-        self.bars.update(
-            self.search,
-            completed=event.position - len(self.places),
-            note=f"at most; best: {self.best}",
-        )
+        done, note = event.position - len(self.places), f"at most; best: {self.best}"
+        self.bars.update(self.search, completed=done, note=note)
 
     def _progress(self, event: Progressed) -> None:
         name, step, steps, which = STAGES[event.stage], event.step, event.steps, event.candidate
@@ -250,31 +245,37 @@ class Screen:
             note += " compiling"
         several = which is not None and len(self.places) > 1
         label = f"{name} {self._place(which).number}" if several else name
-        label += self.workers.get(which, "")
-        if self.live:
+        if event.worker is not None:
+            label += f" ({self.workers.name(event.worker)})"
+            self.workers.progress(event.worker, step, steps, note)
+        elif self.live:
             if which not in self.stages or name != self.stage_name:
                 self._end_stage(which)
                 self.stages[which] = self.bars.add_task(label, total=steps, note=note)
                 self.stage_name = name
             self.bars.update(self.stages[which], completed=step, note=note)
+        if self.live:
             return
         now = self.clock()
-        working = now - self.compiled()
-        if which not in self.since:
-            self.since[which] = working, step
-            self.last_line = max(self.last_line, now) if len(self.since) > 1 else now
+        working, run = now - self.compiled(), (event.worker, which)
+        if run not in self.since:
+            self.last_line = max(self.last_line, now) if self.since else now
+        began, first = self.since.setdefault(run, (working, step))
         if self.verbosity == "verbose" or now - self.last_line >= LOG_EVERY:
             self.last_line = now
-            began, first = self.since[which]
             left = max(working - began, 0.0) / max(step - first, 1) * (steps - step)
             eta = f", ETA {seconds_text(left)}" if step > first else ""
-            self.console.print(f"  {label} {step}/{steps} {note}{eta}", soft_wrap=True)
+            self._print(f"  {label} {step}/{steps} {note}{eta}")
+
+    def _print(self, line: str | None) -> None:
+        if line:
+            self.console.print(line, soft_wrap=True)
 
     def _place(self, candidate: int | None) -> Place:
         return self.places.get(candidate, self.latest)
 
     def _end_stage(self, candidate: int | None) -> None:
-        self.since.pop(candidate, None)
+        self.since = {run: since for run, since in self.since.items() if run[1] != candidate}
         if candidate in self.stages:
             self.bars.remove_task(self.stages.pop(candidate))
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import wootzc
@@ -24,8 +24,10 @@ from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import (
     BlocksStarted,
     JobStarted,
+    Progressed,
     RunsOn,
     SweepStarted,
+    WorkerIdle,
     WorkerJoined,
     WorkerLost,
     log_name,
@@ -36,6 +38,7 @@ from wootzc.builder.jobs.worker import GRACE, About, Assignment, Ended, Ticket, 
 from wootzc.diagnostics import fail
 
 LOCAL = "ray"  # as an address: a cluster on this machine, or the one that $RAY_ADDRESS names
+NOTHING = "nothing yet"  # what a worker does between two jobs
 MOST_LOSSES = 3  # workers that one job may lose
 MOST_STARTS = 3  # attempts at a worker, and at a cluster on this machine
 LATE = 30.0  # seconds after which a shared folder shows what another machine wrote
@@ -49,7 +52,7 @@ class Seat:
     number: int
     actor: Any = None  # the process on Ray that was asked for
     about: About | None = None  # once it has answered
-    doing: str = "nothing"
+    doing: str = NOTHING
 
 
 class Cluster(Workers[Seat, Any]):
@@ -124,14 +127,16 @@ class Cluster(Workers[Seat, Any]):
         try:
             return self._found(self._watched(seat, seat.about, call))
         except self.ray.exceptions.RayActorError:
+            self.ray.kill(seat.actor)  # it may live, out of reach
             lost = WorkerLost(worker=seat.number, host=seat.about.host, doing=seat.doing)
             self.events.emit(lost)
             seat.actor = seat.about = None
+            seat.doing, doing = NOTHING, seat.doing
             self._losses[call] += 1
             if self._losses[call] == MOST_LOSSES:
                 raise fail(
                     "WZ280",
-                    f"{MOST_LOSSES} workers were lost with the same job: {seat.doing}",
+                    f"{MOST_LOSSES} workers were lost with the same job: {doing}",
                     "it may need more memory than there is: fewer --workers, or --memory",
                 ) from None
             raise Lost from None
@@ -146,6 +151,8 @@ class Cluster(Workers[Seat, Any]):
                 match said:
                     case Ended(value=value, error=error, compiled=compiled):
                         self.events.elsewhere(compiled)
+                        self.events.emit(WorkerIdle(worker=seat.number))
+                        seat.doing = NOTHING
                         if error is not None:
                             raise error
                         return value
@@ -160,6 +167,8 @@ class Cluster(Workers[Seat, Any]):
                 raise Stopped
 
     def _tell(self, seat: Seat, about: About, said: Any) -> None:
+        if isinstance(said, Progressed):
+            said = replace(said, worker=seat.number)
         self.events.emit(said)
         if isinstance(said, JobStarted | BlocksStarted | SweepStarted):
             what = log_name(said).removesuffix("_started")

@@ -57,6 +57,13 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerIdle:
+    """What a process of a cluster did is done, and it has no other job yet."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsOn:
     """Where what has just been started runs."""
 
@@ -95,6 +102,7 @@ class Progressed:
     steps: int  # at most
     loss: float | None = None
     accuracy: float | None = None
+    worker: int | None = None  # of a cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +240,7 @@ Event: TypeAlias = (
     | DevicesShared
     | WorkerJoined
     | WorkerLost
+    | WorkerIdle
     | RunsOn
     | JobStarted
     | Resumed
