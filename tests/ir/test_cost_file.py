@@ -37,7 +37,9 @@ def measured(space: Space) -> Space:
     rng = np.random.default_rng(0)
     table = np.zeros((len(space.choices), len(space.rates)), np.int64)
     for own, choices in zip(table, space.choices, strict=True):
-        own[list(choices)] = [0 if not space.rates[i] else -rng.integers(30_000, 50_000) for i in choices]
+        own[list(choices)] = [
+            0 if not space.rates[i] else -rng.integers(30_000, 50_000) for i in choices
+        ]
     on = "jax 0.10, cpu, threads 2, batch 1, A “quoted”, processor"
     return with_measured(
         space, Measured(metric="latency", on=on, full=123_457, variants=Array(table))
