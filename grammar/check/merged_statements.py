@@ -74,7 +74,9 @@ def merged(
             syntax.Teacher(settings=syntax.Settings() as after, path=None),
         ):
             return replace(new, settings=merged_settings(before, after), path=path)
-        case syntax.Latency(), syntax.Latency() if old.target.text == new.target.text:
+        case syntax.Latency(target=before), syntax.Latency(target=after) if (
+            before and after and before.text == after.text
+        ):
             return replace(new, settings=_merged_options(old.settings, new.settings))
         case syntax.Sample(), syntax.Sample():
             kinds = {type(option) for option in new.options}

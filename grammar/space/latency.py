@@ -1,18 +1,24 @@
-"""`latency on …`: what latency is measured on."""
+"""`latency on …`: what latency is measured on; `from …`: as it was measured before."""
 
+from pathlib import Path
 from typing import Any
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Span, write
+from wootzc.files import damage, read_file
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import COUNT, Kind
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.data import read_flags
+from wootzc.grammar.lower.program import resolve
 from wootzc.grammar.syntax.near_misses import did_you_mean
-from wootzc.ir.space import OnCommand, OnRuntime, Target
+from wootzc.ir.space import OnCommand, OnJax, OnRuntime, Space, Target
+from wootzc.ir.space.space_costs import goes_by, with_measured
+from wootzc.ir.text.cost_file import FORMS, Misfit, read_costs
 
-TARGETS = ("onnxruntime", "command")
+TARGETS = ("onnxruntime", "jax", "command")
 PLACE = "{model}"  # in a command
+MOST_BYTES = 1 << 26  # of a table
 
 
 def _text(value: Value) -> str:
@@ -32,29 +38,81 @@ _ALIASES = {"images": "batch {}", "batch_size": "batch {}", "cores": "threads {}
 
 def read_target(statement: syntax.Latency | None, report: Report) -> Target:
     """onnxruntime on one thread where nothing is said."""
-    if statement is None:
+    if statement is None or statement.target is None:
         return OnRuntime()
     match statement.target.text:
         case "onnxruntime":
             return _runtime(statement, report)
+        case "jax":
+            return _jax(statement, report)
         case "command":
             return _command(statement, report)
         case other:
             report.error(
                 statement.target.span, "WZ308", f"latency is not measured on `{other}`",
-                did_you_mean(other, TARGETS, "there are onnxruntime, and command for all others"),
+                did_you_mean(
+                    other, TARGETS, "there are onnxruntime, jax, and command for all others"
+                ),
             )  # fmt: skip
             return OnRuntime()
 
 
+def with_table(
+    space: Space, statement: syntax.Latency | None, block: Span, report: Report
+) -> Space:
+    """The space with the table of latency that it names, and what is limited in whole units.
+
+    `block`: what is written of the space itself, not of one that it builds on.
+    """
+    if statement is None:
+        return space
+    if "latency" not in goes_by(space):
+        if block.start <= statement.span.start <= block.end:
+            report.warn(
+                statement.span, "WZ310", "nothing in this space goes by latency",
+                "say `minimize latency`, or limit it: subject to latency <= 60%",
+            )  # fmt: skip
+        return space
+    source = statement.table
+    if source is None:
+        return space
+    path = Path(resolve(source.value, source.span.file))
+    try:
+        if path.suffix.lower() not in FORMS:
+            raise Misfit(f"it is no file of {' or '.join(FORMS)}")
+        with damage(Misfit):
+            content = read_file(path, MOST_BYTES)
+        return with_measured(space, read_costs(content, path.suffix.lower(), space))
+    except Misfit as error:
+        said = f"{path.name} is no table of this space's latency: {error}"
+    except FileNotFoundError:
+        said = f"there is no file `{source.value}`: looked for {path}"
+    except OSError as error:
+        said = f"can't read {path.name}: {error.strerror}"
+    report.error(source.span, "WZ311", said, "`wootzc plan FILE.wz --latency TABLE.csv` writes one")
+    return space
+
+
 def _runtime(statement: syntax.Latency, report: Report) -> OnRuntime:
-    if statement.command is not None:
-        report.error(
-            statement.command.span, "WZ308", "onnxruntime runs in wootzc itself",
-            write(f'latency on command "{statement.command.value} {PLACE}"', at=statement.span),
-        )  # fmt: skip
+    _has_no_command("onnxruntime", statement, report)
     values: dict[str, Any] = read_flags(statement.settings, SETTINGS, "latency", report, _ALIASES)
     return OnRuntime(**values)
+
+
+def _jax(statement: syntax.Latency, report: Report) -> OnJax:
+    _has_no_command("jax", statement, report)
+    known = {"batch": SETTINGS["batch"]}
+    aliases = {name: said for name, said in _ALIASES.items() if said.startswith("batch")}
+    values: dict[str, Any] = read_flags(statement.settings, known, "latency", report, aliases)
+    return OnJax(**values)
+
+
+def _has_no_command(name: str, statement: syntax.Latency, report: Report) -> None:
+    if statement.command is not None:
+        report.error(
+            statement.command.span, "WZ308", f"{name} runs in wootzc itself",
+            write(f'latency on command "{statement.command.value} {PLACE}"', at=statement.span),
+        )  # fmt: skip
 
 
 def _command(statement: syntax.Latency, report: Report) -> Target:

@@ -12,7 +12,7 @@ from wootzc.grammar.lower.resolved import Resolved, by_patterns
 from wootzc.grammar.space.candidates import listed, read_proposed, read_sample, read_seed
 from wootzc.grammar.space.constraints import read_constraints
 from wootzc.grammar.space.feasible import check_space, default_selection
-from wootzc.grammar.space.latency import read_target
+from wootzc.grammar.space.latency import read_target, with_table
 from wootzc.grammar.space.narrow_statement import narrow_pruning, read_narrow, read_skip
 from wootzc.grammar.space.objective import check_direction, read_objective
 from wootzc.grammar.space.prune_statement import read_pruning
@@ -141,6 +141,7 @@ def lower_space(
         span=definition.name.span,
         **settings,
     )
+    space = with_table(space, statements.one(syntax.Latency), definition.span, report)
     if not statements.says_which():
         space = replace(space, selection=default_selection(space))
     if report.is_guessed(definition.span):

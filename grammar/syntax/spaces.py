@@ -306,11 +306,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """`latency on onnxruntime { threads 1 }`, `latency on command "./measure.sh {model}"`."""
+    """`latency on onnxruntime { threads 1 }`, `latency on command "./measure.sh {model}"`.
 
-    target: Name
+    `latency from "phone.csv"`: a `table` that was measured before, with or without a target.
+    """
+
+    target: Name | None
     command: Text | None
     settings: Settings | None
+    table: Text | None = None
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 

@@ -182,9 +182,11 @@ def _space_parts(node: syntax.SpaceStatement, code: str) -> _Parts:
             return f"until {what.text} {comparison.text} {number.text}", None
         case syntax.Budget(number=number, unit=unit):
             return f"budget {number.text}" + (f" {unit.text}" if unit else ""), None
-        case syntax.Latency(target=target, command=command, settings=settings):
+        case syntax.Latency(target=target, command=command, settings=settings, table=table):
             given = f' "{command.value}"' if command else ""
-            return f"latency on {target.text}{given}", _settings(settings, code)
+            on = f" on {target.text}{given}" if target else ""
+            source = f' from "{table.value}"' if table else ""
+            return f"latency{on}{source}", _settings(settings, code)
         case syntax.Seed(number=number):
             return f"seed {number.text}", None
         case _:

@@ -167,7 +167,14 @@ class OnCommand:
     command: str
 
 
-Target: TypeAlias = OnRuntime | OnCommand
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnJax:
+    """JAX on this machine's first device, in this process: the network as one jitted function."""
+
+    batch: int = 1
+
+
+Target: TypeAlias = OnRuntime | OnJax | OnCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,18 @@ def cost_names(space: Space) -> list[CostName]:
     return [*counts(), *([] if own is None else [own.metric])]
 
 
-def unmeasured(space: Space) -> list[CostName]:
-    """Measured costs that the space speaks of, and has no table of."""
+def goes_by(space: Space) -> set[str]:
+    """The metrics that the space speaks of."""
     limits = (*space.constraints, *space.objective.limits)
     named = {space.objective.target, *(lm.metric for lm in limits if isinstance(lm, CostLimit))}
     if isinstance(space.selection, Sample) and space.selection.stratified:
         named.add(space.selection.stratified)
+    return named
+
+
+def unmeasured(space: Space) -> list[CostName]:
+    """Measured costs that the space speaks of, and has no table of."""
+    named = goes_by(space)
     if space.measured is not None:
         named.discard(space.measured.metric)
     return [name for name in METRICS if METRICS[name].known == "measured" and name in named]

@@ -112,6 +112,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
     best = {k: v for k, v in max(ones, key=lambda one: one["accuracy"]).items() if k != "history"}
     return {
         "version": VERSION,
+        "latency_on": None,
         "built_from": "demo.wz",
         "cost": "params",
         "baseline": False,

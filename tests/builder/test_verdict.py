@@ -1,6 +1,7 @@
 """What is said of the objective, of the search's end, and of chance."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ CANDIDATE: dict[str, Any] = {
     "blocks": [], "reused": False, "key": "key", "forecast": None,
 }  # fmt: skip
 WHOLE: dict[str, Any] = {
-    "version": VERSION, "built_from": None, "space": "s", "network": "n", "modules": ["a"],
+    "version": VERSION, "latency_on": None, "built_from": None,
+    "space": "s", "network": "n", "modules": ["a"],
     "objective": "minimize params, accuracy >= 96.00%", "cost": "params", "baseline": False,
     "objective_met": True, "judgement": None, "damage": None, "taken": None,
     "target_accuracy": 0.96, "test_target": 0.95,
@@ -173,9 +175,28 @@ def test_a_network_that_came_out_slower_is_told_in_red(
         text is not None and text.startswith(f"2 → {2 * ratio:.3g} ms") and "onnxruntime 9" in text
     )
     assert f"{ratio:.2f} of the time" in text and ("SLOWER" in text) == slower
+    assert ("within noise" in text) == (low <= 1 <= high)
     shown = summary_text(summary, "out", lambda line, kind: f"<{kind}>{line}")
     assert ("<missed>  latency" in shown) == slower and "  latency     2 → " in shown
     assert "latency" not in summary_text(a_summary(), "out")
+
+
+def test_where_latency_is_searched_by_one_line_has_that_name() -> None:
+    """What the networks took in the end stands below; figures never contradict their ratio."""
+    before = {"latency": took(2.0, 1.0, 1.0, 1.0), "memory": 6000, "size": 9000}
+    after = {"latency": took(2.1, 0.93, 0.97, 1.02), "memory": 4000, "size": 2000}
+    device = {"before": before, "after": after, "on": "onnxruntime 9, 1 thread"}
+    summary = a_summary(device=device, latency_on="jax 1, cpu")
+    costs = {**summary.teacher.costs, "latency": 3_000_000}
+    teacher = replace(summary.teacher, costs=costs)
+    best = replace(summary.best, costs={**summary.best.costs, "latency": 1_500_000})
+    shown = summary_text(replace(summary, teacher=teacher, best=best), "out")
+    lines = [line.strip() for line in shown.splitlines() if "latency" in line or " ms" in line]
+    assert lines == [
+        "latency     3 ms → 1.5 ms  (50.0%, 2.0x faster)   (jax 1, cpu)",
+        "in the end 2 → 1.94 ms  (within noise, 0.97 of the time, 0.93–1.02 in half of the "
+        "readings; onnxruntime 9, 1 thread)",
+    ]
 
 
 def test_without_onnxruntime_there_is_no_latency_to_tell() -> None:

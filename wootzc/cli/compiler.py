@@ -22,6 +22,7 @@ from wootzc.diagnostics import WootzError
 if TYPE_CHECKING:
     from wootzc.grammar import Analysis
     from wootzc.ir.plan import Plan
+    from wootzc.ir.space import Space
 
 
 @click.command()
@@ -82,12 +83,20 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
     help="Print a stage instead: syntax tree, IR before the passes, the plan as .wzir, "
     "or the graph of shared runs as Graphviz DOT or Mermaid.",
 )
+@click.option(
+    "--latency",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TABLE",
+    help="Write what latency was measured to be, as a .csv or .json file that a space takes: "
+    'latency from "TABLE".',
+)
 @calibrate_option
 @override_options
 def plan(
     file: Path,
     as_json: bool,
     emit: str | None,
+    latency: Path | None,
     calibrate: Path | None,
     space: str | None,
     seed: int | None,
@@ -99,6 +108,7 @@ def plan(
       wootzc plan samples/digits.wz
       wootzc plan samples/digits.wz --set blocks=wootz --emit dag | dot -Tsvg > dag.svg
       wootzc plan space.wz --set blocks=optimal --calibrate STORE
+      wootzc plan build/digits/plan.wzir --latency phone.csv
     """
     from functools import partial
 
@@ -123,6 +133,9 @@ def plan(
         echo_diagnostics(foreseen_in(analysis.spaces), analysis.sources)
 
     start = _measured(driver.front(file, over, space, calibrated(calibrate), tell))
+    if latency is not None:
+        _write_latency(start.space, latency)
+        return
     compiled = partial(run, start, remaining(start))
     match emit:
         case "ir":
@@ -144,6 +157,24 @@ def plan(
 
             figures = plan_figures(complete(compiled()))
             click.echo(json.dumps(figures, indent=2) if as_json else plan_text(figures))
+
+
+def _write_latency(space: "Space", target: Path) -> None:
+    from wootzc.diagnostics import fail
+    from wootzc.files import write_atomically
+    from wootzc.ir.text.cost_file import FORMS, print_costs
+
+    form = target.suffix.lower()
+    if form not in FORMS:
+        raise click.UsageError(
+            f"a table is written as {' or '.join(FORMS)}: --latency {target}.csv"
+        )
+    if space.measured is None:
+        raise fail(
+            "WZ310", "nothing in this space goes by latency", "minimize latency, or limit it"
+        )
+    write_atomically(target, print_costs(space, form))
+    click.echo(f"wrote {target}: latency of {space.network.name} on {space.measured.on}")
 
 
 def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool) -> None:

@@ -14,7 +14,7 @@ from wootzc.builder.report.tables import blocks_table, candidates_table, counts,
 from wootzc.builder.report.training_curves import damage_curves, learning_curves
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import DeviceFigures, Summary
-from wootzc.builder.result.verdict import Kind, verdict
+from wootzc.builder.result.verdict import Kind, share_text, verdict
 from wootzc.files import seal_page
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.plan import Plan
@@ -191,7 +191,7 @@ def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
         cost.title[0].upper() + cost.title[1:],
         join([cost.text(full), tag("i", " → "), tag("b", cost.text(kept))]),
         f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
-        f"{full:,} → {kept:,}",
+        f"{full:,} → {kept:,} {cost.unit}",
     )
 
 
@@ -200,12 +200,12 @@ def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
     before, after = device.before.latency, device.after.latency
     if before is None or after is None:
         return
-    figure = join([f"{before.median:.3g} ms", tag("i", " → "), tag("b", f"{after.median:.3g} ms")])
-    slower = "slower: " if device.slower else ""
+    took = after.ratio * before.median
+    figure = join([f"{before.median:.3g} ms", tag("i", " → "), tag("b", f"{took:.3g} ms")])
     yield _card(
         "Latency of an image",
         tag("span", figure, class_="bad") if device.slower else figure,
-        f"{slower}{after.ratio:.2f} of the time, {device.on}",
+        f"{share_text(device)}, {device.on}",
         f"half of the readings: {before.low:.3g} to {before.high:.3g} ms, then {after.low:.3g} to "
         f"{after.high:.3g}; {after.ratio_low:.2f} to {after.ratio_high:.2f} of the time",
     )

@@ -118,6 +118,7 @@ def summarize(
             "candidates": sum(t.seconds for t in found.tried),
         },
         device=device,
+        latency_on=None if space.measured is None else space.measured.on,
         tried=tuple(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
             for one, history in zip(found.tried, histories, strict=True)

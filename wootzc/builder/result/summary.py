@@ -19,7 +19,7 @@ from wootzc.ir.net.metrics import CostName, Metric, costs
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths
 
-VERSION = 4  # of what stands here; 1: results that had no version
+VERSION = 5  # of what stands here; 1: results that had no version
 T = TypeVar("T")
 Costs: TypeAlias = Mapping[CostName, int]  # in JSON they stand beside the other fields
 
@@ -170,6 +170,12 @@ class DeviceFigures:
         """In three of four readings."""
         return self.after.latency is not None and self.after.latency.ratio_low > 1
 
+    @property
+    def within_noise(self) -> bool:
+        """Half of the readings lie on both sides of no difference."""
+        took = self.after.latency
+        return took is not None and took.ratio_low <= 1 <= took.ratio_high
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -199,6 +205,7 @@ class Summary:
     compilations: Compiled
     seconds_recorded: Mapping[str, float]
     device: DeviceFigures | None  # None: too large for a file, or it does not run
+    latency_on: str | None  # what measured it, where it is a cost of the space
     tried: tuple[TriedFigures, ...]
     widths: tuple[ModuleWidths, ...]
     data: DataFigures

@@ -20,8 +20,10 @@ def summary_text(
     def versus(one: Metric) -> str:
         full, pruned, text = teacher.costs[one.name], best.costs[one.name], one.text
         ratio = full / max(pruned, 1)
-        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x smaller)"
-        return f"  {one.heading:<10}  {saved}" + (f"   ({one.note})" if one.note else "")
+        than = "faster" if one.known == "measured" else "smaller"
+        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x {than})"
+        note = one.note if one.known == "counted" else summary.latency_on
+        return f"  {one.heading:<10}  {saved}" + (f"   ({note})" if note else "")
 
     figures = "\n".join(versus(METRICS[name]) for name in teacher.costs)
     rates = "  ".join(f"{one.module} {rate_text(one.rate)}" for one in summary.widths)
@@ -68,12 +70,13 @@ def _verdict_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
 
 
 def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
-    """A line on latency, where it was measured."""
+    """A line on latency, where it was measured: below the one of what was searched by, if any."""
     device = summary.device
     took = None if device is None else latency_text(device)
     if device is None or took is None:
         return ""
-    text = f"  latency     {took}"
+    known = "latency" in summary.teacher.costs
+    text = f"              in the end {took}" if known else f"  latency     {took}"
     return (paint(text, "missed") if device.slower else text) + "\n"
 
 

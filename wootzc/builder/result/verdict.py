@@ -51,16 +51,28 @@ def verdict(summary: Summary) -> Verdict:
 
 
 def latency_text(device: DeviceFigures) -> str | None:
-    """What one image takes: 0.412 → 0.243 ms  (0.59 of the time, …). None: it was not measured."""
+    """What one image takes: 0.412 → 0.243 ms  (0.59 of the time, …). None: it was not measured.
+
+    The second figure is the first one's share: readings of one round are compared, so that what
+    slows the machine down between rounds does not make the two contradict their ratio.
+    """
     before, after = device.before.latency, device.after.latency
     if before is None or after is None:
         return None
     spread = f"{after.ratio_low:.2f}–{after.ratio_high:.2f} in half of the readings"
-    slower = "SLOWER: " if device.slower else ""
     return (
-        f"{before.median:.3g} → {after.median:.3g} ms  "
-        f"({slower}{after.ratio:.2f} of the time, {spread}; {device.on})"
+        f"{before.median:.3g} → {after.ratio * before.median:.3g} ms  "
+        f"({share_text(device)}, {spread}; {device.on})"
     )
+
+
+def share_text(device: DeviceFigures) -> str:
+    """0.59 of the time. Where it was measured."""
+    took = device.after.latency
+    assert took is not None
+    if device.within_noise:
+        return f"within noise, {took.ratio:.2f} of the time"
+    return f"{'SLOWER: ' * device.slower}{took.ratio:.2f} of the time"
 
 
 def memory_text(device: DeviceFigures) -> str:

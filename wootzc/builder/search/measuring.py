@@ -9,6 +9,7 @@ from functools import cached_property
 from wootzc.builder.jobs.events import Noted
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.latency import Stopwatch
+from wootzc.builder.jobs.targets import is_measured_here
 from wootzc.ir.space import CostLimit, cost_limits
 
 
@@ -24,10 +25,10 @@ class Measuring:
     def within(self, candidates: Sequence[int]) -> list[bool]:
         """Which of these are within the limits, now that they are measured."""
         space = self.jobs.space
-        if space.measured is None:
+        if space.measured is None or not self._is_here:
             return [True] * len(candidates)
         fresh = [one for one in candidates if one not in self.known]
-        rows = [tuple(self.jobs.plan.candidates.values[one].tolist()) for one in fresh]
+        rows = [self.jobs.keys.rates(one) for one in fresh]
         found = self._stopwatch.nanoseconds(rows) if fresh else []
         self.known |= {
             one: {space.measured.metric: cost} for one, cost in zip(fresh, found, strict=True)
@@ -35,6 +36,11 @@ class Measuring:
         limits = [*cost_limits(space.objective)]
         limits += [limit for limit in space.constraints if isinstance(limit, CostLimit)]
         return [all(lm.holds(self.costs(one)[lm.metric]) for lm in limits) for one in candidates]
+
+    @cached_property
+    def _is_here(self) -> bool:
+        """Whether the table was measured on what would measure candidates."""
+        return is_measured_here(self.jobs.space)
 
     @cached_property
     def _stopwatch(self) -> Stopwatch:
