@@ -40,10 +40,13 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
         if len(getattr(space, given)) != modules:
             yield Problem("choices and criteria must be given once per module", (*SPACE, given))
     for module, choice in enumerate(space.choices):
+        known = module < modules  # else it was told
         if any(not 0 <= rate < len(space.rates) for rate in choice):
             yield Problem("a choice is no position in the rates", (*SPACE, "choices"))
-        elif not can_be_skipped(space.network.modules[module]) and any(
-            is_skipped(space.rates[position]) for position in choice
+        elif (
+            known
+            and not can_be_skipped(space.network.modules[module])
+            and any(is_skipped(space.rates[position]) for position in choice)
         ):
             yield Problem(f"module {module} cannot be left out", (*SPACE, "choices"))
         elif not choice or list(choice) != sorted(set(choice)):
