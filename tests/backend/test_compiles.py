@@ -104,13 +104,13 @@ def resnet() -> Network:
 def test_programs_grow_with_module_variants_not_with_candidates(
     resnet: Network, dataset: Dataset
 ) -> None:
-    candidates = np.random.default_rng(0).choice(RATES, (200, MODULES))
+    candidates = np.random.default_rng(0).choice(RATES, (40, MODULES))
     bodies = [module.body for module in resnet.modules]
 
     def variants(rows: np.ndarray) -> set[tuple[Body, float]]:
         return {(bodies[i], rate) for row in rows for i, rate in enumerate(row)}
 
-    assert variants(candidates[:50]) == variants(candidates)
+    assert variants(candidates[:20]) == variants(candidates)
     assert len(variants(candidates)) == 3 * len(RATES)
     sgd = Optimizer(learning_rate=0.01, options=(("momentum", 0.9),))
     recipe = Recipe(steps=1, batch=8, optimizer=sgd, every=1, weight_decay=1e-4)
@@ -123,12 +123,12 @@ def test_programs_grow_with_module_variants_not_with_candidates(
         train(pruned, start, dataset, recipe, seed=0, shared=True)
 
     before = compilations()
-    for row in candidates[:50]:
+    for row in candidates[:20]:
         tune(row)
     # Forward, backward and evaluation of each variant and of both plain segments; the batch made
     # ready, the loss, the images that are right, two numbers that the optimiser starts with.
     assert counted(before) <= 4 * (3 * len(RATES) + 2) + 5
     before = compilations()
-    for row in candidates[50:]:
+    for row in candidates[20:]:
         tune(row)
     assert counted(before) == 0
