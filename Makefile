@@ -3,7 +3,7 @@ PYTHON ?= python3
 EXECUTABLE := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 BIN := $(dir $(EXECUTABLE))
 
-.PHONY: check lint types pyright imports test torch ray format picture vscode
+.PHONY: check lint types pyright imports test torch objects ray format picture vscode
 check: # two at a time, since mypy keeps one core only
 	$(MAKE) -j2 lint types imports test
 
@@ -26,6 +26,10 @@ test:
 torch: # what `test` skips without it: networks written for PyTorch, in numbers
 	$(PYTHON) -c "import torch"
 	$(PYTHON) -m pytest -q -n auto -m torch $$(grep -rl mark.torch tests)
+
+objects: # likewise: the store on a server that speaks S3
+	$(PYTHON) -c "import moto.server"
+	$(BIN)pytest -q tests/builder/test_objects.py
 
 ray: # likewise: builds on workers, some of which are killed
 	$(PYTHON) -c "import ray"

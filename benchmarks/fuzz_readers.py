@@ -108,15 +108,15 @@ def _manifest(path: Path) -> None:
 
 def _row(path: Path) -> None:
     """The first line of the file is the result of a record, the rest its artifact."""
+    from wootzc.builder.jobs.places import replace
     from wootzc.builder.jobs.store import Store
 
     result, _, artifact = path.read_bytes().partition(b"\n")
     store = Store(path.parent / "store")
     fields = b'"kind": "block", "name": "b", "artifact": "", "seconds": 1, "finished": "now"'
     record = b'{"key": "k", "sha256": null, %b, "result": %b}' % (fields, result)
-    for file, content in ((store._records.path("k"), record), (store._artifact("k", ""), artifact)):
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(content)
+    replace(store._records.path("k"), record)
+    replace(store._artifacts.place("k", ""), artifact)
     store.find("k")
     store.jobs()
 

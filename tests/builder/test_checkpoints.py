@@ -24,11 +24,11 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Checkpoints:
+def kept(tmp_path: Path) -> Checkpoints[Path]:
     return Checkpoints(root=tmp_path)
 
 
-def test_a_checkpoint_is_found_as_it_was_written(kept: Checkpoints) -> None:
+def test_a_checkpoint_is_found_as_it_was_written(kept: Checkpoints[Path]) -> None:
     assert kept.find("key") is None
     kept.write("key", HERE)
     found = kept.find("key")
@@ -43,7 +43,9 @@ def test_a_checkpoint_is_found_as_it_was_written(kept: Checkpoints) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 70, 100, -1, None])
-def test_a_damaged_checkpoint_counts_as_never_made(kept: Checkpoints, place: int | None) -> None:
+def test_a_damaged_checkpoint_counts_as_never_made(
+    kept: Checkpoints[Path], place: int | None
+) -> None:
     kept.write("key", HERE)
     content = bytearray(kept.path("key").read_bytes())
     if place is None:
@@ -58,14 +60,14 @@ def test_a_damaged_checkpoint_counts_as_never_made(kept: Checkpoints, place: int
     assert "checkpoint is damaged" in message and "starts anew" in message
 
 
-def test_a_checkpoint_under_another_key_is_none_of_this_job(kept: Checkpoints) -> None:
+def test_a_checkpoint_under_another_key_is_none_of_this_job(kept: Checkpoints[Path]) -> None:
     kept.write("key", HERE)
     kept.path("key").rename(kept.path("ke2"))
     assert kept.find("ke2") is None
 
 
 def test_other_versions_of_the_libraries_start_anew(
-    kept: Checkpoints, monkeypatch: pytest.MonkeyPatch
+    kept: Checkpoints[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.write("key", HERE)
     monkeypatch.setattr("wootzc.builder.jobs.checkpoints._made_with", lambda: {"jax": "0.0"})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,7 +193,7 @@ def test_who_comes_between_an_artifact_and_its_record_harms_nothing(
 ) -> None:
     other, write = Store(store.root), store._records.__class__.write
 
-    def late(records: Records, record: Record) -> bool:
+    def late(records: Records[Any], record: Record) -> bool:
         monkeypatch.undo()
         other.finish("k", "block", "b", {"loss": 0.25}, 2.5, {"w": np.ones(3)})
         return write(records, record)
@@ -276,6 +277,7 @@ def test_a_second_build_waits_and_then_finds_the_job(store: Store) -> None:
 WRITE_MANY = """
 import sys
 from pathlib import Path
+from typing import Any
 import numpy as np
 from wootzc.builder.jobs.store import Store
 store = Store(Path(sys.argv[1]))

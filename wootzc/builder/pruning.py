@@ -95,7 +95,7 @@ def prune(
             warnings.warn(f"{each.code} {each.message}", stacklevel=2)
     how = Options(
         out=folder,
-        store=None if store is None else Path(store),
+        store=None if store is None else os.fspath(store),
         overrides=chosen,
         passes=passes,
     )

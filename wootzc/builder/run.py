@@ -73,7 +73,8 @@ class Options:
     """
 
     out: Path | None = None  # default: build/<space>, or build/<space>-baseline
-    store: Path | None = None  # default: $WOOTZC_STORE or the user's cache
+    # A folder, or s3://bucket/prefix and the like; default: $WOOTZC_STORE or the user's cache.
+    store: Path | str | None = None
     baseline: bool = False
     replace: bool = False  # even what another file's build left in `out`
     take: int | None = None  # place at which the candidate was tried, from 1
@@ -186,7 +187,7 @@ def _build(
     began = BuildStarted(
         space=space.name,
         out=str(out),
-        store=str(store.root),
+        store=str(store.place),
         candidates=len(plan.candidates),
         blocks=len(plan.blocks or ()),
     )

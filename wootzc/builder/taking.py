@@ -46,7 +46,7 @@ class Taking:
             out=out,
             summary=summary,
             plan=complete(compile(out / "plan.wzir", ())),
-            chosen=choose(out, summary, number, store.root),
+            chosen=choose(out, summary, number, store.address),
         )
 
 

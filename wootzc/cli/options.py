@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,12 +62,23 @@ def _size(_context: click.Context, _option: click.Parameter, given: str | None) 
     return tuple(map(int, sizes))
 
 
+class StorePath(click.Path):
+    """A folder, or an address with a scheme, as it is."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if "://" in os.fspath(value) else super().convert(value, param, ctx)
+
+
+STORE = StorePath(path_type=Path, file_okay=False)
+
+
 def store_option(function: Function) -> Function:
     """--store"""
     return click.option(
         "--store",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Where finished jobs are kept. Default: $WOOTZC_STORE or the user's cache folder.",
+        type=STORE,
+        help="Where finished jobs are kept: a folder, or s3://BUCKET/PREFIX (gs://, az://; extra "
+        "objects). Default: $WOOTZC_STORE or the user's cache folder.",
     )(function)
 
 
@@ -162,13 +174,13 @@ def calibrate_option(function: Function) -> Function:
     """--calibrate"""
     return click.option(
         "--calibrate",
-        type=click.Path(path_type=Path),
+        type=STORE,
         metavar="STORE",
         help="Fit the cost model of `blocks optimal` to what builds on this store measured.",
     )(function)
 
 
-def calibrated(store: Path | None) -> "CostModel | None":
+def calibrated(store: Path | str | None) -> "CostModel | None":
     """The cost model that `--calibrate` asks for."""
     if store is None:
         return None

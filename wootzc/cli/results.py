@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
-from wootzc.cli.options import fraction, store_option
+from wootzc.cli.options import STORE, fraction, store_option
 from wootzc.cli.output import painted
 from wootzc.diagnostics import WootzError, fail
 from wootzc.units import bytes_text
@@ -67,7 +67,7 @@ def verify(folder: Path, data: Path | None) -> None:
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=STORE,
     help="Where the store of the candidates is. Default: where it was at the build.",
 )
 @click.option(
@@ -94,7 +94,7 @@ def export(
     out: Path | None,
     with_normalization: bool | None,
     candidate: int | None,
-    store: Path | None,
+    store: Path | str | None,
     int8: bool,
     data: Path | None,
     at_least: float | None,
@@ -189,7 +189,7 @@ def report(folder: Path, out: Path | None) -> None:
 @click.command()
 @store_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def clean(store: Path | None, yes: bool) -> None:
+def clean(store: Path | str | None, yes: bool) -> None:
     """Forget every finished job in the store and free its disk space."""
     from wootzc.builder.jobs.store import Store, default_root, is_store
 
@@ -198,7 +198,7 @@ def clean(store: Path | None, yes: bool) -> None:
         raise fail("WZ139", f"{root} is no store of wootzc", "nothing was deleted")
     chosen = Store(root)
     jobs, size = chosen.size()
-    click.echo(f"{chosen.root}: {jobs:,} jobs, {size / 1e6:,.1f} MB")
+    click.echo(f"{chosen.place}: {jobs:,} jobs, {size / 1e6:,.1f} MB")
     if yes or click.confirm("delete them?"):
         chosen.clear()
         click.echo("deleted")

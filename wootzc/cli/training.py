@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 def build(
     file: Path,
     out: Path | None,
-    store: Path | None,
+    store: Path | str | None,
     baseline: bool,
     replace: bool,
     parallel: "Parallel",

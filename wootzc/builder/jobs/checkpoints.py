@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from wootzc.files import damage, read_file, write_atomically
+from wootzc.builder.jobs.places import P, drop, read, replace
+from wootzc.files import damage
 
 State = TypeVar("State")
 Arrays = dict[str, NDArray[Any]]
@@ -50,21 +50,21 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoints:
+class Checkpoints(Generic[P]):
     """The checkpoints of a store. `tell` hears once of one that is damaged."""
 
-    root: Path
+    root: P
     tell: Callable[[str], object] = lambda message: None
     _failed: list[str] = field(default_factory=list)  # what was said of writes that failed
 
-    def path(self, key: str) -> Path:
+    def path(self, key: str) -> P:
         return self.root / key[:2] / f"{key}.checkpoint"
 
     def find(self, key: str) -> Checkpoint | None:
         """Where this job stood, or None: it starts at its beginning."""
         try:
             with damage(_Damaged):
-                return _unpacked(key, read_file(self.path(key), MOST_BYTES))
+                return _unpacked(key, read(self.path(key), MOST_BYTES))
         except FileNotFoundError:
             return None
         except (_Damaged, OSError) as error:
@@ -76,7 +76,7 @@ class Checkpoints:
     def write(self, key: str, checkpoint: Checkpoint) -> None:
         """Put it in the place of the one before. Where that cannot be, says so once and goes on."""
         try:
-            write_atomically(self.path(key), _packed(key, checkpoint))
+            replace(self.path(key), _packed(key, checkpoint))
         except OSError as error:
             if not self._failed:
                 self._failed.append(key)
@@ -86,8 +86,8 @@ class Checkpoints:
     def drop(self, key: str) -> None:
         """Forget where a job stood: it is done, or what was written is no good."""
         try:
-            self.path(key).unlink(missing_ok=True)
-        except OSError:  # a folder stands there, say: `find` tells of it
+            drop(self.path(key))
+        except OSError:  # a disk that takes nothing, say: what is written next tells of it
             return
 
     def keeper(

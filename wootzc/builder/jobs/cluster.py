@@ -263,7 +263,7 @@ def _stored(store: Store, key: str) -> Any:
         if time.monotonic() > until:
             raise fail(
                 "WZ281",
-                f"a worker has finished a job, but it is not in the store {store.root}",
+                f"a worker has finished a job, but it is not in the store {store.place}",
                 "put the store into a folder that all machines share: --store DIR",
             )
         time.sleep(0.2)

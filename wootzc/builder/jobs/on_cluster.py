@@ -199,7 +199,7 @@ def _stored(jobs: Jobs, key: str) -> Done:
     if done is None:
         raise fail(
             "WZ281",
-            f"a job that is done is not in the store {jobs.store.root}, as a worker sees it",
+            f"a job that is done is not in the store {jobs.store.place}, as a worker sees it",
             "put the store into a folder that all machines share: --store DIR",
         )
     return done

@@ -1,4 +1,4 @@
-"""Records of finished jobs: a file each, that is written once.
+"""Records of finished jobs: a file or an object each, that is written once.
 
     store/jobs/ab/….json   by the job's key: kind, name, figures, seconds, when it was finished, its
                            artifact, and a SHA-256 over all that matters of it and of the artifact
@@ -10,17 +10,19 @@ store need nothing else to agree.
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
-import tempfile
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from wootzc.files import MOST_JSON, damage, read_file, write_atomically
+from wootzc.builder.jobs import places
+from wootzc.builder.jobs.places import P, below, create, read
+from wootzc.files import MOST_JSON, damage
 
 TABLE = "results.sqlite"  # where earlier versions kept records: a row each
+AT_ONCE = 16  # records that are read side by side: objects are far away
 
 
 class Damaged(Exception):
@@ -42,28 +44,39 @@ class Record:
         """Raises `Damaged` where this is not its artifact, or a figure has changed."""
         if self.sha256 is None and not self.result:
             raise Damaged("its record holds no figures")
-        if self.sha256 not in (None, digest(self.key, self.result, self.seconds, content)):
+        if self.sha256 not in (None, self._digest(content), self._earlier_digest(content)):
             raise Damaged("its bytes are not those that were written")
+
+    def sealed(self, content: bytes) -> "Record":
+        """With its hash; `content`: its artifact, b"" where there is none."""
+        return replace(self, sha256=self._digest(content))
+
+    def _digest(self, content: bytes) -> str:
+        """Of record and artifact together: neither is good for anything without the other."""
+        fields = {**asdict(self), "seconds": float(self.seconds), "sha256": None}
+        own = hashlib.sha256(f"{json.dumps(fields)}\n".encode())
+        own.update(content)
+        return own.hexdigest()
+
+    def _earlier_digest(self, content: bytes) -> str:
+        """As it was when name, kind and time were left out."""
+        text = f"{self.key}\n{json.dumps(self.result)}\n{float(self.seconds)!r}\n"
+        own = hashlib.sha256(text.encode())
+        own.update(content)
+        return own.hexdigest()
 
     @property
     def _text(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def digest(key: str, result: dict[str, Any], seconds: float, artifact: bytes) -> str:
-    """Of a record and its artifact together: neither is good for anything without the other."""
-    own = hashlib.sha256(f"{key}\n{json.dumps(result)}\n{float(seconds)!r}\n".encode())
-    own.update(artifact)
-    return own.hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
-class Records:
+class Records(Generic[P]):
     """The records of a store."""
 
-    root: Path
+    root: P
 
-    def path(self, key: str) -> Path:
+    def path(self, key: str) -> P:
         return self.root / key[:2] / f"{key}.json"
 
     def read(self, key: str) -> Record:
@@ -75,32 +88,19 @@ class Records:
 
     def write(self, record: Record) -> bool:
         """Whether it was written: where there is one already, that one stays."""
-        path, text = self.path(record.key), record._text.encode()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path, text) as new:
-            try:
-                os.link(new, path)
-            except FileExistsError:
-                return False
-            except OSError:  # a file system without links
-                if path.exists():
-                    return False
-                os.replace(new, path)
-        return True
+        return create(self.path(record.key), record._text.encode())
 
     def replace(self, record: Record) -> None:
         """Write it whatever is there: for what `read` found to be damaged."""
-        write_atomically(self.path(record.key), record._text)
+        places.replace(self.path(record.key), record._text.encode())
 
-    def paths(self) -> Iterator[Path]:
-        return self.root.glob("*/*.json")
+    def paths(self) -> Iterator[P]:
+        return below(self.root, "*/*.json")
 
     def sound(self) -> list[Record]:
         """All that can be read, oldest first. What became of their artifacts is not looked at."""
-        found = []
-        for path in self.paths():
-            with contextlib.suppress(Damaged, OSError):
-                found.append(self._read(path))
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = [one for one in threads.map(self._sound, self.paths()) if one is not None]
         return sorted(found, key=lambda one: (one.finished, one.key))
 
     def adopt(self, table: Path, tell: Callable[[str], object]) -> None:
@@ -119,9 +119,15 @@ class Records:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             table.rename(table.with_suffix(".adopted"))
 
-    def _read(self, path: Path) -> Record:
+    def _sound(self, path: P) -> Record | None:
+        try:
+            return self._read(path)
+        except (Damaged, OSError):
+            return None
+
+    def _read(self, path: P) -> Record:
         with damage(Damaged):
-            return _record(json.loads(read_file(path, MOST_JSON)))
+            return _record(json.loads(read(path, MOST_JSON)))
 
 
 def _record(fields: Any) -> Record:
@@ -149,18 +155,3 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         result = None
     return {"sha256": None, **row, "result": result, "artifact": artifact}
-
-
-@contextlib.contextmanager
-def _temporary(path: Path, content: bytes) -> Generator[str]:
-    """A file beside `path` with this content, safe on disk; it is gone afterwards."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        yield name
-    finally:
-        Path(name).unlink(missing_ok=True)

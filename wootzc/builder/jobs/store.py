@@ -7,22 +7,21 @@
       xla/                 XLA's own compilation cache
       locks/               one file a running job: two builds share work instead of doing it twice
 
+or the same names in a bucket, but for `xla/`, which stays on this machine.
+
 An artifact is written under a temporary name, synced, renamed, and only then recorded: whatever
 moment the power fails at, a record means that its artifact was whole. What happened to either since
 then, a flipped bit say, its SHA-256 tells: such a job counts as never made.
 
-Nothing but files that are made, renamed, linked and locked: so a folder that several machines share
-is a store for all of them. Locks spare work and no more: of two that do one job the first to record
-it wins, and the name of an artifact has a hash of its bytes in it.
+Nothing but files that are made, renamed, linked and locked, so a folder that several machines share
+is a store for all of them; or objects that are put where there is none. The first of two to record
+a job wins, and the name of an artifact has a hash of its bytes in it.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-import tempfile
-import time
-import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -35,15 +34,22 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from wootzc.builder.jobs.artifacts import Artifacts
 from wootzc.builder.jobs.checkpoints import Checkpoints
-from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records, digest
+from wootzc.builder.jobs.locks import Lease, Locks, locks_in
+from wootzc.builder.jobs.places import Place, below, drop, exists, place_of, size
+from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records
 from wootzc.diagnostics import fail
-from wootzc.files import damage, read_file, write_atomically
+from wootzc.files import damage
 
 Weights = dict[str, NDArray[Any]]
 FOLDERS = ("jobs", "artifacts", "locks", "xla")
-MOST_BYTES = 1 << 36  # of an artifact
-OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
+OURS = (  # what `clear` deletes; the last of each kind are left by a kill while writing
+    *("jobs/*/*.json", "jobs/*/.*.*"),
+    *("artifacts/*/*.safetensors*", "artifacts/*/.*.*"),
+    *("checkpoints/*/*.checkpoint", "checkpoints/*/.*.*"),
+    *("locks/*.lock", Path(TABLE).with_suffix(".adopted").name),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,41 +81,63 @@ def job_key(kind: str, **depends: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def default_root() -> Path:
+def default_root() -> Path | str:
     """$WOOTZC_STORE, or `wootzc` in the user's cache directory."""
-    if chosen := os.environ.get("WOOTZC_STORE"):
-        return Path(chosen)
+    chosen = os.environ.get("WOOTZC_STORE")
+    return chosen if chosen and "://" in chosen else Path(chosen) if chosen else _cache()
+
+
+def _cache() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "wootzc"
 
 
 class Store:
-    """Content-addressed results on disk. Safe for several processes at once.
+    """Content-addressed results in a folder or a bucket. Safe for several processes at once.
 
-    `tell` hears once of each record that is damaged.
+    `address`: a folder, or s3://bucket/prefix and the like. `tell` hears once of each record that
+    is damaged. `root` is a folder of this machine: the store itself, or what is kept here of one in
+    a bucket. Raises `WootzError` where it cannot be used.
     """
 
-    def __init__(self, root: Path, tell: Callable[[str], object] = lambda message: None):
-        self.root = root
+    def __init__(self, address: Path | str, tell: Callable[[str], object] = lambda message: None):
+        self.place: Place = place_of(address)
         self.tell = tell
-        self.checkpoints = Checkpoints(root=root / "checkpoints", tell=tell)
         self._told: set[str] = set()
-        self._records = Records(root / "jobs")
         try:
+            self.root = self._folder()
             for folder in FOLDERS:
-                (root / folder).mkdir(parents=True, exist_ok=True)
-            if (root / TABLE).is_file():
-                self._records.adopt(root / TABLE, tell)
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+            self.checkpoints: Checkpoints[Any] = Checkpoints(
+                root=self.place / "checkpoints", tell=tell
+            )
+            self._records: Records[Any] = Records(self.place / "jobs")
+            self._locks: Locks = locks_in(self.place / "locks")
+            if isinstance(self.place, Path):
+                self._artifacts = Artifacts(self.place / "artifacts")
+                if (self.place / TABLE).is_file():
+                    self._records.adopt(self.place / TABLE, tell)
+            else:
+                self._artifacts = Artifacts(self.place / "artifacts", self.root / "artifacts")
+                self._artifacts.trim()
+                next(below(self.place / "locks", "*"), None)  # can it be reached at all?
         except OSError as error:
             raise fail(
                 "WZ140",
-                f"can't use the store {root}: {error}",
+                f"can't use the store {address}: {error.strerror or error}",
                 "choose another with --store DIR or $WOOTZC_STORE",
             ) from None
 
-    def _artifact(self, key: str, ending: str) -> Path:
-        name = f"{key}.{ending}" if ending else key
-        return self.root / "artifacts" / key[:2] / f"{name}.safetensors"
+    @property
+    def address(self) -> str:
+        """What names it, from any folder."""
+        return str(self.place.resolve() if isinstance(self.place, Path) else self.place)
+
+    def _folder(self) -> Path:
+        if isinstance(self.place, Path):
+            return self.place
+        name = hashlib.sha256(str(self.place).encode()).hexdigest()[:16]
+        return _cache() / "buckets" / name
 
     def find(self, key: str) -> Done | None:
         """The finished job, or None if it never finished, or it or its artifact is damaged."""
@@ -117,19 +145,16 @@ class Store:
         try:
             record = self._records.read(key)
             what = f"{record.kind} {record.name}"
-            content, artifact = b"", record.artifact
             with damage(Damaged):
-                if artifact is not None:
-                    content = read_file(self._artifact(key, artifact), MOST_BYTES)
-                record.check(content)
+                content = self._artifacts.read(record)
                 return Done(
                     key=key,
                     result=record.result,
                     seconds=record.seconds,
-                    weights=None if artifact is None else load(content),
+                    weights=None if record.artifact is None else load(content),
                 )
         except (Damaged, OSError) as error:
-            if isinstance(error, FileNotFoundError) and not self._records.path(key).exists():
+            if isinstance(error, FileNotFoundError) and not exists(self._records.path(key)):
                 return None
             if key not in self._told:
                 self._told.add(key)
@@ -139,7 +164,7 @@ class Store:
 
     def finished(self, keys: Iterable[str]) -> set[str]:
         """Those of the jobs that finished. What became of their artifacts, `find` tells."""
-        return {key for key in keys if self._records.path(key).is_file()}
+        return {key for key in keys if exists(self._records.path(key))}
 
     def finish(
         self,
@@ -161,8 +186,7 @@ class Store:
         if weights is not None:
             content = save(contiguous(weights), {"job": key})
             ending = hashlib.sha256(content).hexdigest()[:16]
-            _free(self._artifact(key, ending))
-            write_atomically(self._artifact(key, ending), content)
+            self._artifacts.write(key, ending, content)
         record = Record(
             key=key,
             kind=kind,
@@ -171,9 +195,8 @@ class Store:
             seconds=seconds,
             finished=datetime.now(UTC).isoformat(timespec="microseconds"),
             artifact=ending,
-            sha256=digest(key, result, seconds, content),
-        )
-        _free(self._records.path(key))
+            sha256=None,
+        ).sealed(content)
         if not self._records.write(record):
             if before := self.find(key):
                 return before
@@ -195,9 +218,7 @@ class Store:
         """
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
-                path = self.root / "locks" / f"{key}.lock"
-                _free(path)
-                lock = FileLock(path)
+                lock = self._locks.lock(key)
                 try:
                     stack.enter_context(lock.acquire(timeout=0))
                 except Timeout:
@@ -205,24 +226,9 @@ class Store:
                     stack.enter_context(_acquired(lock, check))
             yield
 
-    @contextlib.contextmanager
-    def in_use(self) -> Generator[None]:
+    def in_use(self) -> AbstractContextManager[None]:
         """Hold the store against `clear` for as long as a build runs."""
-        self._clear_locks()
-        path = self.root / "locks" / f"build-{uuid.uuid4().hex}.lock"
-        try:
-            with FileLock(path):
-                yield
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _clear_locks(self) -> None:
-        """Remove what killed builds left. A lock that was just made may not be held yet."""
-        for path in (self.root / "locks").glob("build-*.lock"):
-            with contextlib.suppress(OSError, Timeout):
-                if time.time() - path.stat().st_mtime > OLD:
-                    with FileLock(path, timeout=0):
-                        path.unlink()
+        return self._locks.in_use()
 
     def jobs(self) -> list[tuple[str, dict[str, Any], float]]:
         """Kind, result and seconds of every recorded job, oldest first; damaged ones left out."""
@@ -231,34 +237,26 @@ class Store:
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
         jobs = sum(1 for _ in self._records.paths())
-        return jobs, sum(f.stat().st_size for f in self.root.rglob("*") if f.is_file())
+        return jobs, size(self.place)
 
     def clear(self) -> None:
         """Forget every job and delete every artifact, unless a build is running on this store.
 
-        Only files of the names that a store writes are deleted.
+        Only what has the names that a store writes is deleted.
         """
-        for lock in (self.root / "locks").glob("*.lock"):
-            if lock.is_dir():
-                continue
-            try:
-                with FileLock(lock, timeout=0):
-                    pass
-            except Timeout:
-                raise fail("WZ141", "a build is using this store", "wait until it ends") from None
-        ours = [*self._records.paths(), *self.root.glob(Path(TABLE).with_suffix(".adopted").name)]
-        ours += [*self.root.glob("locks/*.lock"), *self.root.glob("artifacts/??/*.safetensors*")]
-        ours += self.root.glob("checkpoints/??/*.checkpoint")
-        for kind in ("artifacts/??/.*.*", "checkpoints/??/.*.*", "jobs/??/.*.*"):
-            ours += self.root.glob(kind)  # left by a kill while writing
+        if self._locks.held():
+            raise fail("WZ141", "a build is using this store", "wait until it ends")
+        for pattern in OURS:
+            for place in list(below(self.place, pattern)):
+                drop(place)
+            for copy in list(self.root.glob(pattern)):
+                drop(copy)
         for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
-            ours += (file for file in (self.root / "xla").rglob(pattern) if file.is_file())
-        for file in ours:
-            if not file.is_dir():
-                file.unlink(missing_ok=True)
+            for file in list((self.root / "xla").rglob(pattern)):
+                drop(file)
 
 
-def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManager[Any]:
+def _acquired(lock: FileLock | Lease, check: Callable[[], None]) -> AbstractContextManager[Any]:
     """The lock, as soon as it is free."""
     while True:
         check()
@@ -266,15 +264,15 @@ def _acquired(lock: FileLock, check: Callable[[], None]) -> AbstractContextManag
             return lock.acquire(timeout=1)
 
 
-def _free(path: Path) -> None:
-    """Where a folder stands in the way of a file of the store, it is put aside."""
-    if path.is_dir() and not path.is_symlink():
-        path.rename(Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent), path.name))
-
-
-def is_store(root: Path) -> bool:
-    """Whether a build has made a store here."""
-    return (root / TABLE).is_file() or all((root / folder).is_dir() for folder in FOLDERS)
+def is_store(address: Path | str) -> bool:
+    """Whether a build has made a store here. Raises `WootzError` where that cannot be told."""
+    place = place_of(address)
+    if isinstance(place, Path):
+        return (place / TABLE).is_file() or all((place / name).is_dir() for name in FOLDERS)
+    try:
+        return any(True for pattern in ("jobs/*/*", "locks/*") for _ in below(place, pattern))
+    except OSError as error:
+        raise fail("WZ140", f"can't read the store {place}: {error.strerror}") from None
 
 
 def contiguous(weights: Weights) -> Weights:

@@ -57,7 +57,7 @@ class Assignment:
         return cls(
             plan=print_plan(with_paths(context.plan, _absolute)),
             fingerprint=context.dataset.fingerprint,
-            store=str(context.store.root.resolve()),
+            store=context.store.address,
             memory=context.memory,
             disk=context.disk,
             workers=workers,
@@ -165,7 +165,7 @@ class Worker:
                 f"worker {socket.gethostname()}: {plan.space.data.path} holds other images there",
                 "put the data into a folder that all machines share",
             )
-        store = Store(Path(assignment.store), lambda text: events.emit(Warned(message=text)))
+        store = Store(assignment.store, lambda text: events.emit(Warned(message=text)))
         configure(store.root / "xla")
         jobs = Jobs(
             plan=plan,
@@ -174,7 +174,7 @@ class Worker:
             events=events,
             parallel="data",  # it has one candidate at a time
             memory=_memory(assignment),
-            disk=_disk(assignment),
+            disk=_disk(assignment, store.root),
         )
         self._held = assignment, jobs
         return jobs
@@ -198,11 +198,11 @@ def _memory(assignment: Assignment) -> int:
     return free_memory() // (2 * -(-assignment.workers // assignment.machines))
 
 
-def _disk(assignment: Assignment) -> int:
+def _disk(assignment: Assignment, folder: Path) -> int:
     """Likewise: all workers share the folder of the store."""
     if assignment.disk is not None:
         return assignment.disk
-    return shutil.disk_usage(assignment.store).free // (DISK_SHARE * assignment.workers)
+    return shutil.disk_usage(folder).free // (DISK_SHARE * assignment.workers)
 
 
 def _told(value: Any) -> Any:

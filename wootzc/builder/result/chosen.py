@@ -27,7 +27,7 @@ class Chosen:
     weights: Weights
 
 
-def choose(folder: Path, summary: Summary, number: int, store: Path | None = None) -> Chosen:
+def choose(folder: Path, summary: Summary, number: int, store: Path | str | None = None) -> Chosen:
     """Candidate `number` of the result in `folder`, with its weights out of the store.
 
     `store`: where it lies now, None for where `summary` says. Raises `WootzError` where nothing
@@ -40,7 +40,7 @@ def choose(folder: Path, summary: Summary, number: int, store: Path | None = Non
             f"candidate {number} was not tried: those in {folder} are 1 to {len(tried)}",
             _listed(tried, summary.metric),
         )
-    root = store or Path(summary.store)
+    root = store or summary.store
     key = tried[number - 1].key
     done = Store(root).find(key) if is_store(root) else None
     if done is None or done.weights is None:

@@ -86,7 +86,7 @@ def export_result(
     *,
     with_normalization: bool | None = None,  # None: as usual in that form
     candidate: int | None = None,  # place at which it was tried, from 1; None: the best
-    store: Path | None = None,  # None: where result.json says
+    store: Path | str | None = None,  # None: where result.json says
     int8: Int8 | None = None,  # quantise the ONNX file
 ) -> Exported:
     """Write a network of a result folder. Never half a file.
@@ -151,7 +151,7 @@ def _load(folder: Path) -> Exportable:
     )
 
 
-def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
+def _candidate(best: Exportable, number: int, store: Path | str | None) -> Exportable:
     """A candidate of the folder that `best` comes from."""
     folder = best.folder
     tried = read_summary(folder)
@@ -164,7 +164,7 @@ def _candidate(best: Exportable, number: int, store: Path | None) -> Exportable:
         from wootzc.builder.result.parts import parts
 
         images, labels, _ = load_example(folder)
-        teacher = Store(store or Path(tried.store)).find(tried.teacher.key)
+        teacher = Store(store or tried.store).find(tried.teacher.key)
         origins = NOWHERE
         if teacher is not None and teacher.weights is not None:
             origins = origins_of(space, teacher.weights, chosen.tried.rates)

@@ -132,7 +132,7 @@ def summarize(
             test=tested,
         ),
         seed=space.seed,
-        store=str(jobs.store.root.resolve()),
+        store=jobs.store.address,
         versions=versions(),
     )
 

@@ -1,0 +1,233 @@
+"""Who does which job: locks that spare two builds on one store from doing the same.
+
+They spare work, and are no condition for what is stored being true: of two that do one job the
+first to record it wins.
+
+    store/locks/build-….lock    a build that runs
+    store/locks/KEY.lock        a job under way
+
+In a folder these are files, locked by the system, which unlocks those of a process that is gone.
+A bucket has nothing of the kind: there a build writes its own object anew every `BEAT` seconds, and
+a job's object names the build that does it. One that has not been heard of for `DEAD` seconds, by
+the clock of the service, or whose process on this machine is gone, holds nothing any more.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, assert_never
+
+from filelock import FileLock, Timeout
+
+from wootzc.builder.jobs.objects import Object
+from wootzc.builder.jobs.places import Place, put_aside
+
+OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
+BEAT = 20.0
+DEAD = 70.0
+MOST = 1 << 12  # bytes of an object here
+
+
+@dataclass(frozen=True, slots=True)
+class FileLocks:
+    """Locks in a folder."""
+
+    root: Path
+
+    def lock(self, key: str) -> FileLock:
+        path = self.root / f"{key}.lock"
+        put_aside(path)
+        return FileLock(path)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Generator[None]:
+        self._clear()
+        path = self.root / f"build-{uuid.uuid4().hex}.lock"
+        try:
+            with FileLock(path):
+                yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def held(self) -> bool:
+        """Whether anybody holds one."""
+        for path in self.root.glob("*.lock"):
+            try:
+                if not path.is_dir():
+                    with FileLock(path, timeout=0):
+                        pass
+            except Timeout:
+                return True
+        return False
+
+    def _clear(self) -> None:
+        """Remove what killed builds left. A lock that was just made may not be held yet."""
+        for path in self.root.glob("build-*.lock"):
+            with contextlib.suppress(OSError, Timeout):
+                if time.time() - path.stat().st_mtime > OLD:
+                    with FileLock(path, timeout=0):
+                        path.unlink()
+
+
+@dataclass(slots=True)
+class Leases:
+    """Locks in a bucket."""
+
+    root: Object
+    own: Object = field(init=False)
+    clock: Callable[[], float] = time.monotonic
+    _holders: int = 0
+    _heard: tuple[datetime, float] | None = None  # of this build: by the service's clock, and ours
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.own = self.root / f"build-{uuid.uuid4().hex}.lock"
+
+    def lock(self, key: str) -> "Lease":
+        token = f"{self.own.name}\n{uuid.uuid4().hex}".encode()
+        return Lease(self, self.root / f"{key}.lock", token)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Generator[None]:
+        """This build lives, and says so as long as anybody here is inside."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def enter(self) -> None:
+        with self._guard:
+            if self._holders == 0:
+                self.beat()
+                self._stop = threading.Event()
+                threading.Thread(target=self._live, args=(self._stop,), daemon=True).start()
+            self._holders += 1
+
+    def leave(self) -> None:
+        with self._guard:
+            self._holders -= 1
+            if self._holders == 0:
+                self._stop.set()
+                self.own.drop()
+
+    def held(self) -> bool:
+        with self.in_use():
+            builds = [place for place, _ in self.root.below("build-*.lock")]
+            return any(not self.is_dead(build) for build in builds if build != self.own)
+
+    def beat(self) -> None:
+        then = self.clock()
+        self.own.replace(json.dumps({"machine": _machine(), "process": os.getpid()}).encode())
+        self._heard = self.own.version()[1], then
+
+    def is_dead(self, build: Object) -> bool:
+        """Whether a build is not there any more. Asked while this one is."""
+        assert self._heard is not None, "this build says that it lives"
+        try:
+            who = json.loads(build.read(MOST))
+            heard = build.version()[1]
+        except (FileNotFoundError, ValueError):
+            return True
+        if isinstance(who, dict) and who.get("machine") == _machine() is not None:
+            return not _runs(who.get("process"))
+        now, then = self._heard
+        return (now - heard).total_seconds() + self.clock() - then > DEAD
+
+    def _live(self, stop: threading.Event) -> None:
+        while not stop.wait(BEAT):
+            with contextlib.suppress(OSError), self._guard:  # the next may get through
+                if not stop.is_set():
+                    self.beat()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lock of one job in a bucket; it is used as a `FileLock` is."""
+
+    leases: Leases
+    place: Object
+    # The build, and whose of its threads: where the answer to a request was lost, this tells.
+    token: bytes
+
+    def acquire(self, timeout: float) -> AbstractContextManager[None]:
+        """Raises `Timeout`."""
+        self.leases.enter()
+        try:
+            until = self.leases.clock() + timeout
+            while not self._taken():
+                if (left := until - self.leases.clock()) <= 0:
+                    raise Timeout(str(self.place))
+                time.sleep(min(left, 1.0))
+        except BaseException:
+            self.leases.leave()
+            raise
+        return self._until_left()
+
+    def _taken(self) -> bool:
+        if self.place.create(self.token):
+            return True
+        try:
+            holder = self.place.read(MOST)
+            tag, _ = self.place.version()
+        except FileNotFoundError:  # it was let go meanwhile
+            return self.place.create(self.token)
+        if holder == self.token:
+            return True
+        build = holder.partition(b"\n")[0].decode(errors="replace")
+        is_dead = self.leases.is_dead(Object(self.place.bucket, build))
+        return is_dead and self.place.swap(self.token, tag)
+
+    @contextlib.contextmanager
+    def _until_left(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if self.place.read(MOST) == self.token:
+                    self.place.drop()
+            self.leases.leave()
+
+
+Locks = FileLocks | Leases
+
+
+def locks_in(root: Place) -> Locks:
+    match root:
+        case Path():
+            return FileLocks(root)
+        case Object():
+            return Leases(root)
+        case _:
+            assert_never(root)
+
+
+@cache
+def _machine() -> str | None:
+    """What processes have in common that see each other's numbers. None: not to be told here."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return None
+
+
+def _runs(process: Any) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, TypeError, ValueError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -1,0 +1,134 @@
+"""Where a part of a store lies: a file or an object of a bucket, and what is done to either.
+
+Both are whole or not there, and made at most once: a file is linked to its name, which fails where
+there is one; an object is put on the condition that there is none.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, assert_never
+
+from wootzc.builder.jobs.objects import Object, bucket
+from wootzc.files import read_file, write_atomically
+
+Place = Path | Object
+P = TypeVar("P", Path, Object)
+
+
+def place_of(address: str | os.PathLike[str]) -> Place:
+    """A folder, or what an address with a scheme names. Raises `WootzError`."""
+    text = os.fspath(address)
+    return Object(bucket(text.rstrip("/"))) if "://" in text else Path(text)
+
+
+def read(place: Place, most: int) -> bytes:
+    """At most so many bytes. Raises `FileNotFoundError` and `OSError`."""
+    match place:
+        case Path():
+            return read_file(place, most)
+        case Object():
+            return place.read(most)
+        case _:
+            assert_never(place)
+
+
+def create(place: Place, content: bytes) -> bool:
+    """Whether it was written: where there is something already, that stays."""
+    match place:
+        case Path():
+            return _linked(place, content)
+        case Object():
+            return place.create(content)
+        case _:
+            assert_never(place)
+
+
+def replace(place: Place, content: bytes) -> None:
+    """Write it whatever is there."""
+    match place:
+        case Path():
+            put_aside(place)
+            write_atomically(place, content)
+        case Object():
+            place.replace(content)
+        case _:
+            assert_never(place)
+
+
+def drop(place: Place) -> None:
+    """It is not there any more. What is a folder, and no file, stays."""
+    match place:
+        case Path():
+            if not place.is_dir():
+                place.unlink(missing_ok=True)
+        case Object():
+            place.drop()
+        case _:
+            assert_never(place)
+
+
+def exists(place: Place) -> bool:
+    match place:
+        case Path():
+            return place.is_file()
+        case Object():
+            return place.exists()
+        case _:
+            assert_never(place)
+
+
+def below(root: Place, pattern: str) -> Iterator[Any]:
+    """What lies under `root` at names such as "*/*.json"."""
+    if isinstance(root, Path):
+        return root.glob(pattern)
+    return (place for place, _ in root.below(pattern))
+
+
+def size(root: Place) -> int:
+    """Bytes of all that lies under it."""
+    match root:
+        case Path():
+            return sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+        case Object():
+            return sum(bytes for _, bytes in root.below("**"))
+        case _:
+            assert_never(root)
+
+
+def put_aside(path: Path) -> None:
+    """Where a folder stands in the way of a file of the store, it is put aside."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent), path.name))
+
+
+def _linked(path: Path, content: bytes) -> bool:
+    put_aside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path, content) as new:
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            if path.exists():
+                return False
+            os.replace(new, path)
+    return True
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, content: bytes) -> Generator[str]:
+    """A file beside `path` with this content, safe on disk; it is gone afterwards."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        yield name
+    finally:
+        Path(name).unlink(missing_ok=True)
