@@ -31,11 +31,12 @@ settings.register_profile("wootzc", deadline=None, derandomize="CI" in os.enviro
 settings.load_profile("wootzc")
 
 # One cache of compiled programs for all processes of a run, and nothing of earlier runs. XLA spends
-# little on each: bits are compared only of one program with itself, whatever it was compiled to.
-# NumPy's threads only wait for each other where a process has a core to itself.
+# little on each, but where a file is marked `bits`. NumPy's threads only wait for each other where
+# a process has a core to itself.
+CHEAP = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 SHARED = {
     "OMP_NUM_THREADS": "1",
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    CHEAP: "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
@@ -54,6 +55,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("torch"):
         pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _as_users_compile(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What compares bits of different programs does so of programs as a build compiles them."""
+    if request.node.get_closest_marker("bits") is None or CHEAP not in os.environ:
+        yield
+        return
+    import jax
+
+    def compile_cheaply(it: bool) -> None:
+        jax.config.update(CHEAP.lower(), it)
+        jax.clear_caches()
+
+    kept = os.environ.pop(CHEAP)  # processes that are started inherit it
+    compile_cheaply(False)
+    yield
+    os.environ[CHEAP] = kept
+    compile_cheaply(True)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from wootzc.backends.weights.stored import split
 from wootzc.ir.net.network import Network, segment_shapes
 from wootzc.ir.space.recipe import Recipe
 
+pytestmark = pytest.mark.bits
+
 RECIPE = Recipe(steps=30, batch=32)  # several epochs
 PLENTY = 10**9
 Make = Callable[..., tuple[Activations, Teacher]]

@@ -24,6 +24,8 @@ from wootzc.ir.net.network import Network, Plain
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe, Schedule
 
+pytestmark = pytest.mark.bits
+
 Trained: TypeAlias = tuple[Network, Weights]
 RECIPE = Recipe(steps=12, batch=32, optimizer=Optimizer(learning_rate=0.05), every=5)
 CROP = Augment(crop=1)

@@ -19,6 +19,8 @@ from wootzc.backends.flax.device.parallel import (
 )
 from wootzc.backends.weights.stored import read
 
+pytestmark = pytest.mark.bits
+
 FOLDER = Path(__file__).parent
 
 

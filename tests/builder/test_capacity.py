@@ -17,6 +17,8 @@ from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.store import Outcome
 from wootzc.driver import compile
 
+pytestmark = pytest.mark.bits
+
 Said = list[Event]
 E = TypeVar("E")
 AUGMENTED = "augment { crop(1) }\n  teacher"

@@ -12,6 +12,8 @@ from wootzc.builder.jobs.events import Event, Progressed, Resumed
 from wootzc.builder.jobs.store import Store
 from wootzc.files import load_json
 
+pytestmark = pytest.mark.bits
+
 HERE = Checkpoint(
     result={"steps": 7, "losses": [0.1, float("nan")]},
     seconds=1.5,

@@ -15,6 +15,8 @@ import pytest
 
 from wootzc.builder.jobs.records import Record, Records
 
+pytestmark = pytest.mark.bits
+
 SCRIPT = Path(__file__).with_name("on_groups.py")
 EIGHT = {f"{number}+1": [number] for number in range(8)}  # groups of one device each
 SPACE = """
