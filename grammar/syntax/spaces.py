@@ -1,14 +1,14 @@
 """The statements of a `space`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.grammar.syntax.expressions import (
     Argument,
     Invoke,
     Name,
     Negative,
+    Node,
     Number,
     NumberSpan,
     Shape,
@@ -17,7 +17,7 @@ from wootzc.grammar.syntax.expressions import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Node):
     """`steps 600`, `optimizer sgd(0.1)`, `crop(4)`, `flip`: never both arguments and a value.
 
     A number may have a `unit`: `reconstruct 512 images`.
@@ -27,285 +27,252 @@ class Setting:
     arguments: tuple[Argument, ...] | None
     value: Number | Shape | Text | Negative | Invoke | None
     unit: Name | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Node):
     settings: tuple[Setting, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
+class Data(Node):
     """`data "x.npz"`, `data folder("x") { … }`; `kind` is the name before the parenthesis."""
 
     kind: Name | None
     path: Text
     options: Settings | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Augment:
+class Augment(Node):
     settings: Settings
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teacher:
+class Teacher(Node):
     """Trained by `settings`, read from a file, or read and then trained on."""
 
     path: Text | None
     settings: Settings | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(Node):
     """`finetune { … }`, `finetune from teacher { … }`, or a word: `polish off`."""
 
     name: Literal["pretrain", "finetune", "polish"]
     settings: Settings | None
     word: Name | None = None
     base: Name | None = None  # the stage whose settings hold where it has none of its own
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateRange:
+class RateRange(Node):
     """`0..90% step 10%`, both ends included."""
 
     first: Number
     last: Number
     step: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class Rates(Node):
     rates: tuple[Number | RateRange, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(Node):
     """Modules: `a*`, `a1..b3` (in network order), `a[1..3]`."""
 
     glob: Name
     last: Name | None = None
     numbers: NumberSpan | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patterns:
+class Patterns(Node):
     """`a*, b*`, or `* except a1, a2`."""
 
     named: tuple[Pattern, ...]
     exceptions: tuple[Pattern, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prune:
+class Prune(Node):
     patterns: Patterns
     criterion: Name | None
     rates: Rates | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Narrow:
+class Narrow(Node):
     """`narrow t* by l2 rates { 0, 25% }`: channels between modules."""
 
     patterns: Patterns
     criterion: Name | None
     rates: Rates | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skip:
+class Skip(Node):
     """`skip b2`: modules that may be left out whole."""
 
     patterns: Patterns
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class Keep(Node):
     patterns: Patterns
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Multiple:
+class Multiple(Node):
     """`multiple of 8`: what a rate leaves of a layer's filters."""
 
     number: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tie:
+class Tie(Node):
     patterns: Patterns
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhereOrder:
+class WhereOrder(Node):
     """`where nondecreasing(a1..b3)`."""
 
     relation: Name
     patterns: Patterns
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlainLimit:
+class PlainLimit(Node):
     """`70%`, `10M`, `0.8`; `unit` is a word after it."""
 
     number: Number
     unit: Name | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelativeLimit:
+class RelativeLimit(Node):
     """`teacher - 1.0 points`."""
 
     number: Number | None
     unit: Name | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 Limit: TypeAlias = PlainLimit | RelativeLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhereCost:
+class WhereCost(Node):
     """`where params <= 70%`."""
 
     metric: Name
     comparison: Name
     limit: Limit
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class All:
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+class All(Node):
+    """`all`: every combination of rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stratified:
+class Stratified(Node):
     metric: Name
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSeed:
+class SampleSeed(Node):
     number: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Node):
     count: Number
     options: tuple[Stratified | SampleSeed, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Node):
     rates: tuple[Number, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configs:
+class Configs(Node):
     """Candidates one by one: rows, or the file that holds them."""
 
     source: tuple[Row, ...] | Text
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Propose:
+class Propose(Node):
     """`propose 500`."""
 
     count: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
+class Goal(Node):
     """`minimize params`, `maximize accuracy`."""
 
     direction: Literal["minimize", "maximize"]
     metric: Name
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confidence:
+class Confidence(Node):
     """`with confidence 90%`; `what` is the word that should be `confidence`."""
 
     what: Name
     number: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Node):
     """`subject to accuracy >= teacher - 1.0 points with confidence 90%`."""
 
     metric: Name
     comparison: Name
     limit: Limit
     confidence: Confidence | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Node):
     """`blocks wootz`, `explore ascending`, `precision bfloat16`."""
 
     setting: Literal["blocks", "explore", "precision"]
     value: Name
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certify:
+class Certify(Node):
     """`certify 95%`, or without a number."""
 
     confidence: Number | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Until:
+class Until(Node):
     """`until saving < 1%`."""
 
     what: Name
     comparison: Name
     number: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(Node):
     """`budget 10 candidates`, `budget 30 minutes`."""
 
     number: Number
     unit: Name | None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class Latency(Node):
     """`latency on onnxruntime { threads 1 }`, `latency on command "./measure.sh {model}"`.
 
     `latency from "phone.csv"`: a `table` that was measured before, with or without a target.
@@ -315,13 +282,11 @@ class Latency:
     command: Text | None
     settings: Settings | None
     table: Text | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
+class Seed(Node):
     number: Number
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 SpaceStatement: TypeAlias = (
@@ -354,16 +319,15 @@ SpaceStatement: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpaceDefinition:
+class SpaceDefinition(Node):
     name: Name
     network: Name
     arguments: tuple[Argument, ...] | None  # of the network
     statements: tuple[SpaceStatement, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DerivedSpace:
+class DerivedSpace(Node):
     """`space b from a { … }`: as `base`, but for its own statements, and its network if any."""
 
     name: Name
@@ -371,4 +335,3 @@ class DerivedSpace:
     arguments: tuple[Argument, ...] | None
     base: Name
     statements: tuple[SpaceStatement, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)

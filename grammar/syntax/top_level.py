@@ -1,27 +1,24 @@
 """A whole file."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.grammar.syntax.definitions import ImportedNetwork, ModuleDefinition, NetworkDefinition
-from wootzc.grammar.syntax.expressions import Expression, Name, Text
+from wootzc.grammar.syntax.expressions import Expression, Name, Node, Text
 from wootzc.grammar.syntax.spaces import DerivedSpace, SpaceDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Include:
+class Include(Node):
     path: Text
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
+class Constant(Node):
     """`let size = 32`."""
 
     name: Name
     value: Expression
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 Item: TypeAlias = (
@@ -36,6 +33,5 @@ Item: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class File(Node):
     items: tuple[Item, ...]
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)

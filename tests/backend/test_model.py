@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.net.model import ACTIVATIONS, SegmentNet, structure, structures
+from wootzc.backends.flax.net.layer_functions import ACTIVATIONS
+from wootzc.backends.flax.net.model import SegmentNet, structure, structures
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.parameters import Weights, parameters
 from wootzc.ir import layers as ir

@@ -1,6 +1,7 @@
 """Peak activations of a graph: sums that can be done by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,16 @@ def test_the_compiler_counts_what_the_file_needs(case: str) -> None:
         segments=(first, Module(name="m", body=body), Plain(name="last", body=last)),
     )
     _holds(network)
+
+
+def test_the_memory_of_every_kind_of_layer_is_exact(layers: dict[str, Network]) -> None:
+    for name, network in layers.items():
+        channels = network.input[-1]
+        entering = ir.Conv(width=channels, kernel=(1, 1)), ir.Dense(width=channels)
+        first = Plain(name="first", body=(entering[len(network.input) == 1],))
+        network = replace(network, segments=(first, *network.segments))
+        model = to_onnx(network, initial_weights(network, seed=0))
+        assert network_costs(network)["memory"] == peak_activation_bytes(model), name
 
 
 @pytest.mark.parametrize(

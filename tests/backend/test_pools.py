@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.net.model import local_norm, pool
+from wootzc.backends.flax.net.layer_functions import local_norm, pool
 from wootzc.ir.layers import LocalNorm, Padding, Pool
 from wootzc.ir.layers.shapes import ShapeError, shape_after
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.net.model import ACTIVATIONS
+from wootzc.backends.flax.net.layer_functions import ACTIVATIONS
 from wootzc.ir.layers import Activation, ActivationKind
 from wootzc.ir.layers.curves import GRID, KNOWN, ONE, ZERO, activation, straight
 

@@ -9,12 +9,11 @@ Convolutions and dense layers compute in bfloat16; norms and means over pixels i
 round. See docs/decisions/008-bfloat16.md.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial, reduce
+from functools import cache
 from threading import Lock
 from typing import Any, TypeAlias, assert_never
-from zlib import crc32
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +23,17 @@ from numpy.typing import NDArray
 
 from wootzc.backends.flax.net.batch_norm import normalized
 from wootzc.backends.flax.net.convolution import convolved, form_of
+from wootzc.backends.flax.net.layer_functions import (
+    ACTIVATIONS,
+    ChannelSlopes,
+    dropout,
+    joined,
+    local_norm,
+    pool,
+)
 from wootzc.backends.weights.parameters import is_statistic
 from wootzc.ir.layers import (
     Activation,
-    ActivationKind,
     Body,
     Branch,
     Conv,
@@ -44,32 +50,14 @@ from wootzc.ir.layers import (
     PRelu,
     walk_shapes,
 )  # fmt: skip
-from wootzc.ir.layers.shapes import Shape, overhang, padding_of, resolved_padding
+from wootzc.ir.layers.shapes import Shape, padding_of
 from wootzc.ir.net.network import Network, segment_shapes
 from wootzc.ir.space.recipe import Precision
 
 Array: TypeAlias = jax.Array | NDArray[Any]  # on a device, or on its way there
 Values: TypeAlias = Mapping[str, Array]  # "path/parameter" of one segment → array
 
-ACTIVATIONS: dict[ActivationKind, Any] = {
-    "relu": jax.nn.relu,
-    "relu6": jax.nn.relu6,
-    "leaky_relu": jax.nn.leaky_relu,
-    "elu": jax.nn.elu,
-    "gelu": partial(jax.nn.gelu, approximate=False),
-    "gelu_tanh": jax.nn.gelu,
-    "swish": jax.nn.swish,
-    "hard_swish": jax.nn.hard_swish,
-    "sigmoid": jax.nn.sigmoid,
-    "hard_sigmoid": jax.nn.hard_sigmoid,
-    "tanh": jnp.tanh,
-}
-
 _lock = Lock()
-
-# The pools of nnx have no types, and pyright takes that of `padding` from its default, a string.
-max_pool: Callable[..., jax.Array] = nnx.max_pool
-avg_pool: Callable[..., jax.Array] = nnx.avg_pool
 
 
 class SegmentNet(nnx.Module):
@@ -165,71 +153,6 @@ class SegmentNet(nnx.Module):
         form = "convolution" if self.plain else form_of(layer, x.shape[1:], jax.default_backend())
         y = convolved(layer, x, own.kernel[...].astype(self.dtype), form)
         return y if own.bias is None else y + own.bias[...].astype(self.dtype)
-
-
-class ChannelSlopes(nnx.Module):
-    """x, or below zero the channel's slope times x."""
-
-    def __init__(self, channels: int):
-        self.slope = nnx.Param(jnp.zeros(channels))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.where(x >= 0, x, self.slope[...] * x)
-
-
-def pool(layer: Pool, x: jax.Array) -> jax.Array:
-    """One pool over [batch, height, width, channels]; padding counts only if that is said."""
-    image = x.shape[1], x.shape[2]
-    padding = padding_of(layer, image)
-    if layer.kind == "max":
-        return max_pool(x, layer.size, layer.stride, padding)
-    if layer.count_padding and any(over := overhang(layer, image)):
-        counted = resolved_padding(layer.padding, image, layer.size, layer.stride)
-        x = jnp.pad(x, ((0, 0), *counted, (0, 0)))
-        padding = (0, over[0]), (0, over[1])
-        return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=False)
-    return avg_pool(x, layer.size, layer.stride, padding, count_include_pad=layer.count_padding)
-
-
-def local_norm(layer: LocalNorm, x: jax.Array) -> jax.Array:
-    """Each channel divided by a power of the squares around it.
-
-    Of an even number of channels one more lies before it than behind, as in PyTorch. The sum is a
-    product with a band of ones: a window along the channels takes longer, forward and backward.
-    """
-    channels = np.arange(x.shape[-1])
-    distance = channels[:, None] - channels  # from the channel in the middle
-    around = (-(layer.size // 2) <= distance) & (distance <= (layer.size - 1) // 2)
-    squares = jnp.matmul(x * x, around.astype(np.float32), precision="highest")
-    return x / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
-
-
-def dropout(x: jax.Array, rate: float, keys: jax.Array | None, path: str) -> jax.Array:
-    """Zero a fraction `rate` of the values and scale the rest up, so that the mean stays.
-
-    Every sample has its own key: how a batch is spread over devices changes nothing.
-    """
-    if keys is None:
-        raise ValueError("dropout in training needs one random key per sample")
-
-    def kept(key: jax.Array) -> jax.Array:
-        own = jax.random.fold_in(key, crc32(path.encode()) & 0x7FFFFFFF)
-        return jax.random.bernoulli(own, 1 - rate, x.shape[1:])
-
-    return jnp.where(jax.vmap(kept)(keys), x / (1 - rate), 0)
-
-
-def joined(branch: Branch, outputs: Sequence[jax.Array]) -> jax.Array:
-    """Arms' outputs [batch, …, channels] added, concatenated, or the first scaled by the second."""
-    match branch.join:
-        case "add":
-            return reduce(jnp.add, outputs)
-        case "concat":
-            return jnp.concatenate(outputs, axis=-1)
-        case "scale":
-            return outputs[0] * outputs[1]
-        case _:
-            assert_never(branch.join)
 
 
 def _modules(

@@ -17,7 +17,8 @@ from jax import lax
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
-from wootzc.backends.flax.net.model import Values, joined, structure, structures
+from wootzc.backends.flax.net.layer_functions import joined
+from wootzc.backends.flax.net.model import Values, structure, structures
 from wootzc.backends.flax.train.evaluation import BATCH
 from wootzc.backends.flax.train.segments import compiled_evaluate
 from wootzc.backends.weights.parameters import Weights
