@@ -269,9 +269,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`blocks wootz`, `explore ascending`, `precision bfloat16`."""
+    """`blocks wootz`, `explore ascending`, `precision bfloat16`, `quantize int8`."""
 
-    setting: Literal["blocks", "explore", "precision"]
+    setting: Literal["blocks", "explore", "precision", "quantize"]
     value: Name
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 

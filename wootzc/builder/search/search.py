@@ -56,6 +56,7 @@ class Search:
     def __post_init__(self) -> None:
         objective = self.jobs.space.objective
         self.measuring = Measuring(jobs=self.jobs)
+        self.measuring.int8.judged(self.jobs.space.network, self.teacher)  # what that costs
         self.reference = float(self.teacher.done.result["accuracy"])
         self.target = accuracy_target(objective, self.reference)
         self.jury = Jury(
@@ -74,10 +75,14 @@ class Search:
 
     @property
     def goal(self) -> float | None:
-        """The accuracy at which a candidate that is begun now would hold, as judged so far."""
+        """The accuracy at which a candidate that is begun now would hold, as judged so far.
+
+        Before it is quantised, where it is.
+        """
         if self.target is None:
             return None
-        return self.target + self.jury.margin(self._runs(self.tried, self.outcomes), self.judgement)
+        margin = self.jury.margin(self._runs(self.tried, self.outcomes), self.judgement)
+        return self.target + margin + self.measuring.int8.loss
 
     @property
     def asked(self) -> float | None:
@@ -90,7 +95,7 @@ class Search:
             return None
         if self.space.explore == "predicted":
             return self.goal
-        return self.target + self.jury.margin((), None)
+        return self.target + self.jury.margin((), None) + self.measuring.int8.first_loss
 
     @property
     def full(self) -> bool:
@@ -329,7 +334,11 @@ class Search:
         self, tried: Sequence[Tried], outcomes: Mapping[int, Outcome]
     ) -> list[tuple[int, Mapping[str, Any]]]:
         """Cost and result of each of these."""
-        return [(cost_of(one, self.space), outcomes[one.candidate].done.result) for one in tried]
+        judged = self.measuring.judged
+        return [
+            (cost_of(one, self.space), judged(one.candidate, outcomes[one.candidate]))
+            for one in tried
+        ]
 
     def found(self, ended: Ended, left: Left | None = None) -> SearchResult:
         self.fall_back()
@@ -393,7 +402,7 @@ class Search:
 
     def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
         result = outcome.done.result
-        accuracy = float(result["accuracy"])
+        accuracy = float(self.measuring.judged(candidate, outcome)["accuracy"])
         before = next((one for one in self.tried if one.candidate == candidate), None)
         earlier = before.seconds if before is not None and result["begun"] else 0.0
         return Tried(
