@@ -18,6 +18,7 @@ from contextlib import (
     redirect_stderr,
     redirect_stdout,
 )  # fmt: skip
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -63,7 +64,7 @@ def _as_users_compile(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("bits") is None or CHEAP not in os.environ:
         yield
         return
-    import jax
+    jax: Any = import_module("jax")  # only here: most tests do without
 
     def compile_cheaply(it: bool) -> None:
         jax.config.update(CHEAP.lower(), it)

@@ -4,8 +4,10 @@ Weights and activations become whole numbers of 8 bits, by channel and by tensor
 activation is the one that some training images gave it (Jacob et al. 2018).
 """
 
+import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,22 +60,43 @@ def quantized(model: onnx.ModelProto, images: "Split", take: Take) -> onnx.Model
     with tempfile.TemporaryDirectory(prefix="wootzc-int8-") as folder:
         path = Path(folder) / "int8.onnx"
         shaped = shape_inference.infer_shapes(model)
-        quantize_static(shaped, path, Reader(), per_channel=True)
+        with _without_advice():
+            quantize_static(shaped, path, Reader(), per_channel=True)
         made = onnx.load(path)
     del made.metadata_props[:]
     made.metadata_props.extend(model.metadata_props)
     return made
 
 
+@contextmanager
+def _without_advice() -> Generator[None]:
+    """The tool advises to fold and infer shapes first, which was done."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return record.module != "quantize"
+
+    root = logging.getLogger()
+    root.addFilter(others)
+    try:
+        yield
+    finally:
+        root.removeFilter(others)
+
+
 def accuracy(model: onnx.ModelProto, images: "Split", take: Take) -> float:
     """The fraction of images that onnxruntime labels right. Raises `WootzError`."""
+    return float(labelled_right(model, images, take).mean())
+
+
+def labelled_right(model: onnx.ModelProto, images: "Split", take: Take) -> NDArray[np.bool_]:
+    """Which images onnxruntime labels right. Raises `WootzError`."""
     session = opened("the exported network", model.SerializeToString(), OnRuntime(threads=0))
     name = session.get_inputs()[0].name
-    right = 0
+    right = []
     for batch, labels in batches(images, take, len(images)):
         (logits, *_) = session.run(None, {name: batch})
-        right += int((logits.argmax(-1) == labels).sum())
-    return right / len(images)
+        right.append(logits.argmax(-1) == labels)
+    return np.concatenate(right)
 
 
 def batches(

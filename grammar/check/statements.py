@@ -13,7 +13,7 @@ KEYWORDS = (
     "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
     "narrow", "skip", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
     "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
-    "latency", "precision", "seed",
+    "latency", "precision", "quantize", "seed",
 )  # fmt: skip
 
 # How each of them is written.
@@ -32,7 +32,7 @@ FORMS = {
     "subject": "subject to accuracy >= teacher - 1 points", "blocks": "blocks modules",
     "explore": "explore predicted", "certify": "certify 95%", "until": "until saving < 1%",
     "budget": "budget 30 minutes", "latency": "latency on onnxruntime { threads 1 }",
-    "precision": "precision float32", "seed": "seed 1",
+    "precision": "precision float32", "quantize": "quantize int8", "seed": "seed 1",
     "module": "module basic(width, stride = 1) { … }",
     "network": "network net { input(32x32x3); … }",
     "space": "space small over net { … }", "include": 'include "parts.wz"',

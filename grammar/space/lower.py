@@ -81,6 +81,7 @@ def lower_space(
         "certify": read_certify(statements.one(syntax.Certify), report),
         "until": read_until(statements.one(syntax.Until), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
+        "quantize": read_choice(statements, "quantize", "none", report),
         "latency": read_target(statements.one(syntax.Latency), report),
     }
     if objective is not None and complete:

@@ -1,4 +1,6 @@
-"""How a space is searched: `blocks`, `explore`, `certify`, `until`, `budget` and `precision`."""
+"""How a space is searched: `blocks`, `explore`, `certify`, `until`, `budget`, `precision`
+and `quantize`.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,11 +24,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "blocks": ("none", "modules", "wootz", "maximal", "optimal"),
     "explore": ("ascending", "descending", "all", "predicted"),
     "precision": ("float32", "bfloat16"),
+    "quantize": ("none", "int8"),
 }
 _CHOICE_ALIASES = {"best": "optimal", "smallest": "ascending", "largest": "descending",
                    "module": "modules", "off": "none", "increasing": "ascending",
                    "decreasing": "descending", "everything": "all",
                    "bf16": "bfloat16", "float16": "bfloat16", "fp16": "bfloat16",
+                   "8": "int8", "i8": "int8", "uint8": "int8", "static": "int8",
                    "half": "bfloat16", "mixed": "bfloat16",
                    "fp32": "float32", "single": "float32", "full": "float32"}  # fmt: skip
 
@@ -40,7 +44,7 @@ _UNIT_ALIASES = {"configs": "candidates", "networks": "candidates", "trials": "c
 
 
 def read_choice(statements: Statements, setting: str, default: str, report: Report) -> Any:
-    """The word after `blocks`, `explore` or `precision`, one of CHOICES."""
+    """The word after `blocks`, `explore`, `precision` or `quantize`, one of CHOICES."""
     value = statements.choice(setting)
     if value is None or value.text in CHOICES[setting]:
         return default if value is None else value.text

@@ -241,9 +241,9 @@ class Subject(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Node):
-    """`blocks wootz`, `explore ascending`, `precision bfloat16`."""
+    """`blocks wootz`, `explore ascending`, `precision bfloat16`, `quantize int8`."""
 
-    setting: Literal["blocks", "explore", "precision"]
+    setting: Literal["blocks", "explore", "precision", "quantize"]
     value: Name
 
 

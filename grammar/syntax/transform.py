@@ -168,6 +168,7 @@ MAKE: Mapping[str, Make] = {
     "latency": _node(syntax.Latency, "target command table settings"),
     "latency_table": _node(syntax.Latency, "table", target=None, command=None, settings=None),
     "precision": _node(syntax.Choice, "value", setting="precision"),
+    "quantize": _node(syntax.Choice, "value", setting="quantize"),
     "seed": _node(syntax.Seed, "number"),
     "name": _node(syntax.Name, "text"),
     "glob": _node(syntax.Name, "text"),

@@ -223,6 +223,7 @@ class Space:
     budget: Budget = Budget()
     latency: Target = OnRuntime()  # what it is measured on, where it counts
     measured: Measured | None = None
+    quantize: Literal["none", "int8"] = "none"  # in which numbers limits of accuracy are held
     until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0

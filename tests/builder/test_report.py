@@ -113,6 +113,7 @@ def a_summary(plan: Plan, tried: int = 3, met: bool = True) -> dict[str, Any]:
     return {
         "version": VERSION,
         "latency_on": None,
+        "int8": None,
         "built_from": "demo.wz",
         "cost": "params",
         "baseline": False,

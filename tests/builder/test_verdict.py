@@ -23,7 +23,7 @@ CANDIDATE: dict[str, Any] = {
     "blocks": [], "reused": False, "key": "key", "forecast": None,
 }  # fmt: skip
 WHOLE: dict[str, Any] = {
-    "version": VERSION, "latency_on": None, "built_from": None,
+    "version": VERSION, "latency_on": None, "int8": None, "built_from": None,
     "space": "s", "network": "n", "modules": ["a"],
     "objective": "minimize params, accuracy >= 96.00%", "cost": "params", "baseline": False,
     "objective_met": True, "judgement": None, "damage": None, "taken": None,

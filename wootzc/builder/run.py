@@ -37,6 +37,7 @@ from wootzc.builder.result.earlier import (
 )
 from wootzc.builder.result.figures import summarize
 from wootzc.builder.result.folder import recover, switched
+from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, to_json
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.foreseen import (  # fmt: skip
@@ -240,14 +241,18 @@ def _build(
     with events.stage("test"):
         tests = _final_tests(jobs, teacher, found)
         network, pruned = space.network, prune_network(space.network, found.best.rates)
-        device = device_figures((network, teacher.weights), (pruned, found.weights), events)
+        own = search.trials.outcomes[found.best.candidate].done.result["accuracy"], tests[1]
+        int8 = in_build(jobs, found.best_key, pruned, found.weights, own)
+        device = device_figures((network, teacher.weights), (pruned, found.weights), events, int8)
+        if int8 is not None:
+            tests = tests[0], int8.figures.test.int8
     with events.stage("write"):
-        histories = [
-            search.trials.outcomes[o.candidate].done.result["history"] for o in search.tried
-        ]
-        summary = summarize(jobs, teacher, found, tests, device, histories, events, origin)
+        runs = search.trials.outcomes
+        histories = [runs[one.candidate].done.result["history"] for one in search.tried]
+        figures = None if int8 is None else int8.figures
+        summary = summarize(jobs, teacher, found, tests, device, histories, events, origin, figures)
         with telling_of_exports(out, events), switched(out) as new:
-            write_result(new, jobs, found.weights, summary)
+            write_result(new, jobs, found.weights, summary, int8)
     done = BuildFinished(
         seconds=time.perf_counter() - started,
         objective_met=found.best.met,

@@ -16,6 +16,7 @@ from wootzc.builder.result.chosen import Chosen, choose
 from wootzc.builder.result.device import device_figures
 from wootzc.builder.result.figures import with_best
 from wootzc.builder.result.folder import switched
+from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, read_summary
 from wootzc.builder.write_result import write_result
 from wootzc.diagnostics import fail
@@ -74,14 +75,19 @@ def taken(
     network = prune_network(found_here.network, chosen.tried.rates)
     with events.stage("test"):
         test = jobs.test(chosen.tried.key, network, chosen.weights)
+        seen = max(look.accuracy or 0.0 for look in chosen.tried.history)
+        int8 = in_build(jobs, chosen.tried.key, network, chosen.weights, (seen, test))
     with events.stage("write"):
         teacher = jobs.store.find(jobs.keys.teacher)
         device = None
         if teacher is not None and teacher.weights is not None:
             full, weights = found_here.network, teacher.weights
-            device = device_figures((full, weights), (network, chosen.weights), events)
-        summary = with_best(taking.summary, chosen, test, device, found_here, events)
+            device = device_figures((full, weights), (network, chosen.weights), events, int8)
+        figures = None if int8 is None else int8.figures
+        if figures is not None:
+            test = figures.test.int8
+        summary = with_best(taking.summary, chosen, test, device, figures, found_here, events)
         with switched(taking.out) as new:
-            write_result(new, jobs, chosen.weights, summary)
+            write_result(new, jobs, chosen.weights, summary, int8)
     events.emit(Taken(number=chosen.number, costs=chosen.tried.costs))
     return summary

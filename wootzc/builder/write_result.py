@@ -1,7 +1,7 @@
 """The result folder: the best network in every form a user may want, and the figures behind it.
 
 best/network.wz  best/weights.safetensors  best/model.py  best/example.npz  best/origins.json
-best/manifest.json
+best/manifest.json  best/int8.onnx  best/int8.json (of spaces that quantise)
 result.json  report.html  plan.wzir  log.jsonl
 """
 
@@ -19,6 +19,7 @@ from wootzc.backends.weights.parameters import count_parameters
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
 from wootzc.builder.report import report_html
+from wootzc.builder.result.int8 import JUDGED, Quantized
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text
 from wootzc.builder.result.parts import parts
 from wootzc.builder.result.summary import Summary, to_json
@@ -40,6 +41,7 @@ def write_result(
     jobs: Jobs,
     weights: Weights,  # of the best
     summary: Summary,
+    int8: Quantized | None = None,  # of the best, where it was judged so
 ) -> None:
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
     space, entry = jobs.space, summary.best
@@ -48,6 +50,9 @@ def write_result(
     best = out / "best"
     made = _parts(network, weights, jobs.dataset)
     made["origins.json"] = origins_text(_origins(jobs, entry.rates)).encode()
+    if int8 is not None:
+        made[JUDGED] = bytes(int8.model.SerializeToString())
+        made["int8.json"] = int8.about.encode()
     for name, content in made.items():
         write_atomically(best / name, content)
     manifest = {

@@ -43,7 +43,7 @@ def verify(folder: Path, data: Path | None) -> None:
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["onnx", "torch", "flax", "stablehlo", "safetensors"]),
+    type=click.Choice(["onnx", "tflite", "torch", "flax", "stablehlo", "safetensors"]),
     required=True,
 )
 @click.option(
@@ -56,7 +56,7 @@ def verify(folder: Path, data: Path | None) -> None:
     "--with-normalization/--without-normalization",
     default=None,
     help="Whether (value − mean) / std is the network's first step, so that it takes images as "
-    "stored. Default: without for onnx and torch, with for stablehlo.",
+    "stored. Default: without for onnx, tflite and torch, with for stablehlo.",
 )
 @click.option(
     "--candidate",
@@ -104,6 +104,7 @@ def export(
     \b
       onnx         one file: NCHW, float32, opset 17, any batch size; mean, std and classes
                    are in its metadata
+      tflite       one file: NHWC, float32, one image at a time (extra tflite: litert-torch)
       torch        a folder: model.py (plain torch.nn), weights.safetensors, example.npz
       flax         a folder: model.py (plain Flax NNX), weights.safetensors, example.npz
       stablehlo    one file for jax.export.deserialize, any batch size; readable by JAX up to

@@ -13,7 +13,7 @@ from wootzc.builder.report.scatter import scatter
 from wootzc.builder.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.builder.report.training_curves import damage_curves, learning_curves
 from wootzc.builder.result.chance import half_width
-from wootzc.builder.result.summary import DeviceFigures, Summary
+from wootzc.builder.result.summary import DeviceFigures, Int8Figures, Summary
 from wootzc.builder.result.verdict import Kind, share_text, verdict
 from wootzc.files import seal_page
 from wootzc.ir.net.metrics import METRICS, Metric
@@ -136,6 +136,8 @@ def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
     cards = [_cost_card(METRICS[name], full, kept[name]) for name, full in teacher.costs.items()]
     if summary.device is not None:
         cards += _device_cards(summary.device)
+    if summary.int8 is not None:
+        cards += _int8_cards(summary.int8)
     validation = teacher.validation_accuracy, best.accuracy, data.validation
     test = teacher.test_accuracy, best.test_accuracy, data.test
     accuracies = [
@@ -209,6 +211,14 @@ def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
         f"half of the readings: {before.low:.3g} to {before.high:.3g} ms, then {after.low:.3g} to "
         f"{after.high:.3g}; {after.ratio_low:.2f} to {after.ratio_high:.2f} of the time",
     )
+
+
+def _int8_cards(int8: Int8Figures) -> Iterator[Markup]:
+    """What quantising costs: all other accuracies of the best are those of int8."""
+    for name, one in (("Int8, validation", int8.validation), ("Int8, test", int8.test)):
+        figure = join([percent(one.float32), tag("i", " → "), tag("b", percent(one.int8))])
+        exact = f"{one.images:,} images; calibrated on {int8.calibrated_on:,} of training"
+        yield _card(name, figure, f"float32 → int8, {int8.on}", exact)
 
 
 def _accuracy_card(name: str, teacher: float, best: float, images: int) -> Markup:

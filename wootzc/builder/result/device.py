@@ -9,6 +9,7 @@ from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.events import Noted
 from wootzc.builder.jobs.listeners import Events
+from wootzc.builder.result.int8 import Quantized
 from wootzc.builder.result.summary import DeviceFigures, OnDevice
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
@@ -24,12 +25,17 @@ SECONDS = 0.2  # of measuring, each network
 LEAST_ROUNDS = 3  # of networks that are slower than that
 
 
-def device_figures(before: Weighted, after: Weighted, events: Events) -> DeviceFigures | None:
-    """None where a network is too large for a file, or does not run: the build says so."""
+def device_figures(
+    before: Weighted, after: Weighted, events: Events, int8: Quantized | None
+) -> DeviceFigures | None:
+    """None where a network is too large for a file, or does not run: the build says so.
+
+    `int8`: what stands for `after`, where that was quantised.
+    """
     from wootzc.backends.onnx import to_onnx
 
     try:
-        return _figures(*(to_onnx(network, weights) for network, weights in (before, after)))
+        return _figures(to_onnx(*before), to_onnx(*after) if int8 is None else int8.model)
     except WootzError as error:
         (why, *_) = error.diagnostics
         events.emit(Noted(message=f"latency and memory are not told: {why.message}"))

@@ -16,7 +16,7 @@ from wootzc.backends.weights.parameters import Weights, count_parameters
 from wootzc.builder.jobs.store import Store
 from wootzc.builder.result.chosen import choose
 from wootzc.builder.result.device import exported_figures
-from wootzc.builder.result.int8 import Int8, quantize
+from wootzc.builder.result.int8 import JUDGED, Int8, Quantized, as_judged, quantize
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text, torch_names
 from wootzc.builder.result.replay import load_best, load_example, load_manifest
 from wootzc.builder.result.summary import DeviceFigures, OnDevice, read_summary
@@ -30,11 +30,17 @@ from wootzc.units import percent
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Form = Literal["onnx", "torch", "flax", "stablehlo", "safetensors"]
+Form = Literal["onnx", "tflite", "torch", "flax", "stablehlo", "safetensors"]
 FORMS: tuple[Form, ...] = get_args(Form)
 FOLDERS: tuple[Form, ...] = ("torch", "flax")  # the others write one file, and perhaps one beside
 
-NORMALIZED_INSIDE: dict[Form, bool] = {"onnx": False, "torch": False, "stablehlo": True}  # default
+# By default.
+NORMALIZED_INSIDE: dict[Form, bool] = {
+    "onnx": False,
+    "tflite": False,
+    "torch": False,
+    "stablehlo": True,
+}
 COMPATIBILITY = "JAX up to 6 months newer and 3 weeks older than this, by date of release"
 
 Files = dict[Path, bytes]
@@ -118,8 +124,9 @@ def export_result(
     model = _onnx(best, inside) if form == "onnx" else None
     made = None
     if model is not None and int8 is not None:
+        judged = None if inside or candidate is not None else as_judged(folder, int8)
         height, width, channels = best.network.input
-        made = quantize(folder, model, (height, width, channels), int8, inside=inside)
+        made = judged or quantize(folder, model, (height, width, channels), int8, inside=inside)
         model = made.model
     files = _files(best, form, target, inside, model)
     if made is not None:
@@ -133,8 +140,18 @@ def export_result(
         takes=_takes(best, form, inside),
         which=best.which,
         device=None if model is None else exported_figures(folder, model),
-        accuracy=() if made is None else made.lines(),
+        accuracy=_accuracy(best, candidate, made, form),
     )
+
+
+def _accuracy(
+    best: Exportable, candidate: int | None, made: Quantized | None, form: Form
+) -> tuple[str, ...]:
+    if made is not None:
+        return made.lines()
+    if form == "onnx" and candidate is None and (best.folder / "best" / JUDGED).exists():
+        return ("its limits were held in int8, and this is float32: --int8 writes what was judged",)
+    return ()
 
 
 def _load(folder: Path) -> Exportable:
@@ -237,6 +254,8 @@ def _files(
         case "onnx":
             assert model is not None
             return {target: bytes(model.SerializeToString())}
+        case "tflite":
+            return {target: _tflite(best, inside)}
         case "torch":
             return _torch(best, target, inside)
         case "flax":
@@ -258,6 +277,8 @@ def _takes(best: Exportable, form: Form, inside: bool) -> str:
     match form:
         case "onnx" | "torch":
             shape = f"[batch, {channels}, {height}, {width}]"
+        case "tflite":
+            shape = f"[1, {height}, {width}, {channels}]"
         case "flax" | "stablehlo":
             shape = f"[batch, {height}, {width}, {channels}]"
         case "safetensors":
@@ -284,6 +305,16 @@ def _onnx(best: Exportable, inside: bool) -> "ModelProto":
         std=best.std,
         with_normalization=inside,
     )
+
+
+def _tflite(best: Exportable, inside: bool) -> bytes:
+    from wootzc.backends.torch import model_source, state_dict
+    from wootzc.backends.torch.tflite import to_tflite
+
+    source = model_source(
+        best.network, best.classes, best.mean, best.std, with_normalization=inside
+    )
+    return to_tflite(source, state_dict(best.network, best.weights), best.network.input)
 
 
 def _torch(best: Exportable, target: Path, inside: bool) -> Files:

@@ -24,6 +24,7 @@ from wootzc.builder.result.summary import (
     DataFigures,
     DeviceFigures,
     Explored,
+    Int8Figures,
     Judged,
     Look,
     SearchFigures,
@@ -51,6 +52,7 @@ def summarize(
     histories: Sequence[list[dict[str, Any]]],  # the looks at each candidate tried, in order
     events: Events,
     built_from: str | None,
+    int8: Int8Figures | None,  # of the best network
 ) -> Summary:
     """Everything the closing summary and the report show."""
     plan, space, data = jobs.plan, jobs.space, jobs.dataset
@@ -118,6 +120,7 @@ def summarize(
             "candidates": sum(t.seconds for t in found.tried),
         },
         device=device,
+        int8=int8,
         latency_on=None if space.measured is None else space.measured.on,
         tried=tuple(
             TriedFigures(**_candidate(one, validated), history=_curve(history))
@@ -142,6 +145,7 @@ def with_best(
     chosen: Chosen,
     test_accuracy: float,
     device: DeviceFigures | None,
+    int8: Int8Figures | None,
     space: Space,
     events: Events,
 ) -> Summary:
@@ -152,6 +156,7 @@ def with_best(
         objective_met=chosen.tried.met,
         taken=chosen.number,
         device=device,
+        int8=int8,
         judgement=None,  # was of another candidate, and of one chosen as the best of many
         best=_best(shared, test_accuracy, summary.data.test, chosen.weights),
         widths=_widths(space, chosen.tried.rates),

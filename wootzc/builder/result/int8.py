@@ -1,17 +1,28 @@
-"""`export --to onnx --int8`: quantised, and judged on validation and test images."""
+"""Networks of 8 bits: as a build judged them, and as `export --to onnx --int8` makes them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wootzc.backends.data import Dataset
 from wootzc.backends.onnx.runtime import need_installed
+from wootzc.backends.weights.parameters import Weights
+from wootzc.builder.jobs.int8 import InInt8, model_of
+from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.result.replay import data_of
+from wootzc.builder.result.summary import Change, Int8Figures
 from wootzc.diagnostics import fail
+from wootzc.files import changed, damage, load_json
+from wootzc.ir.net.network import Network
 from wootzc.units import percent
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+
+JUDGED = "int8.onnx"  # in best/, of spaces that quantise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,27 +34,54 @@ class Int8:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Accuracy on some images, as onnxruntime gives it."""
-
-    images: int
-    float32: float
-    int8: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Quantized:
     model: "ModelProto"
-    validation: Change
-    test: Change
-    about: str  # JSON, written beside the file
+    figures: Int8Figures
+    data: str  # fingerprint of the images
+
+    @property
+    def about(self) -> str:
+        """JSON, written beside the file."""
+        return json.dumps({"data": self.data, **asdict(self.figures)}, indent=2) + "\n"
 
     def lines(self) -> tuple[str, ...]:
-        return tuple(
-            f"{name} accuracy, float32 → int8: {percent(one.float32)} → {percent(one.int8)} "
-            f"on {one.images:,} images"
-            for name, one in (("validation", self.validation), ("test", self.test))
+        return self.figures.lines()
+
+
+def in_build(
+    jobs: Jobs,
+    key: str,  # of the job that made the weights
+    network: Network,
+    weights: Weights,
+    float32: tuple[float, float],  # accuracy on validation and test images
+) -> Quantized | None:
+    """A network of a build as it was judged; None where the space does not quantise."""
+    int8 = InInt8(jobs)
+    if not int8.wanted:
+        return None
+    done = int8.of(key, network, weights)
+    model, data = model_of(done), jobs.dataset
+    accuracies = float(done.result["accuracy"]), int8.tested(model)
+    return _quantized(model, data, list(zip(float32, accuracies, strict=True)))
+
+
+def as_judged(folder: Path, wanted: Int8) -> Quantized | None:
+    """What the build of a folder judged; None where it did not quantise. Raises `WootzError`."""
+    import onnx
+
+    file = folder / "best" / JUDGED
+    if not file.exists():
+        return None
+    about = load_json(file.with_suffix(".json"), needs=("data", "on", "calibrated_on"))
+    with damage(lambda reason: changed(file)):
+        figures = Int8Figures(
+            on=about["on"],
+            calibrated_on=about["calibrated_on"],
+            validation=Change(**about["validation"]),
+            test=Change(**about["test"]),
         )
+        found = Quantized(model=onnx.load(file), figures=figures, data=about["data"])
+    return at_least(wanted.at_least, found)
 
 
 def quantize(
@@ -56,32 +94,25 @@ def quantize(
 ) -> Quantized:
     """Calibrated on training images of the build. Raises `WootzError`, also below `at_least`."""
     need_installed("int8 is made")
-    import onnxruntime
-
-    from wootzc.backends.onnx.int8 import IMAGES, accuracy, given, quantized
+    from wootzc.backends.onnx.int8 import accuracy, given, quantized
 
     dataset = data_of(folder, wanted.data, input_shape)
     take = given(dataset.mean, dataset.std, inside)
     made = quantized(model, dataset.train, take)
-    validation, test = (
-        Change(
-            images=len(images),
-            float32=accuracy(model, images, take),
-            int8=accuracy(made, images, take),
-        )
-        for images in (dataset.validation, dataset.test)
+    found = _quantized(
+        made,
+        dataset,
+        [
+            (accuracy(model, images, take), accuracy(made, images, take))
+            for images in (dataset.validation, dataset.test)
+        ],
     )
-    about: dict[str, Any] = {
-        "onnxruntime": onnxruntime.__version__,
-        "data": dataset.fingerprint,
-        "calibrated_on": min(IMAGES, len(dataset.train)),
-        "validation": asdict(validation),
-        "test": asdict(test),
-    }
-    found = Quantized(
-        model=made, validation=validation, test=test, about=json.dumps(about, indent=2) + "\n"
-    )
-    least = wanted.at_least
+    return at_least(wanted.at_least, found)
+
+
+def at_least(least: float | None, found: Quantized) -> Quantized:
+    """Raises `WootzError` where one of its accuracies is below."""
+    validation, test = found.figures.validation, found.figures.test
     if least is not None and min(validation.int8, test.int8) < least:
         raise fail(
             "WZ306",
@@ -90,3 +121,25 @@ def quantize(
             "export it as float32, without --int8; or ask for less with --at-least",
         )
     return found
+
+
+def _quantized(
+    model: "ModelProto",
+    data: Dataset,
+    accuracies: Sequence[tuple[float, float]],  # validation, test: float32, int8
+) -> Quantized:
+    import onnxruntime
+
+    from wootzc.backends.onnx.int8 import IMAGES
+
+    validation, test = (
+        Change(images=len(images), float32=before, int8=after)
+        for images, (before, after) in zip((data.validation, data.test), accuracies, strict=True)
+    )
+    figures = Int8Figures(
+        on=f"onnxruntime {onnxruntime.__version__}",
+        calibrated_on=min(IMAGES, len(data.train)),
+        validation=validation,
+        test=test,
+    )
+    return Quantized(model=model, figures=figures, data=data.fingerprint)

@@ -18,6 +18,7 @@ from wootzc.files import finite, load_json
 from wootzc.ir.net.metrics import CostName, Metric, costs
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths
+from wootzc.units import percent
 
 VERSION = 5  # of what stands here; 1: results that had no version
 T = TypeVar("T")
@@ -178,6 +179,33 @@ class DeviceFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Accuracy on some images: of a network in float32 and in int8."""
+
+    images: int
+    float32: float
+    int8: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8Figures:
+    """The best network as it was judged, where the space quantises."""
+
+    on: str  # what quantised it and ran it
+    calibrated_on: int  # training images
+    validation: Change
+    test: Change
+
+    def lines(self) -> tuple[str, ...]:
+        """For people."""
+        return tuple(
+            f"{name} accuracy, float32 → int8: {percent(one.float32)} → {percent(one.int8)} "
+            f"on {one.images:,} images"
+            for name, one in (("validation", self.validation), ("test", self.test))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What the closing summary and the report show."""
 
@@ -205,6 +233,7 @@ class Summary:
     compilations: Compiled
     seconds_recorded: Mapping[str, float]
     device: DeviceFigures | None  # None: too large for a file, or it does not run
+    int8: Int8Figures | None  # accuracies of the best and of what was tried are then of int8
     latency_on: str | None  # what measured it, where it is a cost of the space
     tried: tuple[TriedFigures, ...]
     widths: tuple[ModuleWidths, ...]

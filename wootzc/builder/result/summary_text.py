@@ -43,7 +43,7 @@ def summary_text(
    test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
               on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
 ± {test:.1f} points by chance
-  rates       {rates}
+{_int8_text(summary)}  rates       {rates}
   candidates  {candidates.tried} tried, {candidates.spared} spared of \
 {candidates.within_cost_limits}
 {_left_text(summary)}  blocks      {_blocks_text(summary)}
@@ -78,6 +78,17 @@ def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     known = "latency" in summary.teacher.costs
     text = f"              in the end {took}" if known else f"  latency     {took}"
     return (paint(text, "missed") if device.slower else text) + "\n"
+
+
+def _int8_text(summary: Summary) -> str:
+    """What quantising costs, where accuracies are of int8."""
+    if summary.int8 is None:
+        return ""
+    parts = "   ".join(
+        f"{name} {percent(one.float32)} → {percent(one.int8)}"
+        for name, one in (("validation", summary.int8.validation), ("test", summary.int8.test))
+    )
+    return f"  int8        {parts}  (float32 → int8, {summary.int8.on})\n"
 
 
 def _left_text(summary: Summary) -> str:

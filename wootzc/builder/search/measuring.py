@@ -1,15 +1,19 @@
 """What a device must tell of candidates: measured before one is tried, in the place of what its
-parts let expect.
+parts let expect; and, where the network is quantised, judged as that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from wootzc.builder.jobs.events import Noted
+from wootzc.builder.jobs.int8 import InInt8
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.latency import Stopwatch
+from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.jobs.targets import is_measured_here
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import CostLimit, cost_limits
 
 
@@ -21,6 +25,17 @@ class Measuring:
     def costs(self, candidate: int) -> dict[str, int]:
         """As measured, where they were."""
         return self.jobs.plan.costs.of(candidate) | self.known.get(candidate, {})
+
+    def judged(self, candidate: int, outcome: Outcome) -> Mapping[str, Any]:
+        """The result of a run that its limits are held against."""
+        if not self.int8.wanted:
+            return outcome.done.result
+        network = prune_network(self.jobs.space.network, self.jobs.keys.rates(candidate))
+        return self.int8.judged(network, outcome)
+
+    @cached_property
+    def int8(self) -> InInt8:
+        return InInt8(self.jobs)
 
     def within(self, candidates: Sequence[int]) -> list[bool]:
         """Which of these are within the limits, now that they are measured."""

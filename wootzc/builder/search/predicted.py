@@ -120,7 +120,7 @@ def _outlooks(
     stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
     for one in search.tried:
         here = candidates == one.candidate
-        accuracy[here], error[here] = one.accuracy, 0.0
+        accuracy[here], error[here] = float(results[one.candidate]["accuracy"]), 0.0
         stands[here] = last if one.reason in COMPLETE else one.steps
     for candidate, run in search.looked_at.items():
         here = (candidates == candidate) & (stands == 0)
@@ -215,7 +215,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     open_ = np.array([c for c in search.order if c not in closed], dtype=np.int64)
     goal = search.trials.goal or 0.0
     if space.objective.maximizes and best is not None and met:
-        goal = best.accuracy
+        goal = best.accuracy + search.measuring.int8.loss
     own = damage[open_]
     starts, error = belief.expected(own), belief.error(own)
     expected, chance, gain = np.zeros((3, len(open_)))

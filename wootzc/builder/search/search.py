@@ -42,8 +42,10 @@ class Search:
 
     def __post_init__(self) -> None:
         self.measuring = Measuring(jobs=self.jobs)
+        self.measuring.int8.judged(self.jobs.space.network, self.teacher)  # what that costs
         self.trials = Trials(
             space=self.jobs.space,
+            measuring=self.measuring,
             teacher=self.teacher.done.result,
             images=len(self.jobs.dataset.validation),
         )
@@ -320,7 +322,7 @@ class Search:
 
     def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
         result = outcome.done.result
-        accuracy = float(result["accuracy"])
+        accuracy = float(self.measuring.judged(candidate, outcome)["accuracy"])
         before = next((one for one in self.tried if one.candidate == candidate), None)
         earlier = before.seconds if before is not None and result["begun"] else 0.0
         return Tried(

@@ -8,6 +8,7 @@ from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.goals import accuracy_target, better, cost_of, stops_at_target, strictest
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
+from wootzc.builder.search.measuring import Measuring
 from wootzc.builder.search.tried import Tried
 from wootzc.ir.space import Space
 
@@ -28,6 +29,7 @@ class Trials:
     space: Space
     teacher: Mapping[str, Any]  # result of the job that trained it
     images: int  # on the validation side
+    measuring: Measuring
     tried: list[Tried] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # the latest of each of them
     judgement: Judgement | None = None
@@ -46,10 +48,14 @@ class Trials:
 
     @property
     def goal(self) -> float | None:
-        """The accuracy at which a candidate that is begun now would hold, as judged so far."""
+        """The accuracy at which a candidate that is begun now would hold, as judged so far.
+
+        Before it is quantised, where it is.
+        """
         if self.target is None:
             return None
-        return self.target + self._jury.margin(self._runs(self.tried), self.judgement)
+        margin = self._jury.margin(self._runs(self.tried), self.judgement)
+        return self.target + margin + self.measuring.int8.loss
 
     @property
     def asked(self) -> float | None:
@@ -62,7 +68,7 @@ class Trials:
             return None
         if self.space.explore == "predicted":
             return self.goal
-        return self.target + self._jury.margin((), None)
+        return self.target + self._jury.margin((), None) + self.measuring.int8.first_loss
 
     @property
     def best(self) -> Tried | None:
@@ -117,4 +123,8 @@ class Trials:
     ) -> Sequence[tuple[int, Mapping[str, Any]]]:
         """Cost and result of each of these."""
         latest = self.outcomes if outcomes is None else outcomes
-        return [(cost_of(one, self.space), latest[one.candidate].done.result) for one in tried]
+        judged = self.measuring.judged
+        return [
+            (cost_of(one, self.space), judged(one.candidate, latest[one.candidate]))
+            for one in tried
+        ]
