@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -173,10 +174,16 @@ def _npy(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
 
 def _rate(value: Any, row: int) -> float:
     text = str(value)
+    rate = None if isinstance(value, bool) else _number(text)
+    if rate is None:
+        raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")
+    return rate
+
+
+@lru_cache(4096)  # a million rates are few different ones
+def _number(text: str) -> float | None:
     try:
         number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
-        if 0 <= number < 1 and not isinstance(value, bool):
-            return float(number)
+        return float(number) if 0 <= number < 1 else None
     except ArithmeticError:  # no number, NaN, or far too large a one
-        pass
-    raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")
+        return None
