@@ -101,8 +101,21 @@ def damage(told: Callable[[str], Exception]) -> Generator[None]:
     except (WootzError, FileNotFoundError):
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error).strip()
-        raise told((reason.splitlines() or [type(error).__name__])[0]) from error
+        raise told(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """One line of what a library says: some raise with a place or a name beside the text."""
+    match error:
+        case OSError(strerror=str(text)):
+            reason = text
+        case KeyError(args=(str(name),)):
+            reason = f"it lacks {name!r}"
+        case Exception(args=(str(text), _, *_)) if not isinstance(error, UnicodeError):
+            reason = text
+        case _:
+            reason = str(error)
+    return (reason.strip().splitlines() or [type(error).__name__])[0]
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

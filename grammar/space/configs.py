@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,17 @@ def _npy(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
 
 def _rate(value: Any, row: int, skips: bool) -> float:
     text = str(value)
+    rate = None if isinstance(value, bool) else _number(text)
+    if rate is None or (rate == 1 and not skips):
+        raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")
+    return rate
+
+
+@lru_cache(4096)  # a million rates are few different ones
+def _number(text: str) -> float | None:
+    """A rate from 0 to 1, which leaves the module out."""
     try:
         number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
-        if (0 <= number < 1 or (number == 1 and skips)) and not isinstance(value, bool):
-            return float(number)
+        return float(number) if 0 <= number <= 1 else None
     except ArithmeticError:  # no number, NaN, or far too large a one
-        pass
-    raise _Unreadable(f"row {row} holds `{text[:40]}`, which is no rate from 0 to below 1")
+        return None

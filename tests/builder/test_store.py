@@ -332,6 +332,22 @@ def test_clear_leaves_files_alone_that_no_store_wrote(store: Store) -> None:
     assert is_store(store.root) and not is_store(store.root / "artifacts")
 
 
+def test_verify_names_all_that_was_damaged(store: Store) -> None:
+    for key, name in (("k1", "first"), ("k2", "second"), ("k3", "third")):
+        store.finish(key, "block", name, {"loss": 0.5}, 1.5, {"w": np.arange(3)})
+    assert store.verified() == 3
+    (artifact,) = store.root.glob("artifacts/*/k1.*")
+    record = next(store.root.glob("jobs/*/k2.json"))
+    for path in (artifact, record):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(WootzError) as caught:
+        store.verified()
+    assert [found.code for found in caught.value.diagnostics] == ["WZ289"] * 2
+    assert "third" not in str(caught.value)
+
+
 def test_a_single_number_stays_one(tmp_path: Path) -> None:
     store = Store(tmp_path)
     weights: dict[str, np.ndarray] = {

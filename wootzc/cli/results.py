@@ -11,6 +11,7 @@ from wootzc.diagnostics import WootzError, fail
 from wootzc.units import bytes_text
 
 if TYPE_CHECKING:
+    from wootzc.builder.jobs.store import Store
     from wootzc.builder.result.export import Form
 
 result_argument = click.argument(
@@ -25,17 +26,25 @@ result_argument = click.argument(
     type=click.Path(path_type=Path),
     help="Where the images of the build are: accuracy on its test images is recomputed.",
 )
-def verify(folder: Path, data: Path | None) -> None:
+@click.option(
+    "--store",
+    type=STORE,
+    help="A store of which every record and artifact is checked too.",
+)
+def verify(folder: Path, data: Path | None, store: Path | str | None) -> None:
     """Reload a result and replay its stored images: files, shapes, params, MACs and logits.
 
     \b
       wootzc verify build/digits
       wootzc verify build/digits --data samples/digits.npz
+      wootzc verify build/digits --store ~/.cache/wootzc
     """
     from wootzc.builder.result.replay import verify_result
 
     for line in verify_result(folder, data):
         click.echo(f"ok  {line}")
+    if store is not None:
+        click.echo(f"ok  {_store(store).verified():,} jobs of the store: records, artifacts")
 
 
 @click.command()
@@ -192,17 +201,22 @@ def report(folder: Path, out: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(store: Path | str | None, yes: bool) -> None:
     """Forget every finished job in the store and free its disk space."""
-    from wootzc.builder.jobs.store import Store, default_root, is_store
+    from wootzc.builder.jobs.store import default_root
 
-    root = store or default_root()
-    if not is_store(root):
-        raise fail("WZ139", f"{root} is no store of wootzc", "nothing was deleted")
-    chosen = Store(root)
+    chosen = _store(store or default_root())
     jobs, size = chosen.size()
     click.echo(f"{chosen.place}: {jobs:,} jobs, {size / 1e6:,.1f} MB")
     if yes or click.confirm("delete them?"):
         chosen.clear()
         click.echo("deleted")
+
+
+def _store(address: Path | str) -> "Store":
+    from wootzc.builder.jobs.store import Store, is_store
+
+    if not is_store(address):
+        raise fail("WZ139", f"{address} is no store of wootzc", "name the one of a build")
+    return Store(address)
 
 
 COMMANDS: tuple[Any, ...] = (verify, export, report, clean)

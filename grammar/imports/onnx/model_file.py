@@ -131,7 +131,7 @@ def _check_tensor(tensor: "TensorProto", path: str) -> None:
         return
     name, location = os.path.basename(path), said["location"]
     folder = os.path.dirname(path)
-    place = os.path.join(folder, location)
+    place = os.path.join(folder, location.partition("\0")[0])  # paths can't have a zero in them
     real, around = os.path.realpath(place), os.path.realpath(folder)
     if "\0" in location or os.path.commonpath([real, around]) != around:
         raise Refused(

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Generic
 
 from wootzc.builder.jobs import places
@@ -96,6 +96,9 @@ class Records(Generic[P]):
 
     def paths(self) -> Iterator[P]:
         return below(self.root, "*/*.json")
+
+    def keys(self) -> list[str]:
+        return sorted(PurePath(str(path)).stem for path in self.paths())
 
     def sound(self) -> list[Record]:
         """All that can be read, oldest first. What became of their artifacts is not looked at."""

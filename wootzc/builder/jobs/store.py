@@ -39,7 +39,7 @@ from wootzc.builder.jobs.checkpoints import Checkpoints
 from wootzc.builder.jobs.locks import Lease, Locks, locks_in
 from wootzc.builder.jobs.places import Place, below, drop, exists, place_of, size
 from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.files import damage
 
 Weights = dict[str, NDArray[Any]]
@@ -233,6 +233,20 @@ class Store:
     def jobs(self) -> list[tuple[str, dict[str, Any], float]]:
         """Kind, result and seconds of every recorded job, oldest first; damaged ones left out."""
         return [(one.kind, one.result, one.seconds) for one in self._records.sound()]
+
+    def verified(self) -> int:
+        """How many jobs it holds, of which each has the record and the artifact that were written.
+
+        Raises one `WootzError` that names all that have not.
+        """
+        told: list[str] = []
+        own = Store(self.place if isinstance(self.place, Path) else self.address, told.append)
+        keys = self._records.keys()
+        for key in keys:
+            own.find(key)
+        if told:
+            raise WootzError([Diagnostic(UNKNOWN, "WZ289", message) for message in told])
+        return len(keys)
 
     def size(self) -> tuple[int, int]:
         """Jobs recorded, bytes on disk."""
