@@ -226,7 +226,8 @@ class Cluster(Workers[Seat, Any]):
                     raise fail(
                         "WZ277",
                         f"can't reach a cluster at {given or 'this machine'}: {error}",
-                        "`ray start --head` starts one, `--on ray` one on this machine",
+                        "`ray start --head` starts one, `--on ray` one on this machine; where "
+                        "it asks for a token, set RAY_AUTH_MODE=token and have the same one here",
                     ) from None
 
 
