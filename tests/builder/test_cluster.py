@@ -61,7 +61,9 @@ class Fake:
         return {"CPU": float(self.processors)}
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"Alive": True}, {"Alive": False}]
+        has = {"CPU": float(self.processors)}
+        dead = {"Alive": False, "Resources": {}}
+        return [{"Alive": True, "Resources": one} for one in ({}, has, has)] + [dead]
 
     def remote(self, kind: Any) -> Any:
         def start(alone: bool) -> Any:
@@ -101,7 +103,9 @@ Make = Callable[..., tuple[Cluster, list[Event]]]
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     made: list[Cluster] = []
 
-    def cluster(change: Change, workers: int = 2, **more: Any) -> tuple[Cluster, list[Event]]:
+    def cluster(
+        change: Change, workers: int | None = 2, **more: Any
+    ) -> tuple[Cluster, list[Event]]:
         monkeypatch.setattr(clusters, "_ray", lambda: Fake(change, **more))
         monkeypatch.setattr(clusters, "LATE", 0.0)
         said: list[Event] = []
@@ -298,6 +302,11 @@ def test_a_build_on_workers_is_the_same_bit_for_bit(
     assert {event.worker for event in said if isinstance(event, Progressed)} <= everybody
     doing = [type(event) for event in said if isinstance(event, RunsOn | WorkerIdle)]
     assert doing[-1] is WorkerIdle
+
+
+def test_there_is_a_worker_for_each_machine_that_has_room(make: Make) -> None:
+    """Not for a head without processors."""
+    assert make(as_it_is, workers=None)[0].width == 2
 
 
 def test_more_workers_than_processors_are_refused(make: Make) -> None:

@@ -66,8 +66,9 @@ class Cluster(Workers[Seat, Any]):
         self._connect(address, count)
         resources = self.ray.cluster_resources()
         processors, accelerators = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
-        machines = sum(bool(node["Alive"]) for node in self.ray.nodes())
-        count = count or accelerators or machines
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        machines = sum(bool(has.get("CPU")) for has in alive)  # a head may have none for workers
+        count = count or accelerators or max(machines, 1)
         if count > processors:
             self.ray.shutdown()
             raise fail(
@@ -231,7 +232,8 @@ class Cluster(Workers[Seat, Any]):
                     raise fail(
                         "WZ277",
                         f"can't reach a cluster at {given or 'this machine'}: {error}",
-                        "`ray start --head` starts one, `--on ray` one on this machine",
+                        "`ray start --head` starts one, `--on ray` one on this machine; where "
+                        "it asks for a token, set RAY_AUTH_MODE=token and have the same one here",
                     ) from None
 
 
