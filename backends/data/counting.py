@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -84,9 +85,15 @@ def _counts(path: Path, spec: Data) -> dict[PartName, int] | None:
             names = list(islice(names_below(path), MOST))
             return _named(names, spec.path)
         case "zip":
-            return _named(names_in(path, spec.path), spec.path)
+            return _in_zip(path, spec.path, path.stat().st_mtime_ns)
         case "parquet":
             return row_counts(path, spec.path)
+
+
+@lru_cache(maxsize=4)
+def _in_zip(path: Path, shown: str, changed: int) -> dict[PartName, int] | None:
+    """`changed`: when the archive was written, so that another of its name is read anew."""
+    return _named(names_in(path, shown), shown)
 
 
 def _named(names: list[str], shown: str) -> dict[PartName, int] | None:

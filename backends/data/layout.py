@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from wootzc.backends.data.formats import PART_NAMES, PartName
 from wootzc.diagnostics import WootzError, fail
@@ -85,7 +84,8 @@ def hidden(name: str) -> bool:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    stem, dot, end = name.rpartition("/")[2].rpartition(".")
+    return f".{end.lower()}" if stem and dot else ""
 
 
 def _wrapper(images: Sequence[str]) -> str:

@@ -6,14 +6,13 @@ those are worked out from the last variable up. Both ends grow in step until the
 neither grows large where the other is small: the sums of few variables are few.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram.diagram import Diagram
 from wootzc.ir.diagram.merge_states import Edges, TooLarge, number, reduced
-from wootzc.ir.diagram.orders import Relation, order_layers
 from wootzc.ir.diagram.sums import Tails
 from wootzc.ir.joining import Limit
 
@@ -23,7 +22,7 @@ CHOICES = 4  # of a variable, as a rule: states of more count for more
 
 def build(
     values: Sequence[NDArray[np.uint8]],  # per variable: what it may be, ascending
-    relations: Iterable[Relation] = (),
+    related: Sequence[Edges],  # `order_layers` of the relations between them
     limits: Sequence[Limit] = (),
     states: int = STATES,
 ) -> Diagram:
@@ -33,7 +32,7 @@ def build(
     may be fewer states.
     """
     values = tuple(values)
-    layers = order_layers(values, relations)
+    layers = [*related]
     if not layers or (layers[0] < 0).all():
         return Diagram(values, tuple(layers))
     tails = [Tails(limit, values, layers) for limit in limits]

@@ -27,7 +27,8 @@ def holds(
     rows = listed(space, problem, space.selection.rows.values)
     firsts = np.unique(problem.of_module, return_index=True)[1]
     diagram = from_words(rows[:, firsts], problem.choices)
-    return SpaceDiagram(problem=problem, diagram=diagram, order=np.arange(len(firsts)))
+    order = np.arange(len(firsts))
+    return SpaceDiagram(problem=problem, diagram=diagram, order=order, related=())
 
 
 def listed(space: Space, problem: Variables, rows: NDArray[Any]) -> NDArray[np.uint8]:

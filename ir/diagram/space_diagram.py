@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from wootzc.ir.diagram.best_words import best_first, bounds
 from wootzc.ir.diagram.construct import STATES, build, from_words
 from wootzc.ir.diagram.diagram import Diagram
-from wootzc.ir.diagram.merge_states import TooLarge
-from wootzc.ir.diagram.orders import Relation, narrow_order
+from wootzc.ir.diagram.merge_states import Edges, TooLarge
+from wootzc.ir.diagram.orders import Relation, narrow_order, order_layers
 from wootzc.ir.diagram.sums import rounded
 from wootzc.ir.joining import UNBOUNDED, Range
 from wootzc.ir.net.metrics import METRICS, CostName
@@ -42,6 +42,7 @@ class SpaceDiagram:
     problem: Variables
     diagram: Diagram
     order: NDArray[np.intp]  # the diagram's variables among those of the problem
+    related: Sequence[Edges]  # what holds between these variables; () where words were listed
     bins: int = 0  # values that a rounded sum has, 0 where costs are exact
 
     @property
@@ -66,7 +67,7 @@ class SpaceDiagram:
         """Bounds of how many candidates there are."""
         if self.exact:
             return self.diagram.count, self.diagram.count
-        inner = _build(self.problem, self.order, STATES, self.bins, outer=False)
+        inner = _build(self.problem, self.order, self.related, STATES, self.bins, outer=False)
         return inner.count, self.diagram.count
 
     def range(self, metric: CostName) -> Range:
@@ -90,10 +91,11 @@ class SpaceDiagram:
         limits = {**self.problem.limits, metric: (max(low, band[0]), min(high, band[1]))}
         problem = replace(self.problem, limits=limits)
         try:
-            diagram = _build(problem, self.order, BAND_STATES if self.exact else 0)
+            diagram = _build(problem, self.order, self.related, BAND_STATES if self.exact else 0)
         except TooLarge:
             states = min(STATES, 4 * max(BAND_STATES, self.diagram.states))
-            return _rounded(problem, self.order, states, BAND_BINS[len(limits) > 1 :])
+            bins = BAND_BINS[len(limits) > 1 :]
+            return _rounded(problem, self.order, self.related, states, bins)
         return replace(self, problem=problem, diagram=diagram, bins=0)
 
     def words(self) -> NDArray[np.uint8]:
@@ -168,26 +170,33 @@ def counted(problem: Variables, states: int = STATES) -> SpaceDiagram:
     order = np.arange(len(problem.choices))
     if _width(problem, order) > WIDE:
         order = _narrow(problem)
+    related = order_layers([problem.choices[v] for v in order], relations_of(problem, order))
     try:
-        diagram = _build(problem, order, states // max(1, len(problem.limits)) ** 2)
+        diagram = _build(problem, order, related, states // max(1, len(problem.limits)) ** 2)
     except TooLarge:
-        return _rounded(problem, order, states // 4, BINS)
-    return SpaceDiagram(problem=problem, diagram=diagram, order=order)
+        return _rounded(problem, order, related, states // 4, BINS)
+    return SpaceDiagram(problem=problem, diagram=diagram, order=order, related=related)
 
 
 def _rounded(
-    problem: Variables, order: NDArray[np.intp], states: int, many: tuple[int, ...]
+    problem: Variables,
+    order: NDArray[np.intp],
+    related: Sequence[Edges],
+    states: int,
+    many: tuple[int, ...],
 ) -> SpaceDiagram:
     """With rounded costs: the finest of an ascending list that fits, the first of another."""
     found: SpaceDiagram | None = None
     for bins in many:
         try:
-            diagram = _build(problem, order, states, bins)
+            diagram = _build(problem, order, related, states, bins)
         except TooLarge:
             if found is not None:
                 break
             continue
-        found = SpaceDiagram(problem=problem, diagram=diagram, order=order, bins=bins)
+        found = SpaceDiagram(
+            problem=problem, diagram=diagram, order=order, related=related, bins=bins
+        )
         if diagram.count <= FEW:  # then better look at all of them
             return replace(found, diagram=from_words(found.words(), diagram.values), bins=0)
         likely = diagram.states * 2 ** len(problem.limits)  # with twice as many bins
@@ -199,7 +208,12 @@ def _rounded(
 
 
 def _build(
-    problem: Variables, order: NDArray[np.intp], states: int, bins: int = 0, outer: bool = True
+    problem: Variables,
+    order: NDArray[np.intp],
+    related: Sequence[Edges],
+    states: int,
+    bins: int = 0,
+    outer: bool = True,
 ) -> Diagram:
     values = [problem.choices[v] for v in order]
     limits = [
@@ -209,7 +223,7 @@ def _build(
     ]
     if bins:
         limits = [rounded(limit, values, bins, outer) for limit in limits]
-    return build(values, relations_of(problem, order), limits, states)
+    return build(values, related, limits, states)
 
 
 def relations_of(problem: Variables, order: NDArray[np.intp]) -> list[Relation]:

@@ -13,7 +13,7 @@ from wootzc.ir.diagram import Diagram
 from wootzc.ir.diagram.best_words import best_first, bounds
 from wootzc.ir.diagram.construct import build, from_words
 from wootzc.ir.diagram.merge_states import TooLarge
-from wootzc.ir.diagram.orders import Relation, narrow_order
+from wootzc.ir.diagram.orders import Relation, narrow_order, order_layers
 from wootzc.ir.diagram.sums import rounded
 from wootzc.ir.joining import Limit
 
@@ -26,7 +26,12 @@ class Problem(NamedTuple):
     limits: list[Limit]
 
     def diagram(self, states: int = 100_000) -> Diagram:
-        return build(self.values, orders(self.values, self.pairs), self.limits, states)
+        return build(
+            self.values,
+            order_layers(self.values, orders(self.values, self.pairs)),
+            self.limits,
+            states,
+        )
 
     def brute(self) -> list[Word]:
         """Every word that keeps orders and limits, by looking at all of them."""
@@ -189,7 +194,7 @@ def test_more_words_than_64_bits_hold() -> None:
     chain = [(k, k + 1) for k in range(10, 16)]
     low, high = 150, 290
     values = [np.arange(4, dtype=np.uint8)] * count
-    diagram = build(values, orders(values, chain), [Limit(table, low, high)])
+    diagram = build(values, order_layers(values, orders(values, chain)), [Limit(table, low, high)])
     ways: dict[tuple[int, int], int] = {(0, 0): 1}
     for variable in range(count):
         after: dict[tuple[int, int], int] = {}
@@ -217,7 +222,12 @@ def test_what_would_be_too_large_is_not_built() -> None:
     table = rng.integers(10**9, size=(30, 4))
     values = [np.arange(4, dtype=np.uint8)] * 30
     with pytest.raises(TooLarge):
-        build(values, [], [Limit(table, 0, int(table.mean(axis=1).sum()))], states=20_000)
+        build(
+            values,
+            order_layers(values, []),
+            [Limit(table, 0, int(table.mean(axis=1).sum()))],
+            states=20_000,
+        )
     crossing = [(k, k + 15) for k in range(15)]
     with pytest.raises(TooLarge):
-        build(values, orders(values, crossing))
+        build(values, order_layers(values, orders(values, crossing)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir.diagram import space_diagram as diagram_space
 from wootzc.ir.diagram.feasible import emptied_by, holds
+from wootzc.ir.diagram.orders import order_layers
 from wootzc.ir.diagram.sampling import band_of, stratified
 from wootzc.ir.diagram.space_diagram import SpaceDiagram, counted
 from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
@@ -30,7 +31,9 @@ def rounded(problem: Variables) -> SpaceDiagram:
     """With rounded costs even where few candidates are: what large spaces get."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diagram_space, "FEW", 0)
-        return diagram_space._rounded(problem, np.arange(len(problem.choices)), 10**6, (32,))
+        order = np.arange(len(problem.choices))
+        related = order_layers(problem.choices, diagram_space.relations_of(problem, order))
+        return diagram_space._rounded(problem, order, related, 10**6, (32,))
 
 
 @st.composite

@@ -51,6 +51,8 @@ class ModelFacts:
     params: int
     macs: int
     modules: tuple[str, ...]
+    trunks: bool  # channels between modules can go
+    skippable: bool  # some module can be left out
     convolutions: int
     norms: int
     notes: tuple[str, ...]

@@ -21,6 +21,8 @@ from wootzc.ir.layers import Conv, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network, segment_shapes
+from wootzc.ir.net.skip import can_be_skipped
+from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space.recipe import Data
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
@@ -221,6 +223,8 @@ def _facts(
         params=cost.params,
         macs=cost.macs,
         modules=tuple(module.name for module in network.modules),
+        trunks=bool(trunks(network)),
+        skippable=any(map(can_be_skipped, network.modules)),
         convolutions=sum(isinstance(layer, Conv) for layer in layers),
         norms=sum(layer.scales for layer in layers),
         notes=notes,

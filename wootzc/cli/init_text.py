@@ -66,8 +66,13 @@ def init_warnings(facts: Facts) -> tuple[str, ...]:
 
 def further(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Statements that could be added, and what each does."""
+    model = facts.model
+    trunks = [("narrow t*", "channels between modules may go too")] if model.trunks else []
+    skips = [("skip *", "modules may go whole, where their input can go on")]
     return (
-        (f"keep {facts.model.modules[0]}", "modules that stay whole"),
+        (f"keep {model.modules[0]}", "modules that stay whole"),
+        *trunks,
+        *(skips if model.skippable else []),
         ("where macs <= 60%", "only networks that cost no more"),
         ("budget 30 minutes", "then the best so far is the result"),
     )
