@@ -1,8 +1,12 @@
 """The paper's experiment: default networks in order, the paper's method, and ours, side by side.
 
-    python benchmarks/paper_table.py --small                        digits, some minutes
-    python benchmarks/paper_table.py --data cifar10-train.zip       an hour on two cores
-    python benchmarks/paper_table.py --data cifar10-train.zip --full    for an accelerator
+    python benchmarks/paper_table.py                                        digits, some minutes
+    python benchmarks/paper_table.py cifar10 --data cifar10-train.zip       hours on two cores
+    python benchmarks/paper_table.py resnet50 --data cifar10-train.zip      likewise; and inception
+    python benchmarks/paper_table.py full --data cifar10-train.zip          for an accelerator
+
+With `--keep DIR --minutes 30` it ends after half an hour, and the same command goes on. With
+`--quick` it trains next to nothing, to see that it runs.
 
 Three ways to the smallest network within an accuracy limit, over the same candidates, with the same
 teacher, data and fine-tuning recipe:
@@ -15,47 +19,28 @@ teacher, data and fine-tuning recipe:
 The first two are run once, up to the candidate that meets the strictest limit. At the others their
 searches are read off its looks at the validation images: a candidate counts up to the look at which
 it meets the limit, in seconds by its share of the steps. Ours is run for each limit. Every run is a
-`wootzc build` of its own, with nothing compiled before; they run one after the other. Seconds are
-those after the teacher, which is the same for all, and the data.
+build of its own, with nothing compiled before; they run one after the other. Seconds, of the
+processor and of the clock, are those after the teacher, which is the same for all, and the data.
+
+`resnet50` and `inception` are the zoo's with an eighth of their channels, on 32×32 images. There
+all candidates are fine-tuned to their end, from each start, and medians are told as in the paper.
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from paper_setting import FULL, NORMAL, SMALL, Setting, space_text, teacher_text, write_data
-
-from wootzc.builder.jobs.store import Store
+from paper_builds import Builds, Finished, Run, Spent
+from paper_setting import SETTINGS, Setting, quick, space_text, teacher_text, write_data
 
 DIGITS = Path(__file__).parent.parent / "samples" / "digits.npz"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One candidate fine-tuned to its end."""
-
-    params: int
-    start: float  # accuracy before fine-tuning
-    looks: tuple[tuple[int, float], ...]  # (step, accuracy), ascending
-    seconds: float
-
-    @property
-    def end(self) -> float:
-        return max(accuracy for _, accuracy in self.looks)
-
-    def reaches(self, limit: float) -> int | None:
-        """The step of the first look that meets the limit."""
-        return next((step for step, accuracy in self.looks if accuracy >= limit), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,114 +50,62 @@ class Answer:
     way: str
     limit: float
     tried: int
-    steps: int  # of fine-tuning
-    block_steps: int
-    seconds: float  # everything after the teacher
+    spent: Spent  # everything after the teacher
     params: int | None  # None: no candidate met the limit
-    accuracy: float | None = None
-    test: float | None = None
-    ended: str = ""
 
 
-def built(source: Path, out: Path, store: Path) -> dict[str, Any]:
-    """`result.json` of a build in a process of its own."""
-    command = [sys.executable, "-m", "wootzc.cli", "build", str(source), "-q"]
-    done = subprocess.run(
-        [*command, "--out", str(out), "--store", str(store)], stdout=subprocess.DEVNULL, check=False
-    )
-    if done.returncode not in (0, 1):  # 1: no candidate was accurate enough
-        sys.exit(f"this failed: {' '.join(command)}")
-    result: dict[str, Any] = json.loads((out / "result.json").read_text())
-    return result
-
-
-def spent(summary: dict[str, Any], *stages: str) -> float:
-    return float(sum(summary["seconds_now"].get(stage, 0.0) for stage in stages))
-
-
-def in_order(
-    folder: Path, way: str, lines: list[str], setting: Setting
-) -> tuple[list[Run], dict[str, Any]]:
-    """The candidates up to the first that meets the strictest limit, smallest first."""
-    source = folder / f"{way}.wz"
-    source.write_text(space_text(setting, min(setting.points), *lines))
-    summary = built(source, folder / way, folder / f"store-{way}")
-    store = Store(folder / f"store-{way}")
-    jobs = [(r, s) for kind, r, s in store.jobs() if kind == "candidate"]
-    assert len(jobs) == len(summary["tried"]), "every candidate is run here, in the order tried"
-    runs = [
-        Run(
-            params=one["params"],
-            start=one["start_accuracy"],
-            looks=tuple((look["step"], look["accuracy"]) for look in result["history"]),
-            seconds=seconds,
-        )
-        for one, (result, seconds) in zip(summary["tried"], jobs, strict=True)
-    ]
-    return runs, summary
-
-
-def read_off(
-    way: str, runs: list[Run], limit: float, blocks: tuple[int, float] = (0, 0.0)
-) -> Answer:
+def read_off(way: str, built: Finished, limit: float, blocks: Spent) -> Answer:
     """The search smallest first, up to the first run that meets the limit."""
-    seconds, steps = blocks[1], 0
-    for tried, run in enumerate(runs, start=1):
-        last = run.looks[-1][0]
-        used = run.reaches(limit)
+    spent = blocks
+    for tried, run in enumerate(built.runs, start=1):
+        last, used = run.looks[-1][0], run.reaches(limit)
         took = last if used is None else used
-        steps += took
-        seconds += run.seconds * (max(took, 1) / last)
+        part = replace(run.spent, steps=took)
+        spent = spent.plus(part, max(took, 1) / max(last, 1))
         if used is not None:
-            accuracy = dict(run.looks)[used]
-            return Answer(way=way, limit=limit, tried=tried, steps=steps, block_steps=blocks[0],
-                          seconds=seconds, params=run.params, accuracy=accuracy)  # fmt: skip
-    return Answer(way=way, limit=limit, tried=len(runs), steps=steps, block_steps=blocks[0],
-                  seconds=seconds, params=None)  # fmt: skip
+            return Answer(way=way, limit=limit, tried=tried, spent=spent, params=run.params)
+    return Answer(way=way, limit=limit, tried=len(built.runs), spent=spent, params=None)
 
 
-def ours(
-    folder: Path, points: float, setting: Setting, extra: list[str]
-) -> tuple[Answer, dict[str, Any]]:
-    source = folder / f"ours-{points}.wz"
-    lines = ["explore predicted", setting.predicted, *extra]
-    source.write_text(space_text(setting, points, *lines))
-    summary = built(source, folder / f"ours-{points}", folder / f"store-ours-{points}")
-    best = summary["best"]
-    answer = Answer(
+def ours(built: Finished) -> Answer:
+    summary = built.summary
+    return Answer(
         way="ours",
         limit=summary["target_accuracy"],
         tried=len(summary["tried"]),
-        steps=summary["steps"]["finetune"],
-        block_steps=summary["steps"]["blocks"],
-        seconds=spent(summary, "scores", "blocks", "candidates"),
-        params=best["params"] if summary["objective_met"] else None,
-        accuracy=best["accuracy"],
-        test=best["test_accuracy"],
-        ended=summary["search"]["ended"],
+        spent=built.spent,
+        params=summary["best"]["params"] if summary["objective_met"] else None,
     )
-    return answer, summary
 
 
 def table(answers: list[Answer], full: int) -> None:
-    print(
-        "| accuracy ≥ | way | tried | fine-tuning steps | block steps | seconds | size | ratio |\n"
-        "|" + " --- |" * 8
-    )
+    """Ratios are of steps, the processor's seconds, and those of the clock, to the baseline's."""
+    columns = "accuracy ≥|way|tried|fine-tuning steps|block steps|CPU s|s|size|ratio: steps|CPU|s"
+    print(f"| {columns.replace('|', ' | ')} |\n|" + " --- |" * (columns.count("|") + 1))
     for answer in answers:
-        base = next(a for a in answers if a.way == "baseline" and a.limit == answer.limit)
+        base = next(a for a in answers if a.way == "baseline" and a.limit == answer.limit).spent
+        own = answer.spent
         size = "not met" if answer.params is None else f"{answer.params / full:.1%}"
+        ratios = [
+            f"{before / after:.1f}" if after else "–"
+            for before, after in (
+                (base.steps, own.steps),
+                (base.cpu, own.cpu),
+                (base.seconds, own.seconds),
+            )
+        ]
         print(
-            f"| {answer.limit:.2%} | {answer.way} | {answer.tried} | {answer.steps:,} "
-            f"| {answer.block_steps:,} | {answer.seconds:.1f} | {size} "
-            f"| {base.seconds / answer.seconds:.1f} |"
+            f"| {answer.limit:.2%} | {answer.way} | {answer.tried} | {own.steps:,} "
+            f"| {own.block_steps:,} | {own.cpu:.1f} | {own.seconds:.1f} | {size} "
+            f"| {' | '.join(ratios)} |"
         )
-    print()
+    print(flush=True)
 
 
-def medians(named: dict[str, list[Run]]) -> None:
+def medians(named: dict[str, tuple[Run, ...]], whole: bool) -> None:
     """Before and after fine-tuning, over the candidates that all ways have run to their end."""
-    count = min(len(runs) for runs in named.values()) - 1  # the last run ended at the limit
+    count = min(len(runs) for runs in named.values())
+    count -= not whole  # the last run ended at the limit
     print(f"the {count} smallest candidates, medians:\n")
     print("| start of fine-tuning | accuracy before | after |\n| --- | --- | --- |")
     for name, runs in named.items():
@@ -182,64 +115,72 @@ def medians(named: dict[str, list[Run]]) -> None:
     print(flush=True)
 
 
-def prepared(setting: Setting, data: Path, folder: Path) -> None:
+def prepared(setting: Setting, data: Path, build: Builds) -> None:
     """The data's two parts, and the teacher."""
-    write_data(setting, data, folder)
-    source = folder / "teacher.wz"
-    source.write_text(teacher_text(setting))
-    built(source, folder / "large", folder / "store-large")
-    store = Store(folder / "store-large")
-    weights = next(iter(sorted((folder / "store-large" / "artifacts").rglob("*"), key=_age)))
-    shutil.copy(weights, folder / "teacher.safetensors")
-    took = [s for kind, _, s in store.jobs() if kind == "teacher"]
-    print(f"teacher: {took[0]:.0f} s, not counted below", flush=True)
+    folder = build.folder
+    if not (folder / "task.npz").exists():
+        write_data(setting, data, folder)
+    build("large", teacher_text(setting))
+    if not (folder / "teacher.safetensors").exists():
+        found = sorted((folder / "store-large" / "artifacts").rglob("*"), key=_age)
+        shutil.copy(found[0], folder / "teacher.safetensors")
 
 
-def experiment(setting: Setting, data: Path, folder: Path, extra: list[str], least: bool) -> None:
-    started = time.perf_counter()
-    prepared(setting, data, folder)
-    default, result = in_order(folder, "baseline", ["blocks none"], setting)
-    blocks, paper = in_order(folder, "paper", ["blocks modules", setting.pretrain], setting)
-    named = {"inherited weights": default, "pre-trained blocks": blocks}
-    if least:
-        lines = ["blocks modules", setting.predicted]
-        named["blocks refitted by least squares"], _ = in_order(folder, "refitted", lines, setting)
-    teacher, full = result["teacher"]["validation_accuracy"], result["teacher"]["params"]
-    # The paper trains all blocks first. A build trains them as candidates need them: what is
-    # missing when it ends early is charged at the mean of those trained.
-    trained = [block for block in paper["blocks"]["list"] if not block["reused"]]
-    every = len(setting.rates.split(",")) * len(result["modules"]) / len(trained)
-    eager = (
-        round(paper["steps"]["blocks"] * every),
-        spent(paper, "blocks") * every,
-    )
-    sizes = sorted(run.params / full for run in default)
+def every_block(built: Finished, setting: Setting) -> Spent:
+    """The paper trains all blocks first. A build trains them as candidates need them: what is
+    missing when it ends early is charged at the mean of those trained.
+    """
+    trained = [block for block in built.summary["blocks"]["list"] if not block["reused"]]
+    wanted = len(setting.rates.split(",")) * len(built.summary["modules"])
+    share = wanted / len(trained)
+    fixed = built.fixed
+    return Spent().plus(replace(fixed, block_steps=round(share * fixed.block_steps)), share)
+
+
+def experiment(setting: Setting, data: Path, build: Builds, extra: list[str], least: bool) -> None:
+    prepared(setting, data, build)
+    strictest = min(setting.points, default=None)
+
+    def in_order(way: str, *lines: str) -> Finished:
+        return build(way, space_text(setting, strictest, *lines))
+
+    default = in_order("baseline", "blocks none")
+    paper = in_order("paper", "blocks modules", f"pretrain {setting.pretrain}")
+    named = {"inherited weights": default.runs, "pre-trained blocks": paper.runs}
+    if least or not setting.points:
+        refitted = in_order("refitted", "blocks modules", setting.predicted)
+        named["blocks refitted by least squares"] = refitted.runs
+    teacher, full = default.summary["teacher"], default.summary["teacher"]["params"]
+    accuracy = teacher["validation_accuracy"]
+    sizes = sorted(run.params / full for run in default.runs)
     print(
         f"{setting.candidates} candidates from {sizes[0]:.1%} of {full:,} parameters on; "
-        f"teacher {teacher:.2%} on validation images, {len(trained)} blocks\n"
+        f"teacher {accuracy:.2%} on validation images\n"
     )
-    medians(named)
+    medians(named, whole=not setting.points)
+    blocks = every_block(paper, setting)
     answers: list[Answer] = []
     for points in setting.points:
-        one, summary = ours(folder, points, setting, extra)
-        assert abs(one.limit - (teacher - points / 100)) < 1e-6
+        lines = ["explore predicted", setting.predicted, *extra]
+        built = build(f"ours-{points}", space_text(setting, points, *lines))
+        one, summary = ours(built), built.summary
+        best = summary["best"]
+        assert abs(one.limit - (accuracy - points / 100)) < 1e-6
         answers += [
-            read_off("baseline", default, one.limit),
-            read_off("paper", blocks, one.limit, eager),
+            read_off("baseline", default, one.limit, Spent()),
+            read_off("paper", paper, one.limit, blocks),
             one,
         ]
-        own = {k: round(v, 1) for k, v in summary["seconds_now"].items()}
         print(
-            f"ours, {points:g} points: ended: {one.ended}; validation {one.accuracy:.2%}, "
-            f"test {one.test:.2%} (teacher {summary['teacher']['test_accuracy']:.2%}); {own}; "
-            f"{summary['compilations']['count']} programs compiled in "
-            f"{summary['compilations']['seconds']:.1f} s",
-            flush=True,
+            f"ours, {points:g} points: ended: {summary['search']['ended']}; "
+            f"validation {best['accuracy']:.2%}, test {best['test_accuracy']:.2%} "
+            f"(teacher {teacher['test_accuracy']:.2%}); "
+            f"refitting and scores {built.fixed.cpu:.1f} of {built.spent.cpu:.1f} CPU s; "
+            f"{summary['compilations']['count']} programs compiled"
         )
-    print()
+    print(flush=True)
     table(answers, full)
-    print(f"the whole experiment took {(time.perf_counter() - started) / 60:.0f} minutes")
-    print("versions:", json.dumps(result["versions"]))
+    print("versions:", default.summary["versions"])
 
 
 def _age(path: Path) -> float:
@@ -250,26 +191,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("setting", choices=list(SETTINGS), nargs="?", default="digits")
     parser.add_argument("--data", type=Path, default=DIGITS, help="a zip of class/name.jpg")
-    parser.add_argument("--small", action="store_true", help="the digits, embedded")
-    parser.add_argument("--full", action="store_true", help="for an accelerator")
+    parser.add_argument("--quick", action="store_true", help="train next to nothing")
     parser.add_argument("--line", action="append", default=[], help="more lines of our space")
     parser.add_argument("--candidates", type=int, help="how many, in place of the setting's")
     parser.add_argument("--keep", type=Path, help="a folder for the data, stores and results")
+    parser.add_argument("--minutes", type=float, help="end after so many; needs --keep to go on")
     parser.add_argument("--least", action="store_true", help="also medians from least squares")
     options = parser.parse_args()
-    small = options.small or options.data == DIGITS
-    setting = SMALL if small else FULL if options.full else NORMAL
+    setting = SETTINGS[options.setting]
+    if (options.data == DIGITS) != (setting.name == "digits"):
+        parser.error("digits come with wootzc; all other settings need --data")
+    if options.quick:
+        setting = quick(setting)
     if options.candidates:
         setting = replace(setting, candidates=options.candidates)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print("command:", " ".join(["python", *sys.argv]))
     print(f"machine: {platform.platform()}, {os.cpu_count()} cores, load {load}\n", flush=True)
-    data = DIGITS if small else options.data.resolve()
+    until = None if options.minutes is None else time.perf_counter() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
+        folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        experiment(setting, data, folder.resolve(), options.line, options.least)
+        build = Builds(folder=folder, until=until)
+        experiment(setting, options.data.resolve(), build, options.line, options.least)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@
 wootzc trains the teacher, which neither side pays for, and exports it to PyTorch. Then each way
 looks for the smallest network within the file's limit: same weights, images, batches, fine-tuning
 recipe, looks at the validation images. peers_torch.py is PyTorch's side. Each way is a process of
-its own: `command` is all of it, imports included; `search` ends with the answer and leaves out
+its own: `command` is all of it, imports included, by the clock and (`CPU`) by the processor, which
+other work on the machine disturbs less; `search` ends with the answer and leaves out
 loading, writing and the test images. wootzc runs twice: with nothing compiled before, and with
 what the first run compiled.
 
@@ -40,7 +41,7 @@ from wootzc.ir.plan import Plan
 
 AROUND = ("compile", "data", "teacher", "test", "write")  # stages of a build that are no search
 COLUMNS = """way|seed|met|tried|block steps|fine-tuning steps|search s|of it compiling
-command s|params|of full|MACs|of full|validation|test""".replace("\n", "|").split("|")
+command s|its CPU s|params|of full|MACs|of full|validation|test""".replace("\n", "|").split("|")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -60,7 +61,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def ours(prepared: Prepared, source: Path, given: dict[str, str], compiled: Path) -> dict[str, Any]:
     """`wootzc build` in a copy of the store. Compiled functions come from `compiled`, and go there.
 
-    Gives result.json, and the `command`'s seconds.
+    Gives result.json, and what the `command` took.
     """
     folder = Path(tempfile.mkdtemp(dir=prepared.folder))
     store = folder / "store"
@@ -79,19 +80,23 @@ def ours(prepared: Prepared, source: Path, given: dict[str, str], compiled: Path
 
 
 def peers(prepared: Prepared, way: str) -> dict[str, Any]:
-    """The answer of peers_torch.py, and the `command`'s seconds."""
+    """The answer of peers_torch.py, and what the `command` took."""
     script = Path(__file__).with_name("peers_torch.py")
     spent = timed([sys.executable, str(script), str(prepared.folder), way], allowed=(0,))
     answer: dict[str, Any] = json.loads((prepared.folder / f"{way}.json").read_text())
     return answer | {"command": spent}
 
 
-def timed(command: list[str], allowed: Sequence[int]) -> float:
-    started = time.perf_counter()
+def timed(command: list[str], allowed: Sequence[int]) -> tuple[float, float]:
+    """Seconds by the clock, and of the processor."""
+    started, before = time.perf_counter(), os.times()
     code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
     if code not in allowed:
         sys.exit(f"this failed with {code}: {' '.join(command)}")
-    return time.perf_counter() - started
+    after = os.times()
+    spent = after.children_user + after.children_system
+    spent -= before.children_user + before.children_system
+    return time.perf_counter() - started, spent
 
 
 def answer_of(result: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +128,8 @@ def row(way: str, plan: Plan, answer: dict[str, Any]) -> str:
         f"{answer['steps']:,}",
         f"{answer['seconds']:.1f}",
         f"{answer['compiling']:.1f}" if "compiling" in answer else "–",
-        f"{answer['command']:.1f}",
+        f"{answer['command'][0]:.1f}",
+        f"{answer['command'][1]:.1f}",
         f"{answer['params']:,}",
         f"{answer['params'] / plan.costs['params'].full:.1%}",
         f"{answer['macs']:,}",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -17,7 +18,7 @@ from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.net.network import Module, Network, Plain
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.space.recipe import Optimizer, Recipe
+from wootzc.ir.space.recipe import Optimizer, Recipe, Schedule
 
 RATES = (0.25, 0.5, 0.75)
 MODULES = 16
@@ -116,7 +117,7 @@ def test_programs_grow_with_module_variants_not_with_candidates(
     recipe = Recipe(steps=1, batch=8, optimizer=sgd, every=1, weight_decay=1e-4)
     weights = initial_weights(resnet, seed=0)
 
-    def tune(row: np.ndarray) -> None:
+    def tune(row: np.ndarray, recipe: Recipe = recipe) -> None:
         rates = tuple(map(float, row))
         pruned = prune_network(resnet, rates)
         start = prune_weights(resnet, weights, rates, ["l1"] * MODULES)
@@ -125,10 +126,16 @@ def test_programs_grow_with_module_variants_not_with_candidates(
     before = compilations()
     for row in candidates[:20]:
         tune(row)
-    # Forward, backward and evaluation of each variant and of both plain segments; the batch made
-    # ready, the loss, the images that are right, two numbers that the optimiser starts with.
-    assert counted(before) <= 4 * (3 * len(RATES) + 2) + 5
+    # Forward, backward and evaluation of each variant and of both plain segments; the loss, the
+    # images that are right, two numbers that the optimiser starts with. Nothing draws random keys.
+    assert counted(before) <= 4 * (3 * len(RATES) + 2) + 4
     before = compilations()
     for row in candidates[20:]:
         tune(row)
     assert counted(before) == 0
+    faster = replace(sgd, learning_rate=0.02)
+    before = compilations()
+    tune(
+        candidates[0], replace(recipe, steps=2, optimizer=faster, schedule=Schedule(name="cosine"))
+    )
+    assert counted(before) == 1  # its loss, which knows the learning rate

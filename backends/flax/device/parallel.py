@@ -33,6 +33,9 @@ AXIS = "devices"
 SCANNED_STEPS = 32  # per call of the device, at most
 UNTOLD_MEMORY = 4 * 2**30  # bytes
 COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a millisecond
+# The emitters that XLA has by default set up MLIR for every kernel. Of small programs, of which
+# there are many, that is a third of compiling; of large ones their kernels are faster.
+CHEAP = {"xla_cpu_use_fusion_emitters": False}
 SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
 
 
@@ -56,10 +59,16 @@ class Devices:
         """They have memory of their own."""
         return jax.default_backend() != "cpu"
 
-    def compile(self, function: Function, donate: tuple[int, ...] = ()) -> Function:
-        """`function` on every device. Arguments and results carry a device axis if several."""
-        if self.count == 1:
-            return jax.jit(function, donate_argnums=donate)  # it runs where its arguments are
+    def compile(
+        self, function: Function, donate: tuple[int, ...] = (), *, whole: bool = False
+    ) -> Function:
+        """`function` on every device. Arguments and results carry a device axis if several.
+
+        `whole`: it is the step of a whole network or block, of which there are few.
+        """
+        if self.count == 1:  # it runs where its arguments are
+            options = CHEAP if self.local[0].platform == "cpu" and not whole else None
+            return jax.jit(function, donate_argnums=donate, compiler_options=options)
         devices = self.local
         mapped = jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
         if devices[0].platform != "cpu":

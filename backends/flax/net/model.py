@@ -48,6 +48,7 @@ from wootzc.ir.layers import (
     Norm,
     Pool,
     PRelu,
+    walk,
     walk_shapes,
 )  # fmt: skip
 from wootzc.ir.layers.shapes import Shape, padding_of
@@ -227,6 +228,7 @@ class Structure:
     """
 
     graph: nnx.GraphDef[SegmentNet]
+    draws: bool  # whether training it needs random keys
 
     def module(self, values: Values) -> SegmentNet:
         """The module object that holds `values`."""
@@ -240,7 +242,7 @@ class Structure:
         return self.module(values)(jnp.asarray(x))
 
     def train(
-        self, values: Values, x: Array, keys: jax.Array
+        self, values: Values, x: Array, keys: jax.Array | None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """What leaves the segment in training mode, and its new running statistics."""
         module = self.module(values)
@@ -278,7 +280,8 @@ def structure(
             )
         )
     )
-    return Structure(graph=graph)
+    draws = any(isinstance(layer, Dropout) and layer.rate > 0 for _, layer in walk(body))
+    return Structure(graph=graph, draws=draws)
 
 
 def structures(

@@ -231,7 +231,8 @@ def _compiled(
     graphs: tuple[Structure, ...], moving: tuple[bool, ...], recipe: Recipe, devices: Devices
 ) -> Function:
     """One compiled step for all blocks of equal shape: nothing in it has a name."""
-    return devices.compile(block_step(graphs, moving, recipe, devices.axis_name), donate=(0,))
+    step = block_step(graphs, moving, recipe, devices.axis_name)
+    return devices.compile(step, donate=(0,), whole=True)
 
 
 # What a step is fed: what is at each boundary, and one random key per sample; on the devices.

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,10 +22,21 @@ COUNTS = {"warmup_steps", "transition_steps"}  # options that are whole steps
 @cache
 def transformation(recipe: Recipe) -> optax.GradientTransformation:
     """Decay, then the optimiser. Clipping is not here: it needs the gradient of all segments."""
+    return at_rate(recipe, schedule(recipe))
+
+
+def at_rate(recipe: Recipe, rate: optax.Schedule) -> optax.GradientTransformation:
+    """As `transformation`, with another learning rate by step than the recipe's."""
     parts = []
     if recipe.weight_decay:
         parts.append(optax.add_decayed_weights(recipe.weight_decay, mask=kernels))
-    return optax.chain(*parts, _optimizer(recipe.optimizer, schedule(recipe)))
+    return optax.chain(*parts, _optimizer(recipe.optimizer, rate))
+
+
+def without_rate(recipe: Recipe) -> Recipe:
+    """A recipe of equal updates, but for their learning rate: equal ones share programs."""
+    optimizer = replace(recipe.optimizer, learning_rate=1.0)
+    return Recipe(steps=1, optimizer=optimizer, weight_decay=recipe.weight_decay)
 
 
 def initial_moments(recipe: Recipe, params: Mapping[str, NDArray[Any]]) -> Any:

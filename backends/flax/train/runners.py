@@ -22,6 +22,7 @@ from wootzc.backends.flax.train.step import (
     evaluate_all,
     network_step,
     prepare,
+    undrawn,
 )  # fmt: skip
 from wootzc.ir.space.recipe import Augment, Recipe
 
@@ -152,7 +153,7 @@ def _compiled(
     def steps(state: State, values: Trees, chunk: Images) -> tuple[State, Loss]:
         return lax.scan(lambda state, batch: step(state, values, batch), state, chunk)
 
-    return devices.compile(steps if scan else step, donate=(0,))
+    return devices.compile(steps if scan else step, donate=(0,), whole=True)
 
 
 def _segments(
@@ -166,9 +167,10 @@ def _segments(
         raise ValueError("segments are for one device")
     learn = segmented_step(structures, recipe)
     ready = compiled_prepare(augment, devices)
+    draws = augment != Augment() or any(one.draws for one in structures)
 
     def step(state: State, batch: Images) -> tuple[State, Loss]:
-        prepared = ready(batch, state.step, state.seed)
+        prepared = ready(batch, state.step, state.seed) if draws else undrawn(batch)
         if guide is not None:
             soft = evaluate_segments(guide.structures, guide.values, prepared.images, devices)
             prepared = prepared._replace(soft=soft)

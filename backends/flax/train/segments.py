@@ -7,7 +7,6 @@ compiles nothing at all. It costs some milliseconds of dispatch a step.
 
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import repeat
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function
 from wootzc.backends.flax.net.model import Structure, Values
+from wootzc.backends.flax.train.recipes import at_rate, schedule, without_rate
 from wootzc.backends.flax.train.step import (
     Loss,
     Prepared,
@@ -32,6 +32,8 @@ from wootzc.backends.flax.train.step import (
     update,
 )  # fmt: skip
 from wootzc.ir.space.recipe import Augment, Recipe
+
+ONE = Devices(1)  # steps in segments are for one device, whichever
 
 
 @cache
@@ -72,24 +74,26 @@ def evaluate_segments(
 def _forward(structure: Structure, first: bool) -> Function:
     """→ (what leaves, vjp, new statistics). The first segment needs no gradient of the images."""
 
-    def run(params: Values, stats: Values, x: jax.Array, keys: jax.Array, number: jax.Array) -> Any:
+    def run(
+        params: Values, stats: Values, x: jax.Array, keys: jax.Array | None, number: jax.Array
+    ) -> Any:
         def apply(p: Values, x: jax.Array = x) -> Any:
             return structure.train({**p, **stats}, x, fold(keys, number))
 
         return jax.vjp(apply, *((params,) if first else (params, x)), has_aux=True)
 
-    return jax.jit(run)
+    return ONE.compile(run)
 
 
 @cache
 def _loss(recipe: Recipe) -> Function:
-    """→ (loss, gradient of the logits, number of the next step)."""
+    """→ (loss, gradient of the logits, learning rate, number of the next step)."""
 
     def run(logits: jax.Array, batch: Prepared, step: jax.Array) -> Any:
         loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, recipe)
-        return loss, gradient, step + 1
+        return loss, gradient, schedule(recipe)(step), step + 1
 
-    return jax.jit(run)
+    return ONE.compile(run)
 
 
 def segmented_step(
@@ -97,8 +101,7 @@ def segmented_step(
 ) -> Callable[[State, Prepared], tuple[State, Loss]]:
     """Not to be jitted: it calls functions that are.
 
-    Only the loss and the small update know the recipe: runs of other lengths and rates share the
-    rest.
+    Only the loss knows the recipe's length and learning rate: other runs share all the rest.
     """
     loss_of = _loss(recipe)
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
@@ -111,48 +114,66 @@ def segmented_step(
             )
             vjps.append(vjp)
             stats.append(moved)
-        loss, gradient, done = loss_of(x, batch, state.step)
-        params, moments = _moved(recipe, vjps, gradient, state)
+        loss, gradient, rate, done = loss_of(x, batch, state.step)
+        params, moments = _moved(recipe, rate, vjps, gradient, state)
         return State(params, tuple(stats), moments, done, state.seed), loss
 
     return step
 
 
 def _moved(
-    recipe: Recipe, vjps: list[Any], gradient: Any, state: State
+    recipe: Recipe, rate: jax.Array, vjps: list[Any], gradient: Any, state: State
 ) -> tuple[Trees, tuple[Any, ...]]:
     """Parameters and moments after the step. With clipping nothing moves before the norm of all
     gradients is known.
     """
-    found = []
+    gradients_of, found = _gradients(), []
     while vjps:
-        one, squares, *entering = _gradients(vjps.pop(), gradient)
+        one, squares, *entering = gradients_of(vjps.pop(), gradient)
         found.append((one, squares))
         gradient = entering[0] if entering else None
     gradients, norms = zip(*reversed(found), strict=True)
-    scale = None if recipe.clip is None else _scale(norms, recipe.clip)
-    moved = map(_update(recipe), state.params, state.moments, gradients, repeat(scale))
+    scale = None if recipe.clip is None else _scale(recipe.clip)(norms)
+    move = partial(_update(without_rate(recipe)), rate, scale)
+    moved = map(move, state.params, state.moments, gradients)
     params, moments = zip(*moved, strict=True)
     return params, moments
 
 
-@jax.jit
-def _gradients(vjp: Any, gradient: jax.Array) -> Any:
-    """→ (gradients, their sum of squares, and where asked for the gradient of what entered)."""
-    gradients, *entering = vjp(gradient)
-    return gradients, sum_of_squares(gradients), *entering
+@cache
+def _gradients() -> Function:
+    """(vjp, gradient of what leaves) → (gradients, their sum of squares, and where asked for the
+    gradient of what entered).
+    """
+
+    def run(vjp: Any, gradient: jax.Array) -> Any:
+        gradients, *entering = vjp(gradient)
+        return gradients, sum_of_squares(gradients), *entering
+
+    return ONE.compile(run)
 
 
-@partial(jax.jit, static_argnums=1)
-def _scale(squares: tuple[jax.Array, ...], limit: float) -> jax.Array:
-    return clip_scale(jnp.sum(jnp.stack(squares)), limit)
+@cache
+def _scale(limit: float) -> Function:
+    """Sums of squares → the factor of all gradients."""
+
+    def run(squares: tuple[jax.Array, ...]) -> jax.Array:
+        return clip_scale(jnp.sum(jnp.stack(squares)), limit)
+
+    return ONE.compile(run)
 
 
 @cache
 def _update(recipe: Recipe) -> Function:
-    def run(params: Values, moments: Any, gradients: Values, scale: jax.Array | None) -> Any:
+    def run(
+        rate: jax.Array,
+        scale: jax.Array | None,
+        params: Values,
+        moments: Any,
+        gradients: Values,
+    ) -> Any:
         if scale is not None:
             gradients = scaled(gradients, scale)
-        return update(recipe, params, moments, gradients)
+        return update(at_rate(recipe, lambda _: rate), params, moments, gradients)
 
-    return jax.jit(run, donate_argnums=(0, 1))
+    return ONE.compile(run, donate=(2, 3))

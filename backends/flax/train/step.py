@@ -65,9 +65,9 @@ class Images(NamedTuple):
 class Prepared(NamedTuple):
     """A batch ready to learn from."""
 
-    images: jax.Array  # augmented
-    labels: jax.Array
-    keys: jax.Array  # [batch] one random key per sample
+    images: Array  # augmented
+    labels: Array
+    keys: jax.Array | None  # [batch] one random key per sample; none where nothing is drawn
     soft: jax.Array | None  # [batch, classes] the teacher's logits, when distilling
 
 
@@ -77,12 +77,12 @@ def prepare(
     """Draw the randomness of a step and augment its images with it."""
     keys = _sample_keys(batch.images.shape[0], step, seed, axis_name)
     images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
-    return Prepared(augmented(images, augment, fold(keys, 0)), labels, fold(keys, 1), None)
+    return Prepared(augmented(images, augment, _folded(keys, 0)), labels, _folded(keys, 1), None)
 
 
 def prepared_keys(size: int, step: Array, seed: Array, axis_name: str | None = None) -> jax.Array:
     """The keys of a prepared batch of `size` images, where nobody needs the images."""
-    return fold(_sample_keys(size, step, seed, axis_name), 1)
+    return _folded(_sample_keys(size, step, seed, axis_name), 1)
 
 
 def _sample_keys(size: int, step: Array, seed: Array, axis_name: str | None) -> jax.Array:
@@ -95,8 +95,17 @@ def _sample_keys(size: int, step: Array, seed: Array, axis_name: str | None) -> 
     return jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(size))
 
 
-def fold(keys: Array, number: int | Array) -> jax.Array:
-    """Other keys, one per sample, for use `number`."""
+def undrawn(batch: Images) -> Prepared:
+    """A batch of a step that has no randomness: it is ready as it is."""
+    return Prepared(batch.images, batch.labels, None, None)
+
+
+def fold(keys: Array | None, number: int | Array) -> jax.Array | None:
+    """Other keys, one per sample, for use `number`; none where nothing is drawn."""
+    return None if keys is None else _folded(keys, number)
+
+
+def _folded(keys: Array, number: int | Array) -> jax.Array:
     return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
@@ -156,8 +165,9 @@ def count_correct(
     return jnp.sum(correct(logits, labels) * weights)
 
 
-def evaluate_all(structures: tuple[Structure, ...], values: Trees, x: jax.Array) -> jax.Array:
+def evaluate_all(structures: tuple[Structure, ...], values: Trees, x: Array) -> jax.Array:
     """Logits of a whole network in evaluation mode."""
+    x = jnp.asarray(x)
     for structure, own in zip(structures, values, strict=True):
         x = structure.evaluate(own, x)
     return x
@@ -167,8 +177,8 @@ def forward(
     structures: tuple[Structure, ...],
     params: Trees,
     stats: Trees,
-    x: jax.Array,
-    keys: jax.Array,
+    x: Array,
+    keys: jax.Array | None,
     moving: tuple[bool, ...],  # per segment: trained, or frozen in evaluation mode
 ) -> tuple[jax.Array, Trees]:
     """What leaves the segments in training mode, and their new running statistics."""
@@ -180,8 +190,8 @@ def forward_all(
     structures: tuple[Structure, ...],
     params: Trees,
     stats: Trees,
-    x: jax.Array,
-    keys: jax.Array,
+    x: Array,
+    keys: jax.Array | None,
     moving: tuple[bool, ...],
 ) -> tuple[list[jax.Array], Trees]:
     """As `forward`, but with what leaves every segment."""
@@ -270,16 +280,18 @@ def learn(
     if recipe.clip is not None:
         gradients = clipped(gradients, recipe.clip)
     updated = [
-        update(recipe, p, m, g)
+        update(transformation(recipe), p, m, g)
         for p, m, g in zip(state.params, state.moments, gradients, strict=True)
     ]
     params, moments = zip(*updated, strict=True)
     return State(params, stats, moments, state.step + 1, state.seed), value
 
 
-def update(recipe: Recipe, params: Values, moments: Any, gradients: Values) -> tuple[Values, Any]:
+def update(
+    rule: optax.GradientTransformation, params: Values, moments: Any, gradients: Values
+) -> tuple[Values, Any]:
     """One segment's parameters and optimiser state after its gradients."""
-    changes, moments = transformation(recipe).update(gradients, moments, params)
+    changes, moments = rule.update(gradients, moments, params)
     return cast(Values, optax.apply_updates(params, changes)), moments
 
 
