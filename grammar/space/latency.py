@@ -12,6 +12,7 @@ from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.data import read_flags
 from wootzc.grammar.lower.program import resolve
 from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.ir.net.metrics import MEASURED
 from wootzc.ir.space import OnCommand, OnJax, OnRuntime, Space, Target
 from wootzc.ir.space.space_costs import goes_by, with_measured
 from wootzc.ir.text.cost_file import FORMS, Misfit, read_costs
@@ -66,7 +67,7 @@ def with_table(
     """
     if statement is None:
         return space
-    if "latency" not in goes_by(space):
+    if not MEASURED & goes_by(space):
         if block.start <= statement.span.start <= block.end:
             report.warn(
                 statement.span, "WZ310", "nothing in this space goes by latency",

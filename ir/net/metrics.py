@@ -137,6 +137,7 @@ _BUILTIN = (
 
 # By name, in the order in which they are shown. More may be put in: before anything is compiled.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _BUILTIN}
+MEASURED = {metric.name for metric in _BUILTIN if metric.known == "measured"}
 
 
 def costs() -> dict[str, Metric]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from wootzc.diagnostics import fail
 
-SCHEMES = ("s3", "gs", "az", "memory")
+IN_MEMORY = "memory"  # of this process: for tests
+SCHEMES = ("s3", "gs", "az", IN_MEMORY)
 RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}  # half a minute in all
 TOLD = 300  # characters of what a service says
 
@@ -136,7 +137,7 @@ def bucket(address: str) -> Bucket:
             "WZ287", f"{address} is read by obstore, which is not installed",
             "pip install 'wootzc[objects]'",
         ) from None  # fmt: skip
-    if scheme == "memory":
+    if scheme == IN_MEMORY:
         return Bucket(address, obstore.store.MemoryStore(), obstore)
     try:
         client = obstore.store.from_url(address, retry_config=RETRIES)

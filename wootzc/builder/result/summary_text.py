@@ -5,7 +5,7 @@ from collections.abc import Callable
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.result.verdict import Kind, ending, latency_text, verdict
-from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.net.metrics import MEASURED, METRICS, Metric
 from wootzc.units import bytes_text, percent, rate_text, seconds_text
 
 
@@ -75,7 +75,7 @@ def _device_text(summary: Summary, paint: Callable[[str, Kind], str]) -> str:
     took = None if device is None else latency_text(device)
     if device is None or took is None:
         return ""
-    known = "latency" in summary.teacher.costs
+    known = MEASURED & summary.teacher.costs.keys()
     text = f"              in the end {took}" if known else f"  latency     {took}"
     return (paint(text, "missed") if device.slower else text) + "\n"
 
