@@ -80,6 +80,26 @@ def test_what_fits_no_space_is_told(content: str, said: str) -> None:
             read_costs(damaged, ".json", compile(SOURCE, ()).space)
 
 
+def test_several_limits_hold_at_once() -> None:
+    """As a count of all candidates that are within each of them says."""
+    limits = "subject to size <= 30 kB; subject to memory <= 99%; where macs <= 70%"
+    free = measured(compile(SOURCE.replace("subject to latency <= 60%", ""), ()).space)
+    every = compile(free)
+    costs = {name: every.costs[name] for name in ("latency", "size", "memory", "macs")}
+    most = {"latency": 0.7, "memory": 0.99, "macs": 0.7}
+    within = costs["size"].candidates.values <= 30_000
+    for name, share in most.items():
+        within &= costs[name].candidates.values <= share * costs[name].full
+    held = compile(measured(compile(SOURCE.replace("60%", f"70%; {limits}"), ()).space))
+    order = held.exploration_order.values
+    tried = {tuple(row) for row in held.candidates.values[order]}
+    assert tried == {tuple(row) for row in every.candidates.values[within]}
+    assert 0 < len(tried) < len(every.candidates)
+    for name in costs:  # none of them is idle
+        alone = costs[name].candidates.values
+        assert alone[within].max() < alone.max()
+
+
 def test_what_the_language_reference_says_of_tables_is_right(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs" / "language.md"
     said = re.findall(r'^latency .*from "table.csv".*$', page.read_text("utf-8"), re.MULTILINE)
