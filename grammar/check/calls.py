@@ -30,6 +30,8 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
 
     A function such as `max` is no layer.
     """
+    if not call.arguments or not isinstance(call.arguments[0].value, syntax.Invoke):
+        return None
 
     def flat(name: str, arguments: tuple[syntax.Argument, ...] | None) -> list[str]:
         match arguments:

@@ -14,6 +14,7 @@ from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
@@ -87,9 +88,14 @@ def _begun(draft: Draft, memory: Memory | None) -> Reading:
         return Reading(draft)
     reading = memory.readings.setdefault(draft.path, Reading(draft))
     old, new = reading.draft.text, draft.text
-    same = bisect_left(
-        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
+    shorter = min(len(old), len(new))
+    same = bisect_left(range(shorter), True, key=lambda n: old[: n + 1] != new[: n + 1])
+    behind = bisect_left(
+        range(shorter - same),
+        True,
+        key=lambda n: old[len(old) - n - 1 :] != new[len(new) - n - 1 :],
     )
+    edited(old, same, len(old) - behind, new[same : len(new) - behind])
     reading.go_on(draft, same)
     return reading
 

@@ -26,7 +26,6 @@ from wootzc.grammar.space.search_settings import (
 )
 from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
 from wootzc.ir.layers.shapes import shape_text
-from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.space import All, Selection, Space
 
@@ -56,9 +55,8 @@ def lower_space(
     lowered_data = lower_data(data, report) if data else None
     seed = statements.one(syntax.Seed)
     seed_value = read_seed(seed.number, report) if seed else 0
-    full = network_costs(network) if network else None
     objective = read_objective(
-        statements.one(syntax.Goal), statements.all(syntax.Subject), definition, full, report,
+        statements.one(syntax.Goal), statements.all(syntax.Subject), definition, network, report,
         complete=complete,
     )  # fmt: skip
     precision = read_choice(statements, "precision", "float32", report)
@@ -85,7 +83,7 @@ def lower_space(
         check_direction(objective, settings["explore"], statements.choice("explore"), report)
     if complete:
         check_predicted(statements, report)
-    constraints = read_constraints(statements.kept, network, full, report)
+    constraints = read_constraints(statements.kept, network, report)
     if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)
