@@ -12,7 +12,7 @@ from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
+from wootzc.grammar.syntax.brackets import other_language, scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
@@ -49,6 +49,8 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     """
     if (long := too_long(text, path)) is not None:
         return Parsed(tree=None, diagnostics=(long,))
+    if (other := other_language(text, path)) is not None:
+        return Parsed(tree=None, diagnostics=(other,))
     draft = Draft(text, path)
     holes: list[Span] = []
     reading = _begun(draft, memory)

@@ -8,7 +8,7 @@ from wootzc.grammar.check.arguments import COUNT, Kind
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.data import read_flags
-from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.space import OnCommand, OnRuntime, Target
 
 TARGETS = ("onnxruntime", "command")
@@ -28,6 +28,7 @@ SETTINGS: dict[str, Kind] = {
 }
 _ALIASES = {"images": "batch {}", "batch_size": "batch {}", "cores": "threads {}",
             "device": "provider {}", "execution_provider": "provider {}"}  # fmt: skip
+_RUNTIMES = ("cpu", "gpu", "ort", "onnx", "host", "local")
 
 
 def read_target(statement: syntax.Latency | None, report: Report) -> Target:
@@ -42,7 +43,10 @@ def read_target(statement: syntax.Latency | None, report: Report) -> Target:
         case other:
             report.error(
                 statement.target.span, "WZ308", f"latency is not measured on `{other}`",
-                did_you_mean(other, TARGETS, "there are onnxruntime, and command for all others"),
+                meant("onnxruntime") if other.lower() in _RUNTIMES
+                else did_you_mean(
+                    other, TARGETS, "there are onnxruntime, and command for all others"
+                ),
             )  # fmt: skip
             return OnRuntime()
 

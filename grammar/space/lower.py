@@ -1,5 +1,6 @@
 """Spaces: what each statement means for the network it is over."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +27,9 @@ from wootzc.grammar.space.search_settings import (
 )
 from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
 from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Module, Network, segment_shapes
-from wootzc.ir.space import All, Selection, Space
+from wootzc.ir.space import All, Constraint, CostLimit, Objective, Selection, Space
 
 
 def lower_space(
@@ -84,6 +86,7 @@ def lower_space(
     if complete:
         check_predicted(statements, report)
     constraints = read_constraints(statements.kept, network, report)
+    _warn_unmeasured(statements.one(syntax.Latency), objective, constraints, report)
     if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)
@@ -137,6 +140,24 @@ def lower_space(
         return None  # what it leaves depends on the guess
     check_space(space, report)
     return space if report.errors == errors else None
+
+
+def _warn_unmeasured(
+    statement: syntax.Latency | None,
+    objective: Objective | None,
+    constraints: Sequence[Constraint],
+    report: Report,
+) -> None:
+    """Where latency is measured means nothing where nothing goes by it."""
+    if statement is None or objective is None:
+        return
+    limits = [c for c in (*objective.limits, *constraints) if isinstance(c, CostLimit)]
+    asked = {objective.target, *(limit.metric for limit in limits)}
+    if all(METRICS[name].known != "measured" for name in asked):
+        report.warn(
+            statement.span, "WZ330", "nothing goes by latency here, so none is measured",
+            "ask for it, as in `where latency <= 60%`, or remove this",
+        )  # fmt: skip
 
 
 def _lacks_classifier(network: Network) -> bool:
