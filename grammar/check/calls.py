@@ -7,7 +7,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import FLAGS
 from wootzc.grammar.check.operators import ALIASES, BUILT_IN, JOINS
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import FUNCTIONS, arguments_text
+from wootzc.grammar.check.values import FUNCTIONS, arguments_text, source_text
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers.shapes import ShapeError
 
@@ -23,6 +23,7 @@ NEEDLESS = {
     "return": "what the last layer gives is what leaves",
     "output": "what the last layer gives is what leaves",
 }
+_CHAINS = ("sequential", "chain", "compose", "stack")  # of layers, in other tools
 
 
 def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
@@ -30,6 +31,8 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
 
     A function such as `max` is no layer.
     """
+    if not call.arguments or not isinstance(call.arguments[0].value, syntax.Invoke):
+        return None
 
     def flat(name: str, arguments: tuple[syntax.Argument, ...] | None) -> list[str]:
         match arguments:
@@ -41,6 +44,8 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
             case _:
                 return [name + arguments_text(arguments)]
 
+    if call.name.text.lower() in _CHAINS and call.name.text not in modules:
+        return [source_text(argument.value) for argument in call.arguments]
     found = flat(call.name.text, call.arguments)
     return found if len(found) > 1 else None
 

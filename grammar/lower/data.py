@@ -76,10 +76,12 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             data.span, "WZ071", "`validation` must be above 0: the search looks at these images",
             "as in `validation 15%`",
         )  # fmt: skip
+    settings = data.options.settings if data.options else ()
     if options.get("test") == 0:
         report.warn(
             data.span, "WZ071", "`test 0` needs data with a test part of its own",
-            "where it has none, build ends before anything is trained: write `test 15%`",
+            write("test 15%", " where it has none: build would end before anything is trained",
+                  at=next(s.span for s in settings if s.name.text == "test")),
         )  # fmt: skip
     if options.get("validation", 0.15) + options.get("test", 0.15) >= 1:
         report.error(

@@ -15,7 +15,7 @@ from wootzc.ir.layers.signature import Operator
 
 
 class Draft(NamedTuple):
-    """A layer; with `auto_bias` it has a bias unless a norm directly follows."""
+    """A layer; with `auto_bias` it gets a bias unless a norm directly follows."""
 
     layer: Layer
     auto_bias: bool = False
@@ -29,10 +29,10 @@ class Settled(NamedTuple):
 
 
 def settle(operator: Operator, values: Mapping[str, Any]) -> Settled:
-    auto = [p.name for p in operator.parameters if p.auto and values[p.name] is None]
+    auto = any(p.auto and values[p.name] is None for p in operator.parameters)
     like = {p.name: values[p.like] for p in operator.parameters if p.like}
     given = {name: value for name, value in values.items() if value is not None}
-    return Settled({**like, **dict.fromkeys(auto, True), **given, **operator.fixed}, bool(auto))
+    return Settled({**like, **given, **operator.fixed}, auto)
 
 
 @lru_cache(maxsize=4_096)
@@ -46,11 +46,11 @@ def written_out(name: str, arguments: tuple[syntax.Argument, ...] | None) -> Set
 
 
 def settle_bias(drafts: list[Draft]) -> Body:
-    """The layers, each with its bias decided: none where a norm directly follows."""
+    """The layers, each with its bias decided: none where a norm directly follows, as mostly."""
     layers: list[Layer] = []
     for index, (layer, auto) in enumerate(drafts):
         follower = drafts[index + 1].layer if index + 1 < len(drafts) else None
-        if auto and isinstance(follower, Norm) and isinstance(layer, Conv | DepthwiseConv):
-            layer = replace(layer, bias=False)
+        if auto and isinstance(layer, Conv | DepthwiseConv) and not isinstance(follower, Norm):
+            layer = replace(layer, bias=True)
         layers.append(layer)
     return tuple(layers)

@@ -117,6 +117,7 @@ def check_parameters(
     scope |= dict.fromkeys(seen) if within_module else {}
     body = definition.body
     used = words_of(definition)
+    lowering.used |= used  # modules may be given as arguments
     names = [p.name for p in definition.parameters]
     misspelt = {nearest(word, [n.text for n in names]) for word in used - seen}
     unused = [n for n in names if n.text not in used | misspelt]
@@ -157,11 +158,8 @@ def warn_unused(program: Program, main: str, used: set[str], report: Report) -> 
     """Modules of the main file that nothing calls. A file without networks is a library."""
     if not program.networks or program.incomplete:
         return
-    named = used.union(*map(words_of, program.modules.values()))  # given as arguments
-    for network in program.networks.values():
-        named |= words_of(network) if isinstance(network, syntax.NetworkDefinition) else set()
     for name, definition in program.modules.items():
-        if name not in named and definition.span.file == main:
+        if name not in used and definition.span.file == main:
             report.warn(
                 definition.name.span, "WZ023", f"module `{name}` is never used",
                 "use it in a network, or remove it",

@@ -109,6 +109,9 @@ def _value_text(setting: syntax.Setting, report: Report) -> str:
     return text[1:-1].strip() if text.startswith("(") and text.endswith(")") else text
 
 
+_LENGTHS = ("epochs", "steps")  # behind a number they are its unit, and no setting without a value
+
+
 def _check_unit(
     name: str, unit: syntax.Name, units: Sequence[str], known: Sequence[str], report: Report
 ) -> None:
@@ -118,7 +121,7 @@ def _check_unit(
         report.error(
             unit.span, "WZ161", f"`{name}` stands twice here", Advice(f"remove `{name}`", "")
         )
-    elif unit.text in known:
+    elif unit.text in known and unit.text not in _LENGTHS:
         _report_new(unit, report)
     elif units:
         report.error(

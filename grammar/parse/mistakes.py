@@ -175,7 +175,8 @@ CHARACTERS = {
 # What is said for statements elsewhere, or seems to be.
 SYNONYMS = {
     "pruning": "prune", "trim": "prune", "compress": "prune", "freeze": "keep",
-    "exclude": "keep", "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
+    "exclude": "keep", "ignore": "keep", "ignored_layers": "keep",
+    "except": "keep", "fix": "keep", "goal": "minimize", "objective": "minimize",
     "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
     "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
     "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",

@@ -12,8 +12,9 @@ from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
+from wootzc.grammar.syntax.brackets import other_language, scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
 
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
@@ -48,6 +49,8 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     """
     if (long := too_long(text, path)) is not None:
         return Parsed(tree=None, diagnostics=(long,))
+    if (other := other_language(text, path)) is not None:
+        return Parsed(tree=None, diagnostics=(other,))
     draft = Draft(text, path)
     holes: list[Span] = []
     reading = _begun(draft, memory)
@@ -87,9 +90,14 @@ def _begun(draft: Draft, memory: Memory | None) -> Reading:
         return Reading(draft)
     reading = memory.readings.setdefault(draft.path, Reading(draft))
     old, new = reading.draft.text, draft.text
-    same = bisect_left(
-        range(min(len(old), len(new))), True, key=lambda n: old[: n + 1] != new[: n + 1]
+    shorter = min(len(old), len(new))
+    same = bisect_left(range(shorter), True, key=lambda n: old[: n + 1] != new[: n + 1])
+    behind = bisect_left(
+        range(shorter - same),
+        True,
+        key=lambda n: old[len(old) - n - 1 :] != new[len(new) - n - 1 :],
     )
+    edited(old, same, len(old) - behind, new[same : len(new) - behind])
     reading.go_on(draft, same)
     return reading
 

@@ -1,6 +1,6 @@
 """Constraints: metrics, comparisons and limits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from math import ceil, floor
 from typing import assert_never
@@ -12,6 +12,7 @@ from wootzc.grammar.check.values import decimal_of
 from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.search_settings import read_confidence
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
+from wootzc.ir.net.cost_tables import total_cost
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
@@ -52,7 +53,7 @@ def _comparison(name: syntax.Name, usual: str, report: Report) -> ir.Comparison 
 def cost_limit(
     metric: Metric,
     statement: syntax.WhereCost | syntax.Subject,
-    full: Mapping[str, int] | None,
+    network: Network | None,
     report: Report,
 ) -> ir.CostLimit | None:
     """A limit in whole units; percentages are of the full network. None after an error."""
@@ -96,15 +97,15 @@ def cost_limit(
             write(f"{limit.number.text} {next(iter(metric.scales))}"),
         )  # fmt: skip
         return None
-    if comparison is None or full is None:
+    if comparison is None or network is None:
         return None
-    if percent and name not in full:  # it is yet to be measured
+    if percent and metric.count is None:  # it is yet to be measured
         share = float(value)
         return ir.CostLimit(
             metric=name, comparison=comparison, value=0, share=share, span=statement.span
         )
-    if percent:
-        value *= full[name]
+    if percent and metric.count is not None:
+        value *= total_cost(network, metric.count, metric)
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
         metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
@@ -225,7 +226,6 @@ def read_constraints(
     statements: Iterable[syntax.SpaceStatement],
     network: Network | None,
     trunks: Sequence[str],  # that may be named: their numbers come behind those of modules
-    full: Mapping[str, int] | None,
     report: Report,
 ) -> tuple[ir.Constraint, ...]:
     """`tie` and `where`, in the order of the file."""
@@ -250,7 +250,7 @@ def read_constraints(
                         _unknown_relation(relation, report)
             case syntax.WhereCost():
                 metric = read_metric(statement.metric, report)
-                limit = metric and cost_limit(metric, statement, full, report)
+                limit = metric and cost_limit(metric, statement, network, report)
                 if limit:
                     constraints.append(limit)
             case _:

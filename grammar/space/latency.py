@@ -11,7 +11,7 @@ from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.data import read_flags
 from wootzc.grammar.lower.program import resolve
-from wootzc.grammar.syntax.near_misses import did_you_mean
+from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.metrics import MEASURED
 from wootzc.ir.space import OnCommand, OnJax, OnRuntime, Space, Target
 from wootzc.ir.space.space_costs import goes_by, with_measured
@@ -35,6 +35,7 @@ SETTINGS: dict[str, Kind] = {
 }
 _ALIASES = {"images": "batch {}", "batch_size": "batch {}", "cores": "threads {}",
             "device": "provider {}", "execution_provider": "provider {}"}  # fmt: skip
+_RUNTIMES = ("cpu", "gpu", "ort", "onnx", "host", "local")
 
 
 def read_target(statement: syntax.Latency | None, report: Report) -> Target:
@@ -51,7 +52,8 @@ def read_target(statement: syntax.Latency | None, report: Report) -> Target:
         case other:
             report.error(
                 statement.target.span, "WZ308", f"latency is not measured on `{other}`",
-                did_you_mean(
+                meant("onnxruntime") if other.lower() in _RUNTIMES
+                else did_you_mean(
                     other, TARGETS, "there are onnxruntime, jax, and command for all others"
                 ),
             )  # fmt: skip

@@ -27,7 +27,6 @@ from wootzc.grammar.space.search_settings import (
 from wootzc.grammar.space.width_rules import kept_layers, read_multiple, with_rules
 from wootzc.ir.layers import Conv, Dense, DepthwiseConv, walk
 from wootzc.ir.layers.shapes import shape_text
-from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.trunk import Trunk, trunks
 from wootzc.ir.space import All, Selection, Space
@@ -58,9 +57,8 @@ def lower_space(
     lowered_data = lower_data(data, report) if data else None
     seed = statements.one(syntax.Seed)
     seed_value = read_seed(seed.number, report) if seed else 0
-    full = network_costs(network) if network else None
     objective = read_objective(
-        statements.one(syntax.Goal), statements.all(syntax.Subject), definition, full, report,
+        statements.one(syntax.Goal), statements.all(syntax.Subject), definition, network, report,
         complete=complete,
     )  # fmt: skip
     precision = read_choice(statements, "precision", "float32", report)
@@ -95,7 +93,7 @@ def lower_space(
         network = with_rules(network, paths, multiple)
         known = trunks(network) if statements.all(syntax.Narrow) else ()
     names_of_trunks = [trunk.name for trunk in known]
-    constraints = read_constraints(statements.kept, network, names_of_trunks, full, report)
+    constraints = read_constraints(statements.kept, network, names_of_trunks, report)
     if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)

@@ -1,12 +1,13 @@
 """The objective: what is best, within which limits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.constraints import accuracy_limit, cost_limit, read_metric
 from wootzc.ir.net.metrics import Metric
+from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
 
@@ -14,7 +15,7 @@ def read_objective(
     goal: syntax.Goal | None,
     subjects: Iterable[syntax.Subject],
     space: syntax.SpaceDefinition,
-    full: Mapping[str, int] | None,
+    network: Network | None,
     report: Report,
     *,
     complete: bool,
@@ -28,7 +29,7 @@ def read_objective(
         if metric is not None and metric.known == "trained":
             limit = accuracy_limit(subject, report)
         elif metric is not None:
-            limit = cost_limit(metric, subject, full, report)
+            limit = cost_limit(metric, subject, network, report)
             _check_certain(metric, subject, report)
         good = good and limit is not None
         limits += [limit] if limit else []

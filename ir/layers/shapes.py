@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 
+@lru_cache(maxsize=8_192)
 def shape_after(layer: Layer, shape: Shape) -> Shape:
     """The shape that leaves `layer` when `shape` enters. Raises `ShapeError`."""
     return layer.after(shape)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.metrics import METRICS, CostName, counts
+from wootzc.ir.net.metrics import METRICS, CostName, Count, Metric, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
@@ -42,9 +42,14 @@ class VariantCosts:
 
 def network_costs(network: Network) -> Figures:
     """Every cost that can be counted of a whole network, without its auxiliary heads."""
-    total = dict.fromkeys(counts(), 0)
+    return {name: total_cost(network, count, METRICS[name]) for name, count in counts().items()}
+
+
+def total_cost(network: Network, count: Count, metric: Metric) -> int:
+    """One of them, by how it is counted of a body."""
+    total = 0
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        total = joined(total, body_costs(segment.body, shape))
+        total = int(metric.joining.two(total, count(segment.body, shape)))
     return total
 
 

@@ -17,6 +17,8 @@ from wootzc.ir.net.cost import body_cost
 from wootzc.ir.net.exported import body_memory, body_size
 from wootzc.ir.reflect import OneOf
 
+Count: TypeAlias = Callable[[Body, Shape], int]  # of a body that a shape enters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -32,7 +34,7 @@ class Metric:
     aliases: Mapping[str, str] = field(default_factory=dict)  # other words for it, and what to say
     best: Literal["least", "greatest"] = "least"
     known: Literal["counted", "measured", "trained"]  # from shapes; on a device; after training
-    count: Callable[[Body, Shape], int] | None = None  # of a body that a shape enters, if counted
+    count: Count | None = None  # if it can be
     joining: Joining = SUM  # of its parts' costs, that of a network
     scales: Mapping[str, int] = field(default_factory=dict)  # of units in limits: "KB" is 1000
     text: Callable[[float], str] = units.count  # a short figure for people
@@ -147,7 +149,7 @@ def costs() -> dict[str, Metric]:
     return {name: one for name, one in METRICS.items() if one.known != "trained"}
 
 
-def counts() -> dict[str, Callable[[Body, Shape], int]]:
+def counts() -> dict[str, Count]:
     """How to count those costs that can be counted."""
     return {name: one.count for name, one in costs().items() if one.count is not None}
 

@@ -5,6 +5,11 @@ import re
 from wootzc.grammar.parse.slips.row import Match, Slip
 
 
+def _row(match: Match) -> str:
+    """`a1 = 0, a2 = 50%` → `[0, 50%]`."""
+    return f"[{', '.join(re.split(r'[=:]', one)[1].strip() for one in match['at'].split(','))}]"
+
+
 def _listed(match: Match) -> str:
     return ", ".join(re.split(r"[;,\s]+(?:and\s+)?", match["list"].strip(" \t\n;,")))
 
@@ -152,7 +157,40 @@ SPACES = (
     Slip(r"(?:\b(?:certify|confidence)|saving ?<|[<>]=) (?P<at>- ?(?P<n>\d[\d.]*%?[kMG]?))",
          r"\g<n>",
          "this is a number from 0 on", within="space", code="WZ071"),
+    Slip(r"\bseed (?P<at>\"[^\"\n]*\")", None, "a seed is a whole number from 0 on",
+         within="space", code="WZ071", help="as in `seed 1`"),
+    Slip(r"\{ ?(?P<b><NUM>(?: ?, ?<NUM>)+) ?\}", r"[\g<b>]",
+         "each candidate stands in square brackets", within="list", safe=True),
+    Slip(r"(?<![\w.])(?P<n>\d[\d_.]*)(?P<u>[mun]?s|[kMGK]i?B|bytes|B)\b", r"\g<n> \g<u>",
+         "a unit is a word, after a space", within="space", code="WZ005", safe=True),
+    Slip(r"[\w%](?P<at> (?:(?:at|and|to) )?confidence(?: of)?)(?= \d)", " with confidence",
+         "how sure a limit is to hold follows it as `with confidence`", within="space",
+         safe=True),
+    Slip(r"(?:minimize|maximize) <NAME>(?P<at> ?[-+*/] ?[^\n;{}]*[^\s;{}])", "",
+         "what is best is one figure; others can be limited", within="space",
+         help="leave out `{old}`; a limit is written as in `subject to macs <= 50%`"),
+    Slip(r"(?:^|[\n;{]) ?(?P<at>train|training|stages|recipes?) ?\{\s*"
+         r"(?:teacher|pretrain|finetune|polish)\b", None,
+         "stages stand in the space itself", within="space",
+         help="leave out `{old} {` and the `}` that ends it"),
+    Slip(r"teacher (?P<at>pretrained|imagenet)\b", None, "a teacher's weights are in a file",
+         within="space", help='as in `teacher from "weights.safetensors"`'),
+    Slip(r"data ?\{[^\n]*", None, "`data` begins with its file or folder", within="space",
+         help='as in `data "images.npz" { validation 20% }`'),
+    Slip(r"latency on (?P<b>\"[^\"\n]*\")", r"latency on command \g<b>",
+         "what measures on another device is a command", within="space", safe=True),
+    Slip(r"sample (?:random|randomly|uniform|uniformly) (?P<n><NUM>)", r"sample \g<n>",
+         "`sample` draws candidates at random", within="space", safe=True),
+    Slip(r"\{ ?(?P<at><NAME> ?[=:] ?<NUM>(?: ?, ?<NAME> ?[=:] ?<NUM>)*)", _row,
+         "a candidate is a row of rates, one for each module in the network's order",
+         within="list"),
     # ---- patterns
+    Slip(r"narrow [^{}\n]*?[\w*?\]](?P<at> (?:by|using) \w+)", "",
+         "channels between modules go by the weights of all layers that make them, by `l1`",
+         within="space", help="leave out `{old}`"),
+    Slip(r"skip [^{}\n]*?[\w*?\]](?P<at> rates? ?\{[^{}\n]*\})", "",
+         "`skip` leaves modules out whole, beside the rates that they have", within="space list",
+         help="leave out `{old}`; rates of their own are said by `prune`"),
     Slip(r"(?P<a>(?:prune|keep|tie) [^{}\n]*?except [^{}\n]*?[\w*?\]]) ?,? ?(?:except|and|&|but)"
          r" (?P<b><GLOB>)", r"\g<a>, \g<b>", "patterns are separated by commas", within="space",
          safe=True),
@@ -210,6 +248,8 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"split ?[=:]? ?\d+%? ?[/:,] ?(?P<b>\d+)%?", r"validation \g<b>%",
+         "a part of the images is given by what it is for", within="settings"),
     Slip(r"(?P<s>teacher|pretrain|finetune|polish) ?(?P<b>\{[^{}\n]*\}) from"
          r" (?P<o>\w+|\"[^\"\n]*\")",
          r"\g<s> from \g<o> \g<b>", "`from` stands before the braces", within="space", safe=True),
@@ -246,7 +286,7 @@ SPACES = (
     Slip(r"sample <NUM>(?P<at> (?:random|randomly|at random|uniformly|candidates|configs))\b", "",
          "`sample` draws candidates at random", within="space", safe=True,
          help="leave out `{old}`"),
-    Slip(r"budget (?P<h>\d+):(?P<m>\d\d)(?: ?(?:hours?|h))?",
+    Slip(r"budget (?P<h>\d+):(?P<m>\d\d)(?::\d\d)?(?: ?(?:hours?|h))?",
          lambda m: f"budget {60 * int(m['h']) + int(m['m'])} minutes",
          "a budget of time is one number", within="space", safe=True),
     Slip(r"(?P<a>sample <NUM>(?: seed \d+)?) by (?P<b>params|macs)", r"\g<a> stratified by \g<b>",
