@@ -2,12 +2,12 @@
 
 import re
 from contextlib import suppress
-from itertools import islice
 
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.check.statements import FORMS
+from wootzc.grammar.parse.braces import end_of_indented, in_square_brackets, in_words
 from wootzc.grammar.parse.examples import by_example
 from wootzc.grammar.parse.misplaced import misplaced
 from wootzc.grammar.parse.mistakes import CHARACTERS, SYNONYMS
@@ -15,7 +15,6 @@ from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.keywords import keywords
-from wootzc.grammar.syntax.marks import mark_at, marks
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
 from wootzc.grammar.syntax.reader import Reading
 
@@ -44,8 +43,6 @@ _READABLE = {
     "$END": "the end of the file",
 }
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_BEGIN = re.compile(r"\s*(begin)\b")
-_BEGIN_END = re.compile(r"\b(?:begin|end)\b")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
@@ -58,7 +55,7 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
     if isinstance(error, UnexpectedToken):
-        for special in (_of_constants, _in_words, _in_square_brackets):
+        for special in (_of_constants, in_words, in_square_brackets):
             if (told := special(text, path, error.token)) is not None:
                 return told
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
@@ -138,7 +135,7 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
     while text[start].isalnum() and end < len(text) and (text[end].isalnum() or text[end] in "._"):
         end += 1
     found = text[start:end]
-    if found == ":" and (last := _end_of_indented(text, start)) > end:
+    if found == ":" and (last := end_of_indented(text, start)) > end:
         fix = Fix(Span(path, start, last), f" {{{text[end:last]}\n}}")
         return Diagnostic(
             Span(path, start, end), "WZ003", "a block opens with `{`, not with `:`",
@@ -160,14 +157,6 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
     help = CHARACTERS.get(found, "remove it; names use letters a-z, digits and _")
     message = f"`{shown}` means nothing here"
     return Diagnostic(Span(path, start, end), "WZ005", message, help)
-
-
-def _end_of_indented(text: str, start: int) -> int:
-    """Where the lines end that are indented below a `:` at the end of a header."""
-    block = re.compile(r":[^\S\n]*(?:\n(?:[^\S\n]+\S[^\n]*|[^\S\n]*(?=\n[^\S\n]+\S)))+")
-    header = text[text.rfind("\n", 0, start) + 1 : start]
-    found = block.match(text, start) if header[:1].isalpha() else None
-    return found.end() if found else start
 
 
 def _explain_token(text: str, path: str, error: UnexpectedToken) -> Diagnostic:
@@ -236,39 +225,6 @@ def _of_constants(text: str, path: str, token: Token) -> Diagnostic | None:
         Span(path, *let), "WZ002", "constants stand outside of modules, networks and spaces",
         "move `let …` to the top of the file",
     )  # fmt: skip
-
-
-def _in_words(text: str, path: str, token: Token) -> Diagnostic | None:
-    """`begin … end`, as other languages write blocks."""
-    begin = _BEGIN.match(text, token.start_pos or 0)
-    depth = 0
-    for word in _BEGIN_END.finditer(text, begin.start(1)) if begin else ():
-        depth += 1 if word[0] == "begin" else -1
-        if begin and not depth:
-            first = end_of_code_before(text, begin.start(1))
-            fix = Fix(Span(path, first, word.end()), f" {{{text[begin.end() : word.start()]}}}")
-            return Diagnostic(
-                Span(path, *begin.span(1)), "WZ001", "what belongs together stands in braces",
-                "write `{` here, and `}` for its `end`", fixes=(fix,),
-            )  # fmt: skip
-    return None
-
-
-def _in_square_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
-    """`add [ … ]`: statements or arms in the wrong brackets."""
-    start, depth = token.start_pos or 0, 0
-    for mark in islice(marks(text), mark_at(text, start), None) if token.type == "LSQB" else ():
-        depth += {"open": 1, "close": -1}.get(mark.kind, 0)
-        inside = text[start + 1 : mark.start]
-        if not depth and re.search(r"[{;\n]", inside):
-            fix = Fix(Span(path, start, mark.end), f"{{{inside}}}")
-            return Diagnostic(
-                Span(path, start, start + 1), "WZ001", "what belongs together stands in braces",
-                "write `{` here, and `}` where it ends", fixes=(fix,),
-            )  # fmt: skip
-        if not depth:
-            break
-    return None
 
 
 def _word_before(text: str, end: int) -> tuple[int, int]:
