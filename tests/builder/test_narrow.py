@@ -1,5 +1,6 @@
 """Builds of spaces that cut what runs between modules, to the end."""
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from wootzc.backends.flax.train.train import predict
 from wootzc.builder import Built, Options, build
 from wootzc.builder.jobs.keys import Keys
-from wootzc.builder.result.export import export_result
+from wootzc.builder.result.export import Form, export_result
 from wootzc.builder.result.replay import load_best, verify_result
 from wootzc.builder.result.summary import read_summary
 from wootzc.driver import compile
@@ -32,8 +33,10 @@ def narrow(file: Path, *statements: str) -> Path:
 def built(
     make_space: Make, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Built, Options]:
-    """Of trained blocks, in a fixed order, to a candidate that cuts trunks."""
-    file = narrow(make_space("0, 50%", target="30%"), "sample 4 seed 2")
+    """Of trained blocks, to a candidate that has all kinds of variables."""
+    file = narrow(
+        make_space("0, 50%", target="30%"), "skip a2", "configs { [50%, 100%, 50%, 25%, 50%] }"
+    )
     store = tmp_path_factory.mktemp("store")
     quick = {"teacher.steps": "20", "pretrain.steps": "5", "finetune.steps": "5"}
     options = Options(out=file.parent / "out", store=store, overrides=quick)
@@ -65,6 +68,20 @@ def test_it_runs_in_onnxruntime(built: tuple[Path, Built, Options], tmp_path: Pa
     (found,) = onnxruntime.InferenceSession(path).run(["logits"], {"input": given})
     expected = predict(network, weights, images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["flax", "torch"])
+def test_its_source_replays_its_outputs(
+    built: tuple[Path, Built, Options], tmp_path: Path, form: Form
+) -> None:
+    """A module left out, trunks cut, filters gone: what is exported gives the same scores."""
+    _, made, _ = built
+    summary = read_summary(made.out)
+    assert [row.rate for row in summary.widths] == [0.5, 1.0, 0.5, 0.25, 0.5]
+    pytest.importorskip("torch" if form == "torch" else "flax")
+    export_result(made.out, form, tmp_path / form)
+    source = runpy.run_path(str(tmp_path / form / "model.py"))
+    assert source["main"]([]) == 0
 
 
 def test_nothing_is_trained_twice(built: tuple[Path, Built, Options]) -> None:
