@@ -144,7 +144,7 @@ network net {
                   (model, small))  # fmt: skip
     # What is beyond the ranges of the images that it was calibrated by is cut off: on average.
     assert np.abs(full - less).mean() < 0.02 * np.abs(full).max()
-    assert small.ByteSize() > 0 and onnx.checker.check_model(small) is None
+    onnx.checker.check_model(small)
 
 
 @pytest.mark.parametrize("text", ["often", "120%", "-1"])
