@@ -1,6 +1,7 @@
 """Run by test_devices.py: train, distil, train, refit and score blocks on N devices.
 
-Saves every figure.
+Saves every figure. With a coordinator, and how many hosts there are and which this is, the devices
+are those of all hosts together, and each saves what it has.
 """
 
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.device.parallel import all_devices, training_devices
+from wootzc.backends.flax.device.parallel import all_devices, join, training_devices
 from wootzc.backends.flax.train.boundary_activations import Activations, Room
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_variants
@@ -37,9 +38,12 @@ def part(count: int) -> Split:
 
 
 count, out = int(sys.argv[1]), Path(sys.argv[2])
-assert jax.local_device_count() == all_devices().count == count
+if sys.argv[3:]:
+    join(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+assert jax.device_count() == all_devices().count == count
 assert training_devices(16).count == count
 assert training_devices(12).count == {1: 1, 8: 6}[count]
+assert training_devices(7).count == {1: 1, 8: 7 if jax.process_count() == 1 else 1}[count]
 
 residual = Branch(join="add", arms=((Conv(width=4), Norm(), Activation(), Conv(width=4)), ()))
 network = Network(

@@ -2,9 +2,11 @@
 
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
 
 import jax
 import numpy as np
@@ -17,6 +19,7 @@ from wootzc.backends.flax.device.parallel import (
     chunk_size,
     training_devices,
 )
+from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import read
 
 pytestmark = pytest.mark.bits
@@ -24,32 +27,69 @@ pytestmark = pytest.mark.bits
 FOLDER = Path(__file__).parent
 
 
-def run(script: str, devices: int, *arguments: str) -> None:
-    flags = os.environ.get("XLA_FLAGS", "")  # those that make another machine of it
+def start(script: str, devices: int, *arguments: str, flags: str = "", **more: str) -> "Popen[str]":
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"  # those that make another machine of it
     environment = os.environ | {
         "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
+        **more,
     }
     command = [sys.executable, "-W", "error", str(FOLDER / script), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    return Popen(command, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
 
 
-def test_eight_devices_equal_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, together = tmp_path / "one.safetensors", tmp_path / "eight.safetensors"
-    run("on_devices.py", 8, "8", str(together))
-    monkeypatch.setattr(sys, "argv", ["on_devices.py", "1", str(alone)])
-    runpy.run_path(str(FOLDER / "on_devices.py"))  # this process has one
-    one, eight = read(alone), read(together)
-    assert one.keys() == eight.keys()
+def run(*processes: "Popen[str]") -> None:
+    """Wait for these, which end well."""
+    for process in processes:
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+
+
+def on(devices: int, out: Path) -> Path:
+    run(start("on_devices.py", devices, str(devices), str(out)))
+    return out
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """What one device makes: this process has one."""
+    out = tmp_path_factory.mktemp("one") / "one.safetensors"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["on_devices.py", "1", str(out)])
+        runpy.run_path(str(FOLDER / "on_devices.py"))
+    return read(out)
+
+
+def same(some: Weights, one: Weights) -> None:
+    assert one.keys() == some.keys()
+    for name in one:
+        np.testing.assert_allclose(some[name], one[name], rtol=2e-3, atol=2e-3, err_msg=name)
+
+
+def test_eight_devices_equal_one(one: Weights, tmp_path: Path) -> None:
     kinds = {name.split(":")[0] for name in one}
     assert kinds == {"trained", "block", "refitted", "figures", "logits"}
-    for name in one:
-        np.testing.assert_allclose(eight[name], one[name], rtol=2e-3, atol=2e-3, err_msg=name)
+    same(read(on(8, tmp_path / "eight.safetensors")), one)
+
+
+def test_two_hosts_of_four_devices_equal_one(one: Weights, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    files = [tmp_path / f"{host}.safetensors" for host in (0, 1)]
+    run(
+        *(
+            start("on_devices.py", 4, "8", str(file), address, "2", str(host), NPROC="16")
+            for host, file in enumerate(files)
+        )
+    )
+    first, second = map(read, files)
+    same(first, one)
+    for name, value in first.items():  # not a bit apart, or they would choose differently
+        np.testing.assert_array_equal(second[name], value, err_msg=name)
 
 
 def test_groups_of_devices_train_at_once_as_one_does() -> None:
-    run("on_groups.py", 8)
+    run(start("on_groups.py", 8, flags="--xla_backend_optimization_level=0"))  # compiles faster
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ One device: plain `jax.jit`. Several: `jax.pmap` over them, every tree replicate
 device axis, every batch cut into equal parts; gradients and batch-norm statistics are averaged over
 the axis, so that the numbers are those of one device up to rounding.
 
+Several hosts (`join`): their devices are one group. Each host runs the same program on the same
+data, and works on its own part of a batch.
+
 Several candidates at once: each on a group of devices of its own, driven by a thread. One device
 gives the same bits as any other.
 """
@@ -20,6 +23,7 @@ from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import process_allgather
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.compiles import trim
@@ -41,14 +45,23 @@ SMALL_SHARE = 32  # images of a batch for one device: below, several candidates 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """A group of local devices: `count` of them, from number `start` on."""
+    """A group of devices: `count` of them, on each host as many, from its number `start` on."""
 
     count: int
     start: int = 0
+    hosts: int = 1
+
+    @property
+    def each(self) -> int:
+        """Of these on one host."""
+        return self.count // self.hosts
 
     @property
     def local(self) -> list[Any]:  # `jax.Device` is no type to pyright
-        return jax.local_devices()[self.start : self.start + self.count]
+        return self._of(None)
+
+    def _of(self, host: int | None) -> list[Any]:
+        return jax.local_devices(host)[self.start : self.start + self.each]
 
     @property
     def axis_name(self) -> str | None:
@@ -70,6 +83,8 @@ class Devices:
             options = CHEAP if self.local[0].platform == "cpu" and not whole else None
             return jax.jit(function, donate_argnums=donate, compiler_options=options)
         devices = self.local
+        if self.hosts > 1:
+            devices = [one for host in range(self.hosts) for one in self._of(host)]
         mapped = jax.pmap(function, axis_name=AXIS, devices=devices, donate_argnums=donate)
         if devices[0].platform != "cpu":
             return mapped
@@ -89,7 +104,7 @@ class Devices:
         along = self._along
 
         def copied(array: NDArray[Any]) -> jax.Array:
-            return jax.device_put(np.broadcast_to(array, (self.count, *np.shape(array))), along)
+            return jax.device_put(np.broadcast_to(array, (self.each, *np.shape(array))), along)
 
         return jax.tree.map(copied, tree)
 
@@ -100,12 +115,16 @@ class Devices:
         return jax.tree.map(lambda a: np.asarray(a.addressable_shards[0].data)[0], tree)
 
     def spread(self, array: NDArray[Any], axis: int = 0) -> NDArray[Any] | jax.Array:
-        """Cut a batch axis into one equal part per device; the device axis comes first."""
+        """Cut a batch axis into one equal part per device; the device axis comes first.
+
+        Of several hosts each gets what its devices work on.
+        """
         if self.count == 1:  # the first device takes what is on the host as it is
             return jax.device_put(array, self.local[0]) if self.start else array
         shape = array.shape
         cut = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
-        return np.moveaxis(array.reshape(cut), axis, 0)
+        host = jax.process_index() if self.hosts > 1 else 0
+        return np.moveaxis(array.reshape(cut), axis, 0)[host * self.each : (host + 1) * self.each]
 
     def place(self, array: NDArray[Any]) -> jax.Array:
         """`spread`, put where a compiled function leaves its results.
@@ -116,9 +135,13 @@ class Devices:
         return jax.device_put(self.spread(array), where)
 
     def gather(self, array: Any) -> NDArray[Any]:
-        """The inverse of `spread` along the first axis, on the host."""
+        """The inverse of `spread` along the first axis, on every host."""
         values = np.asarray(array)
-        return values if self.count == 1 else values.reshape(-1, *values.shape[2:])
+        if self.count == 1:
+            return values
+        if self.hosts > 1:
+            values = process_allgather(values).reshape(-1, *values.shape[1:])
+        return values.reshape(-1, *values.shape[2:])
 
     @property
     def _along(self) -> jax.sharding.Sharding:
@@ -130,12 +153,25 @@ class Devices:
 def training_devices(batch: int, group: Devices | None = None) -> Devices:
     """As many devices of the group, or of all local ones, as divide the batch evenly."""
     group = group or all_devices()
-    count = next(n for n in range(min(group.count, batch), 0, -1) if batch % n == 0)
-    return replace(group, count=count)
+    for count in range(group.count, 0, -group.hosts):
+        if batch % count == 0:
+            return replace(group, count=count)
+    return training_devices(batch, replace(group, count=group.each, hosts=1))  # each host all of it
 
 
 def all_devices() -> Devices:
-    return Devices(jax.local_device_count())
+    """Of this host, and of those that it was joined with."""
+    hosts = jax.process_count()
+    return Devices(jax.local_device_count() * hosts, hosts=hosts)
+
+
+def join(coordinator: str, hosts: int, host: int) -> None:
+    """Make one group of the devices of several hosts. Returns once all of them have called this.
+
+    Before anything else of JAX is used. `coordinator`: a free port of host 0, as "name:port".
+    """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(coordinator, hosts, host)
 
 
 def candidate_groups(
@@ -150,7 +186,7 @@ def candidate_groups(
     devices = all_devices()
     at_once = min(devices.count, candidates)
     small = batch < SMALL_SHARE * devices.count
-    if at_once < 2 or parallel == "data" or (parallel == "auto" and not small):
+    if at_once < 2 or devices.hosts > 1 or parallel == "data" or (parallel == "auto" and not small):
         return (devices,)
     # Steps over several virtual CPU devices must not be in flight at once: see `compile`.
     size = 1 if (platform or jax.default_backend()) == "cpu" else devices.count // at_once

@@ -216,7 +216,7 @@ class Activations:
         if place == "memory":
             return _Kept(place=place, batches=[])
         shape = (*self.batches.shape, *values.shape[1 if self.devices.count == 1 else 2 :])
-        size = len(self.batches) * values.nbytes
+        size = len(self.batches) * values.nbytes * self.devices.hosts
         try:
             # It has no name, and goes with the last that holds it: the mapping, or the process.
             with tempfile.TemporaryFile(dir=self.room.folder) as file:

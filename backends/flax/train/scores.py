@@ -156,7 +156,7 @@ def _score(
         for x, part in zip(entering, parts, strict=True)
     ]
     loss, right, count = (
-        sum(float(np.asarray(one).sum()) for one in each) for each in zip(*sums, strict=True)
+        sum(float(devices.gather(one).sum()) for one in each) for each in zip(*sums, strict=True)
     )
     return Score(loss=loss / count, accuracy=right / count)
 
