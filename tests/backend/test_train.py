@@ -135,14 +135,15 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     compiled: list[str] = []
     plain = Devices.compile
 
-    def watched(devices: Devices, function: Function, donate: tuple[int, ...] = ()) -> Function:
+    def watched(
+        devices: Devices, function: Function, donate: tuple[int, ...] = (), *, whole: bool = False
+    ) -> Function:
         @wraps(function)
         def noted(*arguments: object) -> object:
             compiled.append(function.__name__)
             return function(*arguments)
 
-        whole = function.__module__ == runners.__name__
-        return plain(devices, noted if whole else function, donate)
+        return plain(devices, noted if whole else function, donate, whole=whole)
 
     monkeypatch.setattr(Devices, "compile", watched)
     return compiled
