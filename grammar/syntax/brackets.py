@@ -19,9 +19,11 @@ MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an ex
 MAX_NUMBER = 40  # characters
 
 _WORD = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[\w.]+|[^\s\w]')
+_OURS = r"(?![\s\S]*^(?:module|network|space)\b[^\n]*\{)"  # a slip in a .wz text is told as one
 _OTHERS = {
     "Python": re.compile(
-        r"(?:\s|#[^\n]*\n)*((?:import [\w.]+(?: as \w+)?|from [\w.]+ import [^\n]+)(?=\n))"
+        _OURS + r"(?:\s|#[^\n]*\n)*((?:import [\w.]+(?: as \w+)?|from [\w.]+ import [^\n]+)(?=\n))",
+        re.MULTILINE,
     ),
     "JSON": re.compile(r"\s*([\[{](?=\s*[\"{\[]))"),
     "YAML": re.compile(r"(?:#[^\n]*\n)*(---(?=\n)|\w+:(?=[^\S\n]*\n))"),
