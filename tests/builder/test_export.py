@@ -114,7 +114,10 @@ def test_the_command_says_what_it_wrote(result: Path, tmp_path: Path, wootzc: Co
     built = json.loads((folder / "best" / "manifest.json").read_text())["params"]
     assert params < built  # norms became a part of their convolutions
     assert "latency of an image: " in done.stdout and "→" not in done.stdout  # best/ alone is here
-    assert f"{params:,} parameters" in done.stdout and "[batch, 1, 8, 8]" in done.stdout
+    assert (
+        f"{params:,} parameters, {built - params:,} of norms folded" in done.stdout
+        and "[batch, 1, 8, 8]" in done.stdout
+    )
     for form in sorted({*FORMS} - {"tflite"}):  # that needs an extra: test_tflite.py
         defaults = {path.relative_to(folder) for path in export_result(folder, form).files}
         assert all(path.parts[0] == "export" for path in defaults)

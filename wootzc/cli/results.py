@@ -145,7 +145,8 @@ def export(
     )
     for path in done.files:
         click.echo(f"wrote {path}  {bytes_text(path.stat().st_size)}")
-    click.echo(f"{done.which}: {done.params:,} parameters; {done.takes}")
+    folded = f", {done.folded:,} of norms folded" if done.folded else ""
+    click.echo(f"{done.which}: {done.params:,} parameters{folded}; {done.takes}")
     for line in done.accuracy:
         click.echo(line)
     match done.device:

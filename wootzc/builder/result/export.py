@@ -50,6 +50,7 @@ Files = dict[Path, bytes]
 class Exported:
     files: tuple[Path, ...]
     params: int  # of the files, running statistics of norms apart
+    folded: int  # more that the network has: of norms that became a part of convolutions
     takes: str  # what the exported network expects, in a few words
     which: str  # which network it is, in a few words
     device: DeviceFigures | OnDevice | None  # of onnx, where it runs
@@ -137,6 +138,7 @@ def export_result(
     return Exported(
         files=tuple(files),
         params=count_parameters(weights),
+        folded=count_parameters(best.weights) - count_parameters(weights),
         takes=_takes(best, form, inside),
         which=best.which,
         device=None if model is None else exported_figures(folder, model),
