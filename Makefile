@@ -29,11 +29,11 @@ torch: # what `test` skips without it: networks written for PyTorch, in numbers
 
 objects: # likewise: the store on a server that speaks S3
 	$(PYTHON) -c "import moto.server"
-	$(BIN)pytest -q tests/builder/test_objects.py
+	$(PYTHON) -m pytest -q tests/builder/test_objects.py
 
 ray: # likewise: builds on workers, some of which are killed
 	$(PYTHON) -c "import ray"
-	$(BIN)pytest -q tests/builder/test_ray.py
+	$(PYTHON) -m pytest -q tests/builder/test_ray.py
 
 CHROMIUM ?= chromium
 picture: # docs/report.png, after `wootzc build samples/digits.wz`
