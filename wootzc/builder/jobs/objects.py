@@ -18,7 +18,7 @@ from wootzc.diagnostics import fail
 
 IN_MEMORY = "memory"  # of this process: for tests
 SCHEMES = ("s3", "gs", "az", IN_MEMORY)
-RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}  # half a minute in all
+RETRIES: Any = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}  # half a minute in all
 TOLD = 300  # characters of what a service says
 
 
