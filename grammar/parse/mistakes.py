@@ -131,8 +131,13 @@ MISTAKES = (
                  "data ./x", "data /x", "teacher from x", "teacher from ./x", "teacher from /x",
                  "configs from x", "configs from /x",
                  "data folder(x)", "data folder(/x)"),
-         "include x", "include ./x", "include /x",
-         "network n from x", "network n from ./x", "network n from /x"),
+         "include x", "include ./x", "include /x"),
+    ),
+    Mistake(
+        "a network is read from a file, whose path stands in quotes",
+        'as in `network n from "model.onnx"`; what two networks share is a module, written above '
+        "both: `module part(width) { … }`",
+        ("network n from x", "network n from ./x", "network n from /x"),
     ),
     Mistake(
         "the numbers of several modules are a range",

@@ -8,10 +8,18 @@ from wootzc.grammar.parse.slips.characters import CHARACTERS
 from wootzc.grammar.parse.slips.context import Header, headers_at
 from wootzc.grammar.parse.slips.limits import LIMITS
 from wootzc.grammar.parse.slips.networks import NETWORKS
+from wootzc.grammar.parse.slips.paths import PATHS
 from wootzc.grammar.parse.slips.row import Found, slips_in
 from wootzc.grammar.parse.slips.spaces import SPACES
 from wootzc.grammar.parse.slips.statements import STATEMENTS
 
-SLIPS = (*CHARACTERS, *NETWORKS, *LIMITS, *SPACES, *STATEMENTS)  # what is special comes first
+SLIPS = (
+    *CHARACTERS,
+    *NETWORKS,
+    *LIMITS,
+    *PATHS,
+    *SPACES,
+    *STATEMENTS,
+)  # what is special comes first
 
 __all__ = ["SLIPS", "Found", "Header", "headers_at", "slips_in"]

@@ -18,6 +18,11 @@ def _rates(match: Match) -> str:
     return f"rates {{ {_listed(match)} }}"
 
 
+def _with_none(match: Match) -> str:
+    """`rates { keep, 50% }` → `rates { 0, 50% }`."""
+    return re.sub(r"\b(?:keep|none|no|whole|full)\b", "0", _rates(match))
+
+
 def _settings(match: Match) -> str:
     """`augment: flip, crop(4)` → `augment { flip; crop(4) }`."""
     inner = re.sub(r"\s*,(?![^()]*\))\s*", "; ", match["inner"].strip())
@@ -48,17 +53,12 @@ def _rows(match: Match) -> str:
 def _in_finetune(match: Match) -> str:
     """Nothing where the space has a `finetune` already: it would be a second."""
     stated = re.search(r"\bfinetune\b", match.string)
-    return match["at"] if stated else f"finetune {{ {match['at']} }}"
+    share = re.sub(r"^distill\s+(?:from\s+)?teacher$", "distill 0.5", match["at"].strip())
+    return match["at"] if stated else f"finetune {{ {share} }}"
 
 
 _RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
 _FOLLOWS = "what `{word}` says follows it directly"
-
-
-def _with_options(match: Match) -> str:
-    """`data("x.npz", validation = 20%)` → `data "x.npz" { validation 20% }`."""
-    options = re.sub(r"\s*[=:]\s*", " ", re.sub(r"\s*,\s*", "; ", match["options"]))
-    return f"data {match['text']} {{ {options} }}"
 
 
 def _called(match: Match) -> str:
@@ -80,34 +80,6 @@ def _in_steps(match: Match) -> str:
 
 
 SPACES = (
-    # ---- paths
-    Slip(r"teacher from (?:pretrain|finetune|polish)\b", None, "the teacher builds on no stage",
-         within="space", help="the others may build on it: `finetune from teacher { epochs 3 }`"),
-    Slip(r"data ?\{ ?(?P<a>\"[^\"\n]*\") ?\}", r"data \g<a>", _FOLLOWS, within="space", safe=True),
-    Slip(r"data \"[^\"\n]*\"(?: ?,| and)? ?\"[^\"\n]*\"", None, "`data` is one file or folder",
-         within="space",
-         help='images to judge by are a part of it: `data "x.npz" { validation 20%; test 10% }`'),
-    Slip(r"data ?(?:from |: ?|= ?|\( ?)(?P<text>\"[^\"\n]*\") ?\)?", r"data \g<text>",
-         _FOLLOWS, within="space call", safe=True),
-    Slip(r"data (?P<kind>folder|zip|npz|parquet) ?:? ?(?P<text>\"[^\"\n]*\")",
-         r"data \g<kind>(\g<text>)",
-         "the path of a kind of data stands in parentheses", within="space", safe=True),
-    Slip(r"(?P<a>\bdata\b|\bfrom\b|\binclude\b|folder ?\(|zip ?\(|npz ?\(|parquet ?\() ?[=:]? ?"
-         r"(?P<text>[\w./~\\:-]*[./\\][\w./~\\-]*|[\w-]+)",
-         lambda m: f'{m["a"]}{" " * m["a"][-1].isalpha()}"{m["text"]}"',
-         "a path stands in quotes", safe=True),
-    Slip(r"(?P<a>teacher|configs) (?:=|:|is|in"
-         r"|at)? ?(?P<text>\"[^\"\n]*\")", r"\g<a> from \g<text>",
-         "a file follows `from`", within="space", safe=True),
-    Slip(r"configs ?(?P<at>(?P<text>\[[^\n{}]*\]))", r"{ \g<text> }", "candidates stand in braces",
-         within="space range", safe=True),
-    Slip(r"data (?P<text>\"[^\"\n]*\"|\w+\(\"[^\"\n]*\"\)) ?,? (?P<inner>[a-z]+[^\n{}]*)",
-         r"data \g<text> { \g<inner> }", "options of the data stand in braces", within="space",
-         safe=True),
-    Slip(r"data ?\( ?(?P<text>\"[^\"\n]*\") ?, ?(?P<options>[^()\n]*?) ?\)", _with_options,
-         "options of the data stand in braces", within="space", safe=True),
-    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<text>\"[^\"\n]*\"))", r"data \g<text>",
-         "images come from `data`", within="space"),
     # ---- rates
     Slip(r"rates (?P<a><GLOB>) ?(?=\{)", r"prune \g<a> rates ",
          "rates of some modules stand behind these", within="space"),
@@ -134,12 +106,14 @@ SPACES = (
          "a rate is a single number", safe=True, within="list range"),
     Slip(r"[\w%]+(?:\.\d+%?)? ?[*/+] ?[\w%.]+", None, "here stands a number, or the name of one",
          within="list range", help="calculate it at the top of the file: `let NAME = {old}`"),
-    Slip(r"\b(?:none|no|off|zero|full|all)\b", "0", "no filter removed is the rate 0",
+    Slip(r"\b(?:none|no|off|zero|full|all|keep|whole)\b", "0", "no filter removed is the rate 0",
          within="list range"),
     Slip(r"rates ?[:=]? ?[\[(](?P<list>[^\])\n]*)[\])]", _rates,
          "a list of rates stands in braces", safe=True, within="space call range"),
     Slip(r"rates ?[:=]? ?(?P<list><NUM>(?:[ ,;]+<NUM>)*)".replace("[ ,;]", r"[\t,;\x20]"), _rates,
          "a list of rates stands in braces", safe=True, within="space"),
+    Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\],;]*\b(?:keep|none|no|whole|full)\b[^{}\[\],;]*)\}",
+         _with_none, "no filter removed is the rate 0", within="list space"),
     Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\]]*)\}", _rates,
          "rates are separated by commas", safe=True, within="list space"),
     Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
