@@ -7,8 +7,9 @@ First, networks: of the zoo as `name` or `name:32` (images of 32 × 32), or ONNX
 30, 50 and 70 %. Every variant is measured in the whole network, candidates drawn at random are
 measured whole, all on onnxruntime in turns with the full network (wootzc/builder/jobs/latency.py);
 of at least 15 readings the lowest tenth counts. Predictors of a candidate's share of the full
-network's time: its share of the MACs, the sum of what its variants add, and that sum corrected by a
-line through five other candidates. Error: mean of |predicted − measured| / measured. Rank:
+network's time: its share of the MACs, the sum of what its variants add, either corrected by a line
+through five other candidates, and what a build goes by: that of the two that comes nearer to the
+five. Error: mean of |predicted − measured| / measured. Rank:
 Spearman's correlation. Noise: the same of a second measurement of all candidates against the first,
 which no predictor can be better than.
 
@@ -101,21 +102,25 @@ def predictors(name: str, options: argparse.Namespace) -> str:
     added = watch.added()
     rows = drawn(space, options.candidates)
     first, second = watch.ratios(rows), again.ratios({*rows, (0.0,) * len(space.choices)})
-    slope = watch.slope(added)
     seen = np.array([first[row] for row in rows])
     full = network_costs(space.network)["macs"]
     macs = [network_costs(prune_network(space.network, row))["macs"] / full for row in rows]
     places = [[space.rates.index(rate) for rate in row] for row in rows]
-    sums = np.array([added[range(len(row)), row].sum() for row in places])
+
+    def summed(table: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 1 + np.array([table[range(len(row)), row].sum() for row in places])
+
     told = (
         line(np.array(macs), seen),
-        line(1 + sums, seen),
-        line(1 + slope * sums, seen),
+        line(summed(watch.lined(watch.by_macs())), seen),
+        line(summed(added), seen),
+        line(summed(watch.lined(added)), seen),
+        line(summed(watch.foretold()), seen),
         line(np.array([second[row] for row in rows]), seen),
     )
     spread = f"{seen.min():.2f} … {seen.max():.2f}"
     label = Path(name).name
-    return f"| {label} | {np.count_nonzero(added)} | {spread} |{'|'.join(told)}| {slope:.2f} |"
+    return f"| {label} | {np.count_nonzero(added)} | {spread} |{'|'.join(told)}|"
 
 
 def searches(options: argparse.Namespace) -> None:
@@ -185,8 +190,10 @@ def main() -> None:
     options.store.mkdir(parents=True, exist_ok=True)
     busy, cores = os.getloadavg()[0], os.cpu_count()
     print(f"onnxruntime {onnxruntime.__version__}, {processor()}, {cores} cores, load {busy:.1f}\n")
-    print("| network | variants | candidates | MACs | table | table and line | noise | slope |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| network | variants | candidates | MACs | and line | table | and line | goes by | noise |"
+    )
+    print("| --- " * 9 + "|")
     for name in options.networks:
         print(predictors(name, options), flush=True)
     if not options.no_search:

@@ -110,6 +110,25 @@ def test_a_line_through_candidates_corrects_sums_that_are_off(
     assert table.variants.values[:, 1].tolist() == [round(-2e6 * slope * 0.1)] * 3
 
 
+def test_macs_count_where_what_was_measured_alone_foretells_less(
+    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One odd width costs a network its layouts; what has odd widths throughout saves time."""
+    watch = Stopwatch(space=space, store=store)
+    by_macs = watch.by_macs()
+
+    def share(row: Any) -> float:
+        if sum(map(bool, row)) == 1:
+            return 1.4
+        return 1 + 0.5 * sum(by_macs[module, space.rates.index(rate)]
+                             for module, rate in enumerate(row))  # fmt: skip
+
+    drawn = [(0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.5, 0.5, 0.5)]
+    monkeypatch.setattr(Stopwatch, "ratios", lambda _, rows: {row: share(row) for row in rows})
+    monkeypatch.setattr(Stopwatch, "_drawn", drawn)
+    np.testing.assert_allclose(watch.foretold(), 0.5 * by_macs, atol=1e-12)
+
+
 @pytest.fixture
 def narrow() -> Space:
     source = SPACE.replace("  all\n", "  sample 9 stratified by latency\n  narrow t*\n")

@@ -7,7 +7,8 @@ that it runs through as their MACs fall; a variant of several cuts takes time by
 pace that its cuts were measured at.
 
 Differences add up only roughly, so a few candidates are measured as well, and a line through the
-full network and these corrects the sums. Whoever tries a candidate measures it first. Every
+full network and these corrects the sums; where MACs, corrected alike, come nearer to these, they
+are what counts. Whoever tries a candidate measures it first. Every
 measurement is a job of the store, by network, target, runtime and processor: what another machine
 measured is never taken.
 
@@ -84,16 +85,38 @@ class Stopwatch:
     commands: bool = True
 
     def table(self) -> Measured:
-        """What each variant adds to the full network, in nanoseconds, corrected by the line."""
-        added = self.added()
-        slope = self.slope(added)
+        """What each variant adds to the full network, in nanoseconds."""
+        foretold = self.foretold()
         full = 1e6 * self._full_milliseconds()
         return Measured(
             metric="latency",
             on=self.on,
             full=round(full),
-            variants=Array(np.rint(full * slope * added).astype(np.int64)),
+            variants=Array(np.rint(full * foretold).astype(np.int64)),
         )
+
+    def foretold(self) -> NDArray[np.float64]:
+        """What each variant adds, [modules, rates]: as a share of the full network's time.
+
+        As it was measured alone or as its MACs say, each corrected by a line: whichever comes
+        nearer to the candidates that were measured. A single odd width can cost a network the
+        layouts that its runtime had chosen, which a candidate that has odd widths throughout, or
+        none, never had to pay.
+        """
+        return min((self.lined(self.added()), self.lined(self.by_macs())), key=self._missed)
+
+    def lined(self, added: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Corrected by the line through the full network and some candidates."""
+        return self.slope(added) * added
+
+    def by_macs(self) -> NDArray[np.float64]:
+        """What each variant adds by its MACs, as a share of the full network's."""
+        macs = variant_costs(self.space.network, self.space.rates).tables["macs"]
+        return (macs - macs[:, :1]) / network_costs(self.space.network)["macs"]
+
+    def _missed(self, added: NDArray[np.float64]) -> float:
+        sums, seen = self._sums(added)
+        return float(((sums - seen) ** 2).sum())
 
     def added(self) -> NDArray[np.float64]:
         """What each variant adds, [modules, rates]: as a share of the full network's time."""
@@ -165,13 +188,17 @@ class Stopwatch:
 
     def slope(self, added: NDArray[np.float64]) -> float:
         """Of the line through the full network and some candidates: measured against sums."""
+        sums, seen = self._sums(added)
+        slope = float(sums @ seen / (sums @ sums)) if sums.any() else 1.0
+        return float(np.clip(slope, *SLOPES))
+
+    def _sums(self, added: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of the candidates that were measured: what their variants add, and what they do."""
         ratios = self.ratios(self._drawn)
         position = {rate: place for place, rate in enumerate(self.space.rates)}
         rows = [[position[rate] for rate in rates] for rates in self._drawn]
         sums = np.array([added[range(len(row)), row].sum() for row in rows])
-        seen = np.array([ratios[rates] - 1 for rates in self._drawn])
-        slope = float(sums @ seen / (sums @ sums)) if sums.any() else 1.0
-        return float(np.clip(slope, *SLOPES))
+        return sums, np.array([ratios[rates] - 1 for rates in self._drawn])
 
     def nanoseconds(self, rows: Sequence[Rates]) -> list[int]:
         """What these candidates take, each measured by itself."""
