@@ -120,8 +120,8 @@ def test_macs_count_where_what_was_measured_alone_foretells_less(
     def share(row: Any) -> float:
         if sum(map(bool, row)) == 1:
             return 1.4
-        return 1 + 0.5 * sum(by_macs[module, space.rates.index(rate)]
-                             for module, rate in enumerate(row))  # fmt: skip
+        places = [space.rates.index(rate) for rate in row]
+        return 1 + 0.5 * float(by_macs[range(len(row)), places].sum())
 
     drawn = [(0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.5, 0.5, 0.5)]
     monkeypatch.setattr(Stopwatch, "ratios", lambda _, rows: {row: share(row) for row in rows})
