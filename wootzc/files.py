@@ -132,17 +132,23 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 def _write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    with temporary(path, data, mode) as new:
+        os.replace(new, path)
+
+
+@contextlib.contextmanager
+def temporary(path: Path, content: bytes, mode: int = 0o644) -> Generator[Path]:
+    """A file beside `path` with this content, safe on disk; gone afterwards unless renamed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        os.chmod(name, mode)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ from wootzc.diagnostics import fail
 PartName = Literal["train", "validation", "test"]
 PART_ORDER: tuple[PartName, ...] = ("train", "validation", "test")
 Labels = NDArray[np.int32]  # [n], counted from 0
+LISTED = 5  # names of what is there instead
 
 # Names of folders and files → the part they hold; case does not matter.
 PART_NAMES: dict[str, PartName] = {
@@ -137,14 +138,18 @@ def class_count(
 
 
 def check_exists(path: Path, name: str) -> None:
-    """An error with the nearest name if nothing is there."""
+    """An error with the nearest name, or what is there, if nothing is."""
     if path.exists():
         return
     folder = path.parent
     while not folder.exists():
         folder = folder.parent
     if folder != path.parent:
-        raise fail("WZ100", f"no data at {name}: there is no folder {path.parent}")
+        raise fail(
+            "WZ100",
+            f"no data at {name}: there is no folder {path.parent}",
+            f"of this path {folder} is there",
+        )
     siblings = sorted(
         child.name
         for child in folder.iterdir()
@@ -153,8 +158,10 @@ def check_exists(path: Path, name: str) -> None:
     near = difflib.get_close_matches(path.name, siblings, n=1) or [
         sibling for sibling in siblings if Path(sibling).stem == path.stem
     ]
-    raise fail(
-        "WZ100",
-        f"no data at {name}: there is no such file or folder",
-        f"did you mean {path.with_name(near[0])}?" if near else None,
-    )
+    help = None
+    if near:
+        help = f"did you mean {path.with_name(near[0])}?"
+    elif siblings:
+        more = ", …" if len(siblings) > LISTED else ""
+        help = f"in {folder} there is: {', '.join(siblings[:LISTED])}{more}"
+    raise fail("WZ100", f"no data at {name}: there is no such file or folder", help)

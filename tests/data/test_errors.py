@@ -343,3 +343,10 @@ def test_a_space_is_no_data_that_was_meant(tmp_path: Path) -> None:
     with pytest.raises(WootzError) as caught:
         check_exists(tmp_path / "digits.npz", "digits.npz")
     assert [(d.code, d.help) for d in caught.value.diagnostics] == [("WZ100", None)]
+
+
+def test_where_no_name_is_near_what_is_there_is_listed(tmp_path: Path) -> None:
+    for name in ("train.zip", "labels.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(WootzError, match=r"there is: labels\.csv, train\.zip"):
+        check_exists(tmp_path / "pictures", "pictures")

@@ -4,15 +4,14 @@ Both are whole or not there, and made at most once: a file is linked to its name
 there is one; an object is put on the condition that there is none.
 """
 
-import contextlib
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
 from wootzc.builder.jobs.objects import Object, bucket
-from wootzc.files import read_file, write_atomically
+from wootzc.files import read_file, temporary, write_atomically
 
 Place = Path | Object
 P = TypeVar("P", Path, Object)
@@ -107,7 +106,7 @@ def put_aside(path: Path) -> None:
 def _linked(path: Path, content: bytes) -> bool:
     put_aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path, content) as new:
+    with temporary(path, content) as new:
         try:
             os.link(new, path)
         except FileExistsError:
@@ -117,18 +116,3 @@ def _linked(path: Path, content: bytes) -> bool:
                 return False
             os.replace(new, path)
     return True
-
-
-@contextlib.contextmanager
-def _temporary(path: Path, content: bytes) -> Generator[str]:
-    """A file beside `path` with this content, safe on disk; it is gone afterwards."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        yield name
-    finally:
-        Path(name).unlink(missing_ok=True)
