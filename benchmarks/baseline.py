@@ -1,6 +1,6 @@
 """Blocks against default networks: the same candidates, order and recipes, over several seeds.
 
-    python benchmarks/baseline.py samples/digits.wz --seeds 0 1 2 [--set KEY=VALUE …]
+    python benchmarks/baseline.py benchmarks/digits.wz --seeds 0 1 2 [--set KEY=VALUE …]
 
 Each pair of builds shares a new store, so the teacher is trained once and nothing else is shared.
 Seconds are those of training blocks and fine-tuning candidates, without the teacher.

@@ -1,6 +1,6 @@
 """Block training by how much of the teacher's work is shared: the same blocks, the same weights.
 
-    python benchmarks/blocks.py [samples/digits.wz] [--steps 100] [--times 3]
+    python benchmarks/blocks.py [benchmarks/digits.wz] [--steps 100] [--times 3]
     python benchmarks/blocks.py benchmarks/cifar10_small.wz --data cifar10-train.zip
 
 naive    every block has a teacher pass of its own at every step
@@ -176,7 +176,7 @@ def equal(some: list[TrainedBlock], others: list[TrainedBlock]) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("source", type=Path, nargs="?", default=Path("samples/digits.wz"))
+    parser.add_argument("source", type=Path, nargs="?", default=Path("benchmarks/digits.wz"))
     parser.add_argument("--data", help="in place of the file's")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--times", type=int, default=3)

@@ -61,8 +61,8 @@ space shared over cifar_small {{
 }}
 """
 DIGITS = """
-include "{root}/samples/digits.wz"
-space shared from digits {{ data "{data}"; multiple of 8; budget {seconds} seconds }}
+include "{root}/benchmarks/digits.wz"
+space shared from modules {{ data "{data}"; multiple of 8; budget {seconds} seconds }}
 """
 
 

@@ -1,6 +1,6 @@
 """Steps of several candidates: one program with filters masked, against pruned networks in turn.
 
-python benchmarks/masked.py [samples/digits.wz] [--candidates 4] [--steps 20] [--rounds 3]
+python benchmarks/masked.py [benchmarks/digits.wz] [--candidates 4] [--steps 20] [--rounds 3]
 
 masked: full widths, one `vmap` over the candidates, removed filters held at zero, so that every
 network computes what its pruned one does. In turn: a step of each pruned network, one after the
@@ -111,7 +111,7 @@ def noise(plan: Plan) -> Split:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("file", type=Path, nargs="?", default=Path("samples/digits.wz"))
+    parser.add_argument("file", type=Path, nargs="?", default=Path("benchmarks/digits.wz"))
     parser.add_argument("--candidates", type=int, default=4, help="spread over the space")
     parser.add_argument("--steps", type=int, default=20, help="in a round")
     parser.add_argument("--rounds", type=int, default=3, help="after one that compiles")

@@ -73,7 +73,7 @@ def spaces(options: argparse.Namespace) -> dict[str, Space]:
     """The pairs whose data was given, by name."""
     digits = {"data": str(ROOT / "samples" / "digits.npz")}
     found = {
-        "digits": _space("samples/digits.wz", rates="0, 50%, 70%, 85%, 94%", **digits),
+        "digits": _space("benchmarks/digits.wz", rates="0, 50%, 70%, 85%, 94%", **digits),
         "digits.onnx": _space("samples/onnx.wz", rates="0, 50%, 75%, 90%", **digits),
     }
     if options.cifar:

@@ -1,7 +1,7 @@
 """What a user would do instead: PyTorch with Torch-Pruning, candidates in order of size.
 
     python3 -m venv .env-bench && .env-bench/bin/pip install -e ".[bench]"
-    .env-bench/bin/python benchmarks/peers.py samples/digits.wz --seeds 0 1 2
+    .env-bench/bin/python benchmarks/peers.py benchmarks/digits.wz --seeds 0 1 2
     .env-bench/bin/python benchmarks/peers.py benchmarks/cifar10_small.wz --data cifar10-train.zip
 
 wootzc trains the teacher, which neither side pays for, and exports it to PyTorch. Then each way
@@ -46,7 +46,7 @@ command s|its CPU s|params|of full|MACs|of full|validation|test""".replace("\n",
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("source", type=Path, nargs="?", default=Path("samples/digits.wz"))
+    parser.add_argument("source", type=Path, nargs="?", default=Path("benchmarks/digits.wz"))
     parser.add_argument("--data", help="as --set data=…")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")

@@ -178,7 +178,7 @@ def main() -> None:
     overrides = CIFAR | {"data": options.cifar} if options.cifar else {}
     overrides |= dict(setting.split("=", 1) for setting in options.settings)
     root = Path(__file__).parents[1]
-    file = "benchmarks/cifar10_small.wz" if options.cifar else "samples/digits.wz"
+    file = "benchmarks/cifar10_small.wz" if options.cifar else "benchmarks/digits.wz"
     space = compile(root / file, overrides=overrides).space
     print("command:", " ".join(["python", *sys.argv]))
     names = ("jax", "flax", "optax", "numpy")

@@ -1,6 +1,6 @@
 """How much fine-tuning blocks of each length save: the figures behind the cost model's defaults.
 
-    python benchmarks/savings.py samples/digits.wz --candidates 24 --lengths 0 1 3 9
+    python benchmarks/savings.py benchmarks/digits.wz --candidates 24 --lengths 0 1 3 9
 
 Every candidate is fine-tuned to the end from four starts: without blocks (0), and assembled from
 pre-trained blocks of the given lengths. Saved is 1 − steps/steps₀, where steps are those after

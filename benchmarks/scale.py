@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "digits.wz"
+SAMPLE = Path(__file__).resolve().parent / "digits.wz"
 SHORT = {"finetune.steps": "60", "finetune.every": "30"}
 ORDERED = {**SHORT, "explore": "all"}  # every candidate
 WORKERS = (1, 10, 30, 100, 300, 1000)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(
     not (ROOT / "benchmarks").is_dir(), reason="an sdist carries no benchmarks"
 )
-DIGITS = ROOT / "samples" / "digits.wz"
+DIGITS = ROOT / "benchmarks" / "digits.wz"
 MOBILENET = """
 space s over mobilenet_v2(classes = 10, input = 64x64x3) {
   data "images.zip"
@@ -60,7 +60,7 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     options = peers.arguments(given)
     assert (options.source, options.seeds) == (Path("x.wz"), [1, 2])
     assert options.settings == {"finetune.steps": "30", "data": "d.zip"}
-    assert peers.arguments([]).source == Path("samples/digits.wz")
+    assert peers.arguments([]).source == Path("benchmarks/digits.wz")
     assert "torch" not in {*sys.modules} - known  # but in processes that it starts
 
 

@@ -14,17 +14,26 @@ from wootzc.driver import compile
 from wootzc.ir.plan import Complete
 
 DIGITS = Path(__file__).parent.parent.parent / "samples" / "digits.wz"
-COSTLY = {  # so that long blocks pay
-    "finetune.steps": "2000",
-    "rates": "50%, 70%, 85%, 94%",
-    "where": "nondecreasing(a1..a3)",
-    "sample": "40 stratified by params seed 2",
-}
+COSTLY = f"""
+include "{DIGITS}"
+space costly over digits_net {{
+  data "{DIGITS.parent / "digits.npz"}" {{ validation 20%; test 20% }}
+  teacher {{ steps 600 }}
+  rates {{ 50%, 70%, 85%, 94% }}
+  multiple of 1
+  where nondecreasing(a1..a3)
+  sample 40 stratified by params seed 2
+  finetune {{ steps 2000 }}  // so that long blocks pay
+  blocks optimal
+  minimize params
+  subject to accuracy >= teacher - 2 points
+}}
+"""
 
 
 @pytest.fixture(scope="module")
 def plan() -> Complete:
-    return compile(DIGITS, overrides={"blocks": "optimal", **COSTLY})
+    return compile(COSTLY)
 
 
 def seconds(text: str) -> float:

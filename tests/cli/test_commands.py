@@ -98,7 +98,7 @@ def test_explain(wootzc: Command) -> None:
     assert "by cost; scores decide" in wootzc("explain", file, "candidate", "3").stdout
     assert wootzc("explain", file, "a1").stdout == wootzc("explain", file, "module", "a1").stdout
     wrong = wootzc("explain", file, "module", "zz")
-    assert wrong.returncode == 1 and "known: a1" in wrong.stderr
+    assert wrong.returncode == 1 and "known: plain1, a1" in wrong.stderr
 
 
 def test_fmt_rewrites_and_reports(tmp_path: Path, wootzc: Command) -> None:

@@ -42,6 +42,7 @@ def init_text(facts: Facts) -> str:
     statements = (
         *data_text(facts),
         *_teacher(facts),
+        *_reach(facts.model),
         "",
         *_objective(facts),
         "",
@@ -66,16 +67,21 @@ def init_warnings(facts: Facts) -> tuple[str, ...]:
 
 def further(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Statements that could be added, and what each does."""
-    model = facts.model
-    trunks = [("narrow t*", "channels between modules may go too")] if model.trunks else []
-    skips = [("skip *", "modules may go whole, where their input can go on")]
     return (
-        (f"keep {model.modules[0]}", "modules that stay whole"),
-        *trunks,
-        *(skips if model.skippable else []),
+        (f"keep {facts.model.modules[0]}", "modules that stay whole"),
         ("where macs <= 60%", "only networks that cost no more"),
         ("budget 30 minutes", "then the best so far is the result"),
     )
+
+
+def _reach(model: ModelFacts) -> Iterator[str]:
+    """More may go than filters inside of modules, where the network has it."""
+    if model.trunks or model.skippable:
+        yield ""
+    if model.trunks:
+        yield "narrow t*  // channels between modules may go too"
+    if model.skippable:
+        yield "skip *  // modules may go whole, where their input can go on"
 
 
 def _heading(facts: Facts) -> Iterator[str]:
