@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from paper_setting import MODULE, SMALL
+from paper_setting import SMALL
 from paper_table import DIGITS
 from step_networks import narrow
 
@@ -71,7 +71,7 @@ TINY = Lengths(
 def network_text(name: str, parts: int) -> str:
     """A network `net` in the language."""
     if name == "digits":
-        return MODULE + SMALL.network
+        return SMALL.network
     whole = wootzc.zoo(name, classes=10, input=(SIDE, SIDE, 3))
     return print_network(replace(narrow(whole, parts), name="net"))
 
