@@ -72,7 +72,7 @@ def test_other_versions_of_the_libraries_start_anew(
     kept: Checkpoints[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.write("key", HERE)
-    monkeypatch.setattr("wootzc.builder.jobs.checkpoints._made_with", lambda: {"jax": "0.0"})
+    monkeypatch.setattr("wootzc.builder.jobs.checkpoints.made_with", lambda: {"jax": "0.0"})
     assert kept.find("key") is None
 
 

@@ -194,6 +194,23 @@ def test_folders_change_places(
     assert names == {"out", "out/export", "out/export/kept", "out/result.json"}
 
 
+def test_of_two_builds_that_write_one_folder_neither_takes_it_from_the_other(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").touch()
+    with folder.switched(out) as new:
+        (new / "plan.wzir").touch()
+        folder.recover(out)  # another build begins
+        with folder.switched(out) as other:
+            (other / "result.json").write_text("other")
+        (new / "result.json").write_text("new")
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert names == {"out", "out/notes.txt", "out/plan.wzir", "out/result.json"}
+    assert (out / "result.json").read_text() == "new"
+
+
 def test_the_folder_that_a_process_runs_in_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

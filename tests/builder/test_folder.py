@@ -11,9 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from wootzc.builder import Options, build
+from wootzc.builder.jobs import jobs
 from wootzc.builder.jobs.events import Event, Warned
+from wootzc.builder.jobs.keys import Keys
 from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.diagnostics import WootzError
+from wootzc.driver import compile
 from wootzc.networks import import_network
 
 
@@ -102,6 +105,48 @@ def test_weights_beside_an_onnx_file_are_part_of_the_teachers_key(tmp_path: Path
     model(path, seed=1, beside=True)
     assert path.read_bytes() == content  # or the test would not show what it is for
     assert teacher_hash(path) != first
+
+
+def test_a_teachers_file_that_changes_during_a_build_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made of one file is never kept under the key of another."""
+    path, source = model(tmp_path / "m.onnx"), tmp_path / "s.wz"
+    images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", images=images, labels=np.arange(80) % 2)
+    source.write_text(f"""
+network net from "{path}"
+space s over net {{
+  data "noise.npz" {{ validation 25%; test 25% }}
+  rates {{ 0, 50% }}
+  minimize params
+  subject to accuracy >= 10%
+}}
+""")
+
+    def changing(given: Path, *rest: Any, **named: Any) -> Any:
+        found = read_teacher(given, *rest, **named)
+        model(given, seed=3)
+        return found
+
+    monkeypatch.setattr(jobs, "read_teacher", changing)
+    options = Options(out=tmp_path / "out", store=tmp_path / "store")
+    with pytest.raises(WootzError, match=r"WZ290.*m\.onnx"):
+        build(source, options)
+    assert not list(tmp_path.glob("store/jobs/*/*.json"))
+
+
+def test_keys_stay_those_of_the_file_that_was_read(tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx")
+    plan = compile(
+        f'network net from "{path}"\n'
+        'space s over net { data "x.npz"; minimize params; subject to accuracy >= 10% }'
+    )
+    keys = Keys(plan, "data")
+    before, read = keys.teacher, keys.file
+    model(path, seed=3)
+    assert Keys(plan, "data", teacher_file=read).teacher == before
+    assert Keys(plan, "data").teacher != before
 
 
 def test_a_teacher_of_other_layers_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from wootzc.builder.search.judging import (
     paired_error,
     single_error,
 )
+from wootzc.builder.search.jury import Jury
+from wootzc.ir.space import AccuracyLimit
 
 
 def bits(images: int, wrong: range) -> np.ndarray:
@@ -171,3 +173,39 @@ def a_run(rng: np.random.Generator, cost: float) -> Run:
 def test_there_must_be_something_to_judge() -> None:
     with pytest.raises(ValueError, match="no run"):
         judge(Teacher(looks=bits(10, range(1))[None], kept=0), [], POINT)
+
+
+def test_what_was_only_begun_does_not_hold() -> None:
+    teacher = Teacher(looks=bits(1000, range(50))[None], kept=0)
+    ended, begun = one(bits(1000, range(55)), cost=2), one(bits(1000, range(50)), cost=1)
+    runs = [ended, replace(begun, paused=True)]
+    limit = Limit(value=0.02, below_teacher=True)
+    assert [v.holds for v in judge(teacher, runs, limit).runs] == [True, False]
+    assert judge(teacher, runs, limit).chosen == 0
+    assert not judge(teacher, runs[1:], limit).answer.holds
+
+
+def test_of_several_limits_all_must_hold() -> None:
+    """The one that asks for more accuracy is not always the harder: it may ask for less surety."""
+    right = bits(400, range(40))
+    result = {"history": [{"right": packed(right)}], "accuracy": 0.9}
+    jury = Jury(
+        teacher=result,
+        limits=(
+            AccuracyLimit(value=0.01, below_teacher=True),
+            AccuracyLimit(value=0.885, confidence=0.99),
+        ),
+        images=400,
+        rule="cost",
+    )
+    run = {
+        "history": [{"right": packed(bits(400, range(43)))}],
+        "reason": "steps",
+        "asked": None,
+    }
+    first = replace(jury, limits=jury.limits[:1]).judge([(1, run)])
+    both = jury.judge([(1, run)])
+    assert first.answer.holds and not both.answer.holds
+    assert both.answer.confidence == 0.99
+    goal, alone = jury.goal([], None), replace(jury, limits=jury.limits[:1]).goal([], None)
+    assert goal is not None and alone is not None and goal > alone

@@ -7,7 +7,9 @@ import pytest
 
 from wootzc.builder.jobs.keys import Keys
 from wootzc.driver import compile
+from wootzc.ir.net.rate import triple
 from wootzc.ir.plan.lengths import resolved
+from wootzc.ir.space.narrow import begins_trunk
 
 T, B, C = "teacher", "blocks", "candidates"
 
@@ -120,3 +122,89 @@ def test_a_length_in_epochs_is_the_job_that_its_steps_are(text: str) -> None:
     assert one.teacher == other.teacher
     assert one.candidate(0, 0.9) == other.candidate(0, 0.9)
     assert Keys(resolved(plans[0], 1), "data").teacher == one.teacher
+
+
+RESIDUAL = """
+module unit { add { { conv(3x3, 8); norm; relu; conv(3x3, 8); norm } { } }; relu }
+network n {
+  input(8x8x3)
+  conv(3x3, 8); norm; relu
+  unit as a1
+  conv(3x3, 8); norm; relu
+  unit as b1
+  global_pool; dense(2)
+}
+space s over n {
+  data "x.npz"; teacher { steps 9 }; rates { 0, 50% }; multiple of 1
+  narrow t1 by CRITERION; narrow t2 by OTHER
+  minimize params; subject to accuracy >= 50%
+}
+"""
+
+
+def trunks_judged_by(criterion: str, other: str) -> tuple[set[str], set[str]]:
+    """Keys of candidates that cut some trunk, and of those that cut none."""
+    text = RESIDUAL.replace("CRITERION", criterion).replace("OTHER", other)
+    made = Keys(compile(text), "data")
+    cut: tuple[set[str], set[str]] = (set(), set())
+    for number in range(len(made.plan.candidates)):
+        whole = not any(isinstance(rate, tuple) for rate in made.rates(number))
+        cut[whole].add(made.candidate(number, 0.9))
+    return cut
+
+
+def test_what_judges_each_trunk_is_told_apart() -> None:
+    """A set of what judges the trunks beside a module would be the same for both of these."""
+    cut, whole = trunks_judged_by("l1", "l2")
+    exchanged, same = trunks_judged_by("l2", "l1")
+    assert cut and whole == same
+    assert not cut & exchanged
+
+
+DENSE = """
+module step(growth) { concat { { conv(3x3, growth); norm; relu } { } } }
+network n {
+  input(8x8x1)
+  conv(3x3, 32); norm; relu
+  step(12) as a[1..2]
+  conv(3x3, 32); norm; relu
+  global_pool; dense(10)
+}
+space s over n {
+  data "x.npz"; teacher { steps 10 }; rates { 0, 50% }
+  narrow t* rates { 0, 25% }
+  MULTIPLE
+  minimize params; subject to accuracy >= 50%
+}
+"""
+
+
+def trunk_scores(multiple: str) -> dict[str, str]:
+    """Keys of the scores of trunks, by the module that each leaves first."""
+    made = Keys(compile(DENSE.replace("MULTIPLE", multiple)), "data")
+    modules = made.space.network.modules
+    begins = begins_trunk(made.space.network)
+    return {
+        modules[m].name: made.score(m, (0.0, 0.0, 0.25), 512, 512)
+        for m in range(len(modules))
+        if begins[m] and any(triple(made.space.rates[p])[2] for p in made.space.choices[m])
+    }
+
+
+def test_the_score_of_a_trunk_goes_by_all_modules_that_it_runs_through() -> None:
+    """`multiple of 8` reaches what the steps add, by default only what is wider."""
+    before, after = trunk_scores(""), trunk_scores("multiple of 8")
+    assert before and before.keys() == after.keys()
+    assert not {*before.values()} & {*after.values()}
+
+
+def test_runs_are_not_gone_on_with_by_another_version_of_a_library(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of a paused run are numbered arrays, which another version may number anew."""
+    made = Keys(compile(text), "data")
+    paused, ended = made.candidate(1, 0.9, stop=10), made.candidate(1, 0.9)
+    monkeypatch.setattr("wootzc.builder.jobs.keys.made_with", lambda: {"optax": "99"})
+    again = Keys(compile(text), "data")
+    assert again.candidate(1, 0.9, stop=10) != paused
+    assert again.candidate(1, 0.9) == ended

@@ -20,6 +20,7 @@ from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.pauses import passed
 from wootzc.builder.jobs.store import Done, Outcome
 from wootzc.builder.jobs.variant_jobs import Damage
+from wootzc.builder.search import judging
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.judging import Judgement
 from wootzc.builder.search.jury import Jury
@@ -329,7 +330,7 @@ def test_a_run_that_reached_what_was_asked_but_does_not_hold_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is asked for stays the same: the judge knows more of the run than was guessed."""
-    monkeypatch.setattr(Jury, "margin", lambda *_: 0.0)
+    monkeypatch.setattr(judging, "margin", lambda *_: 0)
     goal = "minimize params; subject to accuracy >= 89% with confidence 95%"
     one = simulated(goal, sample=f"configs {{ [{SMALLER}] }}")
     jobs = Remembering(one.plan, one.accuracy)

@@ -67,10 +67,13 @@ class Checkpoints(Generic[P]):
                 return _unpacked(key, read(self.path(key), MOST_BYTES))
         except FileNotFoundError:
             return None
-        except (_Damaged, OSError) as error:
-            reason = getattr(error, "strerror", None) or error
-            self.tell(f"a checkpoint is damaged, so its job starts anew: {reason}")
+        except _Damaged as error:
+            self.tell(f"a checkpoint is damaged, so its job starts anew: {error}")
             self.drop(key)
+            return None
+        except OSError as error:  # it may be sound: what the job writes next takes its place
+            reason = error.strerror or error
+            self.tell(f"a checkpoint can't be read, so its job starts anew: {reason}")
             return None
 
     def write(self, key: str, checkpoint: Checkpoint) -> None:
@@ -157,7 +160,7 @@ def _seconds(usual: float) -> float:
 
 
 @cache
-def _made_with() -> Mapping[str, str]:
+def made_with() -> Mapping[str, str]:
     """Arrays of a state have numbers for names: what these mean is for those who made them."""
     return {name: version(name) for name in ("jax", "optax", "flax", "numpy")}
 
@@ -166,7 +169,7 @@ def _packed(key: str, checkpoint: Checkpoint) -> bytes:
     head = {
         "result": checkpoint.result,
         "seconds": checkpoint.seconds,
-        "made_with": _made_with(),
+        "made_with": made_with(),
     }
     contiguous = {
         name: np.ascontiguousarray(array).reshape(np.shape(array))
@@ -182,7 +185,7 @@ def _unpacked(key: str, packed: bytes) -> Checkpoint | None:
         raise _Damaged("its bytes are not those that were written")
     head, _, arrays = content.partition(b"\n")
     table = json.loads(head)
-    if table["made_with"] != _made_with():
+    if table["made_with"] != made_with():
         return None
     return Checkpoint(result=table["result"], seconds=table["seconds"], arrays=load(arrays))
 

@@ -24,6 +24,7 @@ class Context:
     parallel: Parallel = "auto"
     memory: int | None = None  # bytes, for training blocks; None: half of what is free
     disk: int | None = None  # bytes, for the teacher's activations; None: a tenth
+    teacher_file: str | None = None  # as `Keys` has it: one file, however often a plan is replaced
 
     @property
     def space(self) -> Space:
@@ -31,7 +32,7 @@ class Context:
 
     @cached_property
     def keys(self) -> Keys:
-        return Keys(self.plan, self.dataset.fingerprint)
+        return Keys(self.plan, self.dataset.fingerprint, self.teacher_file)
 
     def waiting(self) -> None:
         """Called while another build on the same store does a job."""

@@ -30,7 +30,7 @@ from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training
 from wootzc.builder.jobs.measured import candidate_work
 from wootzc.builder.jobs.pauses import checkpoint, kept, passed, paused
 from wootzc.builder.jobs.store import Outcome, Weights
-from wootzc.builder.jobs.teacher import read_teacher
+from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.builder.jobs.tuning import Tuning
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.diagnostics import fail
@@ -72,9 +72,14 @@ class Jobs(Context):
             source = self.space.teacher
             if isinstance(source, Recipe):
                 return self._train_teacher(self._initial(), source, before)
-            given = read_teacher(
-                Path(source.path), self.space.network, new_head=source.recipe is not None
-            )
+            path = Path(source.path)
+            given = read_teacher(path, self.space.network, new_head=source.recipe is not None)
+            if teacher_hash(path) != self.keys.file:
+                raise fail(
+                    "WZ290",
+                    f"the teacher's weights {path} have changed since the build began",
+                    "run the same command again",
+                )
             weights = with_measured_norms(
                 self.space.network,
                 self._initial() | given,

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import assert_never
 
+from wootzc.builder.jobs.checkpoints import made_with
 from wootzc.builder.jobs.store import job_key
 from wootzc.builder.jobs.teacher import teacher_hash
 from wootzc.ir.layers.shapes import Shape
@@ -23,6 +24,7 @@ from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
+from wootzc.ir.space.narrow import one_trunk
 from wootzc.ir.space.recipe import FromFile, Recipe
 from wootzc.ir.text import print_network
 
@@ -43,6 +45,7 @@ class Keys:
 
     plan: Complete
     fingerprint: str  # of the data
+    teacher_file: str | None = None  # `teacher_hash` of its file; None: read where it is asked for
 
     @property
     def space(self) -> Space:
@@ -75,11 +78,19 @@ class Keys:
         }
 
     @cached_property
+    def file(self) -> str | None:
+        """`teacher_hash` of the file that the teacher comes from, or begins with; None: of none."""
+        source = self.space.teacher
+        return self.teacher_file or (
+            teacher_hash(Path(source.path)) if isinstance(source, FromFile) else None
+        )
+
+    @cached_property
     def teacher(self) -> str:
         source = self.space.teacher
         match source:
-            case FromFile(path=path, recipe=trained):
-                recipe: dict[str, object] = {"file": teacher_hash(Path(path))}
+            case FromFile(recipe=trained):
+                recipe: dict[str, object] = {"file": self.file}
                 if trained is not None:
                     recipe["recipe"] = asdict(trained)
             case Recipe() as trained:
@@ -103,9 +114,14 @@ class Keys:
         )
 
     def score(self, module: int, rate: Rate, images: int, scored: int) -> str:
-        """A variant in its counterpart's place, on some validation images; or a whole trunk."""
-        variant = self.variant(module, rate, images)
-        return job_key("score", version=VERSIONS["score"], variant=variant, images=scored)
+        """A variant in its counterpart's place, on some validation images; or a whole trunk, with
+        all modules that it runs through.
+        """
+        of: dict[str, object] = {"variant": self.variant(module, rate, images)}
+        if isinstance(rate, tuple):
+            rates = enumerate(one_trunk(self.space.network, module, rate[2]))
+            of = {"variants": [self.variant(m, own, images) for m, own in rates if own]}
+        return job_key("score", version=VERSIONS["score"], **of, images=scored)
 
     def block(self, number: int) -> str:
         block = self.plan.blocks[number]
@@ -144,7 +160,7 @@ class Keys:
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
-            **({} if stop is None else {"stop": stop}),
+            **({} if stop is None else {"stop": stop, "made_with": made_with()}),
             **({} if passed is None else {"passed": passed}),
             **self._rules(0, rates),
             **self.common,
@@ -194,12 +210,13 @@ class Keys:
             if rate or not self.space.network.modules[m].outside
         ]
         between = [
-            sorted({seam.criterion for seam in (*one.entering, *one.leaving)} - {"l1"})
+            [[seam.criterion for seam in side] for side in (one.entering, one.leaving)]
             for one, rate in zip(self.space.network.modules[start:], rates, strict=False)
             if isinstance(rate, tuple)
         ]
+        plain = all(name == "l1" for one in between for side in one for name in side)
         found: dict[str, object] = {"rules": rules} if any(rules) else {}
-        return found | ({"between": between} if any(between) else {})
+        return found | ({} if plain else {"between": between})
 
     def _ruled_widths(self, module: int, rate: Rate) -> tuple[int, ...] | None:
         one = self.space.network.modules[module]

@@ -47,6 +47,7 @@ class ClusterJobs(Jobs):
             events=jobs.events,
             memory=jobs.memory,
             disk=jobs.disk,
+            teacher_file=jobs.teacher_file,
             cluster=cluster,
         )
 

@@ -206,7 +206,9 @@ def polished(before: Outcome, after: Outcome) -> Outcome:
     """A run and its polishing as one; as it was before where that made it no better."""
     then, now = before.done.result, after.done.result
     last_best = max(reversed(now["history"]), key=lambda look: float(look["accuracy"]))
-    better = last_best["step"] > 0  # the look before the first step is at what came in
+    # The look before the first step is at what came in. That may differ by rounding from what a
+    # candidate's own devices made of it.
+    better = last_best["step"] > 0 and now["accuracy"] >= then["accuracy"]
     later = [{**look, "step": then["steps"] + look["step"]} for look in now["history"][1:]]
     result = {
         **then,

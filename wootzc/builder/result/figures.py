@@ -33,13 +33,13 @@ from wootzc.builder.result.summary import (
     TeacherFigures,
     TriedFigures,
 )
-from wootzc.builder.search.goals import accuracy_target, strictest
+from wootzc.builder.search.goals import accuracy_target
 from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths, module_widths
 from wootzc.ir.plan import Complete
-from wootzc.ir.space import AccuracyLimit, CostLimit, Space
+from wootzc.ir.space import CostLimit, Space
 from wootzc.ir.space.narrow import trunk_widths
 
 
@@ -67,7 +67,7 @@ def summarize(
         cost=space.objective.cost,
         baseline=space.blocks == "none",
         objective_met=found.best.met,
-        judgement=_judgement(found, strictest(space.objective, accuracy)),
+        judgement=_judgement(found),
         damage=None if found.damage is None else _damage(found.damage),
         taken=None,
         target_accuracy=found.target,
@@ -166,14 +166,14 @@ def with_best(
     )
 
 
-def _judgement(found: SearchResult, limit: AccuracyLimit | None) -> Judged:
+def _judgement(found: SearchResult) -> Judged:
     return Judged(
         drop=found.verdict.corrected,
         error=CONFIDENCE * found.verdict.error,  # as beside accuracies
         optimism=found.verdict.optimism,
         among=found.among,
         holds=found.verdict.holds,
-        confidence=None if limit is None else limit.confidence,
+        confidence=found.verdict.confidence,
     )
 
 

@@ -2,10 +2,14 @@
 
 import contextlib
 import ctypes
+import glob
 import os
 import shutil
+import uuid
 from collections.abc import Generator
 from pathlib import Path
+
+from filelock import FileLock
 
 PARTS = ("best", "plan.wzir", "report.html", "result.json")  # what a build writes; the rest stays
 _EXCHANGE = 2  # of renameat2: both names stay, what they stand for changes places
@@ -21,17 +25,18 @@ def switched(out: Path) -> Generator[Path]:
     `recover` looks for.
     """
     out = out.resolve()
-    new = _beside(out, "new")
-    shutil.rmtree(new, ignore_errors=True)
+    new = _beside(out, f"new-{uuid.uuid4().hex}")  # of two builds each has its own
+    writing = FileLock(_lock_of(new))
     try:
         if Path.cwd().is_relative_to(out):
             raise OSError("a folder that a process runs in is not taken away from it")
+        writing.acquire()
         new.mkdir()
         for entry in out.iterdir():
             if entry.name not in PARTS and not _left_over(entry.name):
                 _linked(entry, new / entry.name)
     except OSError:  # likewise one that cannot be written beside, or a disk without links
-        shutil.rmtree(new, ignore_errors=True)
+        _removed(new, writing)
         (out / "result.json").unlink(missing_ok=True)  # it stands for a whole folder
         yield out
         return
@@ -39,7 +44,7 @@ def switched(out: Path) -> Generator[Path]:
         yield new
         _exchange(new, out)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        _removed(new, writing)
 
 
 def recover(out: Path) -> None:
@@ -48,12 +53,29 @@ def recover(out: Path) -> None:
     old = _beside(out, "old")
     if old.is_dir() and not out.exists():
         old.rename(out)
-    for folder in (old, _beside(out, "new")):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    written = out.parent.glob(f"{glob.escape(_beside(out, 'new').name)}*")
+    for new in {path.with_name(path.name.removesuffix(".lock")) for path in written}:
+        lock = FileLock(_lock_of(new))
+        with contextlib.suppress(OSError):  # what another build is writing to stays
+            lock.acquire(blocking=False)
+            _removed(new, lock)
     if out.is_dir():
         for entry in out.iterdir():
             if _left_over(entry.name) and entry.is_file():
                 entry.unlink()
+
+
+def _lock_of(new: Path) -> Path:
+    return new.with_name(f"{new.name}.lock")
+
+
+def _removed(new: Path, lock: FileLock) -> None:
+    """A folder that was written to, with the lock that says that it is."""
+    shutil.rmtree(new, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        _lock_of(new).unlink(missing_ok=True)
+    lock.release()
 
 
 def _beside(out: Path, what: str) -> Path:

@@ -4,30 +4,22 @@ from wootzc.builder.search.tried import Tried
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
 
-def strictest(objective: Objective, teacher_accuracy: float) -> AccuracyLimit | None:
-    """The limit of accuracy that asks for most; None where there is none.
-
-    Of two that ask for the same the one that must be surer.
-    """
-    limits = [limit for limit in objective.limits if isinstance(limit, AccuracyLimit)]
-    return max(
-        limits,
-        key=lambda one: (_asked(one, teacher_accuracy), one.confidence or 0.0),
-        default=None,
-    )
+def accuracy_limits(objective: Objective) -> tuple[AccuracyLimit, ...]:
+    return tuple(limit for limit in objective.limits if isinstance(limit, AccuracyLimit))
 
 
 def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | None:
-    """The highest accuracy that the objective's limits ask for; None where there is no limit.
+    """The highest accuracy that the objective's limits ask for; None where there is no limit."""
+    limits = accuracy_limits(objective)
+    return max((asked(limit, teacher_accuracy) for limit in limits), default=None)
+
+
+def asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
+    """What a limit asks for, beside a teacher.
 
     Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
     """
-    limit = strictest(objective, teacher_accuracy)
-    return None if limit is None else _asked(limit, teacher_accuracy) - 1e-9
-
-
-def _asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
-    return teacher_accuracy - limit.value if limit.below_teacher else limit.value
+    return (teacher_accuracy - limit.value if limit.below_teacher else limit.value) - 1e-9
 
 
 def stops_at_target(objective: Objective) -> bool:

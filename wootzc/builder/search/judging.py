@@ -55,7 +55,7 @@ class Run:
     looks: Bits  # [looks, images]
     kept: int
     asked: float | None = None  # the accuracy at which fine-tuning stopped; None: none
-    paused: bool = False  # it has not come to its end, so it is no answer that may be chosen
+    paused: bool = False  # it has not come to its end: it is no answer yet, and does not hold
 
     @classmethod
     def of(cls, result: Mapping[str, Any], images: int, cost: float) -> "Run":
@@ -90,6 +90,7 @@ class Verdict:
     error: float  # standard error of that difference
     optimism: float  # by how much what is chosen so is worse than it looks
     corrected: float  # drop + optimism
+    confidence: float | None  # that the limit asks for
     slack: float  # what is left to the limit, less what the confidence asks; < 0: it does not hold
     holds: bool
 
@@ -132,23 +133,42 @@ def judge(
             optimism + LUCK * again.optimism(rule, allowed - sure[chosen_among] - optimism)
         ) / 2
     slack = np.full(len(runs), math.inf) if limit is None else allowed - short - optimism - sure
-    holds = slack >= -HAIR
-    worth = np.array([run.cost for run in runs] if rule == "cost" else [-_mean(b) for b in bits])
-    order = np.lexsort((worth, ~holds)) if holds.any() else np.argsort(-slack, kind="stable")
-    return Judgement(
-        chosen=int(order[0]),
-        runs=tuple(
-            Verdict(
-                drop=float(drops[i]),
-                error=float(errors[i]),
-                optimism=float(optimism),
-                corrected=float(drops[i] + optimism),
-                slack=float(slack[i]),
-                holds=bool(holds[i]),
-            )
-            for i in range(len(runs))
-        ),
+    verdicts = tuple(
+        Verdict(
+            drop=float(drops[i]),
+            error=float(errors[i]),
+            optimism=float(optimism),
+            corrected=float(drops[i] + optimism),
+            confidence=None if limit is None else limit.confidence,
+            slack=float(slack[i]),
+            holds=bool(slack[i] >= -HAIR) and not run.paused,
+        )
+        for i, run in enumerate(runs)
     )
+    return Judgement(chosen=_chosen(verdicts, runs, rule), runs=verdicts)
+
+
+def held_against_all(
+    judgements: Sequence[Judgement],  # by each limit, of the same runs
+    runs: Sequence[Run],
+    rule: Rule,
+) -> Judgement:
+    """Every run by the limit that leaves it least: it holds where it holds all of them."""
+    each = zip(*(one.runs for one in judgements), strict=True)
+    verdicts = tuple(min(several, key=lambda verdict: verdict.slack) for several in each)
+    return Judgement(chosen=_chosen(verdicts, runs, rule), runs=verdicts)
+
+
+def _chosen(verdicts: Sequence[Verdict], runs: Sequence[Run], rule: Rule) -> int:
+    """The best of those that hold; the nearest to it where none does."""
+    holding = [i for i, verdict in enumerate(verdicts) if verdict.holds]
+    if not holding:
+        return max(range(len(verdicts)), key=lambda i: verdicts[i].slack)
+
+    def worth(i: int) -> float:
+        return runs[i].cost if rule == "cost" else -_mean(runs[i].looks[runs[i].kept])
+
+    return min(holding, key=worth)
 
 
 @dataclass(frozen=True, slots=True)

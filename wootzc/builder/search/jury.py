@@ -1,4 +1,4 @@
-"""The judge of one search: a teacher, a limit and a rule, asked again after every try."""
+"""The judge of one search: a teacher, limits and a rule, asked again after every try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from wootzc.builder.search import judging
+from wootzc.builder.search.goals import asked
 from wootzc.builder.search.judging import Judgement, Limit, Rule, Run, Teacher
 from wootzc.ir.space import AccuracyLimit
 
@@ -17,20 +18,28 @@ class Jury:
     """Judges candidates against one teacher."""
 
     teacher: Result
-    limit: AccuracyLimit | None
+    limits: tuple[AccuracyLimit, ...]  # all of which an answer must hold
     images: int  # on the validation side
     rule: Rule
 
     def judge(self, runs: Sequence[tuple[int, Result]]) -> Judgement:
         """`runs`: cost and result of everything that was tried, in order."""
-        return judging.judge(self._teacher, self._runs(runs), self._limit, self.rule)
+        own = self._runs(runs)
+        limits: Sequence[Limit | None] = [_limit(one) for one in self.limits] or [None]
+        each = [judging.judge(self._teacher, own, limit, self.rule) for limit in limits]
+        return judging.held_against_all(each, own, self.rule)
 
-    def margin(self, runs: Sequence[tuple[int, Result]], judgement: Judgement | None) -> float:
-        """Accuracy beyond the limit at which a fresh candidate would hold."""
-        if self._limit is None:
-            return 0.0
-        extra = judging.margin(self._teacher, self._runs(runs), self._limit, judgement)
-        return extra / self.images
+    def goal(self, runs: Sequence[tuple[int, Result]], judgement: Judgement | None) -> float | None:
+        """The accuracy at which a fresh candidate would hold; None where there is no limit."""
+        own, reference = self._runs(runs), float(self.teacher["accuracy"])
+        return max(
+            (
+                asked(limit, reference)
+                + judging.margin(self._teacher, own, _limit(limit), judgement) / self.images
+                for limit in self.limits
+            ),
+            default=None,
+        )
 
     def _runs(self, runs: Sequence[tuple[int, Result]]) -> list[Run]:
         return [Run.of(result, self.images, cost) for cost, result in runs]
@@ -39,12 +48,6 @@ class Jury:
     def _teacher(self) -> Teacher:
         return Teacher.of(self.teacher, self.images)
 
-    @cached_property
-    def _limit(self) -> Limit | None:
-        if self.limit is None:
-            return None
-        return Limit(
-            value=self.limit.value,
-            below_teacher=self.limit.below_teacher,
-            confidence=self.limit.confidence,
-        )
+
+def _limit(limit: AccuracyLimit) -> Limit:
+    return Limit(value=limit.value, below_teacher=limit.below_teacher, confidence=limit.confidence)

@@ -48,4 +48,4 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
         jobs.events.emit(CandidatesProposed(candidates=len(rows)))
         listed = replace(space, selection=Listed(rows=Array(rows), span=space.selection.span))
         plan = completed(Plan(space=listed, cost_model=jobs.plan.cost_model), passes)
-    return replace(jobs, plan=plan)
+    return replace(jobs, plan=plan, teacher_file=jobs.keys.file)

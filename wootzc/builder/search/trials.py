@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wootzc.builder.jobs.store import Outcome
-from wootzc.builder.search.goals import accuracy_target, better, cost_of, stops_at_target, strictest
+from wootzc.builder.search.goals import (
+    accuracy_limits,
+    accuracy_target,
+    better,
+    cost_of,
+    stops_at_target,
+)
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
@@ -41,7 +47,7 @@ class Trials:
         self.target = accuracy_target(objective, self.reference)
         self._jury = Jury(
             teacher=self.teacher,
-            limit=strictest(objective, self.reference),
+            limits=accuracy_limits(objective),
             images=self.images,
             rule="accuracy" if objective.maximizes else "cost",
         )
@@ -52,10 +58,8 @@ class Trials:
 
         Before it is quantised, where it is.
         """
-        if self.target is None:
-            return None
-        margin = self._jury.margin(self._runs(self.tried), self.judgement)
-        return self.target + margin + self.measuring.int8.loss
+        goal = self._jury.goal(self._runs(self.tried), self.judgement)
+        return None if goal is None else goal + self.measuring.int8.loss
 
     @property
     def asked(self) -> float | None:
@@ -64,11 +68,12 @@ class Trials:
         In a fixed order it is that of the start, so that a candidate does not depend on when it is
         tried, nor on those beside it.
         """
-        if self.target is None or not stops_at_target(self.space.objective):
+        if not stops_at_target(self.space.objective):
             return None
         if self.space.explore == "predicted":
             return self.goal
-        return self.target + self._jury.margin((), None) + self.measuring.int8.first_loss
+        first = self._jury.goal((), None)
+        return None if first is None else first + self.measuring.int8.first_loss
 
     @property
     def best(self) -> Tried | None:
