@@ -19,6 +19,7 @@ from wootzc.ir.layers.pool import Pool
 from wootzc.ir.layers.prelu import PRelu
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape, shape_text
+from wootzc.ir.layers.steps import Steps, Tensor
 
 __all__ = [
     "Activation",
@@ -75,6 +76,15 @@ class Branch(Page):
             seen = ", ".join(shape_text(one) for one in shapes)
             raise ShapeError(self, f"{_WANTED[self.join]}, not {seen}")
         return together
+
+    def joined(self, arms: Sequence[Tensor], out: Steps) -> Tensor:
+        """Add the step that joins what the arms made to `out`."""
+        if self.join == "concat" or len({one.scattered for one in arms}) > 1:
+            arms = [out.in_order(arm) for arm in arms]
+        if self.join == "concat":
+            channels = sum(arm.shape[-1] for arm in arms)
+            return out.step("new", *arms, shape=(*arms[0].shape[:-1], channels))
+        return out.step("over", *arms, shape=arms[0].shape)
 
 
 _WANTED: Mapping[Join, str] = {
