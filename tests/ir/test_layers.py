@@ -94,8 +94,7 @@ LOWERINGS = {
     "backends/flax/net/model.py",
     "backends/flax/write/layers.py",
     "backends/torch/layers.py",
-    "backends/onnx/emit.py",
-    "ir/net/exported.py",
+    "backends/onnx/layers.py",
     # constants that layers take in: what cannot becomes a layer
     "grammar/imports/onnx/merge_constants.py",
 }
