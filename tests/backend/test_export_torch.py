@@ -112,8 +112,11 @@ def test_what_pytorch_exports_of_layers_with_weights_is_read(
     images = np.random.default_rng(1).normal(0, 2, (3, *any_learned.input)).astype(np.float32)
     given = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
     path = tmp_path / "net.onnx"
-    with pytest.warns():  # this exporter is deprecated
-        torch.onnx.export(net, (given,), str(path), dynamo=False, opset_version=opset)
+    try:
+        with pytest.warns():  # this exporter is deprecated
+            torch.onnx.export(net, (given,), str(path), dynamo=False, opset_version=opset)
+    except torch.onnx.errors.UnsupportedOperatorError:
+        pytest.skip("PyTorch exports no such layer")
     found = wootzc.import_network(path)
     made = predict(found.network, found.weights, images, batch=4)
     with torch.inference_mode():
