@@ -35,6 +35,7 @@ __all__ = [
     "GroupNorm",
     "Join",
     "Layer",
+    "Learned",
     "LocalNorm",
     "Norm",
     "PRelu",
@@ -110,21 +111,8 @@ def joined_shape(join: Join, shapes: Sequence[Shape]) -> Shape | None:
             assert_never(join)
 
 
-Layer: TypeAlias = (
-    Conv
-    | DepthwiseConv
-    | Norm
-    | GroupNorm
-    | LocalNorm
-    | Activation
-    | PRelu
-    | Pool
-    | GlobalPool
-    | Dense
-    | Dropout
-    | Flatten
-    | Branch
-)
+Learned: TypeAlias = Conv | DepthwiseConv | Norm | GroupNorm | PRelu | Dense  # that carry weights
+Layer: TypeAlias = Learned | LocalNorm | Activation | Pool | GlobalPool | Dropout | Flatten | Branch
 Body: TypeAlias = tuple[Layer, ...]
 Filters: TypeAlias = Conv | Dense  # layers that make channels, as many as their `width`
 
