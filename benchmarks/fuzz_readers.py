@@ -97,13 +97,13 @@ def _image(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    from wootzc.builder.result.export import _load
+    from wootzc.builder.result.exportable import load_exportable
 
     best = path.parent / "result" / "best"
     if not best.exists():
         _write_best(best)
     (best / "manifest.json").write_bytes(path.read_bytes())
-    _load(best.parent)
+    load_exportable(best.parent)
 
 
 def _row(path: Path) -> None:

@@ -44,12 +44,15 @@ SHARED = {
 }
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
+# Now, since the conftests of folders that are named on the command line import JAX next.
+FIRST = CACHE not in os.environ  # pytest-xdist's workers inherit it
+if FIRST:
+    os.environ |= {**SHARED, CACHE: tempfile.mkdtemp(prefix="wootzc-tests-")}
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    if CACHE not in os.environ:  # the first process; pytest-xdist's workers inherit it
-        folder = tempfile.mkdtemp(prefix="wootzc-tests-")
-        os.environ |= {**SHARED, CACHE: folder}
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if FIRST:
+        config.add_cleanup(lambda: shutil.rmtree(os.environ[CACHE], ignore_errors=True))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
-from wootzc.ir.net.liveness import How, Step, peak_bytes
+from wootzc.ir.layers.steps import How, Step
+from wootzc.ir.net.liveness import peak_bytes
 
 VIEWS = frozenset({"DequantizeLinear", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze",
                    "Unsqueeze"})  # fmt: skip

@@ -62,8 +62,8 @@ def _body(
         if isinstance(layer, ir.Branch):
             order = _branch(layer, shape, order, path, given, result, out)
         else:
-            if made := _learned(layer, shape, order, path):
-                out.learned.append(made)
+            if isinstance(layer, ir.Learned):
+                out.learned.append(_learned(layer, shape, order, path))
             order = _statements(layer, shape, order, path, given, result, out)
         given, shape = result, shape_after(layer, shape)
     return order
@@ -99,7 +99,7 @@ def _branch(
 # Constructors
 
 
-def _learned(layer: ir.Layer, shape: Shape, order: Order, path: str) -> Learned | None:
+def _learned(layer: ir.Learned, shape: Shape, order: Order, path: str) -> Learned:
     match layer:
         case ir.Conv():
             made = _convolution(layer, layer.width, layer.groups, shape)
@@ -124,16 +124,6 @@ def _learned(layer: ir.Layer, shape: Shape, order: Order, path: str) -> Learned 
             order = None
         case ir.PRelu():
             made = Call("nn.PReLU(", (str(shape[-1]),))
-        case (
-            ir.LocalNorm()
-            | ir.Activation()
-            | ir.Pool()
-            | ir.GlobalPool()
-            | ir.Dropout()
-            | ir.Flatten()
-            | ir.Branch()
-        ):
-            return None
         case _:
             assert_never(layer)
     attribute = f"{operator_of(layer).name.replace('_', '')}_{path.replace('.', '_')}"

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, get_args
 
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import REAL, Operator, Parameter
+from wootzc.ir.layers.steps import Steps, Tensor
 
 ActivationKind = Literal[
     "relu", "relu6", "leaky_relu", "elu", "gelu", "gelu_tanh", "swish", "hard_swish",
@@ -39,3 +40,16 @@ class Activation(Page):
     )
     channels: ClassVar[Rule] = "passes"
     activates: ClassVar[bool] = True
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        match self.kind:
+            case "swish":
+                return out.step("over", x, out.in_turn(x, "over"), shape=x.shape)
+            case "gelu":
+                gate = out.in_turn(x, "over", "over", "over")
+            case "gelu_tanh":
+                inner = out.step("over", x, out.in_turn(x, "new", "over"), shape=x.shape)
+                gate = out.in_turn(inner, "over", "over", "over")
+            case _:
+                return out.in_turn(x, "over")
+        return out.in_turn(out.step("over", x, gate, shape=x.shape), "over")

@@ -19,6 +19,7 @@ from wootzc.ir.layers.pool import Pool
 from wootzc.ir.layers.prelu import PRelu
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape, shape_text
+from wootzc.ir.layers.steps import Steps, Tensor
 
 __all__ = [
     "Activation",
@@ -34,6 +35,7 @@ __all__ = [
     "GroupNorm",
     "Join",
     "Layer",
+    "Learned",
     "LocalNorm",
     "Norm",
     "PRelu",
@@ -76,6 +78,15 @@ class Branch(Page):
             raise ShapeError(self, f"{_WANTED[self.join]}, not {seen}")
         return together
 
+    def joined(self, arms: Sequence[Tensor], out: Steps) -> Tensor:
+        """Add the step that joins what the arms made to `out`."""
+        if self.join == "concat" or len({one.scattered for one in arms}) > 1:
+            arms = [out.in_order(arm) for arm in arms]
+        if self.join == "concat":
+            channels = sum(arm.shape[-1] for arm in arms)
+            return out.step("new", *arms, shape=(*arms[0].shape[:-1], channels))
+        return out.step("over", *arms, shape=arms[0].shape)
+
 
 _WANTED: Mapping[Join, str] = {
     "add": "the arms of add must have one shape",
@@ -100,21 +111,8 @@ def joined_shape(join: Join, shapes: Sequence[Shape]) -> Shape | None:
             assert_never(join)
 
 
-Layer: TypeAlias = (
-    Conv
-    | DepthwiseConv
-    | Norm
-    | GroupNorm
-    | LocalNorm
-    | Activation
-    | PRelu
-    | Pool
-    | GlobalPool
-    | Dense
-    | Dropout
-    | Flatten
-    | Branch
-)
+Learned: TypeAlias = Conv | DepthwiseConv | Norm | GroupNorm | PRelu | Dense  # that carry weights
+Layer: TypeAlias = Learned | LocalNorm | Activation | Pool | GlobalPool | Dropout | Flatten | Branch
 Body: TypeAlias = tuple[Layer, ...]
 Filters: TypeAlias = Conv | Dense  # layers that make channels, as many as their `width`
 

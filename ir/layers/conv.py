@@ -16,6 +16,7 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
+from wootzc.ir.layers.steps import How
 from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
 
 
@@ -47,6 +48,7 @@ class Conv(Page):
         ),
     )
     channels: ClassVar[Rule] = "makes"
+    how: ClassVar[How] = "new"
     vectors: ClassVar[bool] = False
     ceil: ClassVar[bool] = False
 

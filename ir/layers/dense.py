@@ -6,6 +6,7 @@ from typing import ClassVar
 from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError, bias_of
 from wootzc.ir.layers.signature import COUNT, FLAG, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape, shape_text
+from wootzc.ir.layers.steps import How
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Dense(Page):
         ),
     )
     channels: ClassVar[Rule] = "makes"
+    how: ClassVar[How] = "new"
 
     def after(self, shape: Shape) -> Shape:
         if len(shape) == 3 and shape[:2] != (1, 1):

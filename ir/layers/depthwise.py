@@ -15,6 +15,7 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
+from wootzc.ir.layers.steps import How
 from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
 
 
@@ -36,6 +37,7 @@ class DepthwiseConv(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
+    how: ClassVar[How] = "new"
     vectors: ClassVar[bool] = False
     ceil: ClassVar[bool] = False
 

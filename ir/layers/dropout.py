@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import PART, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.layers.steps import Steps, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +22,6 @@ class Dropout(Page):
 
     def computed(self, shape: Shape) -> Self:
         return replace(self, rate=0.5)
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        return x  # after training it does nothing

@@ -8,6 +8,7 @@ from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.maxima import MAX_COUNT
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.layers.steps import Steps, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,7 @@ class Flatten(Page):
                 "possible; put a pool or global_pool before it",
             )
         return (count,)
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        made = out.step("view", x, shape=self.after(x.shape))
+        return made._replace(scattered=prod(x.shape[:-1]) > 1 < x.shape[-1])

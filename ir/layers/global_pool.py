@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from wootzc.ir.layers.layer_page import Page, Rule, image_of
 from wootzc.ir.layers.signature import FLAG, Operator, Parameter, words
 from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.layers.steps import Steps, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,7 @@ class GlobalPool(Page):
     def after(self, shape: Shape) -> Shape:
         channels = image_of(self, shape)[2]
         return (1, 1, channels) if self.keep_dims else (channels,)
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        pooled = out.step("new", x, shape=(1, 1, x.shape[-1]))
+        return pooled if self.keep_dims else out.step("view", pooled, shape=x.shape[-1:])

@@ -6,6 +6,7 @@ from typing import ClassVar
 from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
 from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.layers.steps import Steps, Tensor
 
 _EPSILON = Parameter("epsilon", AMOUNT, 1e-5)
 
@@ -52,3 +53,9 @@ class GroupNorm(Page):
 
     def arrays(self) -> tuple[Array, ...]:
         return Array("scale", ("in",), start=1.0), Array("bias", ("in",))
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        x = out.in_order(x)
+        if self.pixelwise:
+            return out.in_turn(x, "new", *(("new", "new") if len(x.shape) == 3 else ()))
+        return out.in_turn(x, "view", "new", "view", "over", "over")

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, Self, TypeAlias
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape
+from wootzc.ir.layers.steps import How, Steps, Tensor
 
 # What a layer does with the channels that enter. "makes": filters make new ones. "passes": each
 # comes out by itself. "mixes": each depends on its neighbours. "flattens": each comes out once a
@@ -52,6 +53,7 @@ class Page:
     normalizes: ClassVar[bool] = False  # whoever has one of these in a file kept its norms
     activates: ClassVar[bool] = False  # bends the curve: what stands before it is not linear
     sums_channels: ClassVar[bool] = False  # zeros in the place of removed ones would count
+    how: ClassVar[How] = "over"  # what its node in an exported file does for room
     vectors: ClassVar[bool] = True  # whether a vector of channels may enter, not only an image
 
     @property
@@ -75,6 +77,10 @@ class Page:
     def computed(self, shape: Shape) -> Self:
         """The layer in one spelling of what it computes; what only trains is left out."""
         return self
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        """Add what the layer takes in an exported file to `out`: what it makes of `x`."""
+        return out.step(self.how, x, shape=self.after(x.shape))
 
     def arrays(self) -> tuple[Array, ...]:
         """The layer's own weights, in order; a branch has none, its arms do."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import AMOUNT, COUNT, Operator, Parameter
+from wootzc.ir.layers.steps import Steps, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +34,12 @@ class LocalNorm(Page):
     )
     channels: ClassVar[Rule] = "mixes"
     normalizes: ClassVar[bool] = True
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        """In ONNX there is one for images and odd sizes; else a window runs along the channels."""
+        x = out.in_order(x)
+        if len(x.shape) == 3 and self.size % 2:
+            return out.in_turn(x, "new")
+        squares = out.step("over", x, x, shape=x.shape)
+        power = out.in_turn(squares, "view", "new", "view", "over", "over", "new")
+        return out.step("over", x, power, shape=x.shape)

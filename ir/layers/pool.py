@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, Self
 from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
 from wootzc.ir.layers.signature import FLAG, PADDING, PAIR, Operator, Parameter
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
-from wootzc.ir.layers.windows import Padding, padding_of, windows
+from wootzc.ir.layers.steps import How, Steps, Tensor
+from wootzc.ir.layers.windows import Padding, overhang, padding_of, resolved_padding, windows
 
 _PARAMETERS = (
     Parameter("size", PAIR, said="has a window"),
@@ -42,6 +43,7 @@ class Pool(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
+    how: ClassVar[How] = "new"
     vectors: ClassVar[bool] = False
 
     @property
@@ -65,3 +67,15 @@ class Pool(Page):
     def computed(self, shape: Shape) -> Self:
         image = image_of(self, shape)
         return replace(self, padding=padding_of(self, image[:2]), ceil=False)
+
+    def steps(self, x: Tensor, out: Steps) -> Tensor:
+        """Where zeros count towards an average in a way that no runtime has: of a padded copy."""
+        height, width, channels = x.shape
+        image, shape = (height, width), self.after(x.shape)
+        rows, columns = resolved_padding(self.padding, image, self.size, self.stride)
+        counted = self.kind == "avg" and self.count_padding and any((*rows, *columns))
+        wide = max(rows) >= self.size[0] or max(columns) >= self.size[1]
+        if counted and (wide or any(overhang(self, image))):
+            padded = (height + sum(rows), width + sum(columns), channels)
+            x = out.step("new", x, shape=padded)
+        return out.step("new", x, shape=shape)

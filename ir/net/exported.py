@@ -1,19 +1,15 @@
 """What a body becomes where it is exported, as far as memory and size go. Nothing is written.
 
-What takes several nodes in ONNX takes several steps here, as `backends/onnx/emit.py` writes them;
-numbers are float32, and a norm right behind a convolution is a part of it.
+A norm right behind a convolution is a part of it; which steps the other layers take is told by
+their pages.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple, assert_never
 
 from wootzc.ir import layers as ir
-from wootzc.ir.layers.windows import overhang, resolved_padding
-from wootzc.ir.net.liveness import How, Step, peak_bytes
+from wootzc.ir.layers.steps import NUMBER, Steps, Tensor
+from wootzc.ir.net.liveness import peak_bytes
 
-NUMBER = 4  # bytes of a float32
 # Bytes of a file for a node, and for an array beside its numbers: names, sizes, attributes. In the
 # zoo they take 75 to 129 and 32 on average; with these a limit on the file is kept.
 NODE, ARRAY = 120, 64
@@ -24,140 +20,30 @@ def body_memory(body: ir.Body, shape: ir.Shape) -> int:
 
     What enters may be written over, as it is between two parts of a network.
     """
-    made = _Exported()
-    leaving = made.body(body, made.entering(shape))
-    return peak_bytes(made.steps, made.sizes, [0], [leaving.name], lent=False)
+    out = Steps()
+    leaving = _body(body, out.entering(shape), out, [])
+    return peak_bytes(out.steps, out.sizes, [0], [leaving.name], lent=False)
 
 
 def body_size(body: ir.Body, shape: ir.Shape) -> int:
     """Bytes of a body in a file: a little more than it takes, while names are short."""
-    made = _Exported()
-    made.body(body, made.entering(shape))
-    return NUMBER * made.numbers + ARRAY * made.arrays + NODE * len(made.steps)
+    out, arrays = Steps(), list[int]()
+    _body(body, out.entering(shape), out, arrays)
+    return NUMBER * sum(arrays) + ARRAY * len(arrays) + NODE * len(out.steps)
 
 
-class _Tensor(NamedTuple):
-    name: int
-    shape: ir.Shape
-    scattered: bool = False  # a flattened image, whose values stand channel by channel
-
-
-@dataclass(slots=True)
-class _Exported:
-    """Steps and arrays, as layers are added to them."""
-
-    steps: list[Step[int]] = field(default_factory=list)
-    sizes: dict[int, int] = field(default_factory=dict)  # bytes of each tensor
-    numbers: int = 0  # of weights
-    arrays: int = 0
-
-    def entering(self, shape: ir.Shape) -> _Tensor:
-        self.sizes[0] = NUMBER * prod(shape)
-        return _Tensor(0, shape)
-
-    def body(self, body: ir.Body, x: _Tensor) -> _Tensor:
-        before: ir.Layer | None = None
-        for layer in body:
-            if isinstance(layer, ir.Branch):
-                x = self._joined(layer, [self.body(arm, x) for arm in layer.arms])
-            elif isinstance(layer, ir.Norm) and isinstance(before, ir.Conv | ir.DepthwiseConv):
-                if not before.bias:  # where it adds what it adds
-                    self._store(x.shape[-1])
-            else:
-                for array in layer.arrays():
-                    self._store(prod(array.sizes(x.shape[-1], layer.after(x.shape)[-1])))
-                x = self._layer(layer, x)
-            before = layer
-        return x
-
-    def _store(self, numbers: int) -> None:
-        self.numbers += numbers
-        self.arrays += 1
-
-    def _step(self, how: How, *reads: _Tensor, shape: ir.Shape) -> _Tensor:
-        made = _Tensor(len(self.sizes), shape, reads[0].scattered and how != "new")
-        self.sizes[made.name] = NUMBER * prod(shape)
-        self.steps.append(Step([one.name for one in reads], [made.name], how))
-        return made
-
-    def _in_turn(self, x: _Tensor, *how: How) -> _Tensor:
-        """Steps of one shape, each of which reads the one before it."""
-        for one in how:
-            x = self._step(one, x, shape=x.shape)
-        return x
-
-    def _in_order(self, x: _Tensor) -> _Tensor:
-        """With its values pixel by pixel."""
-        return self._in_turn(x, "view", "new", "view") if x.scattered else x
-
-    def _joined(self, branch: ir.Branch, arms: Sequence[_Tensor]) -> _Tensor:
-        if branch.join == "concat" or len({one.scattered for one in arms}) > 1:
-            arms = [self._in_order(arm) for arm in arms]
-        if branch.join == "concat":
-            channels = sum(arm.shape[-1] for arm in arms)
-            return self._step("new", *arms, shape=(*arms[0].shape[:-1], channels))
-        return self._step("over", *arms, shape=arms[0].shape)
-
-    def _layer(self, layer: ir.Layer, x: _Tensor) -> _Tensor:
-        shape = layer.after(x.shape)
-        match layer:
-            case ir.Conv() | ir.DepthwiseConv() | ir.Dense():
-                return self._step("new", x, shape=shape)
-            case ir.Norm() | ir.PRelu():
-                return self._step("over", x, shape=shape)
-            case ir.Pool():
-                return self._step("new", self._padded(layer, x), shape=shape)
-            case ir.GlobalPool():
-                x = self._step("new", x, shape=(1, 1, shape[-1]))
-                return x if layer.keep_dims else self._step("view", x, shape=shape)
-            case ir.GroupNorm(pixelwise=True):
-                x = self._in_turn(self._in_order(x), "new")
-                return self._in_turn(x, "new", "new") if len(shape) == 3 else x
-            case ir.GroupNorm():
-                return self._in_turn(self._in_order(x), "view", "new", "view", "over", "over")
-            case ir.LocalNorm():
-                return self._local_norm(layer, self._in_order(x))
-            case ir.Activation():
-                return self._activation(layer, x)
-            case ir.Dropout():
-                return x
-            case ir.Flatten():
-                made = self._step("view", x, shape=shape)
-                return made._replace(scattered=prod(x.shape[:-1]) > 1 < x.shape[-1])
-            case ir.Branch():
-                raise AssertionError("its arms are added one by one")
-            case _:
-                assert_never(layer)
-
-    def _padded(self, pool: ir.Pool, x: _Tensor) -> _Tensor:
-        """Where zeros count towards an average in a way that no runtime has: a padded copy."""
-        height, width, channels = x.shape
-        image = height, width
-        rows, columns = resolved_padding(pool.padding, image, pool.size, pool.stride)
-        wide = max(rows) >= pool.size[0] or max(columns) >= pool.size[1]
-        if pool.kind == "max" or not pool.count_padding or not any((*rows, *columns)):
-            return x
-        if not wide and not any(overhang(pool, image)):
-            return x
-        return self._step("new", x, shape=(height + sum(rows), width + sum(columns), channels))
-
-    def _local_norm(self, layer: ir.LocalNorm, x: _Tensor) -> _Tensor:
-        if len(x.shape) == 3 and layer.size % 2:
-            return self._in_turn(x, "new")
-        squares = self._step("over", x, x, shape=x.shape)
-        power = self._in_turn(squares, "view", "new", "view", "over", "over", "new")
-        return self._step("over", x, power, shape=x.shape)
-
-    def _activation(self, layer: ir.Activation, x: _Tensor) -> _Tensor:
-        match layer.kind:
-            case "swish":
-                return self._step("over", x, self._in_turn(x, "over"), shape=x.shape)
-            case "gelu":
-                gate = self._in_turn(x, "over", "over", "over")
-            case "gelu_tanh":
-                small = self._in_turn(x, "new", "over")
-                inner = self._step("over", x, small, shape=x.shape)
-                gate = self._in_turn(inner, "over", "over", "over")
-            case _:
-                return self._in_turn(x, "over")
-        return self._in_turn(self._step("over", x, gate, shape=x.shape), "over")
+def _body(body: ir.Body, x: Tensor, out: Steps, arrays: list[int]) -> Tensor:
+    """Add the body's steps to `out`, and to `arrays` how many numbers each of its arrays has."""
+    before: ir.Layer | None = None
+    for layer in body:
+        if isinstance(layer, ir.Branch):
+            x = layer.joined([_body(arm, x, out, arrays) for arm in layer.arms], out)
+        elif isinstance(layer, ir.Norm) and isinstance(before, ir.Conv | ir.DepthwiseConv):
+            if not before.bias:  # where it adds what it adds
+                arrays.append(x.shape[-1])
+        else:
+            leaving = layer.after(x.shape)[-1]
+            arrays += [prod(array.sizes(x.shape[-1], leaving)) for array in layer.arrays()]
+            x = layer.steps(x, out)
+        before = layer
+    return x

@@ -5,22 +5,9 @@ files: `exported.py` says which steps a body is, `backends/onnx/liveness.py` whi
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
-Value = TypeVar("Value", bound=Hashable)  # what tells values apart: a name, a number
-
-# What a step does for room: it takes new bytes; it writes over what it reads, where that is as
-# large and nothing else needs it; or what it makes is only another view of what it reads first.
-How: TypeAlias = Literal["new", "over", "view"]
-
-
-class Step(NamedTuple, Generic[Value]):
-    """What a step reads and makes."""
-
-    reads: Sequence[Value]
-    makes: Sequence[Value]
-    how: How
+from wootzc.ir.layers.steps import Step, Value
 
 
 def peak_bytes(

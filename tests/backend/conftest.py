@@ -1,6 +1,7 @@
 """Tiny networks of every kind, random weights, and a dataset that can be learnt in a second."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import floor
 from typing import get_args
 
@@ -14,6 +15,7 @@ from wootzc.backends.weights.importance import kept_filters
 from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
 from wootzc.ir import layers as ir
 from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple, couple_network
 from wootzc.ir.net.network import (
     Module,
@@ -147,6 +149,13 @@ def joined(join: ir.Join, *arms: ir.Body, entering: Shape = (3, 2, 4)) -> Networ
     return alone(ir.Branch(join=join, arms=arms), ir.Norm(), entering=entering)
 
 
+def classifier(network: Network) -> Network:
+    """A classifier, whatever the layers make."""
+    pooled = (ir.GlobalPool(),) if len(segment_shapes(network)[-1]) == 3 else ()
+    head = Plain(name="head", body=(*pooled, ir.Dense(width=3)))
+    return replace(network, segments=(*network.segments, head))
+
+
 FLAT: ir.Body = (ir.Flatten(), ir.Activation(kind="tanh"))
 UNEVEN = ((2, 0), (1, 3))
 
@@ -242,6 +251,26 @@ LAYERS: dict[str, Network] = {
 @pytest.fixture(scope="session")
 def layers() -> dict[str, Network]:
     return LAYERS
+
+
+# By operator of the language, the first example of each layer that carries weights, classifying.
+LEARNED = {
+    operator_of(layer).name: classifier(network)
+    for network in reversed(LAYERS.values())
+    for layer in reversed(network.segments[0].body)
+    if layer.arrays() and len(network.input) == 3
+}
+
+
+@pytest.fixture(scope="session")
+def with_head() -> Callable[[Network], Network]:
+    return classifier
+
+
+@pytest.fixture(params=list(LEARNED.values()), ids=list(LEARNED))
+def any_learned(request: pytest.FixtureRequest) -> Network:
+    network: Network = request.param
+    return network
 
 
 @pytest.fixture(params=list(LAYERS.values()), ids=list(LAYERS))

@@ -1,7 +1,6 @@
 """ONNX file → network → pruned at rate 0 → ONNX file: the same function, and the same weights."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,7 @@ from wootzc.grammar.imports import read_graph
 from wootzc.ir.graph import Refused
 from wootzc.ir.graph.decompose import decompose
 from wootzc.ir.graph.segment import chain_weights, segment
-from wootzc.ir.layers import Body, Dense, GlobalPool
-from wootzc.ir.net.network import Network, Plain, segment_shapes
+from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 
 Random = Callable[[Network], Weights]
@@ -81,15 +79,12 @@ def written(network: Network, weights: Weights, folder: Path) -> Path:
     return path
 
 
-def with_head(network: Network) -> Network:
-    """A classifier, whatever the layers make."""
-    leaving = segment_shapes(network)[-1]
-    body: Body = (GlobalPool(), Dense(width=3)) if len(leaving) == 3 else (Dense(width=3),)
-    return replace(network, segments=(*network.segments, Plain(name="head", body=body)))
-
-
 def test_every_layer_comes_back(
-    any_layer: Network, random_weights: Random, request: pytest.FixtureRequest, tmp_path: Path
+    any_layer: Network,
+    with_head: Callable[[Network], Network],
+    random_weights: Random,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> None:
     network = with_head(any_layer)
     weights = random_weights(network)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import wootzc
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.names import TAKEN_ATTRIBUTES
@@ -98,6 +99,28 @@ def test_networks_of_the_zoo_compute_the_same(
     # Kernels that keep activations in bounds, or rounding grows from layer to layer.
     kernels = {name: value for name, value in drawn.items() if name.endswith("kernel")}
     check_same(tmp_path, network, random_weights(network) | kernels)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("opset", [17, 20])
+def test_what_pytorch_exports_of_layers_with_weights_is_read(
+    any_learned: Network, opset: int, random_weights: Random, tmp_path: Path
+) -> None:
+    torch: Any = import_module("torch")
+    weights = random_weights(any_learned)
+    net = write(tmp_path, any_learned, weights)["load"]().eval()
+    images = np.random.default_rng(1).normal(0, 2, (3, *any_learned.input)).astype(np.float32)
+    given = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
+    path = tmp_path / "net.onnx"
+    try:
+        with pytest.warns():  # this exporter is deprecated
+            torch.onnx.export(net, (given,), str(path), dynamo=False, opset_version=opset)
+    except torch.onnx.errors.UnsupportedOperatorError:
+        pytest.skip("PyTorch exports no such layer")
+    found = wootzc.import_network(path)
+    made = predict(found.network, found.weights, images, batch=4)
+    with torch.inference_mode():
+        np.testing.assert_allclose(made, net(given).numpy(), rtol=1e-4, atol=1e-4)
 
 
 UNDERSCORES = ("__init__", "__class__", "__dict__", "__call__", "__debug__", "_modules", "__x", "_")

@@ -5,6 +5,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,12 +17,24 @@ from numpy.typing import NDArray
 
 import wootzc
 from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.write.source import model_source
+from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import check_fits, initial_weights, split
+from wootzc.backends.weights.stored import check_fits, initial_weights, save, split
 from wootzc.diagnostics import WootzError
 from wootzc.grammar import analyze
 from wootzc.grammar.text.print_network import print_network
-from wootzc.ir.layers import Activation, DepthwiseConv, Dropout, GlobalPool, Layer, Norm, Pool, walk
+from wootzc.ir.layers import (
+    Activation,
+    DepthwiseConv,
+    Dropout,
+    GlobalPool,
+    Layer,
+    Norm,
+    Pool,
+    PRelu,
+    walk,
+)  # fmt: skip
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 
@@ -218,6 +231,25 @@ def test_the_network_is_the_model(make: Callable[[nnx.Rngs], nnx.Module]) -> Non
         logits = np.asarray(squash(logits))
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     assert bool(found.notes) == isinstance(model, SmallVGG | InceptionNet)
+
+
+def test_every_layer_with_weights_comes_back(
+    any_learned: Network, random_weights: Callable[[Network], Weights], tmp_path: Path
+) -> None:
+    """Of the Flax source that wootzc writes of it."""
+    weights = random_weights(any_learned)
+    save(tmp_path / "weights.safetensors", weights)
+    names: dict[str, Any] = {"__name__": "model", "__file__": str(tmp_path / "model.py")}
+    exec(model_source(any_learned, "abc", *np.ones((2, any_learned.input[-1]))), names)
+    example = np.zeros((2, *any_learned.input), np.float32)
+    if any(isinstance(layer, PRelu) for layer in layers_of(any_learned)):
+        with pytest.raises(WootzError, match="WZ151"):  # its class is no nnx.PReLU
+            wootzc.from_nnx(names["load"](), example)
+        return
+    found = wootzc.from_nnx(names["load"](), example)
+    assert list(layers_of(found.network)) == list(layers_of(any_learned))
+    for got, given in zip(found.weights.values(), weights.values(), strict=True):
+        np.testing.assert_array_equal(got, given)
 
 
 @pytest.mark.parametrize("make", MODELS)

@@ -31,8 +31,8 @@ def test_there_are_examples_of_every_layer(
         for _, layer in walk(module.body)
     }
     examples = (layer for n in layers.values() for s in n.segments for _, layer in walk(s.body))
-    # Zeros in the place of removed channels change what the others are normalised by: the tests of
-    # the zoo compare with just that, and test_group_norm.py does it by hand.
+    # Zeros in the place of removed channels change what the others are normalised by, and the tests
+    # of the zoo compare with just that.
     assert {type(one) for one in examples if one.arrays() and not one.sums_channels} <= pruned
 
 

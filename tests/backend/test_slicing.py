@@ -12,8 +12,9 @@ from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.parameters import Weights, count_parameters
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import check_fits
+from wootzc.ir.layers import Conv, has_filters
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
 
@@ -40,6 +41,31 @@ def test_pruned_equals_masked(
     np.testing.assert_allclose(
         predict(small, sliced, images, batch=4), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_layers_say_whether_they_sum_channels(
+    any_learned: Network, random_weights: Random, silenced: Silencer
+) -> None:
+    """Zeros in the place of removed channels change what the others become, or they do not."""
+    body = any_learned.segments[0].body
+    layer = next(one for one in body if one.arrays())
+    if has_filters(layer):
+        return
+    conv = Conv(width=8, kernel=(1, 1))
+    module = Module(name="m1", body=(conv, layer, Conv(width=5, kernel=(1, 1))))
+    network = Network(name="n", input=(6, 6, 2), segments=(module,))
+    weights = random_weights(network)
+    sliced = prune_weights(network, weights, [0.5], ["l1"])
+    kept = np.flatnonzero(
+        np.isin(weights["m1/0/kernel"], sliced["m1/0/kernel"]).all(axis=(0, 1, 2))
+    )
+    for array in layer.arrays():
+        name = f"m1/1/{array.name}"
+        np.testing.assert_array_equal(sliced[name], weights[name][..., kept])
+    images = np.random.default_rng(3).normal(size=(4, 6, 6, 2)).astype(np.float32)
+    masked = predict(network, silenced(network, weights, [0.5], "l1"), images, batch=4)
+    found = predict(prune_network(network, (0.5,)), sliced, images, batch=4)
+    assert np.allclose(found, masked, rtol=1e-4, atol=1e-4) != layer.sums_channels
 
 
 def test_at_rate_zero_nothing_changes_bit_for_bit(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from rich.console import Console
@@ -119,12 +118,7 @@ class Screen:
         self.bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.bars.stop()
 
     def __call__(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM during a build."""
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from wootzc.builder.jobs.events import BuildInterrupted, Event, Progressed
@@ -28,12 +28,7 @@ class Interrupts:
                 self.before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 

@@ -44,6 +44,7 @@ from wootzc.ir.layers import (
     GlobalPool,
     GroupNorm,
     Layer,
+    Learned,
     LocalNorm,
     Norm,
     Pool,
@@ -165,17 +166,17 @@ def _modules(
 ) -> Iterator[tuple[str, nnx.Module]]:
     """Every layer that carries weights, as an nnx module, with its path."""
     for path, layer, entering in walk_shapes(body, shape):
-        if module := _module(layer, entering, axis_name, rngs, dtype):
-            yield path, module
+        if isinstance(layer, Learned):
+            yield path, _module(layer, entering, axis_name, rngs, dtype)
 
 
 def _module(
-    layer: Layer,
+    layer: Learned,
     shape: Shape,
     axis_name: str | None,
     rngs: nnx.Rngs,
     dtype: np.dtype[Any],
-) -> nnx.Module | None:
+) -> nnx.Module:
     match layer:
         case Conv() | DepthwiseConv():
             return _convolution(layer, shape, rngs, dtype)
@@ -192,8 +193,6 @@ def _module(
             return nnx.GroupNorm(shape[-1], groups, dtype=np.float32, **options)
         case PRelu():
             return ChannelSlopes(shape[-1])
-        case LocalNorm() | Activation() | Pool() | GlobalPool() | Dropout() | Flatten() | Branch():
-            return None
         case _:
             assert_never(layer)
 

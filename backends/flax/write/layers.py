@@ -42,11 +42,11 @@ HELPERS: dict[type[ir.Layer], tuple[str, str]] = {
 def constructors(body: ir.Body, shape: Shape) -> Iterator[tuple[str, str]]:
     """Attribute and constructor of every layer that carries weights."""
     for path, layer, entering in ir.walk_shapes(body, shape):
-        if layer.arrays():
+        if isinstance(layer, ir.Learned):
             yield _name(layer, path), _constructor(layer, entering)
 
 
-def _constructor(layer: ir.Layer, shape: Shape) -> str:
+def _constructor(layer: ir.Learned, shape: Shape) -> str:
     match layer:
         case ir.Conv() | ir.DepthwiseConv():
             return _convolution(layer, shape)
@@ -63,16 +63,6 @@ def _constructor(layer: ir.Layer, shape: Shape) -> str:
             return f"nnx.{norm}, epsilon={epsilon}, use_fast_variance=False, rngs=rngs)"
         case ir.PRelu():
             return f"PRelu({shape[-1]})"
-        case (
-            ir.LocalNorm()
-            | ir.Activation()
-            | ir.Pool()
-            | ir.GlobalPool()
-            | ir.Dropout()
-            | ir.Flatten()
-            | ir.Branch()
-        ):
-            raise AssertionError(f"{type(layer).__name__} carries no weights")
         case _:
             assert_never(layer)
 
@@ -130,9 +120,10 @@ def statements(body: ir.Body, shape: Shape, prefix: str, given: str, result: str
 
 
 def _statement(layer: ir.Layer, shape: Shape, path: str, x: str, result: str) -> Iterator[str]:
+    if isinstance(layer, ir.Learned):
+        yield f"{result} = self.{_name(layer, path)}({x})"
+        return
     match layer:
-        case ir.Conv() | ir.DepthwiseConv() | ir.Dense() | ir.Norm() | ir.GroupNorm() | ir.PRelu():
-            yield f"{result} = self.{_name(layer, path)}({x})"
         case ir.LocalNorm(size=size, alpha=alpha, beta=beta, k=k):
             yield f"{result} = local_norm({x}, size={size}, alpha={alpha}, beta={beta}, k={k})"
         case ir.Activation(kind=kind, slope=slope):

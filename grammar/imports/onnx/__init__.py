@@ -7,7 +7,8 @@ trace        each operator in turn: folded to a constant, or made into a draft o
 tensors      what flows between them: where its axes went, what is still owed to it
 curves       functions of single numbers, recognised by their values
 elementwise  activations, arithmetic and joins · windows  convolutions and pools
-features     dense layers, norms, reductions · shapes  reshapes, pads, slices
+features     dense layers, reductions · norms  as one operator or spelt out
+reshaping    reshapes, pads, slices · joins  arms side by side
 merge        drafts → layers: multiplications by constants go into their neighbours
 """
 

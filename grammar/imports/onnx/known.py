@@ -1,8 +1,8 @@
 """What can be told of an ONNX graph before any operator is read: attention, where weights are."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from wootzc.grammar.imports.onnx.norms import PARAMETERS_OF_NORMS
 from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 
 MATRICES = frozenset({"Conv", "Gemm", "MatMul"})  # with weights as their second input
@@ -11,8 +11,7 @@ PARAMETERS = {  # of ours, from the second input on
     "Conv": ("kernel", "bias"),
     "Gemm": ("kernel", "bias"),
     "MatMul": ("kernel",),
-    "BatchNormalization": ("scale", "bias", "mean", "var"),
-    "LayerNormalization": ("scale", "bias"),
+    **PARAMETERS_OF_NORMS,
 }
 
 
@@ -34,40 +33,6 @@ def check_attention(source: Source) -> None:
                 "networks with attention cannot be pruned",
             )
         computed.update(filter(None, operator.outputs))
-
-
-def with_group_norms(source: Source) -> Iterator[Operator]:
-    """The operators, a norm of groups as one where the file spells it out, as PyTorch does.
-
-    Before: Reshape to [n, groups, …]; InstanceNormalization; Reshape back
-    After:  GroupNormalization, with a factor and an offset a group, and both shapes to be checked
-    """
-    makers = {name: operator for operator in source.operators for name in operator.outputs}
-    readers: dict[str, list[Operator]] = {}
-    for operator in source.operators:
-        for name in operator.inputs:
-            readers.setdefault(name, []).append(operator)
-    left_out: set[str] = set()
-    spelt: dict[str, Operator] = {}
-    for norm in source.operators:
-        if norm.kind != "InstanceNormalization":
-            continue
-        apart, back = makers.get(norm.inputs[0]), readers.get(norm.outputs[0], [])
-        kinds = [one.kind for one in (apart, *back) if one]
-        if kinds != ["Reshape"] * 2 or apart is None:
-            continue
-        if readers[apart.outputs[0]] != [norm] or source.output in (*apart.outputs, *norm.outputs):
-            continue
-        left_out |= {apart.name, norm.name}
-        spelt[back[0].name] = replace(
-            norm,
-            kind="GroupNormalization",
-            inputs=(apart.inputs[0], *norm.inputs[1:], apart.inputs[1], back[0].inputs[1]),
-            outputs=back[0].outputs,
-        )
-    for operator in source.operators:
-        if operator.name not in left_out:
-            yield spelt.get(operator.name, operator)
 
 
 def shared_weights(source: Source) -> list[str]:

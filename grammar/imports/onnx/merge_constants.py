@@ -104,9 +104,10 @@ def _before(affine: Affine, maker: Draft) -> Draft | None:
             weights["kernel"] = weights["kernel"] * affine.scale
             _add_bias(weights, affine.scale, affine.shift)
             operation = replace(operation, bias="bias" in weights)
-        case _ if {"scale", "bias"} <= weights.keys():  # with these it ends
-            weights["scale"] = weights["scale"] * affine.scale
-            weights["bias"] = weights["bias"] * affine.scale + affine.shift
+        case _ if "scale" in weights and ("bias" in weights or not affine.shift.any()):
+            weights["scale"] = weights["scale"] * affine.scale  # with these it ends
+            if "bias" in weights:
+                weights["bias"] = weights["bias"] * affine.scale + affine.shift
         case _:
             return None
     return replace(maker, operation=operation, weights=weights)

@@ -12,11 +12,12 @@ from wootzc.grammar.imports.onnx import (
     elementwise,
     features,
     joins,
+    norms,
     reshaping,
     windows,
 )
 from wootzc.grammar.imports.onnx.constants import MOST, fold
-from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, with_group_norms
+from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
 from wootzc.grammar.imports.onnx.model_file import first_line
 from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
@@ -31,6 +32,7 @@ HANDLERS: dict[str, Handler] = {
     **elementwise.HANDLERS,
     **features.HANDLERS,
     **joins.HANDLERS,
+    **norms.HANDLERS,
     **reshaping.HANDLERS,
     **windows.HANDLERS,
 }
@@ -83,7 +85,7 @@ def trace(source: Source, input: Shape | None) -> Traced:
     )
     check_attention(source)
     context.notes += shared_weights(source)
-    operators = list(with_group_norms(source))
+    operators = list(norms.with_whole_norms(source))
     uses = Counter(name for operator in operators for name in operator.inputs)
     for operator in operators:
         try:

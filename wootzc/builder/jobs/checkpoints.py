@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -145,12 +144,7 @@ class Keeper(Generic[State]):
     def __enter__(self) -> "Keeper[State]":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if kind is not None:
             self._flush()
 

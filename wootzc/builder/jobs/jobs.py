@@ -4,31 +4,29 @@
 touches.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, candidate_groups
-from wootzc.backends.flax.train.batches import Progress, Report
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
-from wootzc.backends.flax.train.train import Look, Paused, Trained, train
+from wootzc.backends.flax.train.train import Look
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.at_once import Here, Local, Share
-from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
-from wootzc.builder.jobs.context import Context
-from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, Warned, finished
+from wootzc.builder.jobs.checkpoints import Checkpoint
+from wootzc.builder.jobs.events import Warned
 from wootzc.builder.jobs.measured import candidate_work
-from wootzc.builder.jobs.pauses import checkpoint, kept, passed, paused
+from wootzc.builder.jobs.pauses import kept, passed, paused
+from wootzc.builder.jobs.running import Running, measurements
 from wootzc.builder.jobs.store import Outcome, Weights
 from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.builder.jobs.tuning import Tuning
@@ -41,7 +39,7 @@ from wootzc.ir.space.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Jobs(Context):
+class Jobs(Running):
     """The jobs of one build."""
 
     @cached_property
@@ -95,7 +93,7 @@ class Jobs(Context):
                 return {**result, "history": [asdict(look)]}, weights
             return self._train_teacher(weights, source.recipe, before)
 
-        outcome = self._run("teacher", "teacher", self.keys.teacher, make)
+        outcome = self.run("teacher", "teacher", self.keys.teacher, make)
         if outcome.done.result["reason"] == "diverged":
             raise fail(
                 "WZ148",
@@ -132,19 +130,10 @@ class Jobs(Context):
         self, weights: Weights, recipe: Recipe, before: Checkpoint | None
     ) -> tuple[dict[str, Any], Weights]:
         self._check_outputs(weights)
-        with self._keeping("teacher", self.keys.teacher, recipe, before) as keep:
-            trained = train(
-                self.space.network,
-                weights,
-                self.dataset,
-                recipe,
-                self.space.augment,
-                seed=self.space.seed,
-                paused=_standing(before),
-                progress=self._progress("teacher"),
-                keep=keep,
-            )
-        return _measurements(trained), trained.weights
+        trained = self.train(
+            "teacher", self.keys.teacher, self.space.network, weights, recipe, before
+        )
+        return measurements(trained), trained.weights
 
     # Blocks
 
@@ -188,41 +177,36 @@ class Jobs(Context):
         `share`: what it works with beside other candidates.
         """
         own = share or Share(devices=self.groups[0], dataset=self.dataset)
-
-        recipe = self.space.finetune
         key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
 
         def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights | None]:
             network, weights = self.assemble(candidate, teacher, blocks)
             rung = None if earlier is None else paused(earlier.done.result, earlier.weights)
-            with self._keeping("candidate", key, recipe, before, candidate) as keep:
-                trained = train(
-                    network,
-                    weights,
-                    own.dataset,
-                    recipe,
-                    self.space.augment,
-                    seed=self.space.seed,
-                    target=target,
-                    stop=stop,
-                    paused=_standing(before) or rung,
-                    teacher=(self.space.network, teacher) if recipe.distill else None,
-                    progress=self._progress("candidate", candidate=candidate),
-                    keep=keep,
-                    shared=True,
-                    devices=own.devices,
-                )
+            trained = self.train(
+                "candidate",
+                key,
+                network,
+                weights,
+                self.space.finetune,
+                before,
+                candidate=candidate,
+                target=target,
+                stop=stop,
+                earlier=rung,
+                teacher=teacher,
+                share=own,
+            )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
             work = list(candidate_work(self.plan, candidate, trained.steps - begun))
             start = trained.history[0].accuracy  # the look before the first step
             result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
-            result |= _measurements(trained)
+            result |= measurements(trained)
             if stop == 0 and trained.reason == "paused":  # was looked at; it begins anew
                 return result, None
             return result, kept(trained.weights, trained.state)
 
         name = " ".join(map(short, self.keys.rates(candidate)))
-        return self._run("candidate", name, key, make, own.check, candidate=candidate)
+        return self.run("candidate", name, key, make, own.check, candidate=candidate)
 
     def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
         """Assemble a candidate and evaluate it: nothing is kept but how accurate it is."""
@@ -278,27 +262,13 @@ class Jobs(Context):
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
         assert recipe is not None
-
         key = self.keys.polish(of)
 
         def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
-            with self._keeping("polish", key, recipe, before) as keep:
-                trained = train(
-                    network,
-                    weights,
-                    self.dataset,
-                    recipe,
-                    self.space.augment,
-                    seed=self.space.seed,
-                    paused=_standing(before),
-                    teacher=(self.space.network, teacher) if recipe.distill else None,
-                    progress=self._progress("polish"),
-                    keep=keep,
-                    shared=True,  # its modules' variants were compiled when it was fine-tuned
-                )
-            return _measurements(trained), trained.weights
+            trained = self.train("polish", key, network, weights, recipe, before, teacher=teacher)
+            return measurements(trained), trained.weights
 
-        return self._run("polish", network.name, key, make)
+        return self.run("polish", network.name, key, make)
 
     # Test
 
@@ -309,67 +279,5 @@ class Jobs(Context):
             return {"accuracy": tested(network, weights, self.dataset)}, None
 
         name = "teacher" if of == self.keys.teacher else "best"
-        outcome = self._run("test", name, self.keys.test(of), make)
+        outcome = self.run("test", name, self.keys.test(of), make)
         return float(outcome.done.result["accuracy"])
-
-    # Shared
-
-    def _run(
-        self,
-        job: Training | Literal["test"],
-        name: str,
-        key: str,
-        # From its checkpoint on, if it has one.
-        make: Callable[[Checkpoint | None], tuple[dict[str, Any], Weights | None]],
-        check: Callable[[], None] = lambda: None,  # while another build does this job
-        candidate: int | None = None,  # that the job is about
-    ) -> Outcome:
-        with self.store.locked([key], self.waiting, check):
-            if done := self.store.find(key):
-                self.events.emit(finished(job, name, candidate, done.result, None))
-                return Outcome(done=done, reused=True)
-            self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
-            before = self.store.checkpoints.find(key)
-            started = time.perf_counter() - (0.0 if before is None else before.seconds)
-            result, weights = make(before)
-            seconds = time.perf_counter() - started
-            done = self.store.finish(key, job, name, result, seconds, weights)
-            self.events.emit(finished(job, name, candidate, result, seconds))
-            return Outcome(done=done, reused=False)
-
-    def _keeping(
-        self,
-        stage: Training,
-        key: str,
-        recipe: Recipe,
-        before: Checkpoint | None,
-        candidate: int | None = None,
-    ) -> Keeper[Paused]:
-        """What keeps a run whose job has this key, and says so if it goes on from a checkpoint."""
-        if before is not None:
-            step = int(before.result["steps"])
-            told = Resumed(stage=stage, candidate=candidate, step=step, steps=recipe.steps)
-            self.events.emit(told)
-        checkpoints = self.store.checkpoints
-        return checkpoints.keeper(
-            lambda run, seconds: checkpoints.write(key, checkpoint(run, seconds)), before
-        )
-
-    def _progress(self, stage: Training, candidate: int | None = None) -> Report:
-        def report(progress: Progress) -> None:
-            self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
-
-        return report
-
-
-def _standing(before: Checkpoint | None) -> Paused | None:
-    return None if before is None else paused(before.result, before.arrays)
-
-
-def _measurements(trained: Trained) -> dict[str, Any]:
-    return {
-        "accuracy": trained.accuracy,
-        "steps": trained.steps,
-        "reason": trained.reason,
-        "history": [asdict(look) for look in trained.history],
-    }

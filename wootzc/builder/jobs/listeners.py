@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 
 from wootzc.backends.flax.device.compiles import Compilations, compilations
 from wootzc.builder.jobs.events import Event, Listener, log_entry
@@ -99,10 +98,5 @@ class JsonLog:
     def __enter__(self) -> "JsonLog":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.file.close()

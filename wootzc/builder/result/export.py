@@ -1,31 +1,23 @@
 """The best network, or another that was tried, in other forms: see docs/exports.md."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 import numpy as np
 
 from wootzc import __version__
 from wootzc.backends.weights.folding import with_folded_norms
-from wootzc.backends.weights.parameters import Weights, count_parameters
-from wootzc.builder.jobs.store import Store
-from wootzc.builder.result.chosen import choose
+from wootzc.backends.weights.parameters import count_parameters
 from wootzc.builder.result.device import exported_figures
+from wootzc.builder.result.exportable import Exportable, load_candidate, load_exportable
 from wootzc.builder.result.int8 import JUDGED, Int8, Quantized, as_judged, quantize
-from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text, torch_names
-from wootzc.builder.result.replay import load_best, load_example, load_manifest
-from wootzc.builder.result.summary import DeviceFigures, OnDevice, read_summary
+from wootzc.builder.result.origins import origins_text, torch_names
+from wootzc.builder.result.summary import DeviceFigures, OnDevice
 from wootzc.diagnostics import WootzError, fail
-from wootzc.driver import compile
-from wootzc.files import missing_result, write_atomically
-from wootzc.ir.net.network import Network
-from wootzc.ir.net.prune import prune_network
-from wootzc.units import percent
+from wootzc.files import write_atomically
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -57,35 +49,6 @@ class Exported:
     accuracy: tuple[str, ...]  # of int8, beside that of float32
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exportable:
-    """A network of a result folder, whole and as it was built."""
-
-    folder: Path
-    network: Network
-    weights: Weights
-    classes: tuple[str, ...]
-    mean: Any  # float32 [channels]
-    std: Any
-    which: str
-    suffix: str = ""  # of the default names
-    parts: Callable[[], dict[str, bytes]] | None = None  # None: they stand in best/
-
-    def read(self, name: str) -> bytes:
-        """A file as best/ has it."""
-        if self.parts is not None:
-            return self._made[name]
-        path = self.folder / "best" / name
-        if not path.is_file():
-            raise missing_result(path)
-        return path.read_bytes()
-
-    @cached_property
-    def _made(self) -> dict[str, bytes]:
-        assert self.parts is not None
-        return self.parts()
-
-
 def export_result(
     folder: Path,
     form: Form,
@@ -112,9 +75,9 @@ def export_result(
             + ("it holds only weights" if form == "safetensors" else "predict() always does it"),
             f"forms that have: {', '.join(NORMALIZED_INSIDE)}",
         )
-    best = _load(folder)
+    best = load_exportable(folder)
     if candidate is not None:
-        best = _candidate(best, candidate, store)
+        best = load_candidate(best, candidate, store)
     if int8 is not None:
         best = replace(best, suffix=f"{best.suffix}.int8")
     target = out or _default(best, form)
@@ -154,59 +117,6 @@ def _accuracy(
     if form == "onnx" and candidate is None and (best.folder / "best" / JUDGED).exists():
         return ("its limits were held in int8, and this is float32: --int8 writes what was judged",)
     return ()
-
-
-def _load(folder: Path) -> Exportable:
-    manifest = load_manifest(folder, ("weights_sha256", "classes", "normalize"))
-    network, weights = load_best(folder)
-    return Exportable(
-        folder=folder,
-        network=network,
-        weights=weights,
-        classes=tuple(manifest["classes"]),
-        mean=np.float32(manifest["normalize"]["mean"]),
-        std=np.float32(manifest["normalize"]["std"]),
-        which="the best network",
-    )
-
-
-def _candidate(best: Exportable, number: int, store: Path | str | None) -> Exportable:
-    """A candidate of the folder that `best` comes from."""
-    folder = best.folder
-    tried = read_summary(folder)
-    chosen = choose(folder, tried, number, store)
-    space = compile(folder / "plan.wzir", ()).space
-    network = prune_network(space.network, chosen.tried.rates)
-    met = "meets" if chosen.tried.met else "misses"
-
-    def made() -> dict[str, bytes]:
-        from wootzc.builder.result.parts import parts
-
-        images, labels, _ = load_example(folder)
-        teacher = Store(store or tried.store).find(tried.teacher.key)
-        origins = NOWHERE
-        if teacher is not None and teacher.weights is not None:
-            origins = origins_of(space, teacher.weights, chosen.tried.rates)
-        made = parts(
-            network,
-            chosen.weights,
-            classes=best.classes,
-            mean=best.mean,
-            std=best.std,
-            images=images,
-            labels=labels,
-        )
-        return made | {"origins.json": origins_text(origins).encode()}
-
-    return replace(
-        best,
-        network=network,
-        weights=chosen.weights,
-        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}, "
-        f"which {met} the objective",
-        suffix=f"-{number}",
-        parts=made,
-    )
 
 
 # Where it goes
@@ -293,7 +203,7 @@ def _takes(best: Exportable, form: Form, inside: bool) -> str:
 
 def onnx_model(folder: Path) -> "ModelProto":
     """The best network of a result folder, as `export --to onnx` writes it. Raises `WootzError`."""
-    return _onnx(_load(folder), NORMALIZED_INSIDE["onnx"])
+    return _onnx(load_exportable(folder), NORMALIZED_INSIDE["onnx"])
 
 
 def _onnx(best: Exportable, inside: bool) -> "ModelProto":

@@ -1,0 +1,102 @@
+"""How one job runs: found in the store, or made under its lock and kept with its checkpoints."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.train import Paused, Trained, train
+from wootzc.builder.jobs.at_once import Share
+from wootzc.builder.jobs.checkpoints import Checkpoint
+from wootzc.builder.jobs.context import Context
+from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, finished
+from wootzc.builder.jobs.pauses import checkpoint, paused
+from wootzc.builder.jobs.store import Outcome, Weights
+from wootzc.ir.net.network import Network
+from wootzc.ir.space.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Running(Context):
+    """Runs the jobs of one build."""
+
+    def run(
+        self,
+        job: Training | Literal["test"],
+        name: str,
+        key: str,
+        # From its checkpoint on, if it has one.
+        make: Callable[[Checkpoint | None], tuple[dict[str, Any], Weights | None]],
+        check: Callable[[], None] = lambda: None,  # while another build does this job
+        candidate: int | None = None,  # that the job is about
+    ) -> Outcome:
+        """What the store has of a job, or else what `make` gives: a result, and weights if any."""
+        with self.store.locked([key], self.waiting, check):
+            if done := self.store.find(key):
+                self.events.emit(finished(job, name, candidate, done.result, None))
+                return Outcome(done=done, reused=True)
+            self.events.emit(JobStarted(job=job, name=name, candidate=candidate))
+            before = self.store.checkpoints.find(key)
+            started = time.perf_counter() - (0.0 if before is None else before.seconds)
+            result, weights = make(before)
+            seconds = time.perf_counter() - started
+            done = self.store.finish(key, job, name, result, seconds, weights)
+            self.events.emit(finished(job, name, candidate, result, seconds))
+            return Outcome(done=done, reused=False)
+
+    def train(
+        self,
+        stage: Training,
+        key: str,  # of the job
+        network: Network,
+        weights: Weights,
+        recipe: Recipe,
+        before: Checkpoint | None,  # where an earlier process stood
+        *,
+        candidate: int | None = None,
+        target: float | None = None,
+        stop: int | None = None,
+        earlier: Paused | None = None,  # where the job before this one left it
+        teacher: Weights | None = None,  # of what was pruned from it; to distil from, where asked
+        share: Share | None = None,
+    ) -> Trained:
+        """Train by a recipe, told of and kept as it goes; from its checkpoint on, if it has one."""
+        if before is not None:
+            step = int(before.result["steps"])
+            told = Resumed(stage=stage, candidate=candidate, step=step, steps=recipe.steps)
+            self.events.emit(told)
+
+        def report(progress: Progress) -> None:
+            self.events.emit(Progressed(stage=stage, candidate=candidate, **asdict(progress)))
+
+        def write(run: Paused, seconds: float) -> None:
+            self.store.checkpoints.write(key, checkpoint(run, seconds))
+
+        with self.store.checkpoints.keeper(write, before) as keep:
+            return train(
+                network,
+                weights,
+                self.dataset if share is None else share.dataset,
+                recipe,
+                self.space.augment,
+                seed=self.space.seed,
+                target=target,
+                stop=stop,
+                paused=earlier if before is None else paused(before.result, before.arrays),
+                teacher=None if teacher is None else (self.space.network, teacher),
+                progress=report,
+                keep=keep,
+                shared=teacher is not None,  # the variants of its modules are compiled but once
+                devices=None if share is None else share.devices,
+            )
+
+
+def measurements(trained: Trained) -> dict[str, Any]:
+    """What a job's record says of a training."""
+    return {
+        "accuracy": trained.accuracy,
+        "steps": trained.steps,
+        "reason": trained.reason,
+        "history": [asdict(look) for look in trained.history],
+    }
