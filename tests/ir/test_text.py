@@ -171,7 +171,8 @@ networks = st.builds(
 def test_any_network_comes_back(network: Network) -> None:
     text = print_network(network)
     assert parse_network(text) == network
-    assert max(map(len, text.split("\n"))) <= 100 or len(network.name) > 20 or "definition" in text
+    broken = [line for line in text.split("\n") if not line.lstrip().startswith("name = ")]
+    assert max(map(len, broken)) <= 100 or len(network.name) > 20 or "definition" in text
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
