@@ -16,6 +16,7 @@ from wootzc.grammar.check.arguments import (  # fmt: skip
     Kind,
     whole,
 )
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.optimizers import check_warmup, read_optimizer, read_schedule
 from wootzc.grammar.lower.settings import read_settings, setting_value
@@ -151,7 +152,10 @@ def lower_recipe(
             report.error(
                 setting.name.span, "WZ074",
                 f"`{name}` has no meaning in `{stage}`: {USELESS[stage][name]}",
-                f"remove it, or move it to `{'pretrain' if name == 'reconstruct' else 'finetune'}`",
+                remove(
+                    setting.span, report, "remove it, or move it to "
+                    f"`{'pretrain' if name == 'reconstruct' else 'finetune'}`",
+                ),
             )  # fmt: skip
         elif name == "optimizer":
             changes[name] = read_optimizer(setting, report)
