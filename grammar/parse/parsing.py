@@ -12,7 +12,8 @@ from lark import UnexpectedInput
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import other_language, scan, statement_at, too_long
+from wootzc.grammar.parse.languages import other_language
+from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
@@ -78,6 +79,7 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
                 draft = draft.repaired(mistake.fixes[0])
                 continue
             start, end = statement_at(draft.text, mistake.span.start)
+            end = max(end, mistake.span.end)
             unchanged = min(unchanged, start)
             holes.append(draft.span(start, end))
             remaining = draft.without(start, end)
