@@ -7,12 +7,8 @@ from typing import Any, Literal, TypeAlias
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import (  # fmt: skip
-    AMOUNT,
     COUNT,
     FLAGS,
-    PART,
-    POSITIVE,
-    SHARE,
     Kind,
     whole,
 )
@@ -28,6 +24,7 @@ from wootzc.ir.space.recipe import (  # fmt: skip
     Schedule,
     expected,
 )
+from wootzc.ir.space.recipe_values import NUMBERS
 
 StageName: TypeAlias = Literal["teacher", "pretrain", "finetune", "polish"]
 
@@ -63,19 +60,6 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
 # the teacher beside the labels.
 POLISH, DISTILL, TEMPERATURE = 2, 0.5, 4.0
 
-NUMBERS: dict[str, Kind] = {
-    "steps": COUNT,
-    "epochs": POSITIVE,
-    "batch": COUNT,
-    "weight_decay": AMOUNT,
-    "clip": POSITIVE,
-    "label_smoothing": PART,
-    "every": COUNT,
-    "patience": COUNT,
-    "distill": SHARE,
-    "temperature": POSITIVE,
-    "reconstruct": COUNT,
-}
 SETTINGS = (*NUMBERS, "optimizer", "schedule")
 UNITS = {"reconstruct": ("images", "image")}
 
