@@ -6,7 +6,7 @@ Characters are typed at places drawn at random into a network with modules and a
 taken back; they break the text as often as not. First the work alone, in seconds of the processor,
 which other work on the machine does not change: reading and checking the new text, and answering a
 completion, a hover and the hints of a screen. Then on the clock, in a session with the language
-server over standard input and output.
+server over standard input and output, at ten keys a second.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from wootzc.lsp.server import THRESHOLD
 from wootzc.lsp.snapshot import Snapshot
 
 SCREEN = 50  # lines
+PAUSE = 0.1  # seconds before a key: ten a second is fast for a person
 
 
 def program(lines: int) -> str:
@@ -161,6 +162,7 @@ async def session(lines: int, keystrokes: int) -> dict[str, list[float]]:
         editor = Editor(program(lines), Path(folder) / "typed.wz")
         await editor.start()
         for line, column, character in keys(editor.lines, keystrokes):
+            await asyncio.sleep(PAUSE)
             seconds = await editor.change(line, column, character)
             took.setdefault("told of", []).append(seconds)
             for name, seconds in (await editor.ask(line, column + 1)).items():

@@ -41,12 +41,12 @@ class Mismatch(ValueError):
 
 @cache
 def slots_of(cls: type) -> tuple[Slot, ...]:
-    """The fields of a node class, without its span."""
+    """The fields of a node class, without its place."""
     hints = get_type_hints(cls, include_extras=True)
     return tuple(
         _slot(field.name, hints[field.name], field.default)
         for field in fields(cls)
-        if field.name != "span"
+        if field.name not in ("span", "spans")
     )
 
 

@@ -1,6 +1,20 @@
 """How mistakes are shown: short, whatever the source is."""
 
-from wootzc.diagnostics import LONGEST, MOST, WIDTH, Diagnostic, Span, render
+from pathlib import Path
+
+import pytest
+
+from wootzc.diagnostics import (
+    LONGEST,
+    MOST,
+    WIDTH,
+    Diagnostic,
+    Span,
+    WootzError,
+    fail,
+    render,
+    told_at,
+)
 
 
 def shown(source: str, *diagnostics: Diagnostic) -> list[str]:
@@ -54,3 +68,21 @@ def test_of_very_many_the_first_errors_are_shown() -> None:
     assert lines[0] == "error[WZ001]: wrong" and lines[-1] == "… and 1 more"
     assert sum(line.startswith("warning") for line in lines) == MOST - 1
     assert sum(line.startswith("warning") for line in shown("a", *warnings)) == MOST
+
+
+def test_what_has_no_place_is_told_at_the_one_of_what_is_done(tmp_path: Path) -> None:
+    """And the line is shown of a file that nobody kept the text of."""
+    file = tmp_path / "a.wz"
+    file.write_text("one\ntwo three\n")
+    with pytest.raises(WootzError) as caught, told_at(Span(str(file), 4, 7)):
+        with told_at(Span(str(file), 8, 13)):
+            raise fail("WZ001", "wrong")
+    assert str(caught.value).splitlines()[1:] == [
+        f" --> {file}:2:5",
+        "  |",
+        "2 | two three",
+        "  |     ^^^^^",
+    ]
+    with pytest.raises(WootzError) as gone, told_at(Span("nowhere.wz", 4, 7)):
+        raise fail("WZ001", "wrong")
+    assert str(gone.value) == "error[WZ001]: wrong\n --> nowhere.wz"

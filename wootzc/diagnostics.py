@@ -2,9 +2,11 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -97,7 +99,12 @@ class WootzError(Exception):
         super().__init__("\n".join(f"{d.code} {d.message}" for d in self.diagnostics))
 
     def __str__(self) -> str:
-        return render(self.diagnostics, self.sources)
+        return render(self.diagnostics, self.texts())
+
+    def texts(self) -> dict[str, str]:
+        """`sources`, and of other places what stands in their files now."""
+        files = {d.span.file for d in self.diagnostics} - {UNKNOWN.file, *self.sources}
+        return self.sources | {file: text for file in files if (text := _written(file))}
 
     def __reduce__(self) -> tuple[object, ...]:  # raised by a worker, it is told elsewhere
         return WootzError, (self.diagnostics, self.sources)
@@ -106,6 +113,23 @@ class WootzError(Exception):
 def fail(code: str, message: str, help: str | None = None, span: Span = UNKNOWN) -> WootzError:
     """A `WootzError` of one diagnostic, for mistakes that stop the work at once."""
     return WootzError([diagnostic(span, code, message, help)])
+
+
+def _written(file: str) -> str | None:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def told_at(span: Span) -> Iterator[None]:
+    """Mistakes that show within, and have no place of their own, are told at this one."""
+    try:
+        yield
+    except WootzError as error:
+        found = (replace(d, span=span) if d.span == UNKNOWN else d for d in error.diagnostics)
+        raise WootzError(found, error.sources) from error.__cause__
 
 
 def place(span: Span, source: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
 
-from wootzc.diagnostics import WootzError, fail
+from wootzc.diagnostics import WootzError, fail, told_at
 from wootzc.files import Unfit, read_file
 from wootzc.grammar import Analysis, analyze
 from wootzc.grammar.lower.program import resolve
@@ -197,7 +197,8 @@ def _as_long_as_it_gets(space: Space) -> Space:
         return space
     from wootzc.backends.data import count_images
 
-    images = count_images(space.data)
+    with told_at(space.at("data")):
+        images = count_images(space.data)
     return space if images is None else estimated(space, images)
 
 

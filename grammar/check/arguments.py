@@ -20,7 +20,6 @@ from wootzc.grammar.check.values import (
     value_text,
 )
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
-from wootzc.ir.layers.maxima import MAX_NUMBER
 from wootzc.ir.layers.signature import (
     AMOUNT,
     COUNT,
@@ -29,6 +28,7 @@ from wootzc.ir.layers.signature import (
     PADDING,
     PAIR,
     PART,
+    POSITIVE,
     REAL,
     REQUIRED,
     SHARE,
@@ -62,7 +62,6 @@ def _list(value: Value) -> tuple[float, ...]:
 ANY = Kind("a value", _any)
 CONFIDENCE = number("a confidence above 50% and below 100%, such as 95%", within(0.5, 1))
 FRACTION = number("a fraction above 0 and below 1, such as 1%", within(0, 1))
-POSITIVE = number("a number above 0", within(0, MAX_NUMBER))
 LIST = Kind("a number, or several with commas between them", _list)
 
 

@@ -20,6 +20,7 @@ from wootzc.grammar.check.calls import (
     shape_help,
     warn_stride,
 )
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.operators import (
     BUILT_IN,
     CLASSES,
@@ -104,7 +105,10 @@ class BodyLowering:
                     self.report.error(
                         target.span, "WZ020",
                         "`as` names modules of a network; this call is inside another body",
-                        "leave `as …` out, or move the call to the top of the network",
+                        remove(
+                            target.span, self.report,
+                            "leave `as …` out, or move the call to the top of the network",
+                        ),
                     )  # fmt: skip
                 if (layers := in_order(statement, self.modules)) is not None:
                     self.report.error(

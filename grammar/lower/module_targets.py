@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wootzc.diagnostics import Span, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
@@ -80,12 +80,11 @@ class ModuleNames:
             case syntax.InlineModule(name=name):
                 yield name.text, name.span
             case syntax.Call(name=called, target=syntax.Target() as target):
-                dots = "(…)" if statement.arguments else ""
                 if called.text not in self.lowering.modules and called.text in BUILT_IN:
                     self.lowering.report.error(
                         target.span, "WZ020",
                         f"`{called.text}` is a layer; `as` names modules",
-                        f"wrap it: module {target.name.text} {{ {called.text}{dots} }}",
+                        _wrapped(statement, target, self.lowering.report),
                     )  # fmt: skip
                 else:  # a layer that there is not was to be a module
                     yield from self._targets(target)
@@ -168,3 +167,11 @@ def number_range(
             write(f"[{first}..{last}]", safe=True),
         )  # fmt: skip
     return range(first, last + 1)
+
+
+def _wrapped(statement: syntax.Call, target: syntax.Target, report: Report) -> str:
+    """Advice on `conv(3x3, 16) as a`."""
+    span = statement.span
+    called = report.sources.get(span.file, "")[span.start : target.span.start].split()[:-1]
+    module = f"module {target.name.text} {{ {' '.join(called)} }}"
+    return Advice(f"wrap it: {module}", module, at=span)

@@ -186,7 +186,8 @@ def calls(block: syntax.Block) -> Iterator[syntax.Call]:
 
 def words_of(definition: syntax.ModuleDefinition | syntax.NetworkDefinition) -> set[str]:
     """Every word in the arguments of a body and in defaults, and what is called but is no layer."""
-    called = {call.name.text for call in calls(definition.body)} - set(BUILT_IN)
-    given = [a.value for call in calls(definition.body) for a in call.arguments or ()]
+    made = list(calls(definition.body))
+    called = {call.name.text for call in made} - set(BUILT_IN)
+    given = [a.value for call in made for a in call.arguments or ()]
     defaults = [p.default for p in definition.parameters if p.default is not None]
     return called | words_in([*given, *defaults])

@@ -1,49 +1,15 @@
-"""Optimisers and schedules: which options each has, and which values these may have.
+"""Optimisers and schedules: which options each has, and which values these may have."""
 
-optax checks little of it, and that only when training begins.
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
-from wootzc.grammar.check.arguments import AMOUNT, COUNT, FLAG, PART, POSITIVE, SHARE, Kind
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import evaluate, source_text
 from wootzc.grammar.syntax.near_misses import did_you_mean, either, meant
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
+from wootzc.ir.space.recipe_values import OPTIONS
 
-
-def _threshold(value: object) -> float:
-    """Below 4 radam takes the root of a negative number."""
-    if isinstance(value, int | float) and 4 <= value < 1e30:
-        return float(value)
-    raise ValueError
-
-
-# By name: an option means the same wherever it is one.
-OPTIONS: Mapping[str, Kind] = {
-    "learning_rate": POSITIVE,
-    "momentum": PART,
-    "nesterov": FLAG,
-    "centered": FLAG,
-    "b1": PART,
-    "b2": PART,
-    "eps": POSITIVE,
-    "weight_decay": AMOUNT,
-    "threshold": Kind("a number of at least 4", _threshold),
-    "decay": PART,
-    "initial_accumulator_value": AMOUNT,
-    "trust_coefficient": POSITIVE,
-    "alpha": SHARE,
-    "exponent": POSITIVE,
-    "warmup_steps": COUNT,
-    "init_value": AMOUNT,
-    "end_value": AMOUNT,
-    "power": POSITIVE,
-    "transition_steps": COUNT,
-    "decay_rate": POSITIVE,
-}
 _EXAMPLES = {
     "learning_rate": "0.01", "momentum": "0.9", "b1": "0.9", "b2": "0.999", "eps": "1e-8",
     "decay": "0.9", "decay_rate": "0.5", "weight_decay": "1e-4", "threshold": "5",

@@ -7,15 +7,12 @@ from typing import Any, Literal, TypeAlias
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import (  # fmt: skip
-    AMOUNT,
     COUNT,
     FLAGS,
-    PART,
-    POSITIVE,
-    SHARE,
     Kind,
     whole,
 )
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.optimizers import check_warmup, read_optimizer, read_schedule
 from wootzc.grammar.lower.settings import read_settings, setting_value
@@ -27,6 +24,7 @@ from wootzc.ir.space.recipe import (  # fmt: skip
     Schedule,
     expected,
 )
+from wootzc.ir.space.recipe_values import NUMBERS
 
 StageName: TypeAlias = Literal["teacher", "pretrain", "finetune", "polish"]
 
@@ -62,19 +60,6 @@ DEFAULTS: dict[Literal["teacher", "pretrain", "finetune"], Recipe] = {
 # the teacher beside the labels.
 POLISH, DISTILL, TEMPERATURE = 2, 0.5, 4.0
 
-NUMBERS: dict[str, Kind] = {
-    "steps": COUNT,
-    "epochs": POSITIVE,
-    "batch": COUNT,
-    "weight_decay": AMOUNT,
-    "clip": POSITIVE,
-    "label_smoothing": PART,
-    "every": COUNT,
-    "patience": COUNT,
-    "distill": SHARE,
-    "temperature": POSITIVE,
-    "reconstruct": COUNT,
-}
 SETTINGS = (*NUMBERS, "optimizer", "schedule")
 UNITS = {"reconstruct": ("images", "image")}
 
@@ -151,7 +136,10 @@ def lower_recipe(
             report.error(
                 setting.name.span, "WZ074",
                 f"`{name}` has no meaning in `{stage}`: {USELESS[stage][name]}",
-                f"remove it, or move it to `{'pretrain' if name == 'reconstruct' else 'finetune'}`",
+                remove(
+                    setting.span, report, "remove it, or move it to "
+                    f"`{'pretrain' if name == 'reconstruct' else 'finetune'}`",
+                ),
             )  # fmt: skip
         elif name == "optimizer":
             changes[name] = read_optimizer(setting, report)

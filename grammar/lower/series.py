@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import source_text
@@ -39,5 +39,8 @@ def check_series(statement: syntax.Statement, modules: int, report: Report) -> N
             case syntax.Series(values=values, span=span) if modules < len(values):
                 report.error(
                     span, "WZ242", f"these are {len(values)} values for {modules} modules",
-                    "the last value is that of all modules that follow; leave out the others",
+                    Advice(
+                        "the last value is that of all modules that follow; leave out the others",
+                        " then ".join(map(source_text, values[:modules])),
+                    ),
                 )  # fmt: skip

@@ -6,17 +6,19 @@ it, so that one slip does not hide the next. This is simpler than error producti
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lark import UnexpectedInput
 
-from wootzc.diagnostics import Diagnostic, Span
+from wootzc.diagnostics import Diagnostic, Fix, Span
 from wootzc.grammar import syntax
-from wootzc.grammar.syntax.brackets import other_language, scan, statement_at, too_long
+from wootzc.grammar.parse.languages import other_language
+from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
 
+NOWHERE = 0, 0
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
 
@@ -56,21 +58,28 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
     reading = _begun(draft, memory)
     found: list[Diagnostic] = []
     tree: syntax.File | None = None
+    repair = NOWHERE  # where the last one is
     while len(found) < MAX_ERRORS:
         looked = _look(reading)
         if not isinstance(looked, _Stopped):
             tree = looked
             break
-        found += [draft.placed(mistake) for mistake in looked.mistakes]
+        told = [draft.placed(mistake) for mistake in looked.mistakes]
+        if len(told) == 1 and _goes_on(looked.mistakes[0], repair):
+            told = [_both(found.pop(), looked.mistakes[0].fixes[0], repair, draft)]
+        found += told
+        repair = NOWHERE
         if looked.fatal:
             break
         unchanged = len(draft.text)
         for mistake in reversed(looked.mistakes):
             if mistake.fixes:
                 unchanged = min(unchanged, mistake.fixes[0].span.start)
+                repair = _place(mistake.fixes[0]) if len(told) == 1 else NOWHERE
                 draft = draft.repaired(mistake.fixes[0])
                 continue
             start, end = statement_at(draft.text, mistake.span.start)
+            end = max(end, mistake.span.end)
             unchanged = min(unchanged, start)
             holes.append(draft.span(start, end))
             remaining = draft.without(start, end)
@@ -83,6 +92,38 @@ def parse(text: str, path: str, memory: Memory | None = None) -> Parsed:
         break
     found.sort(key=lambda d: d.span.start)
     return Parsed(tree=tree, diagnostics=tuple(found), holes=tuple(holes))
+
+
+def _place(fix: Fix) -> tuple[int, int]:
+    """Where its replacement is, once it has been made: a block of lines has other mistakes."""
+    if "\n" in fix.replacement:
+        return NOWHERE
+    return fix.span.start, fix.span.start + len(fix.replacement)
+
+
+def _goes_on(mistake: Diagnostic, repair: tuple[int, int]) -> bool:
+    """Whether the fix of a mistake changes what has just been repaired: the slip was one."""
+    (start, end), fixes = repair, mistake.fixes
+    return end > start and bool(fixes) and fixes[0].span.start < end and fixes[0].span.end > start
+
+
+def _both(before: Diagnostic, fix: Fix, repair: tuple[int, int], draft: Draft) -> Diagnostic:
+    """A mistake with its fix and the one that had to follow it as one."""
+    start, end = min(repair[0], fix.span.start), max(repair[1], fix.span.end)
+    text = draft.text
+    new = text[start : fix.span.start] + fix.replacement + text[fix.span.end : end]
+    first = before.fixes[0]
+    place = draft.span(start, end)
+    whole = Fix(
+        replace(
+            place,
+            start=min(place.start, first.span.start),
+            end=max(place.end, first.span.end),
+        ),
+        new,
+        first.safe and fix.safe,
+    )
+    return replace(before, help=f"write `{new.strip()}`", fixes=(whole,))
 
 
 def _begun(draft: Draft, memory: Memory | None) -> Reading:

@@ -9,6 +9,7 @@ from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.check.statements import FORMS
 from wootzc.grammar.parse.braces import end_of_indented, in_square_brackets, in_words
 from wootzc.grammar.parse.examples import by_example
+from wootzc.grammar.parse.languages import python_block
 from wootzc.grammar.parse.misplaced import misplaced
 from wootzc.grammar.parse.mistakes import CHARACTERS, SYNONYMS
 from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
@@ -52,6 +53,8 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     position = len(text) if _at_end(error) else error.pos_in_stream or 0
     headers = headers_at(text, position)
     outer = "file" if reading.start == "file" else "space"
+    if (found := python_block(text, path, position)) is not None:
+        return found
     if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
     if isinstance(error, UnexpectedToken):
@@ -59,13 +62,13 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
             if (told := special(text, path, error.token)) is not None:
                 return told
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):
-        if slip.instead is None or _gets_past(reading, position, slip):
+        if slip.instead is None or _gets_past(reading, position, _fix(slip, path)):
             return _told(slip, text, path)
     match error:
         case UnexpectedCharacters():
             return _explain_character(text, path, error)
         case UnexpectedToken():
-            return _explain_token(text, path, error)
+            return _explain_token(reading, error)
         case _:
             raise error
 
@@ -85,20 +88,23 @@ def misread(text: str, path: str, position: int) -> Diagnostic | None:
     return None
 
 
+def _fix(found: Found, path: str) -> Fix:
+    return Fix(Span(path, found.start, found.end), found.instead or "", found.slip.safe)
+
+
 def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _gets_past(reading: Reading, position: int, found: Found) -> bool:
-    """Whether the parser gets past a mistake once a slip is repaired."""
-    assert found.instead is not None
-    text = reading.draft.text
-    repaired = text[: found.start] + found.instead + text[found.end :]
-    behind = max(found.start + len(found.instead), position + len(repaired) - len(text))
+def _gets_past(reading: Reading, position: int, fix: Fix) -> bool:
+    """Whether the parser gets past a mistake once it is repaired."""
+    text, first = reading.draft.text, fix.span.start
+    repaired = text[:first] + fix.replacement + text[fix.span.end :]
+    behind = max(first + len(fix.replacement), position + len(repaired) - len(text))
     end = repaired.find("\n", behind + 1)  # whether it does shows in the line it is in
     upto = repaired if end < 0 else repaired[: repaired.find("\n", end + 1) + 1] or repaired
     try:
-        reading.tried(Draft(upto, ""), found.start).tree()
+        reading.tried(Draft(upto, ""), first).tree()
     except UnexpectedInput as error:
         return _at_end(error) or (error.pos_in_stream or 0) > behind
     return True
@@ -116,7 +122,7 @@ def _told(found: Found, text: str, path: str) -> Diagnostic:
         "new": (found.instead or "").strip(),
         "word": word[0] if word else "…",
     }
-    fixes = () if found.instead is None else (Fix(span, found.instead, slip.safe),)
+    fixes = () if found.instead is None else (_fix(found, path),)
     return Diagnostic(
         shown or span,
         slip.code,
@@ -159,8 +165,8 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
     return Diagnostic(Span(path, start, end), "WZ005", message, help)
 
 
-def _explain_token(text: str, path: str, error: UnexpectedToken) -> Diagnostic:
-    token = error.token
+def _explain_token(reading: Reading, error: UnexpectedToken) -> Diagnostic:
+    text, path, token = reading.draft.text, reading.draft.path, error.token
     start = len(text) if token.type == "$END" else (token.start_pos or 0)
     span = Span(path, start, max(start + len(token.rstrip()), start + 1))
     accepted = _accepted(error)
@@ -192,9 +198,11 @@ def _explain_token(text: str, path: str, error: UnexpectedToken) -> Diagnostic:
         and "_SEP" in accepted
         and token.type in ("NAME", "PATTERN", "LBRACE", "STAGE", *_KEYWORDS)
     ):
+        fix = Fix(Span(path, before, start), "; ", safe=True)
         return Diagnostic(
             span, "WZ006", f"{found} must begin a new statement or be removed",
             "end the statement before it with a new line or `;`",
+            fixes=(fix,) if _gets_past(reading, start, fix) else (),
         )  # fmt: skip
     keywords = [_KEYWORDS[t] for t in accepted if t in _KEYWORDS]
     keywords += ["pretrain", "finetune", "polish"] if "STAGE" in accepted else []

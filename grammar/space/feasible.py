@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.rates import percent
 from wootzc.ir.diagram.feasible import emptied_by, holds
@@ -184,8 +184,11 @@ def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:
             report.error(
                 space.selection.span, "WZ057",
                 f"`all` would mean {count} candidates, too many to list",
-                "take some of them, `sample 500 seed 1`; or have them proposed, `propose 500` with "
-                "`explore predicted`; or add constraints, or prune with fewer rates",
+                Advice(
+                    "take some of them, `sample 500 seed 1`; or have them proposed, `propose 500` "
+                    "with `explore predicted`; or add constraints, or prune with fewer rates",
+                    "sample 500 seed 1",
+                ),
             )  # fmt: skip
         case Sample(count=wanted, span=span) | Proposed(count=wanted, span=span) if (
             whole.count is not None and whole.count < wanted

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from wootzc.diagnostics import Span, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.files import damage, read_file
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import COUNT, Kind
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.data import read_flags
@@ -122,13 +123,19 @@ def _command(statement: syntax.Latency, report: Report) -> Target:
     if statement.settings is not None:
         report.error(
             statement.settings.span, "WZ308", "a command has no settings",
-            "what it measures is its own: write what it needs into the command",
+            remove(
+                statement.settings.span, report,
+                "what it measures is its own: write what it needs into the command",
+            ),
         )  # fmt: skip
     if statement.command is None or PLACE not in statement.command.value:
-        place = statement.command.span if statement.command else statement.span
+        given = statement.command
+        as_in = 'as in `latency on command "{} {}"`, which prints milliseconds'
         report.error(
-            place, "WZ308", f"a command names the file to measure as {PLACE}",
-            'as in `latency on command "./measure.sh {model}"`, which prints milliseconds',
+            given.span if given else statement.span, "WZ308",
+            f"a command names the file to measure as {PLACE}",
+            Advice(as_in.format(given.value, PLACE), f'"{given.value} {PLACE}"') if given
+            else as_in.format("./measure.sh", PLACE),
         )  # fmt: skip
         return OnRuntime()
     return OnCommand(command=statement.command.value)

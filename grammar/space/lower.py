@@ -5,7 +5,7 @@ from typing import Any
 
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.statements import statements_of
+from wootzc.grammar.check.statements import keyword_of, statements_of
 from wootzc.grammar.lower.data import check_crop, lower_augment, lower_data, lower_teacher
 from wootzc.grammar.lower.recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.lower.resolved import Resolved, by_patterns
@@ -138,6 +138,7 @@ def lower_space(
         data=lowered_data,
         seed=seed_value,
         span=definition.name.span,
+        spans={keyword_of(said): said.span for said in statements.kept},
         **settings,
     )
     space = with_table(space, statements.one(syntax.Latency), definition.span, report)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import add, add_first, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.constraints import accuracy_limit, cost_limit, read_metric
 from wootzc.ir.net.metrics import Metric
@@ -37,7 +38,11 @@ def read_objective(
         if complete:
             report.error(
                 space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
-                "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+                add_first(
+                    "minimize params; subject to accuracy >= teacher - 1.0 points" if not limits
+                    else "minimize params", space.name.span, report,
+                    "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+                ),
             )  # fmt: skip
         return None
     target = read_metric(goal.metric, report)
@@ -62,7 +67,7 @@ def _warn_without_limits(objective: ir.Objective, report: Report) -> None:
         report.warn(
             objective.span, "WZ064",
             "nothing limits accuracy, so the smallest candidate always wins",
-            "add: subject to accuracy >= teacher - 1.0 points",
+            add("subject to accuracy >= teacher - 1.0 points", objective.span, report),
         )  # fmt: skip
 
 
@@ -84,7 +89,7 @@ def check_direction(
             f"`explore {explore}` would stop at the {first} candidate that will do, "
             f"the worst for `{kind} {objective.target}`",
             write(fits, ", or `explore all` to try every candidate") if stated
-            else f"add: explore {fits}",
+            else add(f"explore {fits}", objective.span, report),
         )  # fmt: skip
     elif best and not any(isinstance(lm, ir.AccuracyLimit) for lm in objective.limits):
         report.warn(
@@ -92,7 +97,9 @@ def check_direction(
             "nothing limits accuracy, so only the largest candidate within the cost limits is "
             "tried: it is taken to be the most accurate",
             write("all", " to try every candidate, `predicted` the promising ones") if stated
-            else "add: explore all, to try every candidate",
+            else add(
+                "explore all", objective.span, report, "add: explore all, to try every candidate"
+            ),
         )  # fmt: skip
 
 
@@ -101,5 +108,8 @@ def _check_certain(metric: Metric, statement: syntax.Subject, report: Report) ->
         report.error(
             statement.confidence.span, "WZ063",
             f"what is {metric.known} is known, so {metric.name} needs no confidence",
-            "remove it: it belongs to a limit of accuracy, which is measured on some images",
+            remove(
+                statement.confidence.span, report,
+                "remove it: it belongs to a limit of accuracy, which is measured on some images",
+            ),
         )  # fmt: skip

@@ -7,12 +7,14 @@ behind the modules.
 import re
 from collections.abc import Iterable, Sequence
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.module_targets import number_range
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.trunk import trunks as trunks_of
 
 # Statements that a comma left at the end of the line before would swallow.
 CONTINUED = (
@@ -20,6 +22,7 @@ CONTINUED = (
     "seed", "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
     "polish",
 )  # fmt: skip
+_TRUNKS = re.compile(r"t[\d*?]+")
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
 
@@ -31,6 +34,8 @@ def modules_of(
     trunks: Sequence[str] = (),  # that may be meant
 ) -> tuple[int, ...] | None:
     """Positions, each once, in the order of the patterns. None after an error."""
+    if _trunks_told(patterns, network, report, trunks):
+        return None
     named = _named(patterns.named, network, report, also, trunks)
     if _except_outside(patterns.exceptions, network, report, trunks):
         return None
@@ -48,9 +53,48 @@ def modules_of(
         if set(_named([pattern], network, report, (), trunks) or ()).isdisjoint(named):
             report.warn(
                 pattern.span, "WZ248", "this exception has no effect: no pattern before it names "
-                "such a module", "remove it",
+                "such a module", remove(pattern.span, report),
             )  # fmt: skip
     return left
+
+
+def _trunks_told(
+    patterns: syntax.Patterns, network: Network, report: Report, trunks: Sequence[str]
+) -> bool:
+    """Report patterns that speak of channels between modules where all of these stay whole."""
+    known = [module.name for module in network.modules]
+    meant = [
+        p for p in (*patterns.named, *patterns.exceptions)
+        if _TRUNKS.fullmatch(p.glob.text) and not matching(p, known) and not matching(p, trunks)
+    ]  # fmt: skip
+    there = [trunk.name for trunk in trunks_of(network)] if meant else []
+    if not there or report.is_guessed(network.span):
+        return False
+    text = report.sources.get(patterns.span.file, "")
+    strange = [p for p in meant if not matching(p, there)]
+    if strange:
+        report.error(
+            strange[0].span, "WZ040",
+            f"`{text[strange[0].span.start : strange[0].span.end]}` matches no module of network "
+            f"`{network.name}`, and no channels between them",
+            f"channels between its modules: {listing(there)}",
+        )  # fmt: skip
+        return True
+    names = ", ".join(text[p.span.start : p.span.end] for p in meant)
+    word = re.compile(r"\w+(?=\s*$)").search(text, 0, patterns.span.start)
+    place = Span(patterns.span.file, meant[0].span.start, meant[-1].span.end)
+    if word is not None and word[0] == "prune":
+        report.error(
+            place, "WZ040", f"`prune` is about modules, and `{names}` are channels between them",
+            write(f"narrow {names}", at=Span(place.file, word.start(), patterns.span.end))
+            if len(meant) == len(patterns.named) else f"say of them: narrow {names}",
+        )  # fmt: skip
+        return True
+    report.error(
+        place, "WZ040", f"`{names}` are channels between modules, and all of these stay whole",
+        add(f"narrow {names}", patterns.span, report, f"say that they may go: narrow {names}"),
+    )  # fmt: skip
+    return True
 
 
 def _except_outside(
@@ -179,13 +223,14 @@ def _no_match(
     elif text != lower and any(re.fullmatch(_expression(lower), name) for name in names):
         help = meant(lower)
     elif text in CONTINUED:
-        help = "the comma at the end of the line before goes on in this one: remove it"
+        help = remove(
+            Span(place.span.file, place.span.start, place.span.start), report,
+            "the comma at the end of the line before goes on in this one: remove it",
+        )  # fmt: skip
     elif text in plain:
         help = "layers outside of modules are never pruned: put them into a module"
     elif near is not None and "*" not in text:
         help = meant(near)
-    elif re.fullmatch(r"t[\d*?]+", text):
-        help = f"if channels between modules are meant, say that they may go: narrow {text}"
     elif names:
         help = f"its modules are {listing(names)}"
     else:

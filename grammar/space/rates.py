@@ -6,6 +6,7 @@ from typing import Any
 
 from wootzc.diagnostics import UNKNOWN, Advice, Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.check.values import decimal_of, number_of
@@ -97,7 +98,7 @@ def read_rates(rates: syntax.Rates, report: Report) -> RateSpans | None:
                 report.warn(
                     one.span, "WZ053",
                     f"the rate {one.text if isinstance(one, syntax.Number) else percent(value)} "
-                    "stands twice in this list", "remove one of them",
+                    "stands twice in this list", remove(one.span, report, "remove one of them"),
                 )  # fmt: skip
             else:
                 found[value] = one.span
@@ -199,10 +200,14 @@ def read_prunes(
             whole = modules_of(patterns, network, report, KINDS, trunks)
         if kinds and not named and keep.patterns.exceptions:
             good = False
+            last = keep.patterns.exceptions[-1].span
             report.error(
                 keep.patterns.exceptions[0].span, "WZ248",
                 "`except` leaves out modules, and `keep` names a kind of layer here",
-                "a kind of layer is kept in every module: remove `except …`",
+                remove(
+                    Span(last.file, keep.patterns.exceptions[0].span.start, last.end), report,
+                    "a kind of layer is kept in every module: remove `except …`",
+                ),
             )  # fmt: skip
         good = good and whole is not None
         result.kept |= set(whole or ())
@@ -285,11 +290,18 @@ def check_filters(
                 continue
             report.error(
                 of_module.span, "WZ043", f"module `{module.name}` has no filters to remove",
-                "what `keep` says of its layers leaves none; say that it stays whole, add: "
-                f"keep {module.name}" if module.kept
+                add(
+                    f"keep {module.name}", of_module.span, report,
+                    f"what `keep` says of its layers leaves none; say that it stays whole, add: "
+                    f"keep {module.name}",
+                ) if module.kept
                 else by_patterns(file) if file
-                else f"the layers that make a module's output stay whole, so give "
-                f"`{module.name}` an inner convolution, or add: keep {module.name}",
+                else add(
+                    f"keep {module.name}", of_module.span, report,
+                    "the layers that make a module's output stay whole, so give "
+                    f"`{module.name}` an inner convolution, or add: keep {module.name}",
+                ) if len(rates.of_module) > 1
+                else "the layers that make a module's output stay whole: give it an inner one",
             )  # fmt: skip
             continue
         _check_widths(module, coupling, of_module, report)
@@ -322,7 +334,7 @@ def check_channels(
             report.error(
                 stated[trunk.name].span, "WZ124",
                 f"`bn_scale` cannot judge trunk `{trunk.name}`: no norm follows {bare[0]}",
-                f"put a `norm` after that layer, or add: narrow {trunk.name} by l1",
+                _by_l1(stated[trunk.name].span, report),
             )  # fmt: skip
 
 
@@ -340,19 +352,24 @@ def _check_norms(
         if norm_after(module.body, maker) is None:
             what = f"`bn_scale` cannot judge module `{module.name}`: no norm follows"
             kind, span = _kind(layers[maker]), layers[maker].span
-            instead = f"or add: prune {module.name} by l1"
             if span == UNKNOWN:  # the network comes from a file
                 report.error(
                     of_module.span, "WZ124", f"{what} its {kind} of {width} filters",
                     "PyTorch's ONNX exporters put norms into the convolutions unless told not to "
-                    f"(docs/models.md): export it with norms, {instead}",
+                    "(docs/models.md): export it with norms, or write `by l1`",
                 )  # fmt: skip
                 return
             report.error(
                 of_module.span, "WZ124", f"{what} its {kind} in line {report.line(span)}",
-                f"put a `norm` after that layer, {instead}",
+                _by_l1(of_module.span, report),
             )  # fmt: skip
             return
+
+
+def _by_l1(statement: Span, report: Report) -> Advice:
+    at = report.sources[statement.file].index("bn_scale", statement.start)
+    place = Span(statement.file, at, at + len("bn_scale"))
+    return Advice("put a `norm` after that layer, or write `by l1`", "l1", at=place)
 
 
 def _kind(layer: Layer) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import number_of
@@ -59,7 +60,10 @@ def kept_layers(
             report.error(
                 kind.span, "WZ093",
                 f"no module of network `{network.name}` has a {name} layer to keep",
-                "remove it: every layer outside of modules is kept as it is",
+                remove(
+                    kind.span, report,
+                    "remove it: every layer outside of modules is kept as it is",
+                ),
             )  # fmt: skip
     return found
 
@@ -85,7 +89,10 @@ def check_kinds(
         if name in KINDS and all(_without_effect(name, *body) for body in bodies):
             report.warn(
                 kind.span, "WZ093", f"`keep {name}` has no effect",
-                f"no pruned module would lose channels at its {name} layers; remove it",
+                remove(
+                    kind.span, report,
+                    f"no pruned module would lose channels at its {name} layers; remove it",
+                ),
             )  # fmt: skip
 
 

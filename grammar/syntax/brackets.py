@@ -19,15 +19,6 @@ MAX_OPERATORS = 64  # in one pair of parentheses, or one line of the file: an ex
 MAX_NUMBER = 40  # characters
 
 _WORD = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[\w.]+|[^\s\w]')
-_OURS = r"(?![\s\S]*^(?:module|network|space)\b[^\n]*\{)"  # a slip in a .wz text is told as one
-_OTHERS = {
-    "Python": re.compile(
-        _OURS + r"(?:\s|#[^\n]*\n)*((?:import [\w.]+(?: as \w+)?|from [\w.]+ import [^\n]+)(?=\n))",
-        re.MULTILINE,
-    ),
-    "JSON": re.compile(r"\s*([\[{](?=\s*[\"{\[]))"),
-    "YAML": re.compile(r"(?:#[^\n]*\n)*(---(?=\n)|\w+:(?=[^\S\n]*\n))"),
-}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -57,17 +48,6 @@ def too_long(text: str, path: str) -> Diagnostic | None:
         what = f"{MAX_WORDS:,} words and signs"
     message = f"the file has more than {what}, too many to be read"
     return Diagnostic(Span(path), "WZ007", message) if what else None
-
-
-def other_language(text: str, path: str) -> Diagnostic | None:
-    """What to say of a text that is none of ours by its first line: one mistake, not twenty."""
-    for language, begins in _OTHERS.items():
-        if (found := begins.match(text)) is not None:
-            return Diagnostic(
-                Span(path, *found.span(1)), "WZ331", f"this is {language}, and no .wz text",
-                "docs/language.md says what one looks like; `wootzc init MODEL IMAGES` writes one",
-            )  # fmt: skip
-    return None
 
 
 def scan(text: str, path: str) -> Scan:

@@ -164,7 +164,7 @@ def annotated(listed: Listed, comments: Comments, code: str) -> Annotated:
             lines[at].above.append(comment.text)
         elif not at:
             opened.append(comment.text)
-        elif "," not in between and comment.is_inline:
+        elif comment.is_inline and ("," not in between or (goes_on and at == len(places) - 1)):
             lines[at - 1].after.append(comment.text)
         else:
             lines[at - 1].behind.append(comment.text)

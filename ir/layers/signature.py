@@ -227,6 +227,7 @@ PART = number("a fraction from 0 to below 1, such as 0.5 or 50%",
               within(0, 1, low_in=True), "0 to below 1")  # fmt: skip
 SHARE = number("a fraction from 0 to 1, such as 0.5 or 50%",
                within(0, 1, low_in=True, high_in=True), "0 to 1")  # fmt: skip
+POSITIVE = number("a number above 0", within(0, MAX_NUMBER))
 AMOUNT = number("a number of at least 0", within(0, MAX_NUMBER, low_in=True), "0 and more")
 REAL = number("a number", within(-MAX_NUMBER, MAX_NUMBER), f"up to {MAX_NUMBER:g}")
 

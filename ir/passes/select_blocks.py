@@ -56,6 +56,7 @@ class SelectBlocks:
                         "WZ088",
                         "`blocks wootz` is made from Sequitur's rules",
                         f"put `{MAKERS['mined'][1]}` before",
+                        plan.space.at("blocks"),
                     )
                 blocks = wootz_blocks(mined)
             case "maximal":
@@ -91,6 +92,7 @@ class SelectBlocks:
                 "run that it shares",
                 "take a smaller sample, use `blocks maximal`, or raise the option `most` of "
                 f"`{self.name}`",
+                plan.space.at("blocks"),
             ) from None
         selection = Selection(
             value=task.total(choice.value),

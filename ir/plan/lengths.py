@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import fail, told_at
 from wootzc.ir.plan.plan import Plan
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile, Recipe, expected, in_steps
@@ -24,7 +24,7 @@ def estimated(space: Space, images: int) -> Space:
 
     What was given in epochs stays so: the images may turn out to be others.
     """
-    return _changed(space, lambda recipe: expected(recipe, images))
+    return _changed(space, lambda _, recipe: expected(recipe, images))
 
 
 def resolved(plan: P, images: int) -> P:
@@ -32,7 +32,12 @@ def resolved(plan: P, images: int) -> P:
 
     Raises `WootzError` where a warm-up takes all the steps that the epochs come to.
     """
-    return replace(plan, space=_changed(plan.space, lambda recipe: _checked(recipe, images)))
+
+    def checked(stage: str, recipe: Recipe) -> Recipe:
+        with told_at(plan.space.at(stage)):
+            return _checked(recipe, images)
+
+    return replace(plan, space=_changed(plan.space, checked))
 
 
 def _checked(recipe: Recipe, images: int) -> Recipe:
@@ -50,19 +55,20 @@ def _checked(recipe: Recipe, images: int) -> Recipe:
     return done
 
 
-def _changed(space: Space, change: Callable[[Recipe], Recipe]) -> Space:
+def _changed(space: Space, change: Callable[[str, Recipe], Recipe]) -> Space:
+    """`change` is given a stage and its recipe."""
     teacher = space.teacher
     match teacher:
         case FromFile(recipe=Recipe() as recipe):
-            teacher = replace(teacher, recipe=change(recipe))
+            teacher = replace(teacher, recipe=change("teacher", recipe))
         case Recipe():
-            teacher = change(teacher)
+            teacher = change("teacher", teacher)
         case FromFile():
             pass
     return replace(
         space,
         teacher=teacher,
-        pretrain=change(space.pretrain),
-        finetune=change(space.finetune),
-        polish=space.polish and change(space.polish),
+        pretrain=change("pretrain", space.pretrain),
+        finetune=change("finetune", space.finetune),
+        polish=space.polish and change("polish", space.polish),
     )

@@ -9,17 +9,19 @@ Place: TypeAlias = tuple[str | int, ...]  # ("space", "network", "segments", 2, 
 
 
 class Places:
-    """Lines of nodes, fields and rows; `span` gives the stretch of a line, counted from 1."""
+    """Lines of nodes, fields and rows, counted from 1; `span` gives the stretch of a line, from the
+    field of a name on.
+    """
 
-    def __init__(self, span: Callable[[int], Span]) -> None:
+    def __init__(self, span: Callable[[int, str], Span]) -> None:
         self._span = span
-        self._lines: dict[Place, int] = {}
+        self._lines: dict[Place, tuple[int, str]] = {}
 
-    def put(self, at: Place, line: int) -> None:
-        self._lines[at] = line
+    def put(self, at: Place, line: int, name: str = "") -> None:
+        self._lines[at] = line, name
 
     def of(self, at: Place) -> Span:
-        """The line of a part, or of the closest part around it."""
+        """The place of a part, or of the closest part around it."""
         while at and at not in self._lines:
             at = at[:-1]
-        return self._span(self._lines.get(at, 1))
+        return self._span(*self._lines.get(at, (1, "")))

@@ -19,6 +19,7 @@ from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
 from wootzc.ir.plan.plan import Plan
+from wootzc.ir.plan.verify_recipes import recipe_problems
 from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
 
 SPACE: Place = ("space",)
@@ -37,31 +38,41 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     if len(space.rates) > 256:
         yield Problem("more than 256 rates do not fit into uint8", (*SPACE, "rates"))
     for given in ("choices", "criteria"):
-        if len(getattr(space, given)) != modules:
-            yield Problem("choices and criteria must be given once per module", (*SPACE, given))
+        if (count := len(getattr(space, given))) != modules:
+            yield Problem(
+                f"{given} must be given once per module: there are {count} for {modules} modules",
+                (*SPACE, given),
+            )
     for module, choice in enumerate(space.choices):
         known = module < modules  # else it was told
-        if any(not 0 <= rate < len(space.rates) for rate in choice):
-            yield Problem("a choice is no position in the rates", (*SPACE, "choices"))
+        if strange := [rate for rate in choice if not 0 <= rate < len(space.rates)]:
+            yield Problem(
+                f"module {module} may have rate {strange[0]}, and there are {len(space.rates)}, "
+                "from 0 on",
+                (*SPACE, "choices"),
+            )
         elif (
             known
             and not can_be_skipped(space.network.modules[module])
             and any(is_skipped(space.rates[position]) for position in choice)
         ):
             yield Problem(f"module {module} cannot be left out", (*SPACE, "choices"))
-        elif not choice or list(choice) != sorted(set(choice)):
+        elif not choice:
+            yield Problem(f"module {module} may have no rate at all", (*SPACE, "choices"))
+        elif list(choice) != sorted(set(choice)):
             yield Problem(f"the choices of module {module} do not rise", (*SPACE, "choices"))
     yield from _network(space.network)
     yield from _selected(space, modules)
     yield from _search(space)
+    yield from recipe_problems(space)
     for number, constraint in enumerate(space.constraints):
         if not isinstance(constraint, Tie | Ordered):
             continue
         at: Place = (*SPACE, "constraints", number)
         if not set(constraint.modules) <= set(range(modules)):
-            yield Problem(f"{constraint} speaks of modules that do not exist", at)
+            yield Problem(f"this speaks of modules that do not exist: there are {modules}", at)
         if len(constraint.sides) not in (0, len(constraint.modules)):
-            yield Problem(f"{constraint} must say a side for each module, or for none", at)
+            yield Problem("this must say a side for each module, or for none", at)
 
 
 def _selected(space: Space, modules: int) -> Iterator[Problem]:

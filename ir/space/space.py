@@ -1,5 +1,6 @@
 """The pruning space: which rates each module may have, under which constraints, for what goal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -228,3 +229,8 @@ class Space:
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    def at(self, keyword: str) -> Span:
+        """The place of the statement that begins so, or of the space where it has none."""
+        return self.spans.get(keyword, self.span)

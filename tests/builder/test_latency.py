@@ -206,6 +206,7 @@ def test_what_cannot_be_measured_is_told(
         with pytest.raises(WootzError) as raised:
             measured(space, lambda: store, lambda _: None, **options)
         (one,) = raised.value.diagnostics
+        assert SPACE[one.span.start : one.span.end].startswith("latency on command")
         return f"{one.code} {one.message}"
 
     assert told(space, commands=False).startswith("WZ307")

@@ -67,6 +67,8 @@ def shown(diagnostic: Diagnostic, after: Analysis) -> str:
 # What one fix uncovers: a second mistake that could not be told before it, and is none of the fix.
 UNCOVERED: dict[str, tuple[str, ...]] = {
     "budget-amount": ("WZ045",),  # four budgets in one space
+    "cut-off-statements": ("WZ001",),  # `prune a*,` before `keep`, which is cut off as well
+    "goals": ("WZ034", "WZ044"),  # a network that has no modules, nor scores, once it can be read
     "reconstruct": ("WZ079", "WZ195"),  # `reconstruct 9 epochs`: a second length, without a value
     "settings-on-one-line": ("WZ079",),  # `steps 600 every`
     "unclosed-parenthesis": ("WZ003",),  # three brackets that hide each other

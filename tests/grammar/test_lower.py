@@ -8,11 +8,11 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import Analysis, analyze, format_text, print_network
-from wootzc.grammar.lower.optimizers import OPTIONS
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan import Plan
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES
+from wootzc.ir.space.recipe_values import OPTIONS
 from wootzc.ir.text import parse_plan, print_plan
 
 ROOT = Path(__file__).parents[2]

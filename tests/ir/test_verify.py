@@ -129,7 +129,7 @@ TINY = CostLimit(metric="params", comparison="<=", value=9)
 DAMAGE: dict[str, tuple[str, Damage]] = {
     "rates": ("rise from 0.0", space(rates=(0.3, 0.5))),
     "choices": ("once per module", space(choices=())),
-    "choice": ("no position in the rates", space(choices=((9,),) * 5)),
+    "choice": ("may have rate 9, and there are 3", space(choices=((9,),) * 5)),
     "shape": ("layer of the network does not fit", shapeless),
     "head nowhere": ("a segment that does not exist", heads(replace(HEAD, after=7))),
     "head wide": ("ends in 4, the network in 3", heads(replace(HEAD, body=(GlobalPool(),)))),
@@ -155,36 +155,42 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "no time": ("allows nothing", space(budget=Budget(seconds=0.0))),
     "all of time": ("allows nothing", space(budget=Budget(seconds=float("inf")))),
     "module": ("do not exist", limited(Tie(modules=(0, 7)))),
-    "tie": ("breaks Tie", limited(Tie(modules=(0, 1)))),
-    "order": ("breaks Ordered", limited(Ordered(direction="nondecreasing", modules=(3, 4)))),
-    "limit": ("breaks CostLimit", limited(TINY)),
+    "tie": ("breaks tie(0, 1)", limited(Tie(modules=(0, 1)))),
+    "order": (
+        "breaks ordered nondecreasing(3, 4)",
+        limited(Ordered(direction="nondecreasing", modules=(3, 4))),
+    ),
+    "limit": ("breaks params <= 9", limited(TINY)),
     "dtype": ("not uint8", array("candidates", lambda v: v.astype(np.int32))),
     "twice": ("stands twice", array("candidates", lambda v: v[[0, 1, 2, 0]])),
     "no candidate": ("there is no candidate", array("candidates", lambda v: v[:0])),
     "forbidden rate": ("may not have", space(choices=((0,),) * 5)),
-    "cost": ("what their modules cost together", cost("params", lambda v: v + 1)),
-    "cost shape": ("must be int64", cost("macs", lambda v: v[1:])),
+    "cost": ("by what is said of its modules", cost("params", lambda v: v + 1)),
+    "cost shape": ("not int64[4]", cost("macs", lambda v: v[1:])),
     "rule missing": ("does not exist", rules(lambda old: old[:-1])),
-    "rule cycle": ("circle", rule1((1, 8), 2)),
+    "rule cycle": ("contains itself", rule1((1, 8), 2)),
     "rule empty": ("either a body or a symbol", rule1((), 2)),
     "rules": ("do not expand to the candidates", rule1((8, 5), 2)),
     "frequency": ("frequency", rule1((5, 8), 3)),
     "window": ("outside of the candidates", windows([[4, 6, 0, 2]])),
     "window lonely": ("is not shared", windows([[0, 1, 0, 1]])),
     "window shape": ("int32 [runs, 4]", windows([[0, 1, 0]])),
-    "block outside": ("lies outside", more_blocks(Block(start=4, rates=(1, 1)))),
-    "block twice": ("a block stands twice", more_blocks(Block(start=0, rates=(1,)))),
+    "block outside": (
+        "of modules 4 to 5, and there are 5",
+        more_blocks(Block(start=4, rates=(1, 1))),
+    ),
+    "block twice": ("this block stands twice", more_blocks(Block(start=0, rates=(1,)))),
     "block idle": ("prunes nothing", more_blocks(Block(start=0, rates=(0, 0)))),
     "vector shape": ("must be int32", array("composition", lambda v: v[:, 1:])),
-    "vector block": ("does not exist", array("composition", put((0, 0), 99))),
+    "vector block": ("of block 99, and there are 5", array("composition", put((0, 0), 99))),
     "vector rate": ("at another rate", array("composition", put((2, 0), 0))),
     "vector cut": ("cut off", array("composition", put((0, 4), -1))),
-    "exploration twice": ("distinct int32", array("exploration_order", lambda v: v[[0, 0]])),
+    "exploration twice": ("candidate 1 twice", array("exploration_order", lambda v: v[[0, 0]])),
     "exploration empty": ("is empty", array("exploration_order", lambda v: v[:0])),
-    "exploration outside": ("do not exist", array("exploration_order", put(0, 9))),
-    "exploration limit": ("breaks CostLimit", space(objective=Objective(limits=(TINY,)))),
-    "training twice": ("distinct blocks", training(0, 0)),
-    "training short": ("exactly the blocks", training(0, 1)),
+    "exploration outside": ("candidate 9: there are 4", array("exploration_order", put(0, 9))),
+    "exploration limit": ("breaks params <= 9", space(objective=Objective(limits=(TINY,)))),
+    "training twice": ("names a block twice", training(0, 0)),
+    "training short": ("block 2, which is never trained", training(0, 1)),
 }
 
 
@@ -204,7 +210,7 @@ def test_the_costs_of_every_candidate_count(plan: Plan) -> None:
         return values[[-1, *range(1, len(values) - 1), 0]]
 
     swapped = cost("params", swap)(plan)
-    with pytest.raises(VerifyError, match="what their modules cost together"):
+    with pytest.raises(VerifyError, match="by what is said of its modules"):
         verify(swapped)
 
 

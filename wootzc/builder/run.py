@@ -50,7 +50,7 @@ from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
 from wootzc.builder.taking import Taking, taken
 from wootzc.builder.write_result import write_result
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import fail, told_at
 from wootzc.driver import Source
 from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.net.prune import prune_network
@@ -197,8 +197,9 @@ def _build(
         events.emit(Noted(message=made.note))
     if isinstance(space.teacher, FromFile):  # what is wrong with it is told before data is read
         new_head = space.teacher.recipe is not None
-        read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
-    with events.stage("data"):
+        with told_at(space.at("teacher")):
+            read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
+    with events.stage("data"), told_at(space.at("data")):
         dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
         check_fits(dataset, _image_shape(space), _outputs(space))
         _need_images(dataset)

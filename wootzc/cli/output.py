@@ -79,7 +79,7 @@ def painted(text: str, kind: "Kind") -> str:
 
 
 def echo_error(error: WootzError) -> None:
-    echo_diagnostics(error.diagnostics, error.sources)
+    echo_diagnostics(error.diagnostics, error.texts())
 
 
 def table(

@@ -19,7 +19,7 @@ from wootzc.cli.options import (
     store_option,
 )
 from wootzc.cli.output import echo_warnings, painted
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import fail, told_at
 
 if TYPE_CHECKING:
     from wootzc.backends.flax.device.parallel import Parallel
@@ -168,8 +168,10 @@ def _check_files(space: "Space") -> None:
 
     teacher = space.teacher
     if isinstance(teacher, FromFile) and Path(teacher.path).suffix.lower() != ".onnx":
-        read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
-    check_data(space.data)
+        with told_at(space.at("teacher")):
+            read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
+    with told_at(space.at("data")):
+        check_data(space.data)
 
 
 COMMANDS: tuple[Any, ...] = (build,)

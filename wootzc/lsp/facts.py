@@ -15,7 +15,6 @@ from wootzc.grammar.lower.data import AUGMENT, DATA
 from wootzc.grammar.lower.network import AUXILIARY, INPUT
 from wootzc.grammar.lower.recipe import (  # fmt: skip
     DEFAULTS,
-    NUMBERS,
     SETTINGS,
     UNITS,
     USELESS,
@@ -24,6 +23,7 @@ from wootzc.grammar.lower.recipe import (  # fmt: skip
 from wootzc.grammar.space.latency import SETTINGS as TARGET
 from wootzc.ir.space import OnRuntime, Ordered
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Augment, Data, Optimizer, Recipe, Schedule
+from wootzc.ir.space.recipe_values import NUMBERS
 
 STAGES = ("teacher", "pretrain", "finetune", "polish")
 RELATIONS: tuple[str, ...] = get_args(get_type_hints(Ordered)["direction"])

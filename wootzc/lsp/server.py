@@ -36,7 +36,7 @@ class _Placed(Protocol):
 
 
 class WootzServer(LanguageServer):
-    """A file is looked at when it has not changed for as long as looking at it took."""
+    """A file is looked at when it changes; between two looks lies as long as the first took."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class WootzServer(LanguageServer):
         self._memories: dict[str, Memory] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._open: dict[str, str] = {}  # texts, by the real path of their file
-        self._seconds: dict[str, float] = {}  # that the last look took
+        self._rested: dict[str, float] = {}  # when the next look may begin
         self._told: dict[str, set[str]] = {}  # files, by the one that was looked at
 
     def snapshot(self, uri: str) -> Snapshot:
@@ -81,8 +81,8 @@ class WootzServer(LanguageServer):
         if uri in self._waiting:
             self._waiting[uri].cancel()
         loop = asyncio.get_running_loop()
-        delay = self._seconds.get(uri, 0.0)
-        self._waiting[uri] = loop.call_later(delay, self.look, uri)
+        delay = self._rested.get(uri, 0.0) - time.monotonic()
+        self._waiting[uri] = loop.call_later(max(0.0, delay), self.look, uri)
 
     def look(self, uri: str) -> None:
         """Tell what is wrong with a file and with those that it includes."""
@@ -102,7 +102,8 @@ class WootzServer(LanguageServer):
                     version=snapshot.version if own else None,
                 )
             )
-        self._seconds[uri] = time.monotonic() - began
+        ended = time.monotonic()
+        self._rested[uri] = ended + (ended - began)
 
     def saved(self) -> None:
         """What open files include may be another now."""
@@ -111,7 +112,7 @@ class WootzServer(LanguageServer):
             self.changed(uri)
 
     def closed(self, uri: str) -> None:
-        for known in (self._snapshots, self._memories, self._seconds):
+        for known in (self._snapshots, self._memories, self._rested):
             known.pop(uri, None)
         if uri in self._waiting:
             self._waiting.pop(uri).cancel()

@@ -7,6 +7,7 @@ One row a slip, in one file per kind of text; the first row that the parser can 
 from wootzc.grammar.parse.slips.characters import CHARACTERS
 from wootzc.grammar.parse.slips.context import Header, headers_at
 from wootzc.grammar.parse.slips.limits import LIMITS
+from wootzc.grammar.parse.slips.look_alikes import LOOK_ALIKES
 from wootzc.grammar.parse.slips.networks import NETWORKS
 from wootzc.grammar.parse.slips.paths import PATHS
 from wootzc.grammar.parse.slips.row import Found, slips_in
@@ -15,6 +16,7 @@ from wootzc.grammar.parse.slips.statements import STATEMENTS
 
 SLIPS = (
     *CHARACTERS,
+    *LOOK_ALIKES,
     *NETWORKS,
     *LIMITS,
     *PATHS,

@@ -60,6 +60,14 @@ def _over(match: Match) -> str:
     return f"space {match['a']} over {network[1]} " if network else match[0]
 
 
+def _include(match: Match) -> str:
+    """`from "x.wz" import a` → `include "x.wz"`, `import parts.blocks` → `"parts/blocks.wz"`."""
+    if match["a"]:
+        return f"include {match['a']}"
+    path = match["b"] or re.sub(r"\.(?!wz$)|::", "/", match["c"])
+    return f'include "{path if path.endswith(".wz") else f"{path}.wz"}"'
+
+
 NETWORKS = (
     # ---- names
     Slip(r"(?P<base>\w*[A-Za-z_*?])\[ ?(?P<a>\d+) ?(?::|\.{3,}|\.\.=|-|–|…|;|to|~) ?(?P<b>\d+) ?\]",
@@ -240,7 +248,12 @@ NETWORKS = (
     Slip(r"(?:import|load|use) (?P<b>\"[^\"\n]*\.(?:onnx|prototxt)\")(?: as (?P<a>\w+))?",
          lambda m: f"network {m['a'] or 'net'} from {m['b']}", "a network is read `from` a file",
          within="file", safe=True),
-    Slip(r"from (?P<a>\"[^\"\n]*\") import [\w,*\x20]+", r"include \g<a>",
+    Slip(r"(?:import|from) (?:torch|torchvision|torch_pruning|timm|nni|numpy|keras|tensorflow|jax"
+         r"|flax|optax|onnx|os|sys|math|typing|pathlib|wootzc)\b[^\n]*", "",
+         "nothing of Python is used here", within="file", help="leave it out"),
+    Slip(r"(?:import|from|use|using|require|load|[#@] ?(?:include|import)) ?(?:(?P<a>\"[^\"\n]*\")"
+         r"|<(?P<b>[^>\n]*)>|(?<=\x20)(?P<c>\w+(?:(?:\.|::|/)\w+)*))"
+         r"(?: (?:import|include|use|using|as)\b[^\n;]*)?", _include,
          "another file is included, with all that it defines", within="file", safe=True),
     Slip(r"space over (?P<b>\w+)", r"space small over \g<b>", "a space has a name", within="file"),
     Slip(r"space (?P<a>\w+) ?(?=\{)", _over, "a space says which network it is over",
@@ -265,9 +278,6 @@ NETWORKS = (
          "a group of layers is called a module", within="file"),
     Slip(r"\b(?:model|net|graph|architecture|backbone) (?P<a>\w+)", r"network \g<a>",
          "what is pruned is called a network", within="file"),
-    Slip(r"\b(?:import|use|using|require|load|from"
-         r"|#include) ?(?P<a>\"[^\"\n]*\")", r"include \g<a>",
-         "another file is included", within="file", safe=True),
     Slip(r"(?<!\w)(?P<a>[\w)]+) ?(?:=|:=|:|->|is) ?(?=\{)", r"\g<a> ",
          "braces follow the name directly", safe=True,
          help="leave out what stands between them"),

@@ -99,6 +99,7 @@ class Jobs(Running):
                 "WZ148",
                 "the teacher's training diverged: its loss is no number any more",
                 "lower its learning rate, or add `clip 1.0` to its recipe",
+                self.space.at("teacher"),
             )
         chance = 1 / len(self.dataset.classes)
         if outcome.done.result["accuracy"] < 1.5 * chance:
@@ -124,6 +125,7 @@ class Jobs(Running):
                 "validation images",
                 "its weights, or the way in which `data` normalises images, are not those it was "
                 "trained with",
+                self.space.at("data"),
             )
 
     def _train_teacher(

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from wootzc.builder.jobs.keys import nameless
 from wootzc.builder.jobs.store import Done, Store, job_key
 from wootzc.builder.jobs.targets import Readings, is_measured_here, where
+from wootzc.diagnostics import told_at
 from wootzc.ir.array import Array
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.net.cost_tables import network_costs, variant_costs
@@ -209,7 +210,8 @@ class Stopwatch:
     @cached_property
     def on(self) -> str:
         """The target, and where it runs."""
-        return where(self.space.latency)
+        with told_at(self.space.at("latency")):
+            return where(self.space.latency)
 
     def ratios(self, rows: Iterable[Rates]) -> dict[Rates, float]:
         """How long each takes, as a share of the full network's time; from the store if there."""
@@ -283,7 +285,8 @@ class Stopwatch:
             whole += [row, self._full] if place % ANCHORED == 0 else [row]
         began = time.perf_counter()
         clock = Readings(self.space, self.store.root / "xla", self.commands)
-        found = clock.of([prune_network(self.space.network, row) for row in whole])
+        with told_at(self.space.at("latency")):
+            found = clock.of([prune_network(self.space.network, row) for row in whole])
         seconds = (time.perf_counter() - began) / len(whole)
         columns = {row: [place for place, one in enumerate(whole) if one == row] for row in whole}
         undisturbed = {

@@ -88,7 +88,6 @@ class Readings:
                         "WZ307",
                         "latency is not measured yet, and only `wootzc build` runs commands",
                         "build, or measure on onnxruntime",
-                        self.space.span,
                     )
                 return readings_by(command, list(map(_file, networks)))
             case _:
