@@ -16,6 +16,7 @@ import numpy as np
 import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.weights.parameters import count_parameters
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
 from wootzc.builder.report import report_html
@@ -99,7 +100,8 @@ def _origins(jobs: Jobs, rates: tuple[Rate, ...]) -> dict[str, Any]:
     teacher = jobs.store.find(jobs.keys.teacher)
     if teacher is None or teacher.weights is None:
         return NOWHERE
-    return origins_of(jobs.space, teacher.weights, rates)
+    found = saliencies(jobs, teacher.weights)
+    return origins_of(jobs.space, teacher.weights, rates, found)
 
 
 def check_real(network: Network, weights: Weights, predicted: Mapping[str, int]) -> None:

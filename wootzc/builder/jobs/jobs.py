@@ -27,6 +27,7 @@ from wootzc.builder.jobs.at_once import Here, Local, Share
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, Warned, finished
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.measured import candidate_work
 from wootzc.builder.jobs.pauses import checkpoint, kept, passed, paused
 from wootzc.builder.jobs.store import Outcome, Weights
@@ -160,7 +161,12 @@ class Jobs(Context):
         """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
         rates = self.keys.rates(candidate)
         weights = prune_weights(
-            self.space.network, teacher, rates, self.space.criteria, seed=self.space.seed
+            self.space.network,
+            teacher,
+            rates,
+            self.space.criteria,
+            seed=self.space.seed,
+            saliencies=saliencies(self, teacher),
         )
         for number in self.keys.blocks_of(candidate):
             weights |= blocks[number].weights
