@@ -10,6 +10,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import decimal_of
 from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.rates import read_rate
 from wootzc.grammar.space.search_settings import read_confidence
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
 from wootzc.ir.net.cost_tables import total_cost
@@ -230,6 +231,8 @@ def read_constraints(
 ) -> tuple[ir.Constraint, ...]:
     """`tie` and `where`, in the order of the file."""
     constraints: list[ir.Constraint] = []
+    names = [*(module.name for module in network.modules), *trunks] if network else []
+    variables = {name: place for place, name in enumerate(names) if name not in METRICS}
     for statement in statements:
         match statement:
             case syntax.Tie(patterns=patterns):
@@ -248,6 +251,10 @@ def read_constraints(
                             )
                     case _:
                         _unknown_relation(relation, report)
+            case syntax.WhereCost(metric=name) if name.text in variables:
+                rate = _rate_limit(statement, variables[name.text], report)
+                if rate is not None:
+                    constraints.append(rate)
             case syntax.WhereCost():
                 metric = read_metric(statement.metric, report)
                 limit = metric and cost_limit(metric, statement, network, report)
@@ -256,6 +263,24 @@ def read_constraints(
             case _:
                 pass
     return tuple(constraints)
+
+
+def _rate_limit(statement: syntax.WhereCost, variable: int, report: Report) -> ir.RateLimit | None:
+    """`where t1 <= 25%`. None after an error."""
+    comparison = _comparison(statement.comparison, "<=", report)
+    limit, name = statement.limit, statement.metric.text
+    if isinstance(limit, syntax.RelativeLimit) or limit.unit is not None:
+        report.error(
+            limit.span, "WZ269", f"a limit on the rate of `{name}` is a rate",
+            f"as in `{name} <= 25%`; 100% is a module left out",
+        )  # fmt: skip
+        return None
+    value = read_rate(limit.number, report, all_of_it=True)
+    if comparison is None or value is None:
+        return None
+    return ir.RateLimit(
+        comparison=comparison, value=value, modules=(variable,), span=statement.span
+    )
 
 
 def _unknown_relation(relation: syntax.Name, report: Report) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Side, ranks
+from wootzc.ir.net.rate import Side, ranks, removed
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -27,7 +27,7 @@ from wootzc.ir.plan.plan import (
 )  # fmt: skip
 from wootzc.ir.plan.verify_space import space_problems
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import CostLimit, Ordered, Tie, compared
+from wootzc.ir.space import CostLimit, Ordered, RateLimit, Tie, compared
 from wootzc.ir.space.space_costs import cost_names
 
 Stage = TypeVar("Stage", bound=Plan)
@@ -104,11 +104,16 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
         match constraint:
             case CostLimit():
                 continue  # needs costs
+            case RateLimit():
+                kept: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
+                for m, side in compared(constraint):
+                    within = [constraint.holds(removed(rate, side)) for rate in space.rates]
+                    kept &= np.array(within)[rows[:, m]]
             case Tie() | Ordered():
                 chain = np.array([keys[side][rows[:, m]] for m, side in compared(constraint)])
                 steps = np.diff(chain, axis=0)
                 rises, falls = (steps >= 0).all(axis=0), (steps <= 0).all(axis=0)
-                kept = (
+                kept = np.asarray(
                     rises & falls if isinstance(constraint, Tie)
                     else rises if constraint.direction == "nondecreasing" else falls
                 )  # fmt: skip

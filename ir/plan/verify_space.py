@@ -19,7 +19,16 @@ from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
 from wootzc.ir.plan.plan import Plan
-from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
+from wootzc.ir.space import (
+    AccuracyLimit,
+    Listed,
+    Ordered,
+    Proposed,
+    RateLimit,
+    Sample,
+    Space,
+    Tie,
+)
 
 SPACE: Place = ("space",)
 NETWORK: Place = ("space", "network")
@@ -55,7 +64,7 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     yield from _selected(space, modules)
     yield from _search(space)
     for number, constraint in enumerate(space.constraints):
-        if not isinstance(constraint, Tie | Ordered):
+        if not isinstance(constraint, Tie | Ordered | RateLimit):
             continue
         at: Place = (*SPACE, "constraints", number)
         if not set(constraint.modules) <= set(range(modules)):

@@ -38,7 +38,24 @@ class Ordered:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-def compared(relation: Tie | Ordered) -> list[tuple[int, Side]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """None of these modules has a rate above the value, or below it; one left out has 1."""
+
+    comparison: Comparison
+    value: float
+    modules: tuple[int, ...]
+    sides: tuple[Side, ...] = ()
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    def holds(self, rate: float) -> bool:
+        return rate <= self.value if self.comparison == "<=" else rate >= self.value
+
+
+Relation: TypeAlias = Tie | Ordered | RateLimit
+
+
+def compared(relation: Relation) -> list[tuple[int, Side]]:
     """What a relation compares, in order: modules, and which of their channels."""
     inside: Side = "inside"
     sides = relation.sides or (inside,) * len(relation.modules)
@@ -67,7 +84,7 @@ class CostLimit:
         return cost <= self.value if self.comparison == "<=" else cost >= self.value
 
 
-Constraint: TypeAlias = Tie | Ordered | CostLimit
+Constraint: TypeAlias = Relation | CostLimit
 
 
 # Selections: which of the allowed candidates are worth trying.

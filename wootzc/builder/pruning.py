@@ -73,9 +73,10 @@ def prune(
     `by`: which filters go first. `narrow`: the channels between modules that may go too, "t*", or
     with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}. `skip`: modules that may be left out whole,
     "*" or ["b2", "b3"]. `accuracy`: a fraction, or as the language writes it. `validation` and
-    `test`: a share of the images, a pair (images, labels), or batches. `normalize`: by default the images of a model that
-    brings its weights are as the model takes them (bytes are divided by 255), others are
-    normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
+    `test`: a share of the images, a pair (images, labels), or batches. `normalize`: by default the
+    images of a model that brings its weights are as the model takes them (bytes are divided by
+    255), others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10
+    minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
     Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
