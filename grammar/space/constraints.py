@@ -13,8 +13,8 @@ from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.rates import read_rate
 from wootzc.grammar.space.search_settings import read_confidence
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
-from wootzc.ir.net.cost_tables import total_cost
-from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.net.cost_tables import network_costs
+from wootzc.ir.net.metrics import METRICS, Metric, Numbers
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
@@ -56,6 +56,7 @@ def cost_limit(
     statement: syntax.WhereCost | syntax.Subject,
     network: Network | None,
     report: Report,
+    quantize: Numbers = "none",
 ) -> ir.CostLimit | None:
     """A limit in whole units; percentages are of the full network. None after an error."""
     comparison = _comparison(statement.comparison, "<=", report)
@@ -106,7 +107,7 @@ def cost_limit(
             metric=name, comparison=comparison, value=0, share=share, span=statement.span
         )
     if percent and metric.count is not None:
-        value *= total_cost(network, metric.count, metric)
+        value *= network_costs(network, quantize)[metric.name]
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
         metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
@@ -228,6 +229,7 @@ def read_constraints(
     network: Network | None,
     trunks: Sequence[str],  # that may be named: their numbers come behind those of modules
     report: Report,
+    quantize: Numbers = "none",
 ) -> tuple[ir.Constraint, ...]:
     """`tie` and `where`, in the order of the file."""
     constraints: list[ir.Constraint] = []
@@ -257,7 +259,7 @@ def read_constraints(
                     constraints.append(rate)
             case syntax.WhereCost():
                 metric = read_metric(statement.metric, report)
-                limit = metric and cost_limit(metric, statement, network, report)
+                limit = metric and cost_limit(metric, statement, network, report, quantize)
                 if limit:
                     constraints.append(limit)
             case _:

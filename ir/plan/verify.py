@@ -152,7 +152,7 @@ def _costs(plan: Costed) -> Iterator[Problem]:
             return
     row = len(rows) // 2  # one exact look; the tests look at every row
     rates = tuple(space.rates[k] for k in rows[row].tolist())
-    exact = network_costs(prune_network(space.network, rates))
+    exact = network_costs(prune_network(space.network, rates), space.quantize)
     if exact != {metric: cost for metric, cost in costs.of(row).items() if metric in exact}:
         yield Problem(
             f"costs of candidate {row} are not those of its pruned network, {exact}", ("costs",)

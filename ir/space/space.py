@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
 from wootzc.ir.net.criteria import Criterion
-from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
+from wootzc.ir.net.metrics import METRICS, CostName, MetricName, Numbers, costs
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import Rate, Side
 from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
@@ -240,7 +240,7 @@ class Space:
     budget: Budget = Budget()
     latency: Target = OnRuntime()  # what it is measured on, where it counts
     measured: Measured | None = None
-    quantize: Literal["none", "int8"] = "none"  # in which numbers limits of accuracy are held
+    quantize: Numbers = "none"  # in which limits are held
     until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0
