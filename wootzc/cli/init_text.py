@@ -73,6 +73,7 @@ def further(facts: Facts) -> tuple[tuple[str, str], ...]:
         (f"keep {model.modules[0]}", "modules that stay whole"),
         *trunks,
         *(skips if model.skippable else []),
+        ("prune * by taylor", "filters go by what training images say, not by their weights"),
         ("where macs <= 60%", "only networks that cost no more"),
         ("budget 30 minutes", "then the best so far is the result"),
     )
