@@ -42,20 +42,22 @@ def given(mean: Any, std: Any, inside: bool) -> Take:
 
 
 def quantized(model: onnx.ModelProto, images: "Split", take: Take) -> onnx.ModelProto:
+    """The model with weights and activations of int8. `images`: to calibrate by, some of them."""
+    return calibrated(model, (batch for batch, _ in batches(images, take, IMAGES)))
+
+
+def calibrated(model: onnx.ModelProto, given: Iterator[NDArray[np.float32]]) -> onnx.ModelProto:
     """The model with weights and activations of int8; its metadata stay.
 
     Float32 in and out, `QuantizeLinear` and `DequantizeLinear` around what runtimes then compute in
-    whole numbers. `images`: to calibrate by, evenly spread ones are taken.
+    whole numbers. `given`: batches that it takes, to calibrate by.
     """
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.batches = batches(images, take, IMAGES)
-
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            found = next(self.batches, None)
-            return None if found is None else {model.graph.input[0].name: found[0]}
+            found = next(given, None)
+            return None if found is None else {model.graph.input[0].name: found}
 
     with tempfile.TemporaryDirectory(prefix="wootzc-int8-") as folder:
         path = Path(folder) / "int8.onnx"

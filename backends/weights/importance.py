@@ -1,50 +1,69 @@
 """Which filters of a module matter least. NumPy only; lower scores go first.
 
 A score belongs to a channel group: filters that only go together are judged together, by the sum
-over all layers that make them. Channels between modules are judged once for the whole network, by
-`between`, so that all modules agree on which of them go.
+over all layers that make them, or, where images say it, that read them. Channels between modules
+are judged once for the whole network, by `gather_evidence`, so that all modules agree on which of
+them go.
 """
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.parameters import Weights
+from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.diagnostics import fail
 from wootzc.ir.layers import Body
 from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
+from wootzc.ir.net.criteria import CRITERIA, Criterion, Measure
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate
-from wootzc.ir.space import Criterion
 
 Scores = NDArray[np.float64]  # [width of the group]
 Indices = NDArray[np.intp]  # kept filters of a group, ascending
-Between: TypeAlias = Mapping[int, Scores]  # of the network's groups that stand between modules
 
-NOTHING: Between = MappingProxyType({})
+# What training images say of the channels that a layer reads, by criterion: "segment/path/taylor" →
+# [channels]. `saliency.py` measures it.
+Saliencies: TypeAlias = Mapping[str, NDArray[Any]]
+NOTHING: Final[Saliencies] = MappingProxyType({})
 
 
-def between(network: Network, weights: Weights) -> Between:
-    """How much channels between modules matter, where the modules are told of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What says which of a module's channels go, beside its own weights."""
+
+    seams: Mapping[int, Scores]  # of the network's groups
+    saliencies: Saliencies  # of the network
+
+
+NO_EVIDENCE: Final = Evidence(seams=MappingProxyType({}), saliencies=NOTHING)
+
+
+def gather_evidence(
+    network: Network, weights: Weights, saliencies: Saliencies = NOTHING
+) -> Evidence:
+    """How much channels between modules matter, where the modules are told of them; and images."""
     cut = {
         seam.group: seam.criterion
         for module in network.modules
         for seam in (*module.entering, *module.leaving)
         if not seam.whole
     }
-    if not cut:
-        return NOTHING
-    coupling = couple_network(network)
-    return {
-        group: scores(network, coupling, group, weights, criterion, "between modules")
+    coupling = couple_network(network) if cut else None
+    seams = {
+        group: scores(
+            network, coupling, group, weights, criterion, "between modules", saliencies=saliencies
+        )
         for group, criterion in cut.items()
+        if coupling is not None
     }
+    return Evidence(seams=seams, saliencies=saliencies)
 
 
 def kept_filters(
@@ -56,14 +75,15 @@ def kept_filters(
     name: str = "",  # of the module: seeds `random`, names the module in errors
     *,
     seed: int = 0,  # of `random`, with the name
-    seams: Between = NOTHING,
+    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> tuple[Indices, ...]:
     """For every group the filters that stay. Lowest scores go first; of equals the later one."""
+    own = segment_weights(evidence.saliencies, name)
 
     def score(number: int, group: Group) -> Scores:
         if group.seam is not None:
-            return seams[group.seam]
-        return scores(body, coupling, number, weights, criterion, name, seed=seed)
+            return evidence.seams[group.seam]
+        return scores(body, coupling, number, weights, criterion, name, seed=seed, saliencies=own)
 
     return tuple(
         np.arange(group.width)
@@ -74,7 +94,7 @@ def kept_filters(
 
 
 def kept_at(
-    coupling: Coupling, channels: Channels, rate: Rate, seams: Between
+    coupling: Coupling, channels: Channels, rate: Rate, evidence: Evidence
 ) -> Indices:  # positions
     """What stays of channels that enter or leave a module."""
     found, offset = [], 0
@@ -82,7 +102,7 @@ def kept_at(
         kept = np.arange(group.width)
         if kept_width(group, rate) < group.width:
             assert group.seam is not None
-            kept = _kept(seams[group.seam], kept_width(group, rate), group.partitions)
+            kept = _kept(evidence.seams[group.seam], kept_width(group, rate), group.partitions)
         found.append(offset + kept)
         offset += group.width
     return np.concatenate(found)
@@ -97,24 +117,50 @@ def scores(
     name: str,
     *,
     seed: int = 0,
+    saliencies: Saliencies = NOTHING,  # of what is in `where`, named as the weights
 ) -> Scores:
-    """How much each filter of group `number` matters."""
-    group = coupling.groups[number]
-    match criterion:
+    """How much each filter of group `number` matters. Raises `WootzError`."""
+    group, judging = coupling.groups[number], CRITERIA[criterion]
+    by_layer: list[Scores]
+    match judging.measure:
         case "l1":  # Li et al. 2017
-            return np.asarray(np.abs(_filters(group, weights)).sum(axis=1))
+            by_layer = [np.abs(_flat(weights[f"{m}/kernel"])).sum(axis=1) for m in group.makers]
         case "l2":
-            makers = (_flat(weights[f"{maker}/kernel"]) for maker in group.makers)
-            return np.asarray(np.sum([np.linalg.norm(f, axis=1) for f in makers], axis=0))
+            makers = (_flat(weights[f"{m}/kernel"]) for m in group.makers)
+            by_layer = [np.asarray(np.linalg.norm(filters, axis=1)) for filters in makers]
         case "bn_scale":  # Liu et al. 2017
-            return _norm_scales(where, coupling, number, weights, name)
+            by_layer = _norm_scales(where, coupling, number, weights, name)
+        case "taylor" | "activation" | "entropy" as measure:
+            by_layer = _as_read(coupling, number, saliencies, measure, name)
         case "geometric_median":  # He et al. 2019: what all others resemble is redundant
-            return _distances(_filters(group, weights))
+            by_layer = [_distances(_filters(group, weights))]
         case "random":
             digest = hashlib.sha256(f"{seed}/{name}/{group.makers[0]}".encode()).digest()
-            return np.random.default_rng(list(digest)).random(group.width)
+            by_layer = [np.random.default_rng(list(digest)).random(group.width)]
         case _:
-            assert_never(criterion)
+            assert_never(judging.measure)
+    if judging.averaged:
+        by_layer = [one / (one.mean() or 1.0) for one in by_layer]
+    return np.asarray(np.sum(by_layer, axis=0))
+
+
+def _as_read(
+    coupling: Coupling, number: int, saliencies: Saliencies, measure: Measure, name: str
+) -> list[Scores]:
+    """What images say of a group, by layer that reads it."""
+    found = [
+        _chunks(coupling, reader, number, saliencies[f"{reader}/{measure}"])
+        for reader, channels in coupling.inputs.items()
+        if number in channels and f"{reader}/{measure}" in saliencies
+    ]
+    if not found:
+        raise fail(
+            "WZ268",
+            f"{measure} judges channels by training images, and nothing was measured of those of "
+            f"{coupling.groups[number].makers[0]} in {name}",
+            "pass `saliencies=channel_saliencies(…)`, or choose a criterion that reads weights: l1",
+        )
+    return found
 
 
 def _filters(group: Group, weights: Weights) -> NDArray[np.float64]:
@@ -133,11 +179,10 @@ def _distances(filters: NDArray[np.float64]) -> Scores:
 
 def _norm_scales(
     where: Body | Network, coupling: Coupling, number: int, weights: Weights, name: str
-) -> Scores:
-    """|scale| of the norm that follows each maker, added up."""
-    group = coupling.groups[number]
-    total = np.zeros(group.width)
-    for maker in group.makers:
+) -> list[Scores]:
+    """|scale| of the norm that follows each maker."""
+    found = []
+    for maker in coupling.groups[number].makers:
         norm = norm_after(where, maker)
         if norm is None:
             raise fail(
@@ -146,8 +191,8 @@ def _norm_scales(
                 "no norm follows it",
                 "put a norm after the layer, or prune this module by l1",
             )
-        total += _chunks(coupling, norm, number, np.abs(weights[f"{norm}/scale"]))
-    return total
+        found.append(_chunks(coupling, norm, number, np.abs(weights[f"{norm}/scale"])))
+    return found
 
 
 def _chunks(coupling: Coupling, path: str, number: int, values: NDArray[Any]) -> Scores:

@@ -1,6 +1,6 @@
 """Which arrays a body carries, by name and shape. Arrays live in one flat dict per network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,7 +39,7 @@ def network_parameters(network: Network) -> dict[str, Shape]:
     return {name: size for name, _, size in named_arrays(walk_network(network))}
 
 
-def segment_weights(weights: Weights, segment: str) -> Weights:
+def segment_weights(weights: Mapping[str, NDArray[Any]], segment: str) -> Weights:
     """The arrays of one segment, named path/parameter."""
     prefix = f"{segment}/"
     return {

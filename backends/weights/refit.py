@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.importance import NOTHING, Between, Indices
+from wootzc.backends.weights.importance import NO_EVIDENCE, Evidence, Indices
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import Cut, cut_module, prune_module_weights
 from wootzc.ir.layers import Body, has_filters, walk
@@ -58,17 +58,19 @@ def refit_module(
     criterion: Criterion,
     *,
     seed: int = 0,
-    seams: Between = NOTHING,  # of the network
+    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """As `prune_module_weights`, but what lost inputs makes up for it as well as it can.
 
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = prune_module_weights(module, shape, weights, rate, criterion, seed=seed, seams=seams)
+    refitted = prune_module_weights(
+        module, shape, weights, rate, criterion, seed=seed, evidence=evidence
+    )
     if rate == 0 or is_skipped(rate):
         return refitted
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, evidence=evidence)
     for path, own in moments.items():
         norm = _norm_behind(module.body, path)
         if f"{norm}/mean" not in weights:  # it takes its mean from each image

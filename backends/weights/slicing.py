@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.weights.importance import (
+    NO_EVIDENCE,
     NOTHING,
-    Between,
+    Evidence,
     Indices,
-    between,
+    Saliencies,
+    gather_evidence,
     kept_filters,
 )
 from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
@@ -54,9 +56,15 @@ def prune_weights(
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,  # of criterion `random`
+    saliencies: Saliencies = NOTHING,  # of criteria that read images: `channel_saliencies`
 ) -> Weights:
-    """The surviving weights of `prune_network(network, rates)`; rates and criteria by module."""
-    cut = prune_modules_weights(network, weights, 0, rates, criteria, seed=seed)
+    """The surviving weights of `prune_network(network, rates)`; rates and criteria by module.
+
+    Raises `WootzError` where a criterion cannot judge them.
+    """
+    cut = prune_modules_weights(
+        network, weights, 0, rates, criteria, seed=seed, saliencies=saliencies
+    )
     small = prune_network(network, tuple(rates))
     pruned = {
         name: cut[name] if name in cut else weights[name] for name in network_parameters(small)
@@ -73,16 +81,19 @@ def prune_modules_weights(
     criteria: Sequence[Criterion],  # of all modules of the network
     *,
     seed: int = 0,
+    saliencies: Saliencies = NOTHING,
 ) -> Weights:
     """The surviving weights of the modules from number `start` on: segment/path/parameter."""
     pruned: Weights = {}
-    seams, shapes = between(network, weights), segment_shapes(network)
+    evidence, shapes = gather_evidence(network, weights, saliencies), segment_shapes(network)
     positions = module_positions(network)
     for number, rate in enumerate(rates, start):
         module, shape = network.modules[number], shapes[positions[number]]
         own = segment_weights(weights, module.name)
         criterion = criteria[number]
-        own = prune_module_weights(module, shape, own, rate, criterion, seed=seed, seams=seams)
+        own = prune_module_weights(
+            module, shape, own, rate, criterion, seed=seed, evidence=evidence
+        )
         pruned |= {f"{module.name}/{name}": value for name, value in own.items()}
     return pruned
 
@@ -95,14 +106,14 @@ def prune_module_weights(
     criterion: Criterion,
     *,
     seed: int = 0,
-    seams: Between = NOTHING,  # of the network
+    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
     if rate == 0:
         return dict(weights)
     if is_skipped(rate):
         return {}
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, seams=seams)
+    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, evidence=evidence)
     return {
         f"{path}/{array.name}": np.ascontiguousarray(
             sliced(array, weights[f"{path}/{array.name}"], cut, path)
@@ -120,12 +131,12 @@ def cut_module(
     criterion: Criterion,
     *,
     seed: int = 0,
-    seams: Between = NOTHING,  # of the network
+    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Cut:
     """What `rate` leaves of a module with these weights."""
     coupling = couple_module(module, shape)
     kept = kept_filters(
-        module.body, coupling, weights, rate, criterion, module.name, seed=seed, seams=seams
+        module.body, coupling, weights, rate, criterion, module.name, seed=seed, evidence=evidence
     )
     return Cut(coupling, kept)
 
@@ -166,6 +177,7 @@ def kept_channels(
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,
+    saliencies: Saliencies = NOTHING,
 ) -> dict[str, dict[str, list[int] | None]]:
     """By array that `prune_weights` cuts: which channels that enter and leave its layer are left.
 
@@ -174,7 +186,7 @@ def kept_channels(
     """
     found: dict[str, dict[str, list[int] | None]] = {}
     by_module = iter(zip(rates, criteria, strict=True))
-    seams = between(network, weights)
+    evidence = gather_evidence(network, weights, saliencies)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
             continue
@@ -182,7 +194,7 @@ def kept_channels(
         if rate == 0 or is_skipped(rate):
             continue
         own = segment_weights(weights, segment.name)
-        cut = cut_module(segment, shape, own, rate, criterion, seed=seed, seams=seams)
+        cut = cut_module(segment, shape, own, rate, criterion, seed=seed, evidence=evidence)
         for path, layer in walk(segment.body):
             for array in layer.arrays():
                 axes = _kept_axes(array, own[f"{path}/{array.name}"], cut, path)

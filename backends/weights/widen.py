@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.importance import NOTHING, Between, between
+from wootzc.backends.weights.importance import (
+    NO_EVIDENCE,
+    NOTHING,
+    Evidence,
+    Saliencies,
+    gather_evidence,
+)
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.slicing import Cut, cut_module, sliced
 from wootzc.ir import layers
@@ -39,18 +45,19 @@ def widen_weights(
     criteria: Sequence[Criterion],
     *,
     seed: int = 0,  # of criterion `random`
+    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> Weights:
     """Weights that make `network` compute what the pruned network does; by module as there."""
     wide: Weights = {}
     by_module = iter(zip(rates, criteria, strict=True))
-    seams = between(network, teacher)
+    evidence = gather_evidence(network, teacher, saliencies)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         own = segment_weights(pruned, segment.name)
         if isinstance(segment, Module):
             rate, criterion = next(by_module)
             whole = segment_weights(teacher, segment.name)
             own = widen_module_weights(
-                segment, shape, whole, own, rate, criterion, seed=seed, seams=seams
+                segment, shape, whole, own, rate, criterion, seed=seed, evidence=evidence
             )
         wide |= {f"{segment.name}/{name}": value for name, value in own.items()}
     return wide
@@ -65,7 +72,7 @@ def widen_module_weights(
     criterion: Criterion,
     *,
     seed: int = 0,
-    seams: Between = NOTHING,  # of the network
+    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """The inverse of `prune_module_weights`, with nothing where filters were removed."""
     if rate == 0:
@@ -76,7 +83,7 @@ def widen_module_weights(
             for path, layer in walk(module.body)
             for array in layer.arrays()
         }
-    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed, seams=seams)
+    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed, evidence=evidence)
     return {
         name: _widened(array, pruned[name], teacher[name].shape, cut, path)
         for path, layer in walk(module.body)

@@ -35,7 +35,7 @@ STATEMENTS: Mapping[str, str] = {
     "budget": "end early, with the best that was found",
     "latency": "what latency is measured on",
     "precision": "what activations and gradients are computed in",
-    "quantize": "in which numbers limits of accuracy are held",
+    "quantize": "in which numbers limits are held",
     "seed": "of everything that is drawn at random",
 }
 SETTINGS: Mapping[str, str] = {

@@ -10,10 +10,11 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import decimal_of
 from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.rates import read_rate
 from wootzc.grammar.space.search_settings import read_confidence
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
-from wootzc.ir.net.cost_tables import total_cost
-from wootzc.ir.net.metrics import METRICS, Metric
+from wootzc.ir.net.cost_tables import network_costs
+from wootzc.ir.net.metrics import METRICS, Metric, Numbers
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
@@ -55,6 +56,7 @@ def cost_limit(
     statement: syntax.WhereCost | syntax.Subject,
     network: Network | None,
     report: Report,
+    quantize: Numbers = "none",
 ) -> ir.CostLimit | None:
     """A limit in whole units; percentages are of the full network. None after an error."""
     comparison = _comparison(statement.comparison, "<=", report)
@@ -105,7 +107,7 @@ def cost_limit(
             metric=name, comparison=comparison, value=0, share=share, span=statement.span
         )
     if percent and metric.count is not None:
-        value *= total_cost(network, metric.count, metric)
+        value *= network_costs(network, quantize)[metric.name]
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
         metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
@@ -227,9 +229,12 @@ def read_constraints(
     network: Network | None,
     trunks: Sequence[str],  # that may be named: their numbers come behind those of modules
     report: Report,
+    quantize: Numbers = "none",
 ) -> tuple[ir.Constraint, ...]:
     """`tie` and `where`, in the order of the file."""
     constraints: list[ir.Constraint] = []
+    names = [*(module.name for module in network.modules), *trunks] if network else []
+    variables = {name: place for place, name in enumerate(names) if name not in METRICS}
     for statement in statements:
         match statement:
             case syntax.Tie(patterns=patterns):
@@ -248,14 +253,36 @@ def read_constraints(
                             )
                     case _:
                         _unknown_relation(relation, report)
+            case syntax.WhereCost(metric=name) if name.text in variables:
+                rate = _rate_limit(statement, variables[name.text], report)
+                if rate is not None:
+                    constraints.append(rate)
             case syntax.WhereCost():
                 metric = read_metric(statement.metric, report)
-                limit = metric and cost_limit(metric, statement, network, report)
+                limit = metric and cost_limit(metric, statement, network, report, quantize)
                 if limit:
                     constraints.append(limit)
             case _:
                 pass
     return tuple(constraints)
+
+
+def _rate_limit(statement: syntax.WhereCost, variable: int, report: Report) -> ir.RateLimit | None:
+    """`where t1 <= 25%`. None after an error."""
+    comparison = _comparison(statement.comparison, "<=", report)
+    limit, name = statement.limit, statement.metric.text
+    if isinstance(limit, syntax.RelativeLimit) or limit.unit is not None:
+        report.error(
+            limit.span, "WZ269", f"a limit on the rate of `{name}` is a rate",
+            f"as in `{name} <= 25%`; 100% is a module left out",
+        )  # fmt: skip
+        return None
+    value = read_rate(limit.number, report, all_of_it=True)
+    if comparison is None or value is None:
+        return None
+    return ir.RateLimit(
+        comparison=comparison, value=value, modules=(variable,), span=statement.span
+    )
 
 
 def _unknown_relation(relation: syntax.Name, report: Report) -> None:

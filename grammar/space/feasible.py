@@ -6,6 +6,7 @@ against each other, by counting what they leave (ir/diagram/space_diagram.py).
 
 from collections.abc import Sequence
 from math import prod
+from typing import assert_never
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from wootzc.ir.space import (
     Listed,
     Ordered,
     Proposed,
+    RateLimit,
+    Relation,
     Sample,
     Selection,
     Space,
@@ -32,7 +35,7 @@ from wootzc.ir.space import (
     compared,
     cost_limits,
 )
-from wootzc.ir.space.narrow import compared_names
+from wootzc.ir.space.narrow import compared_names, limit_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -162,8 +165,8 @@ def _report_empty(
                 f"{metric} of those that meet the others: {low} to {high}; "
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
-        case Tie() | Ordered():
-            word = "tie" if isinstance(constraint, Tie) else constraint.direction
+        case Tie() | Ordered() | RateLimit():
+            word = _word(constraint, space)
             names = compared_names(space.network, constraint)
             listing = "; ".join(
                 f"{name} may have "
@@ -175,6 +178,18 @@ def _report_empty(
             report.error(
                 constraint.span, "WZ055", f"this `{word}` leaves no candidate{others}", listing
             )
+
+
+def _word(relation: Relation, space: Space) -> str:
+    match relation:
+        case Tie():
+            return "tie"
+        case Ordered(direction=direction):
+            return direction
+        case RateLimit():
+            return limit_text(space.network, relation)
+        case _:
+            assert_never(relation)
 
 
 def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:

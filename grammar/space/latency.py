@@ -77,6 +77,11 @@ def with_table(
                 "say `minimize latency`, or limit it: subject to latency <= 60%",
             )  # fmt: skip
         return space
+    if space.quantize == "int8" and isinstance(space.latency, OnJax):
+        report.error(
+            statement.span, "WZ270", "JAX runs networks in float32, and this space quantises them",
+            "say `latency on onnxruntime`, or a command; or `quantize none`",
+        )  # fmt: skip
     source = statement.table
     if source is None:
         return space

@@ -57,9 +57,10 @@ def lower_space(
     lowered_data = lower_data(data, report) if data else None
     seed = statements.one(syntax.Seed)
     seed_value = read_seed(seed.number, report) if seed else 0
+    quantize = read_choice(statements, "quantize", "none", report)
     objective = read_objective(
         statements.one(syntax.Goal), statements.all(syntax.Subject), definition, network, report,
-        complete=complete,
+        complete=complete, quantize=quantize,
     )  # fmt: skip
     precision = read_choice(statements, "precision", "float32", report)
     stages = {name: statements.stage(name) for name in ("pretrain", "finetune", "polish")}
@@ -79,7 +80,7 @@ def lower_space(
         "certify": read_certify(statements.one(syntax.Certify), report),
         "until": read_until(statements.one(syntax.Until), report),
         "budget": read_budget(statements.all(syntax.Budget), report),
-        "quantize": read_choice(statements, "quantize", "none", report),
+        "quantize": quantize,
         "latency": read_target(statements.one(syntax.Latency), report),
     }
     if objective is not None and complete:
@@ -93,7 +94,7 @@ def lower_space(
         network = with_rules(network, paths, multiple)
         known = trunks(network) if statements.all(syntax.Narrow) else ()
     names_of_trunks = [trunk.name for trunk in known]
-    constraints = read_constraints(statements.kept, network, names_of_trunks, report)
+    constraints = read_constraints(statements.kept, network, names_of_trunks, report, quantize)
     if network is None:  # what its modules hold is unknown, but not what a rate is
         check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
         check_patterns(statements, names, report)

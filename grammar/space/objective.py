@@ -7,7 +7,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import add, add_first, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.constraints import accuracy_limit, cost_limit, read_metric
-from wootzc.ir.net.metrics import Metric
+from wootzc.ir.net.metrics import Metric, Numbers
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
@@ -20,6 +20,7 @@ def read_objective(
     report: Report,
     *,
     complete: bool,
+    quantize: Numbers = "none",
 ) -> ir.Objective | None:
     """None after an error."""
     limits: list[ir.AccuracyLimit | ir.CostLimit] = []
@@ -30,7 +31,7 @@ def read_objective(
         if metric is not None and metric.known == "trained":
             limit = accuracy_limit(subject, report)
         elif metric is not None:
-            limit = cost_limit(metric, subject, network, report)
+            limit = cost_limit(metric, subject, network, report, quantize)
             _check_certain(metric, subject, report)
         good = good and limit is not None
         limits += [limit] if limit else []

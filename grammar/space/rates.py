@@ -305,7 +305,7 @@ def check_filters(
             )  # fmt: skip
             continue
         _check_widths(module, coupling, of_module, report)
-        if of_module.criterion == "bn_scale":
+        if JUDGINGS[of_module.criterion].reads == "norms":
             _check_norms(module, coupling, of_module, report)
 
 
@@ -330,10 +330,11 @@ def check_channels(
                 break
         makers = [maker for g in trunk.groups for maker in groups[g].makers]
         bare = [maker for maker in makers if norm_after(network, maker) is None]
-        if stated[trunk.name].criterion == "bn_scale" and bare:
+        criterion = stated[trunk.name].criterion
+        if JUDGINGS[criterion].reads == "norms" and bare:
             report.error(
                 stated[trunk.name].span, "WZ124",
-                f"`bn_scale` cannot judge trunk `{trunk.name}`: no norm follows {bare[0]}",
+                f"`{criterion}` cannot judge trunk `{trunk.name}`: no norm follows {bare[0]}",
                 _by_l1(stated[trunk.name].span, report),
             )  # fmt: skip
 
@@ -341,7 +342,7 @@ def check_channels(
 def _check_norms(
     module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
 ) -> None:
-    """bn_scale judges a filter by the norm behind it: each layer that loses filters needs one."""
+    """A criterion may go by the norm behind a filter: each layer that loses some needs one."""
     layers = dict(walk(module.body))
     losing = [
         group
@@ -350,7 +351,7 @@ def _check_norms(
     ]
     for width, maker in ((group.width, maker) for group in losing for maker in group.makers):
         if norm_after(module.body, maker) is None:
-            what = f"`bn_scale` cannot judge module `{module.name}`: no norm follows"
+            what = f"`{of_module.criterion}` cannot judge module `{module.name}`: no norm follows"
             kind, span = _kind(layers[maker]), layers[maker].span
             if span == UNKNOWN:  # the network comes from a file
                 report.error(

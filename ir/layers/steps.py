@@ -1,7 +1,7 @@
 """What a layer becomes in an exported file, as far as room goes. Nothing is written.
 
 What takes several nodes in ONNX takes several steps here, as `backends/onnx/layers.py` writes them;
-numbers are float32.
+numbers are float32, or of int8 in a quantised network.
 """
 
 from collections.abc import Hashable, Sequence
@@ -39,18 +39,19 @@ class Tensor(NamedTuple):
 class Steps:
     """Steps, as layers add them."""
 
+    number: int = NUMBER  # bytes of one in activations
     steps: list[Step[int]] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)  # bytes of each tensor
 
     def entering(self, shape: Shape) -> Tensor:
         """The tensor that no step makes."""
-        self.sizes[0] = NUMBER * prod(shape)
+        self.sizes[0] = self.number * prod(shape)
         return Tensor(0, shape)
 
     def step(self, how: How, *reads: Tensor, shape: Shape) -> Tensor:
         """Add one step; the tensor of this shape that it makes."""
         made = Tensor(len(self.sizes), shape, reads[0].scattered and how != "new")
-        self.sizes[made.name] = NUMBER * prod(shape)
+        self.sizes[made.name] = self.number * prod(shape)
         self.steps.append(Step([one.name for one in reads], [made.name], how))
         return made
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.metrics import METRICS, CostName, Count, Metric, counts
+from wootzc.ir.net.metrics import METRICS, CostName, Numbers, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
@@ -40,17 +40,16 @@ class VariantCosts:
         return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)
 
 
-def network_costs(network: Network) -> Figures:
+def network_costs(network: Network, quantize: Numbers = "none") -> Figures:
     """Every cost that can be counted of a whole network, without its auxiliary heads."""
-    return {name: total_cost(network, count, METRICS[name]) for name, count in counts().items()}
-
-
-def total_cost(network: Network, count: Count, metric: Metric) -> int:
-    """One of them, by how it is counted of a body."""
-    total = 0
+    total = _entering(network, quantize)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        total = int(metric.joining.two(total, count(segment.body, shape)))
+        total = joined(total, body_costs(segment.body, shape, quantize))
     return total
+
+
+def _entering(network: Network, quantize: Numbers) -> Figures:
+    return {name: one.entering(network.input) for name, one in counts(quantize).items()}
 
 
 def joined(one: Figures, other: Figures) -> Figures:
@@ -58,30 +57,32 @@ def joined(one: Figures, other: Figures) -> Figures:
     return {name: int(METRICS[name].joining.two(cost, other[name])) for name, cost in one.items()}
 
 
-def body_costs(body: Body, shape: Shape) -> Figures:
+def body_costs(body: Body, shape: Shape, quantize: Numbers = "none") -> Figures:
     """The same of layers one after the other, when `shape` enters."""
-    return {name: count(body, shape) for name, count in counts().items()}
+    return {name: one.body(body, shape) for name, one in counts(quantize).items()}
 
 
-def variant_costs(network: Network, rates: tuple[Rate, ...]) -> VariantCosts:
+def variant_costs(
+    network: Network, rates: tuple[Rate, ...], quantize: Numbers = "none"
+) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
-    return _counted(network, rates, tuple(counts()))
+    return _counted(network, rates, quantize, tuple(counts()))
 
 
 @lru_cache(maxsize=8)
 def _counted(
-    network: Network, rates: tuple[Rate, ...], metrics: tuple[CostName, ...]
+    network: Network, rates: tuple[Rate, ...], quantize: Numbers, metrics: tuple[CostName, ...]
 ) -> VariantCosts:
     known: dict[tuple[Any, ...], list[Figures]] = {}
     rows: list[list[Figures]] = []
-    fixed = dict.fromkeys(metrics, 0)
+    fixed = _entering(network, quantize)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
-            fixed = joined(fixed, body_costs(segment.body, shape))
+            fixed = joined(fixed, body_costs(segment.body, shape, quantize))
             continue
         key = (replace(segment, name=""), shape)
         if key not in known:
-            known[key] = _costs_at(segment, shape, rates)
+            known[key] = _costs_at(segment, shape, rates, quantize)
         rows.append(known[key])
     return VariantCosts(
         tables={
@@ -94,7 +95,9 @@ def _counted(
     )
 
 
-def _costs_at(module: Module, shape: Shape, rates: tuple[Rate, ...]) -> list[Figures]:
+def _costs_at(
+    module: Module, shape: Shape, rates: tuple[Rate, ...], quantize: Numbers
+) -> list[Figures]:
     coupling = couple_module(module, shape)
     known: dict[tuple[int, ...], Figures] = {}  # by widths: many triples leave the same ones
     found = []
@@ -102,6 +105,6 @@ def _costs_at(module: Module, shape: Shape, rates: tuple[Rate, ...]) -> list[Fig
         if widths not in known:
             skipped = is_skipped(rate)
             body = without_sum(module) if skipped else prune_body(module.body, coupling, widths)
-            known[widths] = body_costs(body, shape_kept(coupling, widths, shape))
+            known[widths] = body_costs(body, shape_kept(coupling, widths, shape), quantize)
         found.append(known[widths])
     return found

@@ -7,17 +7,32 @@ measures it gives its table (`VariantCosts.tables`), and all else is as for the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from wootzc import units
 from wootzc.ir.joining import GREATEST, SUM, Joining
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import body_cost
-from wootzc.ir.net.exported import body_memory, body_size
+from wootzc.ir.net.exported import (
+    body_memory,
+    body_memory_int8,
+    body_size,
+    body_size_int8,
+    entering_memory_int8,
+    entering_size_int8,
+)
 from wootzc.ir.reflect import OneOf
 
 Count: TypeAlias = Callable[[Body, Shape], int]  # of a body that a shape enters
+Numbers: TypeAlias = Literal["none", "int8"]  # what a network is quantised to
+
+
+class Counted(NamedTuple):
+    """How a cost is counted."""
+
+    body: Count
+    entering: Callable[[Shape], int] = lambda shape: 0  # of a network, what its input adds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +50,7 @@ class Metric:
     best: Literal["least", "greatest"] = "least"
     known: Literal["counted", "measured", "trained"]  # from shapes; on a device; after training
     count: Count | None = None  # if it can be
+    int8: Counted | None = None  # of a quantised network, where that is otherwise
     joining: Joining = SUM  # of its parts' costs, that of a network
     scales: Mapping[str, int] = field(default_factory=dict)  # of units in limits: "KB" is 1000
     text: Callable[[float], str] = units.count  # a short figure for people
@@ -94,6 +110,7 @@ _BUILTIN = (
         aliases=dict.fromkeys(("model_size", "modelsize", "file_size", "flash", "disk"), ""),
         known="counted",
         count=body_size,
+        int8=Counted(body_size_int8, entering_size_int8),
         scales=BYTES,
         text=lambda value: units.bytes_text(round(value)),
         amount="{:,} bytes".format,
@@ -108,6 +125,7 @@ _BUILTIN = (
         aliases=dict.fromkeys(("ram", "sram", "peak_memory", "activations"), ""),
         known="counted",
         count=body_memory,
+        int8=Counted(body_memory_int8, entering_memory_int8),
         joining=GREATEST,
         scales=BYTES,
         text=lambda value: units.bytes_text(round(value)),
@@ -149,9 +167,13 @@ def costs() -> dict[str, Metric]:
     return {name: one for name, one in METRICS.items() if one.known != "trained"}
 
 
-def counts() -> dict[str, Count]:
+def counts(quantize: Numbers = "none") -> dict[str, Counted]:
     """How to count those costs that can be counted."""
-    return {name: one.count for name, one in costs().items() if one.count is not None}
+    return {
+        name: one.int8 if quantize == "int8" and one.int8 is not None else Counted(one.count)
+        for name, one in costs().items()
+        if one.count is not None
+    }
 
 
 def exact_text(values: Mapping[str, int]) -> str:

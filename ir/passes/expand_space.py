@@ -23,12 +23,13 @@ from wootzc.ir.space import (
     Listed,
     Ordered,
     Proposed,
+    RateLimit,
     Sample,
     Space,
     Tie,
     cost_limits,
 )
-from wootzc.ir.space.narrow import compared_names
+from wootzc.ir.space.narrow import compared_names, limit_text
 from wootzc.ir.space.space_costs import space_costs
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -168,6 +169,9 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
             names = ", ".join(compared_names(space.network, constraint))
             message = f"`{direction}({names})` leaves no candidate{others}"
             help = "look at which rates these may have"
+        case RateLimit():
+            message = f"`{limit_text(space.network, constraint)}` leaves no candidate{others}"
+            help = "look at which rates it may have"
         case _:
             assert_never(constraint)
     goal = place >= len(space.constraints)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, assert_never, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Side, ranks
+from wootzc.ir.net.rate import Side, ranks, removed
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -34,7 +34,7 @@ from wootzc.ir.plan.verify_blocks import (
 from wootzc.ir.plan.verify_mined import mined_problems
 from wootzc.ir.plan.verify_space import space_problems
 from wootzc.ir.sequence import distinct_rows
-from wootzc.ir.space import CostLimit, Ordered, Space, Tie, compared
+from wootzc.ir.space import CostLimit, Ordered, RateLimit, Relation, Space, Tie, compared
 from wootzc.ir.space.space_costs import cost_names
 
 Stage = TypeVar("Stage", bound=Plan)
@@ -98,11 +98,16 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
         match constraint:
             case CostLimit():
                 continue  # needs costs
+            case RateLimit():
+                kept: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
+                for m, side in compared(constraint):
+                    within = [constraint.holds(removed(rate, side)) for rate in space.rates]
+                    kept &= np.array(within)[rows[:, m]]
             case Tie() | Ordered():
                 chain = np.array([keys[side][rows[:, m]] for m, side in compared(constraint)])
                 steps = np.diff(chain, axis=0)
                 rises, falls = (steps >= 0).all(axis=0), (steps <= 0).all(axis=0)
-                kept = (
+                kept = np.asarray(
                     rises & falls if isinstance(constraint, Tie)
                     else rises if constraint.direction == "nondecreasing" else falls
                 )  # fmt: skip
@@ -113,12 +118,21 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
 
 def _exact(space: Space, row: NDArray[Any]) -> dict[CostName, int]:
     """The counted costs of a candidate, by its pruned network."""
-    return network_costs(prune_network(space.network, tuple(space.rates[k] for k in row.tolist())))
+    rates = tuple(space.rates[k] for k in row.tolist())
+    return network_costs(prune_network(space.network, rates), space.quantize)
 
 
-def _told(constraint: Tie | Ordered) -> str:
+def _told(constraint: Relation) -> str:
     """As the text of a plan says it."""
-    name = "tie" if isinstance(constraint, Tie) else f"ordered {constraint.direction}"
+    match constraint:
+        case Tie():
+            name = "tie"
+        case Ordered(direction=direction):
+            name = f"ordered {direction}"
+        case RateLimit(comparison=comparison, value=value):
+            name = f"rate {comparison} {value:g} of "
+        case _:
+            assert_never(constraint)
     return f"{name}({', '.join(map(str, constraint.modules))})"
 
 

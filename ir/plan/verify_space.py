@@ -20,7 +20,16 @@ from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
 from wootzc.ir.plan.plan import Plan
 from wootzc.ir.plan.verify_recipes import recipe_problems
-from wootzc.ir.space import AccuracyLimit, Listed, Ordered, Proposed, Sample, Space, Tie
+from wootzc.ir.space import (
+    AccuracyLimit,
+    Listed,
+    Ordered,
+    Proposed,
+    RateLimit,
+    Sample,
+    Space,
+    Tie,
+)
 
 SPACE: Place = ("space",)
 NETWORK: Place = ("space", "network")
@@ -66,7 +75,7 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
     yield from _search(space)
     yield from recipe_problems(space)
     for number, constraint in enumerate(space.constraints):
-        if not isinstance(constraint, Tie | Ordered):
+        if not isinstance(constraint, Tie | Ordered | RateLimit):
             continue
         at: Place = (*SPACE, "constraints", number)
         if not set(constraint.modules) <= set(range(modules)):

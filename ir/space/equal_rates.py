@@ -8,7 +8,7 @@ from wootzc.ir.net.coupling import couple_module, couple_network
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_width, kept_widths
 from wootzc.ir.net.trunk import trunks
-from wootzc.ir.space.space import Constraint, CostLimit
+from wootzc.ir.space.space import Constraint, CostLimit, RateLimit
 
 Widths: TypeAlias = tuple[int, ...]  # of each group
 
@@ -23,21 +23,27 @@ def chosen_rates(
 ) -> tuple[Mapping[int, int], ...]:
     """For each variable every position it may have, and that of the smallest rate of equal widths.
 
-    What a `tie` or an order compares keeps two rates apart if one of them has other widths at
-    these: 50% and 70% may be one choice of a narrow module, but not for the wide one that must
-    have the same rate.
+    A limit on rates keeps apart what it tells apart. What a `tie` or an order compares keeps two
+    rates apart if one of them has other widths at these: 50% and 70% may be one choice of a narrow
+    module, but not for the wide one that must have the same rate.
     """
     widths = _widths(network, rates)
     if len(allowed) > len(widths):
         widths += _trunk_widths(network, rates, multiple, multiple_from)
-    found: list[Mapping[int, int]] = []
+    found: list[dict[int, int]] = []
     for variable, together in enumerate(_compared(len(allowed), constraints)):
-        smallest: dict[tuple[Widths, ...], int] = {}
+        limits = [
+            one for one in constraints
+            if isinstance(one, RateLimit) and not set(one.modules).isdisjoint(together)
+        ]  # fmt: skip
+        alike: dict[Any, int] = {}
+        found.append({})
         for position in sorted({0, *allowed[variable]}):
-            smallest.setdefault(tuple(widths[v][position] for v in together), position)
-        found.append(
-            {p: smallest[tuple(widths[v][p] for v in together)] for p in allowed[variable]}
-        )
+            left = tuple(widths[v][position] for v in together)
+            within = tuple(one.holds(rates[position]) for one in limits)
+            smallest = alike.setdefault((left, within), position)
+            if position in allowed[variable]:
+                found[-1][position] = smallest
     return tuple(found)
 
 
@@ -75,7 +81,7 @@ def _compared(variables: int, constraints: Sequence[Constraint]) -> list[tuple[i
     """For each variable all that constraints on rates compare it with, itself among them."""
     groups = [{variable} for variable in range(variables)]
     for constraint in constraints:
-        if isinstance(constraint, CostLimit):
+        if isinstance(constraint, CostLimit | RateLimit):
             continue
         merged = set[int]().union(*(groups[variable] for variable in constraint.modules))
         for variable in merged:

@@ -12,7 +12,7 @@ from wootzc.ir.net.rate import Rate, rate_of, triple
 from wootzc.ir.net.skip import SKIP
 from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.net.widths import ModuleWidths
-from wootzc.ir.space.space import Ordered, Space, Tie, compared
+from wootzc.ir.space.space import RateLimit, Relation, Space, compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +100,18 @@ def trunk_names(network: Network) -> tuple[list[str], list[str]]:
     )
 
 
-def compared_names(network: Network, relation: Tie | Ordered) -> list[str]:
+def compared_names(network: Network, relation: Relation) -> list[str]:
     """What a relation compares: modules, and the trunks that enter or leave them."""
     entering, leaving = trunk_names(network) if relation.sides else ([], [])
     inside = [module.name for module in network.modules]
     names = {"inside": inside, "entering": entering, "leaving": leaving}
     return [names[side][module] for module, side in compared(relation)]
+
+
+def limit_text(network: Network, limit: RateLimit) -> str:
+    """As a `.wz` file says it: t1 <= 25%."""
+    names = ", ".join(compared_names(network, limit))
+    return f"{names} {limit.comparison} {100 * limit.value:.4g}%"
 
 
 def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
 from wootzc.ir.net.criteria import Criterion
-from wootzc.ir.net.metrics import METRICS, CostName, MetricName, costs
+from wootzc.ir.net.metrics import METRICS, CostName, MetricName, Numbers, costs
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import Rate, Side
 from wootzc.ir.space.recipe import Augment, Data, FromFile, Recipe
@@ -39,7 +39,24 @@ class Ordered:
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
-def compared(relation: Tie | Ordered) -> list[tuple[int, Side]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """None of these modules has a rate above the value, or below it; one left out has 1."""
+
+    comparison: Comparison
+    value: float
+    modules: tuple[int, ...]
+    sides: tuple[Side, ...] = ()
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+    def holds(self, rate: float) -> bool:
+        return rate <= self.value if self.comparison == "<=" else rate >= self.value
+
+
+Relation: TypeAlias = Tie | Ordered | RateLimit
+
+
+def compared(relation: Relation) -> list[tuple[int, Side]]:
     """What a relation compares, in order: modules, and which of their channels."""
     inside: Side = "inside"
     sides = relation.sides or (inside,) * len(relation.modules)
@@ -68,7 +85,7 @@ class CostLimit:
         return cost <= self.value if self.comparison == "<=" else cost >= self.value
 
 
-Constraint: TypeAlias = Tie | Ordered | CostLimit
+Constraint: TypeAlias = Relation | CostLimit
 
 
 # Selections: which of the allowed candidates are worth trying.
@@ -224,7 +241,7 @@ class Space:
     budget: Budget = Budget()
     latency: Target = OnRuntime()  # what it is measured on, where it counts
     measured: Measured | None = None
-    quantize: Literal["none", "int8"] = "none"  # in which numbers limits of accuracy are held
+    quantize: Numbers = "none"  # in which limits are held
     until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0

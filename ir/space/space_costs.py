@@ -20,7 +20,8 @@ def space_costs(space: Space) -> VariantCosts:
             "`wootzc build`, `plan` and `explain` measure it",
             space.span,
         )
-    counted, own = variant_costs(space.network, space.rates), space.measured
+    counted = variant_costs(space.network, space.rates, space.quantize)
+    own = space.measured
     if own is None:
         return counted
     return VariantCosts(

@@ -17,8 +17,16 @@ from wootzc.ir.joining import UNBOUNDED, Limit, Range
 from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.net.network import Module
-from wootzc.ir.net.rate import Side, ranks
-from wootzc.ir.space.space import Constraint, CostLimit, Ordered, Space, Tie, compared
+from wootzc.ir.net.rate import Side, ranks, removed
+from wootzc.ir.space.space import (
+    Constraint,
+    CostLimit,
+    Ordered,
+    RateLimit,
+    Space,
+    Tie,
+    compared,
+)
 
 
 class Pair(NamedTuple):
@@ -86,6 +94,11 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
         match constraint:
             case CostLimit(metric=metric):
                 limits[metric] = narrowed(limits.get(metric, UNBOUNDED), constraint)
+            case RateLimit():
+                for m, side in compared(constraint):
+                    within = [constraint.holds(removed(rate, side)) for rate in space.rates]
+                    beyond = np.array(within, dtype=bool).astype(np.int16) ^ 1
+                    pairs.append(Pair(*2 * (int(of_module[m]),), beyond, 0 * beyond))
             case Ordered() | Tie():
                 chain = [(int(of_module[m]), keys[side]) for m, side in compared(constraint)]
                 steps = [*pairwise(chain)]
@@ -94,7 +107,7 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
                     steps = steps + falling if isinstance(constraint, Tie) else falling
                 pairs += [Pair(a, b, low, high) for (a, low), (b, high) in steps]
     for pair in pairs:
-        if pair.low == pair.high:  # two sides of one module: what is left keeps to it
+        if pair.low == pair.high:  # about one module: what is left keeps to it
             choices[pair.low] = [c for c in choices[pair.low] if pair.keeps(c, c)]
     for metric, (_, high) in limits.items():
         if not METRICS[metric].joining.adds:  # each variable for itself

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from wootzc.backends.onnx import to_onnx
+from wootzc.backends.onnx.int8 import calibrated
 from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir import layers as ir
@@ -222,6 +223,29 @@ def test_the_compiler_counts_the_zoo_as_its_files_are(name: str) -> None:
     network = zoo(name)
     _holds(network)
     _holds(prune_network(network, (0.5,) * len(network.modules)))
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20", "mobilenet_v2"])
+def test_quantised_files_are_counted(name: str) -> None:
+    network = zoo(name, classes=10, input=(32, 32, 3))
+    _holds_in_int8(prune_network(network, (0.5,) * len(network.modules)))
+
+
+@pytest.mark.parametrize("kind", ["squeeze", "concat", "preactivated", "grouped", "flatten"])
+def test_quantised_layers_are_counted(request: pytest.FixtureRequest, kind: str) -> None:
+    _holds_in_int8(request.getfixturevalue("zoo")[kind])
+
+
+def _holds_in_int8(network: Network) -> None:
+    """Of what onnxruntime writes, as `_holds`."""
+    noise = np.random.default_rng(0).standard_normal((2, *network.input)).astype(np.float32)
+    whole = to_onnx(network, initial_weights(network, seed=0))
+    model = calibrated(whole, iter([np.ascontiguousarray(noise.transpose(0, 3, 1, 2))]))
+    counted, size = network_costs(network, "int8"), model.ByteSize()
+    assert counted["memory"] == peak_activation_bytes(model)
+    assert size <= counted["size"] <= 1.01 * size + 64 * len(model.graph.node)
+    plain = network_costs(network)
+    assert {name for name in plain if plain[name] != counted[name]} == {"size", "memory"}
 
 
 def _holds(network: Network) -> None:

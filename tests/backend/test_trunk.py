@@ -15,7 +15,7 @@ from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_networks
-from wootzc.backends.weights.importance import between
+from wootzc.backends.weights.importance import gather_evidence
 from wootzc.backends.weights.parameters import Weights, count_parameters
 from wootzc.backends.weights.slicing import Variant, prune_modules_weights, prune_weights
 from wootzc.backends.weights.stored import check_fits
@@ -97,10 +97,10 @@ def test_trunks_are_judged_by_a_criterion_of_their_own(
             if criterion == "l2"
             else np.abs(weights[f"{norm}/scale"])
         )
-    found = between(network, weights)
+    found = gather_evidence(network, weights).seams
     assert len(makers) > 1
     np.testing.assert_allclose(found[group], expected, rtol=1e-5)
-    plain = between(with_seams(zoo["residual"], {"t1", "t2"}), weights)
+    plain = gather_evidence(with_seams(zoo["residual"], {"t1", "t2"}), weights).seams
     np.testing.assert_array_equal(found[second.groups[0]], plain[second.groups[0]])
     assert not np.allclose(found[group], plain[group])
 
@@ -117,7 +117,7 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
     weights = random_weights(network)
     rates = own_whole(network, 0.5)
     criteria: list[Criterion] = ["l1"] * len(rates)
-    seams = between(network, weights)
+    evidence = gather_evidence(network, weights)
     images = dataset.train.batch(np.arange(32)).images
     small = prune_network(network, rates)
     sliced = prune_weights(network, weights, rates, criteria)
@@ -129,9 +129,9 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
         )
         for one, own in ((network, weights), (small, sliced))
     )
-    leave = end_cuts(network, 0, rates[:1], seams, Devices(1))[1]
+    leave = end_cuts(network, 0, rates[:1], evidence, Devices(1))[1]
     np.testing.assert_allclose(stem, leave(whole), rtol=1e-5, atol=1e-5)
-    enter = end_cuts(network, 1, rates[1:2], seams, Devices(1))[0]
+    enter = end_cuts(network, 1, rates[1:2], evidence, Devices(1))[0]
     np.testing.assert_array_equal(enter(whole), leave(whole))
     jobs = [
         BlockJob(

@@ -200,6 +200,33 @@ def test_an_onnx_file_and_validation_images_of_their_own(prune: Prune) -> None:
     assert shares.summary["data"]["validation"] == shares.summary["data"]["test"] == 100
 
 
+@pytest.fixture(scope="module")
+def narrow(prune: Prune, model: Net) -> Pruned:
+    """Of one candidate: everything that may go goes, by what images say."""
+    settings = {"configs": "{ [100%, 50%] }", **SHORT}
+    del settings["propose"]
+    trunks = {"t*": (0, 0.5)}
+    return prune(model, *quadrants(), settings=settings, by="taylor", narrow=trunks, skip="*")
+
+
+def test_channels_between_modules_and_modules_go_too(narrow: Pruned, model: Net) -> None:
+    assert [(row["module"], row["rate"]) for row in narrow.summary["widths"]][1:] == [("t1", 0.5)]
+    shapes = [value.shape for name, value in narrow.weights.items() if name.endswith("kernel")]
+    assert shapes == [(3, 3, 1, 4), (4, 4)], "the module is left out"
+    assert len(list(verify_result(narrow.out))) == 5
+    source = narrow.out / "given" / "net.wz"
+    assert "prune * by taylor\n  narrow t* by taylor rates { 0.0, 0.5 }\n  skip *\n" in (
+        source.read_text()
+    )
+
+
+def test_gradients_are_taken_once_for_all(prune: Prune, narrow: Pruned, model: Net) -> None:
+    """Another criterion that reads images takes no more of them."""
+    assert [one["event"] for one in log(narrow)].count("gradients_finished") == 1
+    again = prune(model, *quadrants(), by="entropy_mean", narrow=["t1"], settings=SHORT)
+    assert not any(one["event"].startswith("gradients") for one in log(again))
+
+
 def test_images_in_files_are_named(prune: Prune) -> None:
     result = prune(str(SAMPLES / "digits.onnx"), SAMPLES / "digits.npz")
     assert result.summary["data"]["source"] == str(SAMPLES / "digits.npz")
@@ -281,6 +308,9 @@ MISTAKES: dict[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
     "accuracy": ((DIGITS, IMAGES, LABELS), {"accuracy": 97}, "WZ", "97%"),
     "words": ((DIGITS, IMAGES, LABELS), {"accuracy": "as good"}, "WZ", "accuracy >= as good"),
     "rates": ((DIGITS, IMAGES, LABELS), {"rates": (0, 50)}, "WZ041", "50"),
+    "criterion": ((DIGITS, IMAGES, LABELS), {"by": "hessian"}, "WZ058", "hessian"),
+    "trunk": ((DIGITS, IMAGES, LABELS), {"narrow": "q*"}, "WZ262", "names no trunk"),
+    "skip": ((DIGITS, IMAGES, LABELS), {"skip": ["q1", "q2"]}, "WZ", "q1"),
     "setting": ((DIGITS, IMAGES, LABELS), {"settings": {"stepz": 3}}, "WZ078", "stepz"),
     "no file": (("gone.onnx", IMAGES, LABELS), {}, "WZ091", "gone.onnx"),
     "no onnx": ((__file__, IMAGES, LABELS), {}, "WZ185", ".onnx or .prototxt"),

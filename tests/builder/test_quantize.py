@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
+from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.builder import Options, build
+from wootzc.builder.jobs.targets import Readings, where
 from wootzc.builder.report import report_html
 from wootzc.builder.result.export import export_result
 from wootzc.builder.result.int8 import JUDGED, Int8
@@ -18,6 +21,7 @@ from wootzc.builder.result.summary import Summary
 from wootzc.builder.result.summary_text import summary_text
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
+from wootzc.ir.space.space_costs import space_costs
 
 QUICK = {"teacher.steps": "60", "finetune.steps": "20"}
 
@@ -65,6 +69,27 @@ def test_what_was_judged_is_what_the_folder_holds_and_export_writes(
     assert "int8        validation" in summary_text(built.result, "out")
     page = report_html(built.result, compile(built.out / "plan.wzir", ()))
     assert "Int8, validation" in page
+
+
+def test_costs_are_those_of_the_quantised_file(made: Any) -> None:
+    """And so are those that limits and the objective go by."""
+    built, file, _ = made
+    model = onnx.load(built.out / "best" / JUDGED)
+    costs, size = built.result.best.costs, model.ByteSize()
+    assert costs["memory"] == peak_activation_bytes(model)
+    assert size <= costs["size"] <= 1.01 * size + 64 * len(model.graph.node)
+    space = compile(file, ()).space
+    table, rates = space_costs(space), built.result.best.rates
+    row = np.array([[space.rates.index(rate) for rate in rates]])
+    assert costs == {name: table.total(name, row)[0] for name in table.tables}
+
+
+def test_latency_is_that_of_quantised_files(made: Any, tmp_path: Path) -> None:
+    space = compile(made[1], ()).space
+    readings = Readings(space, tmp_path)
+    nodes = onnx.load_from_string(readings._file(space.network)).graph.node
+    assert any(node.op_type == "QuantizeLinear" for node in nodes)
+    assert where(space) == f"{where(replace(space, quantize='none'))}, int8"
 
 
 def test_a_damaged_network_is_found(made: Any, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wootzc.cli.holds_text import constraint_text
 from wootzc.diagnostics import render
 from wootzc.driver import analyze_file
 from wootzc.grammar import Analysis, analyze, format_text
@@ -18,9 +21,9 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import removed
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
-from wootzc.ir.space import Listed, Ordered, Space, Tie
+from wootzc.ir.space import All, Listed, Ordered, Space, Tie
 from wootzc.ir.space.narrow import trunk_choices, trunk_rates
-from wootzc.ir.text import parse_ir, print_ir
+from wootzc.ir.text import parse_ir, parse_plan, print_ir, print_plan
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"
 NETWORK = MODULE + "network n { input(16x16x3); basic(64) as a[1..4]; global_pool; dense(10) }\n"
@@ -451,6 +454,29 @@ def test_skipping_is_a_last_rate() -> None:
     assert space.rates == (0.0, 0.5, 1.0)
     assert space.choices == ((0,), (0, 1, 2), (0, 1, 2))  # a1 is kept
     assert [m.name for m in space.network.modules] == ["a1", "a2", "b1"]
+
+
+def test_rates_have_limits() -> None:
+    """Of trunks, of modules, and of modules that may be left out: those have the rate 100 %."""
+    space = narrowed("narrow t*", "skip *", "where t1 <= 25%", "where a2 >= 50%", "where b1 ≤ .9")
+    plan = run(Plan(space=replace(space, selection=All())), PASSES[:1])
+    assert plan.candidates is not None
+    seen = {
+        (
+            trunk_rates(space.network, rates)["t1"],
+            removed(rates[2], "inside"),
+            removed(rates[4], "inside"),
+        )
+        for row in plan.candidates.values.tolist()
+        for rates in [[space.rates[p] for p in row]]
+    }
+    assert seen == {*product((0.0, 0.25), (0.5, 1.0), (0.0, 0.5))}
+    assert [constraint_text(one, space) for one in space.constraints] == [
+        "t1 <= 25%",
+        "a2 >= 50%",
+        "b1 <= 90%",
+    ]
+    assert parse_plan(print_plan(plan)) == plan
 
 
 def test_skipping_stands_beside_narrow() -> None:

@@ -44,7 +44,7 @@ BROKEN: dict[str, tuple[tuple[str, str] | tuple[str, str, str], ...]] = {
     "choice-empty": (("choices = ((0, 1), (0, 1), (0, 1))", "choices = ((0, 1), (), (0, 1))"),),
     "choice-falls": (("choices = ((0, 1), (0, 1), (0, 1))", "choices = ((0, 1), (1, 0), (0, 1))"),),
     "one-criterion-too-few": (('criteria = ("l1", "l1", "l1")', 'criteria = ("l1", "l1")'),),
-    "criterion-unknown": (('criteria = ("l1", "l1", "l1")', 'criteria = ("l1", "taylor", "l1")'),),
+    "criterion-unknown": (('criteria = ("l1", "l1", "l1")', 'criteria = ("l1", "hessian", "l1")'),),
     "tie-beyond": (("tie((0, 1))", "tie((0, 7))"),),
     "tie-of-one": (("tie((0, 1))", "tie((0))"),),
     "limit-of-nothing": (('cost_limit("params"', 'cost_limit("flops"'),),

@@ -14,6 +14,7 @@ from wootzc.diagnostics import WootzError
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.rate import removed
 from wootzc.ir.passes import ExpandSpace
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import (
@@ -23,6 +24,7 @@ from wootzc.ir.space import (
     Objective,
     Ordered,
     Proposed,
+    RateLimit,
     Sample,
     Space,
     Tie,
@@ -61,6 +63,10 @@ def brute(space: Space) -> list[Row]:
             case Ordered(direction=direction, modules=modules):
                 chain = [row[j] for j in modules]
                 return chain == sorted(chain, reverse=direction == "nonincreasing")
+            case RateLimit(modules=modules):
+                return all(
+                    constraint.holds(removed(space.rates[row[j]], "inside")) for j in modules
+                )
             case CostLimit(metric=metric, comparison=comparison, value=value):
                 have = cost[metric][number]
                 return have <= value if comparison == "<=" else have >= value
@@ -82,6 +88,12 @@ def constraint_lists(draw: st.DrawFn) -> tuple[Constraint, ...]:
         st.builds(Tie, modules=some),
         st.builds(
             Ordered, direction=st.sampled_from(["nondecreasing", "nonincreasing"]), modules=some
+        ),
+        st.builds(
+            RateLimit,
+            comparison=st.sampled_from(["<=", ">="]),
+            value=st.sampled_from([0.2, 0.3, 0.5]),
+            modules=some,
         ),
         st.builds(
             CostLimit,

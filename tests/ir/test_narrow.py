@@ -24,7 +24,16 @@ from wootzc.ir.net.trunk import readers, trunks, with_seams
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
 from wootzc.ir.propose import propose
-from wootzc.ir.space import Constraint, CostLimit, Objective, Ordered, Space, Tie, compared
+from wootzc.ir.space import (
+    Constraint,
+    CostLimit,
+    Objective,
+    Ordered,
+    RateLimit,
+    Space,
+    Tie,
+    compared,
+)
 from wootzc.ir.space.equal_rates import chosen_rates
 from wootzc.ir.space.narrow import narrowed, trunk_choices, trunk_rates, trunk_widths
 from wootzc.ir.space.recipe import Recipe
@@ -141,6 +150,9 @@ def _meets(constraint: Constraint, rates: tuple[Rate, ...], costs: Mapping[Any, 
     match constraint:
         case CostLimit(metric=metric, value=value, comparison=comparison):
             return costs[metric] <= value if comparison == "<=" else costs[metric] >= value
+        case RateLimit(comparison=comparison, value=value):
+            own = [removed(rates[m], side) for m, side in compared(constraint)]
+            return all(one <= value if comparison == "<=" else one >= value for one in own)
         case Tie():
             return len({removed(rates[m], side) for m, side in compared(constraint)}) == 1
         case Ordered(direction=direction):
@@ -171,7 +183,15 @@ def constraint_lists(draw: st.DrawFn) -> tuple[Constraint, ...]:
     order = st.builds(
         lambda d, places: Ordered(direction=d, **relation_of(places)), direction, some
     )
-    return tuple(draw(st.lists(st.one_of(tie, order, limit), max_size=3)))
+    bound = st.builds(
+        lambda comparison, value, places: RateLimit(
+            comparison=comparison, value=value, **relation_of(places)
+        ),
+        st.sampled_from(["<=", ">="]),
+        st.sampled_from([0.0, 0.25, 0.3, 0.4, 0.5]),
+        st.lists(own, min_size=1, max_size=2, unique=True),
+    )
+    return tuple(draw(st.lists(st.one_of(tie, order, limit, bound), max_size=3)))
 
 
 @settings(max_examples=25)
@@ -260,3 +280,5 @@ def test_rates_that_leave_equal_widths_are_one() -> None:
     tied = chosen_rates(network, rates, allowed, (Tie(modules=(3, 4)),), 4, 4)
     assert tied[3:] == ({0: 0, 1: 1, 2: 1},) * 2
     assert chosen_rates(network, rates, allowed[:3], ()) == multiples[:3]
+    limit = RateLimit(comparison=">=", value=0.5, modules=(3,))
+    assert chosen_rates(network, rates, allowed, (limit,), 4, 4)[3] == {0: 0, 1: 0, 2: 2}

@@ -29,6 +29,7 @@ from wootzc.builder.screen import Screen
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
 from wootzc.files import write_atomically
+from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.passes import Pass
 
@@ -37,6 +38,7 @@ SELECTION = "propose 500"
 SELECTIONS = {"all", "sample", "configs", "propose", "explore"}  # `propose` is for one `explore`
 DATA, TEACHER = "data.npz", "teacher.safetensors"
 
+Narrow = str | Iterable[str] | Mapping[str, Iterable[float]] | None  # trunks, or their rates
 Part = float | tuple[Any, Any] | Iterable[Any] | None  # a share, images and labels, or batches
 
 
@@ -49,6 +51,9 @@ def prune(
     rates: Iterable[float] | None = None,
     minimize: CostName = "params",
     accuracy: float | str = "teacher - 1 points",
+    by: Criterion = "l1",
+    narrow: Narrow = None,
+    skip: str | Iterable[str] | None = None,
     validation: Part = None,
     test: Part = None,
     normalize: bool | str | None = None,  # True, False or "imagenet"
@@ -65,10 +70,13 @@ def prune(
     `images` [n, height, width, channels], bytes or floats, and `labels` [n]; or an iterable of
     batches of both, which is gone through once; or the path of images in files.
 
-    `accuracy`: a fraction, or as the language writes it. `validation` and `test`: a share of the
-    images, a pair (images, labels), or batches. `normalize`: by default the images of a model that
-    brings its weights are as the model takes them (bytes are divided by 255), others are
-    normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
+    `by`: which filters go first. `narrow`: the channels between modules that may go too, "t*", or
+    with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}. `skip`: modules that may be left out whole,
+    "*" or ["b2", "b3"]. `accuracy`: a fraction, or as the language writes it. `validation` and
+    `test`: a share of the images, a pair (images, labels), or batches. `normalize`: by default the
+    images of a model that brings its weights are as the model takes them (bytes are divided by
+    255), others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10
+    minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
     Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
@@ -89,7 +97,8 @@ def prune(
     data = f'data "{os.path.abspath(images) if files else DATA}" {{ {"; ".join(options)} }}'
     chosen = {key: str(value) for key, value in (settings or {}).items()}
     source = folder / "given" / f"{given.name}.wz"
-    _write(source, given, parts, _text(given, data, rates, minimize, accuracy, chosen))
+    variables = _variables(rates, by, narrow, skip)
+    _write(source, given, parts, _text(given, [data, *variables], minimize, accuracy, chosen))
     for each in analyze_file(source, chosen).diagnostics:
         if each.severity == "warning":
             warnings.warn(f"{each.code} {each.message}", stacklevel=2)
@@ -144,22 +153,40 @@ def _write(source: Path, given: Given, parts: Mapping[str, Labelled], text: str)
     write_atomically(source, text)
 
 
+def _variables(
+    rates: Iterable[float] | None, by: Criterion, narrow: Narrow, skip: str | Iterable[str] | None
+) -> list[str]:
+    """The statements that say what may go."""
+    lines = [f"rates {_listed(RATES if rates is None else rates)}", f"prune * by {by}"]
+    if isinstance(narrow, Mapping):
+        lines += [f"narrow {t} by {by} rates {_listed(own)}" for t, own in narrow.items()]
+    elif narrow is not None:
+        lines.append(f"narrow {_patterns(narrow)} by {by}")
+    if skip is not None:
+        lines.append(f"skip {_patterns(skip)}")
+    return lines
+
+
+def _patterns(names: str | Iterable[str]) -> str:
+    return names if isinstance(names, str) else ", ".join(names)
+
+
+def _listed(rates: Iterable[float]) -> str:
+    return f"{{ {', '.join(repr(float(rate)) for rate in rates)} }}"
+
+
 def _text(
     given: Given,
-    data: str,
-    rates: Iterable[float] | None,
+    stated: Sequence[str],  # data, and what may go
     minimize: str,
     accuracy: float | str,
     settings: Mapping[str, str],
 ) -> str:
     """The source: what was given, and the language's defaults for all else."""
     teacher = TEACHER if given.weights else given.teacher
-    listed = ", ".join(repr(float(rate)) for rate in (RATES if rates is None else rates))
     lines = [
-        data,
+        *stated,
         *([f'teacher from "{teacher}"'] if teacher else []),
-        f"rates {{ {listed} }}",
-        "prune * by l1",
         *([] if SELECTIONS & settings.keys() else [SELECTION]),
         f"minimize {minimize}",
         f"subject to accuracy >= {accuracy}",

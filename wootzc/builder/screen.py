@@ -29,6 +29,8 @@ from wootzc.builder.jobs.events import (
     DataLoaded,
     DevicesShared,
     Event,
+    GradientsFinished,
+    GradientsStarted,
     JobStarted,
     Noted,
     Progressed,
@@ -64,8 +66,8 @@ STANDS = {"diverged": " DIVERGED", "paused": " paused"}  # of a candidate whose 
 Line: TypeAlias = (
     BuildStarted | DataLoaded | DevicesShared | JobStarted | Resumed | Trained | Tested
     | BlocksStarted | BlockTrained | ActivationsKept | SweepStarted | SweepFinished
-    | CandidatesProposed | Taken | Warned | Noted | Waiting | BuildInterrupted | BuildFailed
-    | BuildFinished
+    | GradientsStarted | GradientsFinished | CandidatesProposed | Taken | Warned | Noted | Waiting
+    | BuildInterrupted | BuildFailed | BuildFinished
 )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ class Screen:
             case Trained(candidate=candidate):
                 self._end_stage(candidate)
                 self.places.pop(candidate, None)
-            case Tested() | BlockTrained() | SweepFinished():
+            case Tested() | BlockTrained() | SweepFinished() | GradientsFinished():
                 self._end_stage(None)
             case _:
                 pass
@@ -187,6 +189,8 @@ class Screen:
                 return f"kept of the teacher: {kept}"
             case SweepFinished(of=of, variants=variants, seconds=seconds):
                 return f"{SWEEPS[of]}: {variants} variants" + _how(seconds)
+            case GradientsFinished(images=images, seconds=seconds):
+                return f"gradients: {images:,} images" + _how(seconds)
             case CandidatesProposed(candidates=candidates):
                 return f"proposed: {candidates:,} candidates"
             case Warned(message=message):
@@ -198,7 +202,7 @@ class Screen:
             case Resumed(stage=stage, candidate=candidate, step=step, steps=steps):
                 label = STAGES[stage] if candidate is None else self._place(candidate).text
                 return f"{label.rstrip(':')}: goes on from step {step} of {steps}"
-            case JobStarted() | BlocksStarted() | SweepStarted() | Tested():
+            case JobStarted() | BlocksStarted() | SweepStarted() | GradientsStarted() | Tested():
                 return None
             case Taken() | BuildInterrupted() | BuildFailed() | BuildFinished():
                 return None  # the command says it

@@ -16,6 +16,7 @@ import numpy as np
 import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.weights.parameters import count_parameters
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
 from wootzc.builder.report import report_html
@@ -27,7 +28,7 @@ from wootzc.diagnostics import fail
 from wootzc.driver import placed
 from wootzc.files import seal, sha256_of, write_atomically
 from wootzc.ir.net.cost_tables import network_costs
-from wootzc.ir.net.metrics import exact_text
+from wootzc.ir.net.metrics import Numbers, exact_text
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
@@ -46,7 +47,7 @@ def write_result(
     """Write the result folder; `result.json` last, so that it stands for a whole folder."""
     space, entry = jobs.space, summary.best
     network = prune_network(space.network, entry.rates)
-    check_real(network, weights, entry.costs)
+    check_real(network, weights, entry.costs, space.quantize)
     best = out / "best"
     made = _parts(network, weights, jobs.dataset)
     made["origins.json"] = origins_text(_origins(jobs, entry.rates)).encode()
@@ -99,12 +100,15 @@ def _origins(jobs: Jobs, rates: tuple[Rate, ...]) -> dict[str, Any]:
     teacher = jobs.store.find(jobs.keys.teacher)
     if teacher is None or teacher.weights is None:
         return NOWHERE
-    return origins_of(jobs.space, teacher.weights, rates)
+    found = saliencies(jobs, teacher.weights)
+    return origins_of(jobs.space, teacher.weights, rates, found)
 
 
-def check_real(network: Network, weights: Weights, predicted: Mapping[str, int]) -> None:
+def check_real(
+    network: Network, weights: Weights, predicted: Mapping[str, int], quantize: Numbers = "none"
+) -> None:
     """Stop the build if the sliced weights are not what the compiler predicted."""
-    real = {**network_costs(network), "params": count_parameters(weights)}
+    real = {**network_costs(network, quantize), "params": count_parameters(weights)}
     told = {name: predicted[name] for name in real}
     if real != told:
         raise fail(

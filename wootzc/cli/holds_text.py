@@ -6,8 +6,17 @@ from wootzc.ir.diagram.construct import STATES
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.metrics import Metric, costs
-from wootzc.ir.space import Constraint, CostLimit, Ordered, Space, Tie, cost_limits
-from wootzc.ir.space.narrow import compared_names
+from wootzc.ir.space import (
+    Constraint,
+    CostLimit,
+    Ordered,
+    RateLimit,
+    Relation,
+    Space,
+    Tie,
+    cost_limits,
+)
+from wootzc.ir.space.narrow import compared_names, limit_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.units import large
 
@@ -84,11 +93,13 @@ def constraint_text(constraint: Constraint, space: Space) -> str:
             return f"tie {_names(constraint, space)}"
         case Ordered(direction=direction):
             return f"{direction}({_names(constraint, space)})"
+        case RateLimit():
+            return limit_text(space.network, constraint)
         case _:
             assert_never(constraint)
 
 
-def _names(relation: Tie | Ordered, space: Space) -> str:
+def _names(relation: Relation, space: Space) -> str:
     names = compared_names(space.network, relation)
     return ", ".join(names if len(names) <= 6 else [*names[:3], "…", names[-1]])
 

@@ -69,6 +69,7 @@ def further(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Statements that could be added, and what each does."""
     return (
         (f"keep {facts.model.modules[0]}", "modules that stay whole"),
+        ("prune * by taylor", "filters go by what training images say, not by their weights"),
         ("where macs <= 60%", "only networks that cost no more"),
         ("budget 30 minutes", "then the best so far is the result"),
     )

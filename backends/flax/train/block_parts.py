@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function
-from wootzc.backends.weights.importance import Between, kept_at
+from wootzc.backends.weights.importance import Evidence, kept_at
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, Segment, module_positions, segment_shapes
@@ -37,7 +37,7 @@ def block_parts(network: Network, start: int, rates: Sequence[Rate]) -> Iterator
 
 
 def end_cuts(
-    network: Network, start: int, rates: Sequence[Rate], seams: Between, devices: Devices
+    network: Network, start: int, rates: Sequence[Rate], evidence: Evidence, devices: Devices
 ) -> tuple[Function, Function]:
     """Functions that leave of the teacher's activations what enters and what leaves a block."""
     positions = module_positions(network)
@@ -51,7 +51,7 @@ def end_cuts(
             coupling = couple_module(module, shapes[positions[start + offset]])
             last = str(len(module.body) - 1)
             channels = coupling.inputs["0"] if side == "entering" else coupling.outputs[last]
-            kept = tuple(kept_at(coupling, channels, rate, seams).tolist())
+            kept = tuple(kept_at(coupling, channels, rate, evidence).tolist())
         cuts.append(_compiled_cut(kept, devices))
     return cuts[0], cuts[1]
 

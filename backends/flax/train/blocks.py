@@ -35,7 +35,7 @@ from wootzc.backends.flax.train.boundary_activations import Activations, Room, T
 from wootzc.backends.flax.train.paused import KeepBlocks, PausedBlock, leaves, resized, restored
 from wootzc.backends.flax.train.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, Trees, block_step, initial_state, merged
-from wootzc.backends.weights.importance import Between, between
+from wootzc.backends.weights.importance import NOTHING, Evidence, Saliencies, gather_evidence
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.net.network import Module, Network
@@ -111,6 +111,7 @@ def train_blocks(
     progress: Report | None = None,
     keep: KeepBlocks | None = None,
     activations: Activations | None = None,
+    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> list[TrainedBlock]:
     """Train all `blocks` side by side for `recipe.steps` steps; for none, measure their losses.
 
@@ -130,8 +131,8 @@ def train_blocks(
     running = running_recipe(recipe)
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
-    seams = between(network, teacher_weights)
-    flying = [_launch(network, parts, seams, job, running, seed, devices) for job in blocks]
+    evidence = gather_evidence(network, teacher_weights, saliencies)
+    flying = [_launch(network, parts, evidence, job, running, seed, devices) for job in blocks]
     graphs = structures(network, precision=recipe.precision)
     teacher = Teacher(graphs=graphs, parts=parts, devices=devices)
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
@@ -190,7 +191,7 @@ def running_recipe(recipe: Recipe) -> Recipe:
 def _launch(
     network: Network,
     parts: tuple[Weights, ...],  # the teacher's, by segment
-    seams: Between,
+    evidence: Evidence,
     job: BlockJob,
     recipe: Recipe,
     seed: int,
@@ -220,7 +221,7 @@ def _launch(
         step=_compiled(tuple(graphs), tuple(moving), recipe, devices),
         state=devices.replicate(start),
         frozen=devices.replicate(tuple(frozen)),
-        cuts=end_cuts(network, job.start, job.rates, seams, devices),
+        cuts=end_cuts(network, job.start, job.rates, evidence, devices),
         losses=[np.float32(loss) for loss in job.paused.losses] if job.paused else [],
         recent=[],
     )

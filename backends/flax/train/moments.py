@@ -93,10 +93,11 @@ def _compiled(body: Body, devices: Devices) -> Function:
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         found: dict[str, jax.Array] = {}
 
-        def measure(path: str, layer: Layer, x: jax.Array) -> None:
+        def measure(path: str, layer: Layer, x: jax.Array) -> jax.Array:
             if path in drawn and isinstance(layer, Conv | Dense):
                 patches = sampled_patches(layer, x, drawn[path])
                 found[path] = second_moments(patches, weights)
+            return x
 
         leaving = watched(body, values, x, measure)
         if devices.axis_name is not None:
@@ -110,13 +111,13 @@ def watched(
     body: Body,
     values: Values,
     x: jax.Array,
-    watch: Callable[[str, Layer, jax.Array], None],
+    watch: Callable[[str, Layer, jax.Array], jax.Array],
     prefix: str = "",
 ) -> jax.Array:
-    """What leaves a body in evaluation mode; `watch` sees what enters each of its layers."""
+    """What leaves a body in evaluation mode; what enters each of its layers goes by `watch`."""
     for index, layer in enumerate(body):
         path, shape = f"{prefix}{index}", x.shape[1:]
-        watch(path, layer, x)
+        x = watch(path, layer, x)
         if isinstance(layer, Branch):
             arms = enumerate(layer.arms)
             x = joined(layer, [watched(a, values, x, watch, f"{path}.{i}.") for i, a in arms])

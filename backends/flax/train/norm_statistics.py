@@ -128,9 +128,10 @@ def _compiled(body: Body, paths: frozenset[str], devices: Devices) -> Function:
     ) -> tuple[jax.Array, Mapping[str, Any]]:
         found: dict[str, Any] = {}
 
-        def measure(path: str, _: Layer, x: jax.Array) -> None:
+        def measure(path: str, _: Layer, x: jax.Array) -> jax.Array:
             if path in paths:
                 found[path] = _sums(x, weights, devices.axis_name)
+            return x
 
         return watched(body, values, x, measure), found
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wootzc.backends.flax.train.moments import SAMPLES, input_moments
-from wootzc.backends.weights.importance import between
+from wootzc.backends.weights.importance import NOTHING, Saliencies, gather_evidence
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.refit import losing_layers, refit_module
 from wootzc.backends.weights.slicing import Variant
@@ -30,6 +30,7 @@ def reconstruct(
     images: int,  # how many of them to look at
     seed: int,  # which, and where; and of criterion `random`
     samples: int = SAMPLES,  # output positions per feature, over all images
+    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> dict[Variant, Weights]:
     """The weights of each variant's module, named segment/path/parameter as in a `BlockJob`."""
     positions, shapes = module_positions(network), segment_shapes(network)
@@ -42,7 +43,7 @@ def reconstruct(
     }
     wanted = {position: paths for position, paths in losing.items() if paths}
     moments = input_moments(network, teacher, wanted, split, images, samples, seed=seed)
-    seams = between(network, teacher)
+    evidence = gather_evidence(network, teacher, saliencies)
     found: dict[Variant, Weights] = {}
     for number, rate in variants:
         module, position = network.modules[number], positions[number]
@@ -54,7 +55,7 @@ def reconstruct(
             rate,
             criteria[number],
             seed=seed,
-            seams=seams,
+            evidence=evidence,
         )
         found[number, rate] = {f"{module.name}/{name}": value for name, value in own.items()}
     return found

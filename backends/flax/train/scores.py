@@ -19,6 +19,7 @@ from wootzc.backends.flax.net.model import Structure, structure, structures
 from wootzc.backends.flax.train.evaluation import batch_for, evaluate, rounded_up
 from wootzc.backends.flax.train.segments import evaluate_segments
 from wootzc.backends.flax.train.step import Trees, count_correct
+from wootzc.backends.weights.importance import NOTHING, Saliencies, gather_evidence
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.slicing import Variant
 from wootzc.backends.weights.stored import check_fits, split
@@ -58,6 +59,7 @@ def score_variants(
     images: "Batch",
     *,
     seed: int,
+    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> Iterator[tuple[Variant, Score]]:
     """Every variant with its score, as soon as it is known, module by module.
 
@@ -69,7 +71,7 @@ def score_variants(
     graphs, shapes = structures(network), segment_shapes(network)
     values = tuple(devices.replicate(part) for part in split(network, teacher))
     entering, parts = _prepared(graphs, values, images, devices)
-    start = 0
+    evidence, start = gather_evidence(network, teacher, saliencies), 0
     for number, position in enumerate(module_positions(network)):
         own = [variant for variant in variants if variant[0] == number]
         if not own:
@@ -85,8 +87,9 @@ def score_variants(
             shape, rate = shapes[position], variant[1]
             graph = graphs[position]
             if can_be_widened(module):
+                by = criteria[number]
                 pruned = widen_module_weights(
-                    module, shape, whole, pruned, rate, criteria[number], seed=seed
+                    module, shape, whole, pruned, rate, by, seed=seed, evidence=evidence
                 )
             else:
                 graph = structure(prune_module(module, shape, rate).body, shape)
@@ -103,6 +106,7 @@ def score_networks(
     images: "Batch",
     *,
     seed: int,
+    saliencies: Saliencies = NOTHING,
 ) -> Iterator[tuple[Variant, Score]]:
     """Every pruned network with its score."""
     if not networks:
@@ -113,7 +117,9 @@ def score_networks(
     entering, parts = _prepared(graphs, whole, images, devices)
     for name, (rates, weights) in networks.items():
         if all(map(can_be_widened, network.modules)):
-            wide = widen_weights(network, teacher, weights, rates, criteria, seed=seed)
+            wide = widen_weights(
+                network, teacher, weights, rates, criteria, seed=seed, saliencies=saliencies
+            )
             run, values = graphs, split(network, wide)
         else:
             small = prune_network(network, rates)
@@ -188,9 +194,12 @@ def widened_accuracy(
     *,
     seed: int,
     devices: Devices | None = None,  # all local ones, if none are named
+    saliencies: Saliencies = NOTHING,
 ) -> float:
     """As `evaluate` of the pruned network, up to rounding, through the teacher's functions."""
     if not all(map(can_be_widened, network.modules)):
         return evaluate(prune_network(network, tuple(rates)), pruned, images, devices=devices)
-    wide = widen_weights(network, teacher, pruned, rates, criteria, seed=seed)
+    wide = widen_weights(
+        network, teacher, pruned, rates, criteria, seed=seed, saliencies=saliencies
+    )
     return evaluate(network, wide, images, devices=devices)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from wootzc.grammar.check.statements import KEYWORDS
+from wootzc.ir.net.criteria import CRITERIA
 
 Match: TypeAlias = re.Match[str]
 ANYWHERE = "file body space settings list call range"
@@ -42,7 +43,7 @@ class Found(NamedTuple):
 
 _NOTATION = {
     "<KEYWORD>": f"(?:{'|'.join(KEYWORDS)})",
-    "<CRITERION>": r"(?:l1|l2|bn_scale|geometric_median|random)\b",
+    "<CRITERION>": rf"(?:{'|'.join(CRITERIA)})\b",
     "<NAME>": r"[A-Za-z_]\w*",
     "<NUM>": r"(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:%|[kMG]\b)?",
     "<GLOB>": r"[A-Za-z_*?][\w*?]*(?:\[\d+\.\.\d+\]|\.\.\w+)?",

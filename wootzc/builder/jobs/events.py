@@ -169,6 +169,19 @@ class SweepFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GradientsStarted:
+    """Training images go through the teacher, for criteria that read them."""
+
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientsFinished:
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesProposed:
     candidates: int
 
@@ -252,6 +265,8 @@ Event: TypeAlias = (
     | ActivationsKept
     | SweepStarted
     | SweepFinished
+    | GradientsStarted
+    | GradientsFinished
     | CandidatesProposed
     | CandidateChosen
     | BestKnown

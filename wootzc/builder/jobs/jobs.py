@@ -24,6 +24,7 @@ from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.at_once import Here, Local, Share
 from wootzc.builder.jobs.checkpoints import Checkpoint
 from wootzc.builder.jobs.events import Warned
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.measured import candidate_work
 from wootzc.builder.jobs.pauses import kept, passed, paused
 from wootzc.builder.jobs.running import Running, measurements
@@ -156,7 +157,12 @@ class Jobs(Running):
         """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
         rates = self.keys.rates(candidate)
         weights = prune_weights(
-            self.space.network, teacher, rates, self.space.criteria, seed=self.space.seed
+            self.space.network,
+            teacher,
+            rates,
+            self.space.criteria,
+            seed=self.space.seed,
+            saliencies=saliencies(self, teacher),
         )
         for number in self.keys.blocks_of(candidate):
             weights |= blocks[number].weights

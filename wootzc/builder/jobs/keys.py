@@ -18,9 +18,10 @@ from wootzc.builder.jobs.store import job_key
 from wootzc.builder.jobs.teacher import teacher_hash
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple, couple_module
+from wootzc.ir.net.criteria import Criterion, reads_images
 from wootzc.ir.net.network import Module, Network, Plain, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
-from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.rate import Rate, removed
 from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
@@ -30,6 +31,7 @@ from wootzc.ir.text import print_network
 
 VERSIONS = {
     "teacher": 5,  # 3: its looks say which images were right; 4: other forms of its sums
+    "gradients": 1,
     "variant": 3,  # 2: other forms of its sums; 3: other emitters of XLA; so every job below
     "score": 3,
     "block": 5,  # 3: without augmentation every epoch visits the same batches
@@ -109,6 +111,7 @@ class Keys:
             rate=rate,
             criterion=self.space.criteria[module],
             images=images,
+            **self._seen(module, (rate,)),
             **self._rules(module, (rate,)),
             **self.common,
         )
@@ -134,6 +137,7 @@ class Keys:
             **self._pruned(block.start, rates, start_too=True),
             recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
             **refitted,
+            **self._seen(block.start, rates),
             **self._rules(block.start, rates),
             **self.common,
         )
@@ -162,6 +166,7 @@ class Keys:
             target=target,
             **({} if stop is None else {"stop": stop, "made_with": made_with()}),
             **({} if passed is None else {"passed": passed}),
+            **self._seen(0, rates),
             **self._rules(0, rates),
             **self.common,
         )
@@ -198,6 +203,21 @@ class Keys:
         for module in modules:
             inside = sum(isinstance(number, int) for number in found)
             found.append(module.name if module.outside else inside)
+        return found
+
+    def _seen(self, start: int, rates: tuple[Rate, ...]) -> dict[str, object]:
+        """How images are read, where a criterion goes by them; nothing where none does."""
+        used = {
+            criterion for m, rate in enumerate(rates, start) for criterion in self._used(m, rate)
+        }
+        return {"gradients": VERSIONS["gradients"]} if any(map(reads_images, used)) else {}
+
+    def _used(self, module: int, rate: Rate) -> set[Criterion]:
+        """The criteria that say what a module loses at a rate."""
+        found: set[Criterion] = {self.space.criteria[module]} if removed(rate, "inside") else set()
+        if isinstance(rate, tuple):
+            one = self.space.network.modules[module]
+            found |= {seam.criterion for seam in (*one.entering, *one.leaving)}
         return found
 
     def _rules(self, start: int, rates: tuple[Rate, ...]) -> dict[str, object]:
@@ -249,6 +269,11 @@ class Keys:
     def test(self, of: str) -> str:
         """`of`: the key of the job that made the network."""
         return job_key("test", version=VERSIONS["test"], of=of, data=self.fingerprint)
+
+
+def gradients_key(teacher: str, images: int) -> str:
+    """The sweep with gradients through the teacher with this key, on so many training images."""
+    return job_key("gradients", version=VERSIONS["gradients"], teacher=teacher, images=images)
 
 
 def nameless(network: Network) -> Network:

@@ -211,7 +211,7 @@ class Stopwatch:
     def on(self) -> str:
         """The target, and where it runs."""
         with told_at(self.space.at("latency")):
-            return where(self.space.latency)
+            return where(self.space)
 
     def ratios(self, rows: Iterable[Rates]) -> dict[Rates, float]:
         """How long each takes, as a share of the full network's time; from the store if there."""

@@ -26,11 +26,16 @@ SECONDS = 0.2  # of measuring, each network
 ROUNDS = 15  # of all in turn, at least
 
 
-def where(target: Target) -> str:
-    """The target, and where it runs: with versions, threads, batch, processor.
+def where(space: Space) -> str:
+    """What the space measures on, and where it runs: with versions, threads, batch, processor.
 
     Raises `WootzError` where it is not here.
     """
+    on = _where(space.latency)
+    return on if space.quantize == "none" else f"{on}, {space.quantize}"
+
+
+def _where(target: Target) -> str:
     match target:
         case OnRuntime(batch=batch, threads=threads, provider=provider):
             need_installed("latency is measured")
@@ -57,7 +62,7 @@ def is_measured_here(space: Space) -> bool:
         return False
     if isinstance(space.latency, OnRuntime) and not installed():
         return False
-    return space.measured.on == where(space.latency)
+    return space.measured.on == where(space)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Readings:
         """Raises `WootzError`."""
         match self.space.latency:
             case OnRuntime() as target:
-                models = [(network.name, _file(network)) for network in networks]
+                models = [(network.name, self._file(network)) for network in networks]
                 return readings(models, target, seconds=SECONDS, least=ROUNDS, clock=alone(target))
             case OnJax(batch=batch):
                 from wootzc.backends.flax.device.parallel import configure
@@ -89,16 +94,23 @@ class Readings:
                         "latency is not measured yet, and only `wootzc build` runs commands",
                         "build, or measure on onnxruntime",
                     )
-                return readings_by(command, list(map(_file, networks)))
+                return readings_by(command, list(map(self._file, networks)))
             case _:
                 assert_never(self.space.latency)
 
+    def _file(self, network: Network) -> bytes:
+        """An ONNX file with any weights, in the numbers that the space asks for."""
+        from wootzc.backends.onnx import to_onnx
+        from wootzc.backends.weights.stored import initial_weights
 
-def _file(network: Network) -> bytes:
-    from wootzc.backends.onnx import to_onnx
-    from wootzc.backends.weights.stored import initial_weights
+        model = to_onnx(network, initial_weights(network, seed=0))
+        if self.space.quantize == "int8":
+            from wootzc.backends.onnx.int8 import calibrated
 
-    return bytes(to_onnx(network, initial_weights(network, seed=0)).SerializeToString())
+            height, width, channels = network.input
+            noise = np.random.default_rng(0).standard_normal((4, channels, height, width))
+            model = calibrated(model, iter([noise.astype(np.float32)]))
+        return bytes(model.SerializeToString())
 
 
 def processor() -> str:

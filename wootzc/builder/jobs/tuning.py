@@ -12,6 +12,7 @@ from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.cohorts import cohort_work
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.ir.net.rate import short
@@ -134,6 +135,7 @@ class Tuning:
                 progress=self._progress,
                 keep=keep,
                 activations=self.capacity.activations,
+                saliencies=saliencies(self.context, teacher),
             )
         self.capacity.tell(passes.held)
         passes = replace(passes, fitting=self.capacity.passes.held)
@@ -195,6 +197,7 @@ class Tuning:
             self.context.keys.block_rates(number),
             space.criteria,
             seed=space.seed,
+            saliencies=saliencies(self.context, teacher),
         )
         if self.space.pretrain.reconstruct:
             for refitted in self.variants.refitted(self._pruned(number), teacher).values():

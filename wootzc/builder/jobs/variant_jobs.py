@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Sweep, SweepFinished, SweepStarted
+from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.store import Done, Weights, job_key
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import short, triple
@@ -131,6 +132,7 @@ class Variants:
             self.context.dataset.train,
             images=self.images,
             seed=space.seed,
+            saliencies=saliencies(self.context, teacher),
         )
         return ((variant, ({}, weights)) for variant, weights in found.items())
 
@@ -142,6 +144,7 @@ class Variants:
         count = min(SCORED, len(validation))
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
         images = validation.batch(np.sort(rows))
+        seen = saliencies(self.context, teacher)
         single = [one for one in missing if not isinstance(one[1], tuple)]
         alone = score_variants(
             space.network,
@@ -150,6 +153,7 @@ class Variants:
             space.criteria,
             images,
             seed=space.seed,
+            saliencies=seen,
         )
         whole = {one: one_trunk(space.network, one[0], triple(one[1])[2]) for one in missing
                  if one not in single}  # fmt: skip
@@ -164,7 +168,13 @@ class Variants:
             for one, rates in whole.items()
         }  # fmt: skip
         together = score_networks(
-            space.network, teacher, networks, space.criteria, images, seed=space.seed
+            space.network,
+            teacher,
+            networks,
+            space.criteria,
+            images,
+            seed=space.seed,
+            saliencies=seen,
         )
         return ((one, (asdict(score), None)) for one, score in chain(alone, together))
 

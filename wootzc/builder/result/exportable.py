@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.weights.parameters import Weights
+from wootzc.builder.jobs.gradients import known_saliencies
 from wootzc.builder.jobs.store import Store
 from wootzc.builder.result.chosen import choose
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text
@@ -82,10 +83,12 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
         from wootzc.builder.result.parts import parts
 
         images, labels, _ = load_example(folder)
-        teacher = Store(store or tried.store).find(tried.teacher.key)
+        kept = Store(store or tried.store)
+        teacher = kept.find(tried.teacher.key)
+        seen = known_saliencies(space, kept, tried.teacher.key, tried.data.train)
         origins = NOWHERE
-        if teacher is not None and teacher.weights is not None:
-            origins = origins_of(space, teacher.weights, chosen.tried.rates)
+        if teacher is not None and teacher.weights is not None and seen is not None:
+            origins = origins_of(space, teacher.weights, chosen.tried.rates, seen)
         made = parts(
             network,
             chosen.weights,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.checkpoints import checkpoint_names
+from wootzc.backends.weights.importance import NOTHING, Saliencies
 from wootzc.backends.weights.parameters import Weights, network_parameters
 from wootzc.backends.weights.slicing import kept_channels
 from wootzc.backends.weights.stored import read
@@ -39,16 +40,26 @@ class Origin:
     shape: Shape | None = None
 
 
-def origins_of(space: Space, teacher: Weights, rates: Sequence[Rate]) -> dict[str, Any]:
+def origins_of(
+    space: Space, teacher: Weights, rates: Sequence[Rate], saliencies: Saliencies = NOTHING
+) -> dict[str, Any]:
     """What `best/origins.json` says of the network that is left at these rates.
 
-    `teacher`: the weights that filters were chosen by. Raises `WootzError`, `Refused`, `OSError`.
+    `teacher`: the weights that filters were chosen by, with what images say (`saliencies`). Raises
+    `WootzError`, `Refused`, `OSError`.
     """
     source = space.teacher
     if not isinstance(source, FromFile) or not Path(source.path).is_file():
         return NOWHERE
     found = file_origins(Path(source.path), space.network)
-    kept = kept_channels(space.network, teacher, rates, space.criteria, seed=space.seed)
+    kept = kept_channels(
+        space.network,
+        teacher,
+        rates,
+        space.criteria,
+        seed=space.seed,
+        saliencies=saliencies,
+    )
     weights: dict[str, Any] = {}
     left = network_parameters(prune_network(space.network, tuple(rates)))
     for name, origin in ((name, origin) for name, origin in found.items() if name in left):

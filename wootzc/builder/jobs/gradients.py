@@ -1,0 +1,57 @@
+"""The job of criteria that read images: what a sweep with gradients through the teacher says.
+
+One sweep serves all modules, trunks and criteria. Without such a criterion there is none.
+"""
+
+import time
+
+from wootzc.backends.weights.importance import NOTHING, Saliencies
+from wootzc.builder.jobs.context import Context
+from wootzc.builder.jobs.events import GradientsFinished, GradientsStarted
+from wootzc.builder.jobs.keys import gradients_key
+from wootzc.builder.jobs.store import Store, Weights
+from wootzc.ir.net.criteria import reads_images
+from wootzc.ir.space import Space
+
+LOOKED_AT = 512  # training images, at most
+
+
+def saliencies(context: Context, teacher: Weights) -> Saliencies:
+    """What the space's criteria read of images, found in the store or measured."""
+    space, store = context.space, context.store
+    if not images_are_read(space):
+        return NOTHING
+    count = min(LOOKED_AT, len(context.dataset.train))
+    key = gradients_key(context.keys.teacher, count)
+    with store.locked([key], context.waiting):
+        done = store.find(key)
+        if done is None or done.weights is None:
+            from wootzc.backends.flax.train.saliency import channel_saliencies
+
+            context.events.emit(GradientsStarted(images=count))
+            started = time.perf_counter()
+            found = channel_saliencies(
+                space.network, teacher, context.dataset.train, count=count, seed=space.seed
+            )
+            seconds = time.perf_counter() - started
+            done = store.finish(key, "gradients", "teacher", {"images": count}, seconds, found)
+            context.events.emit(GradientsFinished(images=count, seconds=seconds))
+    assert done.weights is not None, "this job makes arrays"
+    return done.weights
+
+
+def known_saliencies(space: Space, store: Store, teacher: str, images: int) -> Saliencies | None:
+    """Those of a build that is over: of the teacher with this key, and so many training images.
+
+    None where the store has them no more.
+    """
+    if not images_are_read(space):
+        return NOTHING
+    done = store.find(gradients_key(teacher, min(LOOKED_AT, images)))
+    return None if done is None else done.weights
+
+
+def images_are_read(space: Space) -> bool:
+    """Whether any criterion of it goes by training images."""
+    between = (s.criterion for m in space.network.modules for s in (*m.entering, *m.leaving))
+    return any(map(reads_images, (*space.criteria, *between)))
