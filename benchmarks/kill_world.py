@@ -6,6 +6,7 @@ import collections
 import hashlib
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -238,3 +239,37 @@ def resident(process: int) -> int:
     """Bytes that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    what: str
+    tried: int
+    survived: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """What is tried on a world, beside a build of it that nobody touches."""
+
+    world: World
+    whole: Build
+    options: Any
+    rng: random.Random
+
+    def survived(self, build: Build) -> bool:
+        same = build.outcome() is not None and build.outcome() == self.whole.outcome()
+        return same and build.is_quiet() and build.run_again() == 0
+
+    def killed(
+        self, what: str, build: Build, wait: Callable[[subprocess.Popen[bytes]], bool]
+    ) -> Row:
+        """A build that is killed as often as `wait` says so."""
+        kills: collections.Counter[str] = collections.Counter()
+        harmed(build, wait, kills)
+        resumed = sum(event["event"] == "resumed" for event in build.events())
+        stages = ", ".join(f"{count} in {stage}" for stage, count in kills.items())
+        survived = kills.total() if self.survived(build) else 0
+        note = f"{stages}; {resumed} times on from a checkpoint"
+        return Row(what=what, tried=kills.total(), survived=survived, note=note)

@@ -43,6 +43,7 @@ COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a 
 # there are many, that is a third of compiling; of large ones their kernels are faster.
 CHEAP = {"xla_cpu_use_fusion_emitters": False}
 SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
+PATIENCE = 600  # seconds after which JAX ends what is left of hosts that were joined
 LONGEST = 1024  # bytes that all hosts are told at once
 
 _together = ContextVar("together", default=False)
@@ -188,7 +189,7 @@ def join(coordinator: str | None, hosts: int | None, host: int | None) -> tuple[
     `ValueError` where they say nothing, `RuntimeError` where not all come together.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(coordinator, hosts, host)
+    jax.distributed.initialize(coordinator, hosts, host, heartbeat_timeout_seconds=PATIENCE)
     return jax.process_index(), jax.process_count()
 
 

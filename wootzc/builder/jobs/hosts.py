@@ -8,6 +8,7 @@ A connection that ends tells each side that the other is gone. What that leaves 
 program over all devices is given a moment to notice, and else ended with its process.
 """
 
+import atexit
 import json
 import os
 import secrets
@@ -113,12 +114,20 @@ class Group:
         if self.number == 0:
             self.say(None)
         leave()
-        self.part()
-
-    def part(self) -> None:
-        """Leave the others as they stand."""
         for line in self.lines:
             line.close()
+
+    def part(self) -> None:
+        """Leave the others as they stand. JAX would wait for them when this process ends."""
+        for line in self.lines:
+            line.close()
+        atexit.register(_end)
+
+
+def _end() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def join_hosts(address: str | None, host: tuple[int, int] | None) -> Group:
@@ -232,6 +241,9 @@ class Hosts(Workers[None, Jobs]):
         """What comes of a call. Raises `WootzError` where another host is gone."""
         if self._apart:
             return call.work(self._alone, *call.given, **call.options)
+        if gone := self.group.missing():
+            self._apart = True
+            raise gone
         self.group.say(Order(call.work, call.given))
         try:
             with self.group.working():
@@ -244,7 +256,7 @@ class Hosts(Workers[None, Jobs]):
 
     def close(self) -> None:
         """Let the others go. They wait for what never comes, where a job was broken off."""
-        if self._apart:
+        if self._apart or self.group.missing():
             self.group.part()
         else:
             self.group.close()
@@ -287,13 +299,17 @@ def follow(group: Group) -> None:
                         work(jobs, *given)
                 case _:
                     raise out_of_step(word)
+    except EOFError:
+        group.part()
+        raise lost(line) from None
     except WootzError as error:
         line.say(Failed(error))
+        group.part()
         raise
-    except Exception as error:
-        if gone := group.missing(within=2.0):
-            raise gone from error
-        raise
+    except Exception as error:  # JAX says of one that is gone what the network says
+        gone = group.missing(within=2.0)
+        group.part()
+        raise (gone or error) from error
     group.close()
 
 

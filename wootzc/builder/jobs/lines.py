@@ -142,6 +142,8 @@ def out_of_step(word: Word) -> WootzError:
 def _keep_alive(wire: Connection) -> None:
     """A machine that loses its power says nothing: the system asks, and ends the connection."""
     with socket.socket(fileno=os.dup(wire.fileno())) as own:
+        if own.family not in (socket.AF_INET, socket.AF_INET6):  # on this machine
+            return
         own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
             if hasattr(socket, name):
