@@ -14,8 +14,10 @@ disks of a few kB and then gives the right to write away.
 import argparse
 import collections
 import itertools
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +72,7 @@ def period(trials: Trials) -> Iterator[Row]:
 
 def stages(trials: Trials) -> Iterator[Row]:
     """As soon as a stage begins, or a little later; the next kill is of the same stage."""
-    for event in ("teacher", "blocks", "candidate", "polish", "test"):
+    for event in ("teacher", "blocks", "candidate", "polish"):
         build, left = trials.world.build(f"stage-{event}"), itertools.count()
 
         def wait(
@@ -78,16 +80,43 @@ def stages(trials: Trials) -> Iterator[Row]:
         ) -> bool:
             if next(left) >= trials.options.each:  # noqa: B023
                 return False
-            began = len(build.events())
-
-            def seen() -> bool:
-                return any(e["event"] == f"{event}_started" for e in build.events()[began:])
-
-            if not until(process, seen):
-                return False
-            return not ended(process, trials.rng.choice([0.0, 0.01, 0.05, 0.2]))
+            return _begins(build, event, process) and not ended(
+                process, trials.rng.choice([0.0, 0.01, 0.05, 0.2])
+            )
 
         yield trials.killed(f"when `{event}` begins", build, wait)
+
+
+def tests(trials: Trials) -> Iterator[Row]:
+    """While the teacher, or the best, is tested: the tests are all that a store lacks."""
+    tried = survived = 0
+    kills: collections.Counter[str] = collections.Counter()
+    for number in range(2 * trials.options.each):
+        build = trials.world.build(f"tests{number}")
+        shutil.copytree(trials.whole.store, build.store)
+        for record in (build.store / "jobs").rglob("*.json"):
+            if json.loads(record.read_text())["kind"] == "test":
+                record.unlink()
+        process = build.start()
+        if _begins(build, "test", process, 1 + number % 2):
+            process.kill()
+            tried += 1
+        process.wait()
+        kills[build.stage()] += 1
+        survived += trials.survived(build.run())
+    note = ", ".join(f"{count} in {stage}" for stage, count in kills.items())
+    yield Row(what="while it is tested", tried=tried, survived=survived, note=note)
+
+
+def _begins(build: Build, event: str, process: subprocess.Popen[bytes], times: int = 1) -> bool:
+    """Whether a process begins such a job so often; returns as soon as it does."""
+    began = len(build.events())
+
+    def seen() -> bool:
+        found = [e for e in build.events()[began:] if e["event"] == f"{event}_started"]
+        return len(found) >= times
+
+    return until(process, seen)
 
 
 def checkpoints(trials: Trials) -> Iterator[Row]:
@@ -191,6 +220,7 @@ KINDS: dict[str, Callable[[Trials], Iterator[Row]]] = {
     "moments": moments,
     "period": period,
     "stages": stages,
+    "tests": tests,
     "checkpoints": checkpoints,
     "results": results,
     "exports": exports,
