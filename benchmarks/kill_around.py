@@ -2,10 +2,12 @@
 
 import collections
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +47,47 @@ def together(trials: Trials) -> Iterator[Row]:
         survived = sum(trials.survived(build) for build in builds)
         note = f"{killed} kills; {len(made)} jobs, {twice} of them made twice"
         yield Row(what=what, tried=4, survived=survived, note=note)
+
+
+def hosts(trials: Trials) -> Iterator[Row]:
+    """One build on two hosts, processes of this machine, of which one or the other is killed."""
+    whole, build = trials.world.build("hosts-whole"), trials.world.build("hosts")
+    for process in _pair(whole):
+        process.wait()
+    tried = ended = 0
+    for number in range(trials.options.each):
+        pair, victim = _pair(build), number % 2
+        delay = trials.rng.uniform(1.0, 20.0)
+        until(pair[0], lambda: build.stage() != "start")
+        with suppress(subprocess.TimeoutExpired):
+            pair[0].wait(delay)
+        if pair[0].poll() is None:
+            pair[victim].kill()
+            tried += 1
+            for process in pair:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(60)
+            ended += all(process.poll() is not None for process in pair)
+        for process in pair:
+            process.kill()
+            process.wait()
+    codes = [process.wait() for process in _pair(build)]
+    same = build.outcome() == whole.outcome() is not None and codes == [0, 0]
+    note = f"the other ended within a minute {ended} times; then run again to the same bytes"
+    yield Row(what="one of two hosts that build together", tried=tried,
+              survived=ended if same and build.is_quiet() else 0, note=note)  # fmt: skip
+
+
+def _pair(build: Build) -> list["subprocess.Popen[bytes]"]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    return [
+        build.start(
+            "--hosts", address, "--host", f"{host}/2",
+            environment={"WOOTZC_STORE": str(build.folder / f"store{host}")},
+        )
+        for host in (0, 1)
+    ]  # fmt: skip
 
 
 def cleaned(trials: Trials) -> Iterator[Row]:

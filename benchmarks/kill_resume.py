@@ -27,10 +27,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kill_around import cleaned, cost, disks, memory, together
+from kill_around import cleaned, cost, disks, hosts, memory, together
 from kill_world import WOOTZC, Build, Row, Trials, World, ended, harmed, until
 
-LONG = ("teacher.steps=30000", "polish.steps=20000", "polish.every=5000", "teacher.every=5000")
+LONG = ("teacher.steps=20000", "teacher.every=5000", "polish.steps=12000", "polish.every=4000")
 FORMS = ("onnx", "torch", "flax", "safetensors", "stablehlo")
 
 
@@ -168,7 +168,7 @@ def results(trials: Trials) -> Iterator[Row]:
     yield Row(
         what="while the result folder is switched, after 0 to 13 files",
         tried=tried,
-        survived=whole - (14 - tried) if trials.survived(build) else 0,
+        survived=whole - (14 - tried) if build.outcome() == trials.whole.outcome() else 0,
         note="the old result or the new, whole, after each",
     )
 
@@ -225,6 +225,7 @@ KINDS: dict[str, Callable[[Trials], Iterator[Row]]] = {
     "results": results,
     "exports": exports,
     "together": together,
+    "hosts": hosts,
     "cleaned": cleaned,
     "disks": disks,
     "memory": memory,

@@ -1,5 +1,6 @@
 """Builds on several hosts: two processes; and what hosts say to each other, by threads."""
 
+import atexit
 import os
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def same(one: Summary, other: Summary) -> bool:
     def figures(summary: Summary) -> Any:
         return [(one.rates, one.accuracy, one.steps) for one in summary.tried]
 
-    return figures(one) == figures(other)
+    return bool(figures(one) == figures(other))
 
 
 Two = Callable[[], tuple[Group, "Other"]]
@@ -128,7 +129,7 @@ class Other(threading.Thread):
 def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Two]:
     monkeypatch.setattr(module, "leave", lambda: None)
     monkeypatch.setattr(module, "_leave_with", lambda line: None)
-    monkeypatch.setattr(module.atexit, "register", lambda call: call)
+    monkeypatch.setattr(atexit, "register", lambda call: call)
     monkeypatch.setenv("WOOTZC_STORE", str(tmp_path / "followed"))
     groups: list[Group] = []
 

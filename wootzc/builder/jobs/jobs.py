@@ -219,9 +219,11 @@ class Jobs(Context):
         name = " ".join(map(short, self.keys.rates(candidate)))
         return self._run("candidate", name, key, make, own.check, candidate=candidate)
 
-    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
-        """Assemble a candidate and evaluate it: nothing is kept but how accurate it is."""
-        return self.candidate(candidate, teacher, blocks, target=None, stop=0)
+    def look_at(
+        self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
+    ) -> list[Outcome]:
+        """Assemble candidates and evaluate them: nothing is kept but how accurate each is."""
+        return [self.candidate(one, teacher, blocks, target=None, stop=0) for one in candidates]
 
     @cached_property
     def workers(self) -> Local:

@@ -88,10 +88,12 @@ class ClusterJobs(Jobs):
         flights = self.cluster.results([self.cluster.submit(_fly, part) for part in parts])
         return found | {number: one for flight in flights for number, one in flight.items()}
 
-    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
-        """Assemble and evaluate a candidate on a worker, untrained; waits for it."""
-        order = Order(candidate=candidate, target=None, stop=0, earlier=None)
-        return self.cluster.results([self.cluster.submit(_fine_tune, order)])[0]
+    def look_at(
+        self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
+    ) -> list[Outcome]:
+        """Assemble and evaluate candidates on the workers, untrained; waits for all of them."""
+        orders = [Order(candidate=o, target=None, stop=0, earlier=None) for o in candidates]
+        return self.cluster.results([self.cluster.submit(_fine_tune, order) for order in orders])
 
     @property
     def apart(self) -> bool:
