@@ -1,159 +1,270 @@
-"""Kill builds with SIGKILL at random moments, resume them, compare with an unharmed one.
+"""Builds are killed, crowded and starved; what is run again must end as if nothing had happened.
 
-    python benchmarks/kill_resume.py samples/digits.wz --kills 12 [--set KEY=VALUE …]
-    python benchmarks/kill_resume.py samples/digits.wz --every 45 [--set KEY=VALUE …]
-    python benchmarks/kill_resume.py samples/digits.wz --writing 5 [--set KEY=VALUE …]
+    python benchmarks/kill_resume.py                       # all of it, about twenty minutes
+    python benchmarks/kill_resume.py --only period --seconds 45
+    python benchmarks/kill_resume.py --source samples/digits.wz --only moments --kills 12
 
-`--every`: one build, killed after so many seconds each time. `--writing`: killed as soon as the
-temporary file of a checkpoint is seen. Prints each kill with the stage it hit, then whether both
-builds ended in the same network, candidate for candidate and bit for bit, whether any finished job
-was run twice, and how many jobs went on from a checkpoint.
+Every build is a process of `wootzc build`, killed by SIGKILL and started again until it ends. It
+survived if it ended in the files of `best/`, the candidates and the accuracies of one that nobody
+touched, byte for byte, without a traceback, and no finished job was run twice. A row of the table
+says how often that was tried, and how often it was survived. `disks` needs root, for it mounts
+disks of a few kB and then gives the right to write away.
 """
 
 import argparse
 import collections
-import hashlib
+import itertools
 import json
+import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+from kill_around import cleaned, cost, disks, hosts, memory, together
+from kill_world import WOOTZC, Build, Row, Trials, World, ended, harmed, until
+
+LONG = ("teacher.steps=20000", "teacher.every=5000", "polish.steps=12000", "polish.every=4000")
+FORMS = ("onnx", "torch", "flax", "safetensors", "stablehlo")
 
 
-def start(source: str, folder: Path, settings: list[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "wootzc.cli", "build", source, "-q"]
-    command += ["--store", str(folder / "store"), "--out", str(folder / "out")]
-    for setting in settings:
-        command += ["--set", setting]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-
-def events(folder: Path) -> list[dict[str, Any]]:
-    log = folder / "out" / "log.jsonl"
-    lines = log.read_text().splitlines() if log.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def stage(folder: Path) -> str:
-    """What the log's last lines say was running."""
-    for event in reversed(events(folder)):
-        kind = str(event["event"])
-        if kind == "build_started":
-            return "start"
-        if kind == "progress":
-            return str(event["stage"])
-        if kind.endswith("_started"):
-            return kind.removesuffix("_started")
-    return "start"
-
-
-def outcome(folder: Path) -> dict[str, Any]:
-    result = json.loads((folder / "out" / "result.json").read_text())
-    weights = (folder / "out" / "best" / "weights.safetensors").read_bytes()
-    keep = ("rates", "params", "start_accuracy", "accuracy", "steps")
-    return {
-        "tried": [[one[key] for key in keep] for one in result["tried"]],
-        "test": result["best"]["test_accuracy"],
-        "weights": hashlib.sha256(weights).hexdigest(),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("source")
-    parser.add_argument("--kills", type=int, default=12)
-    parser.add_argument("--every", type=float, help="seconds from one kill to the next")
-    parser.add_argument("--writing", type=int, help="kills while a checkpoint is written")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", dest="settings", action="append", default=[])
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as temporary:
-        whole = Path(temporary) / "whole"
-        began = time.perf_counter()
-        start(options.source, whole, options.settings).wait()
-        seconds = time.perf_counter() - began
-        print("command:", " ".join(["python", *sys.argv]))
-        print(f"unharmed build: {seconds:.1f} s", flush=True)
-        kills: collections.Counter[str] = collections.Counter()
-        rounds = same = twice = 0
-        least = 1 if options.every else options.writing or options.kills
-        resumed = 0
-        while kills.total() < least:
-            rounds += 1
-            harmed = Path(temporary) / f"round{rounds}"
-            before = kills.total()
-
-            def wait(process: subprocess.Popen[bytes]) -> bool:
-                """Until it is time to kill; False: it ended by itself."""
-                if options.writing:
-                    left = options.writing - kills.total()
-                    return left > 0 and until_writing(process, harmed)  # noqa: B023
-                return not ended(process, options.every or rng.uniform(2.0, seconds / 2))
-
-            harm(options.source, harmed, options.settings, wait, kills)
-            same += outcome(whole) == outcome(harmed)
-            twice += run_again(harmed)
-            resumed += sum(event["event"] == "resumed" for event in events(harmed))
-            if kills.total() == before:
-                break  # nothing to hit: this build is too short
-        print(f"{kills.total()} kills in {rounds} builds, by stage: {dict(kills)}")
-        print(f"builds that ended in the same result: {same} of {rounds}")
-        print(f"finished jobs that were run again: {twice}; went on from a checkpoint: {resumed}")
-        sys.exit(same != rounds)
-
-
-def harm(
-    source: str,
-    folder: Path,
-    settings: list[str],
-    wait: Callable[[subprocess.Popen[bytes]], bool],
-    kills: collections.Counter[str],
-) -> None:
-    """Kill and resume one build until it ends by itself."""
-    while True:
-        process = start(source, folder, settings)
-        if not wait(process):
-            process.wait()
+def moments(trials: Trials) -> Iterator[Row]:
+    """At random moments."""
+    began = time.perf_counter()
+    trials.world.build("timed").run()
+    seconds, left = time.perf_counter() - began, trials.options.kills
+    for number in itertools.count():
+        if left <= 0:
             return
-        process.kill()
-        process.wait()
-        where = stage(folder)
-        kills[where] += 1
-        print(f"kill {kills.total():2}: during {where}", flush=True)
+
+        def wait(process: subprocess.Popen[bytes]) -> bool:
+            return not ended(process, trials.rng.uniform(1.0, seconds))
+
+        row = trials.killed("a random moment", trials.world.build(f"moments{number}"), wait)
+        left -= max(row.tried, 1)
+        yield row
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def until_writing(process: subprocess.Popen[bytes], folder: Path) -> bool:
-    """Whether a checkpoint was seen under way; False: the process ended first."""
-    old = set((folder / "store" / "checkpoints").rglob(".*"))  # left by kills before
-    while process.poll() is None:
-        if set((folder / "store" / "checkpoints").rglob(".*")) - old:
-            return True
-        time.sleep(0.0005)
-    return False
-
-
-def run_again(folder: Path) -> int:
-    """Jobs that the log says were finished more than once."""
-    finished = collections.Counter(
-        (event["event"], event.get("name"))
-        for event in events(folder)
-        if str(event["event"]).endswith("_finished") and event["event"] != "build_finished"
+def period(trials: Trials) -> Iterator[Row]:
+    """Every so many seconds, jobs being longer: only checkpoints make it end."""
+    world = replace(trials.world, settings=(*trials.world.settings, *trials.options.long))
+    whole = world.build("long")
+    whole.run()
+    longest = max(
+        (float(e["seconds"]) for e in whole.events() if e.get("seconds") and "name" in e),
+        default=0.0,
     )
-    return sum(count > 1 for count in finished.values())
+    seconds = trials.options.seconds
+    own = replace(trials, world=world, whole=whole)
+    row = own.killed(
+        f"every {seconds:g} s, the longest job taking {longest:.0f} s",
+        world.build("period"),
+        lambda process: not ended(process, seconds),
+    )
+    yield row
+
+
+def stages(trials: Trials) -> Iterator[Row]:
+    """As soon as a stage begins, or a little later; the next kill is of the same stage."""
+    for event in ("teacher", "blocks", "candidate", "polish"):
+        build, left = trials.world.build(f"stage-{event}"), itertools.count()
+
+        def wait(
+            process: subprocess.Popen[bytes], event: str = event, build: Build = build
+        ) -> bool:
+            if next(left) >= trials.options.each:  # noqa: B023
+                return False
+            return _begins(build, event, process) and not ended(
+                process, trials.rng.choice([0.0, 0.01, 0.05, 0.2])
+            )
+
+        yield trials.killed(f"when `{event}` begins", build, wait)
+
+
+def tests(trials: Trials) -> Iterator[Row]:
+    """While the teacher, or the best, is tested: the tests are all that a store lacks."""
+    tried = survived = 0
+    kills: collections.Counter[str] = collections.Counter()
+    for number in range(2 * trials.options.each):
+        build = trials.world.build(f"tests{number}")
+        shutil.copytree(trials.whole.store, build.store)
+        for record in (build.store / "jobs").rglob("*.json"):
+            if json.loads(record.read_text())["kind"] == "test":
+                record.unlink()
+        process = build.start()
+        if _begins(build, "test", process, 1 + number % 2):
+            process.kill()
+            tried += 1
+        process.wait()
+        kills[build.stage()] += 1
+        survived += trials.survived(build.run())
+    note = ", ".join(f"{count} in {stage}" for stage, count in kills.items())
+    yield Row(what="while it is tested", tried=tried, survived=survived, note=note)
+
+
+def _begins(build: Build, event: str, process: subprocess.Popen[bytes], times: int = 1) -> bool:
+    """Whether a process begins such a job so often; returns as soon as it does."""
+    began = len(build.events())
+
+    def seen() -> bool:
+        found = [e for e in build.events()[began:] if e["event"] == f"{event}_started"]
+        return len(found) >= times
+
+    return until(process, seen)
+
+
+def checkpoints(trials: Trials) -> Iterator[Row]:
+    """While a checkpoint, an artifact, or a record is being written."""
+    for folder in ("checkpoints", "artifacts", "jobs"):
+        build, left = trials.world.build(f"writing-{folder}"), itertools.count()
+
+        def wait(
+            process: subprocess.Popen[bytes], folder: str = folder, build: Build = build
+        ) -> bool:
+            if next(left) >= trials.options.each:  # noqa: B023
+                return False
+            old = set((build.store / folder).rglob(".*"))  # left by kills before
+            return until(process, lambda: bool(set((build.store / folder).rglob(".*")) - old))
+
+        name = {"checkpoints": "a checkpoint", "artifacts": "an artifact", "jobs": "a record"}
+        start = partial(build.start, environment={"WOOTZC_CHECKPOINT_SECONDS": "0.05"})
+        kills: collections.Counter[str] = collections.Counter()
+        harmed(build, wait, kills, start)
+        yield Row(
+            what=f"while {name[folder]} is written",
+            tried=kills.total(),
+            survived=kills.total() if trials.survived(build) else 0,
+            note=", ".join(f"{count} in {stage}" for stage, count in kills.items()),
+        )
+
+
+def results(trials: Trials) -> Iterator[Row]:
+    """While the result folder of another build is replaced, after each number of its files."""
+    build = trials.world.build("results")
+    other = replace(trials.world, settings=(*trials.world.settings, "finetune.steps=10"))
+    replace(build, world=other).run()
+    old, tried, whole = build.outcome(), 0, 0
+    new = build.out.with_name(f".{build.out.name}.wootzc-new")
+    for files in range(14):
+        process = build.start()
+
+        def seen(files: int = files) -> bool:
+            return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+
+        if until(process, seen):
+            process.kill()
+            tried += 1
+        process.wait()
+        whole += build.is_whole() and build.outcome() in (old, trials.whole.outcome())
+        if build.outcome() != old:  # once more from the other
+            replace(build, world=other).run("--replace")
+    build.run()
+    yield Row(
+        what="while the result folder is switched, after 0 to 13 files",
+        tried=tried,
+        survived=whole - (14 - tried) if build.outcome() == trials.whole.outcome() else 0,
+        note="the old result or the new, whole, after each",
+    )
+
+
+def exports(trials: Trials) -> Iterator[Row]:
+    """While a network is exported."""
+    build = trials.whole
+    for form in FORMS:
+        target = build.folder / f"exported-{form}"
+        command = [*WOOTZC, "export", str(build.out), "--to", form, "-o"]
+        sound = build.folder / f"sound-{form}"
+        subprocess.run([*command, str(sound)], check=True, stdout=subprocess.DEVNULL)
+        tried = survived = 0
+        for number in range(trials.options.each):
+            process = subprocess.Popen([*command, str(target)], stdout=subprocess.DEVNULL)
+            folder = target.parent
+            if until(process, lambda: _begun(folder, target)):  # noqa: B023
+                ended(process, 0.002 * number)
+                process.kill()
+                tried += 1
+            process.wait()
+            whole = all(_same(part, target, sound) for part in _files(target))
+            done = subprocess.run([*command, str(target)], stdout=subprocess.DEVNULL)
+            again = _files(target) and all(_same(p, sound, target) for p in _files(sound))
+            survived += bool(whole and again and done.returncode == 0)
+            for path in [*sorted(target.rglob("*"), reverse=True), target]:
+                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        survived -= trials.options.each - tried
+        yield Row(what=f"while {form} is exported", tried=tried, survived=survived)
+
+
+def _begun(folder: Path, target: Path) -> bool:
+    return target.exists() or any(folder.glob(f".{target.name}*"))
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path][: path.exists()]
+
+
+def _same(part: Path, root: Path, other: Path) -> bool:
+    """A file below one folder is that of the other; temporary ones that a kill left don't count."""
+    if part.name.startswith(".") or "__pycache__" in part.parts:
+        return True
+    twin = other / part.relative_to(root) if part != root else other
+    return twin.is_file() and twin.read_bytes() == part.read_bytes()
+
+
+KINDS: dict[str, Callable[[Trials], Iterator[Row]]] = {
+    "moments": moments,
+    "period": period,
+    "stages": stages,
+    "tests": tests,
+    "checkpoints": checkpoints,
+    "results": results,
+    "exports": exports,
+    "together": together,
+    "hosts": hosts,
+    "cleaned": cleaned,
+    "disks": disks,
+    "memory": memory,
+    "cost": cost,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--source", type=Path, help="default: a space that builds in seconds")
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--long", nargs="+", default=LONG, help="settings that make jobs long")
+    parser.add_argument("--seconds", type=float, default=45.0, help="from one kill to the next")
+    parser.add_argument("--kills", type=int, default=12, help="at random moments")
+    parser.add_argument("--each", type=int, default=5, help="kills of each other kind")
+    parser.add_argument("--turns", type=int, default=3, help="of builds whose cost is compared")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    print("command: python", " ".join(sys.argv), flush=True)
+    lost = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        # Programs are compiled once for all of these processes.
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(temporary) / "xla"))
+        os.chmod(temporary, 0o755)
+        world = World.of_quadrants(Path(temporary), options.settings)
+        if options.source is not None:
+            world = replace(world, source=options.source)
+        whole = world.build("whole").run()
+        trials = Trials(world=world, whole=whole, options=options, rng=random.Random(options.seed))
+        print("| what | tried | survived | |\n| --- | --- | --- | --- |", flush=True)
+        for kind in options.only:
+            for row in KINDS[kind](trials):
+                print(f"| {row.what} | {row.tried} | {row.survived} | {row.note} |", flush=True)
+                lost += row.tried - row.survived
+    return int(lost > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

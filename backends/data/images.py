@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -152,8 +153,33 @@ def natural_shape(blob: bytes, name: str) -> Shape:
     return image.height, image.width, 1 if grey else 3
 
 
+def check_head(blob: bytes, name: str) -> None:
+    """Raise `WootzError` where the head of an image says already that it is not read."""
+    with damage(_unreadable(blob, name)):
+        _headed(blob, name)
+
+
 def _open(blob: bytes, name: str) -> Image.Image:
-    def unreadable(reason: str) -> WootzError:
+    with damage(_unreadable(blob, name)):
+        image = _headed(blob, name)
+        image.load()
+    return image
+
+
+def _headed(blob: bytes, name: str) -> Image.Image:
+    image = Image.open(io.BytesIO(blob), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise fail(
+            "WZ256",
+            f"{name}: {image.width:,} x {image.height:,} pixels in {len(blob):,} bytes; "
+            f"images have at most {MOST_PIXELS:,} pixels",
+            "make it smaller, or remove it",
+        )
+    return image
+
+
+def _unreadable(blob: bytes, name: str) -> Callable[[str], WootzError]:
+    def told(reason: str) -> WootzError:
         # Pillow's sentence for unknown content names an in-memory object, which helps nobody.
         unknown = "cannot identify" in reason
         why = "not an image format that Pillow knows" if unknown else reason
@@ -163,17 +189,7 @@ def _open(blob: bytes, name: str) -> Image.Image:
             "it may be cut short or be no image: replace or delete it",
         )
 
-    with damage(unreadable):
-        image = Image.open(io.BytesIO(blob), formats=FORMATS)
-        if image.width * image.height > MOST_PIXELS:
-            raise fail(
-                "WZ256",
-                f"{name}: {image.width:,} x {image.height:,} pixels in {len(blob):,} bytes; "
-                f"images have at most {MOST_PIXELS:,} pixels",
-                "make it smaller, or remove it",
-            )
-        image.load()
-    return image
+    return told
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:

@@ -5,7 +5,8 @@ import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -93,18 +94,33 @@ def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
 
 def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
     """Likewise in a ZIP archive. Raises `WootzError` for a damaged one."""
-    archive, files, folders = _listed(path, name)
-    layout = arrange(files, folders, name)
-    lock = threading.Lock()  # one for all parts: they share the file
+    zipped = _listed(path, name)
+    layout = arrange(zipped.files, zipped.folders, name)
     blobs: dict[PartName, Blobs] = {
-        part: ZipBlobs(archive, lock, name, names) for part, (names, _) in layout.parts.items()
+        part: ZipBlobs(zipped.archive, zipped.lock, name, names)
+        for part, (names, _) in layout.parts.items()
     }
     return _source(layout, blobs, name, shape, (path,))
 
 
-def _listed(path: Path, name: str) -> tuple[zipfile.ZipFile, list[str], list[str]]:
-    """An open archive, its files and its folders; names that lead out of it are refused."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Zipped:
+    """An open archive, and what is in it."""
 
+    archive: zipfile.ZipFile
+    files: Sequence[str]
+    folders: Sequence[str]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _listed(path: Path, name: str) -> _Zipped:
+    """An open archive; names that lead out of it are refused."""
+    found = path.stat()
+    return _listed_once(path, name, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=2)  # of 100,000 entries it takes a second, and several ask for it
+def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> _Zipped:
     def damaged(reason: str) -> WootzError:
         return fail(
             "WZ102",
@@ -125,14 +141,20 @@ def _listed(path: Path, name: str) -> tuple[zipfile.ZipFile, list[str], list[str
                 f"{name}: its entry {entry} leads out of the archive",
                 "nobody meant that: make the archive anew, from the folder that holds the classes",
             )
-    return archive, files, folders
+    return _Zipped(archive=archive, files=files, folders=folders)
 
 
-def names_in(path: Path, name: str) -> list[str]:
+def names_in(path: Path, name: str) -> Sequence[str]:
     """Names of all files of an archive."""
-    archive, files, _ = _listed(path, name)
-    archive.close()
-    return files
+    return _listed(path, name).files
+
+
+def images_in(path: Path, name: str, files: Sequence[str]) -> Blobs:
+    """Some of the files of a folder, or of a zip."""
+    if path.is_dir():
+        return FileBlobs(path, name, files)
+    zipped = _listed(path, name)
+    return ZipBlobs(zipped.archive, zipped.lock, name, files)
 
 
 def outlined(source: Source) -> Outline:

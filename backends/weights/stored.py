@@ -43,6 +43,7 @@ __all__ = [
 
 FLOATS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
 NAMED = 5  # tensors that an error names before it only counts
+MOST_TENSORS = 1 << 15  # of a file: the zoo's largest network has 2,000
 
 
 def initial_weights(network: Network, seed: int) -> Weights:
@@ -174,6 +175,12 @@ def _opened(path: Path) -> Generator[Any]:
     try:
         check_file(path)
         with damage(unreadable), safe_open(path, framework="numpy") as file:
+            if (count := len(file.keys())) > MOST_TENSORS:
+                raise fail(
+                    "WZ293",
+                    f"{path} holds {count:,} tensors, and at most {MOST_TENSORS:,} are read",
+                    "name the file of one network",
+                )
             yield file
     except FileNotFoundError:
         raise fail("WZ120", f"no weights at {path}: there is no such file") from None

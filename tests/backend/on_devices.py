@@ -5,6 +5,7 @@ are those of all hosts together, and each saves what it has.
 """
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
@@ -12,7 +13,7 @@ import numpy as np
 
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
-from wootzc.backends.flax.device.parallel import all_devices, join, training_devices
+from wootzc.backends.flax.device.parallel import all_devices, join, together, training_devices
 from wootzc.backends.flax.train.boundary_activations import Activations, Room
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_variants
@@ -40,6 +41,8 @@ def part(count: int) -> Split:
 count, out = int(sys.argv[1]), Path(sys.argv[2])
 if sys.argv[3:]:
     join(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    assert all_devices().count == jax.local_device_count() < count
+    ExitStack().enter_context(together())
 assert jax.device_count() == all_devices().count == count
 assert training_devices(16).count == count
 assert training_devices(12).count == {1: 1, 8: 6}[count]

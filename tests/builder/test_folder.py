@@ -131,7 +131,7 @@ space s over net {{
 
     monkeypatch.setattr(jobs, "read_teacher", changing)
     options = Options(out=tmp_path / "out", store=tmp_path / "store")
-    with pytest.raises(WootzError, match=r"WZ290.*m\.onnx"):
+    with pytest.raises(WootzError, match=r"WZ299.*m\.onnx"):
         build(source, options)
     assert not list(tmp_path.glob("store/jobs/*/*.json"))
 

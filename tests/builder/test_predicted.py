@@ -114,9 +114,9 @@ class Simulated:
 
     def stop(self) -> None: ...
 
-    def look_at(self, candidate: int, *_: Any) -> Outcome:
-        self.looked.append(candidate)
-        return self._outcome(candidate, None, 0, None)
+    def look_at(self, candidates: Sequence[int], *_: Any) -> list[Outcome]:
+        self.looked += candidates
+        return [self._outcome(candidate, None, 0, None) for candidate in candidates]
 
     def _outcome(
         self, number: int, target: float | None, stop: int | None, earlier: Outcome | None

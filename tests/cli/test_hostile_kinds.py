@@ -17,8 +17,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from safetensors.numpy import save_file
 
 from wootzc.backends.data import load
+from wootzc.backends.data.counting import check_data
+from wootzc.backends.weights import stored
 from wootzc.backends.weights.stored import read
 from wootzc.diagnostics import Span, WootzError, render
 from wootzc.grammar import syntax
@@ -456,3 +459,40 @@ def test_weights_of_models(name: str, tmp_path: Path) -> None:
     TENSORS[name](changed.graph.initializer[0])
     (tmp_path / "m.onnx").write_bytes(changed.SerializeToString())
     assert "m.onnx" in refused(lambda: import_network(tmp_path / "m.onnx"))
+
+
+# What is told before JAX is loaded
+
+
+@pytest.mark.parametrize("name", ["sizes", "ppm", "svg"])
+def test_pictures_are_refused_by_their_heads(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number in range(12):
+            archive.writestr(f"{'ab'[number % 2]}/{number}.png", png())
+        archive.writestr("b/bad.png", PICTURES[name])
+    assert "bad.png" in refused(lambda: check_data(Data(path=str(tmp_path / "x.zip"))))
+
+
+def test_too_many_classes_are_told_by_names_alone(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number in range(30):
+            archive.writestr(f"{number}/x.png", png())
+    told = refused(lambda: check_data(Data(path=str(tmp_path / "x.zip"), validation=0.2)))
+    assert "30 images of 30 classes leave none" in told
+
+
+def test_another_archive_of_the_same_name_is_read_anew(tmp_path: Path) -> None:
+    for names in (("a", "b"), ("a", "b", "c")):
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+            for name in names:
+                for number in range(9):
+                    archive.writestr(f"{name}/{number}.png", png())
+        assert load(Data(path=str(tmp_path / "x.zip")), seed=0).classes == names
+
+
+def test_files_of_more_tensors_than_any_network_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "MOST_TENSORS", 2)
+    save_file({name: np.zeros(1, np.float32) for name in "abc"}, tmp_path / "w.safetensors")
+    assert "holds 3 tensors" in refused(lambda: read(tmp_path / "w.safetensors"))

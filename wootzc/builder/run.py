@@ -9,7 +9,7 @@ from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
 from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
-from wootzc.builder.jobs.cluster import Cluster, workers_on
+from wootzc.builder.jobs.cluster import workers_on
 from wootzc.builder.jobs.compiling import Compiled, as_baseline, compiled
 from wootzc.builder.jobs.events import (
     BuildFailed,
@@ -22,10 +22,11 @@ from wootzc.builder.jobs.events import (
     Noted,
     Warned,
 )
+from wootzc.builder.jobs.hosts import Group, Hosts, hosts_in
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
-from wootzc.builder.jobs.on_cluster import ClusterJobs
+from wootzc.builder.jobs.on_cluster import ClusterJobs, Elsewhere
 from wootzc.builder.jobs.store import Outcome, Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.result.device import device_figures
@@ -86,6 +87,7 @@ class Options:
     disk: int | None = None  # bytes beside the store, meanwhile; default: a tenth of what is free
     on: str | None = None  # jobs run on Ray: "ray", a cluster on this machine, or "ray://host:port"
     workers: int | None = None  # on Ray; default: one an accelerator, else one a machine
+    group: Group | None = None  # hosts that were joined, of which this is the first: `join_hosts`
     cost_model: CostModel | None = None  # None: the defaults; `blocks optimal` goes by it
     passes: Sequence[Pass] | None = None  # as `wootzc opt -p` reads them
 
@@ -130,6 +132,12 @@ def build(
     `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
     """
     events = Events(listeners=list(listeners))
+    with hosts_in(options.group, events) as hosts:
+        return _compiled(source, options, events, hosts)
+
+
+def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | None) -> Built:
+    """Compile, and build with the result folder and the store at hand."""
     root = options.store or default_root()
 
     def note(message: str) -> None:
@@ -157,7 +165,7 @@ def build(
         try:
             store = Store(root, _warner(events))
             with store.in_use(), workers_on(options.on, options.workers, events) as cluster:
-                return _build(made, out, store, events, origin, options, cluster)
+                return _build(made, out, store, events, origin, options, cluster or hosts)
         except Interrupted:
             raise
         except KeyboardInterrupt:
@@ -179,7 +187,7 @@ def _build(
     events: Events,
     origin: str | None,
     options: Options,
-    cluster: Cluster | None,
+    elsewhere: Elsewhere | None,
 ) -> Built:
     started = time.perf_counter()
     plan, space = made.plan, made.plan.space
@@ -225,14 +233,14 @@ def _build(
         memory=options.memory,
         disk=options.disk,
     )
-    if cluster is not None:
-        jobs = ClusterJobs.of(jobs, cluster)
+    if elsewhere is not None:
+        jobs = ClusterJobs.of(jobs, elsewhere)
     with events.stage("teacher"):
         teacher = jobs.teacher()
     _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights, made.passes)
-    if cluster is None:
+    if elsewhere is None:
         events.emit(DevicesShared(count=all_devices().count, at_once=jobs.width))
     search = Search(jobs=jobs, teacher=teacher, started=searching)
     with closing(jobs):

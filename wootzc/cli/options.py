@@ -116,8 +116,22 @@ def memory_options(function: Function) -> Function:
 
 
 def cluster_options(function: Function) -> Function:
-    """--on and --workers"""
+    """--on and --workers, --hosts and --host"""
     for option in (
+        click.option(
+            "--host",
+            callback=_host,
+            metavar="N/COUNT",
+            help="With --hosts NAME:PORT: which one this is, from 0, and how many there are.",
+        ),
+        click.option(
+            "--hosts",
+            callback=_meeting,
+            metavar="NAME:PORT",
+            help="Train each network over the devices of several hosts, of which each runs this "
+            "command: a free port of host 0, or `auto` under Slurm and the like "
+            "(docs/cluster.md).",
+        ),
         click.option(
             "--workers",
             type=click.IntRange(min=1),
@@ -133,6 +147,22 @@ def cluster_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def _meeting(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    name, _, port = (given or "").rpartition(":")
+    if given is None or given == "auto" or (name and port.isdecimal()):
+        return given
+    raise click.BadParameter(f"{given!r} is no address: write NAME:PORT, or auto")
+
+
+def _host(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
+    if given is None:
+        return None
+    number, _, count = given.partition("/")
+    if number.isdecimal() and count.isdecimal() and int(number) < int(count):
+        return int(number), int(count)
+    raise click.BadParameter(f"{given!r} is no host: write 0/4 for the first of four, then 1/4")
 
 
 def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:

@@ -77,6 +77,8 @@ def build(
     take: int | None,
     on: str | None,
     workers: int | None,
+    hosts: str | None,
+    host: tuple[int, int] | None,
     memory: int | None,
     disk: int | None,
     pipeline: str | None,
@@ -106,6 +108,10 @@ def build(
     from wootzc.driver import choose_space
     from wootzc.ir.passes import parse_pipeline
 
+    if (hosts is None and host is not None) or (hosts not in (None, "auto") and host is None):
+        raise click.UsageError("--hosts NAME:PORT and --host N/COUNT go together")
+    if hosts is not None and on is not None:
+        raise click.UsageError("--on and --hosts are two ways: give one of them")
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
     if file.suffix != ".wzir":
@@ -113,6 +119,15 @@ def build(
         chosen = choose_space(echo_warnings(file, given), space)
         _check_files(chosen)
     passes = None if pipeline is None else parse_pipeline(pipeline)
+    group = None
+    if hosts is not None:
+        from wootzc.builder.jobs.hosts import follow, join_hosts
+
+        group = join_hosts(None if hosts == "auto" else hosts, host)
+        if group.number > 0:
+            click.echo(f"host {group.number} of {group.count}: it does what host 0 says", err=True)
+            follow(group)
+            return 0
     from wootzc.builder import Interrupted, Options
     from wootzc.builder import build as run_build
     from wootzc.builder.result.summary_text import summary_text
@@ -129,6 +144,7 @@ def build(
         take=take,
         on=on,
         workers=workers,
+        group=group,
         memory=memory,
         disk=disk,
         cost_model=calibrated(calibrate),

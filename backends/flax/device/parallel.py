@@ -4,8 +4,8 @@ One device: plain `jax.jit`. Several: `jax.pmap` over them, every tree replicate
 device axis, every batch cut into equal parts; gradients and batch-norm statistics are averaged over
 the axis, so that the numbers are those of one device up to rounding.
 
-Several hosts (`join`): their devices are one group. Each host runs the same program on the same
-data, and works on its own part of a batch.
+Several hosts (`join`): within `together` their devices are one group. Each host runs the same
+program on the same data, and works on its own part of a batch.
 
 Several candidates at once: each on a group of devices of its own, driven by a thread. One device
 gives the same bits as any other.
@@ -16,14 +16,16 @@ import os
 import platform
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
-from jax.experimental.multihost_utils import process_allgather
+from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.compiles import trim
@@ -41,6 +43,10 @@ COMPILE_COST = 1000  # calls: compiling a network takes seconds, a call about a 
 # there are many, that is a third of compiling; of large ones their kernels are faster.
 CHEAP = {"xla_cpu_use_fusion_emitters": False}
 SMALL_SHARE = 32  # images of a batch for one device: below, several candidates at once pay more
+PATIENCE = 600  # seconds after which JAX ends what is left of hosts that were joined
+LONGEST = 1024  # bytes that all hosts are told at once
+
+_together = ContextVar("together", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +166,42 @@ def training_devices(batch: int, group: Devices | None = None) -> Devices:
 
 
 def all_devices() -> Devices:
-    """Of this host, and of those that it was joined with."""
-    hosts = jax.process_count()
+    """Of this host; within `together`, of all that it was joined with too."""
+    hosts = jax.process_count() if _together.get() else 1
     return Devices(jax.local_device_count() * hosts, hosts=hosts)
 
 
-def join(coordinator: str, hosts: int, host: int) -> None:
-    """Make one group of the devices of several hosts. Returns once all of them have called this.
+@contextmanager
+def together() -> Generator[None]:
+    """Within, all hosts run the same programs in the same order, over the devices of all."""
+    token = _together.set(True)
+    try:
+        yield
+    finally:
+        _together.reset(token)
 
-    Before anything else of JAX is used. `coordinator`: a free port of host 0, as "name:port".
+
+def join(coordinator: str | None, hosts: int | None, host: int | None) -> tuple[int, int]:
+    """Bring several hosts together; which this is, and how many there are.
+
+    Returns once all of them have called this. Before anything else of JAX is used. `coordinator`: a
+    free port of host 0, as "name:port". None: what Slurm, Open MPI, Kubernetes or TPUs say. Raises
+    `ValueError` where they say nothing, `RuntimeError` where not all come together.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(coordinator, hosts, host)
+    jax.distributed.initialize(coordinator, hosts, host, heartbeat_timeout_seconds=PATIENCE)
+    return jax.process_index(), jax.process_count()
+
+
+def leave() -> None:
+    """The last word between hosts that were joined: waits until all have said it."""
+    jax.distributed.shutdown()
+
+
+def told_by_first(words: bytes) -> bytes:
+    """What host 0 gives, on all hosts: at most `LONGEST` bytes, of which none is 0."""
+    given = np.frombuffer(words.ljust(LONGEST, b"\0"), np.uint8)
+    return np.asarray(broadcast_one_to_all(given)).astype(np.uint8).tobytes().rstrip(b"\0")
 
 
 def candidate_groups(

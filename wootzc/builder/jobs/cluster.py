@@ -33,7 +33,7 @@ from wootzc.builder.jobs.events import (
     log_name,
 )
 from wootzc.builder.jobs.listeners import Events
-from wootzc.builder.jobs.store import Outcome, Store
+from wootzc.builder.jobs.store import Done, Outcome, Store
 from wootzc.builder.jobs.worker import GRACE, About, Assignment, Ended, Ticket, Worker
 from wootzc.diagnostics import fail
 
@@ -182,7 +182,7 @@ class Cluster(Workers[Seat, Any]):
         """With outcomes for tickets."""
         match value:
             case Ticket(key=key, reused=reused):
-                return Outcome(done=_stored(self._store, key), reused=reused)
+                return Outcome(done=recorded(self._store, key), reused=reused)
             case dict():
                 return {key: self._found(item) for key, item in value.items()}
             case _:
@@ -256,7 +256,7 @@ def _ray() -> Any:
     return ray
 
 
-def _stored(store: Store, key: str) -> Any:
+def recorded(store: Store, key: str) -> Done:
     """What another machine has just recorded: a shared folder may show it a little later."""
     until = time.monotonic() + LATE
     while True:

@@ -75,7 +75,7 @@ class Jobs(Running):
             given = read_teacher(path, self.space.network, new_head=source.recipe is not None)
             if teacher_hash(path) != self.keys.file:
                 raise fail(
-                    "WZ290",
+                    "WZ299",
                     f"the teacher's weights {path} have changed since the build began",
                     "run the same command again",
                 )
@@ -216,9 +216,11 @@ class Jobs(Running):
         name = " ".join(map(short, self.keys.rates(candidate)))
         return self.run("candidate", name, key, make, own.check, candidate=candidate)
 
-    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
-        """Assemble a candidate and evaluate it: nothing is kept but how accurate it is."""
-        return self.candidate(candidate, teacher, blocks, target=None, stop=0)
+    def look_at(
+        self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
+    ) -> list[Outcome]:
+        """Assemble candidates and evaluate them: nothing is kept but how accurate each is."""
+        return [self.candidate(one, teacher, blocks, target=None, stop=0) for one in candidates]
 
     @cached_property
     def workers(self) -> Local:

@@ -1,4 +1,5 @@
-"""The jobs of a build, done by the workers of a cluster: what is sent, and what they do of it.
+"""The jobs of a build, done by the workers of a cluster, or by several hosts together: what is
+sent, and what they do of it.
 
 A worker is told numbers, keys and rates. It reads what it needs from the store, and the store is
 where its results are found.
@@ -9,16 +10,20 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import TypeAlias
 
 from wootzc.backends.weights.slicing import Variant
-from wootzc.builder.jobs.cluster import Cluster
+from wootzc.builder.jobs.cluster import Cluster, recorded
 from wootzc.builder.jobs.events import Sweep
+from wootzc.builder.jobs.hosts import Hosts
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.diagnostics import fail
 from wootzc.ir.net.network import Network
+
+Elsewhere: TypeAlias = Cluster | Hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +40,10 @@ class Order:
 class ClusterJobs(Jobs):
     """As `Jobs`, whose methods return the same; this machine trains nothing."""
 
-    cluster: Cluster
+    cluster: Elsewhere
 
     @classmethod
-    def of(cls, jobs: Jobs, cluster: Cluster) -> "ClusterJobs":
+    def of(cls, jobs: Jobs, cluster: Elsewhere) -> "ClusterJobs":
         """The same build with its jobs on the workers of `cluster`."""
         return cls(
             plan=jobs.plan,
@@ -84,10 +89,12 @@ class ClusterJobs(Jobs):
         flights = self.cluster.results([self.cluster.submit(_fly, part) for part in parts])
         return found | {number: one for flight in flights for number, one in flight.items()}
 
-    def look_at(self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]) -> Outcome:
-        """Assemble and evaluate a candidate on a worker, untrained; waits for it."""
-        order = Order(candidate=candidate, target=None, stop=0, earlier=None)
-        return self.cluster.results([self.cluster.submit(_fine_tune, order)])[0]
+    def look_at(
+        self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
+    ) -> list[Outcome]:
+        """Assemble and evaluate candidates on the workers, untrained; waits for all of them."""
+        orders = [Order(candidate=o, target=None, stop=0, earlier=None) for o in candidates]
+        return self.cluster.results([self.cluster.submit(_fine_tune, order) for order in orders])
 
     @property
     def apart(self) -> bool:
@@ -134,21 +141,25 @@ class ClusterJobs(Jobs):
 
 @dataclass(frozen=True, kw_only=True)
 class _Variants(Variants):
-    cluster: Cluster
+    cluster: Elsewhere
 
     def swept(
         self, kind: Sweep, variants: Iterable[Variant], teacher: Weights
     ) -> dict[Variant, Done]:
         """Those that the store lacks are made by the workers, some modules by each."""
-        wanted = list(variants)
-        keys = {one: self.key(kind, one) for one in wanted}
-        known = self.context.store.finished(keys.values())
-        missing = [one for one in wanted if keys[one] not in known]
+        keys = {one: self.key(kind, one) for one in variants}
+        found = self._stored(keys)
+        missing = [one for one in keys if one not in found]
         modules, count = sorted({module for module, _ in missing}), self.cluster.idle
         groups = [set(modules[first::count]) for first in range(min(count, len(modules)))]
         parts = [[one for one in missing if one[0] in group] for group in groups]
         self.cluster.results([self.cluster.submit(_sweep, kind, part) for part in parts])
-        return super().swept(kind, wanted, teacher)
+        made = {one: recorded(self.context.store, keys[one]) for one in missing}
+        return {one: found[one] if one in found else made[one] for one in keys}
+
+    def _stored(self, keys: Mapping[Variant, str]) -> dict[Variant, Done]:
+        every = {one: self.context.store.find(key) for one, key in keys.items()}
+        return {one: done for one, done in every.items() if done is not None}
 
 
 # What a worker does

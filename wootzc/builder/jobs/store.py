@@ -84,10 +84,11 @@ def job_key(kind: str, **depends: object) -> str:
 def default_root() -> Path | str:
     """$WOOTZC_STORE, or `wootzc` in the user's cache directory."""
     chosen = os.environ.get("WOOTZC_STORE")
-    return chosen if chosen and "://" in chosen else Path(chosen) if chosen else _cache()
+    return chosen if chosen and "://" in chosen else Path(chosen) if chosen else user_cache()
 
 
-def _cache() -> Path:
+def user_cache() -> Path:
+    """This user's, on this machine."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "wootzc"
 
@@ -137,7 +138,7 @@ class Store:
         if isinstance(self.place, Path):
             return self.place
         name = hashlib.sha256(str(self.place).encode()).hexdigest()[:16]
-        return _cache() / "buckets" / name
+        return user_cache() / "buckets" / name
 
     def find(self, key: str) -> Done | None:
         """The finished job, or None if it never finished, or it or its artifact is damaged."""

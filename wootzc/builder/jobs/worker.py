@@ -9,7 +9,8 @@ import shutil
 import signal
 import socket
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -46,6 +47,7 @@ class Assignment:
 
     plan: str  # as in a .wzir file, with paths that hold on every machine
     fingerprint: str  # of the data
+    teacher_file: str | None  # as `Keys` has it
     store: str
     memory: int | None  # bytes for training blocks
     disk: int | None  # bytes beside the store
@@ -57,6 +59,7 @@ class Assignment:
         return cls(
             plan=print_plan(with_paths(context.plan, _absolute)),
             fingerprint=context.dataset.fingerprint,
+            teacher_file=context.keys.file,
             store=context.store.address,
             memory=context.memory,
             disk=context.disk,
@@ -153,29 +156,15 @@ class Worker:
         """Those of this build: compiled and read once."""
         if self._held is not None and self._held[0] == assignment:
             return self._held[1]
-        if self._held is not None:
-            self._held[1].close()
         events = Events(listeners=[self._said.put])
-        plan = complete(sound_plan(assignment.plan))
-        height, width, channels = plan.space.network.input
-        dataset = load(plan.space.data, seed=plan.space.seed, shape=(height, width, channels))
-        if dataset.fingerprint != assignment.fingerprint:
-            raise fail(
-                "WZ279",
-                f"worker {socket.gethostname()}: {plan.space.data.path} holds other images there",
-                "put the data into a folder that all machines share",
-            )
         store = Store(assignment.store, lambda text: events.emit(Warned(message=text)))
-        configure(store.root / "xla")
-        jobs = Jobs(
-            plan=plan,
-            dataset=checked(dataset, self._check),
-            store=store,
-            events=events,
-            parallel="data",  # it has one candidate at a time
+        before = None if self._held is None else self._held[1]
+        own = replace(
+            assignment,
             memory=_memory(assignment),
             disk=_disk(assignment, store.root),
         )
+        jobs = jobs_of(own, store, events, self._check, before)
         self._held = assignment, jobs
         return jobs
 
@@ -189,6 +178,43 @@ class Worker:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
+
+
+def jobs_of(
+    assignment: Assignment,
+    store: Store,
+    events: Events,
+    check: Callable[[], None] = lambda: None,  # before each batch of images
+    before: Jobs | None = None,  # of another assignment, which end; their data may serve again
+) -> Jobs:
+    """The jobs of an assignment, over all devices here. Raises `WootzError`."""
+    plan = complete(sound_plan(assignment.plan))
+    space = plan.space
+    if before is not None:
+        before.close()
+    if before is not None and (before.space.data, before.space.seed) == (space.data, space.seed):
+        dataset = before.dataset
+    else:
+        height, width, channels = space.network.input
+        dataset = load(space.data, seed=space.seed, shape=(height, width, channels))
+        dataset = checked(dataset, check)
+    if dataset.fingerprint != assignment.fingerprint:
+        raise fail(
+            "WZ279",
+            f"worker {socket.gethostname()}: {space.data.path} holds other images there",
+            "put the data into a folder that all machines share",
+        )
+    configure(store.root / "xla")
+    return Jobs(
+        plan=plan,
+        dataset=dataset,
+        store=store,
+        events=events,
+        parallel="data",  # it has one candidate at a time
+        memory=assignment.memory,
+        disk=assignment.disk,
+        teacher_file=assignment.teacher_file,
+    )
 
 
 def _memory(assignment: Assignment) -> int:

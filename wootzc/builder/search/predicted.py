@@ -162,8 +162,7 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     ]
     fresh = [c for c in now if c not in standing and c not in search.looked_at]
     if fresh and not whole:
-        for candidate in fresh:
-            search.look_at(candidate, upcoming)
+        search.look_at(fresh, upcoming)
         return
     half = None if whole else halfway(search.space.finetune)
     begun = {one.candidate: one.steps for one in search.tried}

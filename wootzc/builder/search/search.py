@@ -198,14 +198,16 @@ class Search:
             outcome = self.jobs.outcome(one.future)
         return self._judged(one.candidate, outcome, one.forecast), outcome
 
-    def look_at(self, candidate: int, upcoming: Sequence[tuple[int, float]] = ()) -> None:
-        """Assemble a candidate: how accurate it is before any step says where it will end."""
-        self._train_blocks([candidate], upcoming)
-        self._tell(candidate, len(self.tried) + 1, "look")
+    def look_at(
+        self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]] = ()
+    ) -> None:
+        """Assemble some: how accurate each is before any step says where it will end."""
+        self._train_blocks(candidates, upcoming)
+        for candidate in candidates:
+            self._tell(candidate, len(self.tried) + 1, "look")
         with self.jobs.events.stage("candidates"):
-            self.looked_at[candidate] = self.jobs.look_at(
-                candidate, self.teacher.weights, self.blocks
-            )
+            seen = self.jobs.look_at(candidates, self.teacher.weights, self.blocks)
+        self.looked_at |= dict(zip(candidates, seen, strict=True))
 
     def goes_on(self, one: Tried) -> bool:
         """More steps may still make an answer of it."""
