@@ -16,10 +16,12 @@ from typing import Any, Literal
 import numpy as np
 
 from wootzc.backends.bits import packed
-from wootzc.backends.flax.device.parallel import Devices, candidate_groups
+from wootzc.backends.flax.device.parallel import Devices, candidate_groups, training_devices
 from wootzc.backends.flax.train.batches import Progress, Report
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
+from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
+from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Look, Paused, Trained, train
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
@@ -34,10 +36,12 @@ from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.jobs.tuning import Tuning
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.diagnostics import fail
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
+
+TRIED = 8  # candidates, about, in a search that predicts: it took 2 to 8 in benchmarks/README.md
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,40 @@ class Jobs(Context):
 
     # Candidates
 
+    def _within(self, candidate: int, teacher: Weights, devices: Devices) -> FullWidth | None:
+        """The full network, where candidates had better be trained at its width."""
+        plan, recipe = self.plan, self.space.finetune
+        network, tried = self.space.network, len(plan.candidates.values)
+        if self.space.explore == "predicted":
+            tried = min(tried, TRIED)
+        if not full_width_pays(network, recipe, tried, self._compiled_apart, devices):
+            return None
+        return FullWidth(
+            network=network,
+            teacher=teacher,
+            rates=self.keys.rates(candidate),
+            criteria=self.space.criteria,
+            seed=self.space.seed,
+        )
+
+    @cached_property
+    def _compiled_apart(self) -> int:
+        """Variants that all candidates are made of, equal ones once."""
+        network, shapes = self.space.network, segment_shapes(self.space.network)
+        columns = zip(
+            network.modules,
+            module_positions(network),
+            self.plan.candidates.values.T,
+            strict=True,
+        )
+        kinds = {
+            (module.body, shapes[position], rate)
+            for module, position, rates in columns
+            for rate in np.unique(rates).tolist()
+            if self.space.rates[rate]
+        }
+        return len(kinds)
+
     def assemble(
         self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
@@ -205,6 +243,7 @@ class Jobs(Context):
                     progress=self._progress("candidate", candidate=candidate),
                     keep=keep,
                     shared=True,
+                    within=self._within(candidate, teacher, own.devices),
                     devices=own.devices,
                 )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
@@ -269,10 +308,12 @@ class Jobs(Context):
 
     # Polishing
 
-    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+    def polish(self, of: str, candidate: int, weights: Weights, teacher: Weights) -> Outcome:
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
         assert recipe is not None
+        network = prune_network(self.space.network, self.keys.rates(candidate))
+        devices = training_devices(recipe.batch)
 
         key = self.keys.polish(of)
 
@@ -290,6 +331,8 @@ class Jobs(Context):
                     progress=self._progress("polish"),
                     keep=keep,
                     shared=True,  # its modules' variants were compiled when it was fine-tuned
+                    within=self._within(candidate, teacher, devices),
+                    devices=devices,
                 )
             return _measurements(trained), trained.weights
 
