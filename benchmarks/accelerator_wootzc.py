@@ -13,6 +13,7 @@ from wootzc.backends.flax.device.parallel import Devices, Function, Strategy
 from wootzc.backends.flax.net.model import Structure, structure, structures
 from wootzc.backends.flax.train.blocks import block_parts
 from wootzc.backends.flax.train.boundary_activations import Teacher
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.runners import runner
 from wootzc.backends.flax.train.segments import compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, block_step, initial_state
@@ -90,7 +91,7 @@ def blocks(job: Job, full: Network, small: Network) -> None:
             losses = []
             for number, (enter, leave) in enumerate(ends):
                 states[number], loss = steps[number](
-                    states[number], (), found[enter], found[leave], ready.keys
+                    states[number], told(recipe, 0), (), found[enter], found[leave], ready.keys
                 )
                 losses.append(loss)
         return float(np.sum(jax.device_get(losses)))
@@ -109,7 +110,7 @@ def cohorts(
         (part,) = block_parts(full, number, (job.rate,))
         graph = structure(part.segment.body, part.shape, None, job.precision)
         if graph not in compiled:
-            step = block_step((graph,), (True,), recipe)
+            step = block_step((graph,), (True,), recipe.optimizer)
             compiled[graph] = devices.compile(step, donate=(0,))
         steps.append(compiled[graph])
         ends.append((part.position, part.position + 1))

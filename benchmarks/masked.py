@@ -26,8 +26,9 @@ from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.device.parallel import Devices, Strategy
 from wootzc.backends.flax.net.model import structures
 from wootzc.backends.flax.train.batches import training_batches
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.runners import runner
-from wootzc.backends.flax.train.step import Images, initial_state, network_step, prepare
+from wootzc.backends.flax.train.step import Images, initial_state, network_step, undrawn
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.backends.weights.widen import widen_weights
@@ -54,12 +55,10 @@ def masked(plan: Plan, rates: Sequence[tuple[float, ...]], recipe: Recipe) -> St
         )
         states.append(initial_state(wide, recipe, seed=0))
         masks.append(initial_state(mask, recipe, seed=0).params)
-    learn = network_step(structures(network), recipe)
+    learn, asked = network_step(structures(network), recipe.optimizer), told(recipe, 0)
 
     def step(state: Any, mask: Any, batch: Images) -> Any:
-        state, loss = learn(state, prepare(batch, state.step, state.seed, Augment()))
-        params = jax.tree.map(jnp.multiply, state.params, mask)
-        return state._replace(params=params), loss
+        return learn(state, asked, undrawn(batch), mask)
 
     compiled = jax.jit(jax.vmap(step, in_axes=(0, 0, None)), donate_argnums=0)
     held = [jax.tree.map(lambda *each: jnp.stack(each), *states)]

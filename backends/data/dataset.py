@@ -15,6 +15,7 @@ from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError
 class Batch:
     images: NDArray[np.float32]  # [n, height, width, channels], normalised
     labels: NDArray[np.int32]  # [n]
+    soft: NDArray[np.float32] | None = None  # [n, classes] logits of a teacher to learn from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -92,10 +92,49 @@ def widen_module_weights(
     }
 
 
+def places(
+    network: Network,
+    teacher: Weights,  # of `network`: say which filters were removed
+    rates: Sequence[Rate],
+    criteria: Sequence[Criterion],
+    *,
+    seed: int = 0,  # of criterion `random`
+    saliencies: Saliencies = NOTHING,  # of criteria that read images
+) -> dict[str, Array]:
+    """By array of the pruned network, in its shape: where in the full array its numbers come from.
+
+    As positions in the flat array. What was removed whole is not there.
+    """
+    found: dict[str, Array] = {}
+    by_module = iter(zip(rates, criteria, strict=True))
+    evidence = gather_evidence(network, teacher, saliencies)
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        whole = segment_weights(teacher, segment.name)
+        rate: Rate = 0
+        if isinstance(segment, Module):
+            rate, criterion = next(by_module)
+        if is_skipped(rate):
+            continue
+        cut = None
+        if isinstance(segment, Module) and rate:
+            cut = cut_module(segment, shape, whole, rate, criterion, seed=seed, evidence=evidence)
+        for path, layer in walk(segment.body):
+            for array in layer.arrays():
+                name = f"{path}/{array.name}"
+                at = _positions(whole[name].shape)
+                found[f"{segment.name}/{name}"] = (
+                    at if cut is None else sliced(array, at, cut, path)
+                )
+    return found
+
+
+def _positions(shape: Shape) -> Array:
+    size = int(np.prod(shape))
+    return np.arange(size, dtype=np.min_scalar_type(size)).reshape(shape)
+
+
 def _widened(array: layers.Array, value: Array, shape: Shape, cut: Cut, path: str) -> Array:
     """One array scattered to its places: those that slicing takes from an array of positions."""
-    size = int(np.prod(shape))
-    positions = np.arange(size, dtype=np.min_scalar_type(size)).reshape(shape)
     wide = np.full(shape, array.removed, value.dtype)
-    wide.flat[sliced(array, positions, cut, path)] = value
+    wide.flat[sliced(array, _positions(shape), cut, path)] = value
     return wide

@@ -13,6 +13,7 @@ import pytest
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.parallel import Devices, Strategy
 from wootzc.backends.flax.net.model import structure, structures
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import Head, Prepared, initial_state, network_step
 from wootzc.backends.flax.train.strategy import choose_strategy
 from wootzc.backends.flax.train.train import Trained, train
@@ -51,6 +52,11 @@ def heads_of(network: Network) -> tuple[Head, ...]:
     )
 
 
+def _step(network: Network, recipe: Recipe, heads: tuple[Head, ...] = ()) -> Callable[..., Any]:
+    step = network_step(structures(network), recipe.optimizer, heads=heads)
+    return lambda state, batch: step(state, told(recipe, 0), batch)
+
+
 def a_batch(network: Network, size: int = 16) -> Prepared:
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.normal(size=(size, *network.input)), jnp.float32)
@@ -79,7 +85,7 @@ def test_a_step_goes_down_the_sum_of_all_losses(
     state = initial_state(parts, recipe, seed=0)
     batch = a_batch(network)
     graphs = structures(network)
-    moved, loss = network_step(graphs, recipe, heads=heads_of(network))(state, batch)
+    moved, loss = _step(network, recipe, heads_of(network))(state, batch)
 
     def loss_of(params: Any, chain: list[int]) -> Any:
         """Cross entropy of what the parts in `chain` make of the images, one after the other."""
@@ -160,8 +166,8 @@ def test_heads_have_dropout_and_labels_of_the_network_but_keys_of_their_own(
     state = initial_state((*parts, parts[-1]), recipe, seed=0)
     batch = a_batch(network)
     single = initial_state(parts, recipe, seed=0)
-    _, alone = network_step(structures(network), recipe)(single, batch)
-    _, joint = network_step(structures(network), recipe, heads=heads_of(network))(state, batch)
+    _, alone = _step(network, recipe)(single, batch)
+    _, joint = _step(network, recipe, heads_of(network))(state, batch)
     assert (float(joint) == pytest.approx(1.5 * float(alone), rel=1e-5)) is alike
 
 
@@ -172,9 +178,9 @@ def test_heads_learn_labels_even_where_the_network_distils(network: Network) -> 
     batch = a_batch(network)
     batch = batch._replace(soft=jnp.zeros((len(batch.labels), 3)))
     state = initial_state(parts, recipe, seed=0)
-    _, joint = network_step(structures(network), recipe, heads=heads_of(network))(state, batch)
+    _, joint = _step(network, recipe, heads_of(network))(state, batch)
     single = initial_state(parts[:-1], recipe, seed=0)
-    _, alone = network_step(structures(network), recipe)(single, batch)
+    _, alone = _step(network, recipe)(single, batch)
     x = batch.images
     for graph, own in zip(structures(network)[:2], parts, strict=False):
         x, _ = graph.train(own, x, batch.keys)

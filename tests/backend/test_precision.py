@@ -11,6 +11,7 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.parallel import Strategy
 from wootzc.backends.flax.net.model import structure, structures
 from wootzc.backends.flax.train.evaluation import evaluate
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import Images, initial_state, network_step, prepare
 from wootzc.backends.flax.train.train import BlockJob, Trained, train, train_blocks
 from wootzc.backends.weights.parameters import Weights, parameters
@@ -109,8 +110,8 @@ def test_a_step_keeps_moments_in_float32(zoo: dict[str, Network], dataset: Datas
     state = initial_state(split(network, initial_weights(network, seed=0)), HALF, seed=0)
     batch = dataset.train.batch(np.arange(8))
     ready = prepare(Images(batch.images, batch.labels), state.step, state.seed, Augment())
-    step = network_step(structures(network, precision="bfloat16"), HALF)
-    after, loss = jax.eval_shape(step, state, ready)
+    step = network_step(structures(network, precision="bfloat16"), HALF.optimizer)
+    after, loss = jax.eval_shape(step, state, told(HALF, 0), ready)
     assert loss.dtype == np.float32
     assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, state)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wootzc.backends.flax.train.augment import augmented
 from wootzc.backends.flax.train.batches import batch_indices, batch_order, fixed_batches, looks
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import (
     Images,
     Prepared,
@@ -43,10 +44,10 @@ def test_cross_entropy_and_label_smoothing() -> None:
     logs = log_softmax(LOGITS)
     hard = -logs[[0, 1], LABELS].mean()
     logits = jnp.asarray(LOGITS)
-    assert classification_loss(logits, batch(), recipe) == pytest.approx(hard, rel=1e-5)
+    assert classification_loss(logits, batch(), told(recipe, 0)) == pytest.approx(hard, rel=1e-5)
     smooth = 0.9 * hard - 0.1 * logs.mean()
     recipe = replace(recipe, label_smoothing=0.1)
-    assert classification_loss(logits, batch(), recipe) == pytest.approx(smooth, rel=1e-5)
+    assert classification_loss(logits, batch(), told(recipe, 0)) == pytest.approx(smooth, rel=1e-5)
 
 
 def test_distillation_is_a_divergence() -> None:
@@ -58,8 +59,8 @@ def test_distillation_is_a_divergence() -> None:
     assert got == pytest.approx(expected, rel=1e-5)
     assert distillation_loss(student, student, 3.0) == pytest.approx(0, abs=1e-6)
     recipe = Recipe(steps=1, distill=0.25, temperature=3.0)
-    hard = float(classification_loss(student, batch(), recipe))
-    mixed = classification_loss(student, batch(teacher), recipe)
+    hard = float(classification_loss(student, batch(), told(recipe, 0)))
+    mixed = classification_loss(student, batch(teacher), told(recipe, 0))
     assert mixed == pytest.approx(0.75 * hard + 0.25 * expected, rel=1e-5)
 
 

@@ -114,6 +114,14 @@ class Devices:
 
         return jax.tree.map(copied, tree)
 
+    def everywhere(self, tree: Tree) -> Tree:
+        """As `replicate`, of numbers that a compiled function is called with: they stay on the host
+        until then.
+        """
+        if self.count == 1:
+            return tree
+        return jax.tree.map(lambda a: np.broadcast_to(a, (self.each, *np.shape(a))), tree)
+
     def first(self, tree: Tree) -> Tree:
         """The inverse of `replicate`: NumPy arrays of the first device."""
         if self.count == 1:

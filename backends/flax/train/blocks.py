@@ -33,6 +33,7 @@ from wootzc.backends.flax.train.batches import (
 from wootzc.backends.flax.train.block_parts import block_parts, end_cuts
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
 from wootzc.backends.flax.train.paused import KeepBlocks, PausedBlock, leaves, resized, restored
+from wootzc.backends.flax.train.recipes import told, without_rate
 from wootzc.backends.flax.train.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, Trees, block_step, initial_state, merged
 from wootzc.backends.weights.importance import NOTHING, Evidence, Saliencies, gather_evidence
@@ -148,9 +149,11 @@ def train_blocks(
         progress(Progress(step=done, steps=recipe.steps))
     left, most, began = done, 1, time.perf_counter()
     for step, (found, keys) in enumerate(feed, done + 1):
+        asked = devices.everywhere(told(running, step - 1))
         for block in flying:
             entering, leaving = block.cuts[0](found[block.enter]), block.cuts[1](found[block.leave])
-            block.state, loss = block.step(block.state, block.frozen, entering, leaving, keys)
+            state, frozen = block.state, block.frozen
+            block.state, loss = block.step(state, asked, frozen, entering, leaving, keys)
             block.recent.append(loss)
         if progress and step in stops:
             now = float(np.mean([devices.first(b.recent[-1]) for b in flying]))
@@ -218,7 +221,7 @@ def _launch(
         names=tuple(names),
         enter=block[0].position,
         leave=block[-1].position + 1,
-        step=_compiled(tuple(graphs), tuple(moving), recipe, devices),
+        step=_compiled(tuple(graphs), tuple(moving), without_rate(recipe.optimizer), devices),
         state=devices.replicate(start),
         frozen=devices.replicate(tuple(frozen)),
         cuts=end_cuts(network, job.start, job.rates, evidence, devices),
@@ -229,10 +232,10 @@ def _launch(
 
 @cache
 def _compiled(
-    graphs: tuple[Structure, ...], moving: tuple[bool, ...], recipe: Recipe, devices: Devices
+    graphs: tuple[Structure, ...], moving: tuple[bool, ...], optimizer: Optimizer, devices: Devices
 ) -> Function:
     """One compiled step for all blocks of equal shape: nothing in it has a name."""
-    step = block_step(graphs, moving, recipe, devices.axis_name)
+    step = block_step(graphs, moving, optimizer, devices.axis_name)
     return devices.compile(step, donate=(0,), whole=True)
 
 

@@ -13,7 +13,7 @@ from wootzc.backends.flax.train.segments import compiled_correct, evaluate_segme
 from wootzc.backends.flax.train.step import Trees
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits, split
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Network, segment_shapes
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Dataset, Split
@@ -72,6 +72,23 @@ def predict(
         for start in range(0, len(images), size)
     ]
     return np.concatenate(logits)[: len(images)]
+
+
+def predicted(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    rows: NDArray[np.int64],  # positions in it
+    batch: int,
+    devices: Devices,
+) -> NDArray[np.float32]:  # [rows, classes] logits
+    """As `predict`, of images that are read as they are needed."""
+    values, graphs = devices.replicate(split(network, weights)), structures(network)
+    size = rounded_up(batch, devices.count)
+    parts = images.batches(rows[start : start + size] for start in range(0, len(rows), size))
+    logits = [devices.gather(_logits(graphs, values, p.images, size, devices)) for p in parts]
+    classes = segment_shapes(network)[-1][-1]
+    return np.concatenate([np.empty((0, classes), np.float32), *logits])[: len(rows)]
 
 
 def right_of(

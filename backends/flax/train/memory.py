@@ -34,7 +34,7 @@ def block_bytes(
     give out, once more for the gradients, and the teacher's activations at both ends. Steps of
     blocks in flight may run at the same time, so each block is taken to hold all of it.
     """
-    optimizer = transformation(running_recipe(recipe))
+    optimizer = transformation(running_recipe(recipe).optimizer, 1.0)
     parts = list(block_parts(network, start, rates))
     copies = images = 0
     for segment, _, shape in parts:

@@ -1,10 +1,14 @@
-"""Recipe → optax. Names and options are those of the tables in `ir.recipe`."""
+"""Recipe → optax. Names and options are those of the tables in `ir.recipe`.
+
+Of a recipe only the optimiser is part of programs. What else it asks of a step is told to them as
+numbers, so that teacher, candidates and polishing run the same ones.
+"""
 
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -19,39 +23,64 @@ DECAYED = 0.1  # of the peak: a rate at which little is learned any more
 COUNTS = {"warmup_steps", "transition_steps"}  # options that are whole steps
 
 
+class Told(NamedTuple):
+    """What a recipe asks of one step: numbers of float32; arrays of them, of many steps."""
+
+    rate: Any  # of learning
+    weight_decay: Any
+    clip: Any  # greatest norm of all gradients; infinite where there is no limit
+    label_smoothing: Any
+    distill: Any
+    temperature: Any
+
+
+def told(recipe: Recipe, step: int) -> Told:
+    """What is asked of the step after so many; past the recipe's end, what its last one asks."""
+    rates = learning_rates(recipe)
+    clip = np.inf if recipe.clip is None else recipe.clip
+    asked = (recipe.weight_decay, clip, recipe.label_smoothing, recipe.distill, recipe.temperature)
+    return Told(rates[min(step, recipe.steps)], *map(np.float32, asked))
+
+
+def learning_rates(recipe: Recipe) -> NDArray[np.float32]:  # [steps + 1]
+    rate = Optimizer(learning_rate=recipe.optimizer.learning_rate)
+    return _rates(Recipe(steps=recipe.steps, optimizer=rate, schedule=recipe.schedule))
+
+
 @cache
-def transformation(recipe: Recipe) -> optax.GradientTransformation:
-    """Decay, then the optimiser. Clipping is not here: it needs the gradient of all segments."""
-    return at_rate(recipe, schedule(recipe))
+def _rates(recipe: Recipe) -> NDArray[np.float32]:
+    steps = np.arange(recipe.steps + 1, dtype=np.int32)
+    if recipe.schedule.name == "constant":  # no program for a number
+        return np.full(len(steps), recipe.optimizer.learning_rate, np.float32)
+    return np.asarray(jax.jit(jax.vmap(schedule(recipe)))(steps), np.float32)
 
 
-def at_rate(recipe: Recipe, rate: optax.Schedule) -> optax.GradientTransformation:
-    """As `transformation`, with another learning rate by step than the recipe's."""
-    parts = []
-    if recipe.weight_decay:
-        parts.append(optax.add_decayed_weights(recipe.weight_decay, mask=kernels))
-    return optax.chain(*parts, _optimizer(recipe.optimizer, rate))
+def transformation(optimizer: Optimizer, rate: Any) -> optax.GradientTransformation:
+    """The optimiser at a learning rate, which need not be known yet. Clipping is not here: it needs
+    the gradient of all segments; nor is the recipe's own decay.
+    """
+    return _optimizer(optimizer, lambda _: rate)
 
 
-def without_rate(recipe: Recipe) -> Recipe:
-    """A recipe of equal updates, but for their learning rate: equal ones share programs."""
-    optimizer = replace(recipe.optimizer, learning_rate=1.0)
-    return Recipe(steps=1, optimizer=optimizer, weight_decay=recipe.weight_decay)
+def without_rate(optimizer: Optimizer) -> Optimizer:
+    """What updates are compiled for: equal ones share programs."""
+    return replace(optimizer, learning_rate=1.0)
 
 
-def initial_moments(recipe: Recipe, params: Mapping[str, NDArray[Any]]) -> Any:
+def initial_moments(optimizer: Optimizer, params: Mapping[str, NDArray[Any]]) -> Any:
     """The optimiser's state before the first step: NumPy arrays that nobody may write to."""
-    return _moments(recipe, tuple((name, value.shape) for name, value in params.items()))
+    shapes = tuple((name, value.shape) for name, value in params.items())
+    return _moments(without_rate(optimizer), shapes)
 
 
 @cache
-def _moments(recipe: Recipe, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
+def _moments(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
     """optax fills every array with one number, whatever its shape.
 
     So only numbers are computed, and spread on the host: filling the arrays on the device would
     compile a program for each of their shapes, of which every module variant has new ones.
     """
-    init = transformation(recipe).init
+    init = transformation(optimizer, 1.0).init
     start = init({name: np.zeros((), np.float32) for name, _ in shapes})
     full = jax.eval_shape(init, {n: jax.ShapeDtypeStruct(s, np.float32) for n, s in shapes})
     return jax.tree.map(lambda x, like: np.broadcast_to(np.asarray(x), like.shape), start, full)
@@ -86,8 +115,10 @@ def decayed(recipe: Recipe, step: int) -> bool:
 
     A constant rate is so at once.
     """
-    rate = schedule(recipe)
-    now, next_one, last = (float(rate(at)) for at in (step, step + 1, recipe.steps))
+    rates = learning_rates(recipe)
+    now, next_one, last = (
+        float(rates[min(at, recipe.steps)]) for at in (step, step + 1, recipe.steps)
+    )
     lowest = max(DECAYED * recipe.optimizer.learning_rate, last)
     return next_one <= now <= lowest * (1 + 1e-5)  # float32 rounds
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, assert_never
 
 import numpy as np
 from jax import lax
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wootzc.backends.flax.device.parallel import Devices, Function, Strategy, chunk_size
 from wootzc.backends.flax.net.model import Structure
 from wootzc.backends.flax.train.batches import looks
+from wootzc.backends.flax.train.recipes import Told, told, without_rate
 from wootzc.backends.flax.train.segments import compiled_prepare, evaluate_segments, segmented_step
 from wootzc.backends.flax.train.step import (
     Head,
@@ -24,20 +25,26 @@ from wootzc.backends.flax.train.step import (
     prepare,
     undrawn,
 )  # fmt: skip
-from wootzc.ir.space.recipe import Augment, Recipe
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Batch
 
 Losses: TypeAlias = NDArray[np.float32]  # [steps]
-Step: TypeAlias = Callable[[State, Images], tuple[State, Loss]]
-Run: TypeAlias = Callable[[State, Iterable["Batch"]], tuple[State, Losses]]
+Step: TypeAlias = Callable[[State, Told, Images], tuple[State, Loss]]
 
 KEPT = 4  # compiled whole networks: every candidate is another one, and holds memory
 
 
+class Run(Protocol):
+    def __call__(
+        self, state: State, batches: Iterable["Batch"], done: int = 0
+    ) -> tuple[State, Losses]:
+        """One step per batch, after `done` steps of the recipe; waits for the device only then."""
+
+
 class Guide(NamedTuple):
-    """The teacher of a distilled network."""
+    """The teacher of a distilled network, where no logits of it come with the batches."""
 
     structures: tuple[Structure, ...]
     values: Trees  # on the devices
@@ -51,28 +58,42 @@ def runner(
     strategy: Strategy,
     guide: Guide | None = None,
     heads: tuple[Head, ...] = (),
+    masks: Trees | None = None,  # on the devices: 1 for each parameter that moves, 0 for zeros
 ) -> Run:
-    """A function that takes one step per batch and waits for the device only at its end."""
-    taught = guide.structures if guide else None
+    """What takes the steps of a recipe."""
+    asked = partial(_asked, recipe, devices)
+    if strategy == "segments":
+        if heads or masks is not None:
+            raise ValueError("segments cannot train auxiliary heads, nor some of the weights")
+        step = _segments(structures, recipe, augment, devices, guide)
+        return partial(_one_by_one, step, asked, devices)
     values = guide.values if guide else ()
+    compiled = partial(
+        _compiled,
+        structures,
+        without_rate(recipe.optimizer),
+        augment,
+        devices,
+        guide.structures if guide else None,
+        heads,
+    )
+    step = partial(_call, compiled(), values, masks)
     match strategy:
-        case "segments":
-            if heads:
-                raise ValueError("segments cannot train auxiliary heads")
-            step = _segments(structures, recipe, augment, devices, guide)
-            return partial(_one_by_one, step, devices)
         case "loop":
-            compiled = _compiled(structures, recipe, augment, devices, taught, heads)
-            return partial(_one_by_one, partial(_call, compiled, values), devices)
+            return partial(_one_by_one, step, asked, devices)
         case "scan":
-            one = _compiled(structures, recipe, augment, devices, taught, heads)
-            many = _compiled(structures, recipe, augment, devices, taught, heads, scan=True)
-            size = stride(recipe, strategy)
-            return partial(
-                _in_chunks, partial(_call, many, values), partial(_call, one, values), size, devices
-            )
+            steps = partial(_call, compiled(scan=True), values, masks)
+            return partial(_in_chunks, steps, step, stride(recipe, strategy), asked, devices)
         case _:
             assert_never(strategy)
+
+
+def _asked(recipe: Recipe, devices: Devices, step: int, count: int | None = None) -> Told:
+    """What a step is told, or what so many are that are scanned."""
+    if count is None:
+        return devices.everywhere(told(recipe, step))
+    each = [told(recipe, step + number) for number in range(count)]
+    return devices.everywhere(Told(*map(np.array, zip(*each, strict=True))))
 
 
 def stride(recipe: Recipe, strategy: Strategy) -> int:
@@ -83,46 +104,71 @@ def stride(recipe: Recipe, strategy: Strategy) -> int:
     return chunk_size([after - before for before, after in pairwise(stops)])
 
 
-def _call(compiled: Function, values: Trees, state: State, batch: Images) -> Any:
-    return compiled(state, values, batch)
+def _call(
+    compiled: Function,
+    values: Trees,
+    masks: Trees | None,
+    state: State,
+    told: Told,
+    batch: Images,
+) -> Any:
+    return compiled(state, values, masks, told, batch)
 
 
 def _one_by_one(
     step: Step,
+    asked: Callable[[int], Told],
     devices: Devices,
     state: State,
     batches: Iterable["Batch"],
+    done: int = 0,
 ) -> tuple[State, Losses]:
     losses = []
-    for batch in batches:
-        images = Images(devices.spread(batch.images), devices.spread(batch.labels))
-        state, loss = step(state, images)
+    for number, batch in enumerate(batches, done):
+        state, loss = step(state, asked(number), _spread(devices, batch))
         losses.append(loss)
     return state, np.array([devices.first(loss) for loss in losses])
+
+
+def _spread(devices: Devices, batch: "Batch") -> Images:
+    soft = None if batch.soft is None else devices.spread(batch.soft)
+    return Images(devices.spread(batch.images), devices.spread(batch.labels), soft)
 
 
 def _in_chunks(
     steps: Step,  # for chunks of `size`
     step: Step,  # for what they leave over: every other length would compile another scan
     size: int,
+    asked: Callable[..., Told],
     devices: Devices,
     state: State,
     batches: Iterable["Batch"],
+    done: int = 0,
 ) -> tuple[State, Losses]:
     losses: list[Any] = []
     for chunk in _chunks(iter(batches), size):
         if len(chunk) < size or size == 1:
-            for batch in chunk:
-                one = Images(devices.spread(batch.images), devices.spread(batch.labels))
-                state, loss = step(state, one)
+            for number, batch in enumerate(chunk, done):
+                state, loss = step(state, asked(number), _spread(devices, batch))
                 losses.append(loss)
-            continue
-        images = np.stack([batch.images for batch in chunk])
-        labels = np.stack([batch.labels for batch in chunk])
-        state, some = steps(state, Images(devices.spread(images, 1), devices.spread(labels, 1)))
-        losses.append(some)
+        else:
+            state, some = steps(state, asked(done, size), _stacked(devices, chunk))
+            losses.append(some)
+        done += len(chunk)
     return state, np.concatenate(
         [np.empty(0, np.float32), *(np.atleast_1d(devices.first(some)) for some in losses)]
+    )
+
+
+def _stacked(devices: Devices, chunk: list["Batch"]) -> Images:
+    """Batches of a chunk, each cut up for the devices."""
+    images = np.stack([batch.images for batch in chunk])
+    labels = np.stack([batch.labels for batch in chunk])
+    soft = [batch.soft for batch in chunk if batch.soft is not None]
+    return Images(
+        devices.spread(images, 1),
+        devices.spread(labels, 1),
+        devices.spread(np.stack(soft), 1) if soft else None,
     )
 
 
@@ -134,24 +180,38 @@ def _chunks(batches: Iterator["Batch"], size: int) -> Iterator[list["Batch"]]:
 @lru_cache(maxsize=KEPT)
 def _compiled(
     structures: tuple[Structure, ...],
-    recipe: Recipe,
+    optimizer: Optimizer,
     augment: Augment,
     devices: Devices,
     taught: tuple[Structure, ...] | None,
     heads: tuple[Head, ...],
     scan: bool = False,
 ) -> Function:
-    """(state, teacher's values, batch) → (state, loss); with `scan`, of a chunk of batches."""
-    learn = network_step(structures, recipe, devices.axis_name, heads)
+    """(state, teacher's values, masks, told, batch) → (state, loss); with `scan`, of a chunk of
+    batches, and what is told for each.
+    """
+    learn = network_step(structures, optimizer, devices.axis_name, heads)
+    draws = augment != Augment() or any(
+        one.draws for one in (*structures, *(head.structure for head in heads))
+    )
 
-    def step(state: State, values: Trees, batch: Images) -> tuple[State, Loss]:
-        ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)
+    def step(
+        state: State, values: Trees, masks: Trees | None, told: Told, batch: Images
+    ) -> tuple[State, Loss]:
+        ready = undrawn(batch)
+        if draws:
+            ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)
         if taught is not None:
             ready = ready._replace(soft=evaluate_all(taught, values, ready.images))
-        return learn(state, ready)
+        return learn(state, told, ready, masks)
 
-    def steps(state: State, values: Trees, chunk: Images) -> tuple[State, Loss]:
-        return lax.scan(lambda state, batch: step(state, values, batch), state, chunk)
+    def steps(
+        state: State, values: Trees, masks: Trees | None, told: Told, chunk: Images
+    ) -> tuple[State, Loss]:
+        def one(state: State, given: tuple[Told, Images]) -> tuple[State, Loss]:
+            return step(state, values, masks, *given)
+
+        return lax.scan(one, state, (told, chunk))
 
     return devices.compile(steps if scan else step, donate=(0,), whole=True)
 
@@ -162,18 +222,18 @@ def _segments(
     augment: Augment,
     devices: Devices,
     guide: Guide | None,
-) -> Callable[[State, Images], tuple[State, Loss]]:
+) -> Step:
     if devices.count > 1:
         raise ValueError("segments are for one device")
     learn = segmented_step(structures, recipe)
     ready = compiled_prepare(augment, devices)
     draws = augment != Augment() or any(one.draws for one in structures)
 
-    def step(state: State, batch: Images) -> tuple[State, Loss]:
+    def step(state: State, told: Told, batch: Images) -> tuple[State, Loss]:
         prepared = ready(batch, state.step, state.seed) if draws else undrawn(batch)
         if guide is not None:
             soft = evaluate_segments(guide.structures, guide.values, prepared.images, devices)
             prepared = prepared._replace(soft=soft)
-        return learn(state, prepared)
+        return learn(state, told, prepared)
 
     return step

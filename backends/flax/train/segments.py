@@ -15,7 +15,7 @@ import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function
 from wootzc.backends.flax.net.model import Structure, Values
-from wootzc.backends.flax.train.recipes import at_rate, schedule, without_rate
+from wootzc.backends.flax.train.recipes import Told, without_rate
 from wootzc.backends.flax.train.step import (
     Loss,
     Prepared,
@@ -31,7 +31,7 @@ from wootzc.backends.flax.train.step import (
     sum_of_squares,
     update,
 )  # fmt: skip
-from wootzc.ir.space.recipe import Augment, Recipe
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 ONE = Devices(1)  # steps in segments are for one device, whichever
 
@@ -86,27 +86,27 @@ def _forward(structure: Structure, first: bool) -> Function:
 
 
 @cache
-def _loss(recipe: Recipe) -> Function:
-    """→ (loss, gradient of the logits, learning rate, number of the next step)."""
+def _loss() -> Function:
+    """→ (loss, gradient of the logits, number of the next step)."""
 
-    def run(logits: jax.Array, batch: Prepared, step: jax.Array) -> Any:
-        loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, recipe)
-        return loss, gradient, schedule(recipe)(step), step + 1
+    def run(logits: jax.Array, batch: Prepared, told: Told, step: jax.Array) -> Any:
+        loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, told)
+        return loss, gradient, step + 1
 
     return ONE.compile(run)
 
 
 def segmented_step(
     structures: tuple[Structure, ...], recipe: Recipe
-) -> Callable[[State, Prepared], tuple[State, Loss]]:
+) -> Callable[[State, Told, Prepared], tuple[State, Loss]]:
     """Not to be jitted: it calls functions that are.
 
-    Only the loss knows the recipe's length and learning rate: other runs share all the rest.
+    These know of a recipe the optimiser, and whether it clips: other runs share all programs.
     """
-    loss_of = _loss(recipe)
+    loss_of = _loss()
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
 
-    def step(state: State, batch: Prepared) -> tuple[State, Loss]:
+    def step(state: State, told: Told, batch: Prepared) -> tuple[State, Loss]:
         x, vjps, stats = batch.images, [], []
         for number, forward in enumerate(forwards):
             x, vjp, moved = forward(
@@ -114,15 +114,15 @@ def segmented_step(
             )
             vjps.append(vjp)
             stats.append(moved)
-        loss, gradient, rate, done = loss_of(x, batch, state.step)
-        params, moments = _moved(recipe, rate, vjps, gradient, state)
+        loss, gradient, done = loss_of(x, batch, told, state.step)
+        params, moments = _moved(recipe, told, vjps, gradient, state)
         return State(params, tuple(stats), moments, done, state.seed), loss
 
     return step
 
 
 def _moved(
-    recipe: Recipe, rate: jax.Array, vjps: list[Any], gradient: Any, state: State
+    recipe: Recipe, told: Told, vjps: list[Any], gradient: Any, state: State
 ) -> tuple[Trees, tuple[Any, ...]]:
     """Parameters and moments after the step. With clipping nothing moves before the norm of all
     gradients is known.
@@ -133,8 +133,8 @@ def _moved(
         found.append((one, squares))
         gradient = entering[0] if entering else None
     gradients, norms = zip(*reversed(found), strict=True)
-    scale = None if recipe.clip is None else _scale(recipe.clip)(norms)
-    move = partial(_update(without_rate(recipe)), rate, scale)
+    scale = None if recipe.clip is None else _scale()(norms, told.clip)
+    move = partial(_update(without_rate(recipe.optimizer)), told, scale)
     moved = map(move, state.params, state.moments, gradients)
     params, moments = zip(*moved, strict=True)
     return params, moments
@@ -154,19 +154,19 @@ def _gradients() -> Function:
 
 
 @cache
-def _scale(limit: float) -> Function:
-    """Sums of squares → the factor of all gradients."""
+def _scale() -> Function:
+    """Sums of squares, and the limit → the factor of all gradients."""
 
-    def run(squares: tuple[jax.Array, ...]) -> jax.Array:
+    def run(squares: tuple[jax.Array, ...], limit: jax.Array) -> jax.Array:
         return clip_scale(jnp.sum(jnp.stack(squares)), limit)
 
     return ONE.compile(run)
 
 
 @cache
-def _update(recipe: Recipe) -> Function:
+def _update(optimizer: Optimizer) -> Function:
     def run(
-        rate: jax.Array,
+        told: Told,
         scale: jax.Array | None,
         params: Values,
         moments: Any,
@@ -174,6 +174,6 @@ def _update(recipe: Recipe) -> Function:
     ) -> Any:
         if scale is not None:
             gradients = scaled(gradients, scale)
-        return update(at_rate(recipe, lambda _: rate), params, moments, gradients)
+        return update(optimizer, told, params, moments, gradients)
 
     return ONE.compile(run, donate=(2, 3))

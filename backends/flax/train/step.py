@@ -15,9 +15,9 @@ from jax import lax
 
 from wootzc.backends.flax.net.model import Array, Structure, Values
 from wootzc.backends.flax.train.augment import augmented
-from wootzc.backends.flax.train.recipes import initial_moments, transformation
+from wootzc.backends.flax.train.recipes import Told, initial_moments, kernels, transformation
 from wootzc.backends.weights.parameters import Weights, is_statistic
-from wootzc.ir.space.recipe import Augment, Recipe
+from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
 Trees: TypeAlias = tuple[Values, ...]
 Loss: TypeAlias = jax.Array  # scalar, float32
@@ -38,7 +38,7 @@ def initial_state(parts: tuple[Weights, ...], recipe: Recipe, seed: int) -> Stat
     """The state before the first step, on the host. `parts`: the weights of each segment."""
     params = tuple({k: v for k, v in part.items() if not is_statistic(k)} for part in parts)
     stats = tuple({k: v for k, v in part.items() if is_statistic(k)} for part in parts)
-    moments = tuple(initial_moments(recipe, p) for p in params)
+    moments = tuple(initial_moments(recipe.optimizer, p) for p in params)
     return State(params, stats, moments, np.array(0, np.int32), np.array(seed, np.uint32))
 
 
@@ -60,6 +60,7 @@ class Images(NamedTuple):
 
     images: Array  # [batch, height, width, channels], normalised
     labels: Array  # [batch] int32
+    soft: Array | None = None  # [batch, classes] the teacher's logits, when distilling
 
 
 class Prepared(NamedTuple):
@@ -68,7 +69,7 @@ class Prepared(NamedTuple):
     images: Array  # augmented
     labels: Array
     keys: jax.Array | None  # [batch] one random key per sample; none where nothing is drawn
-    soft: jax.Array | None  # [batch, classes] the teacher's logits, when distilling
+    soft: Array | None  # as above
 
 
 def prepare(
@@ -77,7 +78,8 @@ def prepare(
     """Draw the randomness of a step and augment its images with it."""
     keys = _sample_keys(batch.images.shape[0], step, seed, axis_name)
     images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
-    return Prepared(augmented(images, augment, _folded(keys, 0)), labels, _folded(keys, 1), None)
+    seen = augmented(images, augment, _folded(keys, 0))
+    return Prepared(seen, labels, _folded(keys, 1), batch.soft)
 
 
 def prepared_keys(size: int, step: Array, seed: Array, axis_name: str | None = None) -> jax.Array:
@@ -97,7 +99,7 @@ def _sample_keys(size: int, step: Array, seed: Array, axis_name: str | None) -> 
 
 def undrawn(batch: Images) -> Prepared:
     """A batch of a step that has no randomness: it is ready as it is."""
-    return Prepared(batch.images, batch.labels, None, None)
+    return Prepared(batch.images, batch.labels, None, batch.soft)
 
 
 def fold(keys: Array | None, number: int | Array) -> jax.Array | None:
@@ -112,7 +114,7 @@ def _folded(keys: Array, number: int | Array) -> jax.Array:
 def classification_loss(
     logits: jax.Array,  # [batch, classes]
     batch: Prepared,
-    recipe: Recipe,
+    told: Told,
 ) -> Loss:
     """Cross entropy to the labels, mixed with the distance to the teacher's soft targets.
 
@@ -120,19 +122,18 @@ def classification_loss(
     """
     logits = logits.astype(jnp.float32)
     targets = jax.nn.one_hot(batch.labels, logits.shape[-1])
-    if recipe.label_smoothing:
-        targets = optax.smooth_labels(targets, recipe.label_smoothing)
+    targets = optax.smooth_labels(targets, told.label_smoothing)
     hard = optax.softmax_cross_entropy(logits, targets).mean()
     if batch.soft is None:
         return hard
-    soft = distillation_loss(logits, batch.soft.astype(jnp.float32), recipe.temperature)
-    return (1 - recipe.distill) * hard + recipe.distill * soft
+    soft = distillation_loss(logits, batch.soft.astype(jnp.float32), told.temperature)
+    return (1 - told.distill) * hard + told.distill * soft
 
 
 def distillation_loss(
     student: jax.Array,  # [batch, classes] logits
-    teacher: jax.Array,  # same shape; no gradient flows into it
-    temperature: float,
+    teacher: Array,  # same shape; no gradient flows into it
+    temperature: Any,  # a number, or a scalar
 ) -> Loss:
     """KL(teacher ‖ student) of softened outputs, × temperature² (Hinton et al. 2015)."""
     softened = jax.nn.log_softmax(student / temperature)
@@ -210,32 +211,37 @@ def forward_all(
 
 def network_step(
     structures: tuple[Structure, ...],
-    recipe: Recipe,
+    optimizer: Optimizer,
     axis_name: str | None = None,
     heads: tuple[Head, ...] = (),
-) -> Callable[[State, Prepared], tuple[State, Loss]]:
+) -> Callable[..., tuple[State, Loss]]:
     """A step of a whole network against labels (and a teacher's logits).
 
-    `heads` learn the same labels; what they add to the loss reaches the segments before them.
+    `heads` learn the same labels; what they add to the loss reaches the segments before them. The
+    step is given the state, what it is told, the batch and, where some of the weights are to stay
+    zero, masks: 1 for each parameter that moves, 0 for others.
     """
     count = len(structures)
     moving = (True,) * count
 
-    def loss(params: Trees, stats: Trees, batch: Prepared) -> tuple[Loss, Trees]:
+    def loss(params: Trees, stats: Trees, told: Told, batch: Prepared) -> tuple[Loss, Trees]:
         outputs, moved = forward_all(
             structures, params[:count], stats[:count], batch.images, batch.keys, moving
         )
-        total = classification_loss(outputs[-1], batch, recipe)
+        total = classification_loss(outputs[-1], batch, told)
         labelled = batch._replace(soft=None)
         for number, head in enumerate(heads, count):
             own = {**params[number], **stats[number]}
             logits, new = head.structure.train(own, outputs[head.after], fold(batch.keys, number))
-            total += head.weight * classification_loss(logits, labelled, recipe)
+            total += head.weight * classification_loss(logits, labelled, told)
             moved = (*moved, new)
         return total, moved
 
-    def step(state: State, batch: Prepared) -> tuple[State, Loss]:
-        return learn(state, partial(loss, batch=batch), recipe, axis_name)
+    def step(
+        state: State, told: Told, batch: Prepared, masks: Trees | None = None
+    ) -> tuple[State, Loss]:
+        own = partial(loss, told=told, batch=batch)
+        return learn(state, own, told, optimizer, axis_name, masks)
 
     return step
 
@@ -243,16 +249,21 @@ def network_step(
 def block_step(
     structures: tuple[Structure, ...],
     moving: tuple[bool, ...],
-    recipe: Recipe,
+    optimizer: Optimizer,
     axis_name: str | None = None,
-) -> Callable[[State, Trees, jax.Array, jax.Array, jax.Array], tuple[State, Loss]]:
+) -> Callable[[State, Told, Trees, jax.Array, jax.Array, jax.Array], tuple[State, Loss]]:
     """A step of a block against the teacher's activations.
 
     The state holds the moving segments only; `frozen` the others, with all their weights.
     """
 
     def step(
-        state: State, frozen: Trees, entering: jax.Array, leaving: jax.Array, keys: jax.Array
+        state: State,
+        told: Told,
+        frozen: Trees,
+        entering: jax.Array,
+        leaving: jax.Array,
+        keys: jax.Array,
     ) -> tuple[State, Loss]:
         def loss(params: Trees, stats: Trees) -> tuple[Loss, Trees]:
             own, still = iter(zip(params, stats, strict=True)), iter(frozen)
@@ -262,7 +273,7 @@ def block_step(
             kept = tuple(s for s, moves in zip(moved, moving, strict=True) if moves)
             return block_loss(out, leaving), kept
 
-        return learn(state, loss, recipe, axis_name)
+        return learn(state, loss, told, optimizer, axis_name)
 
     return step
 
@@ -270,32 +281,41 @@ def block_step(
 def learn(
     state: State,
     loss: Callable[[Trees, Trees], tuple[Loss, Trees]],
-    recipe: Recipe,
+    told: Told,
+    optimizer: Optimizer,
     axis_name: str | None,
+    masks: Trees | None = None,  # as the parameters
 ) -> tuple[State, Loss]:
     """One optimiser step down `loss`, the gradient averaged over devices."""
     (value, stats), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, state.stats)
     if axis_name is not None:
         value, gradients = lax.pmean((value, gradients), axis_name)
-    if recipe.clip is not None:
-        gradients = clipped(gradients, recipe.clip)
+    if masks is not None:
+        gradients = jax.tree.map(jnp.multiply, gradients, masks)
+    gradients = clipped(gradients, told.clip)
     updated = [
-        update(transformation(recipe), p, m, g)
+        update(optimizer, told, p, m, g)
         for p, m, g in zip(state.params, state.moments, gradients, strict=True)
     ]
     params, moments = zip(*updated, strict=True)
+    if masks is not None:  # some optimisers move a weight that has no gradient
+        params = jax.tree.map(jnp.multiply, params, masks)
     return State(params, stats, moments, state.step + 1, state.seed), value
 
 
 def update(
-    rule: optax.GradientTransformation, params: Values, moments: Any, gradients: Values
+    optimizer: Optimizer, told: Told, params: Values, moments: Any, gradients: Values
 ) -> tuple[Values, Any]:
     """One segment's parameters and optimiser state after its gradients."""
-    changes, moments = rule.update(gradients, moments, params)
+    decays = kernels(params)
+    falling = {
+        n: g + told.weight_decay * params[n] if decays[n] else g for n, g in gradients.items()
+    }
+    changes, moments = transformation(optimizer, told.rate).update(falling, moments, params)
     return cast(Values, optax.apply_updates(params, changes)), moments
 
 
-def clipped(gradients: Trees, limit: float) -> Trees:
+def clipped(gradients: Trees, limit: Any) -> Trees:
     """All gradients scaled so that their joint norm is at most `limit`."""
     return scaled(gradients, clip_scale(sum_of_squares(gradients), limit))
 
@@ -304,7 +324,7 @@ def sum_of_squares(tree: Any) -> jax.Array:
     return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))
 
 
-def clip_scale(squares: jax.Array, limit: float) -> jax.Array:
+def clip_scale(squares: jax.Array, limit: Any) -> jax.Array:
     """The factor that brings gradients with this sum of squares to a norm of at most `limit`."""
     return jnp.minimum(1.0, limit / (jnp.sqrt(squares) + 1e-12))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import jax
 import numpy as np
 
 from wootzc.backends.bits import packed
@@ -13,15 +14,22 @@ from wootzc.backends.flax.device.parallel import Devices, Strategy, training_dev
 from wootzc.backends.flax.net.model import structure, structures
 from wootzc.backends.flax.train.batches import Progress, Report, looks, training_batches
 from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
+from wootzc.backends.flax.train.distilling import (
+    batches_with_logits,
+    batches_without,
+    guide,
+    learns_of_logits,
+)  # fmt: skip
 from wootzc.backends.flax.train.evaluation import evaluate, predict, right_of
+from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.paused import leaves, resized, restored
 from wootzc.backends.flax.train.recipes import decayed
-from wootzc.backends.flax.train.runners import Guide, runner, stride
-from wootzc.backends.flax.train.step import Head, initial_state, merged
+from wootzc.backends.flax.train.runners import runner, stride
+from wootzc.backends.flax.train.step import Head, State, initial_state, merged
 from wootzc.backends.flax.train.strategy import choose_strategy
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits, initial_heads, join, split
-from wootzc.ir.net.network import Network, head_shapes
+from wootzc.ir.net.network import Network, head_shapes, segment_shapes
 from wootzc.ir.space.recipe import Augment, Precision, Recipe
 
 if TYPE_CHECKING:
@@ -99,6 +107,7 @@ def train(
     progress: Report | None = None,
     keep: Keep | None = None,
     shared: bool = False,
+    within: FullWidth | None = None,
     strategy: Strategy | None = None,
     devices: Devices | None = None,
 ) -> Trained:
@@ -112,44 +121,67 @@ def train(
     `teacher`: whose outputs to distil from, if the recipe says so. Auxiliary heads
     are made here, trained along and dropped: they count in the loss alone. `shared`: other networks
     of the same module variants are trained too, so that compiling one of them serves many.
+    `within`: the network that this one was cut from, at whose width it is trained and looked at.
     `devices`: all local ones, if none are named.
     """
     check_fits(network, weights)
     started = time.perf_counter()
     devices = training_devices(recipe.batch, devices)
+    pruned = initial_state(split(network, weights) + initial_heads(network, seed), recipe, seed)
+    run_on, start = network, pruned
+    if within is not None:
+        run_on, strategy = within.network, strategy or "loop"
+        start = initial_state(split(run_on, within.widened(weights)), recipe, seed)
     strategy = strategy or choose_strategy(network, recipe, devices, shared=shared)
+    if recipe.distill and teacher is None:
+        raise ValueError("the recipe distils, but no teacher was given")
+    taught = teacher if recipe.distill else None
+    by_logits = learns_of_logits(recipe, augment, dataset)
+    masks = None if within is None else within.masks
+    if masks is None and strategy == "loop" and devices.count == 1:
+        masks = jax.tree.map(np.ones_like, start.params)  # what is cut from it runs its program
     run = runner(
-        structures(network, devices.axis_name, recipe.precision),
+        structures(run_on, devices.axis_name, recipe.precision),
         recipe,
         augment,
         devices,
         strategy,
-        _guide(recipe, teacher, devices),
+        guide(taught, recipe, devices) if taught and not by_logits else None,
         _heads(network, devices.axis_name, recipe.precision),
+        None if masks is None else devices.replicate(masks),
     )
-    evaluated = structures(network)
-    parts = split(network, weights) + initial_heads(network, seed)
-    start = initial_state(parts, recipe, seed)
+    evaluated = structures(run_on)
     history: list[Look] = []
     losses: list[float] = []  # since the last look
     best: tuple[Look, Weights] | None = None
     done = 0
     if paused is not None:
-        start, done = restored(start, paused.state), paused.step
+        pruned, done = restored(pruned, paused.state), paused.step
+        start = pruned if within is None else within.widened_state(pruned, start)
         history, losses = [*paused.history], [*paused.losses]
         best = _best(history), paused.weights
         if progress:
             now = history[-1].accuracy
             progress(Progress(step=done, steps=recipe.steps, accuracy=now))
     state = devices.replicate(start)
-    batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed, done)
+    if taught and by_logits:
+        batches = batches_with_logits(taught, dataset, recipe, seed, done, devices)
+    else:
+        batches = training_batches(dataset.train, recipe.batch, recipe.steps, seed, done)
+        if masks is not None:
+            batches = batches_without(batches, segment_shapes(network)[-1][-1])
     most = whole = stride(recipe, strategy)
+
+    def cut(state: State) -> State:
+        """As it is of the network that is trained, on the host."""
+        held = devices.first(state)
+        return held if within is None else within.narrowed(held, pruned)
 
     def standing() -> Paused:
         assert best is not None, "the look before the first step always counts"
         return Paused(
             step=done,
-            state=leaves(devices.first(state)),
+            state=leaves(cut(state)),
             weights=best[1],
             history=tuple(history),
             losses=tuple(losses),
@@ -161,7 +193,7 @@ def train(
             continue
         while done < step:
             began, steps = time.perf_counter(), min(most, step - done) if keep else step - done
-            state, some = run(state, islice(batches, steps))
+            state, some = run(state, islice(batches, steps), done)
             losses += some.tolist()
             done += steps
             if keep and steps == most:
@@ -178,7 +210,7 @@ def train(
         accuracy = float(right.mean())
         history.append(Look(step=step, loss=loss, accuracy=accuracy, right=packed(right)))
         if best is None or accuracy >= best[0].accuracy:
-            best = history[-1], join(network, devices.first(values))
+            best = history[-1], join(network, merged(cut(state))[: len(network.segments)])
         if progress:
             progress(Progress(step=step, steps=recipe.steps, loss=loss, accuracy=accuracy))
         if target is not None and accuracy >= target:
@@ -201,7 +233,7 @@ def train(
         reason=reason,
         history=tuple(history),
         seconds=time.perf_counter() - started,
-        state=leaves(devices.first(state)) if reason in ("paused", "target") else None,
+        state=leaves(cut(state)) if reason in ("paused", "target") else None,
     )
 
 
@@ -215,18 +247,6 @@ def _heads(network: Network, axis_name: str | None, precision: Precision) -> tup
         Head(structure(head.body, shape, axis_name, precision), head.after, head.weight)
         for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True)
     )
-
-
-def _guide(
-    recipe: Recipe, teacher: tuple[Network, Weights] | None, devices: Devices
-) -> Guide | None:
-    if not recipe.distill:
-        return None
-    if teacher is None:
-        raise ValueError("the recipe distils, but no teacher was given")
-    check_fits(*teacher)
-    graphs = structures(teacher[0], precision=recipe.precision)
-    return Guide(graphs, devices.replicate(split(*teacher)))
 
 
 def _out_of_patience(history: Sequence[Look], recipe: Recipe) -> bool:

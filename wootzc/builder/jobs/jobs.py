@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.bits import packed
-from wootzc.backends.flax.device.parallel import Devices, candidate_groups
+from wootzc.backends.flax.device.parallel import Devices, candidate_groups, training_devices
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
+from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
+from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Look
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
@@ -33,10 +35,12 @@ from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.builder.jobs.tuning import Tuning
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.diagnostics import fail
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
+
+TRIED = 8  # candidates, about, in a search that predicts: it took 2 to 8 in benchmarks/README.md
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,41 @@ class Jobs(Running):
 
     # Candidates
 
+    def _within(self, candidate: int, teacher: Weights, devices: Devices) -> FullWidth | None:
+        """The full network, where candidates had better be trained at its width."""
+        plan, recipe = self.plan, self.space.finetune
+        network, tried = self.space.network, len(plan.candidates.values)
+        if self.space.explore == "predicted":
+            tried = min(tried, TRIED)
+        if not full_width_pays(network, recipe, tried, self._compiled_apart, devices):
+            return None
+        return FullWidth(
+            network=network,
+            teacher=teacher,
+            rates=self.keys.rates(candidate),
+            criteria=self.space.criteria,
+            seed=self.space.seed,
+            saliencies=saliencies(self, teacher),
+        )
+
+    @cached_property
+    def _compiled_apart(self) -> int:
+        """Variants that all candidates are made of, equal ones once."""
+        network, shapes = self.space.network, segment_shapes(self.space.network)
+        columns = zip(
+            network.modules,
+            module_positions(network),
+            self.plan.candidates.values.T,
+            strict=True,
+        )
+        kinds = {
+            (module.body, shapes[position], rate)
+            for module, position, rates in columns
+            for rate in np.unique(rates).tolist()
+            if self.space.rates[rate]
+        }
+        return len(kinds)
+
     def assemble(
         self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
@@ -203,6 +242,7 @@ class Jobs(Running):
                 earlier=rung,
                 teacher=teacher,
                 share=own,
+                within=self._within(candidate, teacher, own.devices),
             )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
             work = list(candidate_work(self.plan, candidate, trained.steps - begun))
@@ -268,14 +308,26 @@ class Jobs(Running):
 
     # Polishing
 
-    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+    def polish(self, of: str, candidate: int, weights: Weights, teacher: Weights) -> Outcome:
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
         assert recipe is not None
+        network = prune_network(self.space.network, self.keys.rates(candidate))
+        own = Share(devices=training_devices(recipe.batch), dataset=self.dataset)
         key = self.keys.polish(of)
 
         def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights]:
-            trained = self.train("polish", key, network, weights, recipe, before, teacher=teacher)
+            trained = self.train(
+                "polish",
+                key,
+                network,
+                weights,
+                recipe,
+                before,
+                teacher=teacher,
+                share=own,
+                within=self._within(candidate, teacher, own.devices),
+            )
             return measurements(trained), trained.weights
 
         return self.run("polish", network.name, key, make)

@@ -1,8 +1,9 @@
 """The key of every job: a hash of everything its outcome depends on, and of nothing else.
 
 What is left out on purpose: names that mean nothing (the network's, the space's, a module's
-definition), settings that only pace reports, and where the job ran. Results of another machine or
-another version of JAX are reused, though they may differ in the last bits.
+definition), settings that only pace reports, where the job ran, and whether it ran at full width.
+Results of another machine or another version of JAX are reused, though they may differ in the last
+bits.
 
 Raise a number in `VERSIONS` when the code of a job changes what comes out of it.
 """
@@ -30,13 +31,13 @@ from wootzc.ir.space.recipe import FromFile, Recipe
 from wootzc.ir.text import print_network
 
 VERSIONS = {
-    "teacher": 5,  # 3: its looks say which images were right; 4: other forms of its sums
+    "teacher": 6,  # 3: its looks say which images were right; 4: other forms of its sums
     "gradients": 1,
     "variant": 3,  # 2: other forms of its sums; 3: other emitters of XLA; so every job below
     "score": 3,
-    "block": 5,  # 3: without augmentation every epoch visits the same batches
-    "candidate": 5,  # 3: looks say which images were labelled right; runs are paused
-    "polish": 3,
+    "block": 6,  # 3: without augmentation every epoch visits the same batches
+    "candidate": 6,  # 3: looks say which images were labelled right; runs are paused; 6: full width
+    "polish": 4,
     "test": 3,
 }
 

@@ -130,9 +130,9 @@ class ClusterJobs(Jobs):
     def stop(self) -> None:
         self.cluster.stop()
 
-    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+    def polish(self, of: str, candidate: int, weights: Weights, teacher: Weights) -> Outcome:
         """A job of a worker, as that of `Jobs`; waits for it."""
-        return self.cluster.results([self.cluster.submit(_polish, of, network)])[0]
+        return self.cluster.results([self.cluster.submit(_polish, of, candidate)])[0]
 
     def test(self, of: str, network: Network, weights: Weights) -> float:
         """Accuracy on the test images, from 0 to 1, found by a worker; waits for it."""
@@ -191,8 +191,8 @@ def _blocks(jobs: Jobs, candidate: int, teacher: Weights) -> dict[int, Outcome]:
     return {number: Outcome(done=_stored(jobs, key), reused=True) for number, key in keys.items()}
 
 
-def _polish(jobs: Jobs, of: str, network: Network) -> Outcome:
-    return jobs.polish(of, network, _weights(jobs, of), _weights(jobs, jobs.keys.teacher))
+def _polish(jobs: Jobs, of: str, candidate: int) -> Outcome:
+    return jobs.polish(of, candidate, _weights(jobs, of), _weights(jobs, jobs.keys.teacher))
 
 
 def _test(jobs: Jobs, of: str, network: Network) -> float:

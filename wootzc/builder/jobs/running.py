@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.train import Paused, Trained, train
 from wootzc.builder.jobs.at_once import Share
 from wootzc.builder.jobs.checkpoints import Checkpoint
@@ -60,6 +61,7 @@ class Running(Context):
         earlier: Paused | None = None,  # where the job before this one left it
         teacher: Weights | None = None,  # of what was pruned from it; to distil from, where asked
         share: Share | None = None,
+        within: FullWidth | None = None,  # where it is trained at the width of what it is cut from
     ) -> Trained:
         """Train by a recipe, told of and kept as it goes; from its checkpoint on, if it has one."""
         if before is not None:
@@ -84,10 +86,11 @@ class Running(Context):
                 target=target,
                 stop=stop,
                 paused=earlier if before is None else paused(before.result, before.arrays),
-                teacher=None if teacher is None else (self.space.network, teacher),
+                teacher=(self.space.network, teacher) if teacher and recipe.distill else None,
                 progress=report,
                 keep=keep,
                 shared=teacher is not None,  # the variants of its modules are compiled but once
+                within=within,
                 devices=None if share is None else share.devices,
             )
 

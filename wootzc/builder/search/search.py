@@ -19,7 +19,6 @@ from wootzc.builder.search.trials import Trials
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
 from wootzc.builder.search.window import UnderWay, Window
 from wootzc.diagnostics import fail
-from wootzc.ir.net.prune import prune_network
 from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import Space
 
@@ -226,11 +225,13 @@ class Search:
         """Train a candidate on by the space's last recipe."""
         place = self.tried.index(one) + 1
         before = self.trials.outcomes[one.candidate]
-        network = prune_network(self.space.network, one.rates)
         self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
             after = self.jobs.polish(
-                before.done.key, network, trained_weights(before.weights), self.teacher.weights
+                before.done.key,
+                one.candidate,
+                trained_weights(before.weights),
+                self.teacher.weights,
             )
         outcome = polished(before, after)
         self.note(self._judged(one.candidate, outcome, None), outcome)

@@ -1,0 +1,106 @@
+"""A pruned network trained at the width of the network that it was cut from.
+
+With zeros where filters were removed, and no gradient for them, a step of the full network moves
+what is left as a step of the pruned one does, up to rounding: so one program serves every candidate
+and the teacher (docs/decisions/023-full-width.md). Where the run stands is kept in the pruned
+network's shapes: whoever goes on with it may do so in either way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import DictKey, SequenceKey
+from numpy.typing import NDArray
+
+from wootzc.backends.flax.train.step import State, Trees
+from wootzc.backends.weights.importance import NOTHING, Saliencies
+from wootzc.backends.weights.parameters import Weights, is_statistic
+from wootzc.backends.weights.stored import split
+from wootzc.backends.weights.widen import places, widen_weights
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.rate import Rate
+from wootzc.ir.space import Criterion
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullWidth:
+    """The network that a pruned one was cut from, and what was cut away."""
+
+    network: Network
+    teacher: Weights  # of `network`: say which filters were removed
+    rates: Sequence[Rate]
+    criteria: Sequence[Criterion]
+    seed: int  # of criterion `random`
+    saliencies: Saliencies = NOTHING  # of criteria that read images
+
+    @cached_property
+    def _places(self) -> dict[str, NDArray[Any]]:
+        return places(
+            self.network,
+            self.teacher,
+            self.rates,
+            self.criteria,
+            seed=self.seed,
+            saliencies=self.saliencies,
+        )
+
+    def widened(self, pruned: Weights) -> Weights:
+        """The full network's weights that compute what the pruned network's do."""
+        return widen_weights(
+            self.network,
+            self.teacher,
+            pruned,
+            self.rates,
+            self.criteria,
+            seed=self.seed,
+            saliencies=self.saliencies,
+        )
+
+    @property
+    def masks(self) -> Trees:
+        """By segment of the full network: 1 for each parameter that is left, 0 for others."""
+        masks = {n: np.zeros_like(v) for n, v in self.teacher.items() if not is_statistic(n)}
+        for name, at in self._places.items():
+            if name in masks:
+                masks[name].flat[at] = 1
+        return split(self.network, masks)
+
+    def narrowed(self, full: State, like: State) -> State:
+        """What is left of a state of the full network; `like` is one of the pruned network."""
+        held = dict(jax.tree_util.tree_leaves_with_path(full))
+
+        def one(path: tuple[Any, ...], _: Any) -> NDArray[Any]:
+            at = self._at(path)
+            return np.asarray(held[path]) if at is None else np.asarray(held[path]).flat[at]
+
+        small: State = jax.tree_util.tree_map_with_path(one, like)
+        return small
+
+    def widened_state(self, pruned: State, start: State) -> State:
+        """The state of the full network in whose place it is; `start`: that before any step."""
+        held = dict(jax.tree_util.tree_leaves_with_path(pruned))
+
+        def one(path: tuple[Any, ...], value: Any) -> NDArray[Any]:
+            if path not in held:
+                return np.asarray(value)
+            at = self._at(path)
+            if at is None:
+                return np.asarray(held[path])
+            wide = np.array(value)
+            wide.flat[at] = held[path]
+            return wide
+
+        full: State = jax.tree_util.tree_map_with_path(one, start)
+        return full
+
+    def _at(self, path: tuple[Any, ...]) -> NDArray[Any] | None:
+        """Where a leaf's numbers stand in that of the full network; None of a number by itself."""
+        match path:
+            case (_, SequenceKey(idx=segment), *_, DictKey(key=name)):
+                return self._places[f"{self.network.segments[segment].name}/{name}"]
+            case _:
+                return None
