@@ -15,6 +15,7 @@ from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import initial_state, learn
 from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Paused, Trained, train
+from wootzc.backends.weights.importance import NOTHING
 from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import Weights, initial_weights
@@ -45,7 +46,14 @@ def cut(
 ) -> tuple[Network, Weights, FullWidth]:
     """The pruned network, its weights, and what it was cut from."""
     criteria: list[Criterion] = ["l1"] * len(rates)
-    full = FullWidth(network=network, teacher=teacher, rates=rates, criteria=criteria, seed=0)
+    full = FullWidth(
+        network=network,
+        teacher=teacher,
+        rates=rates,
+        criteria=criteria,
+        seed=0,
+        saliencies=NOTHING,
+    )
     return prune_network(network, rates), prune_weights(network, teacher, rates, criteria), full
 
 

@@ -17,7 +17,7 @@ from jax.tree_util import DictKey, SequenceKey
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.train.step import State, Trees
-from wootzc.backends.weights.importance import NOTHING, Saliencies
+from wootzc.backends.weights.importance import Saliencies
 from wootzc.backends.weights.parameters import Weights, is_statistic
 from wootzc.backends.weights.stored import split
 from wootzc.backends.weights.widen import places, widen_weights
@@ -35,7 +35,7 @@ class FullWidth:
     rates: Sequence[Rate]
     criteria: Sequence[Criterion]
     seed: int  # of criterion `random`
-    saliencies: Saliencies = NOTHING  # of criteria that read images
+    saliencies: Saliencies  # of criteria that read images
 
     @cached_property
     def _places(self) -> dict[str, NDArray[Any]]:
