@@ -174,6 +174,7 @@ def tested(result: Path, store: Path) -> tuple[float, float]:
     from wootzc.backends.flax.train.evaluation import labelled_right
     from wootzc.builder import Store
     from wootzc.builder.jobs.keys import Keys
+    from wootzc.builder.result.summary import read_summary
     from wootzc.builder.search.judging import paired_error
     from wootzc.driver import compile
     from wootzc.ir.net.prune import prune_network
@@ -183,10 +184,10 @@ def tested(result: Path, store: Path) -> tuple[float, float]:
     dataset = load(space.data, seed=space.seed, shape=space.network.input)
     teacher = Store(store).find(Keys(plan, dataset.fingerprint).teacher)
     assert teacher is not None and teacher.weights is not None
-    rates = json.loads((result / "result.json").read_text())["best"]["rates"]
+    rates = read_summary(result).best.rates
     best = load_file(result / "best" / "weights.safetensors")
     full = labelled_right(space.network, teacher.weights, dataset.test)
-    small = labelled_right(prune_network(space.network, tuple(rates)), best, dataset.test)
+    small = labelled_right(prune_network(space.network, rates), best, dataset.test)
     return 100 * float(full.mean() - small.mean()), 100 * paired_error(full, small)
 
 
