@@ -88,9 +88,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
         def run(state: Any, told: Any, frozen: Any, *batch: Any) -> Any:
             entering, leaving, keys = batch
-            given = digest(*told), digest(entering), digest(leaving)
-            random = digest(jax.random.key_data(keys))
-            steps.append((program(function, state, told, frozen, *batch), *given, random))
+            given = digest(entering), digest(leaving), digest(jax.random.key_data(keys))
+            asked = f"{program(function, state, told, frozen, *batch)} {digest(*told)}"
+            steps.append((asked, *given))
             return function(state, told, frozen, *batch)
 
         return run
