@@ -86,10 +86,12 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
         function, steps = compiled(*of), list[Fed]()
         found.blocks.append(steps)
 
-        def run(state: Any, frozen: Any, entering: Any, leaving: Any, keys: Any) -> Any:
+        def run(state: Any, told: Any, frozen: Any, *batch: Any) -> Any:
+            entering, leaving, keys = batch
             given = digest(entering), digest(leaving), digest(jax.random.key_data(keys))
-            steps.append((program(function, state, frozen, entering, leaving, keys), *given))
-            return function(state, frozen, entering, leaving, keys)
+            asked = f"{program(function, state, told, frozen, *batch)} {digest(*told)}"
+            steps.append((asked, *given))
+            return function(state, told, frozen, *batch)
 
         return run
 

@@ -15,6 +15,7 @@ import numpy as np
 
 import wootzc
 from wootzc.backends.data import Dataset
+from wootzc.backends.flax.train.evaluation import batch_for
 from wootzc.backends.weights.parameters import count_parameters
 from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.jobs import Jobs
@@ -134,4 +135,5 @@ def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, by
         std=dataset.std,
         images=batch.images * dataset.std + dataset.mean,
         labels=batch.labels,
+        batch=batch_for(len(dataset.validation)),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import BATCH, predict
 from wootzc.backends.flax.write.source import model_source
 from wootzc.builder.jobs.store import Weights, contiguous
 from wootzc.grammar import print_network
@@ -23,6 +23,7 @@ def parts(
     std: NDArray[np.float32],
     images: NDArray[np.float32],  # [n, height, width, channels], before normalisation
     labels: NDArray[np.integer[Any]],  # [n]
+    batch: int = BATCH,  # images of a batch: of a size at which the network has run, if it has
 ) -> dict[str, bytes]:
     """The files by name. `images` are stored with the logits that the network gives them."""
     normal = ((images - mean) / std).astype(np.float32)
@@ -31,7 +32,7 @@ def parts(
         example,
         images=images.astype(np.float32),
         labels=labels,
-        logits=predict(network, weights, normal),
+        logits=predict(network, weights, normal, batch),
     )
     return {
         "weights.safetensors": save(contiguous(weights), {"format": "wootzc"}),
