@@ -220,6 +220,7 @@ def sha256_of(path: Path) -> str:
 
 
 def changed(path: Path) -> WootzError:
+    """To be raised: a file whose hash is not that of the build."""
     return fail("WZ146", f"{path} is not the file that was built", "build again")
 
 

@@ -41,7 +41,9 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
-    def take(self, rows: Rows) -> Pixels: ...
+    def take(self, rows: Rows) -> Pixels:
+        """[rows, height, width, channels]. Raises `WootzError` for one that cannot be read."""
+        ...
 
 
 class Blobs(Protocol):
@@ -49,7 +51,9 @@ class Blobs(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, row: int) -> bytes: ...
+    def read(self, row: int) -> bytes:
+        """The bytes of an image file. Raises `WootzError` where they cannot be read."""
+        ...
 
     def name(self, row: int) -> str: ...  # for messages: file, and entry or row inside it
 

@@ -80,6 +80,7 @@ def arrange(files: Iterable[str], folders: Iterable[str], name: str) -> Layout:
 
 
 def hidden(name: str) -> bool:
+    """Whether a file, or a folder above it, is one that systems leave behind."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 

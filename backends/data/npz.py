@@ -56,6 +56,7 @@ class Entry:
 
     @property
     def nbytes(self) -> int:
+        """Bytes in memory: numbers that are not uint8 become float32."""
         return prod(self.shape) * (1 if self.dtype == np.uint8 else 4)
 
 

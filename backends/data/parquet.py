@@ -143,6 +143,7 @@ def row_counts(path: Path, name: str) -> dict[PartName, int]:
 
 
 def parquet_files(folder: Path) -> list[Path]:
+    """Those of a folder at any depth, in the order of their names, without hidden ones."""
     files = sorted(folder.rglob("*.parquet"))
     return [file for file in files if not hidden(file.relative_to(folder).as_posix())]
 

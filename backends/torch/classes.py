@@ -32,6 +32,7 @@ class Classes:
 
 
 def classes_of(network: Network) -> Classes:
+    """One class for segments of equal body, shape and order of numbers, under free names."""
     known: dict[tuple[Body, Shape, Order], SegmentClass] = {}
     of: dict[str, SegmentClass] = {}
     order: Order = None

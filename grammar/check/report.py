@@ -43,11 +43,13 @@ class Report:
             self.diagnostics.append(found)
 
     def has_hole(self, span: Span) -> bool:
+        """Whether a part of `span` was taken out by a syntax error."""
         return any(
             h.file == span.file and span.start <= h.start and h.end <= span.end for h in self.holes
         )
 
     def is_guessed(self, span: Span) -> bool:
+        """Whether `span` lies in a definition of which a syntax error was repaired."""
         return any(_within(span, guessed) for guessed in self.guessed)
 
     def line(self, span: Span) -> int:

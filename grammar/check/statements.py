@@ -114,6 +114,7 @@ class Statements:
 
 
 def statements_of(definition: syntax.SpaceDefinition, report: Report) -> Statements:
+    """The space's statements. Reports those that set again what another has set (WZ045)."""
     seen: dict[str, Span] = {}
     kept: list[syntax.SpaceStatement] = []
     for statement in definition.statements:

@@ -29,6 +29,7 @@ class Settled(NamedTuple):
 
 
 def settle(operator: Operator, values: Mapping[str, Any]) -> Settled:
+    """A layer's fields: those given, those like another, those that the operator fixes."""
     auto = any(p.auto and values[p.name] is None for p in operator.parameters)
     like = {p.name: values[p.like] for p in operator.parameters if p.like}
     given = {name: value for name, value in values.items() if value is not None}

@@ -22,6 +22,7 @@ class Draft:
         return position if self.origin is None else self.origin[position]
 
     def span(self, start: int, end: int) -> Span:
+        """Where in the file as it was written this part of the text comes from."""
         if self.origin is None:
             return Span(self.path, start, end)
         first = self.at(start)
@@ -35,6 +36,7 @@ class Draft:
         return replace(found, span=self.span(found.span.start, found.span.end), fixes=fixes)
 
     def repaired(self, fix: Fix) -> "Draft":
+        """With a fix made; every character knows still where it stood in the file."""
         start, end, new = fix.span.start, fix.span.end, fix.replacement
         text = edited(self.text, start, end, new)
         before = range(len(self.text) + 1) if self.origin is None else self.origin

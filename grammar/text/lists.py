@@ -75,6 +75,7 @@ class Line:
 
     @property
     def entry(self) -> str:
+        """The text with the comments that stay beside it."""
         return " ".join([*self.before, self.text or "", *self.after])
 
 

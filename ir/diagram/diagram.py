@@ -63,10 +63,12 @@ class Diagram:
 
     @property
     def count(self) -> int:
+        """How many words there are."""
         return int(self.counts[0][0])
 
     @property
     def states(self) -> int:
+        """How many states there are, in all layers."""
         return sum(int(edges.shape[1]) for edges in self.layers) + 1
 
     def used(self, variable: int) -> NDArray[np.uint8]:

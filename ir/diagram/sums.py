@@ -69,11 +69,13 @@ class Tails:
 
     @property
     def vacuous(self) -> bool:
+        """Whether the limit leaves every word."""
         low, high = self.bounds[0]
         return bool(self.low <= low[0] and high[0] <= self.high)
 
     @property
     def size(self) -> int:
+        """How many sums are held at the layer that is reached."""
         return len(self.sums[self.top])
 
     def grow(self) -> None:

@@ -28,6 +28,7 @@ class Step:
 
     @property
     def join(self) -> Join | None:
+        """How it joins what enters; None of a layer."""
         return self.operation if isinstance(self.operation, str) else None
 
 
@@ -39,6 +40,7 @@ class Steps:
     output: int
 
     def live(self) -> Iterator[tuple[int, Step]]:
+        """The steps that are left, with their numbers."""
         for number, step in enumerate(self.steps):
             if step is not None:
                 yield number, step

@@ -62,6 +62,7 @@ def exploration_order(space: Space, costs: Costs, allowed: NDArray[np.bool_]) ->
 
 
 def is_descending(space: Space) -> bool:
+    """Whether what costs more is tried first."""
     if space.explore in ("all", "predicted"):
         return space.objective.maximizes
     return space.explore == "descending"

@@ -115,6 +115,7 @@ def priced_plan(plan: Costed) -> Priced:
 
 
 def maximal_blocks(rows: NDArray[Any]) -> list[Block]:
+    """A block for every run of `linked_runs` in rows of rate positions [candidates, modules]."""
     return [Block(start=run.start, rates=run.values) for run in linked_runs(rows)]
 
 

@@ -24,6 +24,7 @@ class Priced:
     without: int  # ticks of fine-tuning all rows without any block
 
     def seconds(self, ticks: int) -> float:
+        """Of so many ticks, the whole numbers that the selection works with."""
         return round(ticks * self.tick, 9)
 
     def total(self, value: int) -> float:

@@ -50,6 +50,7 @@ class Programme:
 
     @property
     def binaries(self) -> int:
+        """How many variables are 0 or 1: one a choice."""
         return int(self.first[-1])
 
     def best(

@@ -37,6 +37,7 @@ class Dual:
 
     @property
     def over(self) -> bool:
+        """Whether steps have become too short to matter."""
         return self.length < SMALLEST
 
 

@@ -21,6 +21,7 @@ class Cover:
 
 
 def cover(offers: Offers, taken: Mask) -> Cover:
+    """What is gained best when the runs of `taken` are paid for: runs that no row uses are not."""
     best, used = best_paths(offers, gains_with(offers, taken))
     kept = offers.nothing()
     kept[offers.run[used]] = True

@@ -43,6 +43,7 @@ class Problem:
     opening: int = 0  # ≥ 0
 
     def price_of(self, start: int, values: tuple[int, ...]) -> int:
+        """What a run costs, in the problem's units."""
         return self.opening + sum(int(self.price[start + k, v]) for k, v in enumerate(values))
 
     def worth_of(self, start: int, values: tuple[int, ...]) -> int:

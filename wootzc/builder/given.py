@@ -195,5 +195,6 @@ def write_images(path: Path, parts: Mapping[str, Labelled]) -> None:
 
 
 def write_weights(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Write a safetensors file, whole or not at all."""
     arrays = {name: np.asarray(value) for name, value in weights.items()}
     write_atomically(path, save(contiguous(arrays), {"format": "wootzc"}))

@@ -16,6 +16,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_json(every: "Iterable[Checked]") -> Json:
+    """What `check --json` prints: see docs/check.md."""
     every = list(every)
     return {
         "version": VERSION,
@@ -53,6 +54,7 @@ def _at(offset: int, source: str) -> Json:
 
 
 def as_sarif(every: "Iterable[Checked]") -> Json:
+    """A log in SARIF 2.1.0 of the diagnostics of all files."""
     results = [_result(d, c) for c in every for d in c.diagnostics]
     rules = sorted({result["ruleId"] for result in results})
     driver = {

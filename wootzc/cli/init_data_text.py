@@ -16,6 +16,7 @@ APART = {  # how a kind of data keeps training, validation and test apart
 
 
 def data_text(facts: Facts) -> Iterator[str]:
+    """The lines of a `data` statement, and comments with what is known of its images."""
     images = facts.images
     order = " in alphabetical order" if images.kind in ("folder", "zip") else ""
     yield from comment(

@@ -18,6 +18,7 @@ FIX_ALL = f"{types.CodeActionKind.SourceFixAll.value}.wootzc"
 
 
 def shown(found: Diagnostic, source: str) -> types.Diagnostic:
+    """A diagnostic as an editor shows it, its help in the message."""
     help = f"\nhelp: {found.help}" if found.help else ""
     return types.Diagnostic(
         range=range_of(source, found.span),

@@ -48,6 +48,7 @@ _FILES = {
 
 
 def complete(snapshot: Snapshot, offset: int) -> list[types.CompletionItem]:
+    """What may stand at an offset: paths in a text, else keywords and names."""
     cursor = cursor_at(snapshot.text, offset)
     if cursor.path is not None:
         return list(_paths(cursor, snapshot))

@@ -20,6 +20,7 @@ class Passage:
     cost: Cost
 
     def then(self, after: "Passage") -> "Passage":
+        """Through both, one after the other."""
         return Passage(self.entering, after.leaving, self.cost.plus(after.cost))
 
 
@@ -27,6 +28,7 @@ Places: TypeAlias = Mapping[Span, tuple[Passage, ...]]  # one for each module th
 
 
 def places_of(networks: Iterable[Network]) -> Places:
+    """By place in the text what passes there: several where a module is used several times."""
     found: dict[Span, list[Passage]] = {}
     for network in networks:
         shape = network.input

@@ -52,6 +52,7 @@ class Index:
         return found
 
     def at(self, file: str, offset: int) -> Occurrence | None:
+        """The name that an offset lies in, or right behind; None where there is none."""
         near = [
             o for o in self.occurrences
             if o.whole.file == file and o.whole.start <= offset <= o.whole.end

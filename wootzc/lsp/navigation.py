@@ -51,6 +51,7 @@ def _of_pattern(pattern: syntax.Pattern, nodes: list[object], snapshot: Snapshot
 
 
 def references(snapshot: Snapshot, offset: int) -> list[Span]:
+    """All places of the name at an offset; none where there is no name."""
     found = snapshot.index.at(snapshot.path, offset)
     return [o.whole for o in snapshot.index.of(found.symbol)] if found else []
 

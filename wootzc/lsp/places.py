@@ -26,6 +26,7 @@ def offset_of(text: str, position: types.Position) -> int:
 
 
 def position_of(text: str, offset: int) -> types.Position:
+    """Line and column, which LSP counts in units of UTF-16."""
     starts = line_starts(text)
     line = bisect_right(starts, offset) - 1
     before = text[starts[line] : offset]

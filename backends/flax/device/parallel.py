@@ -71,6 +71,7 @@ class Devices:
 
     @property
     def axis_name(self) -> str | None:
+        """Over which collectives sum; None where one device sees the whole batch."""
         return AXIS if self.count > 1 else None
 
     @property

@@ -238,6 +238,7 @@ class Structure:
         return nnx.merge(self.graph, state)
 
     def evaluate(self, values: Values, x: Array) -> jax.Array:
+        """What leaves the segment in evaluation mode: [batch, …, channels]."""
         return self.module(values)(jnp.asarray(x))
 
     def train(

@@ -12,6 +12,7 @@ TOLERANCE = 1e-5
 
 
 def is_identity(curve: Curve) -> bool:
+    """Whether a curve leaves every number as it is, to `TOLERANCE`."""
     return _fits(curve) and bool(np.allclose(curve, POINTS, TOLERANCE, TOLERANCE))
 
 

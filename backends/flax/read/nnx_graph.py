@@ -253,6 +253,7 @@ class GraphOfModel:
         raise self.unknown("reshape", f"{shape_text(tensor.shape)} reshaped to {shape_text(shape)}")
 
     def squeeze(self, eqn: Any, tensor: Tensor) -> Tensor:
+        """Axes of size 1 left out. Raises `Refused` where batch or channels would be."""
         dropped = {axis % len(tensor.shape) for axis in eqn.params["dimensions"]}
         axes = "".join(a for i, a in enumerate(tensor.axes) if i not in dropped)
         if axes[:1] != "N" or ("C" in tensor.axes) != ("C" in axes):

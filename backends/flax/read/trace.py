@@ -96,6 +96,7 @@ def _ends(place: str) -> list[int]:
 
 
 def switches(model: nnx.Module) -> dict[str, bool]:
+    """The arguments of `SWITCHES` that the model takes, by which it is called in evaluation."""
     parameters = inspect.signature(type(model).__call__).parameters
     return {name: value for name, value in SWITCHES.items() if name in parameters}
 

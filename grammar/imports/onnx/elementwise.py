@@ -24,6 +24,7 @@ ACTIVATIONS = (
 
 
 def unary(operator: Operator, context: Context) -> Tensor:
+    """Any function of single numbers, `Relu` for instance."""
     return _moved(operator, context, context.tensor(operator), curves.function(operator, context))
 
 

@@ -41,6 +41,7 @@ def _times(values: Array, factor: float) -> Array:
 
 
 def matmul(operator: Operator, context: Context) -> Tensor:
+    """`MatMul` as a dense layer or a 1x1 convolution. Raises a refusal where it mixes pixels."""
     return _dense(operator, context, context.tensor(operator), context.needed(operator, 1), None)
 
 
@@ -73,6 +74,7 @@ def _dense(
 
 
 def global_pool(operator: Operator, context: Context) -> Tensor:
+    """`GlobalAveragePool` and `GlobalMaxPool`."""
     tensor = image(operator, context.tensor(operator))
     return _reduced(operator, context, tensor, [2, 3], keep=True)
 

@@ -32,6 +32,7 @@ def joined(operator: Operator, context: Context, one: Tensor, other: Tensor) -> 
 
 
 def sum_of_many(operator: Operator, context: Context) -> Tensor:
+    """`Sum`."""
     tensors = tuple(context.tensor(operator, i) for i in range(len(operator.inputs)))
     return tensors[0] if len(tensors) == 1 else _added(operator, context, tensors)
 

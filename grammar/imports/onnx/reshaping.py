@@ -29,6 +29,7 @@ def identity(operator: Operator, context: Context) -> Tensor:
 
 
 def cast(operator: Operator, context: Context) -> Tensor:
+    """`Cast` between floats. Raises a refusal for any other type."""
     if operator.kind == "Cast" and operator.attributes["to"] not in FLOATS:
         raise operator.refused(
             "it rounds to whole numbers or truth values",
@@ -38,6 +39,7 @@ def cast(operator: Operator, context: Context) -> Tensor:
 
 
 def dropout(operator: Operator, context: Context) -> Tensor:
+    """`Dropout`; nothing where its ratio is 0."""
     tensor = context.tensor(operator)
     rate = round(context.number(operator, "ratio", 1, 0.5), 6)
     if rate == 0:
@@ -48,6 +50,7 @@ def dropout(operator: Operator, context: Context) -> Tensor:
 
 
 def reshape(operator: Operator, context: Context) -> Tensor:
+    """`Reshape`. Raises a refusal where its shape is unknown or tears axes of ours apart."""
     tensor = context.tensor(operator)
     target = context.integers(operator, "shape", 1)
     if target is None:
@@ -122,6 +125,7 @@ def transpose(operator: Operator, context: Context) -> Tensor:
 
 
 def expand(operator: Operator, context: Context) -> Tensor:
+    """`Expand` that changes nothing. Raises a refusal where it repeats what enters."""
     tensor = context.tensor(operator)
     target = context.integers(operator, "shape", 1) or []
     if np.broadcast_shapes(tensor.dims, target) != tensor.dims:

@@ -31,6 +31,7 @@ class Operator:
     opset: int
 
     def refused(self, why: str, help: str | None = None) -> Refused:
+        """To be raised: why this operator, with its name and kind, cannot be read."""
         article = "an" if self.kind[:1] in "AEIOU" else "a"
         return Refused(f'node "{self.name}" is {article} {self.kind}: {why}', help)
 

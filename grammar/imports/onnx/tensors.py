@@ -53,6 +53,7 @@ class Tensor:
         return prod(self.image) if self.flat else self.image[2]
 
     def size(self, letter: str) -> int:
+        """Of the axis of a letter, with the zeros around it that no layer has added yet."""
         height, width, channels = self.image
         sizes = {
             "N": self.batch,
@@ -153,6 +154,7 @@ def target_dims(tensor: Tensor, target: Sequence[int], *, zero_copies: bool) -> 
 
 
 def transposed(tensor: Tensor, order: Sequence[int]) -> Tensor:
+    """With the axes in this order. Raises `ValueError` where that is not all of them."""
     if sorted(order) != list(range(len(tensor.layout))):
         raise ValueError("its axes are not those of its input")
     return replace(tensor, layout=tuple(tensor.layout[axis] for axis in order))

@@ -80,6 +80,7 @@ class Context:
         return self.constants[name]
 
     def needed(self, operator: Operator, index: int) -> Array:
+        """An input that must be there and known now. Raises a refusal."""
         value = self.constant(operator, index)
         if value is None:
             raise operator.refused(f"it lacks input {index + 1}")
@@ -100,6 +101,7 @@ class Context:
         return default if value is None or value.size == 0 else float(value.ravel()[0])
 
     def tensor(self, operator: Operator, index: int = 0) -> Tensor:
+        """An input that depends on the image. Raises a refusal for a constant."""
         name = operator.inputs[index]
         if name in self.constants:
             raise operator.refused(f'its input "{name}" is a constant')
@@ -124,6 +126,7 @@ class Context:
         return self.add(operator.name, affine, (node,), self.shape(node))
 
     def join(self, operator: Operator, join: Join, *tensors: Tensor) -> Draft:
+        """Draft a join of tensors. Raises a refusal where their shapes do not fit."""
         nodes = tuple(map(usable, tensors))
         shape = joined_shape(join, [self.shape(node) for node in nodes])
         if shape is None:
@@ -152,6 +155,7 @@ class Context:
         return draft
 
     def shape(self, node: str) -> Shape:
+        """(height, width, channels) or (n,) of what a node makes."""
         return self.input if node == INPUT else self.drafts[node].shape
 
     def flattened(self, tensor: Tensor) -> Tensor:

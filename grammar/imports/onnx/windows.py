@@ -69,6 +69,7 @@ def _kernel(weights: Array) -> Array:
 
 
 def max_pool(operator: Operator, context: Context) -> Tensor:
+    """`MaxPool`. Raises a refusal where zeros of a `Pad` before it could be the greatest."""
     tensor = image(operator, context.tensor(operator))
     if tensor.pads != NO_PADS and not tensor.positive and tensor.refusal:
         raise tensor.refusal  # zeros would win over what is below zero

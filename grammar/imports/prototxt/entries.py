@@ -50,6 +50,7 @@ class Entry:
     module: str  # of the `module` block around it; "" without
 
     def refuse(self, message: str, help: str | None = None) -> Refused:
+        """To be raised: what is wrong with this layer, at its line."""
         return self.fields.place.refuse(f"layer `{self.name}` {message}", help)
 
     def along_channels(self, own: Fields, *names: str) -> None:

@@ -27,6 +27,7 @@ class Fields:
         return [f for f in self.message.fields if f.name == name]
 
     def one(self, name: str) -> Field | None:
+        """The field of this name, or None. Raises `Refused` where it stands twice."""
         found = self.all(name)
         if len(found) > 1:
             raise found[1].place.refuse(
@@ -82,6 +83,7 @@ class Fields:
         return tuple(as_number(f) for f in self.all(name))
 
     def flag(self, name: str, default: bool) -> bool:
+        """`true` or `false`, in any spelling of protobuf. Raises `Refused` for anything else."""
         found = self.one(name)
         if found is None:
             return default
@@ -131,6 +133,7 @@ class Fields:
             )
 
     def unread(self, ignored: Iterable[str]) -> Iterator[Field]:
+        """Fields that nobody asked for, but those of `ignored`."""
         known = self._asked | set(ignored)
         return (found for found in self.message.fields if found.name not in known)
 
@@ -139,12 +142,14 @@ _FLAGS = {"true": True, "false": False, "t": True, "f": False, "1": True, "0": F
 
 
 def as_message(found: Field) -> Fields:
+    """The fields in braces. Raises `Refused` where it is no message."""
     if not isinstance(found.value, Message):
         raise wrong(found, "fields in braces")
     return Fields(name=found.name, message=found.value, place=found.place)
 
 
 def as_text(found: Field) -> str:
+    """A text in quotes. Raises `Refused` for anything else."""
     match found.value:
         case Scalar(kind="text", text=text):
             return text
@@ -169,6 +174,7 @@ def as_whole(found: Field, least: int) -> int:
 
 
 def as_number(found: Field) -> float:
+    """A finite number. Raises `Refused` for anything else."""
     match found.value:
         case Scalar(kind="number", text=text):
             try:

@@ -83,6 +83,7 @@ def has_shift(entry: Entry) -> bool:
 
 
 def relu(entry: Entry, shape: Shape) -> Body:
+    """`ReLU`; with a `negative_slope` a leaky one."""
     own = entry.fields.message_of("relu_param")
     slope = own.number("negative_slope", 0.0)
     own.finish(FILLERS)
@@ -111,6 +112,7 @@ def plain(kind: ActivationKind, parameters: str = "") -> Callable[[Entry, Shape]
 
 
 def clip(entry: Entry, shape: Shape) -> Body:
+    """`Clip` from 0 to 6. Raises `Refused` for other limits."""
     own = entry.fields.message_of("clip_param")
     limits = own.number("min", 0.0), own.number("max", 0.0)
     own.finish()
@@ -120,6 +122,7 @@ def clip(entry: Entry, shape: Shape) -> Body:
 
 
 def inner_product(entry: Entry, shape: Shape) -> Body:
+    """`InnerProduct`: dense, of an image behind a flatten."""
     own = entry.fields.message_of("inner_product_param")
     dense = Dense(width=own.whole("num_output"), bias=own.flag("bias_term", True))
     entry.along_channels(own, "axis")
@@ -128,6 +131,7 @@ def inner_product(entry: Entry, shape: Shape) -> Body:
 
 
 def flatten(entry: Entry, shape: Shape) -> Body:
+    """`Flatten` of an image. Raises `Refused` where it flattens a part of the axes."""
     own = entry.fields.message_of("flatten_param")
     entry.along_channels(own, "axis")
     if own.signed("end_axis", -1) not in (-1, len(shape)):
@@ -156,6 +160,7 @@ def reshape(entry: Entry, shape: Shape) -> Body:
 
 
 def dropout(entry: Entry, shape: Shape) -> Body:
+    """`Dropout`. Raises `Refused` for a ratio that leaves nothing."""
     own = entry.fields.message_of("dropout_param")
     rate = own.number("dropout_ratio", 0.5)
     own.finish(("scale_train",))
@@ -165,6 +170,7 @@ def dropout(entry: Entry, shape: Shape) -> Body:
 
 
 def concat(entry: Entry) -> Join:
+    """`Concat` along the channels. Raises `Refused` along any other axis."""
     own = entry.fields.message_of("concat_param")
     entry.along_channels(own, "axis", "concat_dim")
     own.finish()
@@ -172,6 +178,7 @@ def concat(entry: Entry) -> Join:
 
 
 def eltwise(entry: Entry) -> Join:
+    """`Eltwise`: SUM is add, PROD of two scale. Raises `Refused` for MAX and for factors."""
     own = entry.fields.message_of("eltwise_param")
     operation = own.choice("operation", {"PROD": 0, "SUM": 1, "MAX": 2}, "SUM")
     factors = own.numbers("coeff")

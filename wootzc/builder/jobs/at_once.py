@@ -54,6 +54,7 @@ class Call:
     stop: Event = field(default_factory=Event)
 
     def check(self) -> None:
+        """Raises `Stopped` once the work is not wanted."""
         if self.stop.is_set():
             raise Stopped
 
@@ -219,6 +220,7 @@ class Here(Local):
         *given: Given.args,
         **options: Given.kwargs,
     ) -> Future[Result]:
+        """Do the work now, in the calling thread, and raise what it raises."""
         future: Future[Result] = Future()
         share = Share(devices=self._free[0], dataset=self.dataset)
         future.set_result(work(share, *given, **options))  # what it raises is raised here

@@ -107,6 +107,7 @@ MODEL = "model"  # its bytes, as the store keeps them
 
 
 def model_of(done: Done) -> "ModelProto":
+    """The quantised ONNX model that a job has kept."""
     import onnx
 
     assert done.weights is not None

@@ -34,6 +34,7 @@ class Events:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def emit(self, event: Event) -> None:
+        """Tell the listeners; from another thread, once the one that builds passes it on."""
         if threading.get_ident() != self.home:
             self.inbox.put(event)
             return
@@ -73,6 +74,7 @@ class Events:
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
+        """Count the seconds and compilations of what is done inside as those of a stage."""
         started, before = time.perf_counter(), self._compiled()
         try:
             yield
