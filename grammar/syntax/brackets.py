@@ -36,9 +36,9 @@ class Scan:
     fatal: bool
 
 
-def has_more_words(text: str) -> bool:
-    """Whether there are more than `MAX_WORDS`; a comment counts as one."""
-    return len(text) > MAX_WORDS and len(_WORD.findall(text)) > MAX_WORDS
+def has_more_words(text: str, most: int = MAX_WORDS) -> bool:
+    """Whether there are more words and signs than that; a comment counts as one."""
+    return len(text) > most and len(_WORD.findall(text)) > most
 
 
 def too_long(text: str, path: str) -> Diagnostic | None:

@@ -18,9 +18,11 @@ from click.testing import CliRunner
 from wootzc.backends.weights.stored import read
 from wootzc.builder import Options, build
 from wootzc.builder.jobs import hosts as module
+from wootzc.builder.jobs import joined
 from wootzc.builder.jobs.announced import Announced, Followed
 from wootzc.builder.jobs.checkpoints import Checkpoint
-from wootzc.builder.jobs.hosts import Group, follow
+from wootzc.builder.jobs.hosts import follow
+from wootzc.builder.jobs.joined import Group
 from wootzc.builder.jobs.lines import Found, Line, Present
 from wootzc.builder.jobs.store import Store
 from wootzc.builder.result.summary import Summary
@@ -127,7 +129,7 @@ class Other(threading.Thread):
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Two]:
-    monkeypatch.setattr(module, "leave", lambda: None)
+    monkeypatch.setattr(joined, "leave", lambda: None)
     monkeypatch.setattr(module, "_leave_with", lambda line: None)
     monkeypatch.setattr(atexit, "register", lambda call: call)
     monkeypatch.setenv("WOOTZC_STORE", str(tmp_path / "followed"))

@@ -255,6 +255,7 @@ def test_weights_and_very_long_files_are_refused(tmp_path: Path) -> None:
         read_prototxt(str(path))
     long = refused("#" * (MAX_CHARACTERS + 1), tmp_path)
     assert long.message == "net.prototxt has 2,000,001 characters; at most 2,000,000 are read"
+    assert "more than 100,000 words" in refused("a " * 100_001, tmp_path).message
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

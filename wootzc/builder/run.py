@@ -22,8 +22,9 @@ from wootzc.builder.jobs.events import (
     Noted,
     Warned,
 )
-from wootzc.builder.jobs.hosts import Group, Hosts, hosts_in
+from wootzc.builder.jobs.hosts import Hosts, hosts_in
 from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.joined import Group
 from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
 from wootzc.builder.jobs.on_cluster import ClusterJobs, Elsewhere

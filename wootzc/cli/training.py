@@ -121,7 +121,8 @@ def build(
     passes = None if pipeline is None else parse_pipeline(pipeline)
     group = None
     if hosts is not None:
-        from wootzc.builder.jobs.hosts import follow, join_hosts
+        from wootzc.builder.jobs.hosts import follow
+        from wootzc.builder.jobs.joined import join_hosts
 
         group = join_hosts(None if hosts == "auto" else hosts, host)
         if group.number > 0:

@@ -9,12 +9,13 @@ from typing import Literal, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wootzc.grammar.syntax.brackets import MAX_NESTING, MAX_WORDS, has_more_words
+from wootzc.grammar.syntax.brackets import MAX_NESTING, has_more_words
 from wootzc.grammar.syntax.near_misses import either
 from wootzc.grammar.syntax.parser_tables import load_parser
 from wootzc.ir.graph import Refused
 
 MAX_CHARACTERS = 2_000_000
+MOST_WORDS = 100_000  # and signs: a second of the parser
 GRAMMAR = Path(__file__).with_name("prototxt.lark")
 
 _TOKENS = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|(?P<endless>["'])|[{}]""")
@@ -100,8 +101,8 @@ def _scan(text: str, file: str) -> None:
             f"{file} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read",
             "if there are `blobs` in it, weights, remove them",
         )
-    if has_more_words(text):
-        raise Refused(f"{file} has more than {MAX_WORDS:,} words and signs, too many to be read")
+    if has_more_words(text, MOST_WORDS):
+        raise Refused(f"{file} has more than {MOST_WORDS:,} words and signs, too many to be read")
     open_braces: list[int] = []
     for match in _TOKENS.finditer(text):
         start = match.start()

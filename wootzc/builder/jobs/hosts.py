@@ -8,22 +8,14 @@ A connection that ends tells each side that the other is gone. What that leaves 
 program over all devices is given a moment to notice, and else ended with its process.
 """
 
-import atexit
-import json
 import os
-import secrets
 import shutil
 import signal
 import socket
-import sys
 import threading
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Concatenate
@@ -31,19 +23,14 @@ from typing import Any, Concatenate
 import jax
 
 import wootzc
-from wootzc.backends.flax.device.parallel import (
-    free_memory,
-    join,
-    leave,
-    together,
-    told_by_first,
-)
+from wootzc.backends.flax.device.parallel import free_memory
 from wootzc.builder.jobs.announced import Announced, Followed
 from wootzc.builder.jobs.at_once import Call, Given, Result, Workers
 from wootzc.builder.jobs.capacity import DISK_SHARE
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Noted
 from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.joined import Group
 from wootzc.builder.jobs.lines import (
     Failed,
     Leaving,
@@ -51,7 +38,6 @@ from wootzc.builder.jobs.lines import (
     Order,
     Present,
     Ready,
-    Word,
     lost,
     out_of_step,
 )
@@ -59,123 +45,6 @@ from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.store import Store, default_root, user_cache
 from wootzc.builder.jobs.worker import GRACE, Assignment, jobs_of
 from wootzc.diagnostics import WootzError, fail
-
-MOMENT = 20.0  # seconds in which a program over all devices is to notice that a host is gone
-
-
-@dataclass(slots=True, kw_only=True)
-class Group:
-    """The hosts that this process was joined with, as it knows them."""
-
-    number: int  # of this host; 0 decides
-    count: int
-    lines: list[Line] = field(default_factory=list)  # of host 0 to the others; or to host 0
-    # Whether this process is in no program over all devices, and what it says where it is ended.
-    idle: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.idle.set()
-
-    @contextmanager
-    def working(self) -> Generator[None]:
-        """Within, programs run over the devices of all hosts."""
-        self.idle.clear()
-        try:
-            with together():
-                yield
-        finally:
-            self.idle.set()
-
-    def say(self, word: Word) -> None:
-        for line in self.lines:
-            line.say(word)
-
-    def missing(self, within: float = 0.0) -> WootzError | None:
-        """What to say if another host is gone, or goes within so many seconds."""
-        until = time.monotonic() + within
-        while not (gone := [line for line in self.lines if line.gone]):
-            if time.monotonic() >= until:
-                return None
-            time.sleep(0.05)
-        return lost(gone[0])
-
-    def ended(self, line: Line) -> None:
-        """Called by a thread: a program over all devices may wait for ever for a host that is gone.
-
-        Where this process does not come out of it by itself, it ends here.
-        """
-        if not self.idle.wait(MOMENT):
-            sys.stderr.write(f"{lost(line)}\n")
-            sys.stderr.flush()
-            os._exit(1)
-
-    def close(self) -> None:
-        """All is over: every host says so, and waits for the others."""
-        if self.number == 0:
-            self.say(None)
-        leave()
-        for line in self.lines:
-            line.close()
-
-    def part(self) -> None:
-        """Leave the others as they stand. JAX would wait for them when this process ends."""
-        for line in self.lines:
-            line.close()
-        atexit.register(_end)
-
-
-def _end() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
-
-
-def join_hosts(address: str | None, host: tuple[int, int] | None) -> Group:
-    """Bring this process together with those on the other hosts, which call this too.
-
-    `address`: a port of host 0, as "name:port"; `host`: this one's number, and how many there are.
-    None: as Slurm and the like say. Before anything else of JAX is used. Raises `WootzError`.
-    """
-    try:
-        number, count = join(address, *(reversed(host) if host else (None, None)))
-        group = Group(number=number, count=count)
-        if number == 0:
-            _receive(group, address)
-        else:
-            _reach(group)
-    except (ValueError, RuntimeError, OSError, EOFError, AuthenticationError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise fail(
-            "WZ290",
-            f"the hosts did not come together: {reason[0]}",
-            "give all of them the same `--hosts NAME:PORT`, a free port of host 0 that the others "
-            "reach, and each its own `--host NUMBER/COUNT`",
-        ) from None
-    return group
-
-
-def _receive(group: Group, address: str | None) -> None:
-    """On host 0: the others call, where a broadcast over their devices told them to."""
-    name = address.rpartition(":")[0] if address else socket.gethostname()
-    key = secrets.token_hex(32)
-    with Listener(("", 0), backlog=group.count, authkey=key.encode()) as listener:
-        told_by_first(json.dumps({"name": name, "port": listener.address[1], "key": key}).encode())
-        while len(group.lines) < group.count - 1:
-            with suppress(AuthenticationError, EOFError):  # a stranger
-                wire = listener.accept()
-                number = len(group.lines) + 1
-                group.lines.append(Line(wire, f"another host ({number})", group.ended, _pass_on))
-
-
-def _reach(group: Group) -> None:
-    told = json.loads(told_by_first(b""))
-    wire = Client((told["name"], told["port"]), authkey=told["key"].encode())
-    group.lines.append(Line(wire, "host 0", group.ended))
-
-
-def _pass_on(number: int) -> None:
-    """A host that follows was told to go: so is the build."""
-    os.kill(os.getpid(), number)
 
 
 class Hosts(Workers[None, Jobs]):
@@ -186,7 +55,6 @@ class Hosts(Workers[None, Jobs]):
     def __init__(self, group: Group, events: Events):
         super().__init__([None], events)
         self.group = group
-        self._apart = False  # the others stand elsewhere: what is left is done by this host alone
         present = [self._answer(line, Present) for line in group.lines]
         for line, one in zip(group.lines, present, strict=True):
             line.who = f"host {one.number} ({one.name})"
@@ -240,24 +108,24 @@ class Hosts(Workers[None, Jobs]):
 
     def serve(self, seat: None, call: Call) -> Any:
         """What comes of a call. Raises `WootzError` where another host is gone."""
-        if self._apart:
+        if self.group.apart:
             return call.work(self._alone, *call.given, **call.options)
         if gone := self.group.missing():
-            self._apart = True
+            self.group.apart = True
             raise gone
         self.group.say(Order(call.work, call.given))
         try:
             with self.group.working():
                 return call.work(self._all, *call.given, **call.options)
         except BaseException as error:
-            self._apart = True
+            self.group.apart = True
             if isinstance(error, Exception) and (gone := self.group.missing(within=2.0)):
                 raise gone from error
             raise
 
     def close(self) -> None:
         """Let the others go. They wait for what never comes, where a job was broken off."""
-        if self._apart or self.group.missing():
+        if self.group.apart or self.group.missing():
             self.group.part()
         else:
             self.group.close()
