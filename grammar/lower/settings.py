@@ -7,9 +7,11 @@ from typing import Any
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import Kind
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import KEYWORDS
 from wootzc.grammar.check.values import Value, evaluate, near_value, source_text
+from wootzc.grammar.parse.mistakes import NONE_HERE
 from wootzc.grammar.syntax.near_misses import did_you_mean
 
 
@@ -99,6 +101,8 @@ def _help(
         return f"it stands before the braces: `{block} from {_value_text(setting, report)} {{ … }}`"
     if name in KEYWORDS:
         return f"`{name}` is a statement of the space: write it outside of these braces"
+    if name.lower() in NONE_HERE:
+        return remove(setting.span, report, f"leave it out: {NONE_HERE[name.lower()]}")
     return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")
 
 
