@@ -1,5 +1,6 @@
 """Blocks of settings, `{ steps 600; batch 64 }`: known names, each once, each with its value."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -159,9 +160,15 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
         near = near_value(shown or "", kind.read)
         report.error(
             span, "WZ071", f"`{name}` must be {kind.expects}, not `{shown}`",
-            write(near) if near else None,
+            write(near) if near else _example(name, kind),
         )  # fmt: skip
         return None
+
+
+def _example(name: str, kind: Kind) -> str | None:
+    """How a setting is written, with a value that its kind names."""
+    value = re.search(r"such as ([\w.%]+)", kind.expects)
+    return f"as in `{name} {value[1]}`" if value else None
 
 
 def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str | None]:

@@ -45,6 +45,10 @@ def unit_help(limit: syntax.PlainLimit, metric: Metric, name: Span) -> Advice | 
     ]  # in the order of the metrics
     if others:
         return Advice(f"did you mean {either(f'`{one}`' for one in others)}?", others[0], at=name)
+    if unit in ("fps", "hz", "images") and metric.name == "latency" and decimal_of(number) > 0:
+        milliseconds = f"{1000 / decimal_of(number):.3g}"
+        whole = Span(name.file, name.start, limit.span.end)
+        return write(f"latency <= {milliseconds} ms", ", the time of one batch", at=whole)
     share = "as in `70%` of the full network, or "
     return share + (f"in {either(metric.scales)}" if known else "`10M`")
 
