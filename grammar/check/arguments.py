@@ -7,6 +7,7 @@ from typing import Any
 
 from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.elsewhere import ELSEWHERE, alone, of_its_own
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import (
@@ -148,6 +149,9 @@ def _warn_product(written: syntax.Binary, report: Report) -> None:
             )  # fmt: skip
 
 
+_WEIGHTS = ("pretrained", "weights", "checkpoint", "progress")
+
+
 def _assign(
     name: syntax.Name,
     parameters: tuple[Parameter, ...],
@@ -164,7 +168,16 @@ def _assign(
             if key not in known:
                 good = False
                 likely = [k for k in ELSEWHERE.get(key.lower(), ()) if k in known]
-                form = _form(name, parameters) if known else "it takes none"
+                form = _form(name, parameters)
+                if not known and len(arguments) == 1:
+                    form = alone(name, argument.span, report)
+                elif not known:
+                    form = "it takes none"
+                elif key in _WEIGHTS:
+                    weights = (
+                        'leave it out: weights are the teacher\'s, `teacher from "x.safetensors"`'
+                    )
+                    form = remove(argument.span, report, weights)
                 report.error(
                     argument.name.span, "WZ011", f"`{name.text}` has no argument `{key}`",
                     of_its_own(arguments, position, report)

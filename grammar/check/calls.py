@@ -6,6 +6,7 @@ from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import FLAGS
 from wootzc.grammar.check.operators import ALIASES, BUILT_IN, JOINS
+from wootzc.grammar.check.other_layers import translated
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import FUNCTIONS, arguments_text, source_text
 from wootzc.grammar.syntax.near_misses import meant, nearest
@@ -91,7 +92,7 @@ def warn_stride(call: syntax.Call, report: Report) -> None:
 
 
 def report_unknown(
-    name: syntax.Name,
+    call: syntax.Call,
     known: Iterable[str],
     networks: Container[str],
     incomplete: bool,
@@ -101,9 +102,11 @@ def report_unknown(
 
     `incomplete`: definitions may be missing, so that it may be one.
     """
-    text = name.text
+    name, text = call.name, call.name.text
     near = ALIASES.get(text.lower()) or nearest(text, known)
-    if text.lower() in NEEDLESS:
+    if (other := translated(call, report)) is not None:
+        report.error(name.span, "WZ010", f"there is no layer or module `{text}`", other)
+    elif text.lower() in NEEDLESS:
         report.error(
             name.span, "WZ010", f"there is no layer `{text}`",
             Advice(f"remove it: {NEEDLESS[text.lower()]}", ""),

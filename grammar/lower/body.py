@@ -160,7 +160,7 @@ class BodyLowering:
                     else f"as in `add {{ {{ … }} {{ {FITTING} }} }}`, with other arms beside it",
                 )  # fmt: skip
                 return [], None
-            self.unknown(call.name)
+            self.unknown(call)
             return [], None
         settled = written_out(operator.name, call.arguments)
         if settled is None:
@@ -310,8 +310,8 @@ class BodyLowering:
             return ""
         return f" (in module `{self.use.name}`, made in line {self.report.line(self.use.span)})"
 
-    def unknown(self, name: syntax.Name) -> None:
-        meant = report_unknown(name, (*BUILT_IN, *self.modules), self.networks, self.incomplete,
+    def unknown(self, call: syntax.Call) -> None:
+        meant = report_unknown(call, (*BUILT_IN, *self.modules), self.networks, self.incomplete,
                                self.report)  # fmt: skip
         if meant is not None:  # so that it is not called unused
             self.used.add(meant)

@@ -1,6 +1,7 @@
 """Where images come from, how they are split and varied, and where the teacher comes from."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,11 @@ def lower_data(data: syntax.Data, report: Report) -> Data | None:
             kind = "auto"
     if not data.path.value:
         report.error(data.path.span, "WZ075", "the path is empty", 'as in `data "digits.npz"`')
+    if re.match(r"\w+://", data.path.value):
+        report.error(
+            data.path.span, "WZ076", "images are read from a file or a folder, not from an address",
+            "download them first",
+        )  # fmt: skip
     options = read_flags(data.options, DATA, "data", report, _DATA_ALIASES)
     if options.get("validation") == 0:
         report.error(

@@ -45,11 +45,13 @@ class ModuleNames:
         self.explicit: dict[str, Span] = {}
         self.numbers: dict[str, int] = {}
         self.named: dict[int, list[tuple[str, Span]]] = {}
+        self.clashing: set[int] = set()  # statements, some of whose names others have
         for statement in statements:
             given = list(self._given(statement))
-            self.named[id(statement)] = [
-                (name, span) for name, span in given if self._accept(name, span)
-            ]
+            accepted = [(name, span) for name, span in given if self._accept(name, span)]
+            self.named[id(statement)] = accepted
+            if len(accepted) < len(given):
+                self.clashing.add(id(statement))
         if len(self.explicit) > MAX_MODULES:
             raise TooLarge
 

@@ -129,7 +129,8 @@ def _segments(
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
             continue
-        check_series(statement, len(use), lowering.report)
+        if id(statement) not in names.clashing:
+            check_series(statement, len(use), lowering.report)
         for turn, (name, span) in enumerate(use):
             lowering.use = Use(name, span)
             drafts, shape = _module_body(at_turn(statement, turn), lowering, scope, shape)
@@ -222,7 +223,7 @@ def _module_body(
     else:
         assert isinstance(statement, syntax.Call)
         if statement.name.text not in lowering.modules:
-            lowering.unknown(statement.name)
+            lowering.unknown(statement)
             return [], None
         drafts, shape = lowering.module(statement, scope, shape)
         kind = "module `" + statement.name.text + "`"

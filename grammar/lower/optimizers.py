@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from wootzc.diagnostics import write
+from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import evaluate, source_text
 from wootzc.grammar.syntax.near_misses import did_you_mean, either, meant
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
-from wootzc.ir.space.recipe_values import OPTIONS
+from wootzc.ir.space.recipe_values import NUMBERS, OPTIONS
 
 _EXAMPLES = {
     "learning_rate": "0.01", "momentum": "0.9", "b1": "0.9", "b2": "0.999", "eps": "1e-8",
@@ -107,6 +108,8 @@ def _options(
             options = f"options of {name}: {', '.join(known)}"
             near = _OPTION_ALIASES.get(key.lower(), "")
             help = meant(near) if near in known else did_you_mean(key, known, options)
+            if key in NUMBERS and argument.name is not None:
+                help = _apart(invoke, argument, f"{key} {source_text(argument.value)}", report)
             report.error(
                 argument.name.span if argument.name else argument.span, "WZ073",
                 f"`{name}` has no option `{key}`",
@@ -122,6 +125,18 @@ def _options(
             continue
         given[key] = value
     return given if good else None
+
+
+def _apart(
+    invoke: syntax.Invoke, argument: syntax.Argument, setting: str, report: Report
+) -> Advice:
+    """Advice on `sgd(0.1, weight_decay = 1e-4)`."""
+    span, cut = invoke.span, remove(argument.span, report).at
+    text = report.sources.get(span.file, "")
+    assert cut is not None
+    rest = text[span.start : cut.start] + text[cut.end : span.end]
+    words = f"it is a setting of its own: `{setting}`"
+    return Advice(words, f"{rest}; {setting}", at=span)
 
 
 def _option_value(name: str, key: str, argument: syntax.Argument, report: Report) -> float | None:

@@ -1,5 +1,6 @@
 """Blocks of settings, `{ steps 600; batch 64 }`: known names, each once, each with its value."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import Kind
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import KEYWORDS
 from wootzc.grammar.check.values import Value, evaluate, near_value, source_text
+from wootzc.grammar.parse.mistakes import NONE_HERE
 from wootzc.grammar.syntax.near_misses import did_you_mean
 
 
@@ -99,6 +102,8 @@ def _help(
         return f"it stands before the braces: `{block} from {_value_text(setting, report)} {{ … }}`"
     if name in KEYWORDS:
         return f"`{name}` is a statement of the space: write it outside of these braces"
+    if name.lower() in NONE_HERE:
+        return remove(setting.span, report, f"leave it out: {NONE_HERE[name.lower()]}")
     return did_you_mean(name, known, f"`{block}` has the settings {', '.join(known)}")
 
 
@@ -155,9 +160,15 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
         near = near_value(shown or "", kind.read)
         report.error(
             span, "WZ071", f"`{name}` must be {kind.expects}, not `{shown}`",
-            write(near) if near else None,
+            write(near) if near else _example(name, kind),
         )  # fmt: skip
         return None
+
+
+def _example(name: str, kind: Kind) -> str | None:
+    """How a setting is written, with a value that its kind names."""
+    value = re.search(r"such as ([\w.%]+)", kind.expects)
+    return f"as in `{name} {value[1]}`" if value else None
 
 
 def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str | None]:

@@ -185,6 +185,8 @@ SYNONYMS = {
     "reduce": "minimize", "optimize": "minimize", "constraint": "subject to", "limit": "where",
     "require": "where", "constrain": "where", "train": "teacher", "training": "teacher",
     "fine_tune": "finetune", "tune": "finetune", "retrain": "finetune", "sparsity": "rates",
+    "pruning_ratio": "rates", "pruning_ratios": "rates", "sparse_ratio": "rates",
+    "target_sparsity": "rates", "ch_sparsity": "rates", "pruning_rate": "rates",
     "ratio": "rates", "ratios": "rates", "levels": "rates", "dataset": "data", "images": "data",
     "augmentation": "augment", "augmentations": "augment", "transforms": "augment",
     "search": "explore", "strategy": "explore", "candidates": "sample", "trials": "sample",
@@ -195,4 +197,23 @@ SYNONYMS = {
     "smallest": "minimize",
     "least": "minimize", "lowest": "minimize", "min": "minimize", "shrink": "minimize",
     "largest": "maximize", "greatest": "maximize", "best": "maximize", "max": "maximize",
+}  # fmt: skip
+
+# Statements and settings of other tools that have no counterpart: why.
+NONE_HERE = {
+    **dict.fromkeys(("device", "devices", "gpu", "cuda", "accelerator", "backend", "platform"),
+                    "where it runs is no part of the file: `wootzc build --parallel`, `--on`"),
+    **dict.fromkeys(("num_workers", "workers", "shuffle", "pin_memory", "drop_last", "prefetch"),
+                    "images are shuffled, and read ahead where they are on disk, by themselves"),
+    **dict.fromkeys(("global_pruning", "global", "local"),
+                    "all modules are searched together, each at rates of its own"),
+    **dict.fromkeys(("iterative_steps", "iterations", "pruning_steps", "rounds"),
+                    "a candidate is pruned at once, and fine-tuned as `finetune` says"),
+    **dict.fromkeys(("loss", "loss_fn", "loss_function"),
+                    "the loss is cross-entropy; `label_smoothing` and `distill` change it"),
+    **dict.fromkeys(("output", "out", "save", "save_dir", "checkpoint", "name", "log", "verbose"),
+                    "results go to build/NAME: `wootzc build --out` names another folder"),
+    **dict.fromkeys(("remove", "delete", "unset", "drop", "super", "parent", "base", "inherit"),
+                    "a space that builds on another says anew what is to be another; nothing is "
+                    "taken away"),
 }  # fmt: skip

@@ -18,7 +18,7 @@ from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
 
-NOWHERE = 0, 0
+NOWHERE = -1, -1
 MAX_ERRORS = 20  # syntax errors in one file before parsing gives up
 
 
@@ -104,7 +104,10 @@ def _place(fix: Fix) -> tuple[int, int]:
 def _goes_on(mistake: Diagnostic, repair: tuple[int, int]) -> bool:
     """Whether the fix of a mistake changes what has just been repaired: the slip was one."""
     (start, end), fixes = repair, mistake.fixes
-    return end > start and bool(fixes) and fixes[0].span.start < end and fixes[0].span.end > start
+    if repair == NOWHERE or not fixes:
+        return False
+    first, last = fixes[0].span.start, fixes[0].span.end
+    return first <= start <= last if start == end else first < end and last > start
 
 
 def _both(before: Diagnostic, fix: Fix, repair: tuple[int, int], draft: Draft) -> Diagnostic:

@@ -11,7 +11,7 @@ from wootzc.grammar.parse.braces import end_of_indented, in_square_brackets, in_
 from wootzc.grammar.parse.examples import by_example
 from wootzc.grammar.parse.languages import python_block
 from wootzc.grammar.parse.misplaced import misplaced
-from wootzc.grammar.parse.mistakes import CHARACTERS, SYNONYMS
+from wootzc.grammar.parse.mistakes import CHARACTERS, NONE_HERE, SYNONYMS
 from wootzc.grammar.parse.slips import SLIPS, Found, headers_at, slips_in
 from wootzc.grammar.syntax.brackets import end_of_code_before, open_bracket, statement_at
 from wootzc.grammar.syntax.draft import Draft
@@ -44,6 +44,8 @@ _READABLE = {
     "$END": "the end of the file",
 }
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_WRITE = "write `{new}`"
+_USUAL = ("data", "teacher", "rates", "prune", "keep", "where", "minimize", "subject to")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
@@ -127,7 +129,7 @@ def _told(found: Found, text: str, path: str) -> Diagnostic:
         shown or span,
         slip.code,
         _filled(slip.message, words),
-        _filled(slip.help, words),
+        _filled(slip.help if words["new"] or slip.help != _WRITE else "leave it out", words),
         fixes=fixes,
     )
 
@@ -267,6 +269,9 @@ def _filled(template: str, words: dict[str, str]) -> str:
 def _unknown_statement(span: Span, word: str, keywords: list[str]) -> Diagnostic:
     near = SYNONYMS.get(word.lower()) or nearest(word, keywords)
     help = f"possible here: {', '.join(keywords)}"
+    if len(keywords) > 8:
+        help = f"docs/language.md lists the statements: {', '.join(_USUAL)} and others"
+    help = NONE_HERE.get(word.lower(), help)
     if near is not None and near.split()[0] in keywords:
         help = meant(near)
     return diagnostic(span, "WZ002", f"there is no `{word}` here", help)

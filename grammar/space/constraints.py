@@ -9,6 +9,7 @@ from wootzc.diagnostics import Advice, Diagnostic, Fix, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import decimal_of
+from wootzc.grammar.space.limit_units import unit_help
 from wootzc.grammar.space.patterns import modules_of
 from wootzc.grammar.space.rates import read_rate
 from wootzc.grammar.space.search_settings import read_confidence
@@ -20,13 +21,30 @@ from wootzc.ir.space import space as ir
 
 _SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not points
 
+_ERRORS = ("error", "error_rate", "err", "top1_error", "misclassification")
+_LOSSES = ("loss", "cross_entropy", "nll", "perplexity")
+_FEW = Decimal("0.01")
 _COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
 
-def read_metric(name: syntax.Name, report: Report) -> Metric | None:
-    """The metric of this name; None after an error."""
+def read_metric(
+    name: syntax.Name, report: Report, limit: syntax.Subject | None = None
+) -> Metric | None:
+    """The metric of this name, limited by `limit`; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
+    if name.text.lower() in _ERRORS:
+        report.error(
+            name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
+            _of_error(limit) if limit else meant("accuracy"),
+        )  # fmt: skip
+        return None
+    if name.text.lower() in _LOSSES:
+        report.error(
+            name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
+            "as in `accuracy >= teacher - 1 points`",
+        )  # fmt: skip
+        return None
     aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}
     near = aliases.get(name.text.lower()) or nearest(name.text, METRICS)
     words = [one.name + (f" ({one.meaning})" if one.meaning else "") for one in METRICS.values()]
@@ -38,6 +56,18 @@ def read_metric(name: syntax.Name, report: Report) -> Metric | None:
         else f"there are {there}",
     )  # fmt: skip
     return None
+
+
+def _of_error(limit: syntax.Subject) -> str:
+    """Advice on `error <= 7%`: accuracy >= 93%."""
+    match limit.limit:
+        case syntax.PlainLimit(number=number, unit=None):
+            value = decimal_of(number.text)
+            if 0 <= value <= 1:
+                accuracy = f"accuracy >= {(100 * (1 - value)).normalize():f}%"
+                start, end = limit.metric.span, limit.limit.span
+                return write(accuracy, at=Span(start.file, start.start, end.end))
+    return "as in `accuracy >= 93%`, for an error of at most 7%"
 
 
 def _comparison(name: syntax.Name, usual: str, report: Report) -> ir.Comparison | None:
@@ -83,7 +113,7 @@ def cost_limit(
         if percent or limit.unit.text not in metric.scales:
             report.error(
                 limit.unit.span, "WZ063", f"`{limit.unit.text}` is no unit of {name}",
-                _unit_help(limit, metric),
+                unit_help(limit, metric, statement.metric.span),
             )  # fmt: skip
             return None
         value *= metric.scales[limit.unit.text]
@@ -101,6 +131,11 @@ def cost_limit(
         return None
     if comparison is None or network is None:
         return None
+    if percent and comparison == "<=" and value >= 1:
+        report.warn(
+            limit.span, "WZ053", f"the full network has 100% of its {name}, so this limits nothing",
+            f"as in `{name} <= 70%`",
+        )  # fmt: skip
     if percent and metric.count is None:  # it is yet to be measured
         share = float(value)
         return ir.CostLimit(
@@ -112,21 +147,6 @@ def cost_limit(
     return ir.CostLimit(
         metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
     )
-
-
-def _unit_help(limit: syntax.PlainLimit, metric: Metric) -> Advice | str:
-    """What a cost with an unknown unit was meant to be."""
-    number, unit = limit.number.text, limit.unit.text.lower() if limit.unit else ""
-    known = {name.lower(): name for name in metric.scales}
-    if unit in known:
-        return write(f"{number} {known[unit]}", at=limit.span)
-    if known:
-        return f"as in `70%` of the full network, or in {either(metric.scales)}"
-    scale = {"k": "k", "thousand": "k", "m": "M", "mio": "M", "million": "M", "millions": "M",
-             "g": "G", "b": "G", "billion": "G", "percent": "%", "pct": "%"}.get(unit)  # fmt: skip
-    if scale is None:
-        return "as in `70%` of the full network, or `10M`"
-    return write(number + scale, at=limit.span)
 
 
 def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimit | None:
@@ -168,6 +188,11 @@ def accuracy_limit(statement: syntax.Subject, report: Report) -> ir.AccuracyLimi
             write(f"{text}%") if percent else "as in 80%, or 0.8",
         )  # fmt: skip
         return None
+    if isinstance(limit, syntax.PlainLimit) and "%" in limit.number.text and 0 < value < _FEW:
+        report.warn(
+            limit.span, "WZ062", f"an accuracy of {limit.number.text} is below that of guessing",
+            meant(f"{(100 * 100 * value).normalize():f}%"),
+        )  # fmt: skip
     confidence = _confidence(statement.confidence, report)
     if confidence is None and statement.confidence is not None:
         return None

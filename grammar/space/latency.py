@@ -36,6 +36,12 @@ SETTINGS: dict[str, Kind] = {
 }
 _ALIASES = {"images": "batch {}", "batch_size": "batch {}", "cores": "threads {}",
             "device": "provider {}", "execution_provider": "provider {}"}  # fmt: skip
+_PROVIDERS = {
+    "cuda": "CUDAExecutionProvider", "gpu": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider", "trt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider", "openvino": "OpenVINOExecutionProvider",
+    "rocm": "ROCMExecutionProvider", "directml": "DmlExecutionProvider",
+}  # fmt: skip
 _RUNTIMES = ("cpu", "gpu", "ort", "onnx", "host", "local")
 
 
@@ -53,7 +59,11 @@ def read_target(statement: syntax.Latency | None, report: Report) -> Target:
         case other:
             report.error(
                 statement.target.span, "WZ308", f"latency is not measured on `{other}`",
-                meant("onnxruntime") if other.lower() in _RUNTIMES
+                write(
+                    f'onnxruntime {{ provider "{_PROVIDERS[other.lower()]}" }}',
+                    ", if this onnxruntime has it",
+                ) if other.lower() in _PROVIDERS and statement.settings is None
+                else meant("onnxruntime") if other.lower() in _RUNTIMES
                 else did_you_mean(
                     other, TARGETS, "there are onnxruntime, jax, and command for all others"
                 ),

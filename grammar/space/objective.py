@@ -26,7 +26,7 @@ def read_objective(
     limits: list[ir.AccuracyLimit | ir.CostLimit] = []
     good = True
     for subject in subjects:
-        metric = read_metric(subject.metric, report)
+        metric = read_metric(subject.metric, report, subject)
         limit: ir.AccuracyLimit | ir.CostLimit | None = None
         if metric is not None and metric.known == "trained":
             limit = accuracy_limit(subject, report)

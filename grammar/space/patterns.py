@@ -81,6 +81,8 @@ def _trunks_told(
         )  # fmt: skip
         return True
     names = ", ".join(text[p.span.start : p.span.end] for p in meant)
+    end = patterns.span.end + (text[patterns.span.end : patterns.span.end + 1] == ")")
+    statement = Span(patterns.span.file, patterns.span.start, end)
     word = re.compile(r"\w+(?=\s*$)").search(text, 0, patterns.span.start)
     place = Span(patterns.span.file, meant[0].span.start, meant[-1].span.end)
     if word is not None and word[0] == "prune":
@@ -92,7 +94,7 @@ def _trunks_told(
         return True
     report.error(
         place, "WZ040", f"`{names}` are channels between modules, and all of these stay whole",
-        add(f"narrow {names}", patterns.span, report, f"say that they may go: narrow {names}"),
+        add(f"narrow {names}", statement, report, f"say that they may go: narrow {names}"),
     )  # fmt: skip
     return True
 

@@ -119,7 +119,8 @@ def read_pruning(
     check_channels(network, [t for t in known if t.name in cut], cut, narrow, report)
     if not pruned.of_module and not prunes and complete and names and not others:
         report.error(
-            everywhere, "WZ044", f"space `{definition.name.text}` prunes nothing",
+            keeps[0].span if (keeps := statements.all(syntax.Keep)) else everywhere, "WZ044",
+            f"space `{definition.name.text}` prunes nothing",
             f"`keep` names every module of network `{network.name}` that has filters to remove"
             if pruned.kept
             else by_patterns(file) if file

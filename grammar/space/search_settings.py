@@ -49,9 +49,14 @@ def read_choice(statements: Statements, setting: str, default: str, report: Repo
     if value is None or value.text in CHOICES[setting]:
         return default if value is None else value.text
     near = _CHOICE_ALIASES.get(value.text)
+    other = next((o for o, words in CHOICES.items() if value.text in words), None)
     report.error(
         value.span, "WZ058", f"`{setting}` cannot be `{value.text}`",
-        meant(near) if near in CHOICES[setting]
+        Advice(
+            f"did you mean `{other} {value.text}`?", f"{other} {value.text}",
+            at=next(s.span for s in statements.kept if keyword_of(s) == setting),
+        ) if other and near not in CHOICES[setting]
+        else meant(near) if near in CHOICES[setting]
         else did_you_mean(value.text, CHOICES[setting]),
     )  # fmt: skip
     return default

@@ -197,6 +197,8 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
         word = re.compile(r'"[^\s"(){};,]*').match(text, start)
         assert word is not None, "it begins with a quote"
         yield Fix(Span(path, word.end(), word.end()), '"')
+    elif mistake.code == "WZ003" and text[start] in "([" and _is_cut_off(text, start):
+        return
     elif mistake.code == "WZ003" and text[start] in "([":
         if (comment := re.compile(r"[^\n/]*(//)[^\n]*\)").match(text, start)) is not None:
             yield Fix(Span(path, *comment.span(1)), "/")
@@ -207,6 +209,18 @@ def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
         for other in ")]":
             yield Fix(mistake.span, other)
         yield Fix(Span(path, start, end), "")
+
+
+def _is_cut_off(text: str, start: int) -> bool:
+    """Whether a line ends within a list, or before it, that the next one does not go on with."""
+    line, _, rest = text[start:].partition("\n")
+    code = line.split("//")[0].rstrip()
+    if not code.endswith((",", "(", "[")) or line.rstrip().endswith(")"):
+        return False
+    begin = text.rfind("\n", 0, start) + 1
+    indent = len(text[begin:start]) - len(text[begin:start].lstrip())
+    following = next((row for row in rest.split("\n") if row.strip()), "")
+    return len(following) - len(following.lstrip()) <= indent
 
 
 def _end_of_list(text: str, start: int) -> int:

@@ -19,7 +19,7 @@ class Norm(Page):
         Operator(
             "norm",
             (Parameter("epsilon", AMOUNT, 1e-5), Parameter("momentum", SHARE, 0.9)),
-            aliases=("bn", "batch_norm", "batchnorm", "batchnorm2d"),
+            aliases=("bn", "batch_norm", "batchnorm", "batchnorm2d", "batchnormalization"),
         ),
     )
     channels: ClassVar[Rule] = "passes"

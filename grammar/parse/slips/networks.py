@@ -4,6 +4,7 @@ import re
 
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.parse.slips.row import Match, Slip
+from wootzc.grammar.zoo import zoo_names
 
 
 def _numbered(match: Match) -> str:
@@ -68,7 +69,33 @@ def _include(match: Match) -> str:
     return f'include "{path if path.endswith(".wz") else f"{path}.wz"}"'
 
 
+def _without_values(match: Match) -> str:
+    """`%1 = conv(%0, 3x3)` → `conv(3x3)`, `x = Conv2D(16, 3)(x)` → `Conv2D(16, 3)`."""
+    if match["v"][0] != "%" and ")(" not in match["call"] and f"({match['v']})" not in match[0]:
+        return match[0]
+    name = re.escape(match["v"])
+    call = re.sub(rf"\({name}\)$", "", match["call"]) if "%" not in name else match["call"]
+    return re.sub(r"\(\s*%\w+(?:\s*,\s*%\w+)*\s*,?\s*", "(", call).replace("()", "")
+
+
+def _zoo(match: Match) -> str:
+    """`over resnet-18` → `over resnet18`, where that is a network of the zoo."""
+    joined = [f"{match['a']}{join}{match['b']}".lower() for join in ("", "_")]
+    known = next((name for name in joined if name in zoo_names()), None)
+    return f"over {known}" if known else match[0]
+
+
 NETWORKS = (
+    Slip(r"(?P<v>%\w+|<NAME>) ?= ?(?P<call>[A-Za-z][\w.]*\((?:[^()\n]|\([^()\n]*\))*\)"
+         r"(?:\(\w+(?: ?, ?\w+)*\))?)(?: ?:[^\n;{}]*)?(?=\s*[\n;}])",
+         _without_values, "what leaves a layer has no name: the next one is fed by it",
+         within="body"),
+    Slip(r"over (?P<a>[A-Za-z]\w*)-(?P<b>\w+)", _zoo, "a name has letters, digits and `_`",
+         within="file", code="WZ022"),
+    Slip(r"let (?:mut|const|var|static|final) (?P<a><NAME>) ?(?:: ?<NAME> ?)?= ?",
+         r"let \g<a> = ", "a constant begins with `let`", within="file", safe=True),
+    Slip(r"(?:func(?:\.func)?|graph|define) @(?P<a><NAME>) ?\([^()\n]*\)(?: ?->[^\n{]*)?(?=\s*\{)",
+         r"network \g<a>", "what is pruned is called a network", within="file"),
     # ---- names
     Slip(r"(?P<base>\w*[A-Za-z_*?])\[ ?(?P<a>\d+) ?(?::|\.{3,}|\.\.=|-|–|…|;|to|~) ?(?P<b>\d+) ?\]",
          r"\g<base>[\g<a>..\g<b>]", _TWO_DOTS, safe=True),

@@ -14,6 +14,8 @@ def _quoted(match: Match) -> str:
 
 def _of_word(match: Match) -> str:
     """`data digits` → `data "digits"`; nothing for a network of this file: none builds on it."""
+    if re.search(r"\bteacher\s+$", match.string[: match.start()]):
+        return f'from "{match["text"]}.safetensors"'
     known = re.search(rf"\bnetwork\s+{match['text']}\b", match.string)
     return match[0] if known else _quoted(match)
 

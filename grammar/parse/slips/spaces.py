@@ -4,6 +4,8 @@ import re
 
 from wootzc.grammar.parse.slips.row import Match, Slip
 
+_RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
+
 
 def _row(match: Match) -> str:
     """`a1 = 0, a2 = 50%` → `[0, 50%]`."""
@@ -57,7 +59,6 @@ def _in_finetune(match: Match) -> str:
     return match["at"] if stated else f"finetune {{ {share} }}"
 
 
-_RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
 _FOLLOWS = "what `{word}` says follows it directly"
 
 
@@ -80,7 +81,18 @@ def _in_steps(match: Match) -> str:
 
 
 SPACES = (
+    Slip(r"(?:^|\n) ?(?P<at>[-*•] )(?=[a-z_]+\b)", "", "statements have no dashes",
+         within="space settings body", safe=True, help="leave out `{old}`"),
+    Slip(r"(?:quantize|precision|blocks|explore|seed|sample|propose|budget|multiple of) \w+"
+         r"(?P<at> ?\{[^{}\n]*\})", "", "`{word}` has no settings", within="space settings",
+         help="leave out `{old}`"),
     # ---- rates
+    Slip(r"rates ?[:=]? ?\{ ?min ?[:=]? ?(?P<a>" + _RATE + r") ?[,;]? ?max ?[:=]? ?(?P<b>" + _RATE
+         + r") ?(?P<step>" + _RATE + r")?\}", lambda m: f"rates {_range_of_rates(m)}",
+         "a range of rates says in which steps it goes", within="list space"),
+    Slip(r"\b(?:round_to|divisor|multiple_of|channel_multiple|width_multiple|granularity) ?[=:]? ?"
+         r"(?P<n>\d+)", r"multiple of \g<n>",
+         "what is left of a layer's filters is a multiple of a number", within="space"),
     Slip(r"rates (?P<a><GLOB>) ?(?=\{)", r"prune \g<a> rates ",
          "rates of some modules stand behind these", within="space"),
     Slip(r"(?P<a>" + _RATE + r") ?, ?(?P<b>" + _RATE + r") ?,? ?(?:\.{2,}|…) ?,? ?(?P<c>" + _RATE
@@ -114,7 +126,7 @@ SPACES = (
          "a list of rates stands in braces", safe=True, within="space"),
     Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\],;]*\b(?:keep|none|no|whole|full)\b[^{}\[\],;]*)\}",
          _with_none, "no filter removed is the rate 0", within="list space"),
-    Slip(r"rates ?[:=]? ?\{(?P<list>[^{}\[\]]*)\}", _rates,
+    Slip(r"rates ?[:=]? ?\{(?P<list>(?:[\s\d.,;%]|\band\b|[A-Za-z_]\w*(?=\s*[,;}]))*)\}", _rates,
          "rates are separated by commas", safe=True, within="list space"),
     Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
          "the rates of some modules follow `rates`", within="space list", safe=True,
@@ -159,6 +171,19 @@ SPACES = (
          "a candidate is a row of rates, one for each module in the network's order",
          within="list"),
     # ---- patterns
+    Slip(r"\b(?P<a>prune|narrow|skip|keep|tie) ?[:=] ?['\"](?P<b>[\w*?.,\[\]\x20]+)['\"]",
+         r"\g<a> \g<b>", "what `{word}` says follows it directly, without quotes", within="space",
+         safe=True),
+    Slip(r"\bskip <GLOB>(?P<at> <NUM>)", "", "`skip` leaves modules out whole", within="space",
+         help="leave out `{old}`"),
+    Slip(r"\b(?P<w>skip|keep|narrow) (?:\d+ of|at most \d+ of|up to \d+ of) (?P<p><GLOB>)",
+         r"\g<w> \g<p>", "how many of them is what the search finds", within="space"),
+    Slip(r"\btie [^\n;{}]*?(?P<at> ?, ?<NUM>)", "", "`tie` gives modules one rate, whichever it is",
+         within="space", help="leave out `{old}`; which rates there are is said by `prune`"),
+    Slip(r"\bkeep <NUM>[^\n;{}]*", None, "`keep` names modules, which then stay whole",
+         within="space", help="how much may go is said by `rates { 0, 30%, 50% }`"),
+    Slip(r"\bkeep (?P<k>conv|depthwise|grouped|dense|add|concat|scale) ?\([^()\n]*\)",
+         r"keep \g<k>", "a kind of layer is named without arguments", within="space call"),
     Slip(r"narrow [^{}\n]*?[\w*?\]](?P<at> (?:by|using) \w+)", "",
          "channels between modules go by the weights of all layers that make them, by `l1`",
          within="space", help="leave out `{old}`"),
@@ -257,6 +282,9 @@ SPACES = (
          "`{word}` is a setting of training, and stands in its braces", within="space",
          help="move it into those it is for: `teacher { {old} }`, `finetune { {old} }`"),
     # ---- the rest
+    Slip(r"budget (?P<n><NUM>) ?(?:gpu|GPU|cpu|CPU|device|machine|wall|wallclock)[-_\x20]?"
+         r"(?P<u>seconds?|minutes?|hours?)\b", r"budget \g<n> \g<u>",
+         "a budget of time is one of the build, on whatever it runs", within="space"),
     Slip(r"sample <NUM>(?P<at> (?:random|randomly|at random|uniformly|candidates|configs))\b", "",
          "`sample` draws candidates at random", within="space", safe=True,
          help="leave out `{old}`"),
