@@ -57,9 +57,10 @@ def hosts(trials: Trials) -> Iterator[Row]:
     tried = ended = 0
     stages: collections.Counter[str] = collections.Counter()
     for number in range(trials.options.each):
+        began = len(build.events())
         pair, victim = _pair(build), number % 2
-        delay = trials.rng.uniform(1.0, 20.0)
-        until(pair[0], lambda: build.stage() != "start")
+        delay = trials.rng.uniform(0.0, 15.0)
+        until(pair[0], lambda: len(build.events()) > began + 2)  # noqa: B023  all have come
         with suppress(subprocess.TimeoutExpired):
             pair[0].wait(delay)
         if pair[0].poll() is None:
