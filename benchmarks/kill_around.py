@@ -55,13 +55,16 @@ def hosts(trials: Trials) -> Iterator[Row]:
     for process in _pair(whole):
         process.wait()
     tried = ended = 0
+    stages: collections.Counter[str] = collections.Counter()
     for number in range(trials.options.each):
+        began = len(build.events())
         pair, victim = _pair(build), number % 2
-        delay = trials.rng.uniform(1.0, 20.0)
-        until(pair[0], lambda: build.stage() != "start")
+        delay = trials.rng.uniform(0.0, 15.0)
+        until(pair[0], lambda: len(build.events()) > began + 2)  # noqa: B023  all have come
         with suppress(subprocess.TimeoutExpired):
             pair[0].wait(delay)
         if pair[0].poll() is None:
+            stages[build.stage()] += 1
             pair[victim].kill()
             tried += 1
             for process in pair:
@@ -73,7 +76,8 @@ def hosts(trials: Trials) -> Iterator[Row]:
             process.wait()
     codes = [process.wait() for process in _pair(build)]
     same = build.outcome() == whole.outcome() is not None and codes == [0, 0]
-    note = f"the other ended within a minute {ended} times; then run again to the same bytes"
+    killed = ", ".join(f"{count} in {stage}" for stage, count in stages.items())
+    note = f"{killed}; the other ended within a minute {ended} times, then run again: same bytes"
     yield Row(what="one of two hosts that build together", tried=tried,
               survived=ended if same and build.is_quiet() else 0, note=note)  # fmt: skip
 

@@ -120,17 +120,23 @@ def _begins(build: Build, event: str, process: subprocess.Popen[bytes], times: i
 
 
 def checkpoints(trials: Trials) -> Iterator[Row]:
-    """While a checkpoint, an artifact, or a record is being written."""
+    """While a checkpoint, an artifact, or a record is being written: the first one, a later one."""
     for folder in ("checkpoints", "artifacts", "jobs"):
         build, left = trials.world.build(f"writing-{folder}"), itertools.count()
 
         def wait(
             process: subprocess.Popen[bytes], folder: str = folder, build: Build = build
         ) -> bool:
-            if next(left) >= trials.options.each:  # noqa: B023
+            if (number := next(left)) >= trials.options.each:  # noqa: B023
                 return False
-            old = set((build.store / folder).rglob(".*"))  # left by kills before
-            return until(process, lambda: bool(set((build.store / folder).rglob(".*")) - old))
+            old, seen = set((build.store / folder).rglob(".*")), set()  # left by kills before
+
+            def writes() -> bool:
+                now = set((build.store / folder).rglob(".*")) - old
+                seen.update(now)
+                return bool(now) and len(seen) > number
+
+            return until(process, writes)
 
         name = {"checkpoints": "a checkpoint", "artifacts": "an artifact", "jobs": "a record"}
         start = partial(build.start, environment={"WOOTZC_CHECKPOINT_SECONDS": "0.05"})

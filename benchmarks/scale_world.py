@@ -11,7 +11,7 @@ import heapq
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -143,6 +143,9 @@ class Timed(Jobs):
             future.set_result((found, self.crew.does(seconds)))
             futures.append(future)
         return futures
+
+    def recalled(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, done=replace(outcome.done, weights={}))
 
     def outcome(self, candidate: Future[Any]) -> Outcome:
         found, end = candidate.result()

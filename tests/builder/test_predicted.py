@@ -112,6 +112,9 @@ class Simulated:
     def outcome(self, candidate: Future[Outcome]) -> Outcome:
         return candidate.result()
 
+    def recalled(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, done=replace(outcome.done, weights={}))
+
     def stop(self) -> None: ...
 
     def look_at(self, candidates: Sequence[int], *_: Any) -> list[Outcome]:
@@ -179,10 +182,14 @@ def simulated(
     return Simulated(plan, lambda damage, c: 0.93 - 0.06 * damage + draws[c], **options)
 
 
-def searched(jobs: Simulated) -> SearchResult:
+def begun(jobs: Simulated) -> Search:
     result = {"accuracy": 0.93, "history": [looked(0, 0.93, 10_000)]}
     done = Done(key="t", result=result, seconds=0.0, weights={})
-    return explore(Search(jobs=cast(Jobs, jobs), teacher=Outcome(done=done, reused=False)))
+    return Search(jobs=cast(Jobs, jobs), teacher=Outcome(done=done, reused=False))
+
+
+def searched(jobs: Simulated) -> SearchResult:
+    return explore(begun(jobs))
 
 
 @pytest.mark.parametrize("blind", [0.0, 0.3])
@@ -216,6 +223,14 @@ def test_a_budget_ends_it_with_what_was_not_ruled_out() -> None:
     assert found.left is not None and found.left.open > 0
     assert found.left.likeliest[0].forecast.chance >= found.left.likeliest[-1].forecast.chance
     assert all(one.costs["params"] < found.best.costs["params"] for one in found.left.likeliest)
+
+
+def test_weights_of_what_was_tried_are_left_to_the_store() -> None:
+    jobs = simulated(explore="predicted; budget 3 candidates")
+    search = begun(jobs)
+    explore(search)
+    assert len(search.trials.outcomes) == 3
+    assert all(one.done.weights is None for one in search.trials.outcomes.values())
 
 
 def test_a_time_that_is_over_still_leaves_one_candidate() -> None:

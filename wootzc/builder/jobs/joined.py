@@ -18,6 +18,7 @@ from wootzc.backends.flax.device.parallel import join, leave, together, told_by_
 from wootzc.builder.jobs.lines import Line, Word, lost
 from wootzc.diagnostics import WootzError, fail
 
+LATE = 300.0  # seconds that host 0 may come later than others
 MEANWHILE = 1.0  # seconds from one host's being told to go to that of all others
 MOMENT = 20.0  # seconds in which a program over all devices is to notice that a host is gone
 
@@ -107,6 +108,8 @@ def join_hosts(address: str | None, host: tuple[int, int] | None) -> Group:
     None: as Slurm and the like say. Before anything else of JAX is used. Raises `WootzError`.
     """
     try:
+        if host is not None and host[0] > 0:
+            _await(str(address))
         number, count = join(address, *(reversed(host) if host else (None, None)))
         group = Group(number=number, count=count)
         if number == 0:
@@ -122,6 +125,20 @@ def join_hosts(address: str | None, host: tuple[int, int] | None) -> Group:
             "reach, and each its own `--host NUMBER/COUNT`",
         ) from None
     return group
+
+
+def _await(address: str) -> None:
+    """Until host 0 is there. Raises `OSError`: JAX would end this process."""
+    name, _, port = address.rpartition(":")
+    until = time.monotonic() + LATE
+    while True:
+        try:
+            socket.create_connection((name, int(port)), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.5)
 
 
 def _receive(group: Group, address: str | None) -> None:

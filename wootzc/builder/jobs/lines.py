@@ -99,11 +99,13 @@ class Line:
         return word
 
     def close(self) -> None:
+        """Nothing more is said; the thread that listens closes the connection itself."""
         self.closed = True
-        self.wire.close()
+        with suppress(OSError), _socket_of(self.wire) as own:
+            own.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
-        with suppress(EOFError, OSError, TypeError):  # the last: closed while it is read
+        with suppress(EOFError, OSError):
             while True:
                 match self.wire.recv():
                     case Failed(error=error):
@@ -115,6 +117,7 @@ class Line:
                         self.heard.put(word)
         self.gone = True
         self.heard.put(EOFError())
+        self.wire.close()
         if not self.closed:
             self.ended(self)
 
@@ -141,7 +144,7 @@ def out_of_step(word: Word) -> WootzError:
 
 def _keep_alive(wire: Connection) -> None:
     """A machine that loses its power says nothing: the system asks, and ends the connection."""
-    with socket.socket(fileno=os.dup(wire.fileno())) as own:
+    with _socket_of(wire) as own:
         if own.family not in (socket.AF_INET, socket.AF_INET6):  # on this machine
             return
         own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -150,3 +153,7 @@ def _keep_alive(wire: Connection) -> None:
                 own.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), SILENCE // 3)
         if hasattr(socket, "TCP_KEEPCNT"):
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+
+
+def _socket_of(wire: Connection) -> socket.socket:
+    return socket.socket(fileno=os.dup(wire.fileno()))

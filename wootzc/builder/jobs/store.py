@@ -24,7 +24,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,12 @@ class Outcome:
 
     @property
     def weights(self) -> Weights:
-        assert self.done.weights is not None, "this job makes weights"
+        assert self.done.weights is not None, "this job makes weights, and they were not let go"
         return self.done.weights
+
+    def light(self) -> "Outcome":
+        """Without weights, which the store has: those of all candidates would fill the memory."""
+        return replace(self, done=replace(self.done, weights=None))
 
 
 def job_key(kind: str, **depends: object) -> str:

@@ -224,7 +224,7 @@ class Search:
     def polish(self, one: Tried) -> None:
         """Train a candidate on by the space's last recipe."""
         place = self.tried.index(one) + 1
-        before = self.trials.outcomes[one.candidate]
+        before = self.jobs.recalled(self.trials.outcomes[one.candidate])
         self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
             after = self.jobs.polish(
@@ -247,7 +247,7 @@ class Search:
 
     def note(self, one: Tried, outcome: Outcome) -> None:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""
-        best = self.trials.note(one, outcome)
+        best = self.trials.note(one, outcome.light())
         told = BestKnown(
             candidate=best.candidate,
             met=best.met,
@@ -271,7 +271,7 @@ class Search:
         self.trials.fall_back()
         best, verdict, judgement = self.best, self.trials.verdict, self.trials.judgement
         assert best is not None and verdict is not None and judgement is not None
-        won = self.trials.outcomes[best.candidate]
+        won = self.jobs.recalled(self.trials.outcomes[best.candidate])
         uses = [number for one in self.tried for number in one.blocks]
         return SearchResult(
             tried=tuple(self.tried),
