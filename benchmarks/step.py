@@ -7,7 +7,8 @@ numbers of threads the better counts. What is compared are milliseconds of the p
 threads: the median of the rounds, and the median of each round's ratio, which holds on a machine
 that others use where milliseconds do not. (PyTorch's threads wait for each other busily, so that
 there two of them show far more than they need.) `--layers`: also what a step is made of, forward
-and backward by weights, by input and by both.
+and backward by weights, by input and by both. `--profile`: every layer of a step by itself, and
+what is left of the step.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import jax
 import numpy as np
 import step_torch
 from numpy.typing import NDArray
-from step_networks import CLASSES, Case, Piece, cases, pieces
+from step_networks import CLASSES, Case, Piece, cases, made_of, pieces
 
 from wootzc.backends.data import Batch
 from wootzc.backends.flax.device.parallel import Devices, Strategy
@@ -35,7 +36,6 @@ from wootzc.backends.flax.train.runners import runner
 from wootzc.backends.flax.train.step import initial_state
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.weights.stored import initial_weights, split
-from wootzc.ir.layers.shapes import shape_after
 from wootzc.ir.net.network import Network
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
@@ -106,6 +106,7 @@ def our_step(case: Case, strategy: Strategy) -> Side:
         nonlocal state
         state, losses = run(state, repeat(batch, count))
         assert np.isfinite(losses).all()
+        jax.block_until_ready(state)  # losses are there before the last step's gradients are
 
     return Side(steps)
 
@@ -179,14 +180,18 @@ def our_parts(
     }
 
 
-def compare_layers(name: str, piece: Piece, rounds: int, threads: list[int]) -> str:
+def passing(piece: Piece, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What enters it, and a gradient of what leaves."""
     rng = np.random.default_rng(0)
-    leaving = piece.shape
-    for layer in piece.body:
-        leaving = shape_after(layer, leaving)
     entering, gradient = (
-        rng.normal(size=(64, *shape)).astype(np.float32) for shape in (piece.shape, leaving)
+        rng.normal(size=(batch, *shape)).astype(np.float32)
+        for shape in (piece.shape, piece.leaving)
     )
+    return entering, gradient
+
+
+def compare_layers(name: str, piece: Piece, rounds: int, threads: list[int]) -> str:
+    entering, gradient = passing(piece, 64)
     ours = our_parts(piece, entering, gradient)
     theirs = {
         (part, count): Side(run)
@@ -205,17 +210,60 @@ def compare_layers(name: str, piece: Piece, rounds: int, threads: list[int]) -> 
     return "| " + " | ".join([name, *cells]) + " |"
 
 
+# Where a step goes
+
+
+def profile(case: Case, rounds: int, threads: int) -> None:
+    """Prints each layer by itself, as often as the network has it, and what that leaves of a step.
+
+    The first layers' gradient of the images is counted, though no step computes it.
+    """
+    found = made_of(case.network).most_common()
+    ours, theirs = our_step(case, "segments"), torch_steps(case, threads)
+    rows = []
+    for piece, times in found:
+        given = passing(piece, case.batch)
+        other = step_torch.parts(torch_net(piece.network), *given, threads=threads)
+        rows.append((piece, times, our_parts(piece, *given)["by both"], Side(other["by both"])))
+    sides = [ours, theirs, *(side for _, _, *both in rows for side in both)]
+    measured({str(n): side for n, side in enumerate(sides)}, rounds, seconds=0.05)
+    whole = [median(side.processor) for side in (ours, theirs)]
+    spent = [
+        (f"{piece}", times, *(times * median(side.processor) for side in both))
+        for piece, times, *both in rows
+    ]
+    spent.sort(key=lambda row: -row[2])
+    sums = [sum(row[side] for row in spent) for side in (2, 3)]
+    lines = [
+        *spent,
+        ("all of these", sum(times for _, times in found), *sums),
+        ("sums, loss, updates, calls", 1, whole[0] - sums[0], whole[1] - sums[1]),
+        ("the step", 1, *whole),
+    ]
+    print(f"| layers | in a step | ms | share | PyTorch {threads} | share | ratio |")
+    print("|" + " --- |" * 7)
+    for name, times, own, other in lines:
+        shares = f"{own:.1f} | {own / whole[0]:.0%} | {other:.1f} | {other / whole[1]:.0%}"
+        print(f"| {name} | {times} | {shares} | {own / other:.2f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of PyTorch")
     parser.add_argument("--layers", action="store_true", help="also the layers of a step")
+    parser.add_argument("--profile", action="store_true", help="only where steps go, by layer")
     parser.add_argument("networks", nargs="*", default=list(cases()), metavar="network")
     options = parser.parse_args()
     packages = ("jax", "flax", "optax", "numpy", "torch")
     print("command:", " ".join(["python", *sys.argv]))
     print(f"machine: {platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print("versions:", ", ".join(f"{name} {version(name)}" for name in packages))
+    if options.profile:
+        for name in options.networks:
+            print(f"\n{name}: ms of the processor, forward and backward\n")
+            profile(cases()[name], options.rounds, options.threads[0])
+        return
     columns = [*WAYS, *(f"PyTorch {count}" for count in options.threads)]
     print("\nms of the processor a step (of the clock), and ratios to PyTorch\n")
     print("| network | " + " | ".join([*columns, *(f"{way}, ratio" for way in WAYS)]) + " |")

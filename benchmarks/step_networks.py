@@ -1,13 +1,14 @@
 """What step.py compares: networks, and the layers that their steps are made of."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import wootzc
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Dense, DepthwiseConv, GlobalPool, Norm
 from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.network import Module, Network, Plain, Segment
+from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
 from wootzc.ir.net.prune import prune_network
 
 CLASSES = 10
@@ -94,6 +95,41 @@ class Piece:
     @property
     def network(self) -> Network:
         return Network(name="piece", input=self.shape, segments=(Plain(name="p", body=self.body),))
+
+    @property
+    def leaving(self) -> Shape:
+        shape = self.shape
+        for layer in self.body:
+            shape = layer.after(shape)
+        return shape
+
+    def __str__(self) -> str:
+        shapes = ["×".join(map(str, shape)) for shape in (self.shape, self.leaving)]
+        names = [type(layer).__name__.lower() for layer in self.body]
+        kernel = getattr(self.body[0], "kernel", None)
+        window = f" {kernel[0]}×{kernel[1]}" if kernel else ""
+        return f"{', '.join(names)}{window}, {' → '.join(dict.fromkeys(shapes))}"
+
+
+def made_of(network: Network) -> Counter[Piece]:
+    """The layers on images with weights that it is made of, a norm with the relu behind it."""
+    shapes = segment_shapes(network)
+    return Counter(
+        piece
+        for segment, shape in zip(network.segments, shapes, strict=False)
+        for piece in _made_of(segment.body, shape)
+    )
+
+
+def _made_of(body: Body, shape: Shape) -> Iterator[Piece]:
+    for index, layer in enumerate(body):
+        if isinstance(layer, Branch):
+            for arm in layer.arms:
+                yield from _made_of(arm, shape)
+        elif layer.arrays() and len(shape) == 3:
+            behind = body[index + 1 : index + 2] if isinstance(layer, Norm) else ()
+            yield Piece(body=(layer, *(b for b in behind if b == Activation())), shape=shape)
+        shape = layer.after(shape)
 
 
 def pieces() -> dict[str, Piece]:
