@@ -155,6 +155,21 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         'node "y" is a Concat: it joins 1x3x8x8 and 1x3x8x8 along axis 2; '
         "wootzc joins channels, nothing else",
     ),
+    "concatenated channels, each beside pixels": (
+        [("Transpose", "x", "t", {"perm": [0, 2, 3, 1]}), ("Reshape", "t s", "r", {}),
+         ("Concat", "r r", "c", {"axis": 2}), ("Flatten", "c", "y", {})],
+        {"s": ints(1, 8, 24)},
+        'node "c" is a Concat: it joins 1x8x24 and 1x8x24 along an axis that holds pixels and '
+        "channels",
+    ),
+    "channels apart, flattened and together": (
+        [*[("Gather", f"x i{i}", f"g{i}", {"axis": 1}) for i in (0, 1)],
+         *[("Transpose", f"g{i}", f"t{i}", {"perm": [0, 2, 3, 1]}) for i in (0, 1)],
+         *[("Flatten", f"t{i}", f"f{i}", {}) for i in (0, 1)],
+         ("Concat", "f0 f1", "y", {"axis": 1})],
+        {"i0": ints(0, 1), "i1": ints(2, 0)},
+        'node "g0" is a Gather: it takes channels apart, and wootzc\'s layers read all of them',
+    ),
     "mean over channels": (
         [("ReduceMean", "x a", "y", {})],
         {"a": ints(1)},
