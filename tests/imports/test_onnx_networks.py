@@ -152,6 +152,25 @@ def test_a_softmax_at_the_end_is_left_out(
     assert graph.name == "net_1st_net"
 
 
+def test_batch_norms_exported_in_training_are_told(
+    onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
+) -> None:
+    ones = np.ones(3, np.float32)
+    training: list[Any] = [
+        ("BatchNormalization", "x k k k k", "a m v", {"training_mode": 1}),
+        ("BatchNormalization", "a k k k k", "b m2 v2", {"training_mode": 1}),
+        ("GlobalAveragePool", "b", "g", {}),
+        ("Flatten", "g", "y", {}),
+    ]
+    told = onnx_model(training, {"k": ones}, opset=15, head=False)
+    told.graph.output[0].type.tensor_type.shape.dim.add()
+    told.graph.output[0].type.tensor_type.shape.dim.add()
+    onnx.save(told, tmp_path / "training.onnx")
+    (note,) = read_graph(str(tmp_path / "training.onnx")).notes
+    assert note.startswith('batch norms were exported in training, "a" and 1 more')
+    assert "`model.eval()` before the export" in note
+
+
 @pytest.mark.parametrize("through", ["w", "same"])
 def test_shared_weights_are_told_and_then_each_layers_own(
     through: str, onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]

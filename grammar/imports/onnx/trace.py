@@ -17,7 +17,7 @@ from wootzc.grammar.imports.onnx import (
     windows,
 )
 from wootzc.grammar.imports.onnx.constants import MOST, fold
-from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
+from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, training_norms
 from wootzc.grammar.imports.onnx.model_file import first_line
 from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
@@ -84,7 +84,7 @@ def trace(source: Source, input: Shape | None) -> Traced:
         constants=dict(source.constants), tensors={source.input: entering}, input=shape
     )
     check_attention(source)
-    context.notes += shared_weights(source)
+    context.notes += [*shared_weights(source), *training_norms(source)]
     operators = list(norms.with_whole_norms(source))
     uses = Counter(name for operator in operators for name in operator.inputs)
     for operator in operators:
