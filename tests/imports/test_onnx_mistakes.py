@@ -133,6 +133,18 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"k": np.arange(64, dtype=np.float32).reshape(8, 8)},
         'node "y" is an Add: its constant differs from pixel to pixel',
     ),
+    "constant by channel and row": (
+        [("Reshape", "x s", "r", {}), ("Mul", "r k", "y", {})],
+        {"s": ints(1, 24, 8), "k": np.arange(24, dtype=np.float32).reshape(24, 1)},
+        'node "y" is a Mul: its constant differs from pixel to pixel',
+    ),
+    "constant by channel of what was flattened": (
+        [("Flatten", "x", "f", {}), ("Add", "f v", "a", {}), ("Reshape", "a s", "r", {}),
+         ("Mul", "r k", "y", {})],
+        {"v": np.arange(192, dtype=np.float32), "s": ints(1, 3, 64),
+         "k": np.arange(3, dtype=np.float32).reshape(3, 1)},
+        'node "y" is a Mul: it reads an image that was flattened before',
+    ),
     "sums of two sizes": (
         [("GlobalAveragePool", "x", "g", {}), ("Add", "x g", "y", {})],
         {},
