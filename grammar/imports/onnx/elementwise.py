@@ -89,7 +89,7 @@ def _channels(
     shape = (1,) * (len(tensor.layout) - values.ndim) + values.shape
     axes = [axis for axis, size in enumerate(shape) if size > 1]
     along, every = tensor.layout[axes[0]], "".join(tensor.layout[1:])
-    if len(axes) > 1 or along != "C" and set(along) != set(every):
+    if len(axes) > 1 or (along != "C" and set(along) != set(every)):
         raise operator.refused("its constant differs from pixel to pixel")
     if along != "C":
         tensor = context.flattened(tensor)
