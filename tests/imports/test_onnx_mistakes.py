@@ -133,6 +133,24 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"k": np.arange(64, dtype=np.float32).reshape(8, 8)},
         'node "y" is an Add: its constant differs from pixel to pixel',
     ),
+    "repeated and added": (
+        [("GlobalAveragePool", "x", "g", {}), ("Shape", "x", "s", {}), ("Expand", "g s", "e", {}),
+         ("Add", "x e", "y", {})],
+        {},
+        'node "e" is an Expand: it repeats what enters',
+    ),
+    "repeated and pooled": (
+        [("GlobalAveragePool", "x", "g", {}), ("Expand", "g s", "e", {}),
+         ("GlobalAveragePool", "e", "y", {})],
+        {"s": ints(1, 3, 8, 8)},
+        'node "e" is an Expand: it repeats what enters',
+    ),
+    "two that are repeated, multiplied": (
+        [("GlobalAveragePool", "x", "g", {}), ("GlobalMaxPool", "x", "h", {}),
+         ("Expand", "g s", "e", {}), ("Expand", "h s", "f", {}), ("Mul", "e f", "y", {})],
+        {"s": ints(1, 3, 8, 8)},
+        'node "f" is an Expand: it repeats what enters',
+    ),
     "constant by channel and row": (
         [("Reshape", "x s", "r", {}), ("Mul", "r k", "y", {})],
         {"s": ints(1, 24, 8), "k": np.arange(24, dtype=np.float32).reshape(24, 1)},

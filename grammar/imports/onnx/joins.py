@@ -45,8 +45,10 @@ def _added(operator: Operator, context: Context, tensors: tuple[Tensor, ...]) ->
 
 
 def _scaled(operator: Operator, context: Context, one: Tensor, other: Tensor) -> Tensor:
-    if one.dims != other.dims and one.image[:2] == (1, 1):
+    if one.image[:2] == (1, 1) and (one.repeated or one.dims != other.dims):
         one, other = other, one
+    if other.repeated and one.dims == other.dims and not one.repeated:
+        other = replace(other, repeated=(), refusal=None)
     positive = one.positive and other.positive
     if one.dims == other.dims:
         one, other = _alike(operator, context, (one, other))
