@@ -12,6 +12,7 @@ Walked over all segments in a row, the same rules find the groups of the network
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import lcm
 from typing import TypeAlias, assert_never
 
@@ -218,17 +219,19 @@ def couple(
     if not entering:
         builder.keep(first)
     last = builder.body(body, shape, first, "")
-    if leaving:
-        for group, known in zip(last, builder.seams(leaving, seams), strict=True):
-            builder.merge(known, group)
-    else:
-        builder.keep(last)
+    # What enters and stays is one group here, and may be several of the network's: whole in both.
+    same = _alike([builder.width[builder.find(g)] for g in last], [s.width for s in leaving])
+    builder.keep([group for place, group in enumerate(last) if place not in same])
+    left = [leaving[place] for place in same.values()]
+    for place, known in zip(same, builder.seams(left, seams), strict=True):
+        builder.merge(known, last[place])
     coupling = builder.coupling({path: i for i, (path, _) in enumerate(walk(body))})
     if not entering and not leaving:
         return coupling
     groups = [*coupling.groups]
-    ends: tuple[tuple[Channels, Sequence[Seam], Side], ...] = (
-        (coupling.outputs[str(len(body) - 1)], leaving, "leaving"),
+    after = coupling.outputs[str(len(body) - 1)]
+    ends: tuple[tuple[Sequence[int], Sequence[Seam], Side], ...] = (
+        ([after[place] for place in same], left, "leaving"),
         (coupling.inputs["0"], entering, "entering"),  # what does both goes by this rate
     )
     for channels, seams_there, side in ends:
@@ -237,6 +240,16 @@ def couple(
                 groups[number], side=side, seam=seam.group, multiple=seam.multiple
             )
     return replace(coupling, groups=tuple(groups))
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> dict[int, int]:
+    """Two ways to cut one sequence, as widths: which pieces of both are the same, by number."""
+    ends = list(accumulate(other))
+    places = {
+        (end - width, end): at for at, (end, width) in enumerate(zip(ends, other, strict=True))
+    }
+    found = ((end - width, end) for end, width in zip(accumulate(one), one, strict=True))
+    return {at: places[piece] for at, piece in enumerate(found) if piece in places}
 
 
 def couple_network(network: Network) -> Coupling:

@@ -389,6 +389,26 @@ def test_weights_come_of_a_model_with_dropout() -> None:
     assert weights.keys() == found.weights.keys()
 
 
+def test_weights_come_of_layers_whose_arrays_do_not_tell_the_channels() -> None:
+    """One slope for all channels, norms without factors or offsets, dense layers over pixels."""
+    rngs = nnx.Rngs(0)
+    model = nnx.Sequential(
+        nnx.Conv(3, 4, (3, 3), rngs=rngs),
+        nnx.PReLU(0.2),
+        nnx.GroupNorm(4, 2, use_bias=False, rngs=rngs),
+        nnx.Linear(4, 6, rngs=rngs),
+        nnx.LayerNorm(6, use_scale=False, rngs=rngs),
+        lambda x: jnp.mean(x, axis=(1, 2)),
+        nnx.Linear(6, 5, rngs=rngs),
+    )
+    example = jnp.zeros((1, 4, 4, 3))
+    found = wootzc.from_nnx(model, example)
+    weights = wootzc.weights_from_nnx(found.network, model, example)
+    assert weights.keys() == found.weights.keys()
+    for got, given in zip(weights.values(), found.weights.values(), strict=True):
+        np.testing.assert_array_equal(got, given)
+
+
 # Activations, however they are spelled
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from wootzc.grammar.imports.onnx.merge_constants import merged
 from wootzc.grammar.imports.onnx.tracing import Affine, Draft, Operation
-from wootzc.ir.graph import INPUT
+from wootzc.ir.graph import INPUT, Refused
 from wootzc.ir.layers import Activation, Conv, DepthwiseConv
 
 LINES = 1_000  # of Python for each draft; 250 are run
@@ -46,6 +47,12 @@ def test_an_affine_between_others_reaches_all_of_its_readers() -> None:
     assert output == "e"
     assert [live[name].weights["kernel"].max() for name in "cd"] == [4, 4]
     assert isinstance(live["e"].operation, DepthwiseConv)
+
+
+def test_a_constant_that_fits_no_layer_beside_it_is_refused() -> None:
+    wide = Affine(scale=np.ones(3), shift=np.zeros(3))
+    with pytest.raises(Refused, match='node "a" does not fit the layers beside it'):
+        merged(drafts(("c", POINT, ""), ("a", wide, "c")), "a")
 
 
 def test_many_affines(worked: Any) -> None:

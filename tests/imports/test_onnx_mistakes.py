@@ -133,6 +133,36 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"k": np.arange(64, dtype=np.float32).reshape(8, 8)},
         'node "y" is an Add: its constant differs from pixel to pixel',
     ),
+    "repeated and added": (
+        [("GlobalAveragePool", "x", "g", {}), ("Shape", "x", "s", {}), ("Expand", "g s", "e", {}),
+         ("Add", "x e", "y", {})],
+        {},
+        'node "e" is an Expand: it repeats what enters',
+    ),
+    "repeated and pooled": (
+        [("GlobalAveragePool", "x", "g", {}), ("Expand", "g s", "e", {}),
+         ("GlobalAveragePool", "e", "y", {})],
+        {"s": ints(1, 3, 8, 8)},
+        'node "e" is an Expand: it repeats what enters',
+    ),
+    "two that are repeated, multiplied": (
+        [("GlobalAveragePool", "x", "g", {}), ("GlobalMaxPool", "x", "h", {}),
+         ("Expand", "g s", "e", {}), ("Expand", "h s", "f", {}), ("Mul", "e f", "y", {})],
+        {"s": ints(1, 3, 8, 8)},
+        'node "f" is an Expand: it repeats what enters',
+    ),
+    "constant by channel and row": (
+        [("Reshape", "x s", "r", {}), ("Mul", "r k", "y", {})],
+        {"s": ints(1, 24, 8), "k": np.arange(24, dtype=np.float32).reshape(24, 1)},
+        'node "y" is a Mul: its constant differs from pixel to pixel',
+    ),
+    "constant by channel of what was flattened": (
+        [("Flatten", "x", "f", {}), ("Add", "f v", "a", {}), ("Reshape", "a s", "r", {}),
+         ("Mul", "r k", "y", {})],
+        {"v": np.arange(192, dtype=np.float32), "s": ints(1, 3, 64),
+         "k": np.arange(3, dtype=np.float32).reshape(3, 1)},
+        'node "y" is a Mul: it reads an image that was flattened before',
+    ),
     "sums of two sizes": (
         [("GlobalAveragePool", "x", "g", {}), ("Add", "x g", "y", {})],
         {},
@@ -154,6 +184,21 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         'node "y" is a Concat: it joins 1x3x8x8 and 1x3x8x8 along axis 2; '
         "wootzc joins channels, nothing else",
+    ),
+    "concatenated channels, each beside pixels": (
+        [("Transpose", "x", "t", {"perm": [0, 2, 3, 1]}), ("Reshape", "t s", "r", {}),
+         ("Concat", "r r", "c", {"axis": 2}), ("Flatten", "c", "y", {})],
+        {"s": ints(1, 8, 24)},
+        'node "c" is a Concat: it joins 1x8x24 and 1x8x24 along an axis that holds pixels and '
+        "channels",
+    ),
+    "channels apart, flattened and together": (
+        [*[("Gather", f"x i{i}", f"g{i}", {"axis": 1}) for i in (0, 1)],
+         *[("Transpose", f"g{i}", f"t{i}", {"perm": [0, 2, 3, 1]}) for i in (0, 1)],
+         *[("Flatten", f"t{i}", f"f{i}", {}) for i in (0, 1)],
+         ("Concat", "f0 f1", "y", {"axis": 1})],
+        {"i0": ints(0, 1), "i1": ints(2, 0)},
+        'node "g0" is a Gather: it takes channels apart, and wootzc\'s layers read all of them',
     ),
     "mean over channels": (
         [("ReduceMean", "x a", "y", {})],

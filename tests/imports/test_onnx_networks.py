@@ -138,6 +138,57 @@ def test_a_network_written_channels_last(
     assert kinds(graph) == "Conv relu"
 
 
+LAST: dict[str, tuple[list[Any], int, str]] = {
+    "grey": ([("Reshape", "x first", "t", {})], 1, "Conv"),
+    "grey, scaled": ([("Mul", "x k", "m", {}), ("Reshape", "m first", "t", {})], 1, "Conv"),
+    "grey, an axis dropped": (
+        [("Squeeze", "x last", "s", {}), ("Unsqueeze", "s one", "t", {})], 1, "Conv"
+    ),
+    "clipped": (
+        [("Clip", "x low k", "c", {}), ("Transpose", "c", "t", {"perm": [0, 3, 1, 2]})],
+        3, "relu6 Conv",
+    ),
+    "from BGR": (
+        [("Gather", "x turned", "g", {"axis": 3}),
+         ("Transpose", "g", "t", {"perm": [0, 3, 1, 2]})],
+        3, "Conv Conv",
+    ),
+    "padded": (
+        [("Pad", "x pads", "p", {}), ("Transpose", "p", "t", {"perm": [0, 3, 1, 2]})], 3, "Conv"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_channels_are_last_in_images_of_one_or_three(
+    name: str,
+    onnx_model: Callable[..., onnx.ModelProto],
+    agrees: Callable[..., Graph],
+    kinds: Callable[[Graph], str],
+) -> None:
+    """What tf2onnx writes before the transposition, and in its place where images are grey."""
+    steps, channels, reads = LAST[name]
+    constants = {
+        "first": np.array([-1, channels, 8, 6]), "k": np.float32(6), "low": np.float32(0),
+        "last": np.array([3]), "one": np.array([1]), "turned": np.array([2, 1, 0]),
+        "pads": np.array([0, 1, 1, 0, 0, 1, 1, 0]),
+        "w": np.random.default_rng(3).standard_normal((5, channels, 3, 3)).astype(np.float32),
+    }  # fmt: skip
+    steps = [*steps, ("Conv", "t w", "y", {})]
+    graph = agrees(onnx_model(steps, constants, dims=(2, 8, 6, channels)), channels_last=True)
+    assert graph.input == (8, 6, channels)
+    assert kinds(graph) == reads
+
+
+def test_images_of_one_column_may_have_their_channels_first(
+    onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph]
+) -> None:
+    """Their sizes are those of a grey image with its channel last: what reads them decides."""
+    kernel = np.random.default_rng(3).standard_normal((5, 4, 3, 1)).astype(np.float32)
+    model = onnx_model([("Conv", "x w", "y", {})], {"w": kernel}, dims=(2, 4, 8, 1))
+    assert agrees(model).input == (8, 1, 4)
+
+
 @pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
 def test_a_softmax_at_the_end_is_left_out(
     kind: str, onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
@@ -150,6 +201,25 @@ def test_a_softmax_at_the_end_is_left_out(
     assert isinstance(graph.nodes[-1].operation, Dense)
     assert graph.notes == ("the softmax at the end is left out: training adds it to the loss",)
     assert graph.name == "net_1st_net"
+
+
+def test_batch_norms_exported_in_training_are_told(
+    onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path
+) -> None:
+    ones = np.ones(3, np.float32)
+    training: list[Any] = [
+        ("BatchNormalization", "x k k k k", "a m v", {"training_mode": 1}),
+        ("BatchNormalization", "a k k k k", "b m2 v2", {"training_mode": 1}),
+        ("GlobalAveragePool", "b", "g", {}),
+        ("Flatten", "g", "y", {}),
+    ]
+    told = onnx_model(training, {"k": ones}, opset=15, head=False)
+    told.graph.output[0].type.tensor_type.shape.dim.add()
+    told.graph.output[0].type.tensor_type.shape.dim.add()
+    onnx.save(told, tmp_path / "training.onnx")
+    (note,) = read_graph(str(tmp_path / "training.onnx")).notes
+    assert note.startswith('batch norms were exported in training, "a" and 1 more')
+    assert "`model.eval()` before the export" in note
 
 
 @pytest.mark.parametrize("through", ["w", "same"])

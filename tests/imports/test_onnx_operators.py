@@ -384,6 +384,18 @@ ARITHMETIC = {
         "Conv avg Dense hard_sigmoid scale",
         v=numbers(4, 4), u=numbers(1, 4), shape=ints(0, 4, 1, 1),
     ),
+    "squeeze and excite, its factors repeated": after_conv(  # y.expand_as(x)
+        [("GlobalAveragePool", "c", "g", {}), ("Conv", "g v", "h", {}), ("Sigmoid", "h", "s", {}),
+         ("Shape", "c", "n", {}), ("Expand", "s n", "e", {}), ("Mul", "c e", "y", {})],
+        "Conv avg Conv sigmoid scale",
+        v=numbers(4, 4, 1, 1), dims=("batch", 3, 8, 8),
+    ),
+    "factors repeated, channels last": after_conv(
+        [("GlobalAveragePool", "c", "g", {}), ("Transpose", "g", "h", {"perm": [0, 2, 3, 1]}),
+         ("Transpose", "c", "t", {"perm": [0, 2, 3, 1]}), ("Shape", "t", "n", {}),
+         ("Expand", "h n", "e", {}), ("Mul", "e t", "y", {})],
+        "Conv avg scale",
+    ),
     "product of two images": after_conv(
         [("AveragePool", "c", "m", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
          ("Mul", "c m", "y", {})],

@@ -66,6 +66,25 @@ def test_what_an_identity_leads_past_is_one_trunk() -> None:
     assert readers(network, second, coupling) == ["plain2/1"]
 
 
+def test_what_stays_may_enter_in_pieces_and_go_on_beside_what_can_go() -> None:
+    """The module is told nothing of what enters: to it that is one piece, to the network two."""
+    grouped: Body = (Conv(width=8, kernel=(1, 1), groups=2), Conv(width=6))  # keeps both pieces
+    stem = Plain(
+        name="plain1", body=(Branch(join="concat", arms=((Conv(width=8),), (Conv(width=4),))),)
+    )
+    module = Module(name="m1", body=(Branch(join="concat", arms=((), grouped)),))
+    head = Plain(name="plain2", body=(GlobalPool(), Dense(width=3)))
+    network = with_seams(
+        Network(name="chain", input=(4, 4, 2), segments=(stem, module, head)), ["t1"]
+    )
+    (told, _) = network.modules
+    assert (told.entering, [seam.width for seam in told.leaving]) == ((), [8, 4, 6])
+    pruned = prune_network(network, [rate_of(0, 0, 0.5), rate_of(0, 0.5, 0)])
+    (branch,) = pruned.segments[1].body
+    assert isinstance(branch, Branch)
+    assert branch.arms[1][-1] == Conv(width=3)
+
+
 def test_what_a_concatenation_adds_joins_the_trunk() -> None:
     (trunk,) = trunks(chain(GROWTH, GROWTH))
     groups = [couple_network(chain(GROWTH, GROWTH)).groups[g] for g in trunk.groups]

@@ -20,12 +20,12 @@ def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Array
     """See `wootzc.weights_from_nnx`."""
     traced = trace(model, example_input)
     waiting: list[tuple[str, Arrays]] = []
-    for number in _calls(traced.jaxpr.jaxpr):
+    for number, image in _calls(traced.jaxpr.jaxpr):
         place, module = traced.layers[number]
         if isinstance(module, nnx.Dropout):  # has no arrays
             continue
         try:
-            waiting.append((place, layer_of(module, place, (1, 1, 1))[1]))
+            waiting.append((place, layer_of(module, place, image)[1]))
         except Refused as refused:
             raise fail("WZ151", f"{type(model).__name__}: {refused.message}") from None
     weights: Arrays = {}
@@ -51,11 +51,11 @@ def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Array
     return weights
 
 
-def _calls(jaxpr: Any) -> Iterator[int]:
-    """The marked layers, in the order in which they are called."""
+def _calls(jaxpr: Any) -> Iterator[tuple[int, Shape]]:
+    """The marked layers, in the order in which they are called, and what enters each."""
     for eqn in jaxpr.eqns:
         if eqn.primitive is layer_p:
-            yield eqn.params["number"]
+            yield eqn.params["number"], eqn.invars[0].aval.shape[1:]
         for inner in jax.extend.core.jaxprs_in_params(eqn.params):
             yield from _calls(inner)
 

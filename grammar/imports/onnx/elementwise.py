@@ -89,11 +89,13 @@ def _channels(
     """The tensor whose last axis the constant goes along, and in which order it does so."""
     shape = (1,) * (len(tensor.layout) - values.ndim) + values.shape
     axes = [axis for axis, size in enumerate(shape) if size > 1]
-    along = tensor.layout[axes[0]]
-    if len(axes) > 1 or "C" not in along:
+    along, every = tensor.layout[axes[0]], "".join(tensor.layout[1:])
+    if len(axes) > 1 or (along != "C" and set(along) != set(every)):
         raise operator.refused("its constant differs from pixel to pixel")
     if along != "C":
         tensor = context.flattened(tensor)
+    elif tensor.flat and tensor.features > values.size:
+        raise operator.refused("it reads an image that was flattened before")
     return tensor, in_our_order(np.arange(values.size), along, tensor.image)
 
 

@@ -46,8 +46,10 @@ def _added(operator: Operator, context: Context, tensors: tuple[Tensor, ...]) ->
 
 
 def _scaled(operator: Operator, context: Context, one: Tensor, other: Tensor) -> Tensor:
-    if one.dims != other.dims and one.image[:2] == (1, 1):
+    if one.image[:2] == (1, 1) and (one.repeated or one.dims != other.dims):
         one, other = other, one
+    if other.repeated and one.dims == other.dims and not one.repeated:
+        other = replace(other, repeated=(), refusal=None)
     positive = one.positive and other.positive
     if one.dims == other.dims:
         one, other = _alike(operator, context, (one, other))
@@ -81,14 +83,19 @@ def concat(operator: Operator, context: Context) -> Tensor:
         raise operator.refused(
             f"it joins {_sizes(tensors)} along axis {axis}; wootzc joins channels, nothing else"
         )
-    if along <= {"C", ""} and len({t.image[:2] for t in tensors}) > 1:
+    pixels = not along <= {"C", ""}
+    if pixels and {"H", "W"} & set("".join(sum(others, ()))):
+        raise operator.refused(
+            f"it joins {_sizes(tensors)} along an axis that holds pixels and channels",
+            "join images along their channels, or all of what was flattened",
+        )
+    if not pixels and len({t.image[:2] for t in tensors}) > 1:
         raise operator.refused(f"it joins {_sizes(tensors)}, which differ in height or width")
     layout = (*first.layout[:axis], "C", *first.layout[axis + 1 :])
-    together = _put_together(operator, context, tensors)
-    if together:
-        return replace(together, layout=layout)
-    if not along <= {"C", ""} or any(t.flat for t in tensors):
+    if pixels or any(t.flat for t in tensors):
         tensors = tuple(map(context.flattened, tensors))
+    elif together := _put_together(operator, context, tensors):
+        return replace(together, layout=layout)
     draft = context.join(operator, "concat", *tensors)
     image = draft.shape if len(draft.shape) == 3 else (1, 1, draft.shape[0])
     positive = all(t.positive for t in tensors)

@@ -1,4 +1,4 @@
-"""What can be told of an ONNX graph before any operator is read: attention, where weights are."""
+"""What can be told of an ONNX graph before any operator is read: attention, whose weights."""
 
 from collections.abc import Iterator
 
@@ -46,6 +46,22 @@ def shared_weights(source: Source) -> list[str]:
         "parameters count more than once, and training lets them differ"
         for weights, names in users.items()
         if len(names) > 1
+    ]
+
+
+def training_norms(source: Source) -> list[str]:
+    """A note where batch norms are exported as they are in training, by each batch's statistics."""
+    names = [
+        operator.name
+        for operator in source.operators
+        if operator.kind == "BatchNormalization"
+        and (operator.attributes.get("training_mode", 0) or len(operator.outputs) > 1)
+    ]
+    if not names:
+        return []
+    return [
+        f'batch norms were exported in training, "{names[0]}" and {len(names) - 1} more: here they '
+        "take the file's running statistics; `model.eval()` before the export makes it say so"
     ]
 
 

@@ -4,7 +4,8 @@ Before: conv(3x3, 8); × [8 numbers]; + [8 numbers]
 After:  conv(3x3, 8, bias = true) with other weights
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +24,23 @@ def merged(drafts: Mapping[str, Draft], output: str) -> tuple[Drafts, str]:
     merging = _Merging(_needed(drafts, output), output)
     for draft in list(merging.live.values()):
         if isinstance(draft.operation, Affine):
-            merging.merge(draft.name)
+            with _damage(draft.name):
+                merging.merge(draft.name)
     for draft in merging.live.values():
         if isinstance(draft.operation, Pick):
             raise draft.operation.refusal
     return merging.live, merging.output
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Constants and weights of a file can be at odds in more ways than can be listed."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(f'node "{name}" does not fit the layers beside it: {error}') from error
 
 
 def _needed(drafts: Mapping[str, Draft], output: str) -> Drafts:

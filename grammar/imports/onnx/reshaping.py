@@ -125,12 +125,23 @@ def transpose(operator: Operator, context: Context) -> Tensor:
 
 
 def expand(operator: Operator, context: Context) -> Tensor:
-    """`Expand` that changes nothing. Raises a refusal where it repeats what enters."""
+    """`Expand` of one number a channel, for a product with an image; or to the size there is.
+
+    Raises a refusal where it repeats anything else.
+    """
     tensor = context.tensor(operator)
     target = context.integers(operator, "shape", 1) or []
-    if np.broadcast_shapes(tensor.dims, target) != tensor.dims:
-        raise operator.refused("it repeats what enters")
-    return tensor
+    wide = np.broadcast_shapes(tensor.dims, target)
+    if wide == tensor.dims:
+        return tensor
+    refusal = operator.refused(
+        "it repeats what enters",
+        "wootzc reads it where an image is multiplied by one number a channel, and nothing else",
+    )
+    usable(tensor)
+    if len(wide) != len(tensor.dims) or wide[0] != tensor.dims[0] or tensor.image[:2] != (1, 1):
+        raise refusal
+    return replace(tensor, repeated=wide, refusal=refusal, lines={})
 
 
 def pad(operator: Operator, context: Context) -> Tensor:

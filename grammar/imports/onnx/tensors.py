@@ -36,8 +36,9 @@ class Tensor:
     layout: Layout
     batch: int = 1
     flat: bool = False  # ours is a vector already, channels fastest
-    refusal: Refused | None = None  # why it may not be used by a layer: no node, padding, softmax
+    refusal: Refused | None = None  # why no layer may read it: no node, padding, repeated, softmax
     pads: Pads = NO_PADS  # zeros around it that no layer has added yet
+    repeated: tuple[int, ...] = ()  # its sizes in ONNX where an Expand repeats one pixel
     softmax: bool = False  # a softmax that is left out: only the network's end may read it
     positive: bool = False  # no number in it is below zero
     lines: Mapping[str, "Line"] = field(default_factory=dict)  # by the base's node, oldest first
@@ -45,7 +46,8 @@ class Tensor:
     @property
     def dims(self) -> tuple[int, ...]:
         """The sizes of its axes in ONNX."""
-        return tuple(prod(self.size(letter) for letter in letters) for letters in self.layout)
+        sizes = tuple(prod(map(self.size, letters)) for letters in self.layout)
+        return self.repeated or sizes
 
     @property
     def features(self) -> int:

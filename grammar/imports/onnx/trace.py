@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from wootzc.grammar.imports.onnx import (
     windows,
 )
 from wootzc.grammar.imports.onnx.constants import MOST, fold
-from wootzc.grammar.imports.onnx.known import check_attention, shared_weights
+from wootzc.grammar.imports.onnx.known import check_attention, shared_weights, training_norms
 from wootzc.grammar.imports.onnx.model_file import first_line
 from wootzc.grammar.imports.onnx.source_graph import Operator, Source
 from wootzc.grammar.imports.onnx.tensors import Tensor, letters
@@ -25,6 +26,8 @@ from wootzc.grammar.imports.onnx.tracing import Context, Draft
 from wootzc.ir.graph import INPUT, OpenSize, Refused
 from wootzc.ir.graph.expressible import check_input
 from wootzc.ir.layers.shapes import Shape, shape_text
+
+COLOURS = {1, 3}  # channels that images have
 
 Handler: TypeAlias = Callable[[Operator, Context], Tensor]
 
@@ -77,14 +80,27 @@ def trace(source: Source, input: Shape | None) -> Traced:
 
     `input`: height, width and channels, where the file leaves them open.
     """
-    layout = _input_layout(source)
+    first, *others = _layouts(source)
+    try:
+        return _traced(source, input, first)
+    except OpenSize:
+        raise
+    except Refused:
+        for layout in others:
+            with suppress(Refused):
+                return _traced(source, input, layout)
+        raise
+
+
+def _traced(source: Source, input: Shape | None, layout: str) -> Traced:
+    """`layout`: the axes of the input, one a letter."""
     shape, batch = _input_shape(source, layout, input)
     entering = Tensor(node=INPUT, image=shape, layout=letters(layout, shape), batch=batch)
     context = Context(
         constants=dict(source.constants), tensors={source.input: entering}, input=shape
     )
     check_attention(source)
-    context.notes += shared_weights(source)
+    context.notes += [*shared_weights(source), *training_norms(source)]
     operators = list(norms.with_whole_norms(source))
     uses = Counter(name for operator in operators for name in operator.inputs)
     for operator in operators:
@@ -135,8 +151,12 @@ def _step(operator: Operator, context: Context) -> None:
         raise operator.refused(why, help)
 
 
-def _input_layout(source: Source) -> str:
-    """NHWC where all that reads the input first transposes it, as tf2onnx writes it; else NCHW."""
+def _layouts(source: Source) -> tuple[str, ...]:
+    """The order of the input's axes; where it can't be told for sure two, the likelier first.
+
+    NHWC where all that reads the input first transposes it, as tf2onnx writes it, or where the
+    sizes are those of an image that is grey or in colour; else NCHW.
+    """
     names, through = {source.input}, {"Identity", "Cast", *curves.BINARY}
     orders = set()
     for operator in source.operators:
@@ -147,7 +167,11 @@ def _input_layout(source: Source) -> str:
         else:
             order = operator.attributes.get("perm", ()) if operator.kind == "Transpose" else ()
             orders.add(tuple(order))
-    return "NHWC" if orders == {(0, 3, 1, 2)} else "NCHW"
+    if orders == {(0, 3, 1, 2)}:
+        return ("NHWC",)
+    if len(source.sizes) == 4 and source.sizes[3] in COLOURS and not COLOURS & {*source.sizes[1:3]}:
+        return "NHWC", "NCHW"
+    return ("NCHW",)
 
 
 def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shape, int]:

@@ -14,6 +14,7 @@ from wootzc.ir.layers import Flatten, Join, Layer, joined_shape
 from wootzc.ir.layers.maxima import MAX_COUNT
 from wootzc.ir.layers.shapes import Shape, shape_after, shape_text
 
+SEES_REPEATED = {"Cast", "CastLike", "Identity", "Mul"}  # what an Expand repeats
 MOST_NUMBERS = 1 << 28  # of one image
 
 
@@ -107,7 +108,10 @@ class Context:
             raise operator.refused(f'its input "{name}" is a constant')
         if name not in self.tensors:
             raise operator.refused(f'its input "{name}" is a second result of another node')
-        return self.tensors[name]
+        tensor = self.tensors[name]
+        if tensor.repeated and tensor.refusal and operator.kind not in SEES_REPEATED:
+            raise tensor.refusal
+        return tensor
 
     def layer(self, operator: Operator, layer: Layer, tensor: Tensor, **weights: Array) -> Draft:
         """Add the draft of a layer, under the operator's name."""

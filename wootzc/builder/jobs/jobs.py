@@ -6,7 +6,7 @@ touches.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -263,19 +263,6 @@ class Jobs(Running):
     ) -> list[Outcome]:
         """Assemble candidates and evaluate them: nothing is kept but how accurate each is."""
         return [self.candidate(one, teacher, blocks, target=None, stop=0) for one in candidates]
-
-    def recalled(self, outcome: Outcome) -> Outcome:
-        """With its weights again, if it is light."""
-        if outcome.done.weights is not None:
-            return outcome
-        done = self.store.find(outcome.done.key)
-        if done is None:
-            raise fail(
-                "WZ294",
-                f"what a candidate had come to is not in the store {self.store.place} any more",
-                "run the same command again: it is made anew",
-            )
-        return replace(outcome, done=replace(outcome.done, weights=done.weights))
 
     @cached_property
     def workers(self) -> Local:

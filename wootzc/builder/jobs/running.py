@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from wootzc.backends.flax.train.batches import Progress
@@ -14,6 +14,7 @@ from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, finished
 from wootzc.builder.jobs.pauses import checkpoint, paused
 from wootzc.builder.jobs.store import Outcome, Weights
+from wootzc.diagnostics import fail
 from wootzc.ir.net.network import Network
 from wootzc.ir.space.recipe import Recipe
 
@@ -45,6 +46,19 @@ class Running(Context):
             done = self.store.finish(key, job, name, result, seconds, weights)
             self.events.emit(finished(job, name, candidate, result, seconds))
             return Outcome(done=done, reused=False)
+
+    def recalled(self, outcome: Outcome) -> Outcome:
+        """With its weights again, if it is light."""
+        if outcome.done.weights is not None:
+            return outcome
+        done = self.store.find(outcome.done.key)
+        if done is None:
+            raise fail(
+                "WZ294",
+                f"what a candidate had come to is not in the store {self.store.place} any more",
+                "run the same command again: it is made anew",
+            )
+        return replace(outcome, done=replace(outcome.done, weights=done.weights))
 
     def train(
         self,
