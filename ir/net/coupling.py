@@ -39,6 +39,7 @@ class Group:
     multiple: int = 1
     side: Side = "inside"
     seam: int | None = None  # of what enters or leaves: the number among the network's groups
+    place: int | None = None  # of what does neither: the number among these groups of the module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,9 +225,14 @@ def couple(
     else:
         builder.keep(last)
     coupling = builder.coupling({path: i for i, (path, _) in enumerate(walk(body))})
+    at_ends = {*coupling.inputs.get("0", ()), *coupling.outputs.get(str(len(body) - 1), ())}
+    inner = [number for number in range(len(coupling.groups)) if number not in at_ends]
+    groups = [
+        replace(group, place=inner.index(number) if number in inner else None)
+        for number, group in enumerate(coupling.groups)
+    ]
     if not entering and not leaving:
-        return coupling
-    groups = [*coupling.groups]
+        return replace(coupling, groups=tuple(groups))
     ends: tuple[tuple[Channels, Sequence[Seam], Side], ...] = (
         (coupling.outputs[str(len(body) - 1)], leaving, "leaving"),
         (coupling.inputs["0"], entering, "entering"),  # what does both goes by this rate
