@@ -206,7 +206,9 @@ def narrow(prune: Prune, model: Net) -> Pruned:
     settings = {"configs": "{ [100%, 50%] }", **SHORT}
     del settings["propose"]
     trunks = {"t*": (0, 0.5)}
-    return prune(model, *quadrants(), settings=settings, by="taylor", narrow=trunks, skip="*")
+    return prune(
+        model, *quadrants(), settings=settings, by="taylor", narrow=trunks, skip="*", each=True
+    )
 
 
 def test_channels_between_modules_and_modules_go_too(narrow: Pruned, model: Net) -> None:
@@ -215,8 +217,9 @@ def test_channels_between_modules_and_modules_go_too(narrow: Pruned, model: Net)
     assert shapes == [(3, 3, 1, 4), (4, 4)], "the module is left out"
     assert len(list(verify_result(narrow.out))) == 5
     source = narrow.out / "given" / "net.wz"
-    assert "prune * by taylor\n  narrow t* by taylor rates { 0.0, 0.5 }\n  skip *\n" in (
-        source.read_text()
+    assert (
+        "rates { 0.0, 0.5 } each\n  prune * by taylor\n  narrow t* by taylor rates { 0.0, 0.5 }\n  skip *\n"
+        in (source.read_text())
     )
 
 
