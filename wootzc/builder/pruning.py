@@ -101,9 +101,9 @@ def prune(
     source = folder / "given" / f"{given.name}.wz"
     variables = _variables(rates, each, by, narrow, skip)
     _write(source, given, parts, _text(given, [data, *variables], minimize, accuracy, chosen))
-    for each in analyze_file(source, chosen).diagnostics:
-        if each.severity == "warning":
-            warnings.warn(f"{each.code} {each.message}", stacklevel=2)
+    for one in analyze_file(source, chosen).diagnostics:
+        if one.severity == "warning":
+            warnings.warn(f"{one.code} {one.message}", stacklevel=2)
     how = Options(
         out=folder,
         store=None if store is None else os.fspath(store),
