@@ -32,7 +32,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.net.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
     "wootzc.ir.net.metrics": ("Metric", "METRICS", "costs"),
     "wootzc.ir.net.cost_tables": ("network_costs", "variant_costs", "VariantCosts"),
-    "wootzc.ir.space": ("Space", "Tie", "Ordered", "CostLimit", "Objective"),
+    "wootzc.ir.space": ("Space", "Tie", "Ordered", "RateLimit", "CostLimit", "Objective"),
     "wootzc.ir.plan": (
         "Plan", "Complete", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block",
         "Selection",
@@ -50,6 +50,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
     "wootzc.backends.weights.slicing": ("prune_weights",),
+    "wootzc.backends.flax.train.saliency": ("channel_saliencies",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
     "wootzc.builder.result.summary": ("Summary",),

@@ -56,15 +56,17 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
-def rate_text(rate: float | tuple[float, float, float]) -> str:
+def rate_text(rate: float | tuple[float | tuple[float, ...], float, float]) -> str:
     """50%; of a module whose ends are cut too: inside, of what enters, of what leaves.
 
-    A module of which nothing is left inside is skipped.
+    A module of which nothing is left inside is skipped. 30%+50%: of each group inside.
     """
-    if isinstance(rate, tuple):
-        inside, entering, leaving = map(rate_text, rate)
-        return f"{inside}, {entering} in, {leaving} out"
-    return "skip" if rate == 1 else f"{100 * rate:.4g}%"
+    if not isinstance(rate, tuple):
+        return "skip" if rate == 1 else f"{100 * rate:.4g}%"
+    inside, *ends = rate
+    text = "+".join(map(rate_text, inside)) if isinstance(inside, tuple) else rate_text(inside)
+    entering, leaving = map(rate_text, ends)
+    return f"{text}, {entering} in, {leaving} out" if any(ends) else text
 
 
 def seconds_text(seconds: float) -> str:

@@ -1,7 +1,11 @@
-"""`narrow` and `skip`: channels between modules that may go, and modules that may go whole."""
+"""What makes rates more than numbers: `narrow`, channels between modules that may go; `skip`,
+modules that may go whole; `each`, groups of channels with rates of their own.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,11 +17,13 @@ from wootzc.grammar.space.patterns import listing, matching, modules_of
 from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import MAX_RATES, TrunkRates, read_criterion, read_rates
 from wootzc.ir.array import Array
-from wootzc.ir.net.network import Network
-from wootzc.ir.net.rate import Rate, Side
+from wootzc.ir.net.coupling import Group, couple_module
+from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.prune import kept_width
+from wootzc.ir.net.rate import Inside, Rate, Side, rate_of
 from wootzc.ir.net.skip import SKIP, can_be_skipped
 from wootzc.ir.net.trunk import Trunk
-from wootzc.ir.space import Constraint, CostLimit, Listed, Selection
+from wootzc.ir.space import Constraint, CostLimit, Listed, Ordered, RateLimit, Selection
 from wootzc.ir.space.narrow import narrowed
 
 
@@ -41,6 +47,13 @@ def read_narrow(
     good = True
     for statement in statements:
         rates = read_rates(statement.rates, report) if statement.rates else None
+        if statement.rates and statement.rates.each:
+            report.error(
+                statement.span, "WZ272", "what stands side by side in a trunk has one rate",
+                "leave out `each`; groups of channels inside of modules may have rates of their "
+                "own: prune * rates { 0, 30%, 50% } each",
+            )  # fmt: skip
+            good = False
         names = _trunks_of(statement.patterns, known, network, report)
         criterion = read_criterion(statement.criterion, report)
         if names is None or criterion is None or (statement.rates and rates is None):
@@ -91,7 +104,7 @@ def narrow_pruning(
     modules = len(pruning.network.modules)
     asked: list[syntax.Narrow | syntax.Skip] = [*statements.all(syntax.Narrow)]
     asked += statements.all(syntax.Skip)
-    if not asked:
+    if not asked and not pruning.each:
         return Posed(
             network=pruning.network,
             rates=pruning.rates,
@@ -105,6 +118,9 @@ def narrow_pruning(
         trunk: [pruning.rates[p] for p in pruning.choices[place]]
         for trunk, place in pruning.trunks.items()
     }
+    each = _each_group(pruning, constraints, report)
+    if each is None:
+        return None
     own = [tuple(p for p in choice if pruning.rates[p] != SKIP) for choice in pruning.choices]
     made = narrowed(
         pruning.network,
@@ -115,10 +131,11 @@ def narrow_pruning(
         rule.least,
         pruning.skip,
         pruning.trunk_criteria,
+        each,
     )
     if len(made.rates) > MAX_RATES:
         report.error(
-            asked[0].span, "WZ264",
+            asked[0].span if asked else next(iter(pruning.each.values())), "WZ264",
             f"a module would have {len(made.rates):,} choices, of its own rates and those of what "
             f"enters and leaves it; at most {MAX_RATES} can be told apart",
             "give fewer rates, to modules or here: narrow t* rates { 0, 50% }",
@@ -153,6 +170,62 @@ def narrow_pruning(
         constraints=tuple(_placed(one, at) for one in constraints),
         selection=selection,
     )
+
+
+def _each_group(
+    pruning: Pruning, constraints: Sequence[Constraint], report: Report
+) -> Mapping[int, Sequence[Inside]] | None:
+    """What may go inside of each module whose groups have rates of their own. None after an error.
+
+    Rates that leave a group the same width are one choice of it.
+    """
+    positions, shapes = module_positions(pruning.network), segment_shapes(pruning.network)
+    found: dict[int, list[Inside]] = {}
+    for m, span in pruning.each.items():
+        module = pruning.network.modules[m]
+        mine = [one for one in constraints if not isinstance(one, CostLimit) and m in one.modules]
+        if any(isinstance(one, Ordered) for one in mine):
+            report.error(
+                next(one.span for one in mine if isinstance(one, Ordered)), "WZ273",
+                f"an order compares rates, and `{module.name}` has one for each of its groups",
+                "leave it out of the order, or prune it without `each`",
+            )  # fmt: skip
+            return None
+        limits = [one for one in mine if isinstance(one, RateLimit)]
+        groups = couple_module(module, shapes[positions[m]]).groups
+        inner = [group for group in groups if group.place is not None]
+        rates = [pruning.rates[p] for p in pruning.choices[m] if pruning.rates[p] != SKIP]
+        options = [_told_apart(group, rates, limits) for group in inner if not group.whole]
+        count = prod(map(len, options))
+        if count > MAX_RATES:
+            report.error(
+                span, "WZ271",
+                f"`{module.name}` would have {count:,} choices, {len(options)} groups with rates "
+                f"of their own; at most {MAX_RATES} can be told apart",
+                f"give it fewer rates, or one for all: prune {module.name} rates {{ 0, 50% }}",
+            )  # fmt: skip
+            return None
+        own: list[Inside] = [*rates]
+        for some in product(*options):
+            if len({*some}) > 1:
+                left = iter(some)
+                own.append(tuple(max(some) if g.whole else next(left) for g in inner))
+        widths = {tuple(kept_width(g, rate_of(one)) for g in inner) for one in rates}
+        found[m] = [
+            one for one in own
+            if not isinstance(one, tuple)
+            or tuple(kept_width(g, rate_of(one)) for g in inner) not in widths
+        ]  # fmt: skip
+    return found
+
+
+def _told_apart(group: Group, rates: Sequence[float], limits: Sequence[RateLimit]) -> list[float]:
+    """Of rates that leave a group one width the smallest, unless a limit tells them apart."""
+    smallest: dict[object, float] = {}
+    for rate in rates:
+        within = tuple(limit.holds(rate) for limit in limits)
+        smallest.setdefault((kept_width(group, rate), within), rate)
+    return [*smallest.values()]
 
 
 def _placed(constraint: Constraint, at: Mapping[int, tuple[int, Side]]) -> Constraint:

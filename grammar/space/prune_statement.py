@@ -48,6 +48,7 @@ class Pruning:
     trunks: Mapping[str, int]  # those that are narrowed: which variables they are
     trunk_criteria: Mapping[str, Criterion]
     skip: frozenset[int]  # modules that may be left out
+    each: Mapping[int, Span]  # modules whose groups have rates of their own, and where that stands
 
 
 def read_pruning(
@@ -75,7 +76,10 @@ def read_pruning(
     configs = statements.one(syntax.Configs)
     names = [module.name for module in network.modules]
     trunks = [trunk.name for trunk in known]
-    pruned = read_prunes(prunes, statements.all(syntax.Keep), default, network, report, trunks)
+    each = stated is not None and stated.each
+    pruned = read_prunes(
+        prunes, statements.all(syntax.Keep), default, network, report, trunks, each=each
+    )
     if pruned is not None:
         kept = {trunks[place - len(names)] for place in pruned.kept if place >= len(names)}
         narrow = {name: rates for name, rates in narrow.items() if name not in kept}
@@ -89,12 +93,14 @@ def read_pruning(
     if not prunes and configs:
         everything = range(len(names))
         pruned.of_module = {
-            m: ModuleRates(rates=default, criterion="l1", span=configs.span)
+            m: ModuleRates(rates=default, criterion="l1", span=configs.span, each=each)
             for m in everything if m not in pruned.kept
         }  # fmt: skip
     elif not prunes:
         pruned.of_module = {
-            m: ModuleRates(rates=default, criterion="l1", span=everywhere, stated=False)
+            m: ModuleRates(
+                rates=default, criterion="l1", span=everywhere, stated=False, each=each
+            )
             for m in range(len(names)) if m not in pruned.kept
         }  # fmt: skip
     for module, of_module in pruned.of_module.items():
@@ -169,6 +175,7 @@ def _table(
         trunks={name: places[name] for name in cut},
         trunk_criteria=by,
         skip=frozenset(skip),
+        each={m: one.span for m, one in pruned.of_module.items() if one.each},
         network=network,
         rates=rates,
         choices=tuple(tuple(sorted(set(of_module.values()))) for of_module in chosen),

@@ -40,6 +40,7 @@ class ModuleRates:
     span: Span  # the prune statement that decides
     stated: bool = True  # or it is pruned only because the file says nothing of pruning
     stated_rates: bool = True  # or they are those of `RATES`
+    each: bool = False  # every group of channels has one of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,8 @@ def read_prunes(
     network: Network,
     report: Report,
     trunks: Sequence[str] = (),  # that `keep` may name
+    *,
+    each: bool = False,  # of the default
 ) -> SpaceRates | None:
     """Later `prune` statements overrule earlier ones; `keep` overrules all. None after an error."""
     result = SpaceRates()
@@ -190,7 +193,10 @@ def read_prunes(
         for position in positions:
             owner[position] = prune
             result.of_module[position] = ModuleRates(
-                rates=rates, criterion=criterion, span=prune.span
+                rates=rates,
+                criterion=criterion,
+                span=prune.span,
+                each=prune.rates.each if prune.rates else each,
             )
     for keep in keeps:
         named, kinds = divide_patterns(keep.patterns.named, network)

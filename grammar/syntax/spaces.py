@@ -77,7 +77,10 @@ class RateRange(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates(Node):
+    """`rates { 0, 30% } each`: every group of channels of a module has one of them."""
+
     rates: tuple[Number | RateRange, ...]
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

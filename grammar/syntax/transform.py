@@ -73,7 +73,12 @@ def _setting(span: Span, name: Any, detail: Any) -> syntax.Setting:
 
 
 def _rates(span: Span, rates: syntax.Rates) -> syntax.Rates:
-    return syntax.Rates(span=span, rates=rates.rates)
+    return syntax.Rates(span=span, rates=rates.rates, each=rates.each)
+
+
+def _list_of_rates(span: Span, *children: Any) -> syntax.Rates:
+    *rates, each = children
+    return syntax.Rates(span=span, rates=tuple(rates), each=bool(each))
 
 
 def _patterns(span: Span, *patterns: Any) -> syntax.Patterns:
@@ -132,7 +137,8 @@ MAKE: Mapping[str, Make] = {
     "negative_number": lambda span, _, operand: syntax.Negative(span=span, operand=operand),
     "invoke": _node(syntax.Invoke, "name arguments"),
     "rates": _rates,
-    "list_of_rates": _node(syntax.Rates, "*rates"),
+    "list_of_rates": _list_of_rates,
+    "each": lambda span: True,
     "range_of_rates": _node(syntax.RateRange, "first last step"),
     "prune": _node(syntax.Prune, "patterns criterion rates"),
     "narrow": _node(syntax.Narrow, "patterns criterion rates"),

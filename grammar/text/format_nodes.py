@@ -279,13 +279,14 @@ def _pattern(pattern: syntax.Pattern) -> str:
 
 
 def _rates(rates: syntax.Rates, code: str) -> Head:
+    each = " each" if rates.each else ""
     match rates.rates:
         case ():
-            return ("rates { }",)
+            return (f"rates {{ }}{each}",)
         case (syntax.RateRange() as only,):
-            return (f"rates {_rate(only)}",)
+            return (f"rates {_rate(only)}{each}",)
         case several:
-            return ("rates ", *_listed(several, _rate, code, "{ ", " }"))
+            return ("rates ", *_listed(several, _rate, code, "{ ", " }"), each)
 
 
 def _rate(rate: syntax.Number | syntax.RateRange) -> str:

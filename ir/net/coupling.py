@@ -40,6 +40,7 @@ class Group:
     multiple: int = 1
     side: Side = "inside"
     seam: int | None = None  # of what enters or leaves: the number among the network's groups
+    place: int | None = None  # of what does neither: the number among these groups of the module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,14 +222,19 @@ def couple(
     last = builder.body(body, shape, first, "")
     # What enters and stays is one group here, and may be several of the network's: whole in both.
     same = _alike([builder.width[builder.find(g)] for g in last], [s.width for s in leaving])
-    builder.keep([group for place, group in enumerate(last) if place not in same])
+    builder.keep(tuple(group for place, group in enumerate(last) if place not in same))
     left = [leaving[place] for place in same.values()]
     for place, known in zip(same, builder.seams(left, seams), strict=True):
         builder.merge(known, last[place])
     coupling = builder.coupling({path: i for i, (path, _) in enumerate(walk(body))})
+    at_ends = {*coupling.inputs.get("0", ()), *coupling.outputs.get(str(len(body) - 1), ())}
+    inner = [number for number in range(len(coupling.groups)) if number not in at_ends]
+    groups = [
+        replace(group, place=inner.index(number) if number in inner else None)
+        for number, group in enumerate(coupling.groups)
+    ]
     if not entering and not leaving:
-        return coupling
-    groups = [*coupling.groups]
+        return replace(coupling, groups=tuple(groups))
     after = coupling.outputs[str(len(body) - 1)]
     ends: tuple[tuple[Sequence[int], Sequence[Seam], Side], ...] = (
         ([after[place] for place in same], left, "leaving"),

@@ -7,7 +7,7 @@ from math import floor, gcd
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.net.coupling import Coupling, Group, couple_module
 from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
-from wootzc.ir.net.rate import Rate, removed, triple
+from wootzc.ir.net.rate import Rate, Side, parts, removed
 from wootzc.ir.net.skip import SKIP, can_be_skipped, is_skipped, without_sum
 
 
@@ -18,8 +18,11 @@ def kept_width(group: Group, rate: Rate) -> int:
     more than m filters stays whole. Zero where the module is skipped, or the rate leaves none: the
     checker reports that.
     """
-    rate = removed(rate, group.side)
-    if group.whole or rate == 0:
+    if group.whole:
+        return group.width
+    own = parts(rate, group.side)
+    rate = own[0] if len(own) == 1 or group.place is None else own[group.place]
+    if rate == 0:
         return group.width
     if rate == SKIP:
         return 0
@@ -85,12 +88,14 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     if len(rates) != len(network.modules):
         names = ", ".join(module.name for module in network.modules)
         raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
-    parts = (
+    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
+    own = (
         part
         for module, rate in zip(network.modules, rates, strict=True)
-        for part in (triple(rate)[1:] if _is_left_out(module, rate) else triple(rate))
+        for side in (sides[1:] if _is_left_out(module, rate) else sides)
+        for part in parts(rate, side)
     )
-    if not all(0 <= part < 1 for part in parts):
+    if not all(0 <= part < 1 for part in own):
         raise ValueError(f"a rate is the fraction of filters removed, from 0 to below 1: {rates}")
     if any(removed(a, "leaving") != removed(b, "entering") for a, b in pairwise(rates)):
         raise ValueError(f"what leaves a module does not enter the next: {rates}")

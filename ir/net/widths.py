@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
-from wootzc.ir.net.rate import Rate, removed
+from wootzc.ir.net.rate import Rate, rate_of, triple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleWidths:
     module: str
-    rate: float
+    rate: Rate  # of what is inside
     filters: tuple[int, ...]  # of each prunable group, in the full network
     kept: tuple[int, ...]  # of the same groups, pruned
 
@@ -32,7 +32,7 @@ def module_widths(network: Network, rates: tuple[Rate, ...]) -> tuple[ModuleWidt
         rows.append(
             ModuleWidths(
                 module=segment.name,
-                rate=removed(rate, "inside"),
+                rate=rate_of(triple(rate)[0]),
                 filters=tuple(full for full, _ in pairs),
                 kept=tuple(kept for _, kept in pairs),
             )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Side, ranks, removed
+from wootzc.ir.net.rate import Side, parts, ranks
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -101,7 +101,7 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
             case RateLimit():
                 kept: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
                 for m, side in compared(constraint):
-                    within = [constraint.holds(removed(rate, side)) for rate in space.rates]
+                    within = [constraint.holds(*parts(rate, side)) for rate in space.rates]
                     kept &= np.array(within)[rows[:, m]]
             case Tie() | Ordered():
                 chain = np.array([keys[side][rows[:, m]] for m, side in compared(constraint)])

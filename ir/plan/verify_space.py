@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
@@ -12,8 +13,9 @@ from wootzc.ir.layers import Body, Branch, Layer
 from wootzc.ir.layers.maxima import MAX_COST
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Module, Network, Seam
-from wootzc.ir.net.rate import triple
+from wootzc.ir.net.coupling import couple_module
+from wootzc.ir.net.network import Module, Network, Seam, module_positions, segment_shapes
+from wootzc.ir.net.rate import parts, rising, triple
 from wootzc.ir.net.skip import can_be_skipped, is_skipped
 from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.plan.flaw import Problem
@@ -38,10 +40,11 @@ NETWORK: Place = ("space", "network")
 def space_problems(plan: Plan) -> Iterator[Problem]:
     """What is wrong with the space of a plan, before any pass has looked at it."""
     space, modules = plan.space, len(plan.space.network.modules)
-    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates), key=triple):
+    if space.rates[:1] != (0.0,) or list(space.rates) != sorted(set(space.rates), key=rising):
         yield Problem("the rates do not rise from 0.0", (*SPACE, "rates"))
     ends = (part for rate in space.rates for part in triple(rate)[1:])
-    inside = (triple(rate)[0] for rate in space.rates if not is_skipped(rate))
+    left = (rate for rate in space.rates if not is_skipped(rate))
+    inside = (part for rate in left for part in parts(rate, "inside"))
     if any(not 0 <= part < 1 for part in (*inside, *ends)):
         yield Problem("a rate is no fraction from 0 to below 1", (*SPACE, "rates"))
     if len(space.rates) > 256:
@@ -71,6 +74,7 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
         elif list(choice) != sorted(set(choice)):
             yield Problem(f"the choices of module {module} do not rise", (*SPACE, "choices"))
     yield from _network(space.network)
+    yield from _insides(space)
     yield from _selected(space, modules)
     yield from _search(space)
     yield from recipe_problems(space)
@@ -82,6 +86,22 @@ def space_problems(plan: Plan) -> Iterator[Problem]:
             yield Problem(f"this speaks of modules that do not exist: there are {modules}", at)
         if len(constraint.sides) not in (0, len(constraint.modules)):
             yield Problem("this must say a side for each module, or for none", at)
+
+
+def _insides(space: Space) -> Iterator[Problem]:
+    """Rates of groups: as many as a module that may have them has groups inside."""
+    apart = {p for p, rate in enumerate(space.rates) if len(parts(rate, "inside")) > 1}
+    if not apart:
+        return
+    with suppress(ShapeError):  # else it was told
+        places, shapes = module_positions(space.network), segment_shapes(space.network)
+        for number, (place, choice) in enumerate(zip(places, space.choices, strict=False)):
+            coupling = couple_module(space.network.modules[number], shapes[place])
+            inner = sum(group.place is not None for group in coupling.groups)
+            own = (space.rates[p] for p in choice if p in apart)
+            if any(len(parts(rate, "inside")) != inner for rate in own):
+                message = f"module {number} has {inner} groups inside, and a rate is of others"
+                yield Problem(message, (*SPACE, "choices"))
 
 
 def _selected(space: Space, modules: int) -> Iterator[Problem]:

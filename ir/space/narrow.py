@@ -1,6 +1,6 @@
 """Spaces whose trunks are cut too: rates of modules become triples that fit together."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -8,7 +8,7 @@ from wootzc.ir.net.coupling import Group, couple_network
 from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import kept_width
-from wootzc.ir.net.rate import Rate, rate_of, triple
+from wootzc.ir.net.rate import Inside, Rate, rate_of, rising, triple
 from wootzc.ir.net.skip import SKIP
 from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.net.widths import ModuleWidths
@@ -50,11 +50,15 @@ def narrowed(
     multiple_from: int = 0,
     skip: Collection[int] = (),  # modules that may be left out whole, in the place of a rate
     criteria: Mapping[str, Criterion] = MappingProxyType({}),  # of trunks that go by no l1
+    each: Mapping[int, Sequence[Inside]] = MappingProxyType({}),  # of modules: all that is inside
 ) -> Narrowed:
     """The space in which trunks have rates too."""
     wide = with_seams(network, narrow, multiple, multiple_from, criteria)
-    own = iter(
-        [*(rates[position] for position in positions), *([SKIP] if module in skip else ())]
+    own: Iterator[Sequence[Inside]] = iter(
+        [
+            *each.get(module, [rates[position] for position in positions]),
+            *([SKIP] if module in skip else ()),
+        ]
         for module, positions in enumerate(choices)
     )
     entering, leaving = trunk_names(wide)
@@ -66,11 +70,11 @@ def narrowed(
                 for a in narrow.get(before, (0.0,))
                 for b in (narrow.get(after, (0.0,)) if after != before else (a,))
             },
-            key=triple,
+            key=rising,
         )
         for module, before, after in zip(wide.modules, entering, leaving, strict=True)
     ]
-    table = sorted({0.0, *(rate for own in options for rate in own)}, key=triple)
+    table = sorted({0.0, *(rate for own in options for rate in own)}, key=rising)
     number = {rate: position for position, rate in enumerate(table)}
     return Narrowed(
         network=wide,

@@ -49,8 +49,10 @@ class RateLimit:
     sides: tuple[Side, ...] = ()
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
-    def holds(self, rate: float) -> bool:
-        return rate <= self.value if self.comparison == "<=" else rate >= self.value
+    def holds(self, *rates: float) -> bool:
+        if self.comparison == "<=":
+            return max(rates) <= self.value
+        return min(rates) >= self.value
 
 
 Relation: TypeAlias = Tie | Ordered | RateLimit

@@ -17,7 +17,7 @@ from wootzc.ir.joining import UNBOUNDED, Limit, Range
 from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.net.network import Module
-from wootzc.ir.net.rate import Side, ranks, removed
+from wootzc.ir.net.rate import Side, parts, ranks
 from wootzc.ir.space.space import (
     Constraint,
     CostLimit,
@@ -96,7 +96,7 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
                 limits[metric] = narrowed(limits.get(metric, UNBOUNDED), constraint)
             case RateLimit():
                 for m, side in compared(constraint):
-                    within = [constraint.holds(removed(rate, side)) for rate in space.rates]
+                    within = [constraint.holds(*parts(rate, side)) for rate in space.rates]
                     beyond = np.array(within, dtype=bool).astype(np.int16) ^ 1
                     pairs.append(Pair(*2 * (int(of_module[m]),), beyond, 0 * beyond))
             case Ordered() | Tie():

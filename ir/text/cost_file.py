@@ -23,7 +23,7 @@ import numpy as np
 
 from wootzc.ir.array import Array
 from wootzc.ir.net.network import Network
-from wootzc.ir.net.rate import Rate, rate_of
+from wootzc.ir.net.rate import Rate, rate_of, texts
 from wootzc.ir.space import Measured, Space
 from wootzc.ir.text.printer import print_network
 
@@ -46,9 +46,7 @@ def cost_rows(space: Space) -> Iterator[dict[str, Any]]:
     ):
         for place in choices:
             rate = space.rates[place]
-            parts = rate if isinstance(rate, tuple) else (rate,)
-            text = "/".join(map("{:.17g}".format, parts))
-            yield {"module": module.name, "rate": text, "ns": int(own[place])}
+            yield {"module": module.name, "rate": texts(rate, "{:.17g}"), "ns": int(own[place])}
 
 
 def print_costs(space: Space, form: str) -> str:
@@ -128,9 +126,13 @@ def _nanoseconds(row: Mapping[str, Any], number: int) -> int:
 
 def _rate(row: Mapping[str, Any], number: int) -> Rate:
     try:
-        parts = [float(part) for part in str(row["rate"]).split("/")]
-        if len(parts) in (1, 3) and all(0 <= part <= 1 for part in parts):
-            return rate_of(*parts)
+        sides = [
+            tuple(float(part) for part in side.split("+")) for side in str(row["rate"]).split("/")
+        ]
+        ends = [side[0] for side in sides[1:] if len(side) == 1]
+        good = all(0 <= part <= 1 for side in sides for part in side)
+        if good and len(ends) == len(sides) - 1 and len(sides) in (1, 3):
+            return rate_of(sides[0], *ends)
     except (KeyError, ValueError):
         pass
     raise Misfit(f"row {number}: `rate` is the fraction of filters removed, as 0.5 or 0.5/0.25/0")

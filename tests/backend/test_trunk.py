@@ -24,7 +24,7 @@ from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.coupling import couple_network
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Rate, rate_of
+from wootzc.ir.net.rate import Rate, rate_of, triple
 from wootzc.ir.net.trunk import even_rates, trunks, with_seams
 from wootzc.ir.space import Criterion
 from wootzc.ir.space.narrow import one_trunk
@@ -76,7 +76,7 @@ def own_whole(network: Network, rate: float) -> tuple[Rate, ...]:
 
 
 def own(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
-    return tuple(rate[0] if isinstance(rate, tuple) else rate for rate in rates)
+    return tuple(rate_of(triple(rate)[0]) for rate in rates)
 
 
 @pytest.mark.parametrize("criterion", ["l2", "bn_scale"])

@@ -407,6 +407,16 @@ def test_narrow_is_formatted() -> None:
     assert format_text(formatted, "x.wz") == formatted
 
 
+def test_each_is_formatted() -> None:
+    lines = "rates {0,50 %}each\nprune a2   rates 0..60% step 20%   each"
+    text = RESIDUAL + NARROW.replace("  rates { 0, 50% }\n", "").replace("STATEMENTS", lines)
+    formatted = format_text(text.replace("50 %", "50%"), "x.wz")
+    assert "  rates { 0, 50% } each\n  prune a2 rates 0..60% step 20% each\n" in formatted.replace(
+        "  keep a1\n", ""
+    )
+    assert format_text(formatted, "x.wz") == formatted
+
+
 def test_trunks_are_kept_tied_and_ordered_as_modules_are() -> None:
     space = narrowed("narrow t*", "keep t2")
     assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5)}

@@ -51,6 +51,7 @@ def prune(
     rates: Iterable[float] | None = None,
     minimize: CostName = "params",
     accuracy: float | str = "teacher - 1 points",
+    each: bool = False,
     by: Criterion = "l1",
     narrow: Narrow = None,
     skip: str | Iterable[str] | None = None,
@@ -70,6 +71,7 @@ def prune(
     `images` [n, height, width, channels], bytes or floats, and `labels` [n]; or an iterable of
     batches of both, which is gone through once; or the path of images in files.
 
+    `each`: every group of filters inside of a module has one of the `rates`, not all of it one.
     `by`: which filters go first. `narrow`: the channels between modules that may go too, "t*", or
     with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}. `skip`: modules that may be left out whole,
     "*" or ["b2", "b3"]. `accuracy`: a fraction, or as the language writes it. `validation` and
@@ -97,11 +99,11 @@ def prune(
     data = f'data "{os.path.abspath(images) if files else DATA}" {{ {"; ".join(options)} }}'
     chosen = {key: str(value) for key, value in (settings or {}).items()}
     source = folder / "given" / f"{given.name}.wz"
-    variables = _variables(rates, by, narrow, skip)
+    variables = _variables(rates, each, by, narrow, skip)
     _write(source, given, parts, _text(given, [data, *variables], minimize, accuracy, chosen))
-    for each in analyze_file(source, chosen).diagnostics:
-        if each.severity == "warning":
-            warnings.warn(f"{each.code} {each.message}", stacklevel=2)
+    for one in analyze_file(source, chosen).diagnostics:
+        if one.severity == "warning":
+            warnings.warn(f"{one.code} {one.message}", stacklevel=2)
     how = Options(
         out=folder,
         store=None if store is None else os.fspath(store),
@@ -154,10 +156,15 @@ def _write(source: Path, given: Given, parts: Mapping[str, Labelled], text: str)
 
 
 def _variables(
-    rates: Iterable[float] | None, by: Criterion, narrow: Narrow, skip: str | Iterable[str] | None
+    rates: Iterable[float] | None,
+    each: bool,
+    by: Criterion,
+    narrow: Narrow,
+    skip: str | Iterable[str] | None,
 ) -> list[str]:
     """The statements that say what may go."""
-    lines = [f"rates {_listed(RATES if rates is None else rates)}", f"prune * by {by}"]
+    own = _listed(RATES if rates is None else rates) + (" each" if each else "")
+    lines = [f"rates {own}", f"prune * by {by}"]
     if isinstance(narrow, Mapping):
         lines += [f"narrow {t} by {by} rates {_listed(own)}" for t, own in narrow.items()]
     elif narrow is not None:

@@ -13,7 +13,7 @@ from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
-from wootzc.ir.net.rate import triple
+from wootzc.ir.net.rate import rate_of, triple
 from wootzc.ir.net.reach import reach
 from wootzc.ir.plan import Block, Complete
 from wootzc.ir.space.narrow import trunk_names
@@ -92,7 +92,7 @@ def _module(plan: Complete, m: int) -> str:
         ]
         rows.append(
             (
-                rate_text(triple(space.rates[i])[0]),
+                rate_text(rate_of(triple(space.rates[i])[0])),
                 " ".join(kept) or "-",
                 *(METRICS[one.metric].text(one.variants.values[m, i]) for one in costs.tables),
             )

@@ -1,5 +1,6 @@
 """What `wootzc plan` prints: the figures of a compiled space, as a dictionary and as text."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,7 @@ from wootzc.cli.output import table
 from wootzc.cli.reach_text import kept_modules, reach_text
 from wootzc.cli.trunk_text import trunk_figures, trunks_text
 from wootzc.ir.net.metrics import METRICS, short_text
-from wootzc.ir.net.rate import triple
+from wootzc.ir.net.rate import Rate, rate_of, triple
 from wootzc.ir.net.reach import Reach, reach
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.plan import Complete, Costs
@@ -18,6 +19,8 @@ from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import Proposed
 from wootzc.ir.space.recipe import FromFile
 from wootzc.units import count, rate_text, seconds_text
+
+SHOWN = 12  # rates of a module
 
 
 def plan_figures(plan: Complete) -> dict[str, Any]:
@@ -93,6 +96,12 @@ def _training(plan: Complete, costs: Costs) -> dict[str, int]:
     }
 
 
+def _rates(rates: Iterable[Rate]) -> str:
+    """Those of what is inside, each once; of very many the first and the last."""
+    texts = [*dict.fromkeys(rate_text(rate_of(triple(rate)[0])) for rate in rates)]
+    return " ".join(texts if len(texts) <= SHOWN else [*texts[: SHOWN - 2], "…", texts[-1]])
+
+
 def plan_text(figures: dict[str, Any]) -> str:
     """The figures for a person."""
     full, candidates, blocks = figures["full"], figures["candidates"], figures["blocks"]
@@ -103,7 +112,7 @@ def plan_text(figures: dict[str, Any]) -> str:
             (
                 module["name"],
                 " ".join(map(str, module["filters"])) or "-",
-                " ".join(dict.fromkeys(rate_text(triple(rate)[0]) for rate in module["rates"])),
+                _rates(module["rates"]),
                 module["criterion"],
                 *(
                     f"{one.text(module[f'full_{one.name}'])} → {one.text(module[one.name][-1])}"

@@ -22,7 +22,7 @@ from wootzc.ir.net.coupling import couple, couple_module
 from wootzc.ir.net.criteria import Criterion, reads_images
 from wootzc.ir.net.network import Module, Network, Plain, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
-from wootzc.ir.net.rate import Rate, removed
+from wootzc.ir.net.rate import Rate, cuts_ends, removed
 from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
@@ -216,7 +216,7 @@ class Keys:
     def _used(self, module: int, rate: Rate) -> set[Criterion]:
         """The criteria that say what a module loses at a rate."""
         found: set[Criterion] = {self.space.criteria[module]} if removed(rate, "inside") else set()
-        if isinstance(rate, tuple):
+        if cuts_ends(rate):
             one = self.space.network.modules[module]
             found |= {seam.criterion for seam in (*one.entering, *one.leaving)}
         return found
@@ -233,7 +233,7 @@ class Keys:
         between = [
             [[seam.criterion for seam in side] for side in (one.entering, one.leaving)]
             for one, rate in zip(self.space.network.modules[start:], rates, strict=False)
-            if isinstance(rate, tuple)
+            if cuts_ends(rate)
         ]
         plain = all(name == "l1" for one in between for side in one for name in side)
         found: dict[str, object] = {"rules": rules} if any(rules) else {}
@@ -244,14 +244,14 @@ class Keys:
         if (
             rate == 0
             or is_skipped(rate)
-            or (not one.kept and one.multiple == 1 and not isinstance(rate, tuple))
+            or (not one.kept and one.multiple == 1 and not cuts_ends(rate))
         ):
             return None
         if (module, rate) not in self._widths:
             shape = self._shapes[module]
             ruled = kept_widths(couple_module(one, shape), rate)
             plain = None
-            if not isinstance(rate, tuple):  # and so nothing that enters or leaves
+            if not cuts_ends(rate):  # and so nothing that enters or leaves
                 whole = replace(one, entering=(), leaving=())
                 ruled = kept_widths(couple_module(whole, shape), rate)
                 plain = kept_widths(couple(one.body, shape), rate)

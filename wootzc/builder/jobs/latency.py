@@ -34,7 +34,7 @@ from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.net.cost_tables import network_costs, variant_costs
 from wootzc.ir.net.network import module_positions, segment_shapes
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Rate, rate_of, triple
+from wootzc.ir.net.rate import Rate, rate_of, rising, triple
 from wootzc.ir.space import Measured, Space
 from wootzc.ir.space.narrow import trunk_names
 from wootzc.ir.space.space_costs import (
@@ -146,7 +146,7 @@ class Stopwatch:
         inside, entering, leaving = triple(rate)
         before, after = (names[module] for names in self._trunks)
         first = self._like[module]
-        alone = (inside if m == first else 0.0 for m in range(len(self._full)))
+        alone = (rate_of(inside) if m == first else 0.0 for m in range(len(self._full)))
         found: dict[Rates, int] = {tuple(alone): first}
         for name, part in ((before, entering), (after, leaving)):
             if name and part:
@@ -183,7 +183,7 @@ class Stopwatch:
                 rate_of(0.0, after, after),
             )
         }
-        rates = sorted({0.0, *self.space.rates, *parts}, key=triple)
+        rates = sorted({0.0, *self.space.rates, *parts}, key=rising)
         costs = variant_costs(self.space.network, tuple(rates)).tables["macs"]
         return costs, {rate: place for place, rate in enumerate(rates)}
 
@@ -215,7 +215,7 @@ class Stopwatch:
 
     def ratios(self, rows: Iterable[Rates]) -> dict[Rates, float]:
         """How long each takes, as a share of the full network's time; from the store if there."""
-        rows = sorted(rows, key=lambda row: tuple(map(triple, row)))
+        rows = sorted(rows, key=lambda row: tuple(map(rising, row)))
         found = {row: self.store.find(self._key(row)) for row in rows}
         missing = [row for row, done in found.items() if done is None]
         if missing:

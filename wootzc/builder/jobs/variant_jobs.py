@@ -25,7 +25,7 @@ from wootzc.builder.jobs.events import Sweep, SweepFinished, SweepStarted
 from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.store import Done, Weights, job_key
 from wootzc.ir.net.network import Network
-from wootzc.ir.net.rate import short, triple
+from wootzc.ir.net.rate import Rate, cuts_ends, rate_of, rising, short, triple
 from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.space.narrow import begins_trunk, one_trunk, trunk_names
 
@@ -42,17 +42,18 @@ class Damage(NamedTuple):
     table: NDArray[np.float64]  # [modules, rates]; 0 for what was not asked for, and at rate 0
     parts: dict[Variant, float]  # what adds up to it
 
-    def by_name(self, network: Network) -> dict[str, dict[float, float]]:
+    def by_name(self, network: Network) -> dict[str, dict[Rate, float]]:
         """Of each module, and each trunk that is cut, by its own rates."""
         trunk_of = trunk_names(network)[1]
-        found: dict[str, dict[float, float]] = {
-            m.name: {} for m in network.modules if not m.outside
-        }
+        found: dict[str, dict[Rate, float]] = {m.name: {} for m in network.modules if not m.outside}
         for (module, rate), nats in self.parts.items():
-            whole = isinstance(rate, tuple)
-            name = trunk_of[module] if whole else network.modules[module].name
-            found.setdefault(name, {})[triple(rate)[2 if whole else 0]] = nats
-        return {name: dict(sorted(rates.items())) for name, rates in found.items()}
+            inside, _, leaving = triple(rate)
+            name = trunk_of[module] if leaving else network.modules[module].name
+            found.setdefault(name, {})[leaving or rate_of(inside)] = nats
+        return {
+            name: {rate: rates[rate] for rate in sorted(rates, key=rising)}
+            for name, rates in found.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Variants:
         for m, positions in enumerate(choices):
             for r in map(int, positions):
                 inside, _, leaving = triple(rates[r])
-                own: list[Variant] = [(m, inside)] if inside else []
+                own: list[Variant] = [(m, rate_of(inside))] if inside else []
                 parts[m, r] = own + ([(m, (0.0, 0.0, leaving))] if begins[m] and leaving else [])
         wanted = dict.fromkeys(one for several in parts.values() for one in several)
         done = self.swept("score", wanted, teacher)
@@ -145,7 +146,7 @@ class Variants:
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
         images = validation.batch(np.sort(rows))
         seen = saliencies(self.context, teacher)
-        single = [one for one in missing if not isinstance(one[1], tuple)]
+        single = [one for one in missing if not cuts_ends(one[1])]
         alone = score_variants(
             space.network,
             teacher,

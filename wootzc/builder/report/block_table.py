@@ -7,7 +7,7 @@ from typing import Final
 from wootzc.builder.report.markup import Markup, duration, fullness, picture, plural, rate, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.search.tried import BlockUse
-from wootzc.ir.net.rate import Rate, triple
+from wootzc.ir.net.rate import Rate, rising
 from wootzc.ir.plan import Plan
 
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
@@ -78,14 +78,14 @@ def _rows(bars: list[Bar]) -> list[tuple[str, list[list[Bar]]]]:
             by_rate.setdefault(bar.rates[0], []).append(bar)
         else:
             mixed.append(bar)
-    rows = [(rate(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=triple)]
+    rows = [(rate(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=rising)]
     return rows + ([("mixed", _lanes(mixed))] if mixed else [])
 
 
 def _lanes(bars: Iterable[Bar]) -> list[list[Bar]]:
     """First fit, left to right: as few lanes as the most crowded module needs."""
     lanes: list[list[Bar]] = []
-    for bar in sorted(bars, key=lambda bar: (bar.start, bar.stop, *map(triple, bar.rates))):
+    for bar in sorted(bars, key=lambda bar: (bar.start, bar.stop, *map(rising, bar.rates))):
         lane = next((lane for lane in lanes if lane[-1].stop <= bar.start), None)
         if lane is None:
             lanes.append([bar])

@@ -3,9 +3,9 @@
 import html
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, get_args
 
-from wootzc.ir.net.rate import Rate, triple
+from wootzc.ir.net.rate import Rate, Side, removed
 from wootzc.units import rate_text
 
 VOID: Final = frozenset({"br", "input", "meta"})  # elements without an end tag
@@ -100,7 +100,7 @@ def rate(value: Rate) -> str:
 
 def fullness(value: Rate) -> float:
     """How much of a module a rate removes, for a colour: on the side that loses most."""
-    return max(triple(value))
+    return max(removed(value, side) for side in get_args(Side))
 
 
 def points(difference: float) -> str:

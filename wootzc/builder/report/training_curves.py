@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from wootzc.builder.report.axes import Axes, widened
 from wootzc.builder.report.markup import Markup, percent, picture, rate, tag
 from wootzc.builder.result.summary import Look, Summary, TriedFigures
+from wootzc.ir.net.rate import Rate
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
@@ -88,10 +89,15 @@ def _curve(
 
 
 def damage_curves(summary: Summary) -> Markup:
-    """A small drawing per module, all on one scale; empty where nothing was scored."""
+    """A small drawing per module, all on one scale; empty where nothing was scored.
+
+    Of rates that are one for all groups of a module.
+    """
     damage = summary.damage or {}
     curves = {
-        module: sorted((float(r), nats) for r, nats in by_rate.items() if math.isfinite(nats))
+        module: sorted(
+            (float(r), nats) for r, nats in by_rate.items() if math.isfinite(nats) and "+" not in r
+        )
         for module, by_rate in damage.items()
     }
     curves = {module: curve for module, curve in curves.items() if curve}
@@ -120,11 +126,12 @@ def _small_axes(widest: float, tallest: float) -> Axes:
 
 
 def _damage(
-    module: str, curve: list[tuple[float, float]], chosen: float | None, axes: Axes
+    module: str, curve: list[tuple[float, float]], chosen: Rate | None, axes: Axes
 ) -> Markup:
     path = " L".join(f"{axes.across(x):.1f},{axes.up(y):.1f}" for x, y in curve)
     words = f"{module}\n" + "\n".join(f"{rate(x)}: {y:.3g} nats" for x, y in curve[1:])
-    at = next((y for x, y in curve if chosen is not None and abs(x - chosen) < 1e-9), None)
+    one = None if isinstance(chosen, tuple) else chosen
+    at = next((y for x, y in curve if one is not None and abs(x - one) < 1e-9), None)
     drawn = [
         tag("text", module if len(module) <= 14 else module[:13] + "…", x=EDGE_LEFT, y=13),
         tag("line", x1=axes.left, x2=axes.right, y1=axes.bottom, y2=axes.bottom, class_="axis"),
@@ -136,11 +143,11 @@ def _damage(
         tag("text", "0", x=axes.left, y=SMALL_HEIGHT - 4, class_="middle"),
         tag("text", rate(axes.x[1]), x=axes.right, y=SMALL_HEIGHT - 4, class_="end"),
     ]
-    if at is not None and chosen is not None:
-        x, y = axes.across(chosen), axes.up(at)
+    if at is not None and one is not None:
+        x, y = axes.across(one), axes.up(at)
         drawn += [
             tag("circle", cx=x, cy=y, r=4.5, class_="ring"),
-            tag("text", f"{rate(chosen)}: {at:.2g}", x=axes.right, y=13, class_="end best-label"),
+            tag("text", f"{rate(one)}: {at:.2g}", x=axes.right, y=13, class_="end best-label"),
         ]
     drawn.append(
         tag("rect", tag("title", words), x=0, y=0, width=SMALL_WIDTH, height=SMALL_HEIGHT,

@@ -36,7 +36,7 @@ from wootzc.builder.result.summary import (
 from wootzc.builder.search.goals import accuracy_target
 from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
-from wootzc.ir.net.rate import Rate
+from wootzc.ir.net.rate import Rate, texts
 from wootzc.ir.net.widths import ModuleWidths, module_widths
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import CostLimit, Space
@@ -213,10 +213,10 @@ def _candidate(one: Tried, images: int) -> dict[str, Any]:
     return own | {"error": half_width(one.accuracy, images)}
 
 
-def _damage(damage: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, float]]:
+def _damage(damage: Mapping[str, Mapping[Rate, float]]) -> dict[str, dict[str, float]]:
     """As JSON has it: rates are strings."""
     return {
-        module: {str(rate): nats for rate, nats in by_rate.items()}
+        module: {texts(rate, "{}"): nats for rate, nats in by_rate.items()}
         for module, by_rate in damage.items()
     }
 

@@ -19,6 +19,7 @@ from wootzc.builder.search.trials import Trials
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
 from wootzc.builder.search.window import UnderWay, Window
 from wootzc.diagnostics import fail
+from wootzc.ir.net.rate import Rate
 from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import Space
 
@@ -36,7 +37,7 @@ class Search:
     looked_at: dict[int, Outcome] = field(default_factory=dict)  # assembled, not yet tried
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
-    damage: Mapping[str, Mapping[float, float]] | None = None  # of each variant, once it is scored
+    damage: Mapping[str, Mapping[Rate, float]] | None = None  # of each variant, once it is scored
     window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:

@@ -89,4 +89,4 @@ class SearchResult:
     among: int  # candidates that it was judged beside, itself included
     ended: Ended
     left: Left | None = None  # of `explore predicted`
-    damage: Mapping[str, Mapping[float, float]] | None = None  # by module and rate, in nats
+    damage: Mapping[str, Mapping[Rate, float]] | None = None  # by module and rate, in nats
