@@ -45,7 +45,7 @@ def unit_help(limit: syntax.PlainLimit, metric: Metric, name: Span) -> Advice | 
     ]  # in the order of the metrics
     if others:
         return Advice(f"did you mean {either(f'`{one}`' for one in others)}?", others[0], at=name)
-    if unit in ("fps", "hz", "images") and metric.name == "latency" and decimal_of(number) > 0:
+    if unit in ("fps", "hz", "images") and "ms" in metric.scales and decimal_of(number) > 0:
         milliseconds = f"{1000 / decimal_of(number):.3g}"
         whole = Span(name.file, name.start, limit.span.end)
         return write(f"latency <= {milliseconds} ms", ", the time of one batch", at=whole)
@@ -55,7 +55,7 @@ def unit_help(limit: syntax.PlainLimit, metric: Metric, name: Span) -> Advice | 
 
 def _counted(number: str, scale: str, what: str, at: Span, metric: Metric) -> Advice:
     """`100 MFLOPs` → `50M` MACs."""
-    halved = what.startswith("flop") and metric.name == "macs"
+    halved = what.startswith("flop") and "flops" in metric.aliases
     value = decimal_of(number) / (2 if halved else 1)
     note = ": 1 MAC is 2 FLOPs" if halved else ""
     return write(f"{value.normalize():f}{_SCALES[scale]}", note, at=at)
