@@ -69,6 +69,8 @@ def prune(tmp_path_factory: pytest.TempPathFactory) -> Prune:
         every: dict[str, Any] = {
             "accuracy": 0.01,
             "rates": (0, 0.5),
+            "narrow": (),
+            "skip": (),
             "out": out,
             "store": store,
         } | options
@@ -219,6 +221,15 @@ def test_channels_between_modules_and_modules_go_too(narrow: Pruned, model: Net)
     lines = (narrow.out / "given" / "net.wz").read_text().splitlines()
     trunks = "  narrow t* by taylor rates { 0.0, 0.5 }"
     assert {"  rates { 0.0, 0.5 } each", "  prune * by taylor", trunks, "  skip *"} <= {*lines}
+
+
+def test_by_default_all_may_go_that_the_network_has(prune: Prune, model: Net) -> None:
+    result = prune(model, *quadrants(), narrow=None, skip=None, settings=SHORT)
+    lines = (result.out / "given" / "net.wz").read_text().splitlines()
+    assert {"  narrow t* by l1", "  skip *"} <= {*lines}
+    listed = {"configs": "{ [50%] }", **{k: v for k, v in SHORT.items() if k != "propose"}}
+    alone = prune(model, *quadrants(), narrow=None, skip=None, settings=listed)
+    assert "narrow" not in (alone.out / "given" / "net.wz").read_text()
 
 
 def test_gradients_are_taken_once_for_all(prune: Prune, narrow: Pruned, model: Net) -> None:

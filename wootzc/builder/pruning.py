@@ -6,7 +6,7 @@ is built: `wootzc build OUT/given/NAME.wz` does the same.
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ from wootzc.driver import analyze_file
 from wootzc.files import write_atomically
 from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import CostName
+from wootzc.ir.net.network import Network
+from wootzc.ir.net.skip import can_be_skipped
+from wootzc.ir.net.trunk import trunks
 from wootzc.ir.passes import Pass
 
 RATES = (0, 0.3, 0.5, 0.7, 0.9)
@@ -38,7 +41,7 @@ SELECTION = "propose 500"
 SELECTIONS = {"all", "sample", "configs", "propose", "explore"}  # `propose` is for one `explore`
 DATA, TEACHER = "data.npz", "teacher.safetensors"
 
-Narrow = str | Iterable[str] | Mapping[str, Iterable[float]] | None  # trunks, or their rates
+Narrow = str | Iterable[str] | Mapping[str, Iterable[float]]  # trunks, or their rates
 Part = float | tuple[Any, Any] | Iterable[Any] | None  # a share, images and labels, or batches
 
 
@@ -53,7 +56,7 @@ def prune(
     accuracy: float | str = "teacher - 1 points",
     each: bool = False,
     by: Criterion = "l1",
-    narrow: Narrow = None,
+    narrow: Narrow | None = None,
     skip: str | Iterable[str] | None = None,
     validation: Part = None,
     test: Part = None,
@@ -72,9 +75,9 @@ def prune(
     batches of both, which is gone through once; or the path of images in files.
 
     `each`: every group of filters inside of a module has one of the `rates`, not all of it one.
-    `by`: which filters go first. `narrow`: the channels between modules that may go too, "t*", or
-    with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}. `skip`: modules that may be left out whole,
-    "*" or ["b2", "b3"]. `accuracy`: a fraction, or as the language writes it. `validation` and
+    `by`: which filters go first. `narrow`: the channels between modules that may go too, ["t1", "t2"],
+    or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all, () for none. `skip`:
+    modules that may be left out whole, ["b2", "b3"]; by default and with () likewise. `accuracy`: a fraction, or as the language writes it. `validation` and
     `test`: a share of the images, a pair (images, labels), or batches. `normalize`: by default the
     images of a model that brings its weights are as the model takes them (bytes are divided by
     255), others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10
@@ -99,9 +102,19 @@ def prune(
     data = f'data "{os.path.abspath(images) if files else DATA}" {{ {"; ".join(options)} }}'
     chosen = {key: str(value) for key, value in (settings or {}).items()}
     source = folder / "given" / f"{given.name}.wz"
-    variables = _variables(rates, each, by, narrow, skip)
-    _write(source, given, parts, _text(given, [data, *variables], minimize, accuracy, chosen))
-    for one in analyze_file(source, chosen).diagnostics:
+    stated = [data, *_variables(rates, each, by, narrow or (), skip or ())]
+    _write(source, given, parts, _text(given, stated, minimize, accuracy, chosen))
+    analysis = analyze_file(source, chosen)
+    more = [
+        line
+        for space in analysis.spaces
+        for line in _by_default(space.network, by, narrow, skip)
+        if "configs" not in chosen and line.split()[0] not in chosen
+    ]
+    if more:
+        text = _text(given, [*stated, *more], minimize, accuracy, chosen)
+        write_atomically(source, text)
+    for one in analysis.diagnostics:
         if one.severity == "warning":
             warnings.warn(f"{one.code} {one.message}", stacklevel=2)
     how = Options(
@@ -160,18 +173,28 @@ def _variables(
     each: bool,
     by: Criterion,
     narrow: Narrow,
-    skip: str | Iterable[str] | None,
+    skip: str | Iterable[str],
 ) -> list[str]:
     """The statements that say what may go."""
     own = _listed(RATES if rates is None else rates) + (" each" if each else "")
     lines = [f"rates {own}", f"prune * by {by}"]
     if isinstance(narrow, Mapping):
         lines += [f"narrow {t} by {by} rates {_listed(own)}" for t, own in narrow.items()]
-    elif narrow is not None:
+    elif narrow:
         lines.append(f"narrow {_patterns(narrow)} by {by}")
-    if skip is not None:
+    if skip:
         lines.append(f"skip {_patterns(skip)}")
     return lines
+
+
+def _by_default(
+    network: Network, by: Criterion, narrow: Narrow | None, skip: str | Iterable[str] | None
+) -> Iterator[str]:
+    """What may go besides filters, where nothing is said of it and the network has it."""
+    if narrow is None and trunks(network):
+        yield f"narrow t* by {by}"
+    if skip is None and any(map(can_be_skipped, network.modules)):
+        yield "skip *"
 
 
 def _patterns(names: str | Iterable[str]) -> str:
