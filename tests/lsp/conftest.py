@@ -34,7 +34,10 @@ class Session:
     def start(self) -> types.InitializeResult:
         self.run(self.client.start_io(sys.executable, "-m", "wootzc", "lsp"))
         root = from_fs_path(str(self.root))
-        parameters = types.InitializeParams(types.ClientCapabilities(), root_uri=root)
+        preferred = [types.PositionEncodingKind.Utf8, types.PositionEncodingKind.Utf16]  # as Neovim
+        general = types.GeneralClientCapabilities(position_encodings=preferred)
+        capabilities = types.ClientCapabilities(general=general)
+        parameters = types.InitializeParams(capabilities, root_uri=root)
         answer = self.run(self.client.initialize_async(parameters))
         self.client.initialized(types.InitializedParams())
         return answer
@@ -129,6 +132,9 @@ class Session:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     started = Session(tmp_path_factory.mktemp("workspace"))
-    started.start()
+    capabilities = started.start().capabilities
+    assert (
+        capabilities.position_encoding == types.PositionEncodingKind.Utf16
+    )  # as places are counted
     yield started
     started.end()

@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import from_fs_path, to_fs_path
 
 from wootzc import __version__
@@ -35,12 +36,27 @@ class _Placed(Protocol):
     position: types.Position
 
 
+class _Protocol(LanguageServerProtocol):
+    """Places are counted in units of UTF-16, which every client knows, whatever it would prefer."""
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        if params.capabilities.general is not None:
+            params.capabilities.general.position_encodings = None
+        return (yield from super().lsp_initialize(params))
+
+
 class WootzServer(LanguageServer):
     """A file is looked at when it changes; between two looks lies as long as the first took."""
 
     def __init__(self) -> None:
         super().__init__(
-            "wootzc", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Incremental
+            "wootzc",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=_Protocol,
         )
         self._snapshots: dict[str, Snapshot] = {}
         self._memories: dict[str, Memory] = {}
