@@ -187,6 +187,44 @@ def memory(trials: Trials) -> Iterator[Row]:
     )
 
 
+CLOCKED = """
+import sys, time
+from wootzc.builder.jobs.checkpoints import Checkpoints, Keeper
+from wootzc.cli import main
+
+spent, written, call, write = 0.0, 0, Keeper.__call__, Checkpoints.write
+
+def clocked(keeper, take):
+    global spent
+    began = time.process_time()
+    call(keeper, take)
+    spent += time.process_time() - began
+
+def counted(checkpoints, key, checkpoint):
+    global written
+    written += 1
+    write(checkpoints, key, checkpoint)
+
+Keeper.__call__, Checkpoints.write = clocked, counted
+try:
+    main()
+finally:
+    print("clocked", spent, time.process_time(), written, flush=True)
+"""
+
+
+def share(trials: Trials) -> Iterator[Row]:
+    """Of the processor's seconds of a build, those in which a state is taken or written."""
+    world = replace(trials.world, settings=(*trials.world.settings, *trials.options.long))
+    build = world.build("share")
+    build.start(python=CLOCKED).wait()
+    (line,) = [one for one in build.said.read_text().splitlines() if one.startswith("clocked")]
+    spent, whole, written = map(float, line.split()[1:])
+    note = f"{spent:.2f} of {whole:.0f} s of the processor, {written:.0f} checkpoints"
+    yield Row(what="taking and writing checkpoints, 2 % at most", tried=1,
+              survived=int(spent / whole < 0.02), note=f"{spent / whole:.2%}: {note}")  # fmt: skip
+
+
 def cost(trials: Trials) -> Iterator[Row]:
     """Seconds of the processor with checkpoints and without, in turns."""
     world = replace(trials.world, settings=(*trials.world.settings, *trials.options.long))

@@ -27,7 +27,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kill_around import cleaned, cost, disks, hosts, memory, together
+from kill_around import cleaned, cost, disks, hosts, memory, share, together
 from kill_world import WOOTZC, Build, Row, Trials, World, ended, harmed, until
 
 LONG = ("teacher.steps=20000", "teacher.every=5000", "polish.steps=12000", "polish.every=4000")
@@ -235,6 +235,7 @@ KINDS: dict[str, Callable[[Trials], Iterator[Row]]] = {
     "cleaned": cleaned,
     "disks": disks,
     "memory": memory,
+    "share": share,
     "cost": cost,
 }
 

@@ -106,11 +106,16 @@ class Build:
         return self.folder / "said.txt"
 
     def start(
-        self, *more: str, before: Sequence[str] = (), environment: dict[str, str] | None = None
+        self,
+        *more: str,
+        before: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+        python: str | None = None,
     ) -> subprocess.Popen[bytes]:
-        """`before`: a command that runs it, as another user say."""
+        """`before`: a command that runs it, as another user say; `python`: code that does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [*before, *WOOTZC, "build", str(self.world.source), "-q"]
+        program = WOOTZC if python is None else (sys.executable, "-c", python)
+        command = [*before, *program, "build", str(self.world.source), "-q"]
         command += ["--store", str(self.store), "--out", str(self.out), *more]
         command += [f"--set={setting}" for setting in self.world.settings]
         with self.said.open("ab") as said:
