@@ -1,7 +1,7 @@
 """Activations: one function of each number."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, assert_never, get_args
 
 from wootzc.ir.layers.layer_page import Page, Rule
 from wootzc.ir.layers.signature import REAL, Operator, Parameter
@@ -50,6 +50,11 @@ class Activation(Page):
             case "gelu_tanh":
                 inner = out.step("over", x, out.in_turn(x, "new", "over"), shape=x.shape)
                 gate = out.in_turn(inner, "over", "over", "over")
-            case _:
+            case (
+                "relu" | "relu6" | "leaky_relu" | "elu" | "hard_swish" | "sigmoid" | "hard_sigmoid"
+                | "tanh"
+            ):  # fmt: skip
                 return out.in_turn(x, "over")
+            case _:
+                assert_never(self.kind)
         return out.in_turn(out.step("over", x, gate, shape=x.shape), "over")
