@@ -221,7 +221,7 @@ def couple(
     last = builder.body(body, shape, first, "")
     # What enters and stays is one group here, and may be several of the network's: whole in both.
     same = _alike([builder.width[builder.find(g)] for g in last], [s.width for s in leaving])
-    builder.keep([group for place, group in enumerate(last) if place not in same])
+    builder.keep(tuple(group for place, group in enumerate(last) if place not in same))
     left = [leaving[place] for place in same.values()]
     for place, known in zip(same, builder.seams(left, seams), strict=True):
         builder.merge(known, last[place])

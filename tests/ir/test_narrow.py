@@ -79,7 +79,7 @@ def test_what_stays_may_enter_in_pieces_and_go_on_beside_what_can_go() -> None:
     )
     (told, _) = network.modules
     assert (told.entering, [seam.width for seam in told.leaving]) == ((), [8, 4, 6])
-    pruned = prune_network(network, [rate_of(0, 0, 0.5), rate_of(0, 0.5, 0)])
+    pruned = prune_network(network, (rate_of(0, 0, 0.5), rate_of(0, 0.5, 0)))
     (branch,) = pruned.segments[1].body
     assert isinstance(branch, Branch)
     assert branch.arms[1][-1] == Conv(width=3)
