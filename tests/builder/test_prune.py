@@ -197,7 +197,7 @@ def test_an_onnx_file_and_validation_images_of_their_own(prune: Prune) -> None:
     assert result.summary["teacher"]["validation_accuracy"] > 0.9
     shares = prune(
         SAMPLES / "digits.onnx", images[:400], labels[:400], normalize=True,
-        validation=0.25, test=0.25,
+        validation=np.float64(0.25), test=np.float32(0.25),
     )  # fmt: skip
     assert shares.summary["data"]["validation"] == shares.summary["data"]["test"] == 100
 

@@ -56,6 +56,11 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"s": ones(8)},
         'node "y" is a LayerNormalization: it normalises more than the channels of each pixel',
     ),
+    "vectors of one length": (
+        [("GlobalAveragePool", "x", "g", {}), ("LpNormalization", "g", "y", {"axis": 1})],
+        {},
+        'node "y" is a LpNormalization: wootzc does not divide vectors by their lengths',
+    ),
     "split": (
         [("Split", "x", "y z", {"axis": 2, "num_outputs": 2})],
         {},
@@ -192,6 +197,13 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         'node "c" is a Concat: it joins 1x8x24 and 1x8x24 along an axis that holds pixels and '
         "channels",
     ),
+    "flattened channels first, joined and normalised": (
+        [("Relu", "x", "r", {}), ("Flatten", "x", "f", {}), ("Flatten", "r", "g", {}),
+         ("Concat", "f g", "c", {"axis": 1}), ("BatchNormalization", "c k k k k", "y", {})],
+        {"k": ones(384)},
+        'node "c" is a Concat: it joins what was flattened channels first, and no dense layer '
+        "follows at once",
+    ),
     "channels apart, flattened and together": (
         [*[("Gather", f"x i{i}", f"g{i}", {"axis": 1}) for i in (0, 1)],
          *[("Transpose", f"g{i}", f"t{i}", {"perm": [0, 2, 3, 1]}) for i in (0, 1)],
@@ -295,6 +307,18 @@ def test_strides_have_a_way_out(onnx_model: Model, tmp_path: Path) -> None:
     assert help is not None and "`x.contiguous()`" in help and "`dynamo=False`" in help
 
 
+@pytest.mark.parametrize(
+    ("opset", "axis", "part"), [(13, -1, "`opset_version=17`"), (17, 1, "spatial attention")]
+)
+def test_means_over_channels_have_a_way_out(
+    opset: int, axis: int, part: str, onnx_model: Model, tmp_path: Path
+) -> None:
+    steps: list[Any] = [("Transpose", "x", "t", {"perm": [0, 2, 3, 1]})] if axis < 0 else []
+    mean = ("ReduceMean", "t" if steps else "x", "y", {"axes": [axis]})
+    error = refused(onnx_model([*steps, mean], opset=opset), tmp_path)
+    assert error.help is not None and part in error.help
+
+
 def set_rank(model: onnx.ModelProto, rank: int) -> None:
     """The checker wants to know how many axes an output has."""
     for _ in range(rank):
@@ -345,7 +369,8 @@ def test_the_input_is_one_image_of_floats(onnx_model: Model, tmp_path: Path) -> 
     axes = refused(with_input(model, [1, 192]), tmp_path)
     assert axes.message.startswith('the input "x" has 2 axes; wootzc takes images')
     bytes_ = refused(with_input(model, [1, 3, 8, 8], onnx.TensorProto.UINT8), tmp_path)
-    assert bytes_.message == 'the input "x" does not hold floating-point numbers'
+    said = 'the input "x" does not hold floating-point numbers, and node "y" reads it as it is'
+    assert bytes_.message == said
 
 
 def test_sizes_that_no_memory_holds(onnx_model: Model, tmp_path: Path) -> None:
@@ -387,12 +412,25 @@ def test_opsets_that_are_too_old(onnx_model: Model, tmp_path: Path) -> None:
     assert error.message == "the file uses opset 6; wootzc reads 7 and later"
 
 
-def test_operators_of_other_vendors(onnx_model: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("domain", "why", "help"),
+    [
+        ("net", "wootzc has no layer for it", None),
+        (
+            "com.microsoft",
+            "onnxruntime's optimiser makes such nodes out of others",
+            "give the file from before it was optimised",
+        ),
+    ],
+)
+def test_operators_of_other_vendors(
+    domain: str, why: str, help: str | None, onnx_model: Model, tmp_path: Path
+) -> None:
     model = onnx_model([("Relu", "x", "y", {})])
-    model.graph.node[0].domain = "com.microsoft"
-    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
-    message = 'node "y" is a com.microsoft.Relu: wootzc has no layer for it'
-    assert refused(model, tmp_path).message == message
+    model.graph.node[0].domain = domain
+    model.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    error = refused(model, tmp_path)
+    assert (error.message, error.help) == (f'node "y" is a {domain}.Relu: {why}', help)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07", b"\xff" * 99])

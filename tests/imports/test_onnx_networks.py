@@ -189,6 +189,21 @@ def test_images_of_one_column_may_have_their_channels_first(
     assert agrees(model).input == (8, 1, 4)
 
 
+def test_bytes_may_enter_that_become_floats_at_once(
+    onnx_model: Callable[..., onnx.ModelProto], agrees: Callable[..., Graph], tmp_path: Path
+) -> None:
+    """And nothing need be said of the shape of what comes out."""
+    steps: list[Any] = [("Cast", "x", "f", {"to": 1}), ("Relu", "f", "y", {})]
+    floats = onnx_model(steps)
+    onnx.save(floats, tmp_path / "floats.onnx")
+    floats.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    floats.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(floats, tmp_path / "bytes.onnx")
+    same, other = (read_graph(str(tmp_path / f"{name}.onnx")) for name in ("floats", "bytes"))
+    assert (len(same.notes), len(other.notes)) == (0, 1) and "0 to 255" in other.notes[0]
+    assert [node.operation for node in same.nodes] == [node.operation for node in other.nodes]
+
+
 @pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
 def test_a_softmax_at_the_end_is_left_out(
     kind: str, onnx_model: Callable[..., onnx.ModelProto], tmp_path: Path

@@ -41,6 +41,10 @@ SPELT_CONSTANTS = {
             [("GroupNormalization", "x s b", "y", {"num_groups": 2, "epsilon": 0.1})],
             {"s": numbers(4), "b": numbers(4)}, 21, "GroupNorm",
         ),
+        (
+            [("GroupNormalization", "x s b", "y", {"num_groups": 2, "epsilon": 0.1})],
+            {"s": numbers(2), "b": numbers(2)}, 18, "GroupNorm",
+        ),
         (SPELT, SPELT_CONSTANTS, 17, "GroupNorm"),
         (
             [("Transpose", "x", "t", {"perm": [0, 2, 3, 1]}),
@@ -55,7 +59,7 @@ SPELT_CONSTANTS = {
         ),
         ([("PRelu", "x a", "y", {})], {"a": numbers(4, 1, 1)}, 17, "PRelu"),
     ],
-    ids=["group norm", "spelt out", "of pixels", "of a vector", "slopes"],
+    ids=["group norm", "factors a group", "spelt out", "of pixels", "of a vector", "slopes"],
 )  # fmt: skip
 def test_they_are_read(
     steps: list[Any],

@@ -370,6 +370,14 @@ ARITHMETIC = {
          ("Concat", "m c", "y", {"axis": -3})],
         "Conv max concat",
     ),
+    "concat of flattened images": after_conv(  # spatial pyramid pooling
+        [("MaxPool", "c", "m", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+         ("GlobalMaxPool", "c", "g", {}), ("Flatten", "g", "f0", {}), ("Flatten", "m", "f1", {}),
+         ("Flatten", "c", "f2", {}), ("Concat", "f0 f1 f2", "z", {"axis": 1}),
+         ("Gemm", "z v", "y", {})],
+        "Conv max max Flatten Flatten concat Dense",
+        v=numbers(324, 4),
+    ),
     "squeeze and excite": after_conv(
         [("GlobalAveragePool", "c", "g", {}), ("Conv", "g v", "h", {}),
          ("Sigmoid", "h", "s", {}), ("Mul", "s c", "y", {})],

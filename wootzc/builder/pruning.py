@@ -11,6 +11,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wootzc.builder.given import (
     Given,
     Labelled,
@@ -91,9 +93,9 @@ def prune(
     given = given_model(model, parts.get("train"), weights)
     folder = Path(out) if out is not None else Path("build") / given.name
     options = [
-        f"{name} {share!r}"
+        f"{name} {float(share)!r}"
         for name, share in (("validation", validation), ("test", test))
-        if isinstance(share, float | int)
+        if isinstance(share, float | int | np.number)
     ]
     if normalize is not None:
         options.append(f"normalize {str(normalize).lower()}")
@@ -147,7 +149,7 @@ def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, 
         )
     parts = {} if files else {"train": labelled(images, labels)}
     for name, key, part in (("validation", "val", validation), ("test", "test", test)):
-        if part is None or isinstance(part, float | int):
+        if part is None or isinstance(part, float | int | np.number):
             continue
         if files:
             raise fail(

@@ -30,7 +30,6 @@ def gemm(operator: Operator, context: Context) -> Tensor:
     if bias is not None:
         bias = _times(bias.reshape(bias.shape[-1:]), given.get("beta", 1.0))
         bias = np.broadcast_to(bias, kernel.shape[1:])
-    usable(tensor)
     if len(tensor.layout) != 2:
         raise operator.refused(f"{len(tensor.layout)} axes enter, and it has two")
     return _dense(operator, context, tensor, kernel, bias)
@@ -52,9 +51,13 @@ def _dense(
     kernel: Array,  # [in, out], rows in ONNX's order
     bias: Array | None,
 ) -> Tensor:
-    usable(tensor)
     if kernel.ndim != 2 or kernel.shape[0] != tensor.dims[-1]:
+        usable(tensor)
         raise operator.refused(f"weights of {kernel.shape} do not fit the {tensor.dims} that enter")
+    if tensor.order is not None:
+        kernel = kernel[tensor.order]
+        tensor = replace(tensor, order=None, refusal=None, readers=())
+    usable(tensor)
     rows, width = tensor.layout[-1], kernel.shape[1]
     arrays = {} if bias is None else {"bias": bias}
     layout = (*tensor.layout[:-1], "C" if width > 1 else "")
@@ -100,7 +103,9 @@ def _reduced(
     gone = {axis % rank for axis in axes}
     over = "".join(tensor.layout[axis] for axis in gone)
     if any(not -rank <= axis < rank for axis in axes) or not set(over) <= set("HW"):
-        raise operator.refused("it reduces more than height and width", "global pooling does not")
+        raise operator.refused(
+            "it reduces more than height and width", _why_channels(operator, over)
+        )
     layout = ["" if axis in gone else letter for axis, letter in enumerate(tensor.layout)]
     after = tuple(x for axis, x in enumerate(layout) if keep or axis not in gone)
     if not over:  # axes of size 1
@@ -120,6 +125,18 @@ def _reduced(
     draft = context.layer(operator, layer, tensor)
     shape = (height // size[0], width // size[1], channels)
     return made(tensor, draft, image=shape, layout=after, positive=tensor.positive)
+
+
+def _why_channels(operator: Operator, over: str) -> str:
+    """What a network does that reduces its channels, and the way out of it."""
+    if over != "C":
+        return "global pooling does not"
+    if operator.opset < 17:
+        return (
+            "if it is a part of a layer norm, export with `opset_version=17`, which has one "
+            "operator for it; spatial attention cannot be pruned"
+        )
+    return "spatial attention, which gives each pixel a number of its own, cannot be pruned"
 
 
 def softmax(operator: Operator, context: Context) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from wootzc.grammar.imports.onnx.source_graph import Operator
-from wootzc.grammar.imports.onnx.tensors import Tensor
+from wootzc.grammar.imports.onnx.tensors import Tensor, in_our_order
 from wootzc.grammar.imports.onnx.tracing import Affine, Context, Pick, made, usable
 from wootzc.ir.graph import INPUT
 from wootzc.ir.layers import Conv
@@ -49,7 +49,7 @@ def _scaled(operator: Operator, context: Context, one: Tensor, other: Tensor) ->
     if one.image[:2] == (1, 1) and (one.repeated or one.dims != other.dims):
         one, other = other, one
     if other.repeated and one.dims == other.dims and not one.repeated:
-        other = replace(other, repeated=(), refusal=None)
+        other = replace(other, repeated=(), refusal=None, readers=())
     positive = one.positive and other.positive
     if one.dims == other.dims:
         one, other = _alike(operator, context, (one, other))
@@ -79,15 +79,16 @@ def concat(operator: Operator, context: Context) -> Tensor:
     axis = int(operator.attributes.get("axis", 1)) % len(first.layout)
     along = {t.layout[axis] for t in tensors}
     others = {(*t.layout[:axis], *t.layout[axis + 1 :]) for t in tensors}
-    if axis == 0 or len(others) > 1 or not along <= {"C", "", "WC", "HC", "HWC"}:
-        raise operator.refused(
-            f"it joins {_sizes(tensors)} along axis {axis}; wootzc joins channels, nothing else"
-        )
     pixels = not along <= {"C", ""}
-    if pixels and {"H", "W"} & set("".join(sum(others, ()))):
+    apart = pixels and bool(set("CHW") & set("".join(sum(others, ()))))  # other axes have some too
+    if apart and all("C" in axes for axes in along):
         raise operator.refused(
             f"it joins {_sizes(tensors)} along an axis that holds pixels and channels",
             "join images along their channels, or all of what was flattened",
+        )
+    if axis == 0 or len(others) > 1 or apart or not set("".join(along)) <= set("CHW"):
+        raise operator.refused(
+            f"it joins {_sizes(tensors)} along axis {axis}; wootzc joins channels, nothing else"
         )
     if not pixels and len({t.image[:2] for t in tensors}) > 1:
         raise operator.refused(f"it joins {_sizes(tensors)}, which differ in height or width")
@@ -99,7 +100,26 @@ def concat(operator: Operator, context: Context) -> Tensor:
     draft = context.join(operator, "concat", *tensors)
     image = draft.shape if len(draft.shape) == 3 else (1, 1, draft.shape[0])
     positive = all(t.positive for t in tensors)
-    return made(tensors[0], draft, image=image, layout=layout, positive=positive)
+    whole = made(tensors[0], draft, image=image, layout=layout, positive=positive)
+    return _in_their_order(operator, whole, tensors, axis) if pixels else whole
+
+
+def _in_their_order(
+    operator: Operator, vector: Tensor, arms: tuple[Tensor, ...], axis: int
+) -> Tensor:
+    """A vector of flattened images; where these had their channels first only a dense layer may
+    read it, whose rows can be put in our order.
+    """
+    order = np.arange(0)
+    for arm in arms:
+        numbers = np.arange(len(order), len(order) + arm.features)
+        order = np.append(order, in_our_order(numbers, arm.layout[axis], arm.image))
+    if np.array_equal(order, np.arange(len(order))):
+        return vector
+    refusal = operator.refused(
+        "it joins what was flattened channels first, and no dense layer follows at once"
+    )
+    return replace(vector, order=order, refusal=refusal, readers={"Gemm", "Identity", "MatMul"})
 
 
 def _put_together(

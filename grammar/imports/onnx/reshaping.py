@@ -141,7 +141,8 @@ def expand(operator: Operator, context: Context) -> Tensor:
     usable(tensor)
     if len(wide) != len(tensor.dims) or wide[0] != tensor.dims[0] or tensor.image[:2] != (1, 1):
         raise refusal
-    return replace(tensor, repeated=wide, refusal=refusal, lines={})
+    readers = {"Cast", "CastLike", "Identity", "Mul"}
+    return replace(tensor, repeated=wide, refusal=refusal, readers=readers, lines={})
 
 
 def pad(operator: Operator, context: Context) -> Tensor:

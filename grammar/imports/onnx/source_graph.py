@@ -42,6 +42,7 @@ class Source:
     constants: Mapping[str, Array]  # initializers among their inputs
     input: str
     sizes: tuple[int | None, ...]  # of the input's axes, None where open
+    whole: bool = False  # whole numbers enter, of which a Cast makes floats
     output: str
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,11 +65,13 @@ def _source(model: "ModelProto") -> Source:
     operators = _needed(_operators(graph, opset), output)
     wanted = {name for operator in operators for name in operator.inputs} | {output}
     given = _only_input(graph, wanted)
+    _check_type(given, operators)
     return Source(
         operators=operators,
         constants=_constants(graph.initializer, wanted),
         input=given.name,
         sizes=_sizes(given),
+        whole=given.type.tensor_type.elem_type not in FLOATS,
         output=output,
         metadata={entry.key: entry.value for entry in model.metadata_props},
     )
@@ -103,13 +106,21 @@ def _only_input(graph: "GraphProto", wanted: set[str]) -> "ValueInfoProto":
     if len(inputs) != 1:
         listed = ", ".join(f'"{i.name}"' for i in inputs) or "none"
         raise Refused(f"the network has {len(inputs)} inputs ({listed}); wootzc takes one image")
-    if inputs[0].type.tensor_type.elem_type not in FLOATS:
-        raise Refused(
-            f'the input "{inputs[0].name}" does not hold floating-point numbers',
-            "quantised networks cannot be pruned: export the one that was trained",
-        )
     given: ValueInfoProto = inputs[0]
     return given
+
+
+def _check_type(given: "ValueInfoProto", operators: Iterable[Operator]) -> None:
+    """Floats enter, or what becomes floats at once, as the bytes of images do."""
+    readers = [operator for operator in operators if given.name in operator.inputs]
+    cast = all(r.kind == "Cast" and r.attributes.get("to") in FLOATS for r in readers)
+    if given.type.tensor_type.elem_type not in FLOATS and not cast:
+        raise Refused(
+            f'the input "{given.name}" does not hold floating-point numbers, and '
+            f'node "{readers[0].name}" reads it as it is',
+            "export the network that was trained, before it was quantised; a Cast to floats that "
+            "reads the input is fine",
+        )
 
 
 def _sizes(value: "ValueInfoProto") -> tuple[int | None, ...]:

@@ -7,7 +7,7 @@ flattening ("N", "CHW"). An axis of size 1 has no letter (the batch's excepted):
 drops such axes changes nothing here, and ("N", "C", "", "") is ("N", "C") to every layer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, TypeAlias
@@ -39,6 +39,10 @@ class Tensor:
     refusal: Refused | None = None  # why no layer may read it: no node, padding, repeated, softmax
     pads: Pads = NO_PADS  # zeros around it that no layer has added yet
     repeated: tuple[int, ...] = ()  # its sizes in ONNX where an Expand repeats one pixel
+    order: NDArray[np.intp] | None = (
+        None  # of a vector in another order: ONNX's place of each of ours
+    )
+    readers: Collection[str] = ()  # operators that may read it although it has a refusal
     softmax: bool = False  # a softmax that is left out: only the network's end may read it
     positive: bool = False  # no number in it is below zero
     lines: Mapping[str, "Line"] = field(default_factory=dict)  # by the base's node, oldest first
@@ -165,7 +169,7 @@ def transposed(tensor: Tensor, order: Sequence[int]) -> Tensor:
 def in_our_order(values: NDArray[Any], letters: str, image: Shape) -> NDArray[Any]:
     """Values along axis 0 in ONNX's order of flattening, "CHW" say, put into ours, "HWC"."""
     sizes = dict(zip("HWC", image, strict=True))
-    apart = values.reshape(*(sizes[letter] for letter in letters), *values.shape[1:])
+    apart = values.reshape((*(sizes[letter] for letter in letters), *values.shape[1:]))
     order = [letters.index(letter) for letter in "HWC" if letter in letters]
     rest = range(len(letters), apart.ndim)
     return apart.transpose(*order, *rest).reshape(values.shape)

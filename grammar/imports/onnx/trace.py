@@ -50,6 +50,14 @@ _SEQUENCE = (
     ("exporting for one fixed input size often removes them"),
 )
 _QUANTISED = "it is quantised", "export the network before it is quantised"
+_OPTIMISED = (
+    "onnxruntime's optimiser makes such nodes out of others",
+    "give the file from before it was optimised",
+)
+_LENGTHS = (
+    "wootzc does not divide vectors by their lengths",
+    "export the network without the L2 norm of its features or weights",
+)
 _SCORES = "what it makes is no score for each class", "export the network without it"
 _UNKNOWN = "wootzc has no layer for it", None
 WHY: dict[str, tuple[str, str]] = {
@@ -60,6 +68,7 @@ WHY: dict[str, tuple[str, str]] = {
         _QUANTISED,
     ),
     **dict.fromkeys(("ArgMax", "TopK", "NonMaxSuppression"), _SCORES),
+    **dict.fromkeys(("LpNormalization", "ReduceL1", "ReduceL2"), _LENGTHS),
     "Split": (
         "it takes channels apart, and wootzc's layers read all of them",
         "a convolution for each part says the same",
@@ -100,6 +109,11 @@ def _traced(source: Source, input: Shape | None, layout: str) -> Traced:
         constants=dict(source.constants), tensors={source.input: entering}, input=shape
     )
     check_attention(source)
+    if source.whole:
+        context.notes.append(
+            f'the input "{source.input}" takes pixels as whole numbers, from 0 to 255 as a rule: '
+            "with `mean(0); std(0.003921569)` in the braces of the data they come so"
+        )
     context.notes += [*shared_weights(source), *training_norms(source)]
     operators = list(norms.with_whole_norms(source))
     uses = Counter(name for operator in operators for name in operator.inputs)
@@ -146,9 +160,14 @@ def _step(operator: Operator, context: Context) -> None:
     elif handler := HANDLERS.get(operator.kind):
         context.tensors[operator.outputs[0]] = handler(operator, context)
     else:
-        other = _NORM if operator.kind.endswith("Normalization") else _UNKNOWN
-        why, help = WHY.get(operator.kind, other)
+        why, help = WHY.get(operator.kind, _other(operator.kind))
         raise operator.refused(why, help)
+
+
+def _other(kind: str) -> tuple[str, str | None]:
+    if kind.startswith("com.microsoft."):
+        return _OPTIMISED
+    return _NORM if kind.endswith("Normalization") else _UNKNOWN
 
 
 def _layouts(source: Source) -> tuple[str, ...]:

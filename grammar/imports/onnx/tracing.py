@@ -14,7 +14,6 @@ from wootzc.ir.layers import Flatten, Join, Layer, joined_shape
 from wootzc.ir.layers.maxima import MAX_COUNT
 from wootzc.ir.layers.shapes import Shape, shape_after, shape_text
 
-SEES_REPEATED = {"Cast", "CastLike", "Identity", "Mul"}  # what an Expand repeats
 MOST_NUMBERS = 1 << 28  # of one image
 
 
@@ -109,7 +108,7 @@ class Context:
         if name not in self.tensors:
             raise operator.refused(f'its input "{name}" is a second result of another node')
         tensor = self.tensors[name]
-        if tensor.repeated and tensor.refusal and operator.kind not in SEES_REPEATED:
+        if tensor.readers and tensor.refusal and operator.kind not in tensor.readers:
             raise tensor.refusal
         return tensor
 
