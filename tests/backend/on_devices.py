@@ -42,7 +42,8 @@ count, out = int(sys.argv[1]), Path(sys.argv[2])
 if sys.argv[3:]:
     join(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     assert all_devices().count == jax.local_device_count() < count
-    ExitStack().enter_context(together())
+    joined = ExitStack()  # open to the end
+    joined.enter_context(together())
 assert jax.device_count() == all_devices().count == count
 assert training_devices(16).count == count
 assert training_devices(12).count == {1: 1, 8: 6}[count]

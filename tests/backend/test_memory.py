@@ -12,6 +12,7 @@ from wootzc.backends.flax.device import parallel
 from wootzc.backends.flax.device.parallel import Devices, free_memory, free_memory_of_machine
 from wootzc.backends.flax.train.blocks import BlockJob, _launch
 from wootzc.backends.flax.train.memory import activation_size, block_bytes
+from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.weights.importance import NO_EVIDENCE
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
@@ -49,7 +50,8 @@ def test_a_block_holds_no_more_than_said_and_not_far_less(
     )
     keys = jax.vmap(jax.random.key)(np.arange(recipe.batch, dtype=np.uint32))
     step: Callable[..., None] = flying.step
-    compiled = step.lower(flying.state, flying.frozen, entering, leaving, keys).compile()  # type: ignore[attr-defined]
+    given = flying.state, told(recipe, 0), flying.frozen, entering, leaving, keys
+    compiled = step.lower(*given).compile()  # type: ignore[attr-defined]
     real = compiled.memory_analysis()
     held = real.temp_size_in_bytes + real.argument_size_in_bytes
     said = block_bytes(network, start, rates, recipe, devices)

@@ -77,13 +77,13 @@ def prune(
     batches of both, which is gone through once; or the path of images in files.
 
     `each`: every group of filters inside of a module has one of the `rates`, not all of it one.
-    `by`: which filters go first. `narrow`: the channels between modules that may go too, ["t1", "t2"],
-    or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all, () for none. `skip`:
-    modules that may be left out whole, ["b2", "b3"]; by default and with () likewise. `accuracy`: a fraction, or as the language writes it. `validation` and
-    `test`: a share of the images, a pair (images, labels), or batches. `normalize`: by default the
-    images of a model that brings its weights are as the model takes them (bytes are divided by
-    255), others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10
-    minutes"}.
+    `by`: which filters go first. `narrow`: the channels between modules that may go too, ["t1",
+    "t2"], or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all, () for none.
+    `skip`: modules that may be left out whole, ["b2", "b3"]; by default and with () likewise.
+    `accuracy`: a fraction, or as the language writes it. `validation` and `test`: a share of the
+    images, a pair (images, labels), or batches. `normalize`: by default the images of a model that
+    brings its weights are as the model takes them (bytes are divided by 255), others are
+    normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
     Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.

@@ -22,7 +22,7 @@ from wootzc.ir.net.coupling import couple, couple_module
 from wootzc.ir.net.criteria import Criterion, reads_images
 from wootzc.ir.net.network import Module, Network, Plain, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_widths
-from wootzc.ir.net.rate import Rate, cuts_ends, removed
+from wootzc.ir.net.rate import Rate, cuts_ends, removed, triple
 from wootzc.ir.net.skip import is_skipped
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
@@ -122,8 +122,8 @@ class Keys:
         all modules that it runs through.
         """
         of: dict[str, object] = {"variant": self.variant(module, rate, images)}
-        if isinstance(rate, tuple):
-            rates = enumerate(one_trunk(self.space.network, module, rate[2]))
+        if cuts_ends(rate):
+            rates = enumerate(one_trunk(self.space.network, module, triple(rate)[2]))
             of = {"variants": [self.variant(m, own, images) for m, own in rates if own]}
         return job_key("score", version=VERSIONS["score"], **of, images=scored)
 
