@@ -161,7 +161,10 @@ def results(trials: Trials) -> Iterator[Row]:
         process = build.start()
 
         def seen(files: int = files) -> bool:
-            return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+            try:
+                return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+            except OSError:  # it is being taken away
+                return False
 
         if until(process, seen):
             process.kill()
