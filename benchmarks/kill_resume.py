@@ -48,7 +48,8 @@ def moments(trials: Trials) -> Iterator[Row]:
 
         row = trials.killed("a random moment", trials.world.build(f"moments{number}"), wait)
         left -= max(row.tried, 1)
-        yield row
+        if row.tried:  # else it ended before it was hit
+            yield row
 
 
 def period(trials: Trials) -> Iterator[Row]:
