@@ -48,7 +48,8 @@ def moments(trials: Trials) -> Iterator[Row]:
 
         row = trials.killed("a random moment", trials.world.build(f"moments{number}"), wait)
         left -= max(row.tried, 1)
-        yield row
+        if row.tried:  # else it ended before it was hit
+            yield row
 
 
 def period(trials: Trials) -> Iterator[Row]:
@@ -161,7 +162,10 @@ def results(trials: Trials) -> Iterator[Row]:
         process = build.start()
 
         def seen(files: int = files) -> bool:
-            return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+            try:
+                return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+            except OSError:  # it is being taken away
+                return False
 
         if until(process, seen):
             process.kill()
