@@ -19,9 +19,7 @@ from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, candidate_groups, training_devices
 from wootzc.backends.flax.train.batches import Progress, Report
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
-from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
-from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Look, Paused, Trained, train
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
@@ -35,13 +33,12 @@ from wootzc.builder.jobs.store import Outcome, Weights
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.jobs.tuning import Tuning
 from wootzc.builder.jobs.variant_jobs import Variants
+from wootzc.builder.jobs.within import within
 from wootzc.diagnostics import fail
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
-
-TRIED = 8  # candidates, about, in a search that predicts: it took 2 to 8 in benchmarks/README.md
 
 
 @dataclass(frozen=True)
@@ -158,40 +155,6 @@ class Jobs(Context):
 
     # Candidates
 
-    def _within(self, candidate: int, teacher: Weights, devices: Devices) -> FullWidth | None:
-        """The full network, where candidates had better be trained at its width."""
-        plan, recipe = self.plan, self.space.finetune
-        network, tried = self.space.network, len(plan.candidates.values)
-        if self.space.explore == "predicted":
-            tried = min(tried, TRIED)
-        if not full_width_pays(network, recipe, tried, self._compiled_apart, devices):
-            return None
-        return FullWidth(
-            network=network,
-            teacher=teacher,
-            rates=self.keys.rates(candidate),
-            criteria=self.space.criteria,
-            seed=self.space.seed,
-        )
-
-    @cached_property
-    def _compiled_apart(self) -> int:
-        """Variants that all candidates are made of, equal ones once."""
-        network, shapes = self.space.network, segment_shapes(self.space.network)
-        columns = zip(
-            network.modules,
-            module_positions(network),
-            self.plan.candidates.values.T,
-            strict=True,
-        )
-        kinds = {
-            (module.body, shapes[position], rate)
-            for module, position, rates in columns
-            for rate in np.unique(rates).tolist()
-            if self.space.rates[rate]
-        }
-        return len(kinds)
-
     def assemble(
         self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
@@ -228,6 +191,7 @@ class Jobs(Context):
         def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights | None]:
             network, weights = self.assemble(candidate, teacher, blocks)
             rung = None if earlier is None else paused(earlier.done.result, earlier.weights)
+            full = within(self.plan, self.keys.rates(candidate), teacher, own.devices)
             with self._keeping("candidate", key, recipe, before, candidate) as keep:
                 trained = train(
                     network,
@@ -243,11 +207,12 @@ class Jobs(Context):
                     progress=self._progress("candidate", candidate=candidate),
                     keep=keep,
                     shared=True,
-                    within=self._within(candidate, teacher, own.devices),
+                    within=full,
                     devices=own.devices,
                 )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
-            work = list(candidate_work(self.plan, candidate, trained.steps - begun))
+            steps, wide = trained.steps - begun, full is not None
+            work = list(candidate_work(self.plan, candidate, steps, full_width=wide))
             start = trained.history[0].accuracy  # the look before the first step
             result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
             result |= _measurements(trained)
@@ -312,8 +277,8 @@ class Jobs(Context):
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
         assert recipe is not None
-        network = prune_network(self.space.network, self.keys.rates(candidate))
-        devices = training_devices(recipe.batch)
+        rates, devices = self.keys.rates(candidate), training_devices(recipe.batch)
+        network = prune_network(self.space.network, rates)
 
         key = self.keys.polish(of)
 
@@ -331,7 +296,7 @@ class Jobs(Context):
                     progress=self._progress("polish"),
                     keep=keep,
                     shared=True,  # its modules' variants were compiled when it was fine-tuned
-                    within=self._within(candidate, teacher, devices),
+                    within=within(self.plan, rates, teacher, devices),
                     devices=devices,
                 )
             return _measurements(trained), trained.weights
