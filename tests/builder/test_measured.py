@@ -5,6 +5,7 @@ from typing import Any
 
 from wootzc.builder import Options, Store, build
 from wootzc.builder.jobs.measured import calibrate, candidate_work, measured_jobs
+from wootzc.builder.jobs.within import variants
 from wootzc.driver import compile
 from wootzc.ir.passes import complete
 from wootzc.ir.plan.cost_model import CostModel
@@ -21,6 +22,7 @@ def test_a_build_is_measured_and_calibrates_the_next(make_space: Any, tmp_path: 
     assert len(candidates) == 8
     # So few steps of so small a network: candidates are trained at its width.
     assert {job.work.macs for job in candidates} == {20 * 32 * 3 * plan.costs["macs"].full}
+    assert variants(complete(plan)) == 4  # two kinds of modules at two rates
     narrow = [candidate_work(complete(plan), number, 20).macs for number in range(8)]
     assert narrow == [20 * 32 * 3 * macs for macs in plan.costs["macs"].candidates.values]
     # Every cohort runs the teacher as far as its blocks reach, so blocks cost more than they are.
