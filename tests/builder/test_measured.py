@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.builder import Options, Store, build
-from wootzc.builder.jobs.measured import calibrate, measured_jobs
+from wootzc.builder.jobs.measured import calibrate, candidate_work, measured_jobs
+from wootzc.builder.jobs.within import variants
 from wootzc.driver import compile
+from wootzc.ir.passes import complete
 from wootzc.ir.plan.cost_model import CostModel
 
 
@@ -18,9 +20,11 @@ def test_a_build_is_measured_and_calibrates_the_next(make_space: Any, tmp_path: 
     assert plan.costs is not None and plan.blocks
     candidates = [job for job in jobs if job.kind == "candidate"]
     assert len(candidates) == 8
-    assert {job.work.macs for job in candidates} == {
-        20 * 32 * 3 * int(macs) for macs in plan.costs["macs"].candidates.values
-    }
+    # So few steps of so small a network: candidates are trained at its width.
+    assert {job.work.macs for job in candidates} == {20 * 32 * 3 * plan.costs["macs"].full}
+    assert variants(complete(plan)) == 4  # two kinds of modules at two rates
+    narrow = [candidate_work(complete(plan), number, 20).macs for number in range(8)]
+    assert narrow == [20 * 32 * 3 * macs for macs in plan.costs["macs"].candidates.values]
     # Every cohort runs the teacher as far as its blocks reach, so blocks cost more than they are.
     blocks = [job for job in jobs if job.kind == "block"]
     own = sum(

@@ -17,9 +17,7 @@ import numpy as np
 from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, candidate_groups, training_devices
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
-from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
-from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Look
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
@@ -34,13 +32,12 @@ from wootzc.builder.jobs.store import Outcome, Weights
 from wootzc.builder.jobs.teacher import read_teacher, teacher_hash
 from wootzc.builder.jobs.tuning import Tuning
 from wootzc.builder.jobs.variant_jobs import Variants
+from wootzc.builder.jobs.within import within
 from wootzc.diagnostics import fail
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
-
-TRIED = 8  # candidates, about, in a search that predicts: it took 2 to 8 in benchmarks/README.md
 
 
 @dataclass(frozen=True)
@@ -155,41 +152,6 @@ class Jobs(Running):
 
     # Candidates
 
-    def _within(self, candidate: int, teacher: Weights, devices: Devices) -> FullWidth | None:
-        """The full network, where candidates had better be trained at its width."""
-        plan, recipe = self.plan, self.space.finetune
-        network, tried = self.space.network, len(plan.candidates.values)
-        if self.space.explore == "predicted":
-            tried = min(tried, TRIED)
-        if not full_width_pays(network, recipe, tried, self._compiled_apart, devices):
-            return None
-        return FullWidth(
-            network=network,
-            teacher=teacher,
-            rates=self.keys.rates(candidate),
-            criteria=self.space.criteria,
-            seed=self.space.seed,
-            saliencies=saliencies(self, teacher),
-        )
-
-    @cached_property
-    def _compiled_apart(self) -> int:
-        """Variants that all candidates are made of, equal ones once."""
-        network, shapes = self.space.network, segment_shapes(self.space.network)
-        columns = zip(
-            network.modules,
-            module_positions(network),
-            self.plan.candidates.values.T,
-            strict=True,
-        )
-        kinds = {
-            (module.body, shapes[position], rate)
-            for module, position, rates in columns
-            for rate in np.unique(rates).tolist()
-            if self.space.rates[rate]
-        }
-        return len(kinds)
-
     def assemble(
         self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
@@ -231,6 +193,8 @@ class Jobs(Running):
             rung = None
             if earlier is not None:
                 rung = paused(earlier.done.result, self.recalled(earlier).weights)
+            rates = self.keys.rates(candidate)
+            full = within(self.plan, rates, teacher, own.devices, saliencies(self, teacher))
             trained = self.train(
                 "candidate",
                 key,
@@ -244,10 +208,11 @@ class Jobs(Running):
                 earlier=rung,
                 teacher=teacher,
                 share=own,
-                within=self._within(candidate, teacher, own.devices),
+                within=full,
             )
             begun = 0 if earlier is None else int(earlier.done.result["steps"])
-            work = list(candidate_work(self.plan, candidate, trained.steps - begun))
+            steps, wide = trained.steps - begun, full is not None
+            work = list(candidate_work(self.plan, candidate, steps, full_width=wide))
             start = trained.history[0].accuracy  # the look before the first step
             result = {"start_accuracy": start, "begun": begun, "asked": target, "work": work}
             result |= measurements(trained)
@@ -314,7 +279,8 @@ class Jobs(Running):
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
         assert recipe is not None
-        network = prune_network(self.space.network, self.keys.rates(candidate))
+        rates = self.keys.rates(candidate)
+        network = prune_network(self.space.network, rates)
         own = Share(devices=training_devices(recipe.batch), dataset=self.dataset)
         key = self.keys.polish(of)
 
@@ -328,7 +294,7 @@ class Jobs(Running):
                 before,
                 teacher=teacher,
                 share=own,
-                within=self._within(candidate, teacher, own.devices),
+                within=within(self.plan, rates, teacher, own.devices, saliencies(self, teacher)),
             )
             return measurements(trained), trained.weights
 

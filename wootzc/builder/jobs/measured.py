@@ -23,10 +23,10 @@ def measured_jobs(store: Store) -> list[Measured]:
     ]
 
 
-def candidate_work(plan: Complete, candidate: int, steps: int) -> Work:
+def candidate_work(plan: Complete, candidate: int, steps: int, *, full_width: bool = False) -> Work:
     """Fine-tuning a candidate for some steps; with distillation the teacher runs beside it."""
     recipe, modules, macs = plan.space.finetune, len(plan.space.network.modules), plan.costs["macs"]
-    own = int(macs.candidates.values[candidate])
+    own = macs.full if full_width else int(macs.candidates.values[candidate])
     step = step_work(own, modules, recipe.batch).times(TRAINING)
     if recipe.distill:
         step = step.plus(step_work(macs.full, modules, recipe.batch))
