@@ -298,9 +298,6 @@ NETWORKS = (
     Slip(r"(?P<a>(?:module|network) \w+) (?P<b><NAME>(?: ?= ?\w+)?(?: ?, ?<NAME>(?: ?= ?"
          r"\w+)?)*) ?(?=\{)",
          r"\g<a>(\g<b>) ", "parameters stand in parentheses", within="file", safe=True),
-    Slip(r"\b(?:module|network) \w+ ?\((?P<at>[^()\n]*)\)",
-         lambda m: re.sub(r"\s*[;\s]\s*(?![=\d])(?<!=)(?<!, )(?<!= )", ", ", m["at"]),
-         "parameters are separated by commas", within="call", safe=True),
     Slip(r"\b(?:def|class|function|fn|block|component|layer) (?P<a>\w+)", r"module \g<a>",
          "a group of layers is called a module", within="file"),
     Slip(r"\b(?:model|net|graph|architecture|backbone) (?P<a>\w+)", r"network \g<a>",

@@ -184,9 +184,6 @@ SPACES = (
          within="space", help="how much may go is said by `rates { 0, 30%, 50% }`"),
     Slip(r"\bkeep (?P<k>conv|depthwise|grouped|dense|add|concat|scale) ?\([^()\n]*\)",
          r"keep \g<k>", "a kind of layer is named without arguments", within="space call"),
-    Slip(r"narrow [^{}\n]*?[\w*?\]](?P<at> (?:by|using) \w+)", "",
-         "channels between modules go by the weights of all layers that make them, by `l1`",
-         within="space", help="leave out `{old}`"),
     Slip(r"skip [^{}\n]*?[\w*?\]](?P<at> rates? ?\{[^{}\n]*\})", "",
          "`skip` leaves modules out whole, beside the rates that they have", within="space list",
          help="leave out `{old}`; rates of their own are said by `prune`"),
@@ -209,8 +206,6 @@ SPACES = (
          .replace("[ :=]", r"[\x20:=]"), None,
          "a criterion stands behind the modules that it is for", within="space",
          help="as in `prune a*, b* by l1`"),
-    Slip(r"(?P<a>prune|keep|tie) (?:all|everything|every|modules|any|network)\b", r"\g<a> *",
-         "all modules are written `*`", within="space", safe=True),
     Slip(r"prune (?P<what>[\w*?.,\[\]\x20]+?) ?,? (?:except|but|without|excluding|not"
          r"|save)(?: for)? "
          r"(?P<kept>[\w*?.,\[\]\x20]+)",
