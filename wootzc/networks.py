@@ -78,6 +78,10 @@ def import_network(
         chain = decompose(graph)
         network = segment(graph.name, graph.input, chain, how_of(modules, graph))
         weights = chain_weights(network, chain)
+        if os.fspath(path).lower().endswith(".onnx"):
+            from wootzc.backends.onnx.agreement import check_agreement
+
+            check_agreement(os.fspath(path), network, weights)
     except OpenSize as refused:
         message = _with_file(os.fspath(path), refused.message)
         help = "say it: `--input 224x224x3`, or `input=(224, 224, 3)` in Python"

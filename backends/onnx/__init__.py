@@ -9,6 +9,7 @@ metadata     classes and normalisation, as text beside the graph
 liveness     how many bytes of activations a graph needs at once
 int8         quantised by onnxruntime
 runtime      onnxruntime: how long models take, side by side
+agreement    whether what was read of a file computes what the file does
 """
 
 from wootzc.backends.onnx.emit import to_onnx

@@ -100,12 +100,13 @@ def onnx_model(
     opset: int = 17,
     size: int | str = 8,
     outputs: Sequence[str] = (),
+    entering: int = TensorProto.FLOAT,
     **constants: NDArray[Any],
 ) -> Case:
     """A model of x: [1, 3, 8, 8] with these nodes: operator, inputs, output, attributes."""
 
     def case(folder: Path) -> object:
-        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, size, size])
+        x = helper.make_tensor_value_info("x", entering, [1, 3, size, size])
         y = helper.make_tensor_value_info("y", TensorProto.FLOAT, list(output))
         graph = helper.make_graph(
             [helper.make_node(kind, list(reads), [top], name=top, **attributes)
@@ -115,7 +116,7 @@ def onnx_model(
                   for name in outputs)],
             [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
         )  # fmt: skip
-        opsets = [helper.make_opsetid("", opset)]
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
         path = folder / "net.onnx"
         onnx.save(model, path)
@@ -170,6 +171,26 @@ ONNX: dict[str, Case] = {
          ("GlobalAveragePool", ["norm"], "pool", {}), ("Flatten", ["pool"], "y", {})],
         scale=np.ones(3, np.float32), bias=np.zeros(3, np.float32),
     ),
+    "layer norms spelt out, and spatial attention": onnx_model(
+        [("ReduceMean", ["x"], "mean", {"axes": [1]}), ("Flatten", ["mean"], "y", {})],
+        output=(1, 64), opset=13,
+    ),
+    "vectors of length 1": onnx_model(
+        [("ReduceL2", ["x"], "length", {"axes": [1]}), ("Flatten", ["length"], "y", {})],
+        output=(1, 64),
+    ),
+    "a file that onnxruntime wrote": onnx_model(
+        [("FusedConv", ["x", "w"], "fused", {"domain": "com.microsoft"}),
+         ("Flatten", ["fused"], "y", {})],
+        output=(1, 192), w=np.ones((3, 3, 1, 1), np.float32),
+    ),
+    "pixels joined as channels": onnx_model(
+        [("Transpose", ["x"], "last", {"perm": [0, 2, 3, 1]}),
+         ("Reshape", ["last", "sizes"], "rows", {}),
+         ("Concat", ["rows", "rows"], "both", {"axis": 2}), ("Flatten", ["both"], "y", {})],
+        output=(1, 384), sizes=np.array([1, 8, 24]),
+    ),
+    "images of whole numbers": onnx_model(POOL, entering=TensorProto.UINT8),
     "attention": onnx_model(
         [("MatMul", ["x", "x"], "product", {}), ("Softmax", ["product"], "soft", {}),
          ("GlobalAveragePool", ["soft"], "pool", {}), ("Flatten", ["pool"], "y", {})],

@@ -50,6 +50,9 @@ def read_teacher(path: Path, network: Network, *, new_head: bool = False) -> Wei
         check_fits(network, weights | {n: np.empty(s) for n, s in head.items()}, str(path))
         return weights
     check_fits(network, weights, str(path))
+    from wootzc.backends.onnx.agreement import check_agreement  # onnx takes a while to import
+
+    check_agreement(str(path), network, weights)
     return weights
 
 

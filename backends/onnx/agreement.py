@@ -1,0 +1,113 @@
+"""Whether a network that was read computes what its ONNX file does: onnxruntime runs both.
+
+What was read is written as ONNX again, so that nothing of JAX is needed. Files that take long are
+not run, nor is anything where onnxruntime is missing or lacks an operator of the file.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.onnx.emit import to_onnx
+from wootzc.backends.weights.stored import Weights
+from wootzc.diagnostics import fail
+from wootzc.ir.net.cost import network_cost
+from wootzc.ir.net.network import Network
+
+Array: TypeAlias = NDArray[Any]
+
+MOST_MACS, MOST_PARAMS = 1_000_000_000, 20_000_000  # of what is run: half a second on one core
+CLOSE = 1e-3  # of the largest score: what scores may differ by
+STEPS = 8  # of the file's own precision, where that is coarser
+TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+
+
+def check_agreement(path: str, network: Network, weights: Weights) -> None:
+    """Raises WZ344 where scores of random images differ. A softmax or sigmoid does not count."""
+    cost = network_cost(network)
+    if not weights or cost.macs > MOST_MACS or cost.params > MOST_PARAMS:
+        return
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        file = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        (given,) = file.get_inputs()
+        batch = given.shape[0] if isinstance(given.shape[0], int) else 2
+        if batch * cost.macs > MOST_MACS or given.type not in TYPES:
+            return
+        images = _images((batch, *network.input), TYPES[given.type])
+        theirs = [
+            file.run(None, {given.name: np.ascontiguousarray(one)})[0]
+            for one in _laid_out(images, given.shape)
+        ]
+    except Exception:  # operators, types and sizes that onnxruntime lacks: nothing to compare with
+        return
+    read = onnxruntime.InferenceSession(
+        to_onnx(network, weights).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    entering = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
+    (ours,) = read.run(None, {read.get_inputs()[0].name: entering})
+    if any(_same(ours, scores) for scores in theirs) or _trains(path):
+        return
+    raise fail(
+        "WZ344",
+        f"{os.path.basename(path)} was read as a network that computes something else",
+        "that is a mistake of wootzc's: please report it with the file; "
+        "`wootzc.from_nnx` or a network in a .wz file may serve until it is mended",
+    )
+
+
+def _images(shape: tuple[int, ...], kind: Any) -> Array:
+    """Random images, [batch, height, width, channels]."""
+    draw = np.random.default_rng(0)
+    if np.issubdtype(kind, np.integer):
+        return draw.integers(0, 256, shape).astype(kind)
+    return draw.standard_normal(shape).astype(kind)
+
+
+def _laid_out(images: Array, sizes: list[Any]) -> Iterator[Array]:
+    """The images in each order of axes that a file's input has room for."""
+    for one in (images.transpose(0, 3, 1, 2), images):
+        fits = zip(one.shape[1:], sizes[1:], strict=True)
+        if all(size == said or not isinstance(said, int) for size, said in fits):
+            yield one
+
+
+def _same(ours: Array, theirs: Array) -> bool:
+    if theirs.size != ours.size or not np.isfinite(theirs).all():
+        return theirs.size == ours.size  # what overflows tells nothing
+    close = max(CLOSE, STEPS * float(np.finfo(theirs.dtype).eps))
+    expected = theirs.reshape(ours.shape).astype(np.float32)
+    bound = close * max(float(np.abs(expected).max(initial=0)), float(np.finfo(np.float32).tiny))
+    return any(np.abs(end - expected).max(initial=0) <= bound for end in _ends(ours))
+
+
+def _ends(logits: Array) -> Iterator[Array]:
+    """The logits, and what a file may end in that is left out."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    yield from (logits, np.exp(log_softmax), log_softmax, 0.5 * (1 + np.tanh(logits / 2)))
+
+
+def _trains(path: str) -> bool:
+    """Whether the file computes as in training: norms by each batch, dropout at random."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    return any(
+        (node.op_type == "BatchNormalization" and len(node.output) > 1)
+        or (node.op_type == "Dropout" and len(node.input) > 2)
+        for node in model.graph.node
+    )
