@@ -10,6 +10,7 @@ from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.lower.resolved import by_patterns
 from wootzc.grammar.space.configs import ListedRow, read_rows
+from wootzc.grammar.space.prunable import check_channels, check_filters
 from wootzc.grammar.space.rates import (
     RATES,
     TRUNK_RATES,
@@ -17,8 +18,6 @@ from wootzc.grammar.space.rates import (
     RateSpans,
     SpaceRates,
     TrunkRates,
-    check_channels,
-    check_filters,
     percent,
     read_prunes,
     read_rates,
