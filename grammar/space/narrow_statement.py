@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from wootzc.diagnostics import Advice, Span
 from wootzc.grammar import syntax
+from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.space.patterns import listing, matching, modules_of
@@ -50,8 +52,7 @@ def read_narrow(
         if statement.rates and statement.rates.each:
             report.error(
                 statement.span, "WZ272", "what stands side by side in a trunk has one rate",
-                "leave out `each`; groups of channels inside of modules may have rates of their "
-                "own: prune * rates { 0, 30%, 50% } each",
+                _without_each(statement.span, report),
             )  # fmt: skip
             good = False
         names = _trunks_of(statement.patterns, known, network, report)
@@ -188,7 +189,7 @@ def _each_group(
             report.error(
                 next(one.span for one in mine if isinstance(one, Ordered)), "WZ273",
                 f"an order compares rates, and `{module.name}` has one for each of its groups",
-                "leave it out of the order, or prune it without `each`",
+                f"order other modules, or prune `{module.name}` without `each`",
             )  # fmt: skip
             return None
         limits = [one for one in mine if isinstance(one, RateLimit)]
@@ -235,6 +236,12 @@ def _placed(constraint: Constraint, at: Mapping[int, tuple[int, Side]]) -> Const
     modules, sides = zip(*(at[variable] for variable in constraint.modules), strict=True)
     inside = all(side == "inside" for side in sides)
     return replace(constraint, modules=modules, sides=() if inside else sides)
+
+
+def _without_each(statement: Span, report: Report) -> Advice:
+    start = report.sources[statement.file].rindex("each", statement.start, statement.end)
+    words = "remove `each`: only groups of channels inside of modules may have rates of their own"
+    return remove(Span(statement.file, start, start + len("each")), report, words)
 
 
 def _trunks_of(
