@@ -46,7 +46,11 @@ NO_EVIDENCE: Final = Evidence(seams=MappingProxyType({}), saliencies=NOTHING)
 
 
 def gather_evidence(
-    network: Network, weights: Weights, saliencies: Saliencies = NOTHING
+    network: Network,
+    weights: Weights,
+    saliencies: Saliencies = NOTHING,
+    *,
+    seed: int = 0,  # of criterion `random`
 ) -> Evidence:
     """How much channels between modules matter, where the modules are told of them; and images."""
     cut = {
@@ -58,7 +62,14 @@ def gather_evidence(
     coupling = couple_network(network) if cut else None
     seams = {
         group: scores(
-            network, coupling, group, weights, criterion, "between modules", saliencies=saliencies
+            network,
+            coupling,
+            group,
+            weights,
+            criterion,
+            "between modules",
+            seed=seed,
+            saliencies=saliencies,
         )
         for group, criterion in cut.items()
         if coupling is not None

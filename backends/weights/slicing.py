@@ -85,7 +85,10 @@ def prune_modules_weights(
 ) -> Weights:
     """The surviving weights of the modules from number `start` on: segment/path/parameter."""
     pruned: Weights = {}
-    evidence, shapes = gather_evidence(network, weights, saliencies), segment_shapes(network)
+    evidence, shapes = (
+        gather_evidence(network, weights, saliencies, seed=seed),
+        segment_shapes(network),
+    )
     positions = module_positions(network)
     for number, rate in enumerate(rates, start):
         module, shape = network.modules[number], shapes[positions[number]]
@@ -186,7 +189,7 @@ def kept_channels(
     """
     found: dict[str, dict[str, list[int] | None]] = {}
     by_module = iter(zip(rates, criteria, strict=True))
-    evidence = gather_evidence(network, weights, saliencies)
+    evidence = gather_evidence(network, weights, saliencies, seed=seed)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         if not isinstance(segment, Module):
             continue

@@ -50,7 +50,7 @@ def widen_weights(
     """Weights that make `network` compute what the pruned network does; by module as there."""
     wide: Weights = {}
     by_module = iter(zip(rates, criteria, strict=True))
-    evidence = gather_evidence(network, teacher, saliencies)
+    evidence = gather_evidence(network, teacher, saliencies, seed=seed)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         own = segment_weights(pruned, segment.name)
         if isinstance(segment, Module):
@@ -107,7 +107,7 @@ def places(
     """
     found: dict[str, Array] = {}
     by_module = iter(zip(rates, criteria, strict=True))
-    evidence = gather_evidence(network, teacher, saliencies)
+    evidence = gather_evidence(network, teacher, saliencies, seed=seed)
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
         whole = segment_weights(teacher, segment.name)
         rate: Rate = 0

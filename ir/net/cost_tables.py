@@ -20,7 +20,7 @@ from wootzc.ir.net.metrics import METRICS, CostName, Numbers, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
-from wootzc.ir.net.skip import is_skipped, without_sum
+from wootzc.ir.net.skip import can_be_skipped, is_skipped, without_sum
 
 Figures: TypeAlias = dict[CostName, int]
 
@@ -99,12 +99,15 @@ def _costs_at(
     module: Module, shape: Shape, rates: tuple[Rate, ...], quantize: Numbers
 ) -> list[Figures]:
     coupling = couple_module(module, shape)
-    known: dict[tuple[int, ...], Figures] = {}  # by widths: many triples leave the same ones
+    # By widths, since many triples leave the same ones; what is left out has those of its ends too.
+    known: dict[tuple[bool, tuple[int, ...]], Figures] = {}
     found = []
-    for widths, rate in ((kept_widths(coupling, rate), rate) for rate in rates):
-        if widths not in known:
-            skipped = is_skipped(rate)
+    skippable = can_be_skipped(module)  # else it is never asked to be
+    for rate in rates:
+        skipped, widths = skippable and is_skipped(rate), kept_widths(coupling, rate)
+        if (skipped, widths) not in known:
             body = without_sum(module) if skipped else prune_body(module.body, coupling, widths)
-            known[widths] = body_costs(body, shape_kept(coupling, widths, shape), quantize)
-        found.append(known[widths])
+            shape_left = shape_kept(coupling, widths, shape)
+            known[skipped, widths] = body_costs(body, shape_left, quantize)
+        found.append(known[skipped, widths])
     return found

@@ -21,7 +21,10 @@ def kept_width(group: Group, rate: Rate) -> int:
     if group.whole:
         return group.width
     own = parts(rate, group.side)
-    rate = own[0] if len(own) == 1 or group.place is None else own[group.place]
+    # A space's rates are asked of all of its modules: one for other groups than a module has is
+    # never its own.
+    place = group.place or 0
+    rate = own[place] if place < len(own) else own[0]
     if rate == 0:
         return group.width
     if rate == SKIP:

@@ -20,7 +20,8 @@ from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import Weights, initial_weights
 from wootzc.backends.weights.widen import places, widen_weights
-from wootzc.ir.net.network import Network
+from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
+from wootzc.ir.net.network import Module, Network, Plain
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.skip import SKIP
@@ -95,6 +96,33 @@ def test_it_learns_what_the_pruned_network_learns(
         losses = [[look.loss for look in end.history[1:]] for end in ends]
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
         assert losses[0][0] == before.history[1].loss
+
+
+def test_a_module_that_leaves_nothing_behind_shifts_no_other(dataset: Dataset) -> None:
+    """Nothing stands behind the sum: left out, the segment is gone, and those behind move up."""
+    body = Branch(join="add", arms=((Norm(), Activation(), Conv(width=4)), ()))
+    network = Network(
+        name="pre",
+        input=(6, 6, 2),
+        segments=(
+            Plain(name="plain1", body=(Conv(width=4),)),
+            Module(name="a1", body=(body,)),
+            Module(name="a2", body=(body,)),
+            Plain(name="plain2", body=(GlobalPool(), Dense(width=3))),
+        ),
+    )
+    small, start, full = cut(network, initial_weights(network, seed=0), (SKIP, 0.0))
+    assert [segment.name for segment in small.segments] == ["plain1", "a2", "plain2"]
+
+    def run(within: FullWidth | None, **more: Any) -> Trained:
+        return train(small, start, dataset, RECIPE, seed=3, within=within, strategy="loop", **more)
+
+    narrow, wide = run(None, stop=2), run(full, stop=2)
+    agree(wide, narrow)
+    assert narrow.state is not None
+    stands = Paused(step=2, state=narrow.state, weights=narrow.weights, history=narrow.history)
+    ends = [run(within, paused=stands).history[-1].loss for within in (None, full)]
+    assert ends[0] == pytest.approx(ends[1], rel=1e-4)
 
 
 def test_nothing_is_compiled_for_candidates(

@@ -105,6 +105,17 @@ def test_trunks_are_judged_by_a_criterion_of_their_own(
     assert not np.allclose(found[group], plain[group])
 
 
+def test_chance_between_modules_goes_by_the_seed(
+    zoo: dict[str, Network], random_weights: Random
+) -> None:
+    network = with_seams(zoo["residual"], {"t1"}, criteria={"t1": "random"})
+    weights = random_weights(network)
+    first, again, other = (gather_evidence(network, weights, seed=s).seams for s in (0, 0, 1))
+    for group, found in first.items():
+        np.testing.assert_array_equal(found, again[group])
+        assert not np.array_equal(found, other[group])
+
+
 RECIPE = Recipe(steps=12, batch=32, every=12, optimizer=Optimizer(learning_rate=0.02))
 
 

@@ -206,6 +206,6 @@ def test_of_several_limits_all_must_hold() -> None:
     first = replace(jury, limits=jury.limits[:1]).judge([(1, run)])
     both = jury.judge([(1, run)])
     assert first.answer.holds and not both.answer.holds
-    assert both.answer.confidence == 0.99
+    assert both.answer.limit == Limit(value=0.885, confidence=0.99)
     goal, alone = jury.goal([], None), replace(jury, limits=jury.limits[:1]).goal([], None)
     assert goal is not None and alone is not None and goal > alone

@@ -347,7 +347,7 @@ def test_a_test_accuracy_beyond_the_limit_is_no_green_verdict() -> None:
 def test_accuracies_have_their_chance_and_a_candidate_that_was_taken_is_named() -> None:
     plan = a_plan()
     summary = a_summary(plan) | {"taken": 3}
-    judged = {"drop": 0.002, "error": 0.004, "holds": True, "confidence": None}
+    judged = {"drop": 0.002, "error": 0.004, "holds": True, "limit": 0.01, "confidence": None}
     summary["judgement"] = judged | {"optimism": 0.001, "among": 3}
     text = page(summary, plan).text
     assert "± 2.1" in text and "± 2.3" in text

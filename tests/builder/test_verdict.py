@@ -13,7 +13,7 @@ from wootzc.builder.result.verdict import ending, latency_text, memory_text, ver
 
 HOLDS = {
     "drop": 0.006, "error": 0.007, "optimism": 0.002, "among": 9,
-    "holds": True, "confidence": None,
+    "holds": True, "limit": 0.01, "confidence": None,
 }  # fmt: skip
 
 
@@ -118,7 +118,8 @@ def test_a_judged_drop_stands_beside_the_verdict() -> None:
         "drop 1.2 ± 0.7 points (corrected for the choice among 9 tried; at 90 % confidence), "
         "beyond the limit of 1.0"
     )
-    assert detail(judgement=HOLDS, target_accuracy=None, test_target=None) == (
+    unlimited = HOLDS | {"limit": None}
+    assert detail(judgement=unlimited, target_accuracy=None, test_target=None) == (
         "drop 0.6 ± 0.7 points (corrected for the choice among 9 tried)"
     )
     assert detail(judgement=None) is detail() is None

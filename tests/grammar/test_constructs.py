@@ -11,7 +11,7 @@ import pytest
 
 from wootzc.cli.holds_text import constraint_text
 from wootzc.diagnostics import render
-from wootzc.driver import analyze_file
+from wootzc.driver import analyze_file, compile
 from wootzc.grammar import Analysis, analyze, format_text
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import evaluate
@@ -464,6 +464,25 @@ def test_skipping_is_a_last_rate() -> None:
     assert space.rates == (0.0, 0.5, 1.0)
     assert space.choices == ((0,), (0, 1, 2), (0, 1, 2))  # a1 is kept
     assert [m.name for m in space.network.modules] == ["a1", "a2", "b1"]
+
+
+def test_a_module_without_filters_to_lose_costs_nothing_where_it_is_left_out() -> None:
+    space = compile(
+        """
+        module one { add { { conv(3x3, 4); norm } { } }; relu }
+        network n { input(8x8x1); conv(3x3, 4); norm; relu; one as o[1..2]; global_pool; dense(4) }
+        space s over n {
+          data "x.npz"
+          rates { 0 }
+          keep o1
+          skip o2
+          minimize params
+          subject to accuracy >= 50%
+        }
+        """
+    )
+    whole, left_out = sorted(space.costs["params"].candidates.values.tolist(), reverse=True)
+    assert whole - left_out == 3 * 3 * 4 * 4 + 2 * 4
 
 
 def test_rates_have_limits() -> None:

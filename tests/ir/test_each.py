@@ -159,3 +159,20 @@ def test_too_many_are_told_before_they_are_listed() -> None:
     wide = TEXT.replace("inner); norm", "64); norm").replace("conv(3x3, 12)", "conv(3x3, 64)")
     with pytest.raises(WootzError, match=r"WZ271.*400 choices"):
         compile(wide.replace("STATEMENTS", f"rates {{ {many} }} each"))
+
+
+def test_modules_of_other_groups_are_costed_by_their_own_rates() -> None:
+    """The space's rates are those of all modules: some are for more groups than a module has."""
+    three = """
+module three(width) {
+  add { { conv(1x1, 4); norm; conv(3x3, 4); norm; conv(3x3, 4); norm; conv(1x1, width) } { } }
+  relu
+}
+"""
+    text = three + TEXT.replace("as a[1..2]", "as a1; three(8) as a2")
+    space = compile(text.replace("STATEMENTS", "rates { 0, 50% } each")).space
+    rates = candidates(space)
+    assert len(rates) == 2**2 * 2**3
+    for row, own in zip(holds(space, space_costs(space)).rows(), rates, strict=True):
+        exact = network_costs(prune_network(space.network, own))
+        assert exact["params"] == space_costs(space).total("params", row[None])[0]

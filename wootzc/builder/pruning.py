@@ -78,12 +78,12 @@ def prune(
 
     `each`: every group of filters inside of a module has one of the `rates`, not all of it one.
     `by`: which filters go first. `narrow`: the channels between modules that may go too, ["t1",
-    "t2"], or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all, () for none.
-    `skip`: modules that may be left out whole, ["b2", "b3"]; by default and with () likewise.
-    `accuracy`: a fraction, or as the language writes it. `validation` and `test`: a share of the
-    images, a pair (images, labels), or batches. `normalize`: by default the images of a model that
-    brings its weights are as the model takes them (bytes are divided by 255), others are
-    normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
+    "t2"], or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all (with `each`
+    none), () for none. `skip`: modules that may be left out whole, ["b2", "b3"]; by default and
+    with () likewise. `accuracy`: a fraction, or as the language writes it. `validation` and `test`:
+    a share of the images, a pair (images, labels), or batches. `normalize`: by default the images
+    of a model that brings its weights are as the model takes them (bytes are divided by 255),
+    others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
     Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
@@ -110,12 +110,17 @@ def prune(
     more = [
         line
         for space in analysis.spaces
-        for line in _by_default(space.network, by, narrow, skip)
+        for line in _by_default(space.network, by, () if each else narrow, skip)
         if "configs" not in chosen and line.split()[0] not in chosen
     ]
     if more:
-        text = _text(given, [*stated, *more], minimize, accuracy, chosen)
-        write_atomically(source, text)
+        plain = source.read_text(encoding="utf-8")
+        write_atomically(source, _text(given, [*stated, *more], minimize, accuracy, chosen))
+        wider = analyze_file(source, chosen)
+        if wider.spaces:
+            analysis = wider
+        else:  # too many choices for one module, say, which nobody asked for
+            write_atomically(source, plain)
     for one in analysis.diagnostics:
         if one.severity == "warning":
             warnings.warn(f"{one.code} {one.message}", stacklevel=2)

@@ -132,7 +132,7 @@ def train_blocks(
     running = running_recipe(recipe)
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
-    evidence = gather_evidence(network, teacher_weights, saliencies)
+    evidence = gather_evidence(network, teacher_weights, saliencies, seed=seed)
     flying = [_launch(network, parts, evidence, job, running, seed, devices) for job in blocks]
     graphs = structures(network, precision=recipe.precision)
     teacher = Teacher(graphs=graphs, parts=parts, devices=devices)

@@ -22,6 +22,7 @@ from wootzc.backends.weights.parameters import Weights, is_statistic
 from wootzc.backends.weights.stored import split
 from wootzc.backends.weights.widen import places, widen_weights
 from wootzc.ir.net.network import Network
+from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
@@ -74,15 +75,17 @@ class FullWidth:
         held = dict(jax.tree_util.tree_leaves_with_path(full))
 
         def one(path: tuple[Any, ...], _: Any) -> NDArray[Any]:
-            at = self._at(path)
-            return np.asarray(held[path]) if at is None else np.asarray(held[path]).flat[at]
+            there = self._in_full(path)
+            at, value = self._at(there), np.asarray(held[there])
+            return value if at is None else value.flat[at]
 
         small: State = jax.tree_util.tree_map_with_path(one, like)
         return small
 
     def widened_state(self, pruned: State, start: State) -> State:
         """The state of the full network in whose place it is; `start`: that before any step."""
-        held = dict(jax.tree_util.tree_leaves_with_path(pruned))
+        leaves = jax.tree_util.tree_leaves_with_path(pruned)
+        held = {self._in_full(path): value for path, value in leaves}
 
         def one(path: tuple[Any, ...], value: Any) -> NDArray[Any]:
             if path not in held:
@@ -96,6 +99,21 @@ class FullWidth:
 
         full: State = jax.tree_util.tree_map_with_path(one, start)
         return full
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """Of each segment of the pruned network that of the full one: some leave nothing behind."""
+        names = [segment.name for segment in self.network.segments]
+        pruned = prune_network(self.network, tuple(self.rates))
+        return [names.index(segment.name) for segment in pruned.segments]
+
+    def _in_full(self, path: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Where a leaf of the pruned network stands in the state of the full one."""
+        match path:
+            case (first, SequenceKey(idx=segment), *rest):
+                return (first, SequenceKey(self._positions[segment]), *rest)
+            case _:
+                return path
 
     def _at(self, path: tuple[Any, ...]) -> NDArray[Any] | None:
         """Where a leaf's numbers stand in that of the full network; None of a number by itself."""

@@ -43,7 +43,7 @@ def reconstruct(
     }
     wanted = {position: paths for position, paths in losing.items() if paths}
     moments = input_moments(network, teacher, wanted, split, images, samples, seed=seed)
-    evidence = gather_evidence(network, teacher, saliencies)
+    evidence = gather_evidence(network, teacher, saliencies, seed=seed)
     found: dict[Variant, Weights] = {}
     for number, rate in variants:
         module, position = network.modules[number], positions[number]

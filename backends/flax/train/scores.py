@@ -71,7 +71,7 @@ def score_variants(
     graphs, shapes = structures(network), segment_shapes(network)
     values = tuple(devices.replicate(part) for part in split(network, teacher))
     entering, parts = _prepared(graphs, values, images, devices)
-    evidence, start = gather_evidence(network, teacher, saliencies), 0
+    evidence, start = gather_evidence(network, teacher, saliencies, seed=seed), 0
     for number, position in enumerate(module_positions(network)):
         own = [variant for variant in variants if variant[0] == number]
         if not own:

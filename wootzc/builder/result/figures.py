@@ -33,7 +33,7 @@ from wootzc.builder.result.summary import (
     TeacherFigures,
     TriedFigures,
 )
-from wootzc.builder.search.goals import accuracy_target
+from wootzc.builder.search.goals import accuracy_target, asked
 from wootzc.builder.search.tried import SearchResult, Tried
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.rate import Rate, texts
@@ -67,7 +67,7 @@ def summarize(
         cost=space.objective.cost,
         baseline=space.blocks == "none",
         objective_met=found.best.met,
-        judgement=_judgement(found),
+        judgement=_judgement(found, accuracy),
         damage=None if found.damage is None else _damage(found.damage),
         taken=None,
         target_accuracy=found.target,
@@ -166,14 +166,17 @@ def with_best(
     )
 
 
-def _judgement(found: SearchResult) -> Judged:
+def _judgement(found: SearchResult, teacher: float) -> Judged:
+    """`teacher`: its accuracy, which limits are told beside."""
+    limit = found.verdict.limit
     return Judged(
         drop=found.verdict.corrected,
         error=CONFIDENCE * found.verdict.error,  # as beside accuracies
         optimism=found.verdict.optimism,
         among=found.among,
         holds=found.verdict.holds,
-        confidence=found.verdict.confidence,
+        limit=None if limit is None else teacher - asked(limit, teacher),
+        confidence=None if limit is None else limit.confidence,
     )
 
 

@@ -20,7 +20,7 @@ from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths
 from wootzc.units import percent
 
-VERSION = 5  # of what stands here; 1: results that had no version
+VERSION = 6  # of what stands here; 1: results that had no version
 T = TypeVar("T")
 Costs: TypeAlias = Mapping[CostName, int]  # in JSON they stand beside the other fields
 
@@ -90,6 +90,7 @@ class Judged:
     optimism: float
     among: int  # candidates that it was chosen from, when it was judged
     holds: bool
+    limit: float | None  # the drop that it is held against
     confidence: float | None
 
 

@@ -106,12 +106,10 @@ def _judged(summary: Summary) -> str | None:
     among = f"corrected for the choice among {judgement.among} tried"
     if judgement.confidence is not None:
         among += f"; at {100 * judgement.confidence:.4g} % confidence"
-    target = summary.target_accuracy
-    if target is None:
+    if judgement.limit is None:
         return f"{drop} ({among})"
-    limit = 100 * (summary.teacher.validation_accuracy - target)
     side = "within" if judgement.holds else "beyond"
-    return f"{drop} ({among}), {side} the limit of {limit:.1f}"
+    return f"{drop} ({among}), {side} the limit of {100 * judgement.limit:.1f}"
 
 
 def ending(summary: Summary) -> str | None:

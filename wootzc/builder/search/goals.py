@@ -1,5 +1,6 @@
 """What a search is after: the accuracy that is asked for, and which of two tries is better."""
 
+from wootzc.builder.search.judging import Limit
 from wootzc.builder.search.tried import Tried
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
@@ -14,7 +15,7 @@ def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | No
     return max((asked(limit, teacher_accuracy) for limit in limits), default=None)
 
 
-def asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
+def asked(limit: AccuracyLimit | Limit, teacher_accuracy: float) -> float:
     """What a limit asks for, beside a teacher.
 
     Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.

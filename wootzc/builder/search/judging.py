@@ -90,7 +90,7 @@ class Verdict:
     error: float  # standard error of that difference
     optimism: float  # by how much what is chosen so is worse than it looks
     corrected: float  # drop + optimism
-    confidence: float | None  # that the limit asks for
+    limit: Limit | None  # that leaves the run least
     slack: float  # what is left to the limit, less what the confidence asks; < 0: it does not hold
     holds: bool
 
@@ -139,7 +139,7 @@ def judge(
             error=float(errors[i]),
             optimism=float(optimism),
             corrected=float(drops[i] + optimism),
-            confidence=None if limit is None else limit.confidence,
+            limit=limit,
             slack=float(slack[i]),
             holds=bool(slack[i] >= -HAIR) and not run.paused,
         )
