@@ -110,5 +110,5 @@ def test_a_build_says_how_many_would_be_needed(make_space: Any, tmp_path: Path) 
     options = Options(out=tmp_path / "out", store=tmp_path / "store", overrides=quick)
     build(make_space(rates="50%", target="teacher - 1 points"), options)
     log = (tmp_path / "out" / "log.jsonl").read_text()
-    assert "80 validation images can hardly tell a drop of 1 points" in log
+    assert "80 validation images can hardly tell a drop of 1 point " in log
     assert "about" in log and "would be needed" in log

@@ -109,18 +109,16 @@ def test_a_judged_drop_stands_beside_the_verdict() -> None:
     def detail(**changed: Any) -> str | None:
         return verdict(a_summary(**changed)).detail
 
-    within = (
-        "drop 0.6 ± 0.7 points (corrected for the choice among 9 tried), within the limit of 1.0"
-    )
+    within = "expected drop 0.6 ± 0.7 points (by validation, corrected for the choice among 9 tried), within the limit of 1.0"
     assert detail(judgement=HOLDS) == within
     beyond = HOLDS | {"holds": False, "confidence": 0.9, "drop": 0.012}
     assert detail(judgement=beyond) == (
-        "drop 1.2 ± 0.7 points (corrected for the choice among 9 tried; at 90 % confidence), "
-        "beyond the limit of 1.0"
+        "expected drop 1.2 ± 0.7 points (by validation, corrected for the choice among 9 tried; "
+        "at 90 % confidence), beyond the limit of 1.0"
     )
     unlimited = HOLDS | {"limit": None}
     assert detail(judgement=unlimited, target_accuracy=None, test_target=None) == (
-        "drop 0.6 ± 0.7 points (corrected for the choice among 9 tried)"
+        "expected drop 0.6 ± 0.7 points (by validation, corrected for the choice among 9 tried)"
     )
     assert detail(judgement=None) is detail() is None
 

@@ -102,8 +102,8 @@ def _judged(summary: Summary) -> str | None:
     judgement = summary.judgement
     if not judgement:
         return None
-    drop = f"drop {100 * judgement.drop:.1f} ± {100 * judgement.error:.1f} points"
-    among = f"corrected for the choice among {judgement.among} tried"
+    drop = f"expected drop {100 * judgement.drop:.1f} ± {100 * judgement.error:.1f} points"
+    among = f"by validation, corrected for the choice among {judgement.among} tried"
     if judgement.confidence is not None:
         among += f"; at {100 * judgement.confidence:.4g} % confidence"
     if judgement.limit is None:

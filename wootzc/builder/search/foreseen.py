@@ -54,7 +54,7 @@ def too_few_images(
         yield Diagnostic(
             limit.span,
             "WZ180",
-            f"{images:,} validation images can hardly tell a drop of {100 * limit.value:g} points "
+            f"{images:,} validation images can hardly tell a drop of {_points(limit.value)} "
             f"from none: {least}{needed:,} would be needed",
             "give more images to validation (data … { validation 30% }), or allow a larger drop",
             "warning",
@@ -101,6 +101,10 @@ def seen_before(space: Space, counted: Counted) -> Iterator[Diagnostic]:
         "put images that it has never seen into val/ and test/, beside train/ (docs/data.md)",
         "warning",
     )
+
+
+def _points(drop: float) -> str:
+    return f"{100 * drop:g} point{'' if drop == 0.01 else 's'}"
 
 
 def _tells_drops(limit: object) -> bool:
