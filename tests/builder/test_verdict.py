@@ -109,7 +109,10 @@ def test_a_judged_drop_stands_beside_the_verdict() -> None:
     def detail(**changed: Any) -> str | None:
         return verdict(a_summary(**changed)).detail
 
-    within = "expected drop 0.6 ± 0.7 points (by validation, corrected for the choice among 9 tried), within the limit of 1.0"
+    judged = (
+        "expected drop 0.6 ± 0.7 points (by validation, corrected for the choice among 9 tried)"
+    )
+    within = f"{judged}, within the limit of 1.0"
     assert detail(judgement=HOLDS) == within
     beyond = HOLDS | {"holds": False, "confidence": 0.9, "drop": 0.012}
     assert detail(judgement=beyond) == (
