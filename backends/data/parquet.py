@@ -195,6 +195,12 @@ def _broken(shown: str) -> Callable[[str], WootzError]:
     )
 
 
+def _check_rows(count: int, column: str, shown: str, table: Any) -> None:
+    rows = table.metadata.num_rows
+    if count != rows:
+        raise _broken(shown)(f"column {column} has {count:,} rows, and the table {rows:,}")
+
+
 def _column(table: Any, names: Iterable[str], shown: str) -> str:
     there = table.schema_arrow.names
     for name in names:
@@ -224,6 +230,7 @@ def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
         column = _column(table, LABEL_COLUMNS, shown)
         with damage(_broken(shown)):
             values = table.read(columns=[column])[column]
+            _check_rows(len(values), column, shown, table)
             if values.null_count:
                 row = values.is_null().to_numpy().argmax()
                 raise fail("WZ107", f"{shown}: row {row} has no {column}", "remove such rows")
@@ -257,8 +264,9 @@ def _every(files: Sequence[tuple[str, Any]]) -> Iterator[bytes]:
     """The images of several files; a page may say one image a million times."""
     for shown, table in files:
         written, packed = 0, table.metadata.serialized_size + _packed(table)
+        count = 0
         for image in _images(shown, table):
-            written += len(image)
+            written, count = written + len(image), count + 1
             if is_bomb(written, packed):
                 raise fail(
                     "WZ255",
@@ -266,6 +274,7 @@ def _every(files: Sequence[tuple[str, Any]]) -> Iterator[bytes]:
                     "it repeats them: keep one of each",
                 )
             yield image
+        _check_rows(count, "image", shown, table)
 
 
 def _packed(table: Any) -> int:

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from wootzc.backends.data import load
+from wootzc.backends.data import load, parquet
 from wootzc.backends.data.formats import check_exists
 from wootzc.diagnostics import WootzError
 from wootzc.ir.space.recipe import Data
@@ -335,6 +336,17 @@ def test_no_room_for_the_spool(
     path = table(pictures)
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "r+b", buffering=0))
     with pytest.raises(WootzError, match=r"WZ116(.|\n)*TMPDIR"):
+        load(Data(path=path), seed=0)
+
+
+def test_columns_of_other_lengths_than_the_table_are_told(
+    pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a damaged page leaves them: pyarrow reads fewer rows of one column, and says nothing."""
+    monkeypatch.chdir(tmp_path)
+    path, images = table(pictures), parquet._images
+    monkeypatch.setattr(parquet, "_images", lambda *given: islice(images(*given), 5))
+    with pytest.raises(WootzError, match=r"WZ102.*column image has 5 rows, and the table 8"):
         load(Data(path=path), seed=0)
 
 
