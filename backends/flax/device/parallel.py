@@ -28,6 +28,7 @@ import numpy as np
 from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
 from numpy.typing import NDArray
 
+from wootzc.backends.flax.device.allocator import keep_freed_memory
 from wootzc.backends.flax.device.compiles import trim
 
 Strategy = Literal["segments", "loop", "scan"]
@@ -280,12 +281,14 @@ def leave_accelerators() -> None:
 
 
 def configure(cache_dir: Path | None) -> None:
-    """Keep compiled functions in a folder of `cache_dir` from one run to the next.
+    """Keep memory from one step to the next, and compiled functions in a folder of `cache_dir` from
+    one run to the next.
 
     One folder per processor: XLA complains of machine code made for another one. Small functions
     too: reading one takes a tenth of the time. Who has set JAX_COMPILATION_CACHE_DIR keeps them
     there, as every program of JAX does.
     """
+    keep_freed_memory()
     if cache_dir is None or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     trim(cache_dir)

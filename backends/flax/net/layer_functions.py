@@ -13,8 +13,28 @@ from flax import nnx
 from wootzc.ir.layers import ActivationKind, Branch, LocalNorm, Pool
 from wootzc.ir.layers.shapes import overhang, padding_of, resolved_padding
 
+
+@jax.custom_vjp
+def relu(x: jax.Array) -> jax.Array:
+    """The greater of x and 0. Backward reads what left, which the next layer keeps anyway: autodiff
+    keeps a mask, that a CPU makes in a sweep of its own, and as many zeros.
+    """
+    return jnp.maximum(x, 0)
+
+
+def _relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    y = relu(x)
+    return y, y
+
+
+def _relu_backward(y: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    return (jnp.where(y > 0, gradient, 0),)
+
+
+relu.defvjp(_relu_forward, _relu_backward)
+
 ACTIVATIONS: dict[ActivationKind, Any] = {
-    "relu": jax.nn.relu,
+    "relu": relu,
     "relu6": jax.nn.relu6,
     "leaky_relu": jax.nn.leaky_relu,
     "elu": jax.nn.elu,

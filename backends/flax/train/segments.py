@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial, PyTreeDef
 
 from wootzc.backends.flax.device.parallel import Devices, Function
 from wootzc.backends.flax.net.model import Structure, Values
@@ -71,7 +72,7 @@ def evaluate_segments(
 
 
 @cache
-def _forward(structure: Structure, first: bool) -> Function:
+def _forward(structure: Structure, first: bool) -> Callable[..., Any]:
     """→ (what leaves, vjp, new statistics). The first segment needs no gradient of the images."""
 
     def run(
@@ -80,9 +81,32 @@ def _forward(structure: Structure, first: bool) -> Function:
         def apply(p: Values, x: jax.Array = x) -> Any:
             return structure.train({**p, **stats}, x, fold(keys, number))
 
-        return jax.vjp(apply, *((params,) if first else (params, x)), has_aux=True)
+        y, vjp, moved = jax.vjp(apply, *((params,) if first else (params, x)), has_aux=True)
+        return y, _without(vjp, (params, x)), moved
 
-    return ONE.compile(run)
+    compiled = ONE.compile(run)
+
+    def forward(params: Values, stats: Values, x: Any, keys: Any, number: Any) -> Any:
+        y, incomplete, moved = compiled(params, stats, x, keys, number)
+        return y, incomplete((params, x)), moved
+
+    return forward
+
+
+def _without(vjp: Any, given: Any) -> Partial:
+    """(what was given) → vjp, which it completes: what a compiled function gives back unchanged,
+    it copies.
+    """
+    arguments = jax.tree.leaves(given)
+    leaves, tree = jax.tree.flatten(vjp)
+    places = [next((n for n, one in enumerate(arguments) if one is leaf), None) for leaf in leaves]
+    own = [leaf for leaf, place in zip(leaves, places, strict=True) if place is None]
+    return Partial(partial(_completed, tree, tuple(places)), own)
+
+
+def _completed(tree: PyTreeDef, places: tuple[int | None, ...], own: list[Any], given: Any) -> Any:
+    arguments, others = jax.tree.leaves(given), iter(own)
+    return tree.unflatten(next(others) if n is None else arguments[n] for n in places)
 
 
 @cache
