@@ -226,6 +226,11 @@ def _report_value(
     help: str = _form(name, parameters)
     if swapped is not None:
         help = swapped
+    elif (name.text, parameter.name) == ("dense", "bias") and isinstance(value, int) and value > 1:
+        help = write(
+            f"dense({shown})", ": how many enter is known",
+            at=Span(name.span.file, name.span.start, argument.span.end + 1),
+        )  # fmt: skip
     elif fitting is not None:
         help = write(fitting)
     elif near is not None and near != is_value:

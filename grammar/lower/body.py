@@ -18,9 +18,9 @@ from wootzc.grammar.check.calls import (
     known_words,
     report_unknown,
     shape_help,
-    warn_stride,
 )
 from wootzc.grammar.check.edits import remove
+from wootzc.grammar.check.habits import habit_of
 from wootzc.grammar.check.operators import (
     BUILT_IN,
     CLASSES,
@@ -171,10 +171,14 @@ class BodyLowering:
             settled = None if values is None else settle(operator, values)
         if settled is None or shape is None:
             return [], None
-        if operator.name == "conv":
-            warn_stride(call, self.report)
         layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
-        return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
+        habit = habit_of(call, settled.fields, shape)
+        made = self.follow(
+            [Draft(layer, settled.auto_bias)], shape, call.name.text, habit and habit.help
+        )
+        if habit is not None and made[1] is not None:
+            self.report.warn(call.span, habit.code, habit.message + self.note(), habit.help)
+        return made
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         """`shortcut(width)`: nothing, or a 1x1 convolution and a norm where shapes differ."""
@@ -188,8 +192,10 @@ class BodyLowering:
         conv = Conv(width=width, kernel=(1, 1), stride=stride, span=call.span)
         return self.follow([Draft(conv), Draft(Norm(span=call.span))], shape, "shortcut")
 
-    def follow(self, drafts: list[Draft], shape: Shape, name: str) -> Lowered:
-        """The shape after new layers; a layer that does not fit is reported."""
+    def follow(
+        self, drafts: list[Draft], shape: Shape, name: str, help: str | None = None
+    ) -> Lowered:
+        """The shape after new layers; a layer that does not fit is reported, with `help` if any."""
         self.layers += len(drafts)
         if self.layers > MAX_LAYERS:
             raise TooLarge
@@ -202,7 +208,7 @@ class BodyLowering:
                     draft.layer.span,
                     "WZ030",
                     message + self.note(),
-                    shape_help(error, name, draft.layer.span),
+                    help or shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape

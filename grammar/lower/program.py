@@ -105,6 +105,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     items = [item.span for item in parsed.tree.items]
     for hole in parsed.holes:  # a definition may have gone with it
         program.incomplete |= not any(s.start <= hole.start < s.end for s in items)
+        program.incomplete |= text[hole.start : hole.end].lstrip().startswith("module ")
 
 
 Definition = TypeVar("Definition", syntax.Constant, syntax.ModuleDefinition, NetworkItem, SpaceItem)

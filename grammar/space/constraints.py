@@ -24,6 +24,7 @@ _SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not
 _ERRORS = ("error", "error_rate", "err", "top1_error", "misclassification")
 _LOSSES = ("loss", "cross_entropy", "nll", "perplexity")
 _FEW = Decimal("0.01")
+_MOST = Decimal(2**62)  # beyond it a limit is none
 _COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
 
@@ -107,7 +108,7 @@ def cost_limit(
             f"it is a share of the full network, as in `{name} <= 70%`, or a number",
         )  # fmt: skip
         return None
-    value = decimal_of(limit.number.text)
+    value = min(decimal_of(limit.number.text), _MOST)
     percent = limit.number.text.endswith("%")
     if limit.unit is not None:
         if percent or limit.unit.text not in metric.scales:
@@ -145,7 +146,7 @@ def cost_limit(
         value *= network_costs(network, quantize)[metric.name]
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
-        metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
+        metric=name, comparison=comparison, value=min(whole, int(_MOST)), span=statement.span
     )
 
 

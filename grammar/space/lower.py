@@ -96,7 +96,7 @@ def lower_space(
     names_of_trunks = [trunk.name for trunk in known]
     constraints = read_constraints(statements.kept, network, names_of_trunks, report, quantize)
     if network is None:  # what its modules hold is unknown, but not what a rate is
-        check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
+        check_values(statements, definition.network.text, report)
         check_patterns(statements, names, report)
         return None
     file = found.file if found else None

@@ -156,6 +156,11 @@ def matching(pattern: syntax.Pattern, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
 
 
+def could_be_trunk(pattern: syntax.Pattern) -> bool:
+    """Whether it may stand for channels between modules, in whatever network: t1, t2, …"""
+    return bool(matching(pattern, [f"t{number}" for number in range(1, 1000)]))
+
+
 def _modules_of(
     pattern: syntax.Pattern, network: Network, report: Report, also: tuple[str, ...]
 ) -> tuple[int, ...] | None:

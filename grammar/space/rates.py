@@ -9,7 +9,7 @@ from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.check.values import decimal_of, number_of
-from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.patterns import could_be_trunk, modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
@@ -223,30 +223,33 @@ def read_prunes(
     return result
 
 
-def check_values(
-    rates: syntax.Rates | None, prunes: Sequence[syntax.Prune], report: Report
-) -> None:
-    """Report rates and criteria that are wrong in any network."""
-    for one in (rates, *(prune.rates for prune in prunes)):
-        if one is not None:
-            read_rates(one, report)
-    for prune in prunes:
-        read_criterion(prune.criterion, report)
+def check_values(statements: Statements, network: str, report: Report) -> None:
+    """Report rates, criteria and names of trunks that are wrong in any network."""
+    if (rates := statements.one(syntax.Rates)) is not None:
+        read_rates(rates, report)
+    for one in (*statements.all(syntax.Prune), *statements.all(syntax.Narrow)):
+        if one.rates is not None:
+            read_rates(one.rates, report)
+        read_criterion(one.criterion, report)
+    for narrow in statements.all(syntax.Narrow):
+        for pattern in (*narrow.patterns.named, *narrow.patterns.exceptions):
+            if not could_be_trunk(pattern):
+                report.error(
+                    pattern.span, "WZ262", f"this names no trunk of network `{network}`",
+                    "channels between its modules are called t1, t2, …, and all of them `t*`",
+                )  # fmt: skip
 
 
 def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
     """Report patterns that match no module, where only the names of modules are known."""
     if names is None:
         return
-    for prune in statements.all(syntax.Prune):
-        modules_of(prune.patterns, names, report)
     for keep in statements.all(syntax.Keep):
         named = divide_patterns(keep.patterns.named, names)[0]
         modules_of(replace(keep.patterns, named=tuple(named)), names, report, KINDS)
-    for tie in statements.all(syntax.Tie):
-        modules_of(tie.patterns, names, report)
-    for order in statements.all(syntax.WhereOrder):
-        modules_of(order.patterns, names, report)
+    for kind in (syntax.Prune, syntax.Tie, syntax.WhereOrder, syntax.Skip):
+        for statement in statements.all(kind):
+            modules_of(statement.patterns, names, report)
 
 
 def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:

@@ -86,6 +86,9 @@ def _zoo(match: Match) -> str:
 
 
 NETWORKS = (
+    Slip(r"module (?P<a><NAME>) ?\(", None, "a module with parameters stands outside of networks",
+         within="body", code="WZ020", help="move it to the top of the file: "
+         "`module NAME(width) { … }`; the network calls it, as in `NAME(16) as a1`"),
     Slip(r"(?P<v>%\w+|<NAME>) ?= ?(?P<call>[A-Za-z][\w.]*\((?:[^()\n]|\([^()\n]*\))*\)"
          r"(?:\(\w+(?: ?, ?\w+)*\))?)(?: ?:[^\n;{}]*)?(?=\s*[\n;}])",
          _without_values, "what leaves a layer has no name: the next one is fed by it",
