@@ -131,7 +131,9 @@ def bind(
             values[parameter.name] = parameter.kind.read(value)
         except ValueError:
             complete = False
+            place = (arguments or ()).index(argument)
             swapped = _swapped(parameters, arguments or (), argument, value, scope)
+            swapped = swapped or of_its_own(arguments or (), place, report)
             _report_value(
                 name, parameters, parameter, argument, value, scope, report, note, swapped
             )

@@ -1,4 +1,4 @@
-"""Numbers of a call that stand for something else in other tools: `conv(64, 128, 3)`, `norm(64)`."""
+"""Numbers that stand for something else in other tools: `conv(64, 128, 3)`, `norm(64)`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -58,9 +58,7 @@ def _of_conv(
     return Habit("WZ318", told, Advice(f"did you mean `conv({new})`?", new, at=at))
 
 
-def _of_epsilon(
-    call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float
-) -> Habit:
+def _of_epsilon(call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float) -> Habit:
     """`norm(64)`: how many channels enter is known."""
     first, last = call.name.span, arguments[-1].span
     kept = f"({source_text(arguments[0].value)})" if len(arguments) > 1 else ""

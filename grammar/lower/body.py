@@ -29,8 +29,7 @@ from wootzc.grammar.check.operators import (
     SHORTCUT,
 )
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.scopes import at, scope_of
-from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.check.values import Scope, Value, evaluate, value_text
 from wootzc.grammar.lower.layers import Draft, settle, settle_bias, written_out
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers import Branch, Conv, Norm
@@ -306,8 +305,18 @@ class BodyLowering:
         given: Mapping[str, Value | None],
         outside: Scope,
     ) -> dict[str, Value | None]:
-        """What a body may name: see `scope_of`."""
-        return scope_of(self.constants, parameters, given, outside, self.report)
+        """Constants, and parameters as they are given or by default, which may name those before.
+
+        None stands for what is not known. `outside`: what defaults may name besides.
+        """
+        inner: dict[str, Value | None] = dict(self.constants)
+        for parameter in parameters:
+            name, default = parameter.name.text, parameter.default
+            if name in given or default is None:
+                inner[name] = given.get(name)
+            else:
+                inner[name] = evaluate(default, {**outside, **inner}, self.report)
+        return inner
 
     # messages
 
@@ -321,6 +330,11 @@ class BodyLowering:
                                self.report)  # fmt: skip
         if meant is not None:  # so that it is not called unused
             self.used.add(meant)
+
+
+def at(scope: Scope, shape: Shape | None) -> Scope:
+    """What an argument may name: parameters, constants, and `channels`, those that enter."""
+    return {"channels": None if shape is None else shape[-1], **scope}
 
 
 def _is_fitting(arm: syntax.Block) -> bool:

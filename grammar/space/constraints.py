@@ -34,16 +34,13 @@ def read_metric(
     """The metric of this name, limited by `limit`; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
-    if name.text.lower() in _ERRORS:
+    if name.text.lower() in (*_ERRORS, *_LOSSES):
+        help: str = "as in `accuracy >= teacher - 1 points`"
+        if name.text.lower() in _ERRORS:
+            help = _of_error(limit) if limit else meant("accuracy")
         report.error(
             name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
-            _of_error(limit) if limit else meant("accuracy"),
-        )  # fmt: skip
-        return None
-    if name.text.lower() in _LOSSES:
-        report.error(
-            name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
-            "as in `accuracy >= teacher - 1 points`",
+            help,
         )  # fmt: skip
         return None
     aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}

@@ -129,17 +129,12 @@ def lower_space(
         return None
     space = Space(
         name=definition.name.text,
-        network=posed.network,
-        rates=posed.rates,
-        choices=posed.choices,
-        criteria=posed.criteria,
-        constraints=posed.constraints,
-        selection=posed.selection,
         objective=objective,
         data=lowered_data,
         seed=seed_value,
         span=definition.name.span,
         spans={keyword_of(said): said.span for said in statements.kept},
+        **posed,
         **settings,
     )
     space = with_table(space, statements.one(syntax.Latency), definition.span, report)

@@ -25,31 +25,22 @@ RateSpans = Mapping[float, Span]  # rates with the places where they stand
 
 
 @dataclass(kw_only=True)
-class ModuleRates:
-    """What the statements say of one module; `rates` of None: whatever `configs` lists."""
+class StatedRates:
+    """What statements say of one module or trunk; `rates` of None: whatever `configs` lists."""
 
     rates: RateSpans | None
     criterion: Criterion
-    span: Span  # the prune statement that decides
+    span: Span  # the statement that decides
     stated: bool = True  # or it is pruned only because the file says nothing of pruning
     stated_rates: bool = True  # or they are those of `RATES`
     each: bool = False  # every group of channels has one of its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrunkRates:
-    """What `narrow` says of one trunk; `rates` of None: it gives none."""
-
-    rates: RateSpans | None
-    criterion: Criterion
-    span: Span
 
 
 @dataclass(kw_only=True)
 class SpaceRates:
     """`of_module` holds pruned modules only, by position; `kept` modules, and trunks behind."""
 
-    of_module: dict[int, ModuleRates] = field(default_factory=dict)
+    of_module: dict[int, StatedRates] = field(default_factory=dict)
     kept: set[int] = field(default_factory=set)
 
 
@@ -185,7 +176,7 @@ def read_prunes(
             continue
         for position in positions:
             owner[position] = prune
-            result.of_module[position] = ModuleRates(
+            result.of_module[position] = StatedRates(
                 rates=rates,
                 criterion=criterion,
                 span=prune.span,
@@ -227,7 +218,9 @@ def check_values(statements: Statements, network: str, report: Report) -> None:
     """Report rates, criteria and names of trunks that are wrong in any network."""
     if (rates := statements.one(syntax.Rates)) is not None:
         read_rates(rates, report)
-    for one in (*statements.all(syntax.Prune), *statements.all(syntax.Narrow)):
+    stated: list[syntax.Prune | syntax.Narrow] = [*statements.all(syntax.Prune)]
+    stated += statements.all(syntax.Narrow)
+    for one in stated:
         if one.rates is not None:
             read_rates(one.rates, report)
         read_criterion(one.criterion, report)
@@ -245,11 +238,14 @@ def check_patterns(statements: Statements, names: Network | None, report: Report
     if names is None:
         return
     for keep in statements.all(syntax.Keep):
-        named = divide_patterns(keep.patterns.named, names)[0]
-        modules_of(replace(keep.patterns, named=tuple(named)), names, report, KINDS)
-    for kind in (syntax.Prune, syntax.Tie, syntax.WhereOrder, syntax.Skip):
-        for statement in statements.all(kind):
-            modules_of(statement.patterns, names, report)
+        of_modules = divide_patterns(keep.patterns.named, names)[0]
+        modules_of(replace(keep.patterns, named=tuple(of_modules)), names, report, KINDS)
+    named: list[syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip] = [
+        *statements.all(syntax.Prune), *statements.all(syntax.Tie),
+        *statements.all(syntax.WhereOrder), *statements.all(syntax.Skip),
+    ]  # fmt: skip
+    for statement in named:
+        modules_of(statement.patterns, names, report)
 
 
 def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:

@@ -95,6 +95,8 @@ NETWORKS = (
          within="body"),
     Slip(r"over (?P<a>[A-Za-z]\w*)-(?P<b>\w+)", _zoo, "a name has letters, digits and `_`",
          within="file", code="WZ022"),
+    Slip(r"return\b[^\n;{}]*", "", "what the last layer gives is what leaves", within="body",
+         help="leave out `{old}`"),
     Slip(r"let (?:mut|const|var|static|final) (?P<a><NAME>) ?(?:: ?<NAME> ?)?= ?",
          r"let \g<a> = ", "a constant begins with `let`", within="file", safe=True),
     Slip(r"(?:func(?:\.func)?|graph|define) @(?P<a><NAME>) ?\([^()\n]*\)(?: ?->[^\n{]*)?(?=\s*\{)",
