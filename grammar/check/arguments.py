@@ -131,7 +131,9 @@ def bind(
             values[parameter.name] = parameter.kind.read(value)
         except ValueError:
             complete = False
+            place = (arguments or ()).index(argument)
             swapped = _swapped(parameters, arguments or (), argument, value, scope)
+            swapped = swapped or of_its_own(arguments or (), place, report)
             _report_value(
                 name, parameters, parameter, argument, value, scope, report, note, swapped
             )
@@ -226,6 +228,11 @@ def _report_value(
     help: str = _form(name, parameters)
     if swapped is not None:
         help = swapped
+    elif (name.text, parameter.name) == ("dense", "bias") and isinstance(value, int) and value > 1:
+        help = write(
+            f"dense({shown})", ": how many enter is known",
+            at=Span(name.span.file, name.span.start, argument.span.end + 1),
+        )  # fmt: skip
     elif fitting is not None:
         help = write(fitting)
     elif near is not None and near != is_value:

@@ -70,27 +70,6 @@ def known_words(arguments: Iterable[syntax.Argument], known: Iterable[str], repo
     return not unknown
 
 
-def warn_stride(call: syntax.Call, report: Report) -> None:
-    """`conv(3, 3, 16)` and `conv(1, 16, 3)`: sides apart, or channels in and out, as elsewhere."""
-    match [a.value for a in call.arguments or () if a.name is None]:
-        case [syntax.Number(text=first), syntax.Number(text=second), syntax.Number(text=third), *_]:
-            if not (first + second + third).isdecimal() or int(third) <= int(first):
-                return
-            kernel, width = (first, third) if first == second else (third, second)
-            assert call.arguments is not None
-            begin, end = call.arguments[0].span.start, call.arguments[2].span.end
-            report.warn(
-                call.span, "WZ318",
-                f"this is a kernel of {first}, a width of {second} and a stride of {third}",
-                Advice(
-                    f"did you mean `{call.name.text}({kernel}x{kernel}, {width})`?",
-                    f"{kernel}x{kernel}, {width}", at=Span(call.span.file, begin, end),
-                ),
-            )  # fmt: skip
-        case _:
-            pass
-
-
 def report_unknown(
     call: syntax.Call,
     known: Iterable[str],

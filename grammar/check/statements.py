@@ -6,15 +6,10 @@ from typing import Literal, TypeVar
 
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
+from wootzc.grammar.check.meanings import STATEMENTS
 from wootzc.grammar.check.report import Report
 
-# How statements begin.
-KEYWORDS = (
-    "data", "augment", "teacher", "pretrain", "finetune", "polish", "rates", "prune",
-    "narrow", "skip", "keep", "multiple", "tie", "where", "all", "sample", "configs", "propose",
-    "minimize", "maximize", "subject", "blocks", "explore", "certify", "until", "budget",
-    "latency", "precision", "quantize", "seed",
-)  # fmt: skip
+KEYWORDS = tuple(STATEMENTS)  # how statements begin
 
 # How each of them is written.
 FORMS = {
@@ -42,6 +37,12 @@ SECONDS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600,
 BUDGET_UNITS = ("candidate", "candidates", *SECONDS)
 
 Node = TypeVar("Node", bound=syntax.SpaceStatement)
+
+# Of these a space may have several.
+ADDING = (
+    syntax.Prune | syntax.Narrow | syntax.Skip | syntax.Keep | syntax.Tie | syntax.WhereOrder
+    | syntax.WhereCost | syntax.Subject
+)  # fmt: skip
 
 
 def keyword_of(statement: syntax.SpaceStatement) -> str:
@@ -78,10 +79,7 @@ def _slot(statement: syntax.SpaceStatement) -> str | None:
         case syntax.Budget():
             kind = kind_of_budget(statement)
             return f"has a budget of {kind}" if kind else None
-        case (
-            syntax.Prune() | syntax.Narrow() | syntax.Skip() | syntax.Keep() | syntax.Tie()
-            | syntax.WhereOrder() | syntax.WhereCost() | syntax.Subject()
-        ):  # fmt: skip
+        case _ if isinstance(statement, ADDING):
             return None
         case _:
             return f"has `{keyword_of(statement)}`"

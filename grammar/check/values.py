@@ -41,6 +41,22 @@ def number_of(text: str) -> int | float:
     return int(value) if written_whole and value == int(value) else float(value)
 
 
+def whole_of(
+    number: syntax.Number,
+    among: range,
+    said: str,
+    example: str,
+    report: Report,
+    code: str = "WZ071",
+) -> int | None:
+    """A whole number of a range. None after a mistake, told as `said`, "a seed is …", and "not"."""
+    value = number_of(number.text)
+    if isinstance(value, int) and value in among:
+        return value
+    report.error(number.span, code, f"{said}, not {number.text}", example)
+    return None
+
+
 def sizes_of(text: str) -> tuple[int, ...]:
     """ "8x8x1" → (8, 8, 1)."""
     return tuple(int(size[:20]) for size in text.split("x"))
@@ -81,23 +97,8 @@ def evaluate(expression: syntax.Expression, scope: Scope, report: Report) -> Val
 
 def words_in(expressions: Iterable[syntax.Expression]) -> set[str]:
     """Every word of some expressions."""
-    found: set[str] = set()
-    waiting = list(expressions)
-    while waiting:
-        match waiting.pop():
-            case syntax.Word(text=text):
-                found.add(text)
-            case syntax.Binary(left=left, right=right):
-                waiting += [left, right]
-            case syntax.Negative(operand=operand):
-                waiting.append(operand)
-            case syntax.Sizes(parts=values) | syntax.Series(values=values):
-                waiting += values
-            case syntax.Invoke(arguments=arguments):
-                waiting += [argument.value for argument in arguments or ()]
-            case syntax.Number() | syntax.Shape() | syntax.Text():
-                pass
-    return found
+    nodes = (node for one in expressions for node in (one, *syntax.descendants(one)))
+    return {node.text for node in nodes if isinstance(node, syntax.Word)}
 
 
 def _sizes(

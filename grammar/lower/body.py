@@ -18,9 +18,9 @@ from wootzc.grammar.check.calls import (
     known_words,
     report_unknown,
     shape_help,
-    warn_stride,
 )
 from wootzc.grammar.check.edits import remove
+from wootzc.grammar.check.habits import habit_of
 from wootzc.grammar.check.operators import (
     BUILT_IN,
     CLASSES,
@@ -29,8 +29,7 @@ from wootzc.grammar.check.operators import (
     SHORTCUT,
 )
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.scopes import at, scope_of
-from wootzc.grammar.check.values import Scope, Value, value_text
+from wootzc.grammar.check.values import Scope, Value, evaluate, value_text
 from wootzc.grammar.lower.layers import Draft, settle, settle_bias, written_out
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers import Branch, Conv, Norm
@@ -171,10 +170,14 @@ class BodyLowering:
             settled = None if values is None else settle(operator, values)
         if settled is None or shape is None:
             return [], None
-        if operator.name == "conv":
-            warn_stride(call, self.report)
         layer: Any = CLASSES[operator.name](**settled.fields, span=call.span)
-        return self.follow([Draft(layer, settled.auto_bias)], shape, call.name.text)
+        habit = habit_of(call, settled.fields, shape)
+        made = self.follow(
+            [Draft(layer, settled.auto_bias)], shape, call.name.text, habit and habit.help
+        )
+        if habit is not None and made[1] is not None:
+            self.report.warn(call.span, habit.code, habit.message + self.note(), habit.help)
+        return made
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         """`shortcut(width)`: nothing, or a 1x1 convolution and a norm where shapes differ."""
@@ -188,8 +191,10 @@ class BodyLowering:
         conv = Conv(width=width, kernel=(1, 1), stride=stride, span=call.span)
         return self.follow([Draft(conv), Draft(Norm(span=call.span))], shape, "shortcut")
 
-    def follow(self, drafts: list[Draft], shape: Shape, name: str) -> Lowered:
-        """The shape after new layers; a layer that does not fit is reported."""
+    def follow(
+        self, drafts: list[Draft], shape: Shape, name: str, help: str | None = None
+    ) -> Lowered:
+        """The shape after new layers; a layer that does not fit is reported, with `help` if any."""
         self.layers += len(drafts)
         if self.layers > MAX_LAYERS:
             raise TooLarge
@@ -202,7 +207,7 @@ class BodyLowering:
                     draft.layer.span,
                     "WZ030",
                     message + self.note(),
-                    shape_help(error, name, draft.layer.span),
+                    help or shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape
@@ -300,8 +305,18 @@ class BodyLowering:
         given: Mapping[str, Value | None],
         outside: Scope,
     ) -> dict[str, Value | None]:
-        """What a body may name: see `scope_of`."""
-        return scope_of(self.constants, parameters, given, outside, self.report)
+        """Constants, and parameters as they are given or by default, which may name those before.
+
+        None stands for what is not known. `outside`: what defaults may name besides.
+        """
+        inner: dict[str, Value | None] = dict(self.constants)
+        for parameter in parameters:
+            name, default = parameter.name.text, parameter.default
+            if name in given or default is None:
+                inner[name] = given.get(name)
+            else:
+                inner[name] = evaluate(default, {**outside, **inner}, self.report)
+        return inner
 
     # messages
 
@@ -315,6 +330,11 @@ class BodyLowering:
                                self.report)  # fmt: skip
         if meant is not None:  # so that it is not called unused
             self.used.add(meant)
+
+
+def at(scope: Scope, shape: Shape | None) -> Scope:
+    """What an argument may name: parameters, constants, and `channels`, those that enter."""
+    return {"channels": None if shape is None else shape[-1], **scope}
 
 
 def _is_fitting(arm: syntax.Block) -> bool:

@@ -4,7 +4,7 @@ constants in settings.
 All of it is written out in the syntax tree, so that what reads a space need not know of it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -136,17 +136,10 @@ def write_out_settings(program: Program, report: Report) -> None:
             program.networks[name] = _with_constants(network, literals, report)
 
 
-def _named_numbers(node: Any) -> Iterator[syntax.Number]:
+def _named_numbers(node: syntax.Node) -> list[syntax.Number]:
     """Names that stand for numbers and have not become any."""
-    if isinstance(node, syntax.Number):
-        if node.text[0].isidentifier():
-            yield node
-    elif isinstance(node, tuple):
-        for one in node:
-            yield from _named_numbers(one)
-    elif is_dataclass(node) and not isinstance(node, Span):
-        for field in fields(node):
-            yield from _named_numbers(getattr(node, field.name))
+    numbers = (n for n in syntax.descendants(node) if isinstance(n, syntax.Number))
+    return [number for number in numbers if number.text[0].isidentifier()]
 
 
 def _is_number(

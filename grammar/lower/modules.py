@@ -1,6 +1,8 @@
 """Module definitions by themselves: what can be said before any network uses them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
@@ -35,18 +37,15 @@ def recursive_modules(program: Program, report: Report) -> frozenset[str]:
 
 def _reaching_circles(called: Mapping[str, set[str]]) -> list[str]:
     """The modules left when those are taken away, again and again, that call none of the rest."""
-    callers: dict[str, list[str]] = {}
-    for name, names in called.items():
-        for inner in names:
-            callers.setdefault(inner, []).append(name)
-    waiting = {name: len(names) for name, names in called.items()}
-    ready = [name for name, count in waiting.items() if not count]
-    for name in ready:  # grows while it is walked
-        for caller in callers.get(name, ()):
-            waiting[caller] -= 1
-            if not waiting[caller]:
-                ready.append(caller)
-    return [name for name, count in waiting.items() if count]
+    sorter = TopologicalSorter(called)
+    with suppress(CycleError):
+        sorter.prepare()
+    left = dict.fromkeys(called)
+    while ready := sorter.get_ready():
+        for name in ready:
+            del left[name]
+        sorter.done(*ready)
+    return list(left)
 
 
 def _circles(names: list[str], inner: Mapping[str, list[syntax.Call]]) -> dict[str, int]:

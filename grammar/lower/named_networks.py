@@ -89,9 +89,7 @@ class Networks:
         if path not in self._zoo:
             self._zoo[path] = _zoo_program(name.text, self.report)
         program, lowering = self._zoo[path]
-        item = program.networks[name.text]
-        assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
-        return self._bound(item, space, lowering)
+        return self._bound(_of_zoo(program, name.text), space, lowering)
 
     def _bound(
         self,
@@ -157,8 +155,7 @@ def zoo_network(name: str, arguments: Mapping[str, object]) -> Network:
     """A network of the zoo. Raises `WootzError` for arguments it cannot have."""
     report = Report()
     program, lowering = _zoo_program(name, report)
-    item = program.networks[name]
-    assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
+    item = _of_zoo(program, name)
     known = [parameter.name.text for parameter in item.parameters]
     for argument in arguments:
         if argument not in known:
@@ -197,8 +194,7 @@ def zoo_source(name: str) -> str:
     report = Report()
     program = _zoo_program(name, report)[0]
     text = report.sources[zoo_path(name)]
-    item = program.networks[name]
-    assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
+    item = _of_zoo(program, name)
     used: set[str] = set()
     waiting: list[syntax.ModuleDefinition | syntax.NetworkDefinition] = [item]
     while waiting:
@@ -215,3 +211,9 @@ def _zoo_program(name: str, report: Report) -> tuple[Program, BodyLowering]:
     with open(path, encoding="utf-8") as file:
         program = load(file.read(), path, report)
     return program, prepare(program, report)
+
+
+def _of_zoo(program: Program, name: str) -> syntax.NetworkDefinition:
+    item = program.networks[name]
+    assert isinstance(item, syntax.NetworkDefinition), "the zoo is written in the language"
+    return item

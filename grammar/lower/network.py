@@ -217,20 +217,19 @@ def _check_auxiliaries(
 def _module_body(
     statement: syntax.Statement, lowering: BodyLowering, scope: Scope, shape: Shape | None
 ) -> tuple[list[Draft], Shape | None]:
+    assert isinstance(statement, syntax.InlineModule | syntax.Call)
     if isinstance(statement, syntax.InlineModule):
         drafts, shape = lowering.block(statement.body, scope, shape)
-        kind = "module `" + statement.name.text + "`"
+    elif statement.name.text not in lowering.modules:
+        lowering.unknown(statement)
+        return [], None
     else:
-        assert isinstance(statement, syntax.Call)
-        if statement.name.text not in lowering.modules:
-            lowering.unknown(statement)
-            return [], None
         drafts, shape = lowering.module(statement, scope, shape)
-        kind = "module `" + statement.name.text + "`"
     if shape is not None and not drafts:
         lowering.report.error(
-            statement.span, "WZ033", f"{kind} has no layers", "give it layers, or leave it out"
-        )
+            statement.span, "WZ033", f"module `{statement.name.text}` has no layers",
+            "give it layers, or leave it out",
+        )  # fmt: skip
         return [], None
     return drafts, shape
 

@@ -12,7 +12,7 @@ from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.merged_statements import merged, replaced
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.statements import KEYWORDS, keyword_of
+from wootzc.grammar.check.statements import ADDING, KEYWORDS, keyword_of
 from wootzc.grammar.lower.program import Program
 from wootzc.grammar.parse import parse_statement
 from wootzc.grammar.syntax.near_misses import did_you_mean
@@ -29,7 +29,7 @@ def apply_overrides(program: Program, overrides: Mapping[str, str], report: Repo
             continue
         for name, space in program.spaces.items():
             old = replaced(space.statements, statement)
-            if _adds_up(statement) and len(old) > 1:
+            if isinstance(statement, ADDING) and len(old) > 1:
                 _report_ambiguous(statement, name, len(old), report)
                 program.broken.add(f"space {name}")
                 continue
@@ -89,21 +89,6 @@ def _written_whole(head: str, value: str) -> str:
             return "all"
         case _:
             return f"{head} {value}"
-
-
-def _adds_up(statement: syntax.SpaceStatement) -> bool:
-    """A space may have several of these."""
-    return isinstance(
-        statement,
-        syntax.Prune
-        | syntax.Narrow
-        | syntax.Skip
-        | syntax.Keep
-        | syntax.Tie
-        | syntax.WhereOrder
-        | syntax.WhereCost
-        | syntax.Subject,
-    )
 
 
 def _report_ambiguous(

@@ -58,8 +58,8 @@ def load(text: str, path: str, report: Report, memory: Memory | None = None) -> 
 def _evaluate_constants(program: Program, report: Report) -> None:
     """In the order of the file: each may name those before it."""
     for name, item in program.constant_items.items():
-        later = [w for w in words_in([item.value]) if w in program.constant_items]
-        later = [word for word in later if word not in program.constants]
+        named = words_in([item.value]) - program.constants.keys()
+        later = [word for word in program.constant_items if word in named]
         if later:
             report.error(
                 item.value.span, "WZ246",
@@ -105,6 +105,7 @@ def _load(text: str, path: str, program: Program, report: Report, chain: tuple[s
     items = [item.span for item in parsed.tree.items]
     for hole in parsed.holes:  # a definition may have gone with it
         program.incomplete |= not any(s.start <= hole.start < s.end for s in items)
+        program.incomplete |= text[hole.start : hole.end].lstrip().startswith("module ")
 
 
 Definition = TypeVar("Definition", syntax.Constant, syntax.ModuleDefinition, NetworkItem, SpaceItem)

@@ -5,7 +5,7 @@ from itertools import islice
 
 from lark import Token
 
-from wootzc.diagnostics import Diagnostic, Fix, Span
+from wootzc.diagnostics import Advice, Diagnostic, Span, diagnostic
 from wootzc.grammar.syntax.brackets import end_of_code_before
 from wootzc.grammar.syntax.marks import mark_at, marks
 
@@ -21,10 +21,11 @@ def in_words(text: str, path: str, token: Token) -> Diagnostic | None:
         depth += 1 if word[0] == "begin" else -1
         if begin and not depth:
             first = end_of_code_before(text, begin.start(1))
-            fix = Fix(Span(path, first, word.end()), f" {{{text[begin.end() : word.start()]}}}")
-            return Diagnostic(
+            whole = Span(path, first, word.end())
+            inside = f" {{{text[begin.end() : word.start()]}}}"
+            return diagnostic(
                 Span(path, *begin.span(1)), "WZ001", "what belongs together stands in braces",
-                "write `{` here, and `}` for its `end`", fixes=(fix,),
+                Advice("write `{` here, and `}` for its `end`", inside, at=whole),
             )  # fmt: skip
     return None
 
@@ -36,10 +37,10 @@ def in_square_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
         depth += {"open": 1, "close": -1}.get(mark.kind, 0)
         inside = text[start + 1 : mark.start]
         if not depth and re.search(r"[{;\n]", inside):
-            fix = Fix(Span(path, start, mark.end), f"{{{inside}}}")
-            return Diagnostic(
+            whole = Span(path, start, mark.end)
+            return diagnostic(
                 Span(path, start, start + 1), "WZ001", "what belongs together stands in braces",
-                "write `{` here, and `}` where it ends", fixes=(fix,),
+                Advice("write `{` here, and `}` where it ends", f"{{{inside}}}", at=whole),
             )  # fmt: skip
         if not depth:
             break

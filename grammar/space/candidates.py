@@ -8,7 +8,7 @@ import numpy as np
 from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import number_of
+from wootzc.grammar.check.values import whole_of
 from wootzc.grammar.space.configs import MAX_MISTAKES, ListedRow
 from wootzc.grammar.space.constraints import read_metric
 from wootzc.grammar.space.prune_statement import Pruning
@@ -23,14 +23,8 @@ MAX_SEED = 2**32 - 1
 
 def read_seed(number: syntax.Number, report: Report) -> int:
     """A seed; 0 after a mistake, told to `report`."""
-    value = number_of(number.text)
-    if isinstance(value, int) and 0 <= value <= MAX_SEED:
-        return value
-    report.error(
-        number.span, "WZ071", f"a seed is a whole number from 0 to {MAX_SEED}, not {number.text}",
-        "as in `seed 1`",
-    )  # fmt: skip
-    return 0
+    said = f"a seed is a whole number from 0 to {MAX_SEED}"
+    return whole_of(number, range(MAX_SEED + 1), said, "as in `seed 1`", report) or 0
 
 
 def _costs_instead() -> Advice:
@@ -40,13 +34,9 @@ def _costs_instead() -> Advice:
 
 def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sample | None:
     """Without a seed of its own a sample follows the space's."""
-    count = number_of(sample.count.text)
-    if not isinstance(count, int) or not 1 <= count <= MAX_SAMPLE:
-        report.error(
-            sample.count.span, "WZ071",
-            f"a sample is a whole number from 1 to {MAX_SAMPLE:,}, not {sample.count.text}",
-            "as in `sample 500 seed 1`",
-        )  # fmt: skip
+    said = f"a sample is a whole number from 1 to {MAX_SAMPLE:,}"
+    example = "as in `sample 500 seed 1`"
+    if (count := whole_of(sample.count, range(1, MAX_SAMPLE + 1), said, example, report)) is None:
         return None
     seed = default_seed
     stratified: str | None = None
@@ -73,15 +63,10 @@ def read_sample(sample: syntax.Sample, default_seed: int, report: Report) -> Sam
 
 def read_proposed(propose: syntax.Propose, report: Report) -> Proposed | None:
     """`propose 500`; None after a mistake, told to `report`."""
-    count = number_of(propose.count.text)
-    if isinstance(count, int) and 1 <= count <= MAX_SAMPLE:
-        return Proposed(count=count, span=propose.span)
-    report.error(
-        propose.count.span, "WZ071",
-        f"a whole number from 1 to {MAX_SAMPLE:,} is proposed, not {propose.count.text}",
-        "as in `propose 500`",
-    )  # fmt: skip
-    return None
+    said = f"a whole number from 1 to {MAX_SAMPLE:,} is proposed"
+    known = range(1, MAX_SAMPLE + 1)
+    count = whole_of(propose.count, known, said, "as in `propose 500`", report)
+    return None if count is None else Proposed(count=count, span=propose.span)
 
 
 def listed(pruning: Pruning, rows: Sequence[ListedRow], span: Any, report: Report) -> Listed | None:

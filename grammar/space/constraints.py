@@ -24,6 +24,7 @@ _SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not
 _ERRORS = ("error", "error_rate", "err", "top1_error", "misclassification")
 _LOSSES = ("loss", "cross_entropy", "nll", "perplexity")
 _FEW = Decimal("0.01")
+_MOST = Decimal(2**62)  # beyond it a limit is none
 _COMPARISONS: dict[str, ir.Comparison] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
 
@@ -33,16 +34,13 @@ def read_metric(
     """The metric of this name, limited by `limit`; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
-    if name.text.lower() in _ERRORS:
+    if name.text.lower() in (*_ERRORS, *_LOSSES):
+        help: str = "as in `accuracy >= teacher - 1 points`"
+        if name.text.lower() in _ERRORS:
+            help = _of_error(limit) if limit else meant("accuracy")
         report.error(
             name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
-            _of_error(limit) if limit else meant("accuracy"),
-        )  # fmt: skip
-        return None
-    if name.text.lower() in _LOSSES:
-        report.error(
-            name.span, "WZ051", f"there is no metric `{name.text}`: accuracy is what is measured",
-            "as in `accuracy >= teacher - 1 points`",
+            help,
         )  # fmt: skip
         return None
     aliases = {alias: one.name for one in METRICS.values() for alias in one.aliases}
@@ -107,7 +105,7 @@ def cost_limit(
             f"it is a share of the full network, as in `{name} <= 70%`, or a number",
         )  # fmt: skip
         return None
-    value = decimal_of(limit.number.text)
+    value = min(decimal_of(limit.number.text), _MOST)
     percent = limit.number.text.endswith("%")
     if limit.unit is not None:
         if percent or limit.unit.text not in metric.scales:
@@ -145,7 +143,7 @@ def cost_limit(
         value *= network_costs(network, quantize)[metric.name]
     whole = floor(value) if comparison == "<=" else ceil(value)
     return ir.CostLimit(
-        metric=name, comparison=comparison, value=min(whole, 2**62), span=statement.span
+        metric=name, comparison=comparison, value=min(whole, int(_MOST)), span=statement.span
     )
 
 

@@ -51,9 +51,9 @@ def read_target(statement: syntax.Latency | None, report: Report) -> Target:
         return OnRuntime()
     match statement.target.text:
         case "onnxruntime":
-            return _runtime(statement, report)
+            return OnRuntime(**_settings(statement, SETTINGS, report))
         case "jax":
-            return _jax(statement, report)
+            return OnJax(**_settings(statement, {"batch": SETTINGS["batch"]}, report))
         case "command":
             return _command(statement, report)
         case other:
@@ -112,26 +112,15 @@ def with_table(
     return space
 
 
-def _runtime(statement: syntax.Latency, report: Report) -> OnRuntime:
-    _has_no_command("onnxruntime", statement, report)
-    values: dict[str, Any] = read_flags(statement.settings, SETTINGS, "latency", report, _ALIASES)
-    return OnRuntime(**values)
-
-
-def _jax(statement: syntax.Latency, report: Report) -> OnJax:
-    _has_no_command("jax", statement, report)
-    known = {"batch": SETTINGS["batch"]}
-    aliases = {name: said for name, said in _ALIASES.items() if said.startswith("batch")}
-    values: dict[str, Any] = read_flags(statement.settings, known, "latency", report, aliases)
-    return OnJax(**values)
-
-
-def _has_no_command(name: str, statement: syntax.Latency, report: Report) -> None:
-    if statement.command is not None:
+def _settings(statement: syntax.Latency, known: dict[str, Kind], report: Report) -> dict[str, Any]:
+    """Those of a target that runs in wootzc itself."""
+    if statement.command is not None and statement.target is not None:
         report.error(
-            statement.command.span, "WZ308", f"{name} runs in wootzc itself",
+            statement.command.span, "WZ308", f"{statement.target.text} runs in wootzc itself",
             write(f'latency on command "{statement.command.value} {PLACE}"', at=statement.span),
         )  # fmt: skip
+    aliases = {name: said for name, said in _ALIASES.items() if said.split()[0] in known}
+    return read_flags(statement.settings, known, "latency", report, aliases)
 
 
 def _command(statement: syntax.Latency, report: Report) -> Target:

@@ -96,7 +96,7 @@ def lower_space(
     names_of_trunks = [trunk.name for trunk in known]
     constraints = read_constraints(statements.kept, network, names_of_trunks, report, quantize)
     if network is None:  # what its modules hold is unknown, but not what a rate is
-        check_values(statements.one(syntax.Rates), statements.all(syntax.Prune), report)
+        check_values(statements, definition.network.text, report)
         check_patterns(statements, names, report)
         return None
     file = found.file if found else None
@@ -129,17 +129,12 @@ def lower_space(
         return None
     space = Space(
         name=definition.name.text,
-        network=posed.network,
-        rates=posed.rates,
-        choices=posed.choices,
-        criteria=posed.criteria,
-        constraints=posed.constraints,
-        selection=posed.selection,
         objective=objective,
         data=lowered_data,
         seed=seed_value,
         span=definition.name.span,
         spans={keyword_of(said): said.span for said in statements.kept},
+        **posed,
         **settings,
     )
     space = with_table(space, statements.one(syntax.Latency), definition.span, report)

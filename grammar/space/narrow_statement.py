@@ -3,7 +3,7 @@ modules that may go whole; `each`, groups of channels with rates of their own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -17,35 +17,23 @@ from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.space.patterns import listing, matching, modules_of
 from wootzc.grammar.space.prune_statement import Pruning
-from wootzc.grammar.space.rates import MAX_RATES, TrunkRates, read_criterion, read_rates
+from wootzc.grammar.space.rates import MAX_RATES, StatedRates, read_criterion, read_rates
 from wootzc.ir.array import Array
 from wootzc.ir.net.coupling import Group, couple_module
 from wootzc.ir.net.network import Network, module_positions, segment_shapes
 from wootzc.ir.net.prune import kept_width
-from wootzc.ir.net.rate import Inside, Rate, Side, rate_of
+from wootzc.ir.net.rate import Inside, Side, rate_of
 from wootzc.ir.net.skip import SKIP, can_be_skipped
 from wootzc.ir.net.trunk import Trunk
 from wootzc.ir.space import Constraint, CostLimit, Listed, Ordered, RateLimit, Selection
 from wootzc.ir.space.narrow import narrowed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posed:
-    """What a `Space` says of its variables."""
-
-    network: Network
-    rates: tuple[Rate, ...]
-    choices: tuple[tuple[int, ...], ...]
-    criteria: tuple[Any, ...]
-    constraints: tuple[Constraint, ...]
-    selection: Selection
-
-
 def read_narrow(
     statements: Sequence[syntax.Narrow], known: Sequence[Trunk], network: Network, report: Report
-) -> Mapping[str, TrunkRates] | None:
+) -> Mapping[str, StatedRates] | None:
     """By trunk its rates; later statements overrule earlier ones. None after an error."""
-    found: dict[str, TrunkRates] = {}
+    found: dict[str, StatedRates] = {}
     good = True
     for statement in statements:
         rates = read_rates(statement.rates, report) if statement.rates else None
@@ -61,7 +49,7 @@ def read_narrow(
             good = False
             continue
         found |= {
-            name: TrunkRates(rates=rates, criterion=criterion, span=statement.span)
+            name: StatedRates(rates=rates, criterion=criterion, span=statement.span)
             for name in names
         }
     return {t.name: found[t.name] for t in known if t.name in found} if good else None
@@ -100,13 +88,13 @@ def narrow_pruning(
     selection: Selection,
     statements: Statements,
     report: Report,
-) -> Posed | None:
-    """The variables of the space, trunks among them. None after an error."""
+) -> dict[str, Any] | None:
+    """What a `Space` says of its variables, trunks among them. None after an error."""
     modules = len(pruning.network.modules)
     asked: list[syntax.Narrow | syntax.Skip] = [*statements.all(syntax.Narrow)]
     asked += statements.all(syntax.Skip)
     if not asked and not pruning.each:
-        return Posed(
+        return dict(
             network=pruning.network,
             rates=pruning.rates,
             choices=pruning.choices,
@@ -163,7 +151,7 @@ def narrow_pruning(
                 if pruning.trunks else "`keep` names all those that `narrow` does",
             )  # fmt: skip
             return None
-    return Posed(
+    return dict(
         network=made.network,
         rates=made.rates,
         choices=made.choices,

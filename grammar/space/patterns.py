@@ -11,17 +11,12 @@ from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
+from wootzc.grammar.check.statements import KEYWORDS
 from wootzc.grammar.lower.module_targets import number_range
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.trunk import trunks as trunks_of
 
-# Statements that a comma left at the end of the line before would swallow.
-CONTINUED = (
-    "prune", "narrow", "skip", "keep", "tie", "where", "rates", "sample", "all", "data", "teacher",
-    "seed", "minimize", "maximize", "subject", "blocks", "explore", "pretrain", "finetune",
-    "polish",
-)  # fmt: skip
 _TRUNKS = re.compile(r"t[\d*?]+")
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
@@ -107,7 +102,7 @@ def _except_outside(
     outside = [
         p for p in exceptions
         if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
-        and p.glob.text not in CONTINUED and nearest(p.glob.text, names) is None
+        and p.glob.text not in KEYWORDS and nearest(p.glob.text, names) is None
     ]  # fmt: skip
     for pattern in outside:
         report.error(
@@ -152,8 +147,13 @@ def matching(pattern: syntax.Pattern, names: Sequence[str]) -> tuple[int, ...]:
         if pattern.glob.text not in names or pattern.last.text not in names:
             return ()
         return tuple(range(names.index(pattern.glob.text), names.index(pattern.last.text) + 1))
-    expression = _expression(pattern.glob.text)
+    expression = expression_of(pattern.glob.text)
     return tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
+
+
+def could_be_trunk(pattern: syntax.Pattern) -> bool:
+    """Whether it may stand for channels between modules, in whatever network: t1, t2, …"""
+    return bool(matching(pattern, [f"t{number}" for number in range(1, 1000)]))
 
 
 def _modules_of(
@@ -183,15 +183,13 @@ def _modules_of(
             return None
         wanted = {f"{base}{number}" for number in numbers}
         return tuple(i for i, name in enumerate(names) if name in wanted)
-    expression = _expression(pattern.glob.text)
-    found = tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
-    if not found:
+    if not (found := matching(pattern, names)):
         _no_match(pattern.glob.text, pattern, names, network, report, also)
         return None
     return found
 
 
-def _expression(glob: str) -> str:
+def expression_of(glob: str) -> str:
     """The regular expression of a pattern."""
     return re.escape(re.sub(r"\*+", "*", glob)).replace(r"\*", ".*").replace(r"\?", ".")
 
@@ -222,9 +220,9 @@ def _no_match(
         help = write("*", " for all modules")
     elif of:
         help = write(", ".join(of), f": `{text}` is what these are made of")
-    elif text != lower and any(re.fullmatch(_expression(lower), name) for name in names):
+    elif text != lower and any(re.fullmatch(expression_of(lower), name) for name in names):
         help = meant(lower)
-    elif text in CONTINUED:
+    elif text in KEYWORDS:
         help = remove(
             Span(place.span.file, place.span.start, place.span.start), report,
             "the comma at the end of the line before goes on in this one: remove it",

@@ -8,7 +8,7 @@ from wootzc.diagnostics import UNKNOWN, Advice, Span
 from wootzc.grammar.check.edits import add
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.resolved import by_patterns
-from wootzc.grammar.space.rates import ModuleRates, RateSpans, SpaceRates, TrunkRates, percent
+from wootzc.grammar.space.rates import RateSpans, SpaceRates, StatedRates, percent
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
 from wootzc.ir.net.criteria import CRITERIA
@@ -66,7 +66,7 @@ def check_channels(
     network: Network,
     cut: Sequence[Trunk],
     rates: Mapping[str, RateSpans],
-    stated: Mapping[str, TrunkRates],
+    stated: Mapping[str, StatedRates],
     report: Report,
 ) -> None:
     """Each rate leaves channels in every group of its trunk, and its criterion can judge them."""
@@ -93,7 +93,7 @@ def check_channels(
 
 
 def _check_norms(
-    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+    module: Module, coupling: Coupling, of_module: StatedRates, report: Report
 ) -> None:
     """A criterion may go by the norm behind a filter: each layer that loses some needs one."""
     layers = dict(walk(module.body))
@@ -131,7 +131,7 @@ def _kind(layer: Layer) -> str:
 
 
 def _check_widths(
-    module: Module, coupling: Coupling, of_module: ModuleRates, report: Report
+    module: Module, coupling: Coupling, of_module: StatedRates, report: Report
 ) -> None:
     assert of_module.rates is not None
     for rate, span in sorted(of_module.rates.items()):

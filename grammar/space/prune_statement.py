@@ -14,10 +14,9 @@ from wootzc.grammar.space.prunable import check_channels, check_filters
 from wootzc.grammar.space.rates import (
     RATES,
     TRUNK_RATES,
-    ModuleRates,
     RateSpans,
     SpaceRates,
-    TrunkRates,
+    StatedRates,
     percent,
     read_prunes,
     read_rates,
@@ -55,7 +54,7 @@ def read_pruning(
     network: Network,  # with the rules of its modules
     multiple: Multiple,
     known: Sequence[Trunk],
-    narrow: Mapping[str, TrunkRates],
+    narrow: Mapping[str, StatedRates],
     skip: Collection[int],
     constraints: Sequence[Constraint],
     definition: syntax.SpaceDefinition,
@@ -89,16 +88,11 @@ def read_pruning(
         rows = read_rows(configs, names, report, trunks=[*narrow], skips=bool(skip))
     if (stated and default is None) or pruned is None or (configs and rows is None):
         return None
-    if not prunes and configs:
-        everything = range(len(names))
+    if not prunes:
         pruned.of_module = {
-            m: ModuleRates(rates=default, criterion="l1", span=configs.span, each=each)
-            for m in everything if m not in pruned.kept
-        }  # fmt: skip
-    elif not prunes:
-        pruned.of_module = {
-            m: ModuleRates(
-                rates=default, criterion="l1", span=everywhere, stated=False, each=each
+            m: StatedRates(
+                rates=default, criterion="l1", span=configs.span if configs else everywhere,
+                stated=configs is not None, each=each,
             )
             for m in range(len(names)) if m not in pruned.kept
         }  # fmt: skip
@@ -186,7 +180,7 @@ def _table(
 
 
 def _trunk_rates(
-    narrow: Mapping[str, TrunkRates], rows: Sequence[ListedRow] | None, modules: int
+    narrow: Mapping[str, StatedRates], rows: Sequence[ListedRow] | None, modules: int
 ) -> Mapping[str, RateSpans]:
     """The rates of each trunk: its own, what `configs` lists, or those where a file gives none."""
     found: dict[str, RateSpans] = {}

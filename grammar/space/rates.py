@@ -9,7 +9,7 @@ from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.check.values import decimal_of, number_of
-from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.patterns import could_be_trunk, modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
@@ -25,31 +25,22 @@ RateSpans = Mapping[float, Span]  # rates with the places where they stand
 
 
 @dataclass(kw_only=True)
-class ModuleRates:
-    """What the statements say of one module; `rates` of None: whatever `configs` lists."""
+class StatedRates:
+    """What statements say of one module or trunk; `rates` of None: whatever `configs` lists."""
 
     rates: RateSpans | None
     criterion: Criterion
-    span: Span  # the prune statement that decides
+    span: Span  # the statement that decides
     stated: bool = True  # or it is pruned only because the file says nothing of pruning
     stated_rates: bool = True  # or they are those of `RATES`
     each: bool = False  # every group of channels has one of its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrunkRates:
-    """What `narrow` says of one trunk; `rates` of None: it gives none."""
-
-    rates: RateSpans | None
-    criterion: Criterion
-    span: Span
 
 
 @dataclass(kw_only=True)
 class SpaceRates:
     """`of_module` holds pruned modules only, by position; `kept` modules, and trunks behind."""
 
-    of_module: dict[int, ModuleRates] = field(default_factory=dict)
+    of_module: dict[int, StatedRates] = field(default_factory=dict)
     kept: set[int] = field(default_factory=set)
 
 
@@ -185,7 +176,7 @@ def read_prunes(
             continue
         for position in positions:
             owner[position] = prune
-            result.of_module[position] = ModuleRates(
+            result.of_module[position] = StatedRates(
                 rates=rates,
                 criterion=criterion,
                 span=prune.span,
@@ -223,30 +214,38 @@ def read_prunes(
     return result
 
 
-def check_values(
-    rates: syntax.Rates | None, prunes: Sequence[syntax.Prune], report: Report
-) -> None:
-    """Report rates and criteria that are wrong in any network."""
-    for one in (rates, *(prune.rates for prune in prunes)):
-        if one is not None:
-            read_rates(one, report)
-    for prune in prunes:
-        read_criterion(prune.criterion, report)
+def check_values(statements: Statements, network: str, report: Report) -> None:
+    """Report rates, criteria and names of trunks that are wrong in any network."""
+    if (rates := statements.one(syntax.Rates)) is not None:
+        read_rates(rates, report)
+    stated: list[syntax.Prune | syntax.Narrow] = [*statements.all(syntax.Prune)]
+    stated += statements.all(syntax.Narrow)
+    for one in stated:
+        if one.rates is not None:
+            read_rates(one.rates, report)
+        read_criterion(one.criterion, report)
+    for narrow in statements.all(syntax.Narrow):
+        for pattern in (*narrow.patterns.named, *narrow.patterns.exceptions):
+            if not could_be_trunk(pattern):
+                report.error(
+                    pattern.span, "WZ262", f"this names no trunk of network `{network}`",
+                    "channels between its modules are called t1, t2, …, and all of them `t*`",
+                )  # fmt: skip
 
 
 def check_patterns(statements: Statements, names: Network | None, report: Report) -> None:
     """Report patterns that match no module, where only the names of modules are known."""
     if names is None:
         return
-    for prune in statements.all(syntax.Prune):
-        modules_of(prune.patterns, names, report)
     for keep in statements.all(syntax.Keep):
-        named = divide_patterns(keep.patterns.named, names)[0]
-        modules_of(replace(keep.patterns, named=tuple(named)), names, report, KINDS)
-    for tie in statements.all(syntax.Tie):
-        modules_of(tie.patterns, names, report)
-    for order in statements.all(syntax.WhereOrder):
-        modules_of(order.patterns, names, report)
+        of_modules = divide_patterns(keep.patterns.named, names)[0]
+        modules_of(replace(keep.patterns, named=tuple(of_modules)), names, report, KINDS)
+    named: list[syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip] = [
+        *statements.all(syntax.Prune), *statements.all(syntax.Tie),
+        *statements.all(syntax.WhereOrder), *statements.all(syntax.Skip),
+    ]  # fmt: skip
+    for statement in named:
+        modules_of(statement.patterns, names, report)
 
 
 def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:

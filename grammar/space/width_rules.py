@@ -7,7 +7,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import number_of
+from wootzc.grammar.check.values import whole_of
 from wootzc.ir.layers import Body, Conv, Layer, has_filters, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.layers.signature import operator_of
@@ -123,15 +123,10 @@ def read_multiple(statement: syntax.Multiple | None, report: Report) -> Multiple
     """`multiple of 8`; the default where it is not said, or is a mistake."""
     if statement is None:
         return MULTIPLE
-    value = number_of(statement.number.text)
-    if isinstance(value, int) and 1 <= value <= MOST:
-        return Multiple(value)
-    report.error(
-        statement.number.span, "WZ094",
-        f"`multiple of` takes a whole number from 1 to {MOST:,}, not {statement.number.text}",
-        "as in `multiple of 8`",
-    )  # fmt: skip
-    return MULTIPLE
+    said = f"`multiple of` takes a whole number from 1 to {MOST:,}"
+    known = range(1, MOST + 1)
+    value = whole_of(statement.number, known, said, "as in `multiple of 8`", report, "WZ094")
+    return MULTIPLE if value is None else Multiple(value)
 
 
 def with_rules(

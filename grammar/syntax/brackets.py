@@ -22,12 +22,6 @@ _WORD = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[\w.]+|[^\s\w]')
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bracket:
-    kind: str
-    start: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """`fatal`: the text cannot be cut into statements, so parsing it would only mislead."""
@@ -54,21 +48,20 @@ def scan(text: str, path: str) -> Scan:
     """Everything wrong with brackets, strings and comments."""
     found: list[Diagnostic] = []
     fatal = False
-    stack: list[Bracket] = []
+    stack: list[int] = []  # where the brackets are that are open
     operators = 0
 
     def report(code: str, start: int, end: int, message: str, help: str) -> None:
         found.append(Diagnostic(Span(path, start, end), code, message, help))
 
-    def unclosed(bracket: Bracket) -> None:
-        closing = _CLOSING[bracket.kind]
+    def unclosed(bracket: int) -> None:
         report(
-            "WZ003", bracket.start, bracket.start + 1, f"this `{bracket.kind}` is never closed",
-            f"add the missing `{closing}`" + _comment_hint(text, bracket),
+            "WZ003", bracket, bracket + 1, f"this `{text[bracket]}` is never closed",
+            f"add the missing `{_CLOSING[text[bracket]]}`" + _comment_hint(text, bracket),
         )  # fmt: skip
 
     for start, end, kind in marks(text):
-        if (stack and stack[-1].kind != "(") or (not stack and kind == "end"):
+        if (stack and text[stack[-1]] != "(") or (not stack and kind == "end"):
             operators = 0
         if kind == "operator":
             operators += 1
@@ -78,7 +71,7 @@ def scan(text: str, path: str) -> Scan:
                     "work it out, and write the result",
                 )  # fmt: skip
         elif kind == "open":
-            stack.append(Bracket(text[start], start))
+            stack.append(start)
             if len(stack) > MAX_NESTING:
                 report(
                     "WZ007", start, end, f"brackets are nested more than {MAX_NESTING} deep",
@@ -87,20 +80,21 @@ def scan(text: str, path: str) -> Scan:
                 return Scan(diagnostics=tuple(found), fatal=True)
         elif kind == "close":
             # A `}` cannot close a `(`: the parenthesis was forgotten, not the brace.
-            while stack and text[start] == "}" and stack[-1].kind != "{":
+            while stack and text[start] == "}" and text[stack[-1]] != "{":
                 unclosed(stack.pop())
-            if stack and _CLOSING[stack[-1].kind] == text[start]:
+            if stack and _CLOSING[text[stack[-1]]] == text[start]:
                 stack.pop()
             elif stack and text[start] != "}":
-                line, _ = place(Span(path, stack[-1].start), text)
+                opened = text[stack[-1]]
+                line, _ = place(Span(path, stack[-1]), text)
                 report(
                     "WZ003", start, end,
-                    f"`{text[start]}` does not close the `{stack[-1].kind}` of line {line}",
-                    f"write `{_CLOSING[stack[-1].kind]}`"
-                    if stack[-1].kind != "{"
+                    f"`{text[start]}` does not close the `{opened}` of line {line}",
+                    f"write `{_CLOSING[opened]}`"
+                    if opened != "{"
                     else f"remove it, or open a `{_opening(text[start])}` before it",
                 )  # fmt: skip
-                if stack[-1].kind != "{":
+                if opened != "{":
                     stack.pop()
             else:
                 fatal |= text[start] == "}"
@@ -119,7 +113,7 @@ def scan(text: str, path: str) -> Scan:
         elif kind == "endless":
             report("WZ004", start, end, "this string is never closed", 'add `"` where it ends')
     for bracket in stack:
-        fatal |= bracket.kind == "{"
+        fatal |= text[bracket] == "{"
         unclosed(bracket)
     found.sort(key=lambda d: d.span.start)
     return Scan(diagnostics=tuple(found), fatal=fatal)
@@ -129,9 +123,9 @@ def _opening(closing: str) -> str:
     return next(o for o, c in _CLOSING.items() if c == closing)
 
 
-def _comment_hint(text: str, bracket: Bracket) -> str:
-    line = text[bracket.start :].split("\n", 1)[0]
-    if bracket.kind == "(" and "//" in line:
+def _comment_hint(text: str, bracket: int) -> str:
+    line = text[bracket:].split("\n", 1)[0]
+    if text[bracket] == "(" and "//" in line:
         return "; `//` begins a comment, division is a single `/`"
     return ""
 

@@ -1,7 +1,8 @@
 """Names, values and arguments: what both networks and spaces are made of."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
 
@@ -11,6 +12,22 @@ class Node:
     """What every node has: the place where it stands."""
 
     span: Span = field(default=UNKNOWN, compare=False, repr=False)
+
+
+def children(node: Any) -> Iterator[Any]:
+    """The nodes directly within one."""
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
+        for child in value if isinstance(value, tuple) else (value,):
+            if isinstance(child, Node):
+                yield child
+
+
+def descendants(node: Any) -> Iterator[Any]:
+    """The nodes within one, each before those within it."""
+    for child in children(node):
+        yield child
+        yield from descendants(child)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +65,8 @@ class Word(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary(Node):
-    operator: Literal["+", "-", "*", "/"]
     left: "Expression"
+    operator: Literal["+", "-", "*", "/"]
     right: "Expression"
 
 

@@ -13,7 +13,7 @@ from lark.grammar import Rule, Terminal
 
 from wootzc.diagnostics import Span
 from wootzc.grammar.syntax.draft import Draft
-from wootzc.grammar.syntax.transform import MAKE
+from wootzc.grammar.syntax.transform import make_of
 
 NOWHERE = -1  # the place of what takes up no text
 
@@ -59,7 +59,7 @@ def reduction_of(rule: Rule) -> Reduction:
         [passed] = taken
         make = None if size == 1 else lambda _draft, values, *_place: values[passed.at]
         return Reduction(size, name, make)
-    node = MAKE[rule.alias or name]
+    node = make_of(rule.alias or name)
     plain = tuple(_Taken(index, False, 0) for index in range(size))
     all_of_them = taken == plain and not absent
 

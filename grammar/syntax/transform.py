@@ -5,6 +5,7 @@ there.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, TypeAlias
 
 from wootzc.diagnostics import Span
@@ -13,12 +14,16 @@ from wootzc.grammar import syntax
 Make: TypeAlias = Callable[..., Any]  # of a span and the children
 
 
-def _node(node: Callable[..., Any], fields: str = "", **given: Any) -> Make:
-    """A node with the children as its fields, in this order; `*last` takes all that are left."""
-    names = fields.split()
-    if names and names[-1].startswith("*"):
-        *first, last = names
-        count, rest = len(first), last[1:]
+def _node(node: Any, **given: Any) -> Make:
+    """A node with the children as its fields, in their order, but for those `given`.
+
+    Where the last is a tuple of nodes it takes all children that are left.
+    """
+    own = [field for field in fields(node) if field.name not in ("span", *given)]
+    names = [field.name for field in own]
+    if own and str(own[-1].type).endswith(", ...]"):
+        *first, rest = names
+        count = len(first)
 
         def make(span: Span, *children: Any) -> Any:
             several = {rest: children[count:]}
@@ -92,95 +97,63 @@ def _pattern(span: Span, glob: Any, end: Any) -> syntax.Pattern:
     return syntax.Pattern(span=span, glob=glob, last=end)
 
 
+def _latency(span: Span, target: Any, command: Any, table: Any, settings: Any) -> syntax.Latency:
+    return syntax.Latency(span=span, target=target, command=command, table=table, settings=settings)
+
+
 def _relative(span: Span, _: Any = None, number: Any = None, unit: Any = None) -> Any:
     return syntax.RelativeLimit(span=span, number=number, unit=unit)
 
 
 # By the rule or its alias, in the grammar's order.
-MAKE: Mapping[str, Make] = {
-    "file": _node(syntax.File, "*items"),
-    "include": _node(syntax.Include, "path"),
-    "constant": _node(syntax.Constant, "name value"),
+_MAKE: Mapping[str, Make] = {
     "module": _definition(syntax.ModuleDefinition),
     "network": _definition(syntax.NetworkDefinition),
     "imported": _imported,
-    "space": _node(syntax.SpaceDefinition, "name network arguments *statements"),
-    "derived_space": _node(syntax.DerivedSpace, "name network arguments base *statements"),
+    "space": _node(syntax.SpaceDefinition),
     "parameters": _children,
-    "parameter": _node(syntax.Parameter, "name default"),
-    "body": _node(syntax.Block, "*statements"),
-    "call": _node(syntax.Call, "name arguments target"),
-    "target": _node(syntax.Target, "name numbers"),
-    "branch": _node(syntax.Branches, "name arguments *arms"),
-    "inline_module": _node(syntax.InlineModule, "name body"),
-    "auxiliary": _node(syntax.Auxiliary, "arguments body"),
-    "grouping": _node(syntax.Grouping, "how"),
-    "norms": _node(syntax.Norms, "how"),
-    "found_module": _node(syntax.FoundModule, "name *patterns"),
+    "body": _node(syntax.Block),
+    "branch": _node(syntax.Branches),
     "arguments": _children,
-    "argument": _node(syntax.Argument, "name value"),
-    "series": _node(syntax.Series, "*values"),
-    "sizes": _node(syntax.Sizes, "*parts"),
-    "binary": _node(syntax.Binary, "left operator right"),
     "negative": lambda span, _, operand: syntax.Negative(span=span, operand=operand),
-    "function": _node(syntax.Invoke, "name arguments"),
+    "function": _node(syntax.Invoke),
     "data": _data,
     "plain_source": lambda _, path: (None, path),
     "named_source": _children,
-    "augment": _node(syntax.Augment, "settings"),
     "teacher": _teacher,
     "stage": _stage,
-    "derived_stage": _node(syntax.Stage, "name base settings"),
-    "settings": _node(syntax.Settings, "*settings"),
+    "derived_stage": lambda span, name, base, settings: syntax.Stage(
+        span=span, name=name, base=base, settings=settings
+    ),
     "setting": _setting,
-    "measured_setting": _node(syntax.Setting, "name value unit", arguments=None),
+    "measured_setting": _node(syntax.Setting, arguments=None),
     "negative_number": lambda span, _, operand: syntax.Negative(span=span, operand=operand),
-    "invoke": _node(syntax.Invoke, "name arguments"),
     "rates": _rates,
     "list_of_rates": _list_of_rates,
     "each": lambda span: True,
-    "range_of_rates": _node(syntax.RateRange, "first last step"),
-    "prune": _node(syntax.Prune, "patterns criterion rates"),
-    "narrow": _node(syntax.Narrow, "patterns criterion rates"),
-    "skip": _node(syntax.Skip, "patterns"),
-    "keep": _node(syntax.Keep, "patterns"),
-    "multiple": _node(syntax.Multiple, "number"),
-    "tie": _node(syntax.Tie, "patterns"),
-    "where_order": _node(syntax.WhereOrder, "relation patterns"),
-    "where_cost": _node(syntax.WhereCost, "metric comparison limit"),
+    "range_of_rates": _node(syntax.RateRange),
     "patterns": _patterns,
     "exceptions": _children,
     "pattern": _pattern,
-    "span_of_numbers": _node(syntax.NumberSpan, "first last"),
-    "all": _node(syntax.All),
-    "sample": _node(syntax.Sample, "count *options"),
-    "stratified": _node(syntax.Stratified, "metric"),
-    "sample_seed": _node(syntax.SampleSeed, "number"),
-    "configs_file": _node(syntax.Configs, "source"),
-    "configs_rows": _node(syntax.Configs, "*source"),
-    "row": _node(syntax.Row, "*rates"),
-    "propose": _node(syntax.Propose, "count"),
-    "minimize": _node(syntax.Goal, "metric", direction="minimize"),
-    "maximize": _node(syntax.Goal, "metric", direction="maximize"),
-    "subject": _node(syntax.Subject, "metric comparison limit confidence"),
-    "confidence": _node(syntax.Confidence, "what number"),
-    "plain_limit": _node(syntax.PlainLimit, "number unit"),
+    "span_of_numbers": _node(syntax.NumberSpan),
+    "configs_file": _node(syntax.Configs),
+    "configs_rows": lambda span, *rows: syntax.Configs(span=span, source=rows),
+    "minimize": _node(syntax.Goal, direction="minimize"),
+    "maximize": _node(syntax.Goal, direction="maximize"),
     "relative_limit": _relative,
-    "blocks": _node(syntax.Choice, "value", setting="blocks"),
-    "explore": _node(syntax.Choice, "value", setting="explore"),
-    "certify": _node(syntax.Certify, "confidence"),
-    "until": _node(syntax.Until, "what comparison number"),
-    "budget": _node(syntax.Budget, "number unit"),
-    "latency": _node(syntax.Latency, "target command table settings"),
-    "latency_table": _node(syntax.Latency, "table", target=None, command=None, settings=None),
-    "precision": _node(syntax.Choice, "value", setting="precision"),
-    "quantize": _node(syntax.Choice, "value", setting="quantize"),
-    "seed": _node(syntax.Seed, "number"),
-    "name": _node(syntax.Name, "text"),
-    "glob": _node(syntax.Name, "text"),
-    "comparison": _node(syntax.Name, "text"),
-    "word": _node(syntax.Word, "text"),
-    "number": _node(syntax.Number, "text"),
-    "shape": _node(syntax.Shape, "text"),
+    "blocks": _node(syntax.Choice, setting="blocks"),
+    "explore": _node(syntax.Choice, setting="explore"),
+    "latency": _latency,
+    "latency_table": _node(syntax.Latency, target=None, command=None, settings=None),
+    "precision": _node(syntax.Choice, setting="precision"),
+    "quantize": _node(syntax.Choice, setting="quantize"),
+    "glob": _node(syntax.Name),
+    "comparison": _node(syntax.Name),
     "text": lambda span, token: syntax.Text(span=span, value=token[1:-1]),
 }
+
+
+def make_of(rule: str) -> Make:
+    """What a rule or alias makes; of most the node of its name: `where_cost`, a `WhereCost`."""
+    known = _MAKE.get(rule)
+    return known or _node(getattr(syntax, "".join(map(str.capitalize, rule.split("_")))))

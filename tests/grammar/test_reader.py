@@ -12,7 +12,6 @@ from wootzc.grammar.parse import Memory, parse
 from wootzc.grammar.syntax import reader
 from wootzc.grammar.syntax.draft import Draft
 from wootzc.grammar.syntax.reader import Reading, parser
-from wootzc.lsp.nodes import descendants
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -72,7 +71,7 @@ def test_the_next_version_of_a_file_is_as_if_it_were_the_first(
 
 def spans(tree: syntax.File | None) -> list[Span]:
     """They are no part of equality."""
-    return [] if tree is None else [node.span for node in descendants(tree)]
+    return [] if tree is None else [node.span for node in syntax.descendants(tree)]
 
 
 def outcome(reading: Reading) -> object:

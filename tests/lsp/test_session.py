@@ -175,6 +175,8 @@ def test_hover_in_spaces(session: "Session", uri: str) -> None:
     assert "Default" not in hover(session, uri, "patien|ce")
     assert hover(session, uri, "prune a1.|.b1") == "4 modules: a1, a2, a3, b1"
     assert "how an assembled candidate is trained" in hover(session, uri, "finetu|ne {")
+    narrow = session.open("narrow.wz", TEXT.replace("  keep a2", "  narrow t*"))
+    assert hover(session, narrow, "narrow t|*") == "6 trunks: t1, t2, t3, t4, t5, t6"
 
 
 def test_completion(session: "Session") -> None:
@@ -215,7 +217,8 @@ def test_completion(session: "Session") -> None:
         ("pretrain { reconstruct 5 ", "images"), ("data fol", "folder"),
         ("sample 5 stratified by ", "macs"), ("subject to ", "accuracy"), ("until ", "saving"),
         ("prune a1 ", "by"), ("narrow ", "t1"), ("skip ", "a2"),
-        ("subject to accuracy >= teacher - 1 ", "points"),
+        ("subject to accuracy >= teacher - 1 ", "points"), ("narrow t* by ", "l1"),
+        ("latency on ", "onnxruntime"), ("latency on onnxruntime { ", "threads"),
     ],
 )  # fmt: skip
 def test_completion_of_what_is_not_complete(

@@ -16,6 +16,7 @@ from wootzc.grammar.imports import SUFFIXES
 from wootzc.grammar.lower.data import KINDS as DATA_KINDS
 from wootzc.grammar.lower.data import WEIGHTS
 from wootzc.grammar.lower.program import resolve
+from wootzc.grammar.space.latency import TARGETS
 from wootzc.grammar.space.rates import CRITERIA
 from wootzc.grammar.space.search_settings import CHOICES
 from wootzc.grammar.space.width_rules import KINDS as LAYER_KINDS
@@ -89,7 +90,7 @@ def _names(cursor: Cursor, snapshot: Snapshot, kinds: set[str]) -> Iterator[type
     elif cursor.in_body:
         if not re.search(r"\bas\s+$", cursor.statement):
             yield from _layers(snapshot)
-    elif cursor.block in ("teacher", "pretrain", "finetune", "polish", "data", "augment"):
+    elif settings_of(cursor.block):
         yield from _in_settings(cursor)
     else:
         yield from _in_space(cursor, snapshot)
@@ -151,35 +152,29 @@ def _in_settings(cursor: Cursor) -> Iterator[types.CompletionItem]:
 
 
 def _in_space(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.CompletionItem]:
-    statement = f" {cursor.statement}"
     program = snapshot.analysis.program
-    if re.search(r"\bover\s+$", statement):
-        yield from _words(program.networks, Kind.Struct)
-        yield from (_item(name, Kind.Struct, "of the zoo") for name in zoo_names())
-    elif re.search(r"\bspace\b.*\bfrom\s+$", statement):
-        yield from _words(program.space_items, Kind.Module)
-    elif re.search(r"\b(pretrain|finetune|polish)\s+from\s+$", statement):
-        yield from _words(STAGES, Kind.Module)
-    elif re.search(r"\bprune\b.*\bby\s+$", statement):
-        yield from _words(CRITERIA)
-    elif re.search(r"\b(minimize|maximize|subject\s+to|stratified\s+by)\s+$", statement):
-        yield from _words(METRICS)
-    elif re.search(r"\bwhere\s+$", statement):
-        yield from _words((*METRICS, *RELATIONS))
-    elif re.search(r"\buntil\s+$", statement):
-        yield from _words(("saving",))
-    elif re.search(r"\bwith\s+$", statement):
-        yield from _words(("confidence",))
-    elif re.search(r"\bteacher\s*-\s*[\d.]+\s+$", statement):
-        yield from _words(("points",))
-    elif re.search(r"\bbudget\s+[\d._]+\s+$", statement):
-        yield from _words(BUDGET_UNITS)
-    elif re.search(r"\bdata\s+$", statement):
-        yield from _words(DATA_KINDS, Kind.Function)
-    elif re.search(r"\bpolish\s+$", statement):
-        yield from _words(("off",))
-    elif choice := re.search(r"\b(\w+)\s+$", statement):
-        yield from _words(CHOICES.get(choice[1], ()))
+    behind: Sequence[tuple[str, Iterable[str], Kind]] = (
+        (r"over", program.networks, Kind.Struct),
+        (r"space\b.*\bfrom", program.space_items, Kind.Module),
+        (r"(pretrain|finetune|polish)\s+from", STAGES, Kind.Module),
+        (r"(prune|narrow)\b.*\bby", CRITERIA, Kind.EnumMember),
+        (r"(minimize|maximize|subject\s+to|stratified\s+by)", METRICS, Kind.EnumMember),
+        (r"where", (*METRICS, *RELATIONS), Kind.EnumMember),
+        (r"until", ("saving",), Kind.EnumMember),
+        (r"with", ("confidence",), Kind.EnumMember),
+        (r"teacher\s*-\s*[\d.]+", ("points",), Kind.EnumMember),
+        (r"budget\s+[\d._]+", BUDGET_UNITS, Kind.EnumMember),
+        (r"data", DATA_KINDS, Kind.Function),
+        (r"latency\s+on", TARGETS, Kind.EnumMember),
+        (r"polish", ("off",), Kind.EnumMember),
+        *((setting, words, Kind.EnumMember) for setting, words in CHOICES.items()),
+    )
+    for before, words, kind in behind:
+        if re.search(rf"\b{before}\s+$", cursor.statement):
+            yield from _words(words, kind)
+            if before == "over":
+                yield from (_item(name, Kind.Struct, "of the zoo") for name in zoo_names())
+            return
 
 
 def _modules_of_space(cursor: Cursor, snapshot: Snapshot) -> Iterator[types.CompletionItem]:

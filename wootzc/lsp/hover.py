@@ -180,16 +180,18 @@ def setting_text(setting: Setting) -> str:
 
 
 def _pattern(node: syntax.Pattern, around: Sequence[Any], snapshot: Snapshot) -> str:
-    from wootzc.grammar.check.report import Report
-    from wootzc.grammar.space.patterns import modules_of
+    from wootzc.grammar.space.patterns import matching
+    from wootzc.ir.net.trunk import trunks
 
     network = snapshot.network_of(around)
     if network is None:
         return "the network of this space is not known"
-    alone = syntax.Patterns(named=(node,))
-    names = [network.modules[i].name for i in modules_of(alone, network, Report()) or ()]
+    known, kind = [module.name for module in network.modules], "module"
+    if not matching(node, known):
+        known, kind = [trunk.name for trunk in trunks(network)], "trunk"
+    names = [known[place] for place in matching(node, known)]
     listed = ", ".join(names[:MOST]) + (" …" if len(names) > MOST else "")
-    return f"{len(names)} modules: {listed}" if len(names) != 1 else f"module {listed}"
+    return f"{len(names)} {kind}s: {listed}" if len(names) != 1 else f"{kind} {listed}"
 
 
 def _statement(node: Any, space: SpaceItem, offset: int) -> tuple[str, Span] | None:

@@ -11,7 +11,6 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.lower.program import NetworkItem, Program, SpaceItem
 from wootzc.ir.net.network import Network
-from wootzc.lsp.nodes import descendants
 
 Kind: TypeAlias = Literal["constant", "module", "network", "space", "parameter", "instance"]
 
@@ -125,7 +124,7 @@ def _words(
     item: syntax.Item, parameters: Mapping[str, Symbol], program: Program
 ) -> Iterator[Occurrence]:
     """Words that stand for a parameter, a constant or a module."""
-    for node in descendants(item):
+    for node in syntax.descendants(item):
         match node:
             case syntax.Word(text=text) | syntax.Number(text=text):
                 name = syntax.Name(text=text, span=node.span)
@@ -159,7 +158,7 @@ def network_of(item: SpaceItem, program: Program) -> str | None:
 def _calls(
     item: syntax.ModuleDefinition | syntax.NetworkDefinition, program: Program
 ) -> Iterator[Occurrence]:
-    for node in descendants(item.body):
+    for node in syntax.descendants(item.body):
         if isinstance(node, syntax.Call) and node.name.text in program.modules:
             yield _whole(Symbol("module", node.name.text), node.name)
             yield from _given(node.arguments, f"module {node.name.text}")
@@ -243,7 +242,7 @@ def _in_space(
         yield _whole(Symbol("network", network), item.network)
     yield from _given(item.arguments, f"network {network}")
     known = instances.get(network, {})
-    for node in descendants(item):
+    for node in syntax.descendants(item):
         if not isinstance(node, syntax.Pattern):
             continue
         for name in (node.glob, node.last):

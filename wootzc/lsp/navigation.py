@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
-from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.program import resolve
-from wootzc.grammar.space.patterns import modules_of
+from wootzc.grammar.space.patterns import expression_of, matching
 from wootzc.lsp.names import Occurrence, Symbol
 from wootzc.lsp.snapshot import Snapshot
 
@@ -45,8 +44,7 @@ def _of_zoo(symbol: Symbol, snapshot: Snapshot) -> list[Span]:
 def _of_pattern(pattern: syntax.Pattern, nodes: list[object], snapshot: Snapshot) -> Iterator[Span]:
     network = snapshot.network_of(nodes)
     if network is not None:
-        alone = syntax.Patterns(named=(pattern,))
-        for index in modules_of(alone, network, Report()) or ():
+        for index in matching(pattern, [module.name for module in network.modules]):
             yield network.modules[index].span
 
 
@@ -78,9 +76,7 @@ def rename(snapshot: Snapshot, offset: int, name: str) -> list[Span]:
     if name != symbol.name and any(o.defines for o in index.of(taken)):
         raise CannotRename(f"there is another {symbol.kind} `{name}`")
     for network, glob in index.globs:
-        expression = re.compile(
-            re.escape(glob.text).replace(r"\*", ".*").replace(r"\?", "."),
-        )
+        expression = re.compile(expression_of(glob.text))
         for instance, named in index.instances.get(network, {}).items():
             after = name + instance[len(symbol.name) :] if named == symbol else instance
             if bool(expression.fullmatch(instance)) != bool(expression.fullmatch(after)):

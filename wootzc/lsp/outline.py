@@ -9,7 +9,6 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.statements import keyword_of
 from wootzc.ir.layers.shapes import shape_text
-from wootzc.lsp.nodes import descendants
 from wootzc.lsp.places import position_of, range_of
 from wootzc.lsp.snapshot import Snapshot
 
@@ -19,39 +18,36 @@ def outline(snapshot: Snapshot) -> list[types.DocumentSymbol]:
 
 
 def _symbols(item: syntax.Item, snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:
+    within: list[types.DocumentSymbol] | None = None
     match item:
-        case syntax.ModuleDefinition(name=name):
-            yield _symbol(name.text, types.SymbolKind.Class, item.span, name.span, snapshot)
-        case syntax.NetworkDefinition(name=name, body=body):
-            made = [m for s in body.statements for m in _module(s, snapshot)]
+        case syntax.ModuleDefinition():
+            kind = types.SymbolKind.Class
+        case syntax.NetworkDefinition(body=body):
             kind = types.SymbolKind.Struct
-            yield _symbol(name.text, kind, item.span, name.span, snapshot, made)
-        case syntax.ImportedNetwork(name=name):
-            yield _symbol(name.text, types.SymbolKind.Struct, item.span, name.span, snapshot)
-        case syntax.Constant(name=name):
-            yield _symbol(name.text, types.SymbolKind.Constant, item.span, name.span, snapshot)
-        case (
-            syntax.SpaceDefinition(name=name, statements=statements)
-            | syntax.DerivedSpace(name=name, statements=statements)
-        ):
-            said = [
-                _symbol(keyword_of(s), types.SymbolKind.Property, s.span, s.span, snapshot)
-                for s in statements
-            ]
+            within = [m for s in body.statements for m in _module(s, snapshot)]
+        case syntax.ImportedNetwork():
+            kind = types.SymbolKind.Struct
+        case syntax.Constant():
+            kind = types.SymbolKind.Constant
+        case syntax.SpaceDefinition(statements=said) | syntax.DerivedSpace(statements=said):
             kind = types.SymbolKind.Namespace
-            yield _symbol(name.text, kind, item.span, name.span, snapshot, said)
-        case _:
+            within = [
+                _symbol(keyword_of(s), types.SymbolKind.Property, s.span, s.span, snapshot)
+                for s in said
+            ]
+        case syntax.Include():
             return
+    yield _symbol(item.name.text, kind, item.span, item.name.span, snapshot, within)
 
 
 def _module(statement: syntax.Statement, snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:
     match statement:
-        case syntax.Call(target=syntax.Target(span=span)):
+        case (
+            syntax.Call(target=syntax.Target(span=span))
+            | syntax.InlineModule(name=syntax.Name(span=span))
+        ):
             text = snapshot.text[span.start : span.end]
             yield _symbol(text, types.SymbolKind.Object, statement.span, span, snapshot)
-        case syntax.InlineModule(name=name):
-            kind = types.SymbolKind.Object
-            yield _symbol(name.text, kind, statement.span, name.span, snapshot)
         case _:
             return
 
@@ -92,7 +88,7 @@ def _statements(snapshot: Snapshot, start: int, end: int) -> Iterator[Any]:
     for item in snapshot.tree.items:
         if item.span.end < start or item.span.start > end:
             continue
-        for node in descendants(item):
+        for node in syntax.descendants(item):
             if isinstance(node, syntax.Call | syntax.Branches | syntax.InlineModule):
                 if start <= node.span.end <= end:
                     yield node

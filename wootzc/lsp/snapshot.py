@@ -10,7 +10,6 @@ from wootzc.grammar.parse import Memory
 from wootzc.ir.net.network import Network
 from wootzc.lsp.layers import Places, places_of
 from wootzc.lsp.names import Index, index_of, network_of
-from wootzc.lsp.nodes import children
 
 
 @dataclass
@@ -64,7 +63,7 @@ class Snapshot:
         """The nodes around a character, outermost first."""
         nodes: list[Any] = [self.tree]
         while True:
-            inner = [n for n in children(nodes[-1]) if n.span.start <= offset <= n.span.end]
+            inner = [n for n in syntax.children(nodes[-1]) if n.span.start <= offset <= n.span.end]
             if not inner:
                 return nodes
             nodes.append(max(inner, key=lambda node: node.span.start))

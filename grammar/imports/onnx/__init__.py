@@ -12,12 +12,12 @@ reshaping    reshapes, pads, slices · joins  arms side by side
 merge        drafts → layers: multiplications by constants go into their neighbours
 """
 
-import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
 import numpy as np
 
+from wootzc.grammar.imports.names import identifier
 from wootzc.grammar.imports.onnx.known import parameter_sources
 from wootzc.grammar.imports.onnx.merge_constants import merged
 from wootzc.grammar.imports.onnx.source_graph import load
@@ -40,7 +40,7 @@ def read_onnx(path: str, input: Shape | None = None) -> Graph:
     nodes = tuple(node_of(draft) for draft in drafts.values())
     _check_finite(nodes)
     graph = Graph(
-        name=_identifier(PurePath(path).stem),
+        name=identifier(PurePath(path).stem),
         input=traced.input,
         nodes=nodes,
         output=output,
@@ -62,8 +62,3 @@ def _check_finite(nodes: Iterable[Node]) -> None:
                 )
             if name == "var" and (values < 0).any():
                 raise Refused(f'node "{node.name}" has variances below 0', "the file is damaged")
-
-
-def _identifier(stem: str) -> str:
-    name = re.sub(r"\W", "_", stem, flags=re.ASCII)
-    return name if name[:1].isalpha() or name[:1] == "_" else f"net_{name}"

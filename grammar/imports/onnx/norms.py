@@ -1,7 +1,7 @@
 """Norms, as one operator of an ONNX file or spelt out in several."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -140,20 +140,6 @@ HANDLERS = {
 # Spelt out
 
 
-@dataclass(frozen=True, slots=True)
-class _Uses:
-    """Who makes and who reads a file's tensors."""
-
-    makers: Mapping[str, Operator]
-    readers: Mapping[str, Sequence[Operator]]
-    output: str
-
-    def inside(self, operator: Operator, reader: Operator) -> bool:
-        """Whether what an operator makes is read by this one alone."""
-        (name,) = operator.outputs
-        return name != self.output and self.readers.get(name) == [reader]
-
-
 def with_whole_norms(source: Source) -> Iterator[Operator]:
     """The operators, each norm that the file spells out as one, in the place of its last part."""
     makers = {name: operator for operator in source.operators for name in operator.outputs}
@@ -161,11 +147,11 @@ def with_whole_norms(source: Source) -> Iterator[Operator]:
     for operator in source.operators:
         for name in operator.inputs:
             readers.setdefault(name, []).append(operator)
-    uses = _Uses(makers, readers, source.output)
+    readers.pop(source.output, None)  # which is read outside, too
     left_out: set[str] = set()
     whole: dict[str, Operator] = {}
     for operator in source.operators:
-        if (known := SPELT.get(operator.kind)) and (found := known(operator, uses)):
+        if (known := SPELT.get(operator.kind)) and (found := known(operator, makers, readers)):
             *parts, last, norm = found
             left_out |= {part.name for part in parts}
             whole[last.name] = norm
@@ -174,17 +160,19 @@ def with_whole_norms(source: Source) -> Iterator[Operator]:
             yield whole.get(operator.name, operator)
 
 
-def _groups_spelt(norm: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
+def _groups_spelt(
+    norm: Operator, makers: Mapping[str, Operator], readers: Mapping[str, Sequence[Operator]]
+) -> tuple[Operator, ...] | None:
     """As PyTorch writes it.
 
     Before: Reshape to [n, groups, …]; InstanceNormalization; Reshape back
     After:  GroupNormalization, with a factor and an offset a group, and both shapes to be checked
     """
-    apart, back = uses.makers.get(norm.inputs[0]), uses.readers.get(norm.outputs[0], [])
+    apart, back = makers.get(norm.inputs[0]), readers.get(norm.outputs[0], [])
     kinds = [one.kind for one in (apart, *back) if one]
     if kinds != ["Reshape"] * 2 or apart is None:
         return None
-    if not uses.inside(apart, norm) or not uses.inside(norm, back[0]):
+    if readers.get(apart.outputs[0]) != [norm]:  # what is between them is read by them alone
         return None
     whole = replace(
         norm,

@@ -9,12 +9,12 @@ kinds     layer types → our layers · pools  pooling and local response norm
 build     layers → nodes, shapes checked
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from wootzc.files import Unfit, read_file
+from wootzc.grammar.imports.names import identifier
 from wootzc.grammar.imports.prototxt.build import Builder, Value
 from wootzc.grammar.imports.prototxt.entries import entries_of
 from wootzc.grammar.imports.prototxt.fields import Fields
@@ -59,7 +59,7 @@ def read_prototxt(path: str, input: Shape | None = None) -> Graph:
     builder = Builder(layers=entries.layers, wires=wires, values={wires.input: Value(INPUT, shape)})
     output = builder.build()
     graph = Graph(
-        name=_identifier(title),
+        name=identifier(title),
         input=shape,
         nodes=tuple(builder.nodes.values()),
         output=output,
@@ -78,8 +78,3 @@ def _modules(nodes: Iterable[Node], module_of: dict[str, str]) -> dict[str, tupl
         if module:
             found[module].append(node.name)
     return {module: tuple(names) for module, names in found.items()}
-
-
-def _identifier(title: str) -> str:
-    name = re.sub(r"\W", "_", title, flags=re.ASCII)
-    return name if name[:1].isalpha() or name[:1] == "_" else f"net_{name}"

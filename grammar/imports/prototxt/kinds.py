@@ -92,20 +92,15 @@ def relu(entry: Entry, shape: Shape) -> Body:
     return (Activation(kind="leaky_relu", slope=slope),)
 
 
-def elu(entry: Entry, shape: Shape) -> Body:
-    return _activation_of(entry, "elu", "elu_param", "alpha")
-
-
-def swish(entry: Entry, shape: Shape) -> Body:
-    return _activation_of(entry, "swish", "swish_param", "beta")
-
-
-def plain(kind: ActivationKind, parameters: str = "") -> Callable[[Entry, Shape], Body]:
-    """Activations without parameters of their own."""
+def plain(kind: ActivationKind, parameter: str = "") -> Callable[[Entry, Shape], Body]:
+    """An activation whose `parameter`, if it has one, is known at 1 only."""
 
     def read(entry: Entry, shape: Shape) -> Body:
-        if parameters:
-            entry.fields.message_of(parameters).finish(FILLERS)
+        own = entry.fields.message_of(f"{kind}_param")
+        value = own.number(parameter, 1.0) if parameter else 1
+        own.finish(FILLERS)
+        if value != 1:
+            raise entry.refuse(f"sets `{parameter}` to {value:g}", "only 1 is known")
         return (Activation(kind=kind),)
 
     return read
@@ -192,15 +187,6 @@ def eltwise(entry: Entry) -> Join:
     return "add" if operation == "SUM" else "scale"
 
 
-def _activation_of(entry: Entry, kind: ActivationKind, name: str, parameter: str) -> Body:
-    own = entry.fields.message_of(name)
-    value = own.number(parameter, 1.0)
-    own.finish(FILLERS)
-    if value != 1:
-        raise entry.refuse(f"sets `{parameter}` to {value:g}", "only 1 is known")
-    return (Activation(kind=kind),)
-
-
 KINDS: Mapping[str, Callable[[Entry, Shape], Body]] = {
     "BN": batch_norm,
     "BatchNorm": batch_norm,
@@ -209,7 +195,7 @@ KINDS: Mapping[str, Callable[[Entry, Shape], Body]] = {
     "ConvolutionDepthwise": convolution,
     "DepthwiseConvolution": convolution,
     "Dropout": dropout,
-    "ELU": elu,
+    "ELU": plain("elu", "alpha"),
     "Flatten": flatten,
     "InnerProduct": inner_product,
     "LRN": local_norm,
@@ -218,8 +204,8 @@ KINDS: Mapping[str, Callable[[Entry, Shape], Body]] = {
     "ReLU6": plain("relu6"),
     "Reshape": reshape,
     "Scale": scale,
-    "Sigmoid": plain("sigmoid", "sigmoid_param"),
-    "Swish": swish,
-    "TanH": plain("tanh", "tanh_param"),
+    "Sigmoid": plain("sigmoid"),
+    "Swish": plain("swish", "beta"),
+    "TanH": plain("tanh"),
 }
 JOINS: Mapping[str, Callable[[Entry], Join]] = {"Concat": concat, "Eltwise": eltwise}

@@ -1,5 +1,6 @@
 """Which layer reads which, which of them make the scores, and which blob enters."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,7 +20,7 @@ class Wires:
     """The layers that lead to the scores, by number, each with what it reads."""
 
     reads: dict[int, tuple[Reference, ...]]  # in the order of the file
-    readers: dict[Reference, int]  # how often it is read
+    readers: Counter[Reference]  # how often it is read
     output: int
     input: str
     notes: tuple[str, ...]
@@ -55,7 +56,7 @@ def wires_of(entries: Entries, inputs: Iterable[str]) -> Wires:
     kept = {n: reads[n] for n in sorted(needed)}
     return Wires(
         reads=kept,
-        readers=_readers(kept),
+        readers=Counter(ref for refs in kept.values() for ref in refs),
         output=output,
         input=min(enters),
         notes=(
@@ -125,14 +126,6 @@ def _leading_to(ends: Iterable[Reference], reads: list[tuple[Reference, ...]]) -
             found.add(ref)
             waiting += reads[ref]
     return found
-
-
-def _readers(reads: dict[int, tuple[Reference, ...]]) -> dict[Reference, int]:
-    counts: dict[Reference, int] = {}
-    for refs in reads.values():
-        for ref in refs:
-            counts[ref] = counts.get(ref, 0) + 1
-    return counts
 
 
 def _end_note(entry: Entry) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from wootzc.grammar.parse.slips.row import Match, Slip
+from wootzc.ir.net.metrics import METRICS
 
 _COMPARED = {
     "is": "", "at least": ">=", "above": ">=", "over": ">=", "more than": ">=", "at most": "<=",
@@ -37,6 +38,8 @@ def _goal(match: Match) -> str:
 _LIMITS = "limits are written with `<=` or `>=`"
 
 LIMITS = (
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<m>" + "|".join(METRICS) + r")) ?(?=[<>≤≥])",
+         r"subject to \g<m>", "a limit begins with `subject to`", within="space"),
     Slip(r"minimize (?P<m><NAME>) (?P<word>by|to|below|under) (?P<n><NUM>)", _goal,
          "a goal has no size: how small it has to be is a limit", within="space"),
     Slip(r"subject to ?\{ ?(?P<a>[^{};\n]*?) ?;? ?\}", r"subject to \g<a>",

@@ -86,12 +86,17 @@ def _zoo(match: Match) -> str:
 
 
 NETWORKS = (
+    Slip(r"module (?P<a><NAME>) ?\(", None, "a module with parameters stands outside of networks",
+         within="body", code="WZ020", help="move it to the top of the file: "
+         "`module NAME(width) { … }`; the network calls it, as in `NAME(16) as a1`"),
     Slip(r"(?P<v>%\w+|<NAME>) ?= ?(?P<call>[A-Za-z][\w.]*\((?:[^()\n]|\([^()\n]*\))*\)"
          r"(?:\(\w+(?: ?, ?\w+)*\))?)(?: ?:[^\n;{}]*)?(?=\s*[\n;}])",
          _without_values, "what leaves a layer has no name: the next one is fed by it",
          within="body"),
     Slip(r"over (?P<a>[A-Za-z]\w*)-(?P<b>\w+)", _zoo, "a name has letters, digits and `_`",
          within="file", code="WZ022"),
+    Slip(r"return\b[^\n;{}]*", "", "what the last layer gives is what leaves", within="body",
+         help="leave out `{old}`"),
     Slip(r"let (?:mut|const|var|static|final) (?P<a><NAME>) ?(?:: ?<NAME> ?)?= ?",
          r"let \g<a> = ", "a constant begins with `let`", within="file", safe=True),
     Slip(r"(?:func(?:\.func)?|graph|define) @(?P<a><NAME>) ?\([^()\n]*\)(?: ?->[^\n{]*)?(?=\s*\{)",
