@@ -35,7 +35,7 @@ from wootzc.driver import front
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.propose import propose
+from wootzc.ir.propose import proposals
 from wootzc.ir.space import Space
 from wootzc.ir.space.recipe import FromFile, Recipe
 from wootzc.ir.text import print_network
@@ -215,7 +215,7 @@ class Bench:
 
     def front(self, count: int) -> Rows:
         """Candidates of the front between size and summed score, from small to large."""
-        rows = propose(self.space, self.costs, self.scores, 50, rungs=50)
+        rows = proposals(self.space, self.costs, self.scores, 50, rungs=50).rows
         rows = rows[np.argsort(self.costs.total("params", rows), kind="stable")]
         return rows[np.unique(np.linspace(0, len(rows) - 1, count + 1).round().astype(int)[:-1])]
 

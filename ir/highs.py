@@ -40,7 +40,6 @@ def minimise(
         holds = all(row.upper >= 0 for row in rows)
         return Answer(np.zeros(0, dtype=bool) if holds else None, 0.0 if holds else np.inf, True)
     # Here, for SciPy takes longer to load than most spaces to compile.
-    from scipy.optimize import Bounds, milp
     from scipy.sparse import csr_array
 
     scale = (float(np.abs(costs).max(initial=0.0)) or 1.0) / SCALE
@@ -52,12 +51,30 @@ def minimise(
         ),
         shape=(len(rows), len(costs)),
     )
+    upper = np.array([row.upper for row in rows])
+    whole = np.full(len(costs), True)
+    return solve(costs, matrix, upper, whole, nodes=nodes, scale=scale, relaxed=relaxed)
+
+
+def solve(
+    costs: Floats,  # [columns]
+    matrix: Any,  # sparse [rows, columns]
+    upper: Floats,  # [rows]: what matrix × columns may be at most
+    whole: NDArray[np.bool_],  # [columns]: is 0 or 1, and nothing between
+    *,
+    nodes: int,
+    scale: float,  # that costs are divided by: the solver's tolerance is absolute
+    relaxed: bool = False,
+) -> Answer:
+    """The least sum of costs by columns from 0 to 1; `nodes` and `relaxed` as above."""
+    from scipy.optimize import Bounds, milp
+
     with silence():
         result = milp(
             costs / scale,
-            integrality=np.full(len(costs), 0 if relaxed else 1),
+            integrality=(whole & (not relaxed)).astype(int),
             bounds=Bounds(0, 1),
-            constraints=(matrix, -np.inf, np.array([row.upper for row in rows])),
+            constraints=(matrix, -np.inf, upper),
             options={"mip_rel_gap": 0.0, "node_limit": nodes},
         )
     least = result.fun if relaxed else result.mip_dual_bound

@@ -164,6 +164,12 @@ def finite(value: Any) -> Any:
             return value
 
 
+def names_beside(path: Path) -> str | None:
+    """What to say where there is no `path`: the files beside it that end as it does."""
+    near = sorted(file.name for file in path.parent.glob(f"*{path.suffix}"))
+    return f"in {path.parent} there is: {', '.join(near[:8])}" if near else None
+
+
 def missing_result(path: Path) -> WootzError:
     """What to say where `path`, a part of a result folder, is not there."""
     inside = path.parent.name == "best" and (path.parent.parent / path.name).exists()

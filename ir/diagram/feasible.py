@@ -25,20 +25,18 @@ def holds(
     if not isinstance(space.selection, Listed):
         return counted(problem, states)
     rows = listed(space, problem, space.selection.rows.values)
-    firsts = np.unique(problem.of_module, return_index=True)[1]
-    diagram = from_words(rows[:, firsts], problem.choices)
-    order = np.arange(len(firsts))
+    diagram = from_words(rows[:, problem.firsts], problem.choices)
+    order = np.arange(len(problem.choices))
     return SpaceDiagram(problem=problem, diagram=diagram, order=order, related=())
 
 
 def listed(space: Space, problem: Variables, rows: NDArray[Any]) -> NDArray[np.uint8]:
     """Those of the given rows that are allowed, in their order, the first of equal ones."""
-    firsts = np.unique(problem.of_module, return_index=True)[1]
-    good = (rows == rows[:, firsts][:, problem.of_module]).all(axis=1)
+    good = problem.tied(rows)
     for module, choices in enumerate(space.choices):
         good &= np.isin(rows[:, module], choices)
     rows = rows[good].astype(np.uint8)
-    rows = rows[problem.allowed(rows[:, firsts])]
+    rows = rows[problem.allowed(rows[:, problem.firsts])]
     return rows[np.sort(distinct_rows(rows))]
 
 

@@ -114,11 +114,9 @@ class SpaceDiagram:
 
     def contains(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of these rows, [n, modules], are candidates."""
-        problem = self.problem
-        firsts = np.unique(problem.of_module, return_index=True)[1]
-        good = (rows == rows[:, firsts][:, problem.of_module]).all(axis=1)
-        words = rows[:, firsts][:, self.order]
-        return np.asarray(good & self.diagram.contains(words) & problem.allowed(rows[:, firsts]))
+        words = rows[:, self.problem.firsts]
+        there = self.diagram.contains(words[:, self.order]) & self.problem.allowed(words)
+        return np.asarray(there & self.problem.tied(rows))
 
     def sample(self, count: int, rng: "np.random.Generator") -> Rows:
         """So many distinct candidates, every set of them equally likely; fewer if few are found."""

@@ -83,7 +83,7 @@ def _spans(chain: Chain, shapes: Sequence[Shape], run: Run) -> Iterator[Run]:
             for number in groups:
                 passed.setdefault(number, []).append(start + int(path.partition(".")[0]))
     for number, group in enumerate(coupling.groups):
-        if not group.whole and group.width > group.partitions:
+        if group.can_go:
             first, last = min(passed[number]), max(passed[number])
             if any(makes_channels(chain[n].layer) for n in range(first + 1, last + 1)):
                 yield first, last

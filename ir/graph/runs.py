@@ -18,8 +18,7 @@ def prunable_groups(chain: Chain, shapes: Sequence[Shape], run: Run) -> int:
     """
     start, stop = run
     body: Body = tuple(piece.layer for piece in chain[start:stop])
-    groups = couple(body, shapes[start]).groups
-    return sum(not group.whole and group.width > group.partitions for group in groups)
+    return sum(group.can_go for group in couple(body, shapes[start]).groups)
 
 
 def makes_channels(layer: Layer) -> bool:

@@ -34,10 +34,15 @@ def body_cost(body: Body, shape: Shape) -> Cost:
     params = macs = 0
     for _, layer, entering in walk_shapes(body, shape):
         macs += layer.macs(entering)
-        trained = [array for array in layer.arrays() if array.trained]
-        leaving = layer.after(entering)[-1] if trained else 0
-        params += sum(prod(array.sizes(entering[-1], leaving)) for array in trained)
+        params += own_params(layer, entering)
     return Cost(params, macs)
+
+
+def own_params(layer: Layer, shape: Shape) -> int:
+    """Trainable parameters of a layer when `shape` enters, without those inside of a branch."""
+    trained = [array for array in layer.arrays() if array.trained]
+    leaving = layer.after(shape)[-1] if trained else 0
+    return sum(prod(array.sizes(shape[-1], leaving)) for array in trained)
 
 
 def network_cost(network: Network) -> Cost:

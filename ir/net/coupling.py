@@ -42,6 +42,11 @@ class Group:
     seam: int | None = None  # of what enters or leaves: the number among the network's groups
     place: int | None = None  # of what does neither: the number among these groups of the module
 
+    @property
+    def can_go(self) -> bool:
+        """Whether a rate may remove some of them."""
+        return not self.whole and self.width > self.partitions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupling:

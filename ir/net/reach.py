@@ -7,10 +7,10 @@ are in no trunk that is cut.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from math import prod
 
 from wootzc.ir.layers import Shape, walk_shapes
-from wootzc.ir.net.coupling import Coupling, couple_module
+from wootzc.ir.net.cost import own_params
+from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.network import Module, Network, Segment, segment_shapes
 
 
@@ -56,13 +56,6 @@ def _layers(segment: Segment, shape: Shape) -> Iterator[tuple[str, int, bool]]:
     """Each layer's path, its trainable parameters, and whether some of its channels can go."""
     coupling = couple_module(segment, shape) if isinstance(segment, Module) else None
     for path, layer, entering in walk_shapes(segment.body, shape):
-        trained = [array for array in layer.arrays() if array.trained]
-        leaving = layer.after(entering)[-1] if trained else 0
-        count = sum(prod(array.sizes(entering[-1], leaving)) for array in trained)
-        yield path, count, coupling is not None and _loses(coupling, path)
-
-
-def _loses(coupling: Coupling, path: str) -> bool:
-    around = {*coupling.inputs[path], *coupling.outputs[path]}
-    groups = (coupling.groups[number] for number in around)
-    return any(not group.whole and group.width > group.partitions for group in groups)
+        around = {*coupling.inputs[path], *coupling.outputs[path]} if coupling else ()
+        loses = coupling is not None and any(coupling.groups[number].can_go for number in around)
+        yield path, own_params(layer, entering), loses

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from wootzc.ir.layers import has_filters
-from wootzc.ir.net.coupling import Channels, Coupling, Group, couple_network
+from wootzc.ir.net.coupling import Channels, Coupling, couple_network
 from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.network import Module, Network, Plain, Seam, Segment, walk_network
 from wootzc.ir.net.rate import Rate, rate_of
@@ -33,7 +33,8 @@ def trunks(network: Network, coupling: Coupling | None = None) -> tuple[Trunk, .
     coupling = coupling or couple_network(network)
     found: list[tuple[set[int], list[int]]] = []  # groups; the boundaries they stand at
     for boundary in range(1, len(network.segments)):
-        own = {g for g in _leaving(network, coupling, boundary) if _can_go(coupling.groups[g])}
+        leaving = coupling.outputs[network.segments[boundary - 1].name]
+        own = {g for g in leaving if coupling.groups[g].can_go}
         if not own:
             continue
         joined, places = own, [boundary]
@@ -68,14 +69,6 @@ def even_rates(network: Network, rate: float) -> tuple[Rate, ...]:
         )
         for module in network.modules
     )
-
-
-def _can_go(group: Group) -> bool:
-    return not group.whole and group.width > group.partitions
-
-
-def _leaving(network: Network, coupling: Coupling, boundary: int) -> Channels:
-    return coupling.outputs[network.segments[boundary - 1].name]
 
 
 def with_seams(

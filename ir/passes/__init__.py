@@ -1,54 +1,24 @@
 """The passes, in the order in which they run. How to write one: docs/passes.md."""
 
-from wootzc.ir.passes.base import Pass, complete, having
-from wootzc.ir.passes.compose import Compose
-from wootzc.ir.passes.estimate_cost import EstimateCost
-from wootzc.ir.passes.expand_space import ExpandSpace
-from wootzc.ir.passes.mine_subsequences import MineSubsequences
-from wootzc.ir.passes.order import Order
-from wootzc.ir.passes.pipeline import (
-    Observer,
-    available,
-    inserted,
-    parse_pipeline,
-    pipeline_text,
-    replaced,
-    run_passes,
-)
-from wootzc.ir.passes.segment_modules import SegmentModules
-from wootzc.ir.passes.select_blocks import SelectBlocks
+from wootzc.ir.passes.base import Pass as Pass
+from wootzc.ir.passes.base import complete as complete
+from wootzc.ir.passes.base import having as having
+from wootzc.ir.passes.compose import Compose as Compose
+from wootzc.ir.passes.estimate_cost import EstimateCost as EstimateCost
+from wootzc.ir.passes.expand_space import ExpandSpace as ExpandSpace
+from wootzc.ir.passes.mine_subsequences import MineSubsequences as MineSubsequences
+from wootzc.ir.passes.order import Order as Order
+from wootzc.ir.passes.pipeline import PASSES as PASSES
+from wootzc.ir.passes.pipeline import Observer as Observer
+from wootzc.ir.passes.pipeline import available as available
+from wootzc.ir.passes.pipeline import inserted as inserted
+from wootzc.ir.passes.pipeline import parse_pipeline as parse_pipeline
+from wootzc.ir.passes.pipeline import pipeline_text as pipeline_text
+from wootzc.ir.passes.pipeline import replaced as replaced
+from wootzc.ir.passes.pipeline import run as run
+from wootzc.ir.passes.segment_modules import SegmentModules as SegmentModules
+from wootzc.ir.passes.select_blocks import SelectBlocks as SelectBlocks
 from wootzc.ir.plan import Plan
-
-__all__ = [
-    "PASSES",
-    "Compose",
-    "EstimateCost",
-    "ExpandSpace",
-    "MineSubsequences",
-    "Observer",
-    "Order",
-    "Pass",
-    "SegmentModules",
-    "SelectBlocks",
-    "available",
-    "complete",
-    "having",
-    "inserted",
-    "parse_pipeline",
-    "pipeline_text",
-    "remaining",
-    "replaced",
-    "run",
-]
-
-PASSES: tuple[Pass, ...] = (
-    ExpandSpace(),
-    EstimateCost(),  # for `blocks optimal` and `order`; early: costs show whatever fails later
-    MineSubsequences(),
-    SelectBlocks(),  # `wootz` reads the mined rules; `maximal` and `modules` read the candidates
-    Compose(),
-    Order(),  # last: the training order follows from composite vectors and the exploration order
-)
 
 
 def remaining(plan: Plan, passes: tuple[Pass, ...] = PASSES) -> tuple[Pass, ...]:
@@ -64,18 +34,3 @@ def remaining(plan: Plan, passes: tuple[Pass, ...] = PASSES) -> tuple[Pass, ...]
         Order.name: order,
     }
     return tuple(one for one in passes if filled.get(one.name) is None)
-
-
-def run(
-    plan: Plan,
-    passes: tuple[Pass, ...] = PASSES,
-    observe: Observer | None = None,
-    *,
-    verify_each: bool = True,
-) -> Plan:
-    """The plan after these passes, verified after each unless `verify_each` is off.
-
-    `observe(pass, plan, seconds)` sees every result. Raises `WootzError` for what the user can
-    mend, `VerifyError` for what a pass did wrong.
-    """
-    return run_passes(plan, passes, observe, verify_each=verify_each)

@@ -78,8 +78,7 @@ def within_limits(costs: Costs, objective: Objective) -> NDArray[np.bool_]:
     """Which candidates meet the cost limits of the objective; accuracy shows only in training."""
     good = np.ones(len(costs.tables[0].candidates), dtype=bool)
     for limit in cost_limits(objective):
-        cost = costs[limit.metric].candidates.values
-        good &= cost <= limit.value if limit.comparison == "<=" else cost >= limit.value
+        good &= limit.holds(costs[limit.metric].candidates.values)
     return good
 
 

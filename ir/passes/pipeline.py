@@ -24,27 +24,31 @@ from wootzc.ir.reflect import Mismatch, fit
 Observer: TypeAlias = Callable[[Pass, Plan, float], None]  # a pass, its result, its seconds
 
 GROUP = "wootzc.passes"
-BUILTIN: tuple[type[Pass], ...] = (
-    ExpandSpace,
-    EstimateCost,
-    MineSubsequences,
-    SelectBlocks,
-    Compose,
-    Order,
-    SegmentModules,
+PASSES: tuple[Pass, ...] = (
+    ExpandSpace(),
+    EstimateCost(),  # for `blocks optimal` and `order`; early: costs show whatever fails later
+    MineSubsequences(),
+    SelectBlocks(),  # `wootz` reads the mined rules; `maximal` and `modules` read the candidates
+    Compose(),
+    Order(),  # last: the training order follows from composite vectors and the exploration order
 )
+BUILTIN: tuple[type[Pass], ...] = (*map(type, PASSES), SegmentModules)
 ITEM = re.compile(r"\s*([\w-]+)\s*(?:\{([^{}]*)\})?\s*")
 OPTION = re.compile(r"([\w-]+)\s*=\s*([^\s,]+)")
 
 
-def run_passes(
+def run(
     plan: Plan,
-    passes: Iterable[Pass],
+    passes: Iterable[Pass] = PASSES,
     observe: Observer | None = None,
     *,
     verify_each: bool = True,
 ) -> Plan:
-    """See `wootzc.ir.passes.run`."""
+    """The plan after these passes, verified after each unless `verify_each` is off.
+
+    `observe(pass, plan, seconds)` sees every result. Raises `WootzError` for what the user can
+    mend, `VerifyError` for what a pass did wrong.
+    """
     try:
         verify(plan)
     except VerifyError as error:  # a hand-written `.wzir`, most likely

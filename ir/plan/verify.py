@@ -78,7 +78,8 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
     if len(rows) == 0:
         yield Problem("there is no candidate", ("candidates",))
     if len(distinct_rows(rows)) != len(rows):
-        yield Problem("a candidate stands twice", ("candidates", _second(rows)))
+        again = int(np.setdiff1d(np.arange(len(rows)), distinct_rows(rows))[0])
+        yield Problem("a candidate stands twice", ("candidates", again))
     for module, choice in enumerate(space.choices):
         wrong = np.flatnonzero(~np.isin(rows[:, module], choice))
         if wrong.size:
@@ -136,16 +137,6 @@ def _told(constraint: Relation) -> str:
     return f"{name}({', '.join(map(str, constraint.modules))})"
 
 
-def _second(rows: NDArray[Any]) -> int:
-    """The first row that stands twice: where it does so again."""
-    seen: set[bytes] = set()
-    for number, row in enumerate(np.ascontiguousarray(rows)):
-        if row.tobytes() in seen:
-            return number
-        seen.add(row.tobytes())
-    return 0
-
-
 def _costs(plan: Costed) -> Iterator[Problem]:
     rows, costs, space = plan.candidates.values, plan.costs, plan.space
     if [table.metric for table in costs.tables] != cost_names(space):
@@ -181,9 +172,7 @@ def _costs(plan: Costed) -> Iterator[Problem]:
         )
     for constraint in space.constraints:
         if isinstance(constraint, CostLimit):
-            values = costs[constraint.metric].candidates.values
-            below = constraint.comparison == "<="
-            if not (values <= constraint.value if below else values >= constraint.value).all():
+            if not constraint.holds(costs[constraint.metric].candidates.values).all():
                 yield Problem(
                     f"a candidate breaks {constraint.text}",
                     ("space", "constraints", space.constraints.index(constraint)),

@@ -8,7 +8,7 @@ import numpy as np
 from wootzc.ir.array import Array
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.places import Place
-from wootzc.ir.plan.plan import Blocked, Composed, Costed, Selection
+from wootzc.ir.plan.plan import Block, Blocked, Composed, Costed, Selection
 from wootzc.ir.space import CostLimit
 
 
@@ -27,6 +27,7 @@ class Scheduled(Composed):
 
 def block_problems(plan: Blocked) -> Iterator[Problem]:
     modules, rates = len(plan.space.choices), len(plan.space.rates)
+    first: dict[Block, int] = {}
     for number, block in enumerate(plan.blocks):
         at = ("blocks", number)
         if not 0 <= block.start < block.stop <= modules:
@@ -36,8 +37,8 @@ def block_problems(plan: Blocked) -> Iterator[Problem]:
             yield Problem(f"this block is at rate {strange[0]}, and there are {rates}", at)
         elif not any(block.rates):
             yield Problem("this block prunes nothing", at)
-        elif block in plan.blocks[:number]:
-            yield Problem(f"this block stands twice: it is {plan.blocks.index(block)}", at)
+        elif first.setdefault(block, number) != number:
+            yield Problem(f"this block stands twice: it is {first[block]}", at)
 
 
 def selection_problems(plan: Selected) -> Iterator[Problem]:
@@ -107,9 +108,7 @@ def exploration_problems(plan: Explored) -> Iterator[Problem]:
     else:
         for limit in plan.space.objective.limits:
             if isinstance(limit, CostLimit):
-                cost = plan.costs[limit.metric].candidates.values[order]
-                below = limit.comparison == "<="
-                if not (cost <= limit.value if below else cost >= limit.value).all():
+                if not limit.holds(plan.costs[limit.metric].candidates.values[order]).all():
                     yield Problem(f"the exploration order breaks {limit.text}", at)
 
 

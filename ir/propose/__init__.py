@@ -1,31 +1,5 @@
 """Candidates picked from a space that was never listed, and guesses of accuracy."""
 
-from wootzc.ir.propose.proposer import (
-    APART,
-    DRAWN,
-    LISTED,
-    RUNGS,
-    SEARCHES,
-    STATES,
-    WORK,
-    Bounds,
-    Proposals,
-    Scores,
-    proposals,
-    propose,
-)
-
-__all__ = [
-    "APART",
-    "DRAWN",
-    "LISTED",
-    "RUNGS",
-    "SEARCHES",
-    "STATES",
-    "WORK",
-    "Bounds",
-    "Proposals",
-    "Scores",
-    "proposals",
-    "propose",
-]
+from wootzc.ir.propose.proposer import APART as APART
+from wootzc.ir.propose.proposer import Proposals as Proposals
+from wootzc.ir.propose.proposer import proposals as proposals

@@ -10,7 +10,7 @@ Exact: that every candidate meets constraints and limits; the first of each rung
 tolerance, unless a limit of nodes ended its search or networks of a thousand variants left it no
 time for every rung (`proven` tells); and all else where so few candidates are allowed that every
 one is looked at. Heuristic: the further candidates of larger spaces. They are the best of many
-drawn near the front (propose_near.py), and HiGHS is asked for more where those do not suffice.
+drawn near the front (shortest_paths.py), and HiGHS is asked for more where those do not suffice.
 Nothing goes by the clock or by chance: the same arguments give the same candidates.
 """
 
@@ -54,7 +54,7 @@ class Proposals:
     proven: NDArray[np.bool_]  # [rungs]: nothing within the bound has a smaller score
 
 
-def propose(
+def proposals(
     space: Space,
     costs: VariantCosts,
     scores: Scores,  # the harm of each variant; infinite or nan: not to be had
@@ -64,30 +64,13 @@ def propose(
     rungs: int | None = None,  # only the highest where accuracy is what counts, else 50
     distance: int | None = None,  # modules that two of a rung differ in, else an eighth
     nodes: int = NODES,  # of each search by HiGHS
-) -> Rows:
+) -> Proposals:
     """At most `count` distinct candidates, fewer only where not more are found.
 
     They meet the constraints of the space and the cost limits of its objective; what it selects
     plays no part. No rows where nothing meets them, with finite scores: `emptied_by` knows why.
     `TooLarge` where orders are too entangled to count.
     """
-    return proposals(
-        space, costs, scores, count, metric=metric, rungs=rungs, distance=distance, nodes=nodes
-    ).rows
-
-
-def proposals(
-    space: Space,
-    costs: VariantCosts,
-    scores: Scores,
-    count: int,
-    *,
-    metric: CostName | None = None,
-    rungs: int | None = None,
-    distance: int | None = None,
-    nodes: int = NODES,
-) -> Proposals:
-    """`propose`, with the ladder."""
     if rungs is None:
         rungs = 1 if space.objective.maximizes else RUNGS
     if distance is None:
@@ -96,9 +79,18 @@ def proposals(
     metric = metric or space.objective.cost
     task = None if rungs < 1 else _posed(space, costs, scores, metric, nodes)
     if task is not None and not METRICS[metric].joining.adds:
-        return _under_ceilings(
-            task.held, space, costs, scores, count, metric, rungs, distance, nodes
-        )
+        bounds = _ceilings(task.held, costs, metric, min(rungs, CEILINGS))
+        other = next(name for name in costs.tables if METRICS[name].joining.adds)
+        parts = [
+            proposals(
+                _below(space, metric, bound), costs, scores, -(-count // len(bounds)),
+                metric=other, rungs=1, distance=distance, nodes=nodes,
+            )
+            for bound in bounds.tolist()
+        ]  # fmt: skip
+        found = [(rung, row) for rung, part in enumerate(parts) for row in part.rows][:count]
+        proven = [bool(part.proven.all()) for part in parts]
+        return _collected(found, proven, bounds, len(space.choices))
     ladder = None if task is None else _ladder(task, rungs, count)
     if task is None or ladder is None:
         return _collected([], [], np.zeros(0, dtype=np.int64), len(space.choices))
@@ -115,18 +107,8 @@ def proposals(
     return Proposals(rows=rows, rung=rung, bounds=ladder.bounds, proven=ladder.proven)
 
 
-def _under_ceilings(
-    held: SpaceDiagram,
-    space: Space,
-    costs: VariantCosts,
-    scores: Scores,
-    count: int,
-    metric: CostName,
-    rungs: int,
-    distance: int,
-    nodes: int,
-) -> Proposals:
-    """Of a cost where the greatest counts: the rungs are values that it can have.
+def _ceilings(held: SpaceDiagram, costs: VariantCosts, metric: CostName, most: int) -> Bounds:
+    """The rungs of a cost where the greatest counts: values that it can have.
 
     Below each of them nothing is to be saved, so that candidates of little score are all that is
     wanted.
@@ -134,26 +116,14 @@ def _under_ceilings(
     least, most = held.range(metric)
     levels = np.unique(np.maximum(costs.tables[metric], costs.fixed[metric]))
     levels = levels[(least <= levels) & (levels <= most)]
-    places = np.linspace(len(levels) - 1, 0, min(rungs, CEILINGS, len(levels))).round()
-    bounds = levels[np.unique(places.astype(int))]
-    other = next(name for name in costs.tables if METRICS[name].joining.adds)
-    parts = []
-    for bound in bounds.tolist():
-        limit = CostLimit(metric=metric, comparison="<=", value=bound)
-        objective = replace(space.objective, limits=(*space.objective.limits, limit))
-        below = replace(space, objective=objective)
-        parts.append(
-            proposals(
-                below, costs, scores, -(-count // len(bounds)),
-                metric=other, rungs=1, distance=distance, nodes=nodes,
-            )
-        )  # fmt: skip
-    return _collected(
-        [(rung, row) for rung, part in enumerate(parts) for row in part.rows][:count],
-        [bool(part.proven.all()) for part in parts],
-        bounds,
-        len(space.choices),
-    )
+    places = np.linspace(len(levels) - 1, 0, min(most, len(levels))).round()
+    return np.asarray(levels[np.unique(places.astype(int))])
+
+
+def _below(space: Space, metric: CostName, bound: int) -> Space:
+    limit = CostLimit(metric=metric, comparison="<=", value=bound)
+    objective = replace(space.objective, limits=(*space.objective.limits, limit))
+    return replace(space, objective=objective)
 
 
 def _collected(
@@ -284,14 +254,13 @@ def _front(task: _Task, bounds: Bounds) -> list[Solved]:
 
 def _search(task: _Task, picks: Picks, bounds: Bounds, distance: int) -> None:
     """Further candidates of each rung in turn by HiGHS, as far from the rung's as is asked for."""
-    firsts = np.unique(task.problem.of_module, return_index=True)[1]
     waiting = list(range(len(bounds)))
     for _ in range(task.searches(SEARCHES)):
         if picks.full or not waiting:
             return
         rung = waiting.pop(0)
         found = np.array(picks.found[rung], dtype=np.uint8).reshape(-1, len(picks.columns))
-        apart = Apart(found[:, firsts], distance)
+        apart = Apart(found[:, task.problem.firsts], distance)
         word = task.best(task.table, int(bounds[rung]), apart).word
         if word is not None:
             picks.add(rung, word[task.problem.of_module])

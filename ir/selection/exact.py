@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wootzc.ir.highs import silence
+from wootzc.ir import highs
 from wootzc.ir.selection.problem import Mask, Offers
 
 
@@ -14,8 +14,8 @@ class Solved(NamedTuple):
     proven: bool  # `taken` is optimal
 
 
-def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -> Solved:
-    """Use only the allowed offers, look at `nodes` nodes at most. `relaxed`: only the bound.
+def solve(offers: Offers, allowed: Mask, *, nodes: int) -> Solved:
+    """Use only the allowed offers, look at `nodes` nodes at most.
 
     Variables: x of a run, whether it is taken; y of an offer, whether it is used, which is whole by
     itself once all x are, since each row's constraints are intervals. Constraints: each column of a
@@ -23,7 +23,6 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -
     tolerance, a millionth of the largest price or gain.
     """
     # Here, for SciPy takes longer to load than most spaces to compile.
-    from scipy.optimize import Bounds, milp
     from scipy.sparse import csr_array, vstack
 
     kept = np.flatnonzero(allowed)
@@ -53,19 +52,12 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int, relaxed: bool = False) -
     limits = np.concatenate([np.ones(len(cells)), np.zeros(len(shared))])
     costs = np.concatenate([-offers.gain[kept], offers.price[runs]])
     scale = float(np.abs(costs).max(initial=1.0))  # tolerances of the solver are absolute
-    whole = np.repeat([0, 0 if relaxed else 1], [len(kept), len(runs)])
-    with silence():
-        result = milp(
-            costs / scale,
-            integrality=whole,
-            bounds=Bounds(0, 1),
-            constraints=(vstack([covered, taken_first]), -np.inf, limits),
-            options={"mip_rel_gap": 0.0, "node_limit": nodes},
-        )
-    bound = result.fun if relaxed else result.mip_dual_bound
-    value = np.inf if bound is None else -float(bound) * scale
-    if result.x is None or relaxed:
-        return Solved(None, value, False)
+    answer = highs.solve(
+        costs, vstack([covered, taken_first]), limits,
+        np.repeat([False, True], [len(kept), len(runs)]), nodes=nodes, scale=scale,
+    )  # fmt: skip
+    if answer.chosen is None:
+        return Solved(None, -answer.bound, False)
     taken = offers.nothing()
-    taken[runs[result.x[len(kept) :] > 0.5]] = True
-    return Solved(taken, value, result.status == 0)
+    taken[runs[answer.chosen[len(kept) :]]] = True
+    return Solved(taken, -answer.bound, answer.proven)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from wootzc.diagnostics import UNKNOWN, Span
 from wootzc.ir.array import Array
@@ -83,7 +83,8 @@ class CostLimit:
         """As a `.wz` file says it: size <= 200,000 bytes."""
         return f"{self.metric} {self.comparison} {METRICS[self.metric].amount(self.value)}"
 
-    def holds(self, cost: int) -> bool:
+    def holds(self, cost: Any) -> Any:
+        """Of one cost, or of each of an array of them."""
         return cost <= self.value if self.comparison == "<=" else cost >= self.value
 
 

@@ -54,6 +54,15 @@ class Variables:
     def table(self, metric: CostName) -> NDArray[np.int64]:
         return self.tables[metric]
 
+    @property
+    def firsts(self) -> NDArray[np.intp]:
+        """[variables]: the first module of each."""
+        return np.unique(self.of_module, return_index=True)[1]
+
+    def tied(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of `rows`, rate positions [n, modules], have one rate for each variable."""
+        return np.asarray((rows == rows[:, self.firsts][:, self.of_module]).all(axis=1))
+
     def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each of `rows`, rate positions [n, variables]."""
         return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)

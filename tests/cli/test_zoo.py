@@ -32,7 +32,7 @@ def test_a_name_that_is_not_there_is_told(tmp_path: Path, wootzc: Command) -> No
 
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("missing.onnx", "No such file"), ("model.pb", "reads no networks"), ("x.onnx", "x.onnx")],
+    [("missing.onnx", "there is: x.onnx"), ("model.pb", "reads no networks"), ("x.onnx", "x.onnx")],
 )
 def test_files_that_are_no_networks_are_told(
     file: str, words: str, tmp_path: Path, wootzc: Command

@@ -23,7 +23,7 @@ from wootzc.ir.net.rate import Rate, rate_of, removed
 from wootzc.ir.net.trunk import readers, trunks, with_seams
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
-from wootzc.ir.propose import propose
+from wootzc.ir.propose import proposals
 from wootzc.ir.space import (
     Constraint,
     CostLimit,
@@ -254,7 +254,7 @@ def test_the_best_is_proposed_first(
     for listed in (proposer.LISTED, 0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(proposer, "LISTED", listed)
-            rows = propose(space, costs, scores, 5)
+            rows = proposals(space, costs, scores, 5).rows
         assert len(rows) == 0 if not every else len(rows) > 0
         if every:
             first = scores[np.arange(rows.shape[1]), rows[0]].sum()

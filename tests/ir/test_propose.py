@@ -17,7 +17,7 @@ from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.highs import silence
 from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
-from wootzc.ir.propose import Proposals, proposals, propose
+from wootzc.ir.propose import Proposals, proposals
 from wootzc.ir.propose import proposer as module
 from wootzc.ir.propose.integer_program import Apart, Programme
 from wootzc.ir.propose.picks import Picks
@@ -333,7 +333,7 @@ def test_proposals_of_a_space_too_large_to_list(make_space: MakeSpace) -> None:
     assert held.exact and held.diagram.count > 10**7
     assert len(np.unique(rows, axis=0)) == len(rows) == 60
     assert held.contains(rows).all()
-    assert np.array_equal(rows, propose(space, costs, scores, 60, rungs=8, distance=3))
+    assert np.array_equal(rows, proposals(space, costs, scores, 60, rungs=8, distance=3).rows)
     total, harm = costs.total("params", rows), harm_of(scores, rows)
     assert (total <= found.bounds[found.rung]).all() and found.proven.all()
     assert (found.bounds[0], found.bounds[-1]) == held.range("params")
@@ -420,20 +420,20 @@ def test_variants_without_a_score_are_left_out(make_space: MakeSpace) -> None:
     costs = variant_costs(space.network, space.rates)
     scores = np.ones((MODULES, 3))
     scores[1, 0], scores[3, 2] = np.nan, np.inf
-    rows = propose(space, costs, scores, 1000)
+    rows = proposals(space, costs, scores, 1000).rows
     assert len(rows) == 3**3 and (rows[:, [1, 3]] == 1).all()
     scores[1, 1] = -np.inf
-    assert propose(space, costs, scores, 1000).shape == (0, MODULES)
-    assert propose(space, costs, np.ones((MODULES, 3)), 0).shape == (0, MODULES)
+    assert proposals(space, costs, scores, 1000).rows.shape == (0, MODULES)
+    assert proposals(space, costs, np.ones((MODULES, 3)), 0).rows.shape == (0, MODULES)
 
 
 def test_orders_may_need_a_larger_diagram(
     make_space: MakeSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space, costs, scores = large(make_space)
-    rows = propose(space, costs, scores, 12)
+    rows = proposals(space, costs, scores, 12).rows
     monkeypatch.setattr(module, "STATES", 4)
-    assert propose(space, costs, scores, 12).shape == rows.shape
+    assert proposals(space, costs, scores, 12).rows.shape == rows.shape
 
 
 def test_what_c_code_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:

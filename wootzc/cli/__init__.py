@@ -27,7 +27,26 @@ Exit codes: 0 done, 1 the file or the objective is at fault, 2 usage, 130 interr
 """
 
 
+class _Commands(click.Group):
+    """Each command's summary is shown whole: click cuts what is longer than a line."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, one.get_short_help_str(200)) for name, one in sorted(self.commands.items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            done = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, `head` say, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        return done
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
 )
@@ -79,17 +98,12 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(DONE)
     except OSError as error:  # a full disk, a folder where a file should be
         place = f"{error.filename}: " if error.filename else ""
         echo_error(fail("WZ149", f"{place}{error.strerror or error}"))
         sys.exit(FAULT)
-    if code in (
-        INTERRUPTED,
-        TERMINATED,
-    ):  # JAX may be compiling still: waiting for it takes seconds, or crashes
+    # JAX may be compiling still: waiting for it takes seconds, or crashes.
+    if code in (INTERRUPTED, TERMINATED):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()

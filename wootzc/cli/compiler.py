@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wootzc.cli.options import (
+    FileOf,
     calibrate_option,
     calibrated,
     override_options,
@@ -85,7 +86,7 @@ def fmt(files: tuple[Path, ...], check_only: bool, diff: bool) -> int:
 )
 @click.option(
     "--latency",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileOf(".csv", ".json"),
     metavar="TABLE",
     help="Write what latency was measured to be, as a .csv or .json file that a space takes: "
     'latency from "TABLE".',
@@ -116,6 +117,8 @@ def plan(
     from wootzc.ir.passes import remaining, run
 
     over = overrides(settings, seed)
+    if sum((as_json, emit is not None, latency is not None)) > 1:
+        raise click.UsageError("--json, --emit and --latency print other things: give one of them")
     if emit == "ast" and over:
         raise click.UsageError(
             "--emit ast shows the file as it is written: leave out --set and --seed"
@@ -162,18 +165,13 @@ def plan(
 def _write_latency(space: "Space", target: Path) -> None:
     from wootzc.diagnostics import fail
     from wootzc.files import write_atomically
-    from wootzc.ir.text.cost_file import FORMS, print_costs
+    from wootzc.ir.text.cost_file import print_costs
 
-    form = target.suffix.lower()
-    if form not in FORMS:
-        raise click.UsageError(
-            f"a table is written as {' or '.join(FORMS)}: --latency {target}.csv"
-        )
     if space.measured is None:
         raise fail(
             "WZ310", "nothing in this space goes by latency", "minimize latency, or limit it"
         )
-    write_atomically(target, print_costs(space, form))
+    write_atomically(target, print_costs(space, target.suffix.lower()))
     click.echo(f"wrote {target}: latency of {space.network.name} on {space.measured.on}")
 
 
@@ -198,7 +196,7 @@ def _list_passes(context: click.Context, _option: click.Parameter, wanted: bool)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileOf(".wzir"),
     help="Write the plan there: a .wzir file, which `build` takes too.",
 )
 @click.option("--print-ir-before", multiple=True, metavar="PASS", help="Print the IR before PASS.")
@@ -248,8 +246,6 @@ def opt(
     from wootzc.ir.plan import Plan
     from wootzc.ir.text import print_plan
 
-    if out is not None and out.suffix != ".wzir":
-        raise click.UsageError(f"a plan is written to a .wzir file: -o {out.with_suffix('.wzir')}")
     passes = PASSES if pipeline is None else parse_pipeline(pipeline)
     names = [one.name for one in passes]
     for wanted in (*print_ir_before, *print_ir_after):

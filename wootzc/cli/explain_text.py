@@ -22,35 +22,28 @@ from wootzc.units import rate_text
 
 def explain_text(plan: Complete, what: tuple[str, ...]) -> str:
     """`what`: (), ("module", NAME), ("trunk", NAME), ("block", NUMBER), ("candidate", NUMBER)."""
+    modules = [module.name for module in plan.space.network.modules]
+    trunks = {one["name"]: one for one in trunk_figures(plan.space)}
     match what:
         case ():
-            modules = (_module(plan, m) for m in range(len(plan.space.network.modules)))
-            between = map(trunk_text, trunk_figures(plan.space))
+            every = (_module(plan, m) for m in range(len(modules)))
             reached = reach(plan.space.network, kept_modules(plan.space))
-            return "\n\n".join((*modules, *between, reach_text(reached)))
-        case ("module", name):
-            names = [module.name for module in plan.space.network.modules]
-            if name not in names:
-                raise fail("WZ135", f"there is no module `{name}`", f"known: {', '.join(names)}")
-            return _module(plan, names.index(name))
-        case (name,) if name in {module.name for module in plan.space.network.modules}:
-            return explain_text(plan, ("module", name))
-        case ("trunk", name):
-            trunks = {one["name"]: one for one in trunk_figures(plan.space)}
-            if name not in trunks:
-                raise fail("WZ135", f"there is no trunk `{name}`", f"known: {', '.join(trunks)}")
+            return "\n\n".join((*every, *map(trunk_text, trunks.values()), reach_text(reached)))
+        case ("module", name) | (name,) if name in modules:
+            return _module(plan, modules.index(name))
+        case ("trunk", name) | (name,) if name in trunks:
             return trunk_text(trunks[name])
+        case ("module" | "trunk" as kind, name):
+            known = modules if kind == "module" else trunks
+            raise fail("WZ135", f"there is no {kind} `{name}`", f"known: {', '.join(known)}")
         case ("block", number):
-            blocks = len(plan.blocks or ())
-            return block_text(plan, _number(number.removeprefix("b"), blocks, "block"))
+            return block_text(plan, _number(number.removeprefix("b"), len(plan.blocks), "block"))
         case ("candidate", number):
-            return _candidate(plan, _number(number, len(plan.candidates or ()), "candidate"))
+            return _candidate(plan, _number(number, len(plan.candidates), "candidate"))
         case _:
-            raise fail(
-                "WZ136",
-                f"can't explain `{' '.join(what)}`",
-                "explain module NAME, trunk NAME, block NUMBER or candidate NUMBER",
-            )
+            ways = "explain module NAME, trunk NAME, block NUMBER or candidate NUMBER"
+            names = f"; modules and trunks: {', '.join((*modules, *trunks))}"
+            raise fail("WZ136", f"can't explain `{' '.join(what)}`", ways + names)
 
 
 def _number(text: str, limit: int, what: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wootzc.cli.options import shape_option
+from wootzc.cli.options import FileOf, shape_option
 from wootzc.diagnostics import WootzError, fail
 from wootzc.ir.net.metrics import costs
 
@@ -17,7 +17,7 @@ from wootzc.ir.net.metrics import costs
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FileOf(".wz"),
     help="The file to write. Default: the model's name with .wz, in this folder.",
 )
 @click.option(
@@ -25,7 +25,7 @@ from wootzc.ir.net.metrics import costs
     type=click.Choice(list(costs())),
     default=next(iter(costs())),
     show_default=True,
-    help="What the pruned network is to have as few of as it can.",
+    help="What is to be as little as it can, of the pruned network.",
 )
 @shape_option
 def init(

@@ -15,6 +15,7 @@ from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.stored import read_shapes
 from wootzc.cli.init_facts import Customary, Facts, FromFile, FromZoo, ModelFacts, Pixels, Source
 from wootzc.diagnostics import WootzError, fail
+from wootzc.files import names_beside
 from wootzc.grammar.syntax.near_misses import did_you_mean
 from wootzc.grammar.zoo import zoo_names
 from wootzc.ir.layers import Conv, walk
@@ -87,9 +88,7 @@ def _check_model(model: str, data: str) -> None:
         )  # fmt: skip
     if suffix in READ:
         if not path.exists():
-            near = sorted(p.name for p in path.parent.glob(f"*{suffix}"))
-            help = f"in {path.parent} there is: {', '.join(near[:8])}" if near else None
-            raise fail("WZ191", f"there is no file {model}", help)
+            raise fail("WZ191", f"there is no file {model}", names_beside(path))
     elif suffix == ".wz":
         raise fail(
             "WZ191", f"{model} is a .wz file already",

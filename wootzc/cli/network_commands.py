@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wootzc.cli.options import shape_option
+from wootzc.cli.options import FileOf, shape_option
 from wootzc.cli.output import table
 from wootzc.diagnostics import fail
 
@@ -59,10 +59,10 @@ def zoo(name: str | None) -> None:
     help="Keep norms that an exporter folded into convolutions as they are. Default: put back.",
 )
 @click.option("--names", is_flag=True, help="List the names that the file gives its layers.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the network there: a .wz file.")
+@click.option("--out", type=FileOf(".wz"), help="Write the network there: a .wz file.")
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=FileOf(".safetensors"),
     help="Write the weights there: a .safetensors file for `teacher from`.",
 )
 def import_network(
@@ -84,15 +84,27 @@ def import_network(
     """
     from wootzc import networks
     from wootzc.cli.reach_text import reach_text
-    from wootzc.files import write_atomically
+    from wootzc.files import names_beside, write_atomically
     from wootzc.grammar import print_network
     from wootzc.ir.net.reach import reach
 
+    if not file.exists():
+        raise fail("WZ130", f"there is no file {file}", names_beside(file))
     imported = networks.import_network(file, input=shape, modules=modules, norms=norms)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
-    text = print_network(imported.network)
     click.echo(f"note: {reach_text(reach(imported.network))}", err=True)
+    if weights is not None and not imported.weights:
+        raise fail("WZ097", f"{file} holds no weights", "leave --weights out")
+    text = print_network(imported.network)
+    if out is not None:
+        write_atomically(out, text)
+        click.echo(f"wrote {out}", err=True)
+    if weights is not None:
+        from safetensors.numpy import save
+
+        write_atomically(weights, save(imported.weights, {"format": "wootzc"}))
+        click.echo(f"wrote {weights}", err=True)
     if names:
         rows = [
             (place, imported.kinds.get(name) or type(piece.layer).__name__.lower(), name)
@@ -102,17 +114,6 @@ def import_network(
         click.echo(table(rows, ("segment", "layer", "name in the file"), align="<<<"))
     elif out is None:
         click.echo(text, nl=False)
-    if out is not None:
-        write_atomically(out, text)
-        click.echo(f"wrote {out}", err=True)
-    if weights is None:
-        return
-    if not imported.weights:
-        raise fail("WZ097", f"{file} holds no weights", "leave --weights out")
-    from safetensors.numpy import save
-
-    write_atomically(weights, save(imported.weights, {"format": "wootzc"}))
-    click.echo(f"wrote {weights}", err=True)
 
 
 COMMANDS: tuple[Any, ...] = (zoo, import_network)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -13,37 +13,36 @@ from wootzc.units import bytes_of
 if TYPE_CHECKING:
     from wootzc.ir.plan.cost_model import CostModel
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any] | click.Command)
 
 
-def source_argument(function: Function) -> Function:
-    """FILE: a .wz source (or a .wzir plan where that makes sense)."""
-    return click.argument("file", type=click.Path(path_type=Path))(function)
+class _Options(Protocol):
+    def __call__(self, function: Function, /) -> Function: ...
 
 
-def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
-    pairs = {}
-    for item in given:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{item!r} is not KEY=VALUE; write for example seed=3")
-        pairs[key.strip()] = value.strip()
-    return pairs
+def _together(*options: _Options) -> _Options:
+    """Several options as one decorator; `--help` shows them in this order."""
+
+    def decorated(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorated
 
 
-def _bytes(_context: click.Context, _option: click.Parameter, given: str | None) -> int | None:
-    if given is None:
-        return None
+# What is typed → what is meant. They are `type` of options, so they never see None.
+
+
+def _bytes(given: str) -> int:
     try:
         return bytes_of(given)
     except ValueError:
         raise click.BadParameter(f"{given!r} is no size; write for example 500M or 4G") from None
 
 
-def fraction(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
-    """A callback: 90% or 0.9."""
-    if given is None:
-        return None
+def fraction(given: str) -> float:
+    """90% or 0.9."""
     try:
         value = float(given.rstrip("% ")) / (100 if "%" in given else 1)
     except ValueError:
@@ -53,13 +52,57 @@ def fraction(_context: click.Context, _option: click.Parameter, given: str | Non
     return value
 
 
-def _size(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
-    if given is None:
-        return None
+def _size(given: str) -> tuple[int, ...]:
     sizes = given.split("x")
     if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise click.BadParameter(f"{given!r} is no size: write for example --input 224x224x3")
     return tuple(map(int, sizes))
+
+
+def _meeting(given: str) -> str:
+    name, _, port = given.rpartition(":")
+    if given == "auto" or (name and port.isdecimal()):
+        return given
+    raise click.BadParameter(f"{given!r} is no address: write NAME:PORT, or auto")
+
+
+def _host(given: str) -> tuple[int, int]:
+    number, _, count = given.partition("/")
+    if number.isdecimal() and count.isdecimal() and int(number) < int(count):
+        return int(number), int(count)
+    raise click.BadParameter(f"{given!r} is no host: write 0/4 for the first of four, then 1/4")
+
+
+def _address(given: str) -> str:
+    if given == "ray" or given.startswith("ray://"):
+        return given
+    raise click.BadParameter(f"{given!r} is no address: write ray, or ray://HOST:10001")
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+    """A callback: of all that are given at once."""
+    pairs = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{item!r} is not KEY=VALUE; write for example seed=3")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+class FileOf(click.Path):
+    """A file that is written in one form, which its name must say."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self.suffixes:
+            names = " or ".join(str(path.with_suffix(suffix)) for suffix in self.suffixes)
+            self.fail(f"{value} has another suffix than what is written there: {names}", param, ctx)
+        return path
 
 
 class StorePath(click.Path):
@@ -71,143 +114,97 @@ class StorePath(click.Path):
 
 STORE = StorePath(path_type=Path, file_okay=False)
 
+# FILE: a .wz source (or a .wzir plan where that makes sense).
+source_argument = click.argument("file", type=click.Path(path_type=Path))
 
-def store_option(function: Function) -> Function:
-    """--store"""
-    return click.option(
-        "--store",
-        type=STORE,
-        help="Where finished jobs are kept: a folder, or s3://BUCKET/PREFIX (gs://, az://; extra "
-        "objects). Default: $WOOTZC_STORE or the user's cache folder.",
-    )(function)
+store_option = click.option(
+    "--store",
+    type=STORE,
+    help="Where finished jobs are kept: a folder, or s3://BUCKET/PREFIX (gs://, az://; extra "
+    "objects). Default: $WOOTZC_STORE or the user's cache folder.",
+)
 
+shape_option = click.option(
+    "--input",
+    "shape",
+    type=_size,
+    metavar="HxWxC",
+    help="The size of the images that enter, where the model leaves it open.",
+)
 
-def shape_option(function: Function) -> Function:
-    """--input, as a tuple called `shape`"""
-    return click.option(
-        "--input",
-        "shape",
-        callback=_size,
-        metavar="HxWxC",
-        help="The size of the images that enter, where the model leaves it open.",
-    )(function)
+memory_options = _together(
+    click.option(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="For blocks trained side by side and the teacher's activations: 500M, 4G. On each "
+        "accelerator, if there are any. It changes no result. Default: half of what is free.",
+    ),
+    click.option(
+        "--disk",
+        type=_bytes,
+        metavar="SIZE",
+        help="For the teacher's activations while blocks are trained, beside the store, where "
+        "memory is short. Default: a tenth of what is free.",
+    ),
+)
 
+cluster_options = _together(
+    click.option(
+        "--on",
+        type=_address,
+        metavar="ADDRESS",
+        help="Let workers on Ray (extra ray) do all training: `ray` starts a cluster on this "
+        "machine, `ray://HOST:10001` uses one (docs/cluster.md).",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="With --on: how many. Default: one for each accelerator, else one a machine.",
+    ),
+    click.option(
+        "--hosts",
+        type=_meeting,
+        metavar="NAME:PORT",
+        help="Train each network over the devices of several hosts, of which each runs this "
+        "command: a free port of host 0, or `auto` under Slurm and the like "
+        "(docs/cluster.md).",
+    ),
+    click.option(
+        "--host",
+        type=_host,
+        metavar="N/COUNT",
+        help="With --hosts NAME:PORT: which one this is, from 0, and how many there are.",
+    ),
+)
 
-def memory_options(function: Function) -> Function:
-    """--memory and --disk"""
-    for option in (
-        click.option(
-            "--disk",
-            callback=_bytes,
-            metavar="SIZE",
-            help="For the teacher's activations while blocks are trained, beside the store, where "
-            "memory is short. Default: a tenth of what is free.",
-        ),
-        click.option(
-            "--memory",
-            callback=_bytes,
-            metavar="SIZE",
-            help="For blocks trained side by side and the teacher's activations: 500M, 4G. On each "
-            "accelerator, if there are any. It changes no result. Default: half of what is free.",
-        ),
-    ):
-        function = option(function)
-    return function
+override_options = _together(
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        callback=_pairs,
+        metavar="KEY=VALUE",
+        help="Override a setting: data=other.zip, teacher.steps=50, sample=20. Repeatable.",
+    ),
+    click.option("--seed", type=int, help="Overrides the file's seed."),
+    click.option("--space", metavar="NAME", help="Which space, where the file has several."),
+)
 
+passes_option = click.option(
+    "-p",
+    "--passes",
+    "pipeline",
+    metavar="PIPELINE",
+    help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
+)
 
-def cluster_options(function: Function) -> Function:
-    """--on and --workers, --hosts and --host"""
-    for option in (
-        click.option(
-            "--host",
-            callback=_host,
-            metavar="N/COUNT",
-            help="With --hosts NAME:PORT: which one this is, from 0, and how many there are.",
-        ),
-        click.option(
-            "--hosts",
-            callback=_meeting,
-            metavar="NAME:PORT",
-            help="Train each network over the devices of several hosts, of which each runs this "
-            "command: a free port of host 0, or `auto` under Slurm and the like "
-            "(docs/cluster.md).",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="With --on: how many. Default: one for each accelerator, else one a machine.",
-        ),
-        click.option(
-            "--on",
-            callback=_address,
-            metavar="ADDRESS",
-            help="Let workers on Ray (extra ray) do all training: `ray` starts a cluster on this "
-            "machine, `ray://HOST:10001` uses one (docs/cluster.md).",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def _meeting(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    name, _, port = (given or "").rpartition(":")
-    if given is None or given == "auto" or (name and port.isdecimal()):
-        return given
-    raise click.BadParameter(f"{given!r} is no address: write NAME:PORT, or auto")
-
-
-def _host(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
-    if given is None:
-        return None
-    number, _, count = given.partition("/")
-    if number.isdecimal() and count.isdecimal() and int(number) < int(count):
-        return int(number), int(count)
-    raise click.BadParameter(f"{given!r} is no host: write 0/4 for the first of four, then 1/4")
-
-
-def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    if given is None or given == "ray" or given.startswith("ray://"):
-        return given
-    raise click.BadParameter(f"{given!r} is no address: write ray, or ray://HOST:10001")
-
-
-def override_options(function: Function) -> Function:
-    """--set, --seed and --space."""
-    for option in (
-        click.option("--space", metavar="NAME", help="Which space, where the file has several."),
-        click.option("--seed", type=int, help="Overrides the file's seed."),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            callback=_pairs,
-            metavar="KEY=VALUE",
-            help="Override a setting: data=other.zip, teacher.steps=50, sample=20. Repeatable.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def passes_option(function: Function) -> Function:
-    """-p, --passes"""
-    return click.option(
-        "-p",
-        "--passes",
-        "pipeline",
-        metavar="PIPELINE",
-        help='For example "expand-space,mine-subsequences{method=sequitur}". Default: all of them.',
-    )(function)
-
-
-def calibrate_option(function: Function) -> Function:
-    """--calibrate"""
-    return click.option(
-        "--calibrate",
-        type=STORE,
-        metavar="STORE",
-        help="Fit the cost model of `blocks optimal` to what builds on this store measured.",
-    )(function)
+calibrate_option = click.option(
+    "--calibrate",
+    type=STORE,
+    metavar="STORE",
+    help="Fit the cost model of `blocks optimal` to what builds on this store measured.",
+)
 
 
 def calibrated(store: Path | str | None) -> "CostModel | None":

@@ -4,8 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +14,14 @@ if TYPE_CHECKING:
     from wootzc.builder.result.verdict import Kind
     from wootzc.grammar import Analysis
     from wootzc.ir.space import Space
+
+
+COLOURS: Mapping[str, dict[str, Any]] = {
+    r"^error(?=\[)": {"fg": "red", "bold": True},
+    r"^warning(?=\[)": {"fg": "yellow", "bold": True},
+    r"\^+$": {"fg": "red"},
+    r"^  help:": {"fg": "cyan"},
+}
 
 
 def wants_color(stream: IO[str]) -> bool:
@@ -29,14 +36,8 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, st
         return
     text = render(shown, sources)
     if wants_color(sys.stderr):
-        text = re.sub(
-            r"^error\[", click.style("error", fg="red", bold=True) + "[", text, flags=re.M
-        )
-        text = re.sub(
-            r"^warning\[", click.style("warning", fg="yellow", bold=True) + "[", text, flags=re.M
-        )
-        text = re.sub(r"(\^+)$", click.style(r"\1", fg="red"), text, flags=re.M)
-        text = re.sub(r"^  help:", click.style("  help:", fg="cyan"), text, flags=re.M)
+        for pattern, style in COLOURS.items():
+            text = re.sub(pattern, click.style(r"\g<0>", **style), text, flags=re.M)
     click.echo(text, err=True)
     errors = sum(d.severity == "error" for d in shown)
     if len(shown) > 1:
@@ -48,17 +49,11 @@ def _counted(errors: int, warnings: int) -> str:
     return ", ".join(f"{number} {word}{'s' * (number > 1)}" for number, word in words if number)
 
 
-def echo_warnings(file: Path, overrides: Mapping[str, str]) -> "Analysis":
-    """Print a source's warnings; raise its errors, all of them, before anything is spent."""
-    from wootzc.driver import analyze_file
-
-    analysis = analyze_file(file, overrides)
-    echo_analysis(analysis)
-    return analysis
-
-
 def echo_analysis(analysis: "Analysis") -> None:
-    """The same of an analysis; and notes on networks that were read from files."""
+    """Print a source's warnings, and notes on networks that were read from files.
+
+    Raises its errors, all of them, before anything is spent.
+    """
     if any(d.severity == "error" for d in analysis.diagnostics):
         raise WootzError(analysis.diagnostics, analysis.sources)
     echo_diagnostics(analysis.diagnostics, analysis.sources)

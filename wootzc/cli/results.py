@@ -92,7 +92,7 @@ def verify(folder: Path, data: Path | None, store: Path | str | None) -> None:
 )
 @click.option(
     "--at-least",
-    callback=fraction,
+    type=fraction,
     metavar="ACCURACY",
     help="With --int8: write nothing where the accuracy on validation or test images is below "
     "this, 90% or 0.9.",
@@ -108,7 +108,9 @@ def export(
     data: Path | None,
     at_least: float | None,
 ) -> None:
-    """Write the best network in another form. Only FOLDER/best is read.
+    """Write the best network in another form.
+
+    Only FOLDER/best is read; with --candidate the store too, with --int8 the images.
 
     \b
       onnx         one file: NCHW, float32, opset 17, any batch size; mean, std and classes

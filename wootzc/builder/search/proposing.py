@@ -13,7 +13,7 @@ from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan import Plan
-from wootzc.ir.propose import propose
+from wootzc.ir.propose import proposals
 from wootzc.ir.space import Listed, Proposed
 from wootzc.ir.space.space_costs import space_costs
 
@@ -32,12 +32,12 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
         allowed: NDArray[np.bool_] = np.zeros(scores.shape, dtype=bool)
         for module, choices in enumerate(space.choices):
             allowed[module, list(choices)] = True
-        rows = propose(
+        rows = proposals(
             space,
             space_costs(space),
             np.where(allowed, scores, np.inf),
             space.selection.count,
-        )
+        ).rows
         if not len(rows):
             raise fail(
                 "WZ055",
