@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from wootzc.backends.data import load
-from wootzc.backends.data.counting import check_data
+from wootzc.backends.data import check_data
 from wootzc.backends.weights import stored
 from wootzc.backends.weights.stored import read
 from wootzc.diagnostics import Span, WootzError, render

@@ -179,7 +179,7 @@ def build(
 
 def _check_files(space: "Space") -> None:
     """Data and weights that are there and cannot be read. An ONNX model was read with the space."""
-    from wootzc.backends.data.counting import check_data
+    from wootzc.backends.data import check_data
     from wootzc.builder.jobs.teacher import read_teacher
     from wootzc.ir.space.recipe import FromFile
 
