@@ -44,15 +44,15 @@ def layer_norm(operator: Operator, context: Context) -> Tensor:
     """Over the channels of each pixel, wherever they stand, or over all of a vector."""
     tensor = context.tensor(operator)
     usable(tensor)
-    rank, epsilon = len(tensor.layout), context.constant(operator, 3)
-    if epsilon is None:
-        epsilon = np.array(operator.attributes.get("epsilon", 1e-5))
+    rank, added = len(tensor.layout), context.constant(operator, 3)
+    if added is None:
+        added = np.array(operator.attributes.get("epsilon", 1e-5))
         axes = [*range(int(operator.attributes.get("axis", -1)) % rank, rank)]
     else:
         axes = _spelt_axes(operator, context, rank)
-    if len(axes) != 1 or epsilon.size != 1 or not _is_channels(tensor, axes[0]):
+    if len(axes) != 1 or added.size != 1 or not _is_channels(tensor, axes[0]):
         raise operator.refused("it normalises more than the channels of each pixel", _OVER)
-    axis, epsilon = axes[0], _short(epsilon.item())
+    axis, epsilon = axes[0], _short(added.item())
     norm = GroupNorm(groups=1, epsilon=epsilon, pixelwise=True)
     return _normalised(operator, context, tensor, norm, tensor.layout[axis])
 
