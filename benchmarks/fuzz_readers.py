@@ -56,8 +56,7 @@ def _network(path: Path) -> None:
 
 
 def _data(path: Path) -> None:
-    from wootzc.backends.data import load, survey
-    from wootzc.backends.data.counting import count_parts
+    from wootzc.backends.data import count_parts, load, survey
     from wootzc.ir.space.recipe import Data
 
     spec = Data(path=str(path), validation=0.2, test=0.2)

@@ -16,18 +16,18 @@ PIECE = 1 << 20  # bytes per sample
 
 
 def fingerprint(
-    files: Iterable[Path], root: Path, settings: Mapping[str, object], budget: int = BUDGET
+    names: Iterable[str], root: Path, settings: Mapping[str, object], budget: int = BUDGET
 ) -> str:
-    """SHA-256, in hex, over names (below `root`), sizes and contents of files, and settings.
+    """SHA-256, in hex, over names of files below `root`, their sizes and contents, and settings.
 
     All content counts while it is within the budget. Beyond that, every name and size still
     does, and of the content (all files end to end) evenly spaced pieces that fill the budget.
     """
-    entries = sorted((path.relative_to(root).as_posix(), path) for path in files)
-    paths = [path for _, path in entries]
+    names = sorted(names)
+    paths = [root / name for name in names]
     sizes = [path.stat().st_size for path in paths]
     whole = hashlib.sha256(b"wootzc data 1\n")
-    for (name, _), size in zip(entries, sizes, strict=True):
+    for name, size in zip(names, sizes, strict=True):
         whole.update(f"{name}\0{size}\n".encode())
     contents = _complete(paths) if sum(sizes) <= budget else _sampled(paths, sizes, budget)
     for digest in contents:

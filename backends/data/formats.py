@@ -1,7 +1,7 @@
 """What every format reader returns, and the checks that all of them share."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.images import Images, Shape
+from wootzc.backends.data.images import Blobs, Encoded, Images, Shape, natural_shape
 from wootzc.diagnostics import fail
 
 PartName = Literal["train", "validation", "test"]
@@ -37,23 +37,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
-    """A file or folder, opened: labels read, images perhaps still encoded."""
+    """A file or folder, opened: labels read, and no image but the first."""
 
     name: str  # the path as the user wrote it
     parts: Mapping[PartName, Part]  # "train" always; the others where the data brings them
     classes: tuple[str, ...]
-    content: tuple[Path, ...]  # the files that the fingerprint covers
+    content: Sequence[str] = (".",)  # what the fingerprint covers: files below the path, or itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outline:
-    """What a file or folder holds, with no image read but the first."""
-
-    labels: Mapping[PartName, Labels]  # "train" always; the others where the data brings them
-    classes: tuple[str, ...]
-    shape: Shape  # of the first training image as it is
-    bytes_each: bool  # values are bytes, 0 to 255
-    fitted: bool  # images are brought to the network's input; arrays must have it already
+def encoded_parts(
+    blobs: Mapping[PartName, Blobs], labels: Mapping[PartName, Labels], shape: Shape | None
+) -> dict[PartName, Part]:
+    """Parts of image files. Without a shape the first training image decides."""
+    if shape is None:
+        shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
+    return {
+        part: Part(images=Encoded(blobs[part], shape), labels=own) for part, own in labels.items()
+    }
 
 
 def check_label_header(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
@@ -67,8 +67,12 @@ def check_label_header(shape: tuple[int, ...], dtype: np.dtype[Any], where: str)
     if dtype.kind not in "iu":
         raise fail(
             "WZ107",
-            f"{where} holds {dtype}; expected integers 0, 1, 2, …",
-            'number the classes from 0, or save labels.astype("int64") if they are whole numbers',
+            f"{where} holds {'text' if dtype.kind in 'OSU' else dtype}; "
+            "expected integers 0, 1, 2, …",
+            "number the classes: names, labels = np.unique(labels, return_inverse=True)"
+            if dtype.kind in "OSU"
+            else 'number the classes from 0, or save labels.astype("int64") if they are whole '
+            "numbers",
         )
 
 

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +22,8 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]  # [n, height, width, channels]
 Rows = NDArray[np.intp]
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels → Pillow's name
-COLOURLESS = ("1", "L", "LA", "I", "F")  # and I;16 with its byte orders
+COLOURLESS = ("1", "L", "LA", "I")  # and I;16 with its byte orders
+SIXTEEN = ("PNG", "PPM")  # whose images of 16 bits may be of 32 to Pillow
 CHUNK = 256  # images a thread decodes in one go
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's others run programs
 MOST_BYTES = 1 << 26  # of an encoded image
@@ -100,10 +103,41 @@ class Encoded:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
     def take(self, rows: Rows) -> NDArray[np.uint8]:
+        """[rows, height, width, channels]. Raises `WootzError` for one that cannot be read."""
         out = np.empty((len(rows), *self.shape), np.uint8)
         for place, row in enumerate(rows.tolist()):
             out[place] = decode(self.blobs.read(row), self.shape, self.blobs.name(row))
         return out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Unread:
+    """Images of an array in an archive, which can only be read as a whole."""
+
+    read: Callable[[], Stored]
+    shape: Shape
+    count: int
+    bytes_each: int  # of a number
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def nbytes(self) -> int:
+        return self.bytes_each * self.shape[0] * self.shape[1] * self.shape[2]
+
+    @cached_property
+    def stored(self) -> Stored:
+        """All of them. Raises `WootzError`."""
+        return self.read()
+
+    def take(self, rows: Rows) -> Pixels:
+        return self.stored.take(rows)
+
+
+def holds_bytes(images: Images) -> bool:
+    """Whether values are bytes, 0 to 255; else they are float32."""
+    return images.nbytes == prod(images.shape)
 
 
 def as_pixels(array: NDArray[np.generic]) -> Pixels:
@@ -144,7 +178,9 @@ def hold(images: Encoded, rows: Rows) -> Stored:
 def decode(blob: bytes, shape: Shape, name: str) -> NDArray[np.uint8]:
     """One image as [height, width, channels]: shorter side to size (bilinear), then the centre."""
     height, width, channels = shape
-    image = _convert(_open(blob, name), MODES[channels])
+    image = _open(blob, name)
+    with damage(_unreadable(blob, name)):
+        image = _convert(image, MODES[channels])
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     return np.asarray(image, np.uint8).reshape(shape)
@@ -179,6 +215,13 @@ def _headed(blob: bytes, name: str) -> Image.Image:
             f"images have at most {MOST_PIXELS:,} pixels",
             "make it smaller, or remove it",
         )
+    if image.mode == "F" or (image.mode == "I" and image.format not in SIXTEEN):
+        held = "fractions" if image.mode == "F" else "whole numbers of 32 bits"
+        raise fail(
+            "WZ345",
+            f"{name}: its pixels are {held}, and nothing says which of them is white",
+            "save it with 8 or 16 bits, or all images as an array in an .npz file",
+        )
     return image
 
 
@@ -197,9 +240,11 @@ def _unreadable(blob: bytes, name: str) -> Callable[[str], WootzError]:
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; keep the upper byte
+    if image.mode.startswith("I"):  # Pillow would clip 16 bits to 8; keep the upper byte
         values = np.asarray(image).astype(np.uint16)
         image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:  # Pillow warns of the direct way
         image = image.convert("RGBA")
+    if image.mode == "LAB":  # of the modes that files have the only one with no way to grey
+        image = image.convert("RGB")
     return image if image.mode == mode else image.convert(mode)

@@ -20,7 +20,9 @@ from wootzc.backends.data.images import (
     Rows,
     Shape,
     Stored,
+    Unread,
     hold,
+    holds_bytes,
     natural_shape,
 )
 from wootzc.backends.data.npz import open_npz
@@ -42,7 +44,7 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
     `shape` is the network's input: image files are fitted to it, arrays must have it already.
     """
     path, kind = found(spec)
-    source = _open(kind, path, spec, shape)
+    source = open_source(kind, path, spec, shape)
     labels = source.parts["train"].labels
     shares = shares_of(spec, source.parts)
     division = divide(labels, **shares, limit=spec.limit, seed=seed, where=source.name)
@@ -144,7 +146,10 @@ def _fitted_from(images: Images) -> Shape | None:
     return None if own == images.shape else own
 
 
-def _open(kind: Kind, path: Path, spec: Data, shape: Shape | None) -> Source:
+def open_source(
+    kind: Kind, path: Path, spec: Data, shape: Shape | None, most: float = float("inf")
+) -> Source:
+    """Names, labels, headers and one image are read. Raises `WootzError`, and `TooMany`."""
     if kind != "npz" and shape is not None and shape[2] not in MODES:
         raise fail(
             "WZ110",
@@ -155,9 +160,9 @@ def _open(kind: Kind, path: Path, spec: Data, shape: Shape | None) -> Source:
             budget = memory_budget()
             return open_npz(path, spec.path, stream=spec.stream, budget=budget, shape=shape)
         case "folder":
-            return open_folder(path, spec.path, shape)
+            return open_folder(path, spec.path, shape, most)
         case "zip":
-            return open_zip(path, spec.path, shape)
+            return open_zip(path, spec.path, shape, most)
         case "parquet":
             return open_parquet(path, spec.path, shape)
         case _:
@@ -176,7 +181,7 @@ def _keep(images: Images, rows: Rows, stream: bool) -> tuple[Images, Rows]:
     """The images to draw from, and their rows there: decoded now unless they are streamed."""
     if isinstance(images, Encoded) and not stream:
         return hold(images, rows), np.arange(len(rows))
-    return images, rows
+    return (images.stored if isinstance(images, Unread) else images), rows
 
 
 def _reads_files(images: Images) -> bool:
@@ -192,7 +197,7 @@ def _statistics(
     data is streamed, the same numbers must come out. Merged by chunks (Chan et al. 1979).
     """
     channels = images.shape[2]
-    unit = 255.0 if images.nbytes == np.prod(images.shape) else 1.0  # bytes become fractions
+    unit = 255.0 if holds_bytes(images) else 1.0  # bytes become fractions
     if spec.mean:
         return _given(spec.mean, channels, unit, spec), _given(spec.std, channels, unit, spec)
     if not spec.normalize:  # floats stay

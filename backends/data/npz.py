@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from wootzc.backends.data.formats import (
     Labels,
-    Outline,
     Part,
     PartName,
     Source,
@@ -23,7 +22,7 @@ from wootzc.backends.data.formats import (
     check_labels,
     class_count,
 )  # fmt: skip
-from wootzc.backends.data.images import Shape, Stored, as_pixels, check_finite
+from wootzc.backends.data.images import Images, Shape, Stored, Unread, as_pixels, check_finite
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import damage, is_bomb, open_file
 from wootzc.ir import npy
@@ -55,16 +54,16 @@ class Entry:
     start: int | None  # byte in the file where the values start; None where they are compressed
 
     @property
-    def nbytes(self) -> int:
-        """Bytes in memory: numbers that are not uint8 become float32."""
-        return prod(self.shape) * (1 if self.dtype == np.uint8 else 4)
+    def bytes_each(self) -> int:
+        """Of a number in memory: those that are not uint8 become float32."""
+        return 1 if self.dtype == np.uint8 else 4
 
 
 def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape | None) -> Source:
     """Labels and images of an archive; above `budget` bytes, images stay on disk if they can."""
     pairs = _pairs(path, name, shape)
     found = [images for images, _ in pairs.values()]
-    size = sum(entry.nbytes for entry in found)
+    size = sum(prod(entry.shape) * entry.bytes_each for entry in found)
     compressed = [entry.key for entry in found if entry.start is None]
     if stream and compressed:
         raise fail(
@@ -82,31 +81,14 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
     mapped = stream or (size > budget and not compressed)
     labels = _labels(path, name, pairs)
     parts: dict[PartName, Part] = {
-        part: Part(images=_read_images(path, name, images, mapped), labels=labels[part])
+        part: Part(images=_images(path, name, images, mapped), labels=labels[part])
         for part, (images, _) in pairs.items()
     }
-    return Source(name=name, parts=parts, classes=_classes(labels, name), content=(path,))
+    classes = tuple(map(str, range(class_count(labels, name))))
+    return Source(name=name, parts=parts, classes=classes)
 
 
-def outline_npz(path: Path, name: str) -> Outline:
-    """What an archive holds: its labels, and what headers say of its images."""
-    pairs = _pairs(path, name, None)
-    labels = _labels(path, name, pairs)
-    images, _ = pairs["train"]
-    return Outline(
-        labels=labels,
-        classes=_classes(labels, name),
-        shape=_image_shape(images),
-        bytes_each=images.dtype == np.uint8,
-        fitted=False,
-    )
-
-
-def _classes(labels: Mapping[PartName, Labels], name: str) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(class_count(labels, name)))
-
-
-def entries_of(path: Path, name: str) -> dict[str, Entry]:
+def _entries(path: Path, name: str) -> dict[str, Entry]:
     """The arrays of an archive, by their headers, which hold what they declare."""
     with damage(_broken(path, name)), open_file(path) as file, zipfile.ZipFile(file) as archive:
         return {
@@ -155,15 +137,15 @@ def _data_start(file: BinaryIO, offset: int) -> int:
 
 def _pairs(path: Path, name: str, shape: Shape | None) -> dict[PartName, tuple[Entry, Entry]]:
     """Images and labels of each part, their headers read and the images' checked."""
-    entries = entries_of(path, name)
-    keys = pairs_of(entries, name)
+    entries = _entries(path, name)
+    keys = _keys(entries, name)
     first = entries[keys["train"][0]]
     for images, _ in keys.values():
         _check_images(entries[images], name, first, shape)
     return {part: (entries[images], entries[labels]) for part, (images, labels) in keys.items()}
 
 
-def pairs_of(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, str]]:
+def _keys(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, str]]:
     """The keys that are there, of the first convention that fits."""
     there = ", ".join(entries) or "none"
     for layout in LAYOUTS:
@@ -231,16 +213,21 @@ def _labels(
     return found
 
 
-def _read_images(path: Path, name: str, images: Entry, mapped: bool) -> Stored:
-    stacked = (images.shape[0], *_image_shape(images))
+def _images(path: Path, name: str, images: Entry, mapped: bool) -> Images:
+    shape = _image_shape(images)
+    stacked = (images.shape[0], *shape)
     if mapped and images.start is not None:
         order: Literal["F", "C"] = "F" if images.fortran else "C"
         with damage(_broken(path, name)):
             array = np.memmap(path, images.dtype, "r", images.start, images.shape, order)
         return Stored(array.reshape(stacked), f"{name}: {images.key}")
-    pixels = as_pixels(_read(path, name, images)).reshape(stacked)
-    check_finite(pixels, f"{name}: {images.key}")
-    return Stored(pixels)
+
+    def read() -> Stored:
+        pixels = as_pixels(_read(path, name, images)).reshape(stacked)
+        check_finite(pixels, f"{name}: {images.key}")
+        return Stored(pixels)
+
+    return Unread(read=read, shape=shape, count=stacked[0], bytes_each=images.bytes_each)
 
 
 def _read(path: Path, name: str, entry: Entry) -> NDArray[np.generic]:

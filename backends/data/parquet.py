@@ -8,7 +8,6 @@ import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -19,14 +18,13 @@ from numpy.typing import NDArray
 from wootzc.backends.data.formats import (
     PART_NAMES,
     Labels,
-    Outline,
-    Part,
     PartName,
     Source,
     check_labels,
     class_count,
+    encoded_parts,
 )
-from wootzc.backends.data.images import MOST_BYTES, Encoded, Shape, natural_shape
+from wootzc.backends.data.images import MOST_BYTES, Blobs, Shape, natural_shape
 from wootzc.backends.data.layout import hidden
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import check_file, damage, is_bomb
@@ -36,75 +34,55 @@ LABEL_COLUMNS = ("label", "labels", "fine_label")
 BATCH = 16  # rows that are read at once: each may be as large as an image may be
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class SpooledBlobs:
-    """The image files of a part, copied end to end into an unnamed temporary file.
+    """The image files of a part, copied end to end into an unnamed temporary file when one is read.
 
     Parquet gives rows by the group only, so a shuffled batch would read a group per image.
     """
 
-    file: IO[bytes]
-    lock: threading.Lock
-    ends: NDArray[np.int64]  # [n], byte after each image
-    files: Sequence[tuple[str, int]]  # shown name and row count of each parquet file, in order
+    def __init__(self, tables: Sequence[tuple[str, Any]], name: str):
+        self.tables, self.whole = tables, name  # parquet files with their shown names
+        self.ends = list(accumulate(table.metadata.num_rows for _, table in tables))
+        self.lock = threading.Lock()
+        self.spool: tuple[IO[bytes], NDArray[np.int64]] | None = None  # byte after each image
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return int(self.ends[-1])
 
     def name(self, row: int) -> str:
-        ends = list(accumulate(count for _, count in self.files))
-        file = bisect.bisect_right(ends, row)
-        shown, count = self.files[file]
-        return f"{shown}: row {row - ends[file] + count}"
+        file = bisect.bisect_right(self.ends, row)
+        return f"{self.tables[file][0]}: row {row - (self.ends[file - 1] if file else 0)}"
 
     def read(self, row: int) -> bytes:
-        start = int(self.ends[row - 1]) if row else 0
+        """The bytes of an image file. Raises `WootzError`, where any of them can't be read."""
         with self.lock:
-            self.file.seek(start)
-            return self.file.read(int(self.ends[row]) - start)
+            if self.spool is None:
+                self.spool = _spool(self.tables, self.whole)
+                weakref.finalize(self, self.spool[0].close)
+            file, ends = self.spool
+            start = int(ends[row - 1]) if row else 0
+            file.seek(start)
+            return file.read(int(ends[row]) - start)
 
 
 def open_parquet(path: Path, name: str, shape: Shape | None) -> Source:
     """One file, or a folder with `train-….parquet`, `test-….parquet` (or train/….parquet)."""
     tables = _tables(path, name)
-    opened = _opened(tables, path, name)
-    labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
-    classes = _classes(opened, labels, name)
-    blobs = {part: _spool(files, name) for part, files in opened.items()}
-    if shape is None:  # the first training image decides
-        shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
-    return Source(
-        name=name,
-        parts={
-            part: Part(images=Encoded(blobs[part], shape), labels=labels[part]) for part in opened
-        },
-        classes=classes,
-        content=tuple(file for files in tables.values() for file in files),
-    )
-
-
-def outline_parquet(path: Path, name: str) -> Outline:
-    """What the files hold: their labels, and the first training image."""
-    opened = _opened(_tables(path, name), path, name)
-    labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
-    classes = _classes(opened, labels, name)  # before any image: it refuses a part without one
-    shown, table = next((s, t) for s, t in opened["train"] if t.metadata.num_rows)
-    return Outline(
-        labels=labels,
-        classes=classes,
-        shape=natural_shape(next(_images(shown, table)), f"{shown}: row 0"),
-        bytes_each=True,
-        fitted=True,
-    )
-
-
-def _opened(
-    tables: Mapping[PartName, Sequence[Path]], path: Path, name: str
-) -> dict[PartName, list[tuple[str, Any]]]:
-    return {
-        part: [(_shown(file, path, name), _open(file, _shown(file, path, name))) for file in files]
+    opened = {
+        part: [
+            (shown, _open(file, shown)) for file in files for shown in [_shown(file, path, name)]
+        ]
         for part, files in tables.items()
     }
+    labels: dict[PartName, Labels] = {part: _labels(files) for part, files in opened.items()}
+    classes = _classes(opened, labels, name)  # before any image: it refuses a part without one
+    blobs: dict[PartName, Blobs] = {part: SpooledBlobs(o, name) for part, o in opened.items()}
+    if shape is None:  # the first training image decides
+        shown, table = next((s, t) for s, t in opened["train"] if t.metadata.num_rows)
+        shape = natural_shape(next(_images(shown, table)), f"{shown}: row 0")
+    content = [file.relative_to(path).as_posix() for files in tables.values() for file in files]
+    parts = encoded_parts(blobs, labels, shape)
+    return Source(name=name, parts=parts, classes=classes, content=content)
 
 
 def _classes(
@@ -132,14 +110,6 @@ def _tables(path: Path, name: str) -> dict[PartName, list[Path]]:
             "expected names such as train-00000-of-00001.parquet",
         )
     return dict(found)
-
-
-def row_counts(path: Path, name: str) -> dict[PartName, int]:
-    """Rows of each part, from the files' footers alone."""
-    return {
-        part: sum(_open(file, _shown(file, path, name)).metadata.num_rows for file in files)
-        for part, files in _tables(path, name).items()
-    }
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -238,7 +208,7 @@ def _labels(files: Sequence[tuple[str, Any]]) -> NDArray[np.int32]:
     return np.concatenate(read)
 
 
-def _spool(files: Sequence[tuple[str, Any]], name: str) -> SpooledBlobs:
+def _spool(files: Sequence[tuple[str, Any]], name: str) -> tuple[IO[bytes], NDArray[np.int64]]:
     file = tempfile.TemporaryFile(prefix="wootzc-")  # its space is free again once closed
     try:
         sizes = [file.write(image) for image in _every(files)]
@@ -253,11 +223,7 @@ def _spool(files: Sequence[tuple[str, Any]], name: str) -> SpooledBlobs:
             f"{name}: its images do not fit into {tempfile.gettempdir()} ({error.strerror})",
             "make room there, or set TMPDIR to a folder with more",
         ) from error
-    ends = np.cumsum(np.array(sizes, np.int64))
-    counts = [(shown, table.metadata.num_rows) for shown, table in files]
-    blobs = SpooledBlobs(file, threading.Lock(), ends, counts)
-    weakref.finalize(blobs, file.close)
-    return blobs
+    return file, np.cumsum(np.array(sizes, np.int64))
 
 
 def _every(files: Sequence[tuple[str, Any]]) -> Iterator[bytes]:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from pathlib import Path
 
 from wootzc.backends.data.divide import divide
-from wootzc.backends.data.formats import PART_ORDER, Outline, PartName
-from wootzc.backends.data.images import Shape
-from wootzc.backends.data.loading import Kind, found, shares_of
-from wootzc.backends.data.npz import outline_npz
-from wootzc.backends.data.parquet import outline_parquet
-from wootzc.backends.data.tree import open_folder, open_zip, outlined
+from wootzc.backends.data.formats import PART_ORDER, PartName, Source
+from wootzc.backends.data.images import Encoded, Shape, check_head, holds_bytes
+from wootzc.backends.data.loading import Kind, found, open_source, shares_of
+from wootzc.backends.data.tree import TooMany
+from wootzc.diagnostics import WootzError
 from wootzc.ir.space.recipe import Data
+
+MOST = 200_000  # names of files that are looked at where it must be cheap: a fraction of a second
+GLANCES = 64  # images whose heads are looked at before all are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,34 +35,81 @@ def survey(spec: Data, *, seed: int = 0) -> Survey:
     What is wrong with single images shows only when they are read.
     """
     path, kind = found(spec)
-    match kind:
-        case "npz":
-            outline = outline_npz(path, spec.path)
-        case "parquet":
-            outline = outline_parquet(path, spec.path)
-        case "folder":
-            outline = outlined(open_folder(path, spec.path, None))
-        case "zip":
-            outline = outlined(open_zip(path, spec.path, None))
-        case _:
-            assert_never(kind)
+    return _surveyed(open_source(kind, path, spec, None), kind, spec, seed)
+
+
+def count_images(spec: Data) -> int | None:
+    """The number of images in the training part; None where it can't be told, or not cheaply."""
+    counted = count_parts(spec)
+    return None if counted is None else counted.images["train"]
+
+
+def count_parts(spec: Data) -> Survey | None:
+    """Of all parts; None where they can't be told, or not cheaply.
+
+    What is wrong with the data is not said here: loading it says so.
+    """
+    try:
+        return _cheaply(spec)
+    except (WootzError, OSError, ValueError):
+        return None
+
+
+def check_data(spec: Data) -> None:
+    """Raise what loading would say of names, labels and headers, and of the heads of a few images;
+    nothing where no data is there.
+
+    Nor where what reads it is not installed, which only loading needs.
+    """
+    try:
+        _cheaply(spec, glance=True)
+    except WootzError as error:
+        if not any(d.code == "WZ114" for d in error.diagnostics):
+            raise
+
+
+def _cheaply(spec: Data, *, glance: bool = False) -> Survey | None:
+    """None where nothing is there, or too much. `glance`: at a few image files too."""
+    path = Path(spec.path).expanduser()
+    if not path.exists():
+        return None
+    path, kind = found(spec)
+    try:
+        source = open_source(kind, path, spec, None, MOST)
+    except TooMany:
+        return None
+    surveyed = _surveyed(source, kind, spec, 0)
+    if glance and kind in ("folder", "zip"):
+        _glance(source)
+    return surveyed
+
+
+def _surveyed(source: Source, kind: Kind, spec: Data, seed: int) -> Survey:
+    shares, train = shares_of(spec, source.parts), source.parts["train"]
+    division = divide(train.labels, **shares, limit=spec.limit, seed=seed, where=spec.path)
+    rows = {"train": division.train, "validation": division.validation, "test": division.test}
+    brought = source.parts.keys() - {"train"}
     return Survey(
         kind=kind,
-        classes=outline.classes,
-        images=_split(outline, spec, seed),
-        own=frozenset(outline.labels),
-        shape=outline.shape,
-        bytes_each=outline.bytes_each,
-        fitted=outline.fitted,
+        classes=source.classes,
+        images={
+            part: len(source.parts[part].labels if part in brought else rows[part])
+            for part in PART_ORDER
+        },
+        own=frozenset(source.parts),
+        shape=train.images.shape,
+        bytes_each=holds_bytes(train.images),
+        fitted=isinstance(train.images, Encoded),
     )
 
 
-def _split(outline: Outline, spec: Data, seed: int) -> dict[PartName, int]:
-    shares = shares_of(spec, outline.labels)
-    train = outline.labels["train"]
-    division = divide(train, **shares, limit=spec.limit, seed=seed, where=spec.path)
-    rows = {"train": division.train, "validation": division.validation, "test": division.test}
-    brought = outline.labels.keys() - {"train"}
-    return {
-        part: len(outline.labels[part] if part in brought else rows[part]) for part in PART_ORDER
-    }
+def _glance(source: Source) -> None:
+    """Look at the heads of a few files: they may say that no image is to be read."""
+    files = [
+        (part.images.blobs, row)
+        for part in source.parts.values()
+        if isinstance(part.images, Encoded)
+        for row in range(len(part.images))
+    ]
+    for blobs, row in files[:: -(-len(files) // GLANCES)]:
+        check_head(blobs.read(row), blobs.name(row))

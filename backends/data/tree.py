@@ -10,13 +10,16 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wootzc.backends.data.formats import Outline, Part, PartName, Source, class_count
-from wootzc.backends.data.images import MOST_BYTES, Blobs, Encoded, Shape, natural_shape
+from wootzc.backends.data.formats import Labels, PartName, Source, class_count, encoded_parts
+from wootzc.backends.data.images import MOST_BYTES, Blobs, Shape
 from wootzc.backends.data.layout import Layout, arrange
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import check_file, damage, read_file
+
+
+class TooMany(Exception):
+    """More files than were to be looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,26 +84,34 @@ class ZipBlobs:
             return self.archive.read(info)
 
 
-def open_folder(path: Path, name: str, shape: Shape | None) -> Source:
-    """A folder of `class/name.jpg`, read file by file."""
-    files, folders = _walk(path)
+def open_folder(path: Path, name: str, shape: Shape | None, most: float = float("inf")) -> Source:
+    """A folder of `class/name.jpg`, read file by file. Raises `TooMany` from `most` files on."""
+    files: list[str] = []
+    folders: list[str] = []
+    for here, below, names in _levels(path):
+        files += [(here / name).as_posix() for name in names]
+        folders += [(here / name).as_posix() for name in below]
+        if len(files) >= most:
+            raise TooMany
     layout = arrange(files, folders, name)
     blobs: dict[PartName, Blobs] = {
         part: FileBlobs(path, name, names) for part, (names, _) in layout.parts.items()
     }
-    content = tuple(path / entry for names, _ in layout.parts.values() for entry in names)
+    content = [entry for names, _ in layout.parts.values() for entry in names]
     return _source(layout, blobs, name, shape, content)
 
 
-def open_zip(path: Path, name: str, shape: Shape | None) -> Source:
+def open_zip(path: Path, name: str, shape: Shape | None, most: float = float("inf")) -> Source:
     """Likewise in a ZIP archive. Raises `WootzError` for a damaged one."""
     zipped = _listed(path, name)
+    if len(zipped.files) >= most:
+        raise TooMany
     layout = arrange(zipped.files, zipped.folders, name)
     blobs: dict[PartName, Blobs] = {
         part: ZipBlobs(zipped.archive, zipped.lock, name, names)
         for part, (names, _) in layout.parts.items()
     }
-    return _source(layout, blobs, name, shape, (path,))
+    return _source(layout, blobs, name, shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,66 +155,19 @@ def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> _Zipped:
     return _Zipped(archive=archive, files=files, folders=folders)
 
 
-def names_in(path: Path, name: str) -> Sequence[str]:
-    """Names of all files of an archive."""
-    return _listed(path, name).files
-
-
-def images_in(path: Path, name: str, files: Sequence[str]) -> Blobs:
-    """Some of the files of a folder, or of a zip."""
-    if path.is_dir():
-        return FileBlobs(path, name, files)
-    zipped = _listed(path, name)
-    return ZipBlobs(zipped.archive, zipped.lock, name, files)
-
-
-def outlined(source: Source) -> Outline:
-    """An opened folder or zip, which has read no more than an outline says."""
-    return Outline(
-        labels={name: part.labels for name, part in source.parts.items()},
-        classes=source.classes,
-        shape=source.parts["train"].images.shape,
-        bytes_each=True,
-        fitted=True,
-    )
-
-
 def _source(
     layout: Layout,
     blobs: Mapping[PartName, Blobs],
     name: str,
     shape: Shape | None,
-    content: tuple[Path, ...],
+    content: Sequence[str] = (".",),
 ) -> Source:
-    labels: dict[PartName, NDArray[np.int32]] = {
+    labels: dict[PartName, Labels] = {
         part: np.array(numbers, np.int32) for part, (_, numbers) in layout.parts.items()
     }
     class_count(labels, name)
-    if shape is None:  # the first training image decides
-        shape = natural_shape(blobs["train"].read(0), blobs["train"].name(0))
-    return Source(
-        name=name,
-        parts={
-            part: Part(images=Encoded(blobs[part], shape), labels=labels[part]) for part in labels
-        },
-        classes=layout.classes,
-        content=content,
-    )
-
-
-def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Names of all files and of all folders below `root`."""
-    files: list[str] = []
-    folders: list[str] = []
-    for here, below, names in _levels(root):
-        files += [(here / name).as_posix() for name in names]
-        folders += [(here / name).as_posix() for name in below]
-    return files, folders
-
-
-def names_below(root: Path) -> Iterator[str]:
-    """Names of all files below `root`, as they are found."""
-    return ((here / name).as_posix() for here, _, names in _levels(root) for name in names)
+    parts = encoded_parts(blobs, labels, shape)
+    return Source(name=name, parts=parts, classes=layout.classes, content=content)
 
 
 def _levels(root: Path) -> Iterator[tuple[PurePath, list[str], list[str]]]:

@@ -19,8 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from safetensors.numpy import save_file
 
-from wootzc.backends.data import load
-from wootzc.backends.data.counting import check_data
+from wootzc.backends.data import check_data, load
 from wootzc.backends.weights import stored
 from wootzc.backends.weights.stored import read
 from wootzc.diagnostics import Span, WootzError, render

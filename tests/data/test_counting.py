@@ -1,13 +1,14 @@
 """How many images there are to train on is told without reading them, and rightly."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from wootzc.backends.data import count_images, counting, load
+from wootzc.backends.data import count_images, count_parts, load
 from wootzc.ir.space.recipe import Data
 
 
@@ -60,7 +61,7 @@ def test_what_cannot_be_told_is_not_guessed(
     names = ("gone.npz", "broken.npz", "broken.zip", "broken.parquet", "gone")
     assert [count_images(Data(path=str(tmp_path / name))) for name in names] == [None] * 5
     folder = pictures.tree(cat=7, dog=9)
-    monkeypatch.setattr(counting, "MOST", 10)
+    monkeypatch.setattr(sys.modules["wootzc.backends.data.survey"], "MOST", 10)
     assert count_images(Data(path=str(folder))) is None
 
 
@@ -69,7 +70,8 @@ def test_every_part_is_counted_and_whose_it_is(tmp_path: Path, arrays: Any) -> N
     path = tmp_path / "a.npz"
     np.savez(path, x_train=images[:30], y_train=labels[:30], x_val=images[30:], y_val=labels[30:])
     data = Data(path=str(path), test=0.2)
-    dataset, counted = load(data, seed=0), counting.count_parts(data)
+    dataset, counted = load(data, seed=0), count_parts(data)
     assert counted is not None
     assert counted.own == {"train", "validation"}
-    assert (counted.validation, counted.test) == (len(dataset.validation), len(dataset.test))
+    held = counted.images["validation"], counted.images["test"]
+    assert held == (len(dataset.validation), len(dataset.test))

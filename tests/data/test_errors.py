@@ -208,7 +208,7 @@ CASES: dict[str, tuple[str, list[str], Build]] = {
     ),
     "text label": (
         "WZ107",
-        ["a.parquet: label holds object"],
+        ["a.parquet: label holds text", "np.unique"],
         lambda p: table(p, label=list("ab" * 4)),
     ),
     "one class": ("WZ108", ["all 40 training images"], lambda p: labels(LABELS * 0)),

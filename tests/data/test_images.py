@@ -1,12 +1,14 @@
 """One encoded image becomes an array of the network's input."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from wootzc.backends.data.images import decode, natural_shape
+from wootzc.backends.data.images import check_head, decode, natural_shape
+from wootzc.diagnostics import WootzError
 
 
 def png(image: Image.Image, kind: str = "png", **options: object) -> bytes:
@@ -62,6 +64,33 @@ def test_every_mode_decodes(mode: str) -> None:
         assert decode(blob, (8, 8, channels), "a").shape == (8, 8, channels)
     if mode == "I;16":
         assert np.all(decode(blob, (8, 8, 1), "a") == 0x7F)  # scaled down, not clipped to 255
+
+
+def test_pgm_of_16_bits_keeps_the_upper_byte() -> None:
+    blob = b"P5 4 4 65535\n" + np.full((4, 4), 0x7F42, ">u2").tobytes()
+    assert natural_shape(blob, "a") == (4, 4, 1)
+    assert np.all(decode(blob, (4, 4, 1), "a") == 0x7F)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "held"),
+    [(np.ones((4, 4), np.float32), "fractions"), (np.ones((4, 4), np.int32), "32 bits")],
+)
+def test_numbers_whose_range_nothing_says_are_refused(pixels: Any, held: str) -> None:
+    """Pillow would clip them to 0 and 255."""
+    blob = png(Image.fromarray(pixels), "tiff")
+    for look in (lambda: check_head(blob, "a.tif"), lambda: decode(blob, (4, 4, 1), "a.tif")):
+        with pytest.raises(WootzError, match=rf"WZ345.*a\.tif.*{held}(.|\n)*\.npz"):
+            look()
+
+
+def test_lab_becomes_grey_and_colour() -> None:
+    pixels = np.full((4, 4, 3), (128, 0, 0), np.uint8)  # half as light as white, no colour
+    blob = png(Image.fromarray(pixels, "LAB"), "tiff")
+    assert natural_shape(blob, "a") == (4, 4, 3)
+    grey, coloured = (decode(blob, (4, 4, channels), "a") for channels in (1, 3))
+    np.testing.assert_allclose(coloured, np.repeat(grey, 3, axis=2), atol=1)
+    assert 100 < grey[0, 0, 0] < 140
 
 
 def test_palettes_with_transparency_do_not_warn() -> None:

@@ -171,7 +171,7 @@ ONNX: dict[str, Case] = {
          ("GlobalAveragePool", ["norm"], "pool", {}), ("Flatten", ["pool"], "y", {})],
         scale=np.ones(3, np.float32), bias=np.zeros(3, np.float32),
     ),
-    "layer norms spelt out, and spatial attention": onnx_model(
+    "norms spelt out in other steps, and spatial attention": onnx_model(
         [("ReduceMean", ["x"], "mean", {"axes": [1]}), ("Flatten", ["mean"], "y", {})],
         output=(1, 64), opset=13,
     ),

@@ -83,6 +83,11 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         'node "s" is a Softplus: it is none of the activations that wootzc has',
     ),
+    "activation of its own": (
+        [("Selu", "x", "y", {})],
+        {},
+        'node "y" is a Selu: it is none of the activations that wootzc has',
+    ),
     "clip": (
         [("Clip", "x a b", "y", {})],
         {"a": np.float32(-1), "b": np.float32(1)},

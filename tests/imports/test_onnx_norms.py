@@ -34,6 +34,25 @@ SPELT_CONSTANTS = {
 }  # fmt: skip
 
 
+def by_hand(square: str, axis: int) -> list[Any]:
+    """A norm as torch's exporter writes it before opset 17, or a model of its own."""
+    over = {"axes": [axis]}
+    return [
+        ("ReduceMean", "x", "m", over),
+        ("Sub", "x m", "d", {}),
+        (square, "d two" if square == "Pow" else "d d", "q", {}),
+        ("ReduceMean", "q", "v", over),
+        ("Add", "v e", "p", {}),
+        ("Sqrt", "p", "r", {}),
+        ("Div", "d r", "n", {}),
+        ("Mul", "n s", "k", {}),
+        ("Add", "k s", "y", {}),
+    ]
+
+
+BY_HAND = {"two": np.float32(2), "e": np.float32(0.1)}
+
+
 @pytest.mark.parametrize(
     ("steps", "constants", "opset", "reads"),
     [
@@ -58,8 +77,13 @@ SPELT_CONSTANTS = {
             {"s": numbers(4)}, 17, "avg GroupNorm",
         ),
         ([("PRelu", "x a", "y", {})], {"a": numbers(4, 1, 1)}, 17, "PRelu"),
+        (by_hand("Pow", 1), BY_HAND | {"s": numbers(4, 1, 1)}, 13, "GroupNorm"),
+        (by_hand("Mul", -3), BY_HAND | {"s": numbers(4, 1, 1)}, 17, "GroupNorm"),
     ],
-    ids=["group norm", "factors a group", "spelt out", "of pixels", "of a vector", "slopes"],
+    ids=[
+        "group norm", "factors a group", "spelt out", "of pixels", "of a vector", "slopes",
+        "by hand", "by hand, from behind",
+    ],
 )  # fmt: skip
 def test_they_are_read(
     steps: list[Any],
@@ -90,5 +114,27 @@ def test_what_only_looks_like_groups_is_refused(
         tensor = next(one for one in good.graph.initializer if one.name == name)
         tensor.CopyFrom(onnx.numpy_helper.from_array(value, name))
     onnx.save(good, tmp_path / "net.onnx")
+    with pytest.raises(Refused, match=message):
+        read_graph(str(tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "constants", "message"),
+    [
+        (by_hand("Pow", 2), {}, "more than the channels of each pixel"),
+        (by_hand("Pow", 1), {"two": np.float32(3)}, "something else than a standard deviation"),
+        (
+            [one if one[2] != "v" else (*one[:3], {"axes": [2]}) for one in by_hand("Pow", 1)],
+            {},
+            "something else than a standard deviation",
+        ),
+    ],
+    ids=["over rows", "cubes", "two axes"],
+)
+def test_what_only_looks_like_a_norm_is_refused(
+    steps: list[Any], constants: Mapping[str, Any], message: str, onnx_model: Model, tmp_path: Path
+) -> None:
+    given = BY_HAND | {"s": numbers(4, 1, 1)} | dict(constants)
+    onnx.save(onnx_model(steps, given, dims=(2, 4, 8, 8)), tmp_path / "net.onnx")
     with pytest.raises(Refused, match=message):
         read_graph(str(tmp_path / "net.onnx"))

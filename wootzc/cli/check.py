@@ -83,7 +83,7 @@ def _checked(
 
 def _of_data(spaces: "Iterable[Space]") -> Iterator[Diagnostic]:
     """What the headers of their data say is wrong with it."""
-    from wootzc.backends.data.counting import check_data
+    from wootzc.backends.data import check_data
 
     for space in spaces:
         if _is_empty(Path(space.data.path)):

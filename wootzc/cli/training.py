@@ -184,7 +184,7 @@ def _check_files(space: "Space") -> None:
 
     An ONNX model was read with the space.
     """
-    from wootzc.backends.data.counting import check_data
+    from wootzc.backends.data import check_data
     from wootzc.backends.data.formats import check_exists
     from wootzc.builder.jobs.teacher import read_teacher
     from wootzc.ir.space.recipe import FromFile

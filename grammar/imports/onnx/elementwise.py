@@ -18,6 +18,7 @@ from wootzc.ir.layers.curves import GRID, ZERO, activation, straight
 Lines: TypeAlias = Mapping[str, Line]
 
 MEMORY = 12  # an activation is spelled in no more steps than that
+NO_ACTIVATION = "it is none of the activations that wootzc has"
 ACTIVATIONS = (
     "wootzc has relu, relu6, leaky_relu, elu, gelu, swish, hard_swish, sigmoid, hard_sigmoid, tanh"
 )
@@ -117,7 +118,7 @@ def _moved(
     if found:
         return found
     if linear is None or (tensor.pads != NO_PADS and linear[1] != 0):
-        refusal = operator.refused("it is none of the activations that wootzc has", ACTIVATIONS)
+        refusal = operator.refused(NO_ACTIVATION, ACTIVATIONS)
         return replace(tensor, node=None, refusal=tensor.refusal or refusal, lines=lines)
     scale, shift = (np.full(tensor.features, value) for value in linear)
     draft = context.affine(operator, inner(tensor), scale, shift)

@@ -15,6 +15,7 @@ PARAMETERS_OF_NORMS = {  # of ours, from the second input on
     "BatchNormalization": ("scale", "bias", "mean", "var"),
     "LayerNormalization": ("scale", "bias"),
 }
+AXES = ("axes", "axes of squares", "axes again")  # of the means of a norm that is spelt out
 _OVER = "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel"
 
 
@@ -43,12 +44,30 @@ def layer_norm(operator: Operator, context: Context) -> Tensor:
     """Over the channels of each pixel, wherever they stand, or over all of a vector."""
     tensor = context.tensor(operator)
     usable(tensor)
-    axis = int(operator.attributes.get("axis", -1)) % len(tensor.layout)
-    if tensor.layout[axis + 1 :] or not _is_channels(tensor, axis):
+    rank, added = len(tensor.layout), context.constant(operator, 3)
+    if added is None:
+        added = np.array(operator.attributes.get("epsilon", 1e-5))
+        axes = [*range(int(operator.attributes.get("axis", -1)) % rank, rank)]
+    else:
+        axes = _spelt_axes(operator, context, rank)
+    if len(axes) != 1 or added.size != 1 or not _is_channels(tensor, axes[0]):
         raise operator.refused("it normalises more than the channels of each pixel", _OVER)
-    epsilon = _short(operator.attributes.get("epsilon", 1e-5))
+    axis, epsilon = axes[0], _short(added.item())
     norm = GroupNorm(groups=1, epsilon=epsilon, pixelwise=True)
     return _normalised(operator, context, tensor, norm, tensor.layout[axis])
+
+
+def _spelt_axes(operator: Operator, context: Context, rank: int) -> list[int]:
+    """What the means of a norm that was spelt out go over."""
+    power, one = context.constant(operator, 4), context.constant(operator, 8)
+    over = [
+        [axis % rank for axis in context.integers(operator, name, index) or range(rank)]
+        for index, name in enumerate(AXES, 5)
+    ]
+    known = all(value is None or np.all(value == is_) for value, is_ in ((power, 2), (one, 1)))
+    if over[1:] != over[:1] * 2 or not known:
+        raise operator.refused("it divides by something else than a standard deviation", _OVER)
+    return over[0]
 
 
 def group_norm(operator: Operator, context: Context) -> Tensor:
@@ -183,5 +202,59 @@ def _groups_spelt(
     return apart, norm, back[0], whole
 
 
+def _pixels_spelt(root: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
+    """As PyTorch writes a layer norm before opset 17, and whoever writes one by hand.
+
+    Before: d = x - ReduceMean(x); d / Sqrt(ReduceMean(Pow(d, 2)) + epsilon)
+    After:  LayerNormalization, with epsilon, the power and both axes to be checked
+    """
+
+    def maker(name: str, *kinds: str) -> Operator | None:
+        made = uses.makers.get(name)
+        return made if made is not None and made.kind in kinds else None
+
+    plus = maker(root.inputs[0], "Add")
+    ends = (plus.inputs, plus.inputs[::-1]) if plus else ()
+    found = next(((maker(a, "ReduceMean"), b) for a, b in ends if maker(a, "ReduceMean")), None)
+    if plus is None or found is None or (spread := found[0]) is None:
+        return None
+    square = maker(spread.inputs[0], "Pow", "Mul")
+    apart = maker(square.inputs[0], "Sub") if square else None
+    mean = maker(apart.inputs[1], "ReduceMean") if apart else None
+    if not (square and apart and mean) or mean.inputs[0] != apart.inputs[0]:
+        return None
+    if square.kind == "Mul" and square.inputs[0] != square.inputs[1]:
+        return None
+    below, kind, one = root, "Div", ""
+    (behind, *others) = uses.readers.get(root.outputs[0], [root])
+    if behind.kind == "Reciprocal" or maker(behind.inputs[0], "Constant"):  # 1 / Sqrt(…)
+        below, kind, one = behind, "Mul", behind.inputs[0] if behind.kind == "Div" else ""
+    (last, *others) = uses.readers.get(below.outputs[0], [below])
+    above = next((maker(n, "Sub") for n in last.inputs if n != below.outputs[0]), None)
+    again = maker(above.inputs[1], "ReduceMean") if above else None
+    if others or last.kind != kind or not (above and again):
+        return None
+    if {above.inputs[0], again.inputs[0]} != {mean.inputs[0]}:
+        return None
+    if kind == "Div" and last.inputs[1] != root.outputs[0]:
+        return None
+    means = mean, spread, again
+    parts = {part.name: part for part in (*means, apart, above, square, plus, root, below)}
+    for name in (name for part in parts.values() for name in part.outputs):
+        read_inside = all(r.name in {*parts, last.name} for r in uses.readers.get(name, ()))
+        if name == uses.output or not read_inside:
+            return None
+    power = square.inputs[1] if square.kind == "Pow" else ""
+    axes = ((*each.inputs[1:], "")[0] for each in means)
+    given = {name: each.attributes.get("axes") for name, each in zip(AXES, means, strict=True)}
+    whole = replace(
+        last,
+        kind="LayerNormalization",
+        inputs=(mean.inputs[0], "", "", found[1], power, *axes, one),
+        attributes={name: axes for name, axes in given.items() if axes is not None},
+    )
+    return *parts.values(), last, whole
+
+
 # By the operator to begin from: the parts, the last of them last, and the norm that they are.
-SPELT = {"InstanceNormalization": _groups_spelt}
+SPELT = {"InstanceNormalization": _groups_spelt, "Sqrt": _pixels_spelt}

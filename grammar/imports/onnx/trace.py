@@ -68,6 +68,10 @@ WHY: dict[str, tuple[str, str]] = {
         _QUANTISED,
     ),
     **dict.fromkeys(("ArgMax", "TopK", "NonMaxSuppression"), _SCORES),
+    **dict.fromkeys(
+        ("Mish", "Selu", "Shrink", "Sin", "Softsign", "ThresholdedRelu"),
+        (elementwise.NO_ACTIVATION, elementwise.ACTIVATIONS),
+    ),
     **dict.fromkeys(("LpNormalization", "ReduceL1", "ReduceL2"), _LENGTHS),
     "Split": (
         "it takes channels apart, and wootzc's layers read all of them",

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.counting import Counted, count_parts
+from wootzc.backends.data import Survey, count_parts
 from wootzc.builder.search.judging import images_needed, images_needed_at_least
 from wootzc.diagnostics import Diagnostic
 from wootzc.ir.space import AccuracyLimit, Space
@@ -29,7 +29,7 @@ def foreseen(space: Space) -> Iterator[Diagnostic]:
     counted = count_parts(space.data)
     if counted is None:
         return
-    yield from too_few_images(space, counted.validation)
+    yield from too_few_images(space, counted.images["validation"])
     if given:
         yield from seen_before(space, counted)
 
@@ -87,7 +87,7 @@ def no_better_than_guessing(
     )
 
 
-def seen_before(space: Space, counted: Counted) -> Iterator[Diagnostic]:
+def seen_before(space: Space, counted: Survey) -> Iterator[Diagnostic]:
     """Where a teacher that came trained may know the images that judge it."""
     parts = [part for part in ("validation", "test") if part not in counted.own]
     if not isinstance(space.teacher, FromFile) or not parts:
