@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wootzc.builder.result.export import Form, export_result
 from wootzc.builder.result.replay import load_best
 from wootzc.builder.result.summary import Summary, to_json
+from wootzc.builder.result.verdict import percent_of
 from wootzc.diagnostics import WootzError, fail
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Network
@@ -107,8 +108,8 @@ class Pruned:
         teacher, best = self.result.teacher, self.result.best
         for one in map(METRICS.__getitem__, teacher.costs):
             before, after = (one.text(each.costs[one.name]) for each in (teacher, best))
-            share = best.costs[one.name] / teacher.costs[one.name]
-            yield one.heading, before, after, f"{share:.1%}"
+            share = percent_of(best.costs[one.name], teacher.costs[one.name])
+            yield one.heading, before, after, share
         for part, full, left in (
             ("validation", teacher.validation_accuracy, best.accuracy),
             ("test", teacher.test_accuracy, best.test_accuracy),

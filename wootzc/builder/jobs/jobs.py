@@ -141,14 +141,9 @@ class Jobs(Running):
 
     # Blocks
 
-    def blocks(
-        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
-    ) -> dict[int, Outcome]:
-        """These tuning blocks, and of the likely ones those that had better be trained with them.
-
-        `likely`: in order of need, each with the chance that it will be needed.
-        """
-        return self.tuning.blocks(numbers, teacher, likely)
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
+        """These tuning blocks."""
+        return self.tuning.blocks(numbers, teacher)
 
     # Candidates
 

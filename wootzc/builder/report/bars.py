@@ -17,7 +17,7 @@ STAGES: Final = {
     "data": "read the data",
     "teacher": "train the teacher",
     "scores": "score modules at single rates",
-    "blocks": "pre-train blocks",
+    "blocks": "train or refit blocks",
     "candidates": "fine-tune candidates",
     "test": "test",
     "write": "write the result",

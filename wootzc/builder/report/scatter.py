@@ -248,8 +248,7 @@ def _best_label(axes: Axes, summary: Summary, metric: CostName) -> Markup:
     best = summary.best
     x, y = axes.across(best.costs[metric]), axes.up(best.accuracy)
     right = x < axes.left + axes.width * 0.75
-    name = "best" if best.met else "closest"
-    text = f"{name}: {METRICS[metric].text(best.costs[metric])}, {percent(best.accuracy)}"
+    text = f"{summary.role}: {METRICS[metric].text(best.costs[metric])}, {percent(best.accuracy)}"
     start = x + 16 if right else x - 16 - LETTER * len(text)
     taken = [
         (axes.across(one.costs[metric]), axes.up(getattr(one, accuracy)))
@@ -294,7 +293,8 @@ def describe(summary: Summary, one: Candidate) -> str:
     rows = [", ".join(pruned[i : i + 6]) for i in range(0, len(pruned), 6)]
     return "\n".join(
         [
-            f"candidate {number_of(summary, one)}" + (" (best)" if _is_best(summary, one) else ""),
+            f"candidate {number_of(summary, one)}"
+            + (f" ({summary.role})" if _is_best(summary, one) else ""),
             f"{percent(one.start_accuracy)} → {percent(one.accuracy)} validation",
             exact_text(one.costs),
             f"{one.steps:,} steps, {duration(one.seconds)}, ended by {one.reason}",

@@ -39,7 +39,10 @@ def learning_curves(summary: Summary) -> Markup:
     drawing = picture(
         *axes.grid("steps of fine-tuning"),
         *_levels(axes, [("teacher", "teacher", teacher), ("target", "asked for ≥", target)]),
-        *(_curve(axes, *curve, is_best=curve[1].candidate == best) for curve in curves),
+        *(
+            _curve(axes, *curve, role=summary.role if curve[1].candidate == best else "")
+            for curve in curves
+        ),
         size=(WIDTH, HEIGHT),
         label="Validation accuracy by step of fine-tuning",
         fluid=True,
@@ -72,11 +75,16 @@ def _levels(axes: Axes, levels: list[tuple[str, str, float | None]]) -> list[Mar
 
 
 def _curve(
-    axes: Axes, number: int, one: TriedFigures, looks: list[tuple[int, float]], *, is_best: bool
+    axes: Axes,
+    number: int,
+    one: TriedFigures,
+    looks: list[tuple[int, float]],
+    *,
+    role: str,  # of the one that was written; "" of others
 ) -> Markup:
     path = " L".join(f"{axes.across(step):.1f},{axes.up(value):.1f}" for step, value in looks)
-    kind = ("met" if one.met else "miss") + (" best" if is_best else "")
-    words = f"candidate {number}{' (best)' if is_best else ''}\n" + "\n".join(
+    kind = ("met" if one.met else "miss") + (" best" if role else "")
+    words = f"candidate {number}{f' ({role})' if role else ''}\n" + "\n".join(
         f"step {step:,}: {percent(value)}" for step, value in looks[-8:]
     )
     drawn = [tag("path", tag("title", words), d=f"M{path}", class_="curve tip")]

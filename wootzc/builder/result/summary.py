@@ -116,8 +116,8 @@ class BlocksFigures:
     method: str
     planned: int
     used: int
-    unused: int  # trained ahead of their turn
-    trained: int
+    unused: int  # made for candidates that were looked at and not tried
+    trained: int  # or refitted: made in this build
     from_store: int
     uses: int
     list: tuple[BlockUse, ...]
@@ -246,6 +246,13 @@ class Summary:
     @property
     def metric(self) -> Metric:
         return costs()[self.cost]
+
+    @property
+    def role(self) -> str:
+        """What `best` is of those that were tried: it need not be the best."""
+        if self.taken is not None:
+            return "taken by hand"
+        return "best" if self.objective_met else "closest"
 
 
 def to_json(value: Any) -> dict[str, Any]:
