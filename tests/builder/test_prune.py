@@ -28,7 +28,6 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 candidates"}
 
 pytestmark = [  # of a teacher of no training, on a few images that it may have seen
-    pytest.mark.filterwarnings("ignore:the teacher is hardly better"),
     pytest.mark.filterwarnings("ignore:WZ181 the validation and test images are split off"),
     pytest.mark.filterwarnings("ignore:WZ180 .* validation images can hardly tell"),
 ]

@@ -92,6 +92,12 @@ def on_test(accuracy: float) -> dict[str, Any]:
             "candidate 4, taken by hand: objective NOT met: what was seen may be by chance",
         ),
         (
+            {"taken": 4, "objective_met": False, "best": {"reason": "paused"}},
+            "missed",
+            "candidate 4, taken by hand: objective NOT met: its fine-tuning was paused, and what is "
+            "paused is not judged",
+        ),
+        (
             {"judgement": HOLDS | {"holds": False}},
             "doubtful",
             "objective met on validation, but the drop may be beyond the limit",

@@ -53,7 +53,7 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
             "cost",
             "Accuracy against cost",
             "Accuracy is on validation data, which chose the winner. "
-            "Bars in the background: how the costs of all candidates of the space are spread.",
+            "Bars in the background: how the costs of all candidates are spread.",
             scatter(summary, plan),
         ),
         (

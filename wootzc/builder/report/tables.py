@@ -52,8 +52,8 @@ def candidates_table(summary: Summary) -> Markup:
         ),
         heading("after", "validation accuracy after fine-tuning", number=True),
         heading("objective"),
-        heading("steps", "of fine-tuning", number=True),
-        heading("time", "of fine-tuning", number=True),
+        heading("steps", "of fine-tuning and polishing", number=True),
+        heading("time", "of fine-tuning and polishing", number=True),
         heading("ended by"),
         heading("origin"),
     ]
@@ -195,7 +195,7 @@ def provenance(summary: Summary) -> Markup:
 def counts(summary: Summary) -> Markup:
     """How much of the space was tried, and from what."""
     tried, blocks = summary.candidates, summary.blocks
-    text = f"Of {plural(tried.in_space, 'candidate')} in the space, "
+    text = f"Of {plural(tried.in_space, 'candidate')}, "
     if tried.within_cost_limits != tried.in_space:
         text += f"{tried.within_cost_limits:,} lie within the objective's cost limits; "
     verb = "was" if tried.tried == 1 else "were"

@@ -56,7 +56,7 @@ def summary_text(
   candidates  {candidates.tried} tried, {candidates.spared} spared of \
 {candidates.within_cost_limits}
 {_left_text(summary)}  blocks      {_blocks_text(summary)}
-  steps       teacher {steps.teacher}, blocks {steps.blocks}, finetune {steps.finetune}
+  steps       teacher {steps.teacher}, blocks {steps.blocks}, candidates {steps.finetune}
   time        {stages}
   compiled    {compiled.count} programs in {seconds_text(compiled.seconds)}; \
 {compiled.from_cache} more came from the cache

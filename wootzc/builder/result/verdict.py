@@ -13,6 +13,7 @@ from wootzc.units import bytes_text, percent
 
 # doubtful: met on the images that chose it, but not on those of the test.
 Kind = Literal["met", "doubtful", "missed"]
+UNJUDGED = "its fine-tuning was paused, and what is paused is not judged"
 NOISE = 1e-6  # an accuracy limit is a hair lower than it was written
 
 
@@ -32,7 +33,8 @@ def verdict(summary: Summary) -> Verdict:
     judgement = summary.judgement
     target = summary.target_accuracy
     if not summary.objective_met and (target is None or best.accuracy >= target):
-        headline = f"{who} NOT met: what was seen may be by chance"
+        why = UNJUDGED if best.reason == "paused" else "what was seen may be by chance"
+        headline = f"{who} NOT met: {why}"
         return Verdict(kind="missed", headline=headline, detail=detail)
     if not summary.objective_met and target is not None:
         short = 100 * (target - best.accuracy)

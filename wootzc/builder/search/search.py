@@ -299,6 +299,7 @@ class Search:
             target=self.trials.target,
             verdict=verdict,
             among=len(judgement.runs),
+            within=len(self.order),
             ended=ended,
             left=left,
             damage=self.damage,
