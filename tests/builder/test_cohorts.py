@@ -1,7 +1,6 @@
 """Who flies together, and what that runs of the teacher."""
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wootzc.builder.jobs.cohorts import (
-    Member,
     cohort_work,
     cut,
     ends_of,
@@ -28,13 +26,12 @@ SIZES = st.lists(st.integers(1, 9), max_size=6)
 
 @given(sizes=SIZES, room=st.integers(1, 20))
 def test_cohorts_are_as_large_as_memory_allows(sizes: list[int], room: int) -> None:
-    some = [Member(number=n, reach=1, size=size) for n, size in enumerate(sizes)]
-    cohorts = cut(some, room)
-    assert [member for cohort in cohorts for member in cohort] == some
-    for cohort in cohorts:
-        assert len(cohort) == 1 or sum(member.size for member in cohort) <= room
-    for cohort, following in pairwise(cohorts):
-        assert sum(member.size for member in cohort) + following[0].size > room
+    cohorts = cut(dict(enumerate(sizes)), room)
+    assert [number for cohort in cohorts for number in cohort] == [*range(len(sizes))]
+    taken = [sum(sizes[number] for number in cohort) for cohort in cohorts]
+    assert all(len(c) == 1 or size <= room for c, size in zip(cohorts, taken, strict=True))
+    for size, following in zip(taken, cohorts[1:], strict=False):
+        assert size + sizes[following[0]] > room
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,8 @@ def on_test(accuracy: float) -> dict[str, Any]:
         (
             {"taken": 4, "objective_met": False, "best": {"reason": "paused"}},
             "missed",
-            "candidate 4, taken by hand: objective NOT met: its fine-tuning was paused, and what is "
-            "paused is not judged",
+            "candidate 4, taken by hand: objective NOT met: its fine-tuning was paused, and what "
+            "is paused is not judged",
         ),
         (
             {"judgement": HOLDS | {"holds": False}},

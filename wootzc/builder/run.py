@@ -107,6 +107,7 @@ class Built:
 
     @property
     def objective_met(self) -> bool:
+        """Whether the accuracy asked for was reached; else this is what came closest."""
         return self.result.objective_met
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from wootzc.backends.flax.device.parallel import free_memory, training_devices
 from wootzc.backends.flax.train.boundary_activations import Activations, Boundaries, Room
 from wootzc.backends.flax.train.memory import block_bytes
-from wootzc.builder.jobs.cohorts import Member, Passes, cut, ends_of, teacher_passes
+from wootzc.builder.jobs.cohorts import Passes, cut, ends_of, teacher_passes
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import ActivationsKept, Noted
 from wootzc.ir.space.recipe import Augment
@@ -54,8 +54,9 @@ class Capacity:
 
         Those that reach less far come first: the first cohorts then run less of the teacher.
         """
-        members = sorted(map(self._member, numbers), key=lambda member: member.reach)
-        return [[member.number for member in cohort] for cohort in cut(members, self.room)]
+        plan = self.context.plan
+        ordered = sorted(numbers, key=lambda number: max(ends_of(plan, number)))
+        return cut({number: self._size(number) for number in ordered}, self.room)
 
     @property
     def passes(self) -> Passes:
@@ -86,12 +87,9 @@ class Capacity:
     def _memory(self) -> int:
         return free_memory() // 2 if self.context.memory is None else self.context.memory
 
-    def _member(self, number: int) -> Member:
+    def _size(self, number: int) -> int:
+        """Bytes that a block holds while it trains."""
         space, block = self.context.space, self.context.plan.blocks[number]
-        rates = tuple(space.rates[rate] for rate in block.rates)
+        rates = self.context.keys.block_rates(number)
         devices = training_devices(space.pretrain.batch)
-        return Member(
-            number=number,
-            reach=max(ends_of(self.context.plan, number)),
-            size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
-        )
+        return block_bytes(space.network, block.start, rates, space.pretrain, devices)

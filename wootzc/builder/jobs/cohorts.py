@@ -3,7 +3,7 @@
 A cohort costs the teacher's passes, which all blocks aboard share, and each block's own training.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wootzc.backends.flax.train.boundary_activations import Boundaries, route
@@ -11,15 +11,6 @@ from wootzc.ir.net.cost import body_cost
 from wootzc.ir.net.network import Module, module_positions, segment_shapes
 from wootzc.ir.plan import Complete
 from wootzc.ir.plan.cost_model import TRAINING, Work, step_work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A block that flies."""
-
-    number: int  # of the block
-    reach: int  # the last boundary that it is taught by
-    size: int  # bytes that it holds meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +71,17 @@ def cohort_work(plan: Complete, numbers: Sequence[int], passes: Passes) -> Work:
     return total
 
 
-def cut(members: Sequence[Member], room: int) -> list[list[Member]]:
-    """Cohorts in order, each as large as `room` bytes hold; what is too large flies alone."""
-    cohorts: list[list[Member]] = []
+def cut(sizes: Mapping[int, int], room: int) -> list[list[int]]:
+    """Blocks in order, cut into cohorts as large as `room` bytes hold; too large ones fly alone.
+
+    `sizes`: bytes that each block holds meanwhile.
+    """
+    cohorts: list[list[int]] = []
     left = 0
-    for member in members:
-        if not cohorts or member.size > left:
+    for number, size in sizes.items():
+        if not cohorts or size > left:
             cohorts.append([])
             left = room
-        cohorts[-1].append(member)
-        left -= member.size
+        cohorts[-1].append(number)
+        left -= size
     return cohorts

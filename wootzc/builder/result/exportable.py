@@ -109,8 +109,8 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
         best,
         network=network,
         weights=chosen.weights,
-        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}, "
-        f"which {met}",
+        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}"
+        f"{'' if tried.int8 is None else ' as int8'}, which {met}",
         suffix=f"-{number}",
         parts=made,
     )
