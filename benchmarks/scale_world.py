@@ -112,9 +112,7 @@ class Timed(Jobs):
 
     def stop(self) -> None: ...
 
-    def blocks(
-        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
-    ) -> dict[int, Outcome]:
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
         result = {"loss_first": None, "loss_last": None, "steps": 0}
         self.crew.wait(max((self.crew.does(self.recorded.blocks) for _ in numbers), default=0.0))
         seconds = self.recorded.blocks

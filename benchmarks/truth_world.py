@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from wootzc.builder.search.judging import Judgement, Limit, Run, Teacher, judge, margin
+from wootzc.builder.search.judging import Judgement, Run, Teacher, judge, margin
 from wootzc.ir.propose.predict import prior
+from wootzc.ir.space import AccuracyLimit
 
 Floats = NDArray[np.float64]
 Way = Literal["raw", "corrected", "confident"]
@@ -133,7 +134,7 @@ def searched(world: World, way: Way, seed: int, resamples: int = 300) -> Answer 
     nature = _Nature(world, seed)
     teacher, teacher_true = nature.teacher()
     accuracy = float(teacher.looks[teacher.kept].mean())
-    limit = Limit(value=world.drop, below_teacher=True)
+    limit = AccuracyLimit(value=world.drop, below_teacher=True)
     if way == "confident":
         limit = replace(limit, confidence=CONFIDENCE)
     belief = prior(nature.damage, accuracy, world.images, 0.1)

@@ -1,4 +1,4 @@
-"""Builds with little memory, with files, and with look-ahead end in the same blocks."""
+"""Builds with little memory, and with files, end in the same blocks."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def of_kind(said: Said, kind: type[E]) -> list[E]:
     return [event for event in said if isinstance(event, kind)]
 
 
-def train(some: Jobs, numbers: list[int], **more: Any) -> dict[int, Outcome]:
-    return some.blocks(numbers, initial_weights(some.space.network, seed=0), **more)
+def train(some: Jobs, numbers: list[int]) -> dict[int, Outcome]:
+    return some.blocks(numbers, initial_weights(some.space.network, seed=0))
 
 
 def same(some: dict[int, Outcome], others: dict[int, Outcome]) -> None:
@@ -89,35 +89,19 @@ def augmented(file: Path) -> Path:
     return file
 
 
-def test_with_augmentation_likely_blocks_come_along(make_space: Any, tmp_path: Path) -> None:
+def test_with_augmentation_nothing_is_kept_and_it_is_said_once(
+    make_space: Any, tmp_path: Path
+) -> None:
     some, said = jobs(augmented(make_space()), tmp_path, memory=10**9)
-    sure, unlikely = (2, 1.0), (3, 0.01)
-    found = train(some, [0], likely=[sure, unlikely])
-    assert found.keys() == {0, 2}
-    (started,) = of_kind(said, BlocksStarted)
-    assert (started.blocks, started.ahead) == ([0, 2], [2])
-    again = train(some, [0, 2], likely=[unlikely])
+    found = train(some, [0, 2])
+    again = train(some, [0, 2])
     assert all(one.reused for one in again.values())
     same(again, found)
-    assert len(of_kind(said, BlocksStarted)) == 1
+    assert [event.blocks for event in of_kind(said, BlocksStarted)] == [[0, 2]]
     (note,) = of_kind(said, Noted)  # once a build
     assert "augmentation" in note.message
     other, _ = jobs(augmented(make_space()), tmp_path / "other", memory=10**9)
     same(train(other, [2]), {2: found[2]})
-
-
-def test_with_kept_activations_no_block_comes_along(make_space: Any, tmp_path: Path) -> None:
-    some, said = jobs(make_space(), tmp_path, memory=10**9)
-    train(some, [0, 4])
-    train(some, [1], likely=[(2, 0.9), (3, 0.9), (5, 0.9)])
-    assert [event.ahead for event in of_kind(said, BlocksStarted)] == [[], []]
-    assert of_kind(said, Noted) == []
-
-
-def test_likely_blocks_alone_are_not_trained(make_space: Any, tmp_path: Path) -> None:
-    some, said = jobs(augmented(make_space()), tmp_path, memory=10**9)
-    assert train(some, [], likely=[(0, 1.0)]) == {}
-    assert said == []
 
 
 def test_the_work_that_was_recorded_is_the_work_that_was_done(

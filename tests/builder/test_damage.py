@@ -1,9 +1,11 @@
 """A result folder is what was built, or it is told; and it changes as a whole, or not at all."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,15 @@ import pytest
 
 from wootzc.builder import Options, build
 from wootzc.builder.jobs.events import Event, Warned
+from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.result import folder
 from wootzc.builder.result.export import export_result
+from wootzc.builder.result.origins import NOWHERE
 from wootzc.builder.result.replay import verify_result
+from wootzc.builder.write_result import _origins
 from wootzc.diagnostics import WootzError
 from wootzc.files import load_json
+from wootzc.ir.space.recipe import FromFile
 
 FILES = (
     "best/manifest.json",
@@ -255,3 +261,21 @@ def store_path(root: Path, built: Any) -> Path:
     key: str = built.summary["teacher"]["key"]
     (path,) = (root / "store" / "artifacts" / key[:2]).glob(f"{key}.*.safetensors")
     return path
+
+
+@pytest.mark.parametrize("left", [None, b"another network"])
+def test_a_teacher_that_was_replaced_meanwhile_is_no_origin(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    """A search takes hours: what the file holds by then says nothing of where weights came from."""
+    file, said = tmp_path / "teacher.safetensors", list[Event]()
+    if left is not None:
+        file.write_bytes(left)
+    jobs: Any = SimpleNamespace(
+        space=SimpleNamespace(teacher=FromFile(path=str(file))),
+        keys=SimpleNamespace(file=hashlib.sha256(b"that of the start").hexdigest()),
+        events=Events(listeners=[said.append]),
+    )
+    assert _origins(jobs, ()) == NOWHERE
+    (warning,) = said
+    assert isinstance(warning, Warned) and str(file) in warning.message

@@ -10,7 +10,6 @@ import pytest
 
 from wootzc.backends.bits import packed
 from wootzc.builder.search.judging import (
-    Limit,
     Run,
     Teacher,
     images_needed,
@@ -33,8 +32,8 @@ def one(right: np.ndarray, cost: float = 1.0, asked: float | None = None) -> Run
     return Run(cost=cost, looks=right[None], kept=0, asked=asked)
 
 
-POINT = Limit(value=0.01, below_teacher=True)
-SURE = Limit(value=0.01, below_teacher=True, confidence=0.9)
+POINT = AccuracyLimit(value=0.01, below_teacher=True)
+SURE = AccuracyLimit(value=0.01, below_teacher=True, confidence=0.9)
 
 
 def test_the_error_is_that_of_the_discordant_images() -> None:
@@ -87,10 +86,12 @@ def test_a_confidence_asks_for_more() -> None:
 def test_an_absolute_limit_is_judged_on_the_candidate_alone() -> None:
     teacher = Teacher(looks=bits(1000, range(0))[None], kept=0)
     run = one(bits(1000, range(100)))
-    assert judge(teacher, [run], Limit(value=0.9)).answer.slack == pytest.approx(0, abs=2e-3)
-    assert judge(teacher, [run], Limit(value=0.89)).answer.holds
-    assert not judge(teacher, [run], Limit(value=0.89, confidence=0.99)).answer.holds
-    assert not judge(teacher, [run], Limit(value=0.91)).answer.holds
+    assert judge(teacher, [run], AccuracyLimit(value=0.9)).answer.slack == pytest.approx(
+        0, abs=2e-3
+    )
+    assert judge(teacher, [run], AccuracyLimit(value=0.89)).answer.holds
+    assert not judge(teacher, [run], AccuracyLimit(value=0.89, confidence=0.99)).answer.holds
+    assert not judge(teacher, [run], AccuracyLimit(value=0.91)).answer.holds
 
 
 def test_of_those_that_hold_the_cheapest_or_the_best_is_chosen() -> None:
@@ -100,7 +101,7 @@ def test_of_those_that_hold_the_cheapest_or_the_best_is_chosen() -> None:
         one(bits(1000, range(52)), cost=2),
         one(bits(1000, range(45)), cost=3),
     ]
-    limit = Limit(value=0.02, below_teacher=True)
+    limit = AccuracyLimit(value=0.02, below_teacher=True)
     assert judge(teacher, runs, limit).chosen == 1
     assert judge(teacher, runs, limit, "accuracy").chosen == 2
     assert judge(teacher, runs, None, "accuracy").chosen == 2
@@ -157,10 +158,10 @@ def test_what_was_only_begun_is_no_answer_that_was_chosen_among() -> None:
     rng = np.random.default_rng(3)
     teacher = Teacher(looks=(rng.random((1, 400)) < 0.9), kept=0)
     one, *others = [a_run(rng, cost) for cost in (2.0, *np.linspace(1, 1.9, 30))]
-    alone = judge(teacher, [one], Limit(value=0.02, below_teacher=True))
+    alone = judge(teacher, [one], AccuracyLimit(value=0.02, below_teacher=True))
     begun = [replace(run, paused=True) for run in others]
-    beside = judge(teacher, [one, *begun], Limit(value=0.02, below_teacher=True))
-    among = judge(teacher, [one, *others], Limit(value=0.02, below_teacher=True))
+    beside = judge(teacher, [one, *begun], AccuracyLimit(value=0.02, below_teacher=True))
+    among = judge(teacher, [one, *others], AccuracyLimit(value=0.02, below_teacher=True))
     assert beside.runs[0] == alone.runs[0]
     assert among.runs[0].optimism > alone.runs[0].optimism
     assert all(isinstance(verdict.holds, bool) for verdict in beside.runs)
@@ -179,7 +180,7 @@ def test_what_was_only_begun_does_not_hold() -> None:
     teacher = Teacher(looks=bits(1000, range(50))[None], kept=0)
     ended, begun = one(bits(1000, range(55)), cost=2), one(bits(1000, range(50)), cost=1)
     runs = [ended, replace(begun, paused=True)]
-    limit = Limit(value=0.02, below_teacher=True)
+    limit = AccuracyLimit(value=0.02, below_teacher=True)
     assert [v.holds for v in judge(teacher, runs, limit).runs] == [True, False]
     assert judge(teacher, runs, limit).chosen == 0
     assert not judge(teacher, runs[1:], limit).answer.holds
@@ -206,6 +207,6 @@ def test_of_several_limits_all_must_hold() -> None:
     first = replace(jury, limits=jury.limits[:1]).judge([(1, run)])
     both = jury.judge([(1, run)])
     assert first.answer.holds and not both.answer.holds
-    assert both.answer.limit == Limit(value=0.885, confidence=0.99)
+    assert both.answer.limit == AccuracyLimit(value=0.885, confidence=0.99)
     goal, alone = jury.goal([], None), replace(jury, limits=jury.limits[:1]).goal([], None)
     assert goal is not None and alone is not None and goal > alone

@@ -27,7 +27,7 @@ from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
 from wootzc.ir.plan import Plan
-from wootzc.ir.space.recipe import Recipe
+from wootzc.ir.space.recipe import Augment, Recipe
 
 SPACE = """
 module plain(width) { conv(3x3, width); norm; relu; conv(3x3, width); norm; relu }
@@ -65,7 +65,9 @@ class Simulated:
     space = property(lambda self: self.plan.space)
     events = property(lambda self: Events())
     dataset = property(
-        lambda self: SimpleNamespace(validation=range(IMAGES), classes=tuple(range(10)))
+        lambda self: SimpleNamespace(
+            train=range(IMAGES), validation=range(IMAGES), classes=tuple(range(10))
+        )
     )
     keys = property(lambda self: Keys(self.plan, "data"))
 
@@ -463,6 +465,16 @@ def test_nothing_is_polished_that_a_budget_leaves_no_time_for() -> None:
         jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, polish=Recipe(steps=800)))
         found = searched(jobs)
         assert any(one.reason == "polished" for one in found.tried) == polished
+
+
+def test_a_teacher_that_is_shown_each_image_once_takes_no_time_of_every_step() -> None:
+    jobs = simulated(explore="predicted; budget 1 hours")
+    search = begun(jobs)
+    recipe = Recipe(steps=800, batch=50, distill=0.5)
+    assert search._teacher_passes(replace(recipe, distill=0.0)) == 0
+    assert search._teacher_passes(recipe) == IMAGES / 50
+    jobs.plan = replace(jobs.plan, space=replace(jobs.plan.space, augment=Augment(flip=True)))
+    assert search._teacher_passes(recipe) == 800  # each step shows it other pixels
 
 
 # On a cluster

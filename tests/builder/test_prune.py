@@ -1,6 +1,7 @@
 """`wootzc.prune`: models and images that are there in Python go through the same build."""
 
 import json
+import linecache
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,9 +28,8 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 candidates"}
 
 pytestmark = [  # of a teacher of no training, on a few images that it may have seen
-    pytest.mark.filterwarnings("ignore:the teacher is hardly better"),
-    pytest.mark.filterwarnings("ignore:the validation and test images are split off"),
-    pytest.mark.filterwarnings("ignore:.* validation images can hardly tell"),
+    pytest.mark.filterwarnings("ignore:WZ181 the validation and test images are split off"),
+    pytest.mark.filterwarnings("ignore:WZ180 .* validation images can hardly tell"),
 ]
 
 
@@ -270,8 +270,17 @@ def test_weights_of_a_network(prune: Prune, model: Net, tmp_path: Path, as_file:
 
 
 def test_warnings_are_pythons(prune: Prune, model: Net, capsys: Any) -> None:
-    with pytest.warns(UserWarning, match="every network meets this accuracy limit"):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
         prune(model, *quadrants(), accuracy="teacher - 99 points")
+    texts = [str(one.message) for one in found if one.category is UserWarning]
+    assert any("every network meets this accuracy limit" in text for text in texts)
+    (seen,) = (text for text in texts if text.startswith("WZ181 "))
+    assert "validation=(images, labels)" in seen and "val/" not in seen  # in words of Python
+    for one in found:
+        if str(one.message) in texts:  # they point at who called
+            assert one.filename == __file__
+            assert "wootzc.prune(" in linecache.getline(__file__, one.lineno)
     assert capsys.readouterr().out == ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

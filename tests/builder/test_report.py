@@ -13,6 +13,7 @@ import pytest
 from wootzc.builder.report import report_html
 from wootzc.builder.report.scatter import pareto
 from wootzc.builder.result.summary import VERSION, from_json, read_summary, to_json
+from wootzc.builder.result.summary_text import summary_text
 from wootzc.diagnostics import WootzError
 from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
@@ -249,7 +250,7 @@ def test_the_page_shows_the_figures() -> None:
         "minimize params, accuracy ≥ 96.00%",
         METRICS["params"].text(teacher["params"]), METRICS["params"].text(best["params"]),
         METRICS["macs"].text(best["macs"]),
-        f"{factor:.2f}× fewer", "97.25%", "97.00%", "96.75%", "95.12%",
+        f"{factor:.2f}× smaller", "97.25%", "97.00%", "96.75%", "95.12%",
         "−0.25 points", "−1.63 points", "Of 6 candidates", "3 were tried and 3 spared",
         "1,149", "0123abcd", "wootzc build demo.wz", "0.10.2", "2 FLOPs", f"{best['params']:,}",
         "target reached", "block number 0", "42.0 s", "36.1 s",
@@ -342,6 +343,40 @@ def test_a_test_accuracy_beyond_the_limit_is_no_green_verdict() -> None:
     shown = page(summary, plan)
     assert shown.count("p", "good") == 0 and shown.count("p", "doubt") == 1
     assert "Objective met on validation; on test −1.6 points, beyond the limit of 1.0" in shown.text
+
+
+def test_blocks_that_took_no_step_were_not_trained() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    trained = page(summary, plan).text
+    summary["steps"]["blocks"] = 0
+    refitted = page(summary, plan).text
+    made, stored = (summary["blocks"][name] for name in ("trained", "from_store"))
+    assert f"({made} trained, {stored} from the store)" in trained
+    assert "(refitted by least squares)" in refitted and "pre-train" not in refitted
+
+
+@pytest.mark.parametrize(("taken", "met"), [(3, False), (3, True), (None, False), (None, True)])
+def test_what_was_written_is_called_what_it_is(taken: int | None, met: bool) -> None:
+    plan = a_plan()
+    summary = a_summary(plan, met=met) | {"taken": taken}
+    role = "taken by hand" if taken else "best" if met else "closest"
+    text = page(summary, plan).text
+    assert f"{role}: {METRICS['params'].text(summary['best']['params'])}, " in text
+    for other in {"taken by hand", "best", "closest"} - {role}:
+        assert f"{other}: " not in text and f"({other})" not in text
+    assert f"({role})" in text
+
+
+def test_a_cost_that_rose_is_not_told_to_have_fallen() -> None:
+    plan = a_plan()
+    summary = a_summary(plan)
+    summary["best"]["macs"] = summary["tried"][-1]["macs"] = 2 * summary["teacher"]["macs"]
+    summary["teacher"]["params"] = 0  # a cost of a space's own may be nothing from the start
+    text = page(summary, plan).text
+    assert "2.00× larger, 200.0% kept" in text
+    told = summary_text(from_json(summary), "out")
+    assert "(200.0%, 2.0x larger)" in told and "(100.0%, " in told
 
 
 def test_accuracies_have_their_chance_and_a_candidate_that_was_taken_is_named() -> None:

@@ -92,6 +92,12 @@ def on_test(accuracy: float) -> dict[str, Any]:
             "candidate 4, taken by hand: objective NOT met: what was seen may be by chance",
         ),
         (
+            {"taken": 4, "objective_met": False, "best": {"reason": "paused"}},
+            "missed",
+            "candidate 4, taken by hand: objective NOT met: its fine-tuning was paused, and what "
+            "is paused is not judged",
+        ),
+        (
             {"judgement": HOLDS | {"holds": False}},
             "doubtful",
             "objective met on validation, but the drop may be beyond the limit",
@@ -208,3 +214,15 @@ def test_without_onnxruntime_there_is_no_latency_to_tell() -> None:
     there = OnDevice(latency=None, memory=6000, size=9000)
     told = memory_text(DeviceFigures(before=there, after=there, on=""))
     assert told == "6.0 kB → 6.0 kB of activations at the peak; the ONNX file 9.0 kB → 9.0 kB"
+
+
+@pytest.mark.parametrize(
+    ("params", "size", "told"), [(3_000, 17_000, True), (9_000, 17_000, False)]
+)
+def test_why_a_small_file_of_int8_is_hardly_smaller(params: int, size: int, told: bool) -> None:
+    change = {"images": 9, "float32": 0.97, "int8": 0.96}
+    int8 = {"on": "onnxruntime", "calibrated_on": 9, "validation": change, "test": change}
+    costs = {"params": params, "size": size}
+    text = summary_text(a_summary(int8=int8, best=costs, teacher=WHOLE["teacher"] | costs), "out")
+    line = "about 3.0 kB of the file's 17.0 kB are weights"
+    assert (line in text) == told

@@ -92,11 +92,9 @@ def test_its_passes_have_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pipeline_text(passes) == text
 
 
-@pytest.mark.filterwarnings("ignore:the teacher is hardly better")
 @pytest.mark.filterwarnings("ignore:.* validation images can hardly tell")
-@pytest.mark.filterwarnings("ignore:the validation and test images are split off")
-@pytest.mark.filterwarnings("ignore:the teacher is hardly better")
-@pytest.mark.filterwarnings("ignore:the teacher is right on")  # it was trained for two steps
+@pytest.mark.filterwarnings("ignore:WZ181 the validation and test images are split off")
+@pytest.mark.filterwarnings("ignore:WZ182 the teacher is right on")  # it was trained for two steps
 def test_a_model_and_arrays_are_pruned_in_one_call(tmp_path: Path) -> None:
     settings = SHORT | {"propose": "2", "budget": "1 candidates"}
     where = {"out": tmp_path / "out", "store": tmp_path / "store"}

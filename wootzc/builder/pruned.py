@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from wootzc.builder.result.export import Form, export_result
 from wootzc.builder.result.replay import load_best
-from wootzc.builder.result.summary import Summary, to_json
+from wootzc.builder.result.verdict import percent_of, verdict
+from wootzc.builder.run import Built
 from wootzc.diagnostics import WootzError, fail
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Network
@@ -19,23 +20,11 @@ from wootzc.units import percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Pruned:
+class Pruned(Built):
     """A network that was pruned: in memory, and in the folder `out` as `wootzc build` writes it."""
 
-    out: Path
     network: Network
     weights: dict[str, NDArray[Any]]
-    result: Summary
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The figures as `result.json` has them."""
-        return to_json(self.result)
-
-    @property
-    def objective_met(self) -> bool:
-        """Whether the accuracy asked for was reached; else this is what came closest."""
-        return self.result.objective_met
 
     @property
     def accuracy(self) -> float:
@@ -100,15 +89,15 @@ class Pruned:
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
     def _verdict(self) -> str:
-        return f"{self.result.objective}: {'met' if self.objective_met else 'NOT met'}"
+        return f"{verdict(self.result).headline}: {self.result.objective}"
 
     def _rows(self) -> Iterator[tuple[str, str, str, str]]:
         """What is told of the network: a name, before, after, and the change."""
         teacher, best = self.result.teacher, self.result.best
         for one in map(METRICS.__getitem__, teacher.costs):
             before, after = (one.text(each.costs[one.name]) for each in (teacher, best))
-            share = best.costs[one.name] / teacher.costs[one.name]
-            yield one.heading, before, after, f"{share:.1%}"
+            share = percent_of(best.costs[one.name], teacher.costs[one.name])
+            yield one.heading, before, after, share
         for part, full, left in (
             ("validation", teacher.validation_accuracy, best.accuracy),
             ("test", teacher.test_accuracy, best.test_accuracy),

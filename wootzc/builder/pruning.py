@@ -5,10 +5,12 @@ is built: `wootzc build OUT/given/NAME.wz` does the same.
 """
 
 import os
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,16 @@ RATES = (0, 0.3, 0.5, 0.7, 0.9)
 SELECTION = "propose 500"
 SELECTIONS = {"all", "sample", "configs", "propose", "explore"}  # `propose` is for one `explore`
 DATA, TEACHER = "data.npz", "teacher.safetensors"
+
+# Ways out of warnings by their code, in the words of `prune`: their own are those of `.wz` files.
+WAYS = {
+    "WZ180": "give more images for validation (validation=0.3), or allow a larger drop "
+    '(accuracy="teacher - 3 points")',
+    "WZ181": "give images that it has never seen: validation=(images, labels), "
+    "test=(images, labels)",
+    "WZ182": 'its images may want another scale (normalize="imagenet" or normalize=False); a '
+    'network that is trained here may want longer: settings={"teacher.epochs": 60}',
+}
 
 Narrow = str | Iterable[str] | Mapping[str, Iterable[float]]  # trunks, or their rates
 Part = float | tuple[Any, Any] | Iterable[Any] | None  # a share, images and labels, or batches
@@ -121,26 +133,40 @@ def prune(
             analysis = wider
         else:  # too many choices for one module, say, which nobody asked for
             write_atomically(source, plain)
+    warn = _warner(sys._getframe(1))
     for one in analysis.diagnostics:
         if one.severity == "warning":
-            warnings.warn(f"{one.code} {one.message}", stacklevel=2)
+            warn(Warned(message=one.message, code=one.code, help=one.help))
     how = Options(
         out=folder,
         store=None if store is None else os.fspath(store),
         overrides=chosen,
         passes=passes,
     )
-    listening: Any = Screen() if progress else nullcontext(_warn)
+    listening: Any = Screen() if progress else nullcontext(warn)
     with listening as listener:
         built = build(source, how, [listener])
     network, found = load_best(built.out)
     return Pruned(out=built.out, network=network, weights=found, result=built.result)
 
 
-def _warn(event: Event) -> None:
-    """A build listener."""
-    if isinstance(event, Warned):
-        warnings.warn(event.message, stacklevel=2)
+def _warner(caller: FrameType) -> Callable[[Event], None]:
+    """A build listener that warns of the line which the caller is at.
+
+    A build is deep, and its listeners are called from many places: no `stacklevel` fits them all,
+    and `skip_file_prefixes` is of Python 3.12.
+    """
+    seen = caller.f_globals.setdefault("__warningregistry__", {})
+
+    def warn(event: Event) -> None:
+        if isinstance(event, Warned):
+            way = WAYS.get(event.code or "", event.help)
+            text = " ".join(part for part in (event.code, event.message) if part)
+            text += f"; {way}" if way else ""
+            file, line = caller.f_code.co_filename, caller.f_lineno
+            warnings.warn_explicit(text, UserWarning, file, line, registry=seen)
+
+    return warn
 
 
 def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, Labelled]:

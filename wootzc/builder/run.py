@@ -107,6 +107,7 @@ class Built:
 
     @property
     def objective_met(self) -> bool:
+        """Whether the accuracy asked for was reached; else this is what came closest."""
         return self.result.objective_met
 
 
@@ -293,7 +294,8 @@ def _warn(jobs: Jobs, teacher: float) -> None:
     none = no_better_than_guessing(jobs.space, teacher, jobs.dataset.validation.labels)
     others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
     for warning in (*none, *few, *others):
-        jobs.events.emit(Warned(message=f"{warning.message}; {warning.help}"))
+        told = Warned(message=warning.message, code=warning.code, help=warning.help)
+        jobs.events.emit(told)
 
 
 def _final_tests(jobs: Jobs, teacher: Outcome, found: SearchResult) -> tuple[float, float]:

@@ -193,8 +193,8 @@ class Screen:
                 return f"gradients: {images:,} images" + _how(seconds)
             case CandidatesProposed(candidates=candidates):
                 return f"proposed: {candidates:,} candidates"
-            case Warned(message=message):
-                return f"warning: {message}"
+            case Warned(message=message, help=help):
+                return f"warning: {message}" + (f"; {help}" if help else "")
             case Noted(message=message):
                 return f"note: {message}"
             case Waiting():

@@ -17,15 +17,17 @@ import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train.evaluation import batch_for
 from wootzc.backends.weights.parameters import count_parameters
+from wootzc.builder.jobs.events import Warned
 from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
+from wootzc.builder.jobs.teacher import teacher_hash
 from wootzc.builder.report import report_html
 from wootzc.builder.result.int8 import JUDGED, Quantized
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text
 from wootzc.builder.result.parts import parts
 from wootzc.builder.result.summary import Summary, to_json
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 from wootzc.driver import placed
 from wootzc.files import seal, sha256_of, write_atomically
 from wootzc.ir.net.cost_tables import network_costs
@@ -33,6 +35,7 @@ from wootzc.ir.net.metrics import Numbers, exact_text
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
+from wootzc.ir.space.recipe import FromFile
 from wootzc.ir.text import print_plan
 
 EXAMPLES = 16  # images stored beside the model, to replay
@@ -98,11 +101,24 @@ def write_result(
 
 
 def _origins(jobs: Jobs, rates: tuple[Rate, ...]) -> dict[str, Any]:
+    source = jobs.space.teacher
+    if isinstance(source, FromFile) and not _is_still(Path(source.path), jobs.keys.file):
+        message = f"{source.path} is not what it was: origins.json does not name its tensors"
+        jobs.events.emit(Warned(message=message))
+        return NOWHERE
     teacher = jobs.store.find(jobs.keys.teacher)
     if teacher is None or teacher.weights is None:
         return NOWHERE
     found = saliencies(jobs, teacher.weights)
     return origins_of(jobs.space, teacher.weights, rates, found)
+
+
+def _is_still(file: Path, sha256: str | None) -> bool:
+    """Whether a teacher's file is that of the build's start: a search takes hours."""
+    try:
+        return teacher_hash(file) == sha256
+    except WootzError:
+        return False
 
 
 def check_real(

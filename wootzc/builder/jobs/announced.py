@@ -1,6 +1,6 @@
 """The store of a build on several hosts: host 0 tells the others what it answers."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,6 @@ class Announced(Store):
     def find(self, key: str) -> Done | None:
         done = self._own.find(key)
         self._say(Found(("find", key), done))
-        return done
-
-    def finished(self, keys: Iterable[str]) -> set[str]:
-        done = self._own.finished(keys)
-        self._say(Found(("finished",), done))
         return done
 
     def finish(
@@ -72,10 +67,6 @@ class Followed(Store):
 
     def find(self, key: str) -> Done | None:
         done: Done | None = self.answer("find", key)
-        return done
-
-    def finished(self, keys: Iterable[str]) -> set[str]:
-        done: set[str] = self.answer("finished")
         return done
 
     def finish(

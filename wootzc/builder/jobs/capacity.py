@@ -4,28 +4,16 @@ Neither changes any result.
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from wootzc.backends.flax.device.parallel import free_memory, training_devices
 from wootzc.backends.flax.train.boundary_activations import Activations, Boundaries, Room
 from wootzc.backends.flax.train.memory import block_bytes
-from wootzc.builder.jobs.cohorts import (
-    Member,
-    Passes,
-    TeacherSeconds,
-    cut,
-    ends_of,
-    joining,
-    own_seconds,
-    teacher_passes,
-)  # fmt: skip
+from wootzc.builder.jobs.cohorts import Passes, cut, ends_of, teacher_passes
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import ActivationsKept, Noted
-from wootzc.builder.jobs.measured import calibrate
-from wootzc.diagnostics import WootzError
-from wootzc.ir.plan.cost_model import CostModel, seconds_of
 from wootzc.ir.space.recipe import Augment
 
 DISK_SHARE = 10  # one part in so many of what is free where the store lies
@@ -61,21 +49,14 @@ class Capacity:
         """Bytes for the blocks in flight."""
         return self._memory if self.activations is None else self._memory - self._memory // 2
 
-    def ahead(self, needed: Sequence[int], likely: Iterable[tuple[int, float]]) -> list[int]:
-        """Those of the likely blocks, with their chances, that had better fly with the needed."""
-        members = [self._member(number, chance) for number, chance in likely]
-        if not needed or not members:
-            return []
-        aboard = cut(self._in_order(needed), self.room)[-1]
-        base = frozenset[int]().union(*(member.ends for member in aboard))
-        passes = self._passes(member.ends for member in (*aboard, *members))
-        now, later = self._seconds(passes), self._seconds(passes.after(base))
-        return [member.number for member in joining(aboard, members, now, later, self.room)]
+    def cohorts(self, numbers: Sequence[int]) -> list[list[int]]:
+        """These blocks, cut by memory.
 
-    def cohorts(self, needed: Sequence[int], ahead: Sequence[int]) -> list[list[int]]:
-        """All of them, cut by memory. Those ahead come last."""
-        members = [*self._in_order(needed), *(self._member(number) for number in ahead)]
-        return [[member.number for member in cohort] for cohort in cut(members, self.room)]
+        Those that reach less far come first: the first cohorts then run less of the teacher.
+        """
+        plan = self.context.plan
+        ordered = sorted(numbers, key=lambda number: max(ends_of(plan, number)))
+        return cut({number: self._size(number) for number in ordered}, self.room)
 
     @property
     def passes(self) -> Passes:
@@ -106,43 +87,9 @@ class Capacity:
     def _memory(self) -> int:
         return free_memory() // 2 if self.context.memory is None else self.context.memory
 
-    @cached_property
-    def _model(self) -> CostModel:
-        """As measured on this machine, if enough was: it decides about time alone."""
-        if self.context.plan.cost_model is not None:
-            return self.context.plan.cost_model
-        try:
-            return calibrate(self.context.store)
-        except WootzError:
-            return CostModel()
-
-    def _passes(self, wanted: Iterable[Boundaries]) -> Passes:
-        """With what would fit, if all these flew."""
-        passes, kept = self.passes, self.activations
-        if kept is None:
-            return passes
-        return replace(passes, fitting=frozenset(kept.fitting(frozenset[int]().union(*wanted))))
-
-    def _seconds(self, passes: Passes) -> TeacherSeconds:
-        return lambda wanted: seconds_of(passes.work(wanted), self._model)
-
-    def _in_order(self, numbers: Iterable[int]) -> list[Member]:
-        """Those that reach less far first: where cohorts are cut, the first ones run less of it."""
-        return sorted(map(self._member, numbers), key=lambda member: member.reach)
-
-    def _member(self, number: int, chance: float = 1.0) -> Member:
-        if number not in self._members:
-            space, block = self.context.space, self.context.plan.blocks[number]
-            rates = tuple(space.rates[rate] for rate in block.rates)
-            devices = training_devices(space.pretrain.batch)
-            self._members[number] = Member(
-                number=number,
-                ends=ends_of(self.context.plan, number),
-                seconds=own_seconds(self.context.plan, number, self._model),
-                size=block_bytes(space.network, block.start, rates, space.pretrain, devices),
-            )
-        return replace(self._members[number], chance=chance)
-
-    @cached_property
-    def _members(self) -> dict[int, Member]:
-        return {}
+    def _size(self, number: int) -> int:
+        """Bytes that a block holds while it trains."""
+        space, block = self.context.space, self.context.plan.blocks[number]
+        rates = self.context.keys.block_rates(number)
+        devices = training_devices(space.pretrain.batch)
+        return block_bytes(space.network, block.start, rates, space.pretrain, devices)

@@ -131,7 +131,6 @@ class BlocksStarted:
     """A cohort."""
 
     blocks: list[int]
-    ahead: list[int]  # of these, those that no candidate needs yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +216,8 @@ class Taken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     message: str
+    code: str | None = None  # where docs/diagnostics.md has it
+    help: str | None = None  # the way out, in the words of a `.wz` file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

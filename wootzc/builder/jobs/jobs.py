@@ -23,7 +23,6 @@ from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.at_once import Here, Local, Share
 from wootzc.builder.jobs.checkpoints import Checkpoint
-from wootzc.builder.jobs.events import Warned
 from wootzc.builder.jobs.gradients import saliencies
 from wootzc.builder.jobs.measured import candidate_work
 from wootzc.builder.jobs.pauses import kept, passed, paused
@@ -103,13 +102,6 @@ class Jobs(Running):
                 "lower its learning rate, or add `clip 1.0` to its recipe",
                 self.space.at("teacher"),
             )
-        chance = 1 / len(self.dataset.classes)
-        if outcome.done.result["accuracy"] < 1.5 * chance:
-            message = (
-                f"the teacher is hardly better than chance ({chance:.1%}); "
-                "what is pruned from it means little"
-            )
-            self.events.emit(Warned(message=message))
         return outcome
 
     def _initial(self) -> Weights:
@@ -141,14 +133,9 @@ class Jobs(Running):
 
     # Blocks
 
-    def blocks(
-        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
-    ) -> dict[int, Outcome]:
-        """These tuning blocks, and of the likely ones those that had better be trained with them.
-
-        `likely`: in order of need, each with the chance that it will be needed.
-        """
-        return self.tuning.blocks(numbers, teacher, likely)
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
+        """These tuning blocks."""
+        return self.tuning.blocks(numbers, teacher)
 
     # Candidates
 

@@ -8,8 +8,7 @@ from wootzc.ir.plan.cost_model import TRAINING, CostModel, Measured, Work, calib
 def calibrate(store: Store) -> CostModel:
     """The default model with the speed of the machine that filled the store. Raises `WootzError`.
 
-    What a file compiles to depends on the file, so it is put into a plan by the user alone. A build
-    goes by it only where nothing but time depends on it.
+    What a file compiles to depends on the file, so it is put into a plan by the user alone.
     """
     return calibrated(measured_jobs(store))
 

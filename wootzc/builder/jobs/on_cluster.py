@@ -70,13 +70,10 @@ class ClusterJobs(Jobs):
     def teacher(self) -> Outcome:
         return self.cluster.results([self.cluster.submit(Jobs.teacher)])[0]
 
-    def blocks(
-        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]] = ()
-    ) -> dict[int, Outcome]:
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
         """Those that the store lacks are cut into flights, one for each worker that is idle.
 
-        Blocks of one depth fly together: what feeds them is the beginning of the teacher. None
-        comes along because it may be needed later.
+        Blocks of one depth fly together: what feeds them is the beginning of the teacher.
         """
         if not self.space.pretrain.steps:
             return super().blocks(numbers, teacher)  # only solved, by the cluster

@@ -22,7 +22,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -166,10 +166,6 @@ class Store:
                 reason = getattr(error, "strerror", None) or error
                 self.tell(f"the store's {what} is damaged, so it is made again: {reason}")
             return None
-
-    def finished(self, keys: Iterable[str]) -> set[str]:
-        """Those of the jobs that finished. What became of their artifacts, `find` tells."""
-        return {key for key in keys if exists(self._records.path(key))}
 
     def finish(
         self,

@@ -35,33 +35,22 @@ class Tuning:
     def capacity(self) -> Capacity:
         return Capacity(self.context)
 
-    def blocks(
-        self, numbers: Sequence[int], teacher: Weights, likely: Sequence[tuple[int, float]]
-    ) -> dict[int, Outcome]:
-        """These blocks, and some of the likely ones; those the store lacks are trained.
-
-        `likely`: blocks that may be needed later, in order of need, each with the chance that it
-        will be. Those whose training pays off beside the others come along (`cohorts.py`).
-        """
+    def blocks(self, numbers: Sequence[int], teacher: Weights) -> dict[int, Outcome]:
+        """These blocks; those the store lacks are trained."""
         if not self.space.pretrain.steps:
             self._refit(numbers, teacher)
             return {number: self._refitted_block(number, teacher) for number in numbers}
         keys = {number: self.context.keys.block(number) for number in numbers}
-        ahead = self._ahead(keys, likely)
-        keys |= {number: self.context.keys.block(number) for number in ahead}
         found: dict[int, Outcome] = {}
         with self.context.store.locked(list(keys.values()), self.context.waiting):
             for number, key in keys.items():
                 if done := self.context.store.find(key):
                     found[number] = Outcome(done=done, reused=True)
-            missing = [n for n in keys if n not in found and n not in ahead]
-            ahead = [number for number in ahead if number not in found]
-            if missing or ahead:
-                self._refit([*missing, *ahead], teacher)
-                cohorts = self.capacity.cohorts(missing, ahead)
+            if missing := [number for number in keys if number not in found]:
+                self._refit(missing, teacher)
+                cohorts = self.capacity.cohorts(missing)
                 for cohort in (some for one in cohorts for some in self._equally_far(one, keys)):
-                    along = [number for number in cohort if number in ahead]
-                    self.context.events.emit(BlocksStarted(blocks=[*cohort], ahead=along))
+                    self.context.events.emit(BlocksStarted(blocks=[*cohort]))
                     found |= self._train(cohort, keys, teacher)
         return found
 
@@ -78,17 +67,6 @@ class Tuning:
             step = 0 if before is None else int(before.result["steps"])
             groups.setdefault(step, {})[number] = before
         return list(groups.values())
-
-    def _ahead(self, keys: dict[int, str], likely: Sequence[tuple[int, float]]) -> list[int]:
-        """The likely blocks that had better come along with those of `keys`."""
-        known = self.context.store.finished(keys.values())
-        missing = [number for number, key in keys.items() if key not in known]
-        if not missing:
-            return []
-        later = {n: self.context.keys.block(n) for n, _ in likely if n not in keys}
-        known = self.context.store.finished(later.values())
-        unknown = [(n, p) for n, p in likely if n in later and later[n] not in known]
-        return self.capacity.ahead(missing, unknown)
 
     def name(self, number: int) -> str:
         """`a1(50%) a2(30%)`: the modules of a block with their rates."""

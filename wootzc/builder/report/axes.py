@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from wootzc.builder.report.markup import Markup, percent, quantities, tag
 
+LINE = 15  # between two lines of text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
@@ -56,6 +58,23 @@ class Axes:
         drawn.append(tag("line", **ends, class_="axis"))
         middle = self.left + self.width / 2
         drawn.append(tag("text", x_title, x=middle, y=self.bottom + 42, class_="middle title"))
+        return drawn
+
+    def levels(self, teacher: float, asked: float | None) -> list[Markup]:
+        """The teacher's accuracy and the one asked for, as named lines."""
+        levels = [("teacher", "teacher", teacher)]
+        if asked is not None:
+            levels.append(("target", "asked for ≥", asked))
+        drawn, free = [], 0.0
+        for kind, text, value in sorted(levels, key=lambda level: -level[2]):
+            y = self.up(value)
+            place = max(y + 4, free)  # names of near lines stand below each other
+            free = place + LINE
+            ends = {"x1": self.left, "x2": self.right, "y1": y, "y2": y}
+            drawn += [
+                tag("line", **ends, class_=f"line {kind}"),
+                tag("text", f"{text} {percent(value)}", x=self.right + 8, y=place, class_=kind),
+            ]
         return drawn
 
 

@@ -17,8 +17,10 @@ STAGES: Final = {
     "data": "read the data",
     "teacher": "train the teacher",
     "scores": "score modules at single rates",
-    "blocks": "pre-train blocks",
+    "propose": "propose candidates",
+    "blocks": "train or refit blocks",
     "candidates": "fine-tune candidates",
+    "polish": "polish (behind the result: with the candidates)",
     "test": "test",
     "write": "write the result",
 }

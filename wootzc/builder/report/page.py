@@ -14,7 +14,7 @@ from wootzc.builder.report.tables import blocks_table, candidates_table, counts,
 from wootzc.builder.report.training_curves import damage_curves, learning_curves
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import DeviceFigures, Int8Figures, Summary
-from wootzc.builder.result.verdict import Kind, share_text, verdict
+from wootzc.builder.result.verdict import Kind, change, percent_of, share_text, verdict
 from wootzc.files import seal_page
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.plan import Plan
@@ -53,7 +53,7 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
             "cost",
             "Accuracy against cost",
             "Accuracy is on validation data, which chose the winner. "
-            "Bars in the background: how the costs of all candidates of the space are spread.",
+            "Bars in the background: how the costs of all candidates are spread.",
             scatter(summary, plan),
         ),
         (
@@ -188,11 +188,11 @@ SHADES: Final[dict[Kind, str]] = {"met": "good", "doubtful": "doubt", "missed": 
 
 
 def _cost_card(cost: Metric, full: int, kept: int) -> Markup:
-    factor = f"{full / kept:.2f}× fewer" if kept else "nothing left"
+    factor = change(cost, full, kept, "×", 2) if kept else "nothing left"
     return _card(
         cost.title[0].upper() + cost.title[1:],
         join([cost.text(full), tag("i", " → "), tag("b", cost.text(kept))]),
-        f"{factor}, {percent(kept / full if full else 1.0, 1)} kept",
+        f"{factor}, {percent_of(kept, full)} kept",
         f"{full:,} → {kept:,} {cost.unit}",
     )
 
@@ -203,7 +203,7 @@ def _device_cards(device: DeviceFigures) -> Iterator[Markup]:
     if before is None or after is None:
         return
     took = after.ratio * before.median
-    figure = join([f"{before.median:.3g} ms", tag("i", " → "), tag("b", f"{took:.3g} ms")])
+    figure = join([f"{before.median:.3g}", tag("i", " → "), tag("b", f"{took:.3g} ms")])
     yield _card(
         "Latency of an image",
         tag("span", figure, class_="bad") if device.slower else figure,

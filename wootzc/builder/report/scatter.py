@@ -1,4 +1,4 @@
-"""Accuracy against cost of everything tried, before a faint histogram of the whole space."""
+"""Accuracy against cost of everything tried, before a faint histogram of all candidates."""
 
 import math
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from wootzc.builder.report.markup import (
     rate,
     tag,
 )
+from wootzc.builder.report.tables import ENDINGS
 from wootzc.builder.result.summary import Candidate, Summary, TriedFigures
 from wootzc.ir.net.metrics import METRICS, CostName, exact_text
 from wootzc.ir.plan import Plan
@@ -26,7 +27,6 @@ BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
 LETTER = 7.4  # pixels a letter of a bold label takes, about
-LINE = 15  # between two lines of text
 
 
 def scatter(summary: Summary, plan: Plan) -> Markup:
@@ -36,7 +36,7 @@ def scatter(summary: Summary, plan: Plan) -> Markup:
     choices = tag(
         "div",
         _choice("cost", {name: one.unit for name, one in metrics.items()}),
-        _choice("range", {"whole": "whole space", "close": "close-up of the tried"}),
+        _choice("range", {"whole": "all candidates", "close": "close-up of the tried"}),
         class_="choices",
     )
     style = tag("style", Markup("".join(map(_seen, metrics))))
@@ -148,7 +148,7 @@ def _histogram(axes: Axes, plan: Plan, metric: CostName) -> list[Markup]:
 
 
 def _of_all(plan: Plan, metric: CostName) -> NDArray[np.int64]:
-    """What the candidates of the space cost: [candidates]."""
+    """What all candidates cost: [candidates]."""
     if plan.costs is None:
         return np.zeros(0, dtype=np.int64)
     return np.asarray(plan.costs[metric].candidates.values)
@@ -156,20 +156,7 @@ def _of_all(plan: Plan, metric: CostName) -> NDArray[np.int64]:
 
 def _limits(axes: Axes, summary: Summary, plan: Plan, metric: CostName) -> list[Markup]:
     """The teacher's accuracy, the accuracy asked for, and limits on this cost, as named lines."""
-    accuracy, target = summary.teacher.validation_accuracy, summary.target_accuracy
-    lines = [("teacher", "teacher", accuracy)]
-    if target is not None:
-        lines.append(("target", "asked for ≥", target))
-    lines.sort(key=lambda line: -line[2])
-    drawn, free = [], 0.0
-    for kind, text, value in lines:
-        y = axes.up(value)
-        place = free = max(y + 4, free)  # names of near lines stand below each other
-        drawn += [
-            tag("line", x1=axes.left, x2=axes.right, y1=y, y2=y, class_=f"line {kind}"),
-            tag("text", f"{text} {percent(value)}", x=axes.right + 8, y=place, class_=kind),
-        ]
-        free += LINE
+    drawn = axes.levels(summary.teacher.validation_accuracy, summary.target_accuracy)
     for limit in plan.space.objective.limits:
         if isinstance(limit, CostLimit) and limit.metric == metric:
             if not axes.x[0] <= limit.value <= axes.x[1]:
@@ -248,8 +235,7 @@ def _best_label(axes: Axes, summary: Summary, metric: CostName) -> Markup:
     best = summary.best
     x, y = axes.across(best.costs[metric]), axes.up(best.accuracy)
     right = x < axes.left + axes.width * 0.75
-    name = "best" if best.met else "closest"
-    text = f"{name}: {METRICS[metric].text(best.costs[metric])}, {percent(best.accuracy)}"
+    text = f"{summary.role}: {METRICS[metric].text(best.costs[metric])}, {percent(best.accuracy)}"
     start = x + 16 if right else x - 16 - LETTER * len(text)
     taken = [
         (axes.across(one.costs[metric]), axes.up(getattr(one, accuracy)))
@@ -294,10 +280,11 @@ def describe(summary: Summary, one: Candidate) -> str:
     rows = [", ".join(pruned[i : i + 6]) for i in range(0, len(pruned), 6)]
     return "\n".join(
         [
-            f"candidate {number_of(summary, one)}" + (" (best)" if _is_best(summary, one) else ""),
+            f"candidate {number_of(summary, one)}"
+            + (f" ({summary.role})" if _is_best(summary, one) else ""),
             f"{percent(one.start_accuracy)} → {percent(one.accuracy)} validation",
             exact_text(one.costs),
-            f"{one.steps:,} steps, {duration(one.seconds)}, ended by {one.reason}",
+            f"{one.steps:,} steps, {duration(one.seconds)}: {ENDINGS.get(one.reason, one.reason)}",
             *(rows or ["nothing pruned"]),
         ]
     )

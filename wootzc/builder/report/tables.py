@@ -18,7 +18,7 @@ from wootzc.builder.report.markup import (
     tag,
 )
 from wootzc.builder.result.summary import Summary, TriedFigures, to_json
-from wootzc.builder.result.verdict import ending
+from wootzc.builder.result.verdict import blocks_origin, ending
 from wootzc.builder.search.tried import BlockUse
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.rate import Rate
@@ -52,8 +52,8 @@ def candidates_table(summary: Summary) -> Markup:
         ),
         heading("after", "validation accuracy after fine-tuning", number=True),
         heading("objective"),
-        heading("steps", "of fine-tuning", number=True),
-        heading("time", "of fine-tuning", number=True),
+        heading("steps", "of fine-tuning and polishing", number=True),
+        heading("time", "of fine-tuning and polishing", number=True),
         heading("ended by"),
         heading("origin"),
     ]
@@ -195,19 +195,19 @@ def provenance(summary: Summary) -> Markup:
 def counts(summary: Summary) -> Markup:
     """How much of the space was tried, and from what."""
     tried, blocks = summary.candidates, summary.blocks
-    text = f"Of {plural(tried.in_space, 'candidate')} in the space, "
+    text = f"Of {plural(tried.in_space, 'candidate')}, "
     if tried.within_cost_limits != tried.in_space:
         text += f"{tried.within_cost_limits:,} lie within the objective's cost limits; "
     verb = "was" if tried.tried == 1 else "were"
     text += f"{tried.tried:,} {verb} tried and {tried.spared:,} spared."
     if blocks.used:
         text += (
-            f" Those tried were put together from {plural(blocks.used, 'pre-trained block')} "
-            f"({blocks.trained:,} made in this build, {blocks.from_store:,} found in the "
-            f"store), each used {blocks.uses / blocks.used:.1f} times on average."
+            f" Those tried were put together from {plural(blocks.used, 'block')} "
+            f"({blocks_origin(summary)}), each used {blocks.uses / blocks.used:.1f} times on "
+            "average."
         )
-        if unused := blocks.unused:
-            text += f" {plural(unused, 'block')} of these, trained beforehand, nobody needed yet."
+        if blocks.unused:  # of candidates that were assembled, looked at and left
+            text += f" {plural(blocks.unused, 'more block')} went into none of them."
     how = ending(summary)
     if how:
         text += f" How the search ended: {how}."

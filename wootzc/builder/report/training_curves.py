@@ -10,7 +10,6 @@ from wootzc.ir.net.rate import Rate
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
-LINE = 15  # between two lines of text
 SMALL_WIDTH, SMALL_HEIGHT = 176, 96  # of one module's damage
 EDGE_LEFT, EDGE_TOP, EDGE_BOTTOM = 8, 20, 18
 
@@ -38,8 +37,11 @@ def learning_curves(summary: Summary) -> Markup:
     curves.sort(key=lambda curve: curve[1].candidate == best)  # the best on top
     drawing = picture(
         *axes.grid("steps of fine-tuning"),
-        *_levels(axes, [("teacher", "teacher", teacher), ("target", "asked for ≥", target)]),
-        *(_curve(axes, *curve, is_best=curve[1].candidate == best) for curve in curves),
+        *axes.levels(teacher, target),
+        *(
+            _curve(axes, *curve, role=summary.role if curve[1].candidate == best else "")
+            for curve in curves
+        ),
         size=(WIDTH, HEIGHT),
         label="Validation accuracy by step of fine-tuning",
         fluid=True,
@@ -56,27 +58,17 @@ def _looks(history: Iterable[Look]) -> list[tuple[int, float]]:
     ]
 
 
-def _levels(axes: Axes, levels: list[tuple[str, str, float | None]]) -> list[Markup]:
-    """Named horizontal lines; names of near ones stand below each other."""
-    known = [(kind, text, value) for kind, text, value in levels if value is not None]
-    drawn, free = [], 0.0
-    for kind, text, value in sorted(known, key=lambda level: -level[2]):
-        y = axes.up(value)
-        place = max(y + 4, free)
-        free = place + LINE
-        drawn += [
-            tag("line", x1=axes.left, x2=axes.right, y1=y, y2=y, class_=f"line {kind}"),
-            tag("text", f"{text} {percent(value)}", x=axes.right + 8, y=place, class_=kind),
-        ]
-    return drawn
-
-
 def _curve(
-    axes: Axes, number: int, one: TriedFigures, looks: list[tuple[int, float]], *, is_best: bool
+    axes: Axes,
+    number: int,
+    one: TriedFigures,
+    looks: list[tuple[int, float]],
+    *,
+    role: str,  # of the one that was written; "" of others
 ) -> Markup:
     path = " L".join(f"{axes.across(step):.1f},{axes.up(value):.1f}" for step, value in looks)
-    kind = ("met" if one.met else "miss") + (" best" if is_best else "")
-    words = f"candidate {number}{' (best)' if is_best else ''}\n" + "\n".join(
+    kind = ("met" if one.met else "miss") + (" best" if role else "")
+    words = f"candidate {number}{f' ({role})' if role else ''}\n" + "\n".join(
         f"step {step:,}: {percent(value)}" for step, value in looks[-8:]
     )
     drawn = [tag("path", tag("title", words), d=f"M{path}", class_="curve tip")]

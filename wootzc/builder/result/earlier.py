@@ -49,14 +49,14 @@ def telling_of_exports(out: Path, events: Events) -> Generator[None]:
 
 def went_as_far(out: Path, search: Search) -> bool:
     """An earlier build of the same tried all that this one did: its result is to stay."""
+    file = out / "plan.wzir"
     try:
-        earlier = read_summary(out)
-    except WootzError:
+        earlier, plan = read_summary(out), file.read_text(encoding="utf-8")
+    except (WootzError, OSError, ValueError):
         return False
     if earlier.teacher.key != search.jobs.keys.teacher:
         return False
-    file = out / "plan.wzir"
-    if file.read_text(encoding="utf-8") != print_plan(placed(search.jobs.plan, file)):
+    if plan != print_plan(placed(search.jobs.plan, file)):
         return False
     steps = {one.candidate: one.steps for one in earlier.tried}
     return all(one.steps <= steps.get(one.candidate, -1) for one in search.tried)

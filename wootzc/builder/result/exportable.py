@@ -15,6 +15,7 @@ from wootzc.builder.result.chosen import choose
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text
 from wootzc.builder.result.replay import load_best, load_example, load_manifest
 from wootzc.builder.result.summary import read_summary
+from wootzc.builder.result.verdict import UNJUDGED
 from wootzc.driver import compile
 from wootzc.files import missing_result
 from wootzc.ir.net.network import Network
@@ -79,7 +80,9 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
     network = prune_network(space.network, chosen.tried.rates)
     met = "meets the objective" if chosen.tried.met else "misses the objective"
     if not chosen.tried.met and chosen.tried.accuracy >= (tried.target_accuracy or 1.0):
-        met += " once corrected for the choice among those that were tried"
+        paused = chosen.tried.reason == "paused"
+        among = " once corrected for the choice among those that were tried"
+        met += f": {UNJUDGED}" if paused else among
 
     def made() -> dict[str, bytes]:
         from wootzc.builder.result.parts import parts
@@ -106,8 +109,8 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
         best,
         network=network,
         weights=chosen.weights,
-        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}, "
-        f"which {met}",
+        which=f"candidate {number}, validation accuracy {percent(chosen.tried.accuracy)}"
+        f"{'' if tried.int8 is None else ' as int8'}, which {met}",
         suffix=f"-{number}",
         parts=made,
     )

@@ -57,7 +57,7 @@ def summarize(
     """Everything the closing summary and the report show."""
     plan, space, data = jobs.plan, jobs.space, jobs.dataset
     validated, tested, done = len(data.validation), len(data.test), teacher.done
-    accuracy, explored = float(done.result["accuracy"]), len(plan.exploration_order)
+    accuracy = float(done.result["accuracy"])
     return Summary(
         built_from=built_from,
         space=space.name,
@@ -88,9 +88,9 @@ def summarize(
         best=_best(_candidate(found.best, validated), tests[1], tested, found.weights),
         candidates=Explored(
             in_space=len(plan.candidates),
-            within_cost_limits=explored,
+            within_cost_limits=found.within,
             tried=len(found.tried),
-            spared=explored - len(found.tried),
+            spared=found.within - len(found.tried),
         ),
         search=SearchFigures(
             explore=space.explore,

@@ -46,7 +46,7 @@ def origins_of(
     """What `best/origins.json` says of the network that is left at these rates.
 
     `teacher`: the weights that filters were chosen by, with what images say (`saliencies`). Raises
-    `WootzError`, `Refused`, `OSError`.
+    `WootzError`, `Refused`, `OSError` where its file is not what the build read.
     """
     source = space.teacher
     if not isinstance(source, FromFile) or not Path(source.path).is_file():

@@ -12,11 +12,10 @@ from types import NoneType, UnionType
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from wootzc.backends.onnx.runtime import Latency
-from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left
+from wootzc.builder.search.tried import BlockUse, Ended, Left, Tried
 from wootzc.diagnostics import fail
 from wootzc.files import finite, load_json
 from wootzc.ir.net.metrics import CostName, Metric, costs
-from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.widths import ModuleWidths
 from wootzc.units import percent
 
@@ -50,23 +49,10 @@ class TeacherFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One that was tried: see `tried.Tried`."""
+class Candidate(Tried):
+    """One that was tried."""
 
-    costs: Costs
-    candidate: int
-    rates: tuple[Rate, ...]
-    start_accuracy: float
-    accuracy: float
-    error: float
-    steps: int
-    seconds: float
-    reason: str
-    met: bool
-    blocks: tuple[int, ...]
-    reused: bool
-    key: str
-    forecast: Forecast | None
+    error: float  # of its accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +102,8 @@ class BlocksFigures:
     method: str
     planned: int
     used: int
-    unused: int  # trained ahead of their turn
-    trained: int
+    unused: int  # made for candidates that were looked at and not tried
+    trained: int  # or refitted: made in this build
     from_store: int
     uses: int
     list: tuple[BlockUse, ...]
@@ -129,7 +115,7 @@ class Steps:
 
     teacher: int
     blocks: int
-    finetune: int
+    finetune: int  # and polishing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +232,13 @@ class Summary:
     @property
     def metric(self) -> Metric:
         return costs()[self.cost]
+
+    @property
+    def role(self) -> str:
+        """What `best` is of those that were tried: it need not be the best."""
+        if self.taken is not None:
+            return "taken by hand"
+        return "best" if self.objective_met else "closest"
 
 
 def to_json(value: Any) -> dict[str, Any]:

@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from wootzc.builder.result.chance import half_width
 from wootzc.builder.result.summary import Summary
-from wootzc.builder.result.verdict import Kind, ending, latency_text, verdict
+from wootzc.builder.result.verdict import (
+    Kind,
+    blocks_origin,
+    change,
+    ending,
+    int8_size,
+    latency_text,
+    percent_of,
+    verdict,
+)
 from wootzc.ir.net.metrics import MEASURED, METRICS, Metric
 from wootzc.units import bytes_text, percent, rate_text, seconds_text
 
@@ -19,9 +28,8 @@ def summary_text(
 
     def versus(one: Metric) -> str:
         full, pruned, text = teacher.costs[one.name], best.costs[one.name], one.text
-        ratio = full / max(pruned, 1)
-        than = "faster" if one.known == "measured" else "smaller"
-        saved = f"{text(full)} → {text(pruned)}  ({pruned / full:.1%}, {ratio:.1f}x {than})"
+        share = percent_of(pruned, full)
+        saved = f"{text(full)} → {text(pruned)}  ({share}, {change(one, full, pruned, 'x', 1)})"
         note = one.note if one.known == "counted" else summary.latency_on
         return f"  {one.heading:<10}  {saved}" + (f"   ({note})" if note else "")
 
@@ -38,7 +46,8 @@ def summary_text(
     return f"""
 {_verdict_text(summary, paint)}
 {figures}
-{_device_text(summary, paint)}  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}
+{_device_text(summary, paint)}  weights     {bytes_text(teacher.bytes)} → {bytes_text(best.bytes)}\
+   (the arrays alone, in float32; size: the exported ONNX file)
   accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
    test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
               on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
@@ -47,7 +56,7 @@ def summary_text(
   candidates  {candidates.tried} tried, {candidates.spared} spared of \
 {candidates.within_cost_limits}
 {_left_text(summary)}  blocks      {_blocks_text(summary)}
-  steps       teacher {steps.teacher}, blocks {steps.blocks}, finetune {steps.finetune}
+  steps       teacher {steps.teacher}, blocks {steps.blocks}, candidates {steps.finetune}
   time        {stages}
   compiled    {compiled.count} programs in {seconds_text(compiled.seconds)}; \
 {compiled.from_cache} more came from the cache
@@ -88,7 +97,9 @@ def _int8_text(summary: Summary) -> str:
         f"{name} {percent(one.float32)} → {percent(one.int8)}"
         for name, one in (("validation", summary.int8.validation), ("test", summary.int8.test))
     )
-    return f"  int8        {parts}  (float32 → int8, {summary.int8.on})\n"
+    why = int8_size(summary.best.costs)
+    more = "" if why is None else f"              {why}\n"
+    return f"  int8        {parts}  (float32 → int8, {summary.int8.on})\n{more}"
 
 
 def _left_text(summary: Summary) -> str:
@@ -105,7 +116,6 @@ def _left_text(summary: Summary) -> str:
 
 def _blocks_text(summary: Summary) -> str:
     blocks = summary.blocks
-    origin = f"{blocks.trained} trained, {blocks.from_store} from the store"
-    if blocks.used and not summary.steps.blocks:
-        origin = "refitted by least squares"
-    return f"{blocks.used} used ({origin}), {blocks.uses} uses"
+    if not blocks.used:
+        return "none used"
+    return f"{blocks.used} used ({blocks_origin(summary)}), {blocks.uses} uses"

@@ -3,14 +3,17 @@
 The closing summary and the report say the same, from what `result.json` holds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from wootzc.builder.result.summary import DeviceFigures, Summary
+from wootzc.ir.net.metrics import Metric
 from wootzc.units import bytes_text, percent
 
 # doubtful: met on the images that chose it, but not on those of the test.
 Kind = Literal["met", "doubtful", "missed"]
+UNJUDGED = "its fine-tuning was paused, and what is paused is not judged"
 NOISE = 1e-6  # an accuracy limit is a hair lower than it was written
 
 
@@ -30,7 +33,8 @@ def verdict(summary: Summary) -> Verdict:
     judgement = summary.judgement
     target = summary.target_accuracy
     if not summary.objective_met and (target is None or best.accuracy >= target):
-        headline = f"{who} NOT met: what was seen may be by chance"
+        why = UNJUDGED if best.reason == "paused" else "what was seen may be by chance"
+        headline = f"{who} NOT met: {why}"
         return Verdict(kind="missed", headline=headline, detail=detail)
     if not summary.objective_met and target is not None:
         short = 100 * (target - best.accuracy)
@@ -48,6 +52,37 @@ def verdict(summary: Summary) -> Verdict:
         headline = f"{who} met on validation, but the drop may be beyond the limit"
         return Verdict(kind="doubtful", headline=headline, detail=detail)
     return Verdict(kind="met", headline=f"{who} met", detail=detail)
+
+
+def blocks_origin(summary: Summary) -> str:
+    """How the blocks of this build came to be."""
+    blocks = summary.blocks
+    if not summary.steps.blocks:  # none took a step
+        return "refitted by least squares"
+    return f"{blocks.trained:,} trained, {blocks.from_store:,} from the store"
+
+
+def change(cost: Metric, full: int, pruned: int, times: str, digits: int) -> str:
+    """By how much a cost fell, or rose: 79.5x smaller. `times` stands behind the number."""
+    less, more = ("faster", "slower") if cost.known == "measured" else ("smaller", "larger")
+    factor = full / max(pruned, 1) if pruned <= full else pruned / max(full, 1)
+    return f"{factor:.{digits}f}{times} {less if pruned <= full else more}"
+
+
+def percent_of(pruned: int, full: int) -> str:
+    """What is left of a cost. A network may have had none of it."""
+    return f"{pruned / full if full else 1.0:.1%}"
+
+
+def int8_size(costs: Mapping[str, int]) -> str | None:
+    """Why an int8 file is hardly smaller; None where weights, a byte each, are most of it."""
+    weights, file = costs["params"], costs["size"]
+    if 2 * weights >= file:
+        return None
+    return (
+        f"about {bytes_text(weights)} of the file's {bytes_text(file)} are weights: the rest, its "
+        "nodes with names and scales, int8 makes no smaller"
+    )
 
 
 def latency_text(device: DeviceFigures) -> str | None:

@@ -1,7 +1,7 @@
 """`explore`: the searches in a fixed order, and which search a space asks for."""
 
 from wootzc.builder.search.predicted import predicted
-from wootzc.builder.search.search import AHEAD, Search
+from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import Ended, SearchResult
 
 
@@ -48,12 +48,5 @@ def _may_begin(search: Search) -> bool:
 
 def _begin(search: Search) -> None:
     """Begin the next in the order, as many as there is room for."""
-    place, order = len(search.tried) + len(search.window), search.order
-    now = order[place : place + search.width]
-    # By Laplace's rule: how likely one more fails, so that the next is needed.
-    failing = (place + 1) / (place + 2)
-    upcoming = [
-        (candidate, failing ** (ahead + 1))
-        for ahead, candidate in enumerate(order[place + len(now) : place + len(now) + AHEAD])
-    ]
-    search.begin(now, upcoming)
+    place = len(search.tried) + len(search.window)
+    search.begin(search.order[place : place + search.width])

@@ -1,6 +1,5 @@
 """What a search is after: the accuracy that is asked for, and which of two tries is better."""
 
-from wootzc.builder.search.judging import Limit
 from wootzc.builder.search.tried import Tried
 from wootzc.ir.space import AccuracyLimit, Objective, Space
 
@@ -15,17 +14,12 @@ def accuracy_target(objective: Objective, teacher_accuracy: float) -> float | No
     return max((asked(limit, teacher_accuracy) for limit in limits), default=None)
 
 
-def asked(limit: AccuracyLimit | Limit, teacher_accuracy: float) -> float:
+def asked(limit: AccuracyLimit, teacher_accuracy: float) -> float:
     """What a limit asks for, beside a teacher.
 
     Less a billionth: 52/100 − 0.05 is a hair above 47/100, and an exact tie meets the limit.
     """
     return (teacher_accuracy - limit.value if limit.below_teacher else limit.value) - 1e-9
-
-
-def stops_at_target(objective: Objective) -> bool:
-    """A least-cost search needs no more accuracy than asked; a best-accuracy search does."""
-    return not objective.maximizes
 
 
 def better(one: Tried, other: Tried, space: Space) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.bits import unpacked
+from wootzc.ir.space import AccuracyLimit
 
 Bits: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -65,20 +66,6 @@ class Run:
         return cls(cost=cost, looks=looks, kept=kept, asked=result["asked"], paused=paused)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """accuracy ≥ value, or ≥ teacher − value; by the best estimate, or with a confidence."""
-
-    value: float
-    below_teacher: bool = False
-    confidence: float | None = None  # in (0.5, 1)
-
-    @property
-    def errors(self) -> float:
-        """How many standard errors must lie between an estimate and the limit."""
-        return 0.0 if self.confidence is None else NormalDist().inv_cdf(self.confidence)
-
-
 Rule: TypeAlias = Literal["cost", "accuracy"]  # least cost within the limit, or highest accuracy
 
 
@@ -90,7 +77,7 @@ class Verdict:
     error: float  # standard error of that difference
     optimism: float  # by how much what is chosen so is worse than it looks
     corrected: float  # drop + optimism
-    limit: Limit | None  # that leaves the run least
+    limit: AccuracyLimit | None  # that leaves the run least
     slack: float  # what is left to the limit, less what the confidence asks; < 0: it does not hold
     holds: bool
 
@@ -108,7 +95,7 @@ class Judgement:
 def judge(
     teacher: Teacher,
     runs: Sequence[Run],  # all that were tried, in order
-    limit: Limit | None,
+    limit: AccuracyLimit | None,
     rule: Rule = "cost",
     resamples: int = RESAMPLES,
 ) -> Judgement:
@@ -124,7 +111,7 @@ def judge(
         short = np.array([limit.value - _mean(own) for own in bits])
         spread = np.array([single_error(own) for own in bits])
     allowed = limit.value if limit is not None and limit.below_teacher else 0.0
-    sure = (limit.errors if limit else 0.0) * spread
+    sure = _errors_between(limit) * spread
     chosen_among = [i for i, run in enumerate(runs) if not run.paused] or list(range(len(runs)))
     again = _Resampled.of(teacher, [runs[i] for i in chosen_among], limit, resamples)
     optimism = 0.0
@@ -184,7 +171,7 @@ class _Resampled:
 
     @classmethod
     def of(
-        cls, teacher: Teacher, runs: Sequence[Run], limit: Limit | None, resamples: int
+        cls, teacher: Teacher, runs: Sequence[Run], limit: AccuracyLimit | None, resamples: int
     ) -> "_Resampled":
         images = teacher.looks.shape[1]
         counts = _counts(images, resamples)
@@ -239,7 +226,7 @@ def single_error(right: Bits) -> float:
 
 
 def margin(
-    teacher: Teacher, runs: Sequence[Run], limit: Limit, judgement: Judgement | None = None
+    teacher: Teacher, runs: Sequence[Run], limit: AccuracyLimit, judgement: Judgement | None = None
 ) -> int:
     """Images that a fresh candidate must get right beyond the limit, so that it will hold.
 
@@ -259,8 +246,15 @@ def margin(
     else:
         error = math.sqrt(limit.value * (1 - limit.value) / images)
     optimism = error / 2 if judgement is None else judgement.answer.optimism
-    extra: float = images * (optimism + limit.errors * error)
+    extra: float = images * (optimism + _errors_between(limit) * error)
     return max(0, math.ceil(extra - 1e-6))
+
+
+def _errors_between(limit: AccuracyLimit | None) -> float:
+    """How many standard errors must lie between an estimate and the limit."""
+    if limit is None or limit.confidence is None:
+        return 0.0
+    return NormalDist().inv_cdf(limit.confidence)
 
 
 def guessed_discordance(accuracy: float, drop: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wootzc.builder.search import judging
 from wootzc.builder.search.goals import asked
-from wootzc.builder.search.judging import Judgement, Limit, Rule, Run, Teacher
+from wootzc.builder.search.judging import Judgement, Rule, Run, Teacher
 from wootzc.ir.space import AccuracyLimit
 
 Result = Mapping[str, Any]  # of a job that trained
@@ -25,8 +25,9 @@ class Jury:
     def judge(self, runs: Sequence[tuple[int, Result]]) -> Judgement:
         """`runs`: cost and result of everything that was tried, in order."""
         own = self._runs(runs)
-        limits: Sequence[Limit | None] = [_limit(one) for one in self.limits] or [None]
-        each = [judging.judge(self._teacher, own, limit, self.rule) for limit in limits]
+        each = [
+            judging.judge(self._teacher, own, limit, self.rule) for limit in self.limits or [None]
+        ]
         return judging.held_against_all(each, own, self.rule)
 
     def goal(self, runs: Sequence[tuple[int, Result]], judgement: Judgement | None) -> float | None:
@@ -35,7 +36,7 @@ class Jury:
         return max(
             (
                 asked(limit, reference)
-                + judging.margin(self._teacher, own, _limit(limit), judgement) / self.images
+                + judging.margin(self._teacher, own, limit, judgement) / self.images
                 for limit in self.limits
             ),
             default=None,
@@ -47,7 +48,3 @@ class Jury:
     @cached_property
     def _teacher(self) -> Teacher:
         return Teacher.of(self.teacher, self.images)
-
-
-def _limit(limit: AccuracyLimit) -> Limit:
-    return Limit(value=limit.value, below_teacher=limit.below_teacher, confidence=limit.confidence)

@@ -25,8 +25,8 @@ from wootzc.builder.jobs.pauses import (  # fmt: skip
     outlook,
     unpolished,
 )
-from wootzc.builder.search.goals import cost_of, stops_at_target
-from wootzc.builder.search.search import AHEAD, Search
+from wootzc.builder.search.goals import cost_of
+from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import Ended, Forecast, Left, Open, Tried
 from wootzc.ir.propose.predict import Belief, believed, prior
 
@@ -136,7 +136,7 @@ def _outlooks(
 def _polishes(search: Search, left: int) -> bool:
     """A run with so many steps left that misses the objective would be polished after them."""
     another = search.space.finetune.steps
-    return stops_at_target(search.space.objective) and search.has_time_to_polish(left + another)
+    return not search.space.objective.maximizes and search.has_time_to_polish(left + another)
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
@@ -156,19 +156,15 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
         for a, c in zip(view.accuracy, view.chance, strict=True)
     ]
     by_candidate = dict(zip(view.candidates.tolist(), forecasts, strict=True))
-    upcoming = [
-        (int(candidate), 0.5 ** (ahead + 1))
-        for ahead, candidate in enumerate(view.candidates[len(now) : len(now) + AHEAD])
-    ]
     fresh = [c for c in now if c not in standing and c not in search.looked_at]
     if fresh and not whole:
-        search.look_at(fresh, upcoming)
+        search.look_at(fresh)
         return
     half = None if whole else halfway(search.space.finetune)
     begun = {one.candidate: one.steps for one in search.tried}
     pauses = {c: half for c in now if half is not None and begun.get(c, 0) < half}
     expected = [by_candidate[candidate] for candidate in now]
-    search.begin(now, upcoming, expected, pauses)
+    search.begin(now, expected, pauses)
 
 
 def _is_unfinished(search: Search, best: Tried) -> bool:

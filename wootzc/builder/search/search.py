@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from wootzc.backends.flax.train.distilling import learns_of_logits
 from wootzc.builder.jobs.events import BestKnown, CandidateChosen, Step
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.pauses import polished, trained_weights
@@ -22,10 +23,10 @@ from wootzc.diagnostics import fail
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.plan.cost_model import TRAINING
 from wootzc.ir.space import Space
+from wootzc.ir.space.recipe import Recipe
 
 Answer: TypeAlias = tuple[Tried, Outcome]
 FEW = 3  # tries
-AHEAD = 20  # candidates whose blocks may be trained before it is their turn
 
 
 @dataclass(kw_only=True)
@@ -84,10 +85,17 @@ class Search:
     def has_time_to_polish(self, beside: int = 0) -> bool:
         """And for so many steps of fine-tuning, where the space asks for polishing."""
         polish = self.space.polish
-        if polish is None:
-            return False
-        teacher = 1 / TRAINING if polish.distill else 0.0  # its pass
-        return self._has_time(beside + polish.steps * (1 + teacher))
+        return polish is not None and self._has_time(
+            beside + polish.steps + self._teacher_passes(polish) / TRAINING
+        )
+
+    def _teacher_passes(self, recipe: Recipe) -> float:
+        """Batches that the teacher is shown: of every step, or of each image once."""
+        if not recipe.distill:
+            return 0
+        dataset = self.jobs.dataset
+        once = learns_of_logits(recipe, self.space.augment, dataset)
+        return min(recipe.steps, len(dataset.train) / recipe.batch) if once else recipe.steps
 
     @property
     def hurries(self) -> bool:
@@ -121,7 +129,6 @@ class Search:
     def begin(
         self,
         candidates: Sequence[int],
-        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
         forecasts: Sequence[Forecast] = (),
         stops: Mapping[int, int] = MappingProxyType({}),  # steps at which they are paused
         *,
@@ -132,7 +139,7 @@ class Search:
         Those that were paused go on from there. Where a cost is measured, each is measured first,
         and what turns out to be beyond a limit is not tried.
         """
-        self.window.add(self._begin(candidates, upcoming, forecasts, stops, whole=whole))
+        self.window.add(self._begin(candidates, forecasts, stops, whole=whole))
 
     @property
     def must_wait(self) -> bool:
@@ -152,7 +159,6 @@ class Search:
     def _begin(
         self,
         candidates: Sequence[int],
-        upcoming: Sequence[tuple[int, float]] = (),  # candidates that may follow: (row, chance)
         forecasts: Sequence[Forecast] = (),
         stops: Mapping[int, int] = MappingProxyType({}),
         *,
@@ -179,7 +185,7 @@ class Search:
         for candidate in candidates:
             then: Step = "go on" if candidate in self.trials.outcomes else "begin"
             self._tell(candidate, begun[candidate], then)
-        self._train_blocks(candidates, upcoming)
+        self._train_blocks(candidates)
         earlier = {
             one: self.trials.outcomes[one] for one in candidates if one in self.trials.outcomes
         }
@@ -198,11 +204,9 @@ class Search:
             outcome = self.jobs.outcome(one.future)
         return self._judged(one.candidate, outcome, one.forecast), outcome
 
-    def look_at(
-        self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]] = ()
-    ) -> None:
+    def look_at(self, candidates: Sequence[int]) -> None:
         """Assemble some: how accurate each is before any step says where it will end."""
-        self._train_blocks(candidates, upcoming)
+        self._train_blocks(candidates)
         for candidate in candidates:
             self._tell(candidate, len(self.tried) + 1, "look")
         with self.jobs.events.stage("candidates"):
@@ -295,6 +299,7 @@ class Search:
             target=self.trials.target,
             verdict=verdict,
             among=len(judgement.runs),
+            within=len(self.order),
             ended=ended,
             left=left,
             damage=self.damage,
@@ -310,19 +315,12 @@ class Search:
     def costs(self, candidate: int) -> dict[str, int]:
         return self.measuring.costs(candidate)
 
-    def _train_blocks(
-        self, candidates: Sequence[int], upcoming: Sequence[tuple[int, float]]
-    ) -> None:
+    def _train_blocks(self, candidates: Sequence[int]) -> None:
         keys = self.jobs.keys
         needed = [b for candidate in candidates for b in keys.blocks_of(candidate)]
         missing = [b for b in dict.fromkeys(needed) if b not in self.blocks]
-        likely: dict[int, float] = {}
-        for candidate, chance in upcoming[:AHEAD]:
-            for number in keys.blocks_of(candidate):
-                if number not in self.blocks and number not in missing:
-                    likely.setdefault(number, chance)
         with self.jobs.events.stage("blocks"):
-            self.blocks |= self.jobs.blocks(missing, self.teacher.weights, tuple(likely.items()))
+            self.blocks |= self.jobs.blocks(missing, self.teacher.weights)
 
     def _judged(self, candidate: int, outcome: Outcome, forecast: Forecast | None) -> Tried:
         result = outcome.done.result

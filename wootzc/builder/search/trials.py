@@ -5,13 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wootzc.builder.jobs.store import Outcome
-from wootzc.builder.search.goals import (
-    accuracy_limits,
-    accuracy_target,
-    better,
-    cost_of,
-    stops_at_target,
-)
+from wootzc.builder.search.goals import accuracy_limits, accuracy_target, better, cost_of
 from wootzc.builder.search.judging import Judgement, Verdict
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
@@ -68,7 +62,7 @@ class Trials:
         In a fixed order it is that of the start, so that a candidate does not depend on when it is
         tried, nor on those beside it.
         """
-        if not stops_at_target(self.space.objective):
+        if self.space.objective.maximizes:  # it needs more accuracy than is asked for
             return None
         if self.space.explore == "predicted":
             return self.goal

@@ -87,6 +87,7 @@ class SearchResult:
     target: float | None  # the accuracy asked for
     verdict: Verdict  # of the best
     among: int  # candidates that it was judged beside, itself included
+    within: int  # candidates within the limits of cost, by what was measured
     ended: Ended
     left: Left | None = None  # of `explore predicted`
     damage: Mapping[str, Mapping[Rate, float]] | None = None  # by module and rate, in nats
