@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -48,17 +47,10 @@ def _counted(errors: int, warnings: int) -> str:
     return ", ".join(f"{number} {word}{'s' * (number > 1)}" for number, word in words if number)
 
 
-def echo_warnings(file: Path, overrides: Mapping[str, str]) -> "Analysis":
-    """Print a source's warnings; raise its errors, all of them, before anything is spent."""
-    from wootzc.driver import analyze_file
-
-    analysis = analyze_file(file, overrides)
-    echo_analysis(analysis)
-    return analysis
-
-
 def echo_analysis(analysis: "Analysis") -> None:
-    """The same of an analysis; and notes on networks that were read from files."""
+    """Print a source's warnings, and notes on networks that were read from files; raise its errors,
+    all of them, before anything is spent.
+    """
     if any(d.severity == "error" for d in analysis.diagnostics):
         raise WootzError(analysis.diagnostics, analysis.sources)
     echo_diagnostics(analysis.diagnostics, analysis.sources)

@@ -18,7 +18,7 @@ from wootzc.cli.options import (
     source_argument,
     store_option,
 )
-from wootzc.cli.output import echo_warnings, painted
+from wootzc.cli.output import echo_analysis, painted
 from wootzc.diagnostics import fail, told_at
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def build(
     """
     if str(file) == "-":
         raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
-    from wootzc.driver import choose_space
+    from wootzc.driver import front
     from wootzc.ir.passes import parse_pipeline
 
     if (hosts is None and host is not None) or (hosts not in (None, "auto") and host is None):
@@ -114,10 +114,8 @@ def build(
         raise click.UsageError("--on and --hosts are two ways: give one of them")
     gc.enable()  # `main` turned it off
     given = overrides(settings, seed)
-    if file.suffix != ".wzir":
-        # Mistakes are told before JAX loads.
-        chosen = choose_space(echo_warnings(file, given), space)
-        _check_files(chosen)
+    # Mistakes are told before JAX loads, and before anything is written.
+    _check_files(front(file, given, space, tell=echo_analysis).space)
     passes = None if pipeline is None else parse_pipeline(pipeline)
     group = None
     if hosts is not None:
@@ -178,8 +176,9 @@ def build(
 
 
 def _check_files(space: "Space") -> None:
-    """Data and weights that are there and cannot be read. An ONNX model was read with the space."""
+    """Data and weights that are missing, or cannot be read. An ONNX model was read with the space."""
     from wootzc.backends.data.counting import check_data
+    from wootzc.backends.data.loading import found
     from wootzc.builder.jobs.teacher import read_teacher
     from wootzc.ir.space.recipe import FromFile
 
@@ -188,6 +187,7 @@ def _check_files(space: "Space") -> None:
         with told_at(space.at("teacher")):
             read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
     with told_at(space.at("data")):
+        found(space.data)
         check_data(space.data)
 
 
