@@ -176,7 +176,7 @@ def build(
 
 
 def _check_files(space: "Space") -> None:
-    """Data and weights that are missing, or cannot be read. An ONNX model was read with the space."""
+    """Data and weights that are missing or can't be read. An ONNX model was read with the space."""
     from wootzc.backends.data.counting import check_data
     from wootzc.backends.data.loading import found
     from wootzc.builder.jobs.teacher import read_teacher
