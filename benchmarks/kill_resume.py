@@ -24,11 +24,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from kill_around import cleaned, cost, disks, hosts, memory, share, together
-from kill_world import WOOTZC, Build, Row, Trials, World, ended, harmed, until
+from kill_world import WOOTZC, Build, Row, Trials, World, ended, until
+from kill_writes import writes
 
 LONG = ("teacher.steps=20000", "teacher.every=5000", "polish.steps=12000", "polish.every=4000")
 FORMS = ("onnx", "torch", "flax", "safetensors", "stablehlo")
@@ -120,37 +120,6 @@ def _begins(build: Build, event: str, process: subprocess.Popen[bytes], times: i
     return until(process, seen)
 
 
-def checkpoints(trials: Trials) -> Iterator[Row]:
-    """While a checkpoint, an artifact, or a record is being written: the first one, a later one."""
-    for folder in ("checkpoints", "artifacts", "jobs"):
-        build, left = trials.world.build(f"writing-{folder}"), itertools.count()
-
-        def wait(
-            process: subprocess.Popen[bytes], folder: str = folder, build: Build = build
-        ) -> bool:
-            if (number := next(left)) >= trials.options.each:  # noqa: B023
-                return False
-            old, seen = set((build.store / folder).rglob(".*")), set()  # left by kills before
-
-            def writes() -> bool:
-                now = set((build.store / folder).rglob(".*")) - old
-                seen.update(now)
-                return bool(now) and len(seen) > number
-
-            return until(process, writes)
-
-        name = {"checkpoints": "a checkpoint", "artifacts": "an artifact", "jobs": "a record"}
-        start = partial(build.start, environment={"WOOTZC_CHECKPOINT_SECONDS": "0.05"})
-        kills: collections.Counter[str] = collections.Counter()
-        harmed(build, wait, kills, start)
-        yield Row(
-            what=f"while {name[folder]} is written",
-            tried=kills.total(),
-            survived=kills.total() if trials.survived(build) else 0,
-            note=", ".join(f"{count} in {stage}" for stage, count in kills.items()),
-        )
-
-
 def results(trials: Trials) -> Iterator[Row]:
     """While the result folder of another build is replaced, after each number of its files."""
     build = trials.world.build("results")
@@ -231,7 +200,7 @@ KINDS: dict[str, Callable[[Trials], Iterator[Row]]] = {
     "period": period,
     "stages": stages,
     "tests": tests,
-    "checkpoints": checkpoints,
+    "writes": writes,
     "results": results,
     "exports": exports,
     "together": together,

@@ -127,29 +127,15 @@ class Build:
         return self
 
     def events(self) -> list[dict[str, Any]]:
-        log = self.out / "log.jsonl"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return events_in(self.out / "log.jsonl")
 
-    def latest(self) -> list[dict[str, Any]]:
-        """The events of the latest process."""
-        events = self.events()
-        starts = [n for n, event in enumerate(events) if event["event"] == "build_started"]
-        return events[starts[-1] :] if starts else []
+    def starts(self) -> int:
+        """How many processes have begun."""
+        return sum(event["event"] == "build_started" for event in self.events())
 
     def stage(self) -> str:
-        """What the log's last lines say was running."""
-        for event in reversed(self.latest()):
-            kind = str(event["event"])
-            if kind == "build_started":
-                return "start"
-            if kind == "progress":
-                return str(event["stage"])
-            if kind == "test_finished":
-                return "write"
-            if kind.endswith("_started"):
-                return kind.removesuffix("_started")
-        return "start"
+        """What the log of the latest process says was running."""
+        return stage_of(latest(self.events()))
 
     def outcome(self) -> dict[str, Any] | None:
         """What two builds must have in common; None where there is no result."""
@@ -193,6 +179,32 @@ class Build:
     def is_quiet(self) -> bool:
         """No traceback was printed."""
         return b"Traceback" not in self.said.read_bytes()
+
+
+def events_in(log: Path) -> list[dict[str, Any]]:
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def latest(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the latest process."""
+    starts = [n for n, event in enumerate(events) if event["event"] == "build_started"]
+    return events[starts[-1] :] if starts else []
+
+
+def stage_of(events: Sequence[dict[str, Any]]) -> str:
+    """What the last lines of a log say was running."""
+    for event in reversed(events):
+        kind = str(event["event"])
+        if kind == "build_started":
+            return "start"
+        if kind == "progress":
+            return str(event["stage"])
+        if kind == "test_finished":
+            return "write"
+        if kind.endswith("_started"):
+            return kind.removesuffix("_started")
+    return "start"
 
 
 def harmed(

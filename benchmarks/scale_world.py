@@ -29,7 +29,6 @@ from wootzc.builder.search.explore import explore
 from wootzc.builder.search.proposing import with_proposals
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
-from wootzc.ir.net.network import Network
 from wootzc.ir.plan.lengths import resolved
 
 
@@ -150,7 +149,9 @@ class Timed(Jobs):
         self.crew.wait(end)
         return found
 
-    def polish(self, of: str, network: Network, weights: Weights, teacher: Weights) -> Outcome:
+    def begin_polish(
+        self, of: str, candidate: int, weights: Weights, teacher: Weights
+    ) -> Future[Outcome]:
         """As that one whose accuracy before it was nearest."""
         now = self.ended[of]
         if not self.recorded.polished:
@@ -160,8 +161,10 @@ class Timed(Jobs):
             key=lambda one: abs(float(one.result["history"][0]["accuracy"]) - now),
         )
         seconds = record.seconds * self.recorded.times
-        self.crew.wait(self.crew.does(seconds))
-        return _outcome(self.keys.polish(of), record.result, seconds)
+        future: Future[Any] = Future()
+        done = _outcome(self.keys.polish(of), record.result, seconds)
+        future.set_result((done, self.crew.does(seconds)))
+        return future
 
     def _run(
         self, candidate: int, target: float | None, stop: int | None, earlier: Outcome | None

@@ -126,17 +126,76 @@ def test_a_result_that_lies_about_its_accuracy_is_told(
         list(verify_result(out, source.with_name("quadrants.npz")))
 
 
+def unsealed(out: Path) -> None:
+    for name in ("best/manifest.json", "result.json"):
+        table = json.loads((out / name).read_text())
+        del table["sealed"]
+        (out / name).write_text(json.dumps(table))
+
+
 def test_results_of_earlier_versions_have_no_seal(
     built: tuple[Path, Options], damaged: Callable[[str, int, int], Path]
 ) -> None:
     out = built[1].out
     assert out is not None
-    for name in ("best/manifest.json", "result.json"):
-        table = json.loads((out / name).read_text())
-        del table["sealed"]
-        (out / name).write_text(json.dumps(table))
+    unsealed(out)
     assert len(list(verify_result(out))) == 5
     assert load_json(out / "result.json")["space"] == "quadrants"
+
+
+OTHERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "other sizes": lambda own: {"images": own["images"][:, :4]},
+    "other channels": lambda own: {"images": np.repeat(own["images"], 3, axis=-1)},
+    "one image": lambda own: {"images": own["images"][0]},
+    "no images": lambda own: {name: array[:0] for name, array in own.items()},
+    "texts": lambda own: {"images": own["images"].astype("U8")},
+    "dates": lambda own: {"images": own["images"].astype("datetime64[s]")},
+    "not a number": lambda own: {"images": own["images"] * np.nan},
+    "fewer labels": lambda own: {"labels": own["labels"][:3]},
+    "other classes": lambda own: {"logits": own["logits"][:, :2]},
+    "fewer logits": lambda own: {"logits": own["logits"][:5]},
+    "no logits": lambda own: {"logits": own["logits"] * 0},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_example_of_another_network_is_told(
+    name: str, built: tuple[Path, Options], damaged: Callable[[str, int, int], Path]
+) -> None:
+    """Also where no seal vouches for it: in results of earlier versions."""
+    out = built[1].out
+    assert out is not None
+    unsealed(out)
+    with np.load(out / "best" / "example.npz") as example:
+        own = {key: example[key] for key in example.files}
+    np.savez(out / "best" / "example.npz", **(own | OTHERS[name](own)))
+    with pytest.raises(WootzError, match=r"WZ14[56]"):
+        list(verify_result(out))
+
+
+MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "costs": lambda table: table.update(params="many"),
+    "no accuracy": lambda table: table.update(accuracy=None),
+    "no figures": lambda table: table.update(accuracy={}),
+    "other channels": lambda table: table.update(normalize={"mean": [0] * 3, "std": [1] * 3}),
+    "no data": lambda table: table.update(data=[]),
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_that_somebody_wrote_is_told(
+    name: str, built: tuple[Path, Options], damaged: Callable[[str, int, int], Path]
+) -> None:
+    source, options = built
+    out = options.out
+    assert out is not None
+    unsealed(out)
+    file = out / "best" / "manifest.json"
+    table = json.loads(file.read_text())
+    MANIFESTS[name](table)
+    file.write_text(json.dumps(table))
+    with pytest.raises(WootzError, match=r"WZ145.*not what a build writes"):
+        list(verify_result(out, source.with_name("quadrants.npz")))
 
 
 # Switching

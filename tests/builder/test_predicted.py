@@ -153,12 +153,14 @@ class Simulated:
         done = Done(key=str(number), result=result, seconds=self.pace, weights={})
         return Outcome(done=done, reused=False)
 
-    def polish(self, of: str, *_: object) -> Outcome:
+    def begin_polish(self, of: str, *_: object) -> Future[Outcome]:
         last = self.truth(int(of))
         history = [looked(step, last + self.gain, int(of)) for step in (0, 800)]
         result = {"accuracy": history[1]["accuracy"], "steps": 800, "reason": "steps"}
         done = Done(key="polish", result={**result, "history": history}, seconds=2.0, weights={})
-        return Outcome(done=done, reused=False)
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome(done=done, reused=False))
+        return future
 
 
 IMAGES = 1000
@@ -489,11 +491,19 @@ class OnCluster(Simulated):
     answered: int = 0
     known: list[int] = field(default_factory=list)
     stopped: int = 0
+    polished: list[int] = field(default_factory=list)  # places of these, of all that were begun
 
     def begin(self, numbers: Sequence[int], *more: Any) -> list[Future[Outcome]]:
         self.known += [self.answered] * len(numbers)
         new = super().begin(numbers, *more)
         self.begun += new
+        return new
+
+    def begin_polish(self, of: str, *more: object) -> Future[Outcome]:
+        self.known.append(self.answered)
+        self.polished.append(len(self.begun))
+        new = super().begin_polish(of, *more)
+        self.begun.append(new)
         return new
 
     def outcome(self, candidate: Future[Outcome]) -> Outcome:
@@ -503,20 +513,24 @@ class OnCluster(Simulated):
 
     def stop(self) -> None:
         self.stopped = len(self.begun) - self.answered
+        del self.begun[self.answered :]
 
 
-def on_cluster(width: int, explore: str, goal: str = LEAST) -> OnCluster:
-    one = simulated(goal=goal, explore=explore)
-    return OnCluster(one.plan, one.accuracy, width=width)
+def on_cluster(width: int, explore: str, polish: Recipe | None = None) -> OnCluster:
+    one = simulated(explore=explore, noise=0.003 if polish is None else 0.01)
+    plan = replace(one.plan, space=replace(one.plan.space, polish=polish))
+    return OnCluster(plan, one.accuracy, width=width, gain=0.02)
 
 
 SEARCHES = ["predicted", "ascending"]
 SEARCHES += [f"{explore}; budget 9 candidates" for explore in ("all", "predicted")]
 
 
+@pytest.mark.parametrize("polish", [None, Recipe(steps=800)], ids=["", "polish"])
 @pytest.mark.parametrize("explore", SEARCHES)
-def test_one_worker_searches_as_one_machine_does(explore: str) -> None:
-    alone, worker = simulated(explore=explore), on_cluster(1, explore)
+def test_one_worker_searches_as_one_machine_does(explore: str, polish: Recipe | None) -> None:
+    worker = on_cluster(1, explore, polish)
+    alone = Simulated(worker.plan, worker.accuracy, gain=worker.gain)
     one, other = searched(alone), searched(worker)
     assert one == other
     assert (alone.asked, alone.stops) == (worker.asked, worker.stops)
@@ -540,3 +554,15 @@ def test_what_is_chosen_depends_on_the_answers_a_window_before(explore: str) -> 
         assert len(found.tried) == len(first.tried) and jobs.stopped == width - 1
     else:
         assert jobs.answered == len(jobs.begun)
+
+
+def test_others_begin_while_one_is_polished() -> None:
+    jobs = on_cluster(4, "predicted", Recipe(steps=800))
+    found = searched(jobs)
+    assert jobs.polished and jobs.answered == len(jobs.begun)
+    late = [max(0, place + 1 - jobs.width) for place in range(len(jobs.known))]
+    assert all(known >= least for known, least in zip(jobs.known, late, strict=True))
+    beside = [place for place in jobs.polished if place + 1 in range(len(jobs.known))]
+    assert any(jobs.known[place + 1] <= place for place in beside)
+    again = on_cluster(4, "predicted", Recipe(steps=800))
+    assert (searched(again), again.asked) == (found, jobs.asked)

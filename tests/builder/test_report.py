@@ -532,6 +532,10 @@ def test_result_json_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"teacher": {}}, "WZ145"),
         ({"best": []}, "WZ145"),
         ({"seconds_now": 3}, "WZ145"),
+        ({"space": 3}, "WZ145.*3 is no str"),
+        ({"seed": None}, "WZ145.*None is no int"),
+        ({"objective_met": "yes"}, "WZ145.*'yes' is no bool"),
+        ({"search": {"explore": "all", "ended": "bored", "left": None}}, "WZ145.*'bored'"),
     ],
 )
 def test_another_or_a_damaged_result_is_refused(

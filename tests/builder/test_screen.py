@@ -135,7 +135,15 @@ def test_candidates_at_once_are_told_apart() -> None:
 def test_what_was_polished_is_not_taken_to_run_on() -> None:
     events: list[Event] = [
         chosen(70, position=1, params=1000, then="polish"),
-        Trained(job="polish", name="net", accuracy=0.75, steps=40, reason="steps", seconds=1.0),
+        Trained(
+            job="polish",
+            name="net",
+            accuracy=0.75,
+            steps=40,
+            reason="steps",
+            seconds=1.0,
+            candidate=70,
+        ),
         chosen(30, position=2, params=2000),
         looked(30, 10),
     ]

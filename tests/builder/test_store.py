@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from wootzc.builder.jobs.checkpoints import Checkpoint
 from wootzc.builder.jobs.records import Record, Records
 from wootzc.builder.jobs.store import Store, default_root, is_store, job_key
 from wootzc.diagnostics import WootzError
@@ -123,6 +125,38 @@ def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
         store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
     assert store.find("k") is not None
     assert len(list(store.root.rglob("mine.txt"))) == 2
+    store.clear()
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "link"])
+def test_what_is_no_folder_and_no_lock_is_put_aside(kind: str, store: Store) -> None:
+    def stands(path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        match kind:
+            case "file":
+                path.write_text("not wootzc's to delete")
+            case "pipe":
+                os.mkfifo(path)
+            case _:
+                path.symlink_to("/gone")
+
+    store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    folders = [record(store, "k").parent, artifact(store, "k").parent]
+    folders += [store.checkpoints.path("k").parent]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        stands(folder)
+    stands(store.root / "locks" / "k.lock")
+    with store.locked(["k"], lambda: None):
+        assert store.find("k") is None
+        here = Checkpoint(result={"steps": 7}, seconds=1.5, arrays={"a": np.arange(3.0)})
+        store.checkpoints.write("k", here)
+        assert store.checkpoints.find("k") is not None
+        store.finish("k", "block", "b", {"loss": 0.5}, 1.5, WEIGHTS)
+    assert store.find("k") is not None
+    for path in (*folders, *([] if kind == "file" else [store.root / "locks" / "k.lock"])):
+        (aside,) = path.parent.glob(f"{path.name}.*")
+        assert os.listdir(aside) == [path.name]
     store.clear()
 
 

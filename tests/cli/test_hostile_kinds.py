@@ -15,20 +15,29 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from safetensors.numpy import save_file
 
+import wootzc
 from wootzc.backends.data import check_data, load
 from wootzc.backends.weights import stored
 from wootzc.backends.weights.stored import read
+from wootzc.cli import cli
 from wootzc.diagnostics import Span, WootzError, render
+from wootzc.driver import placed
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.configs import read_rows
 from wootzc.ir.space.recipe import Data
+from wootzc.ir.text import print_plan
 from wootzc.networks import import_network
 
+SPACE = """network n { input(4x4x1)
+  module m { conv(3x3, 4); relu; conv(3x3, 4) }; global_pool; dense(2) }
+space s over n { data "gone.npz"; rates { 0, 50% }; minimize params; subject to accuracy >= 50% }
+"""
 LONG = 2_000  # characters that a refusal has at most
 
 
@@ -461,6 +470,21 @@ def test_weights_of_models(name: str, tmp_path: Path) -> None:
 
 
 # What is told before JAX is loaded
+
+
+@pytest.mark.parametrize("form", ["wz", "wzir"])
+def test_missing_data_is_told_before_anything_is_made(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "s.wz"
+    file.write_text(SPACE)
+    if form == "wzir":
+        plan, file = wootzc.compile(file), tmp_path / "s.wzir"
+        file.write_text(print_plan(placed(plan, file)))
+    out, store = tmp_path / "out", tmp_path / "store"
+    arguments = ["build", str(file), "--out", str(out), "--store", str(store)]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(done.exception, WootzError)
+    assert [one.code for one in done.exception.diagnostics] == ["WZ100"]
+    assert not out.exists() and not store.exists()
 
 
 @pytest.mark.parametrize("name", ["sizes", "ppm", "svg"])

@@ -141,9 +141,6 @@ class Screen:
             case _:
                 self._print(self._line(event))
         match event:
-            case Trained(job="polish"):  # nothing runs beside it
-                self._end_stage(None)
-                self.places.clear()
             case Trained(candidate=candidate):
                 self._end_stage(candidate)
                 self.places.pop(candidate, None)
@@ -219,7 +216,8 @@ class Screen:
                 return f"{place.text} {start} → {end} in {event.steps} steps"
             case "polish":
                 accuracy = percent(event.accuracy)
-                return f"{self.latest.text} polished to {accuracy} in {event.steps} steps"
+                place = self._place(event.candidate)
+                return f"{place.text} polished to {accuracy} in {event.steps} steps"
             case _:
                 assert_never(event.job)
 

@@ -262,6 +262,14 @@ class Jobs(Running):
 
     # Polishing
 
+    def begin_polish(
+        self, of: str, candidate: int, weights: Weights, teacher: Weights
+    ) -> Future[Outcome]:
+        """As `polish`, beside other jobs where there are workers for it; here before it returns."""
+        future: Future[Outcome] = Future()
+        future.set_result(self.polish(of, candidate, weights, teacher))  # it raises here
+        return future
+
     def polish(self, of: str, candidate: int, weights: Weights, teacher: Weights) -> Outcome:
         """Train a candidate on, as the space says. `of`: the key of the job that made it."""
         recipe = self.space.polish
@@ -279,13 +287,14 @@ class Jobs(Running):
                 weights,
                 recipe,
                 before,
+                candidate=candidate,
                 teacher=teacher,
                 share=own,
                 within=within(self.plan, rates, teacher, own.devices, saliencies(self, teacher)),
             )
             return measurements(trained), trained.weights
 
-        return self.run("polish", network.name, key, make)
+        return self.run("polish", network.name, key, make, candidate=candidate)
 
     # Test
 

@@ -127,9 +127,10 @@ class ClusterJobs(Jobs):
     def stop(self) -> None:
         self.cluster.stop()
 
-    def polish(self, of: str, candidate: int, weights: Weights, teacher: Weights) -> Outcome:
-        """A job of a worker, as that of `Jobs`; waits for it."""
-        return self.cluster.results([self.cluster.submit(_polish, of, candidate)])[0]
+    def begin_polish(
+        self, of: str, candidate: int, weights: Weights, teacher: Weights
+    ) -> Future[Outcome]:
+        return self.cluster.submit(_polish, of, candidate)
 
     def test(self, of: str, network: Network, weights: Weights) -> float:
         """Accuracy on the test images, from 0 to 1, found by a worker; waits for it."""

@@ -4,6 +4,7 @@ Both are whole or not there, and made at most once: a file is linked to its name
 there is one; an object is put on the condition that there is none.
 """
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -98,9 +99,15 @@ def size(root: Place) -> int:
 
 
 def put_aside(path: Path) -> None:
-    """Where a folder stands in the way of a file of the store, it is put aside."""
-    if path.is_dir() and not path.is_symlink():
-        path.rename(Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent), path.name))
+    """What stands in the way of a file of the store, or of its folder, is put aside: a folder, a
+    pipe, or a link where a file should be, a file where a folder should be.
+    """
+    folder = path.parent
+    for one, fits in ((folder, folder.is_dir()), (path, path.is_file() and not path.is_symlink())):
+        if not fits and os.path.lexists(one):
+            aside = Path(tempfile.mkdtemp(prefix=f"{one.name}.", dir=one.parent), one.name)
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                one.rename(aside)
 
 
 def _linked(path: Path, content: bytes) -> bool:

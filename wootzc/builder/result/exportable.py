@@ -6,14 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wootzc.backends.weights.parameters import Weights
 from wootzc.builder.jobs.gradients import known_saliencies
 from wootzc.builder.jobs.store import Store
 from wootzc.builder.result.chosen import choose
 from wootzc.builder.result.origins import NOWHERE, origins_of, origins_text
-from wootzc.builder.result.replay import load_best, load_example, load_manifest
+from wootzc.builder.result.replay import (
+    load_best,
+    load_example,
+    load_manifest,
+    normalisation,
+)
 from wootzc.builder.result.summary import read_summary
 from wootzc.builder.result.verdict import UNJUDGED
 from wootzc.driver import compile
@@ -56,13 +59,14 @@ def load_exportable(folder: Path) -> Exportable:
     """The best network. Raises `WootzError` where the folder is damaged."""
     manifest = load_manifest(folder, ("weights_sha256", "classes", "normalize"))
     network, weights = load_best(folder)
+    mean, std = normalisation(folder, manifest, network)
     return Exportable(
         folder=folder,
         network=network,
         weights=weights,
         classes=tuple(manifest["classes"]),
-        mean=np.float32(manifest["normalize"]["mean"]),
-        std=np.float32(manifest["normalize"]["std"]),
+        mean=mean,
+        std=std,
         which="the best network",
     )
 
@@ -87,7 +91,7 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
     def made() -> dict[str, bytes]:
         from wootzc.builder.result.parts import parts
 
-        images, labels, _ = load_example(folder)
+        images, labels, _ = load_example(folder, best.network)
         kept = Store(store or tried.store)
         teacher = kept.find(tried.teacher.key)
         seen = known_saliencies(space, kept, tried.teacher.key, tried.data.train)

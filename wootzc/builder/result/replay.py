@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.backends.data import Dataset, load
 from wootzc.backends.flax.train.evaluation import predict, tested
@@ -24,8 +25,11 @@ from wootzc.files import (
     sha256_of,
 )
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.network import Network, segment_shapes
 from wootzc.units import percent
+
+Numbers = NDArray[np.float32]
+Labels = NDArray[np.integer[Any]]
 
 TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
 ROUNDING = 1e-3  # of the test images, likewise
@@ -55,12 +59,10 @@ def load_manifest(folder: Path, needs: tuple[str, ...] = NEEDS) -> dict[str, Any
         if key in manifest and sha256_of(path) != manifest[key]:
             raise changed(path)
     with damage(lambda reason: _no_manifest(folder, reason)):
-        scale = manifest["normalize"]
-        mean, std = (np.asarray(scale[key], np.float32) for key in ("mean", "std"))
-        if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite([mean, std]).all():
-            raise ValueError("mean and std are not one number a channel")
         if not all(isinstance(name, str) for name in manifest.get("classes", ())):
             raise ValueError("the names of classes are no texts")
+        if not all(isinstance(manifest.get(name, 0), int) for name in ("params", "macs")):
+            raise ValueError("what it costs is no number")
     return manifest
 
 
@@ -94,11 +96,10 @@ def verify_result(folder: Path, data: Path | None = None) -> Iterator[str]:
         )
     yield f"{real:,} parameters and {cost.macs:,} MACs, as the manifest says"
 
-    images, labels, stored = load_example(folder)
-    scale = manifest["normalize"]
-    normal = (images - np.float32(scale["mean"])) / np.float32(scale["std"])
-    logits = predict(network, weights, normal.astype(np.float32))
-    gap = float(np.abs(logits - stored).max() / np.abs(stored).max())
+    images, labels, stored = load_example(folder, network)
+    mean, std = normalisation(folder, manifest, network)
+    logits = predict(network, weights, ((images - mean) / std).astype(np.float32))
+    gap = float(np.abs(logits - stored).max()) / (float(np.abs(stored).max()) or np.nan)
     if not gap <= TOLERANCE:
         raise fail("WZ146", f"logits differ by {gap:.2g} of the largest, over {TOLERANCE}")
     right = float((logits.argmax(-1) == labels).mean())
@@ -115,7 +116,8 @@ def _tested(
     dataset = data_of(folder, data, (height, width, channels))
     int8 = folder / "best" / "int8.onnx"
     accuracy = _tested_int8(int8, dataset) if int8.exists() else tested(network, weights, dataset)
-    said = float(manifest["accuracy"]["test"])
+    with damage(lambda reason: _no_manifest(folder, reason)):
+        said = float(manifest["accuracy"]["test"])
     # Where two classes are all but equal, another machine may round to the other one.
     if abs(accuracy - said) > 1 / len(dataset.test) + ROUNDING:
         raise fail(
@@ -150,7 +152,9 @@ def data_of(folder: Path, data: Path | None, shape: tuple[int, int, int]) -> Dat
     spec = space.data if data is None else replace(space.data, path=str(data))
     dataset = load(spec, seed=space.seed, shape=shape)
     manifest = load_manifest(folder, ("data",))
-    if dataset.fingerprint != manifest["data"]["fingerprint"]:
+    with damage(lambda reason: _no_manifest(folder, reason)):
+        fingerprint = manifest["data"]["fingerprint"]
+    if dataset.fingerprint != fingerprint:
         raise fail(
             "WZ261",
             f"{spec.path} is not the data of the build: its content, or the way it is split, is "
@@ -160,15 +164,37 @@ def data_of(folder: Path, data: Path | None, shape: tuple[int, int, int]) -> Dat
     return dataset
 
 
-def load_example(folder: Path) -> tuple[Any, Any, Any]:
-    """Images before normalisation, labels and logits that best/ keeps. Raises `WootzError`."""
+def normalisation(
+    folder: Path, manifest: dict[str, Any], network: Network
+) -> tuple[Numbers, Numbers]:
+    """Mean and standard deviation of the images, float32 [channels]. Raises `WootzError`."""
+    with damage(lambda reason: _no_manifest(folder, reason)):
+        scale = manifest["normalize"]
+        mean, std = (np.asarray(scale[key], np.float32) for key in ("mean", "std"))
+        if not mean.shape == std.shape == network.input[-1:] or not np.isfinite([mean, std]).all():
+            raise ValueError("mean and std are not one number a channel")
+        return mean, std
+
+
+def load_example(folder: Path, network: Network) -> tuple[Numbers, Labels, Numbers]:
+    """Images [n, height, width, channels] before normalisation, labels [n] and logits [n, classes]
+    that best/ keeps. Raises `WootzError` where these are none of `network`.
+    """
     path = folder / "best" / "example.npz"
+    shapes = {"images": network.input, "labels": (), "logits": segment_shapes(network)[-1]}
 
     def unreadable(reason: str) -> WootzError:
         return fail("WZ145", f"can't read {path}: {reason}", "build again")
 
     try:
         with damage(unreadable), open_file(path) as file, np.load(file) as example:
-            return example["images"], example["labels"], example["logits"]
+            arrays: dict[str, Any] = {name: np.asarray(example[name]) for name in shapes}
+            count = len(arrays["labels"])
+            for name, array in arrays.items():
+                if array.shape != (count, *shapes[name]) or array.dtype.kind not in "fiu":
+                    raise ValueError(f"its {name} are none of this network: {array.shape}")
+                if not np.isfinite(array).all() or not count:
+                    raise ValueError(f"its {name} are no numbers")
+            return arrays["images"], arrays["labels"], arrays["logits"]
     except OSError as error:
         raise unreadable(str(error.strerror)) from None

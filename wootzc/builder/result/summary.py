@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from wootzc.backends.onnx.runtime import Latency
 from wootzc.builder.search.tried import BlockUse, Ended, Left, Tried
@@ -281,7 +281,7 @@ def from_json(loaded: Mapping[str, Any]) -> Summary:
 def _node(cls: type[T], loaded: Mapping[str, Any]) -> T:
     hints = get_type_hints(cls)
     given = {
-        name: {cost: loaded[cost] for cost in costs() if cost in loaded}
+        name: {cost: _read(int, loaded[cost]) for cost in costs() if cost in loaded}
         if name == "costs"
         else _read(hint, loaded[name])
         for name, hint in hints.items()
@@ -305,4 +305,8 @@ def _read(hint: Any, value: Any) -> Any:
         return _node(hint, value)  # type: ignore[arg-type]
     if hint is float:
         return math.nan if value is None else float(value)
+    if hint in (int, str, bool) and not isinstance(value, hint):
+        raise TypeError(f"{value!r:.40} is no {hint.__name__}")
+    if origin is Literal and value not in args:
+        raise ValueError(f"{value!r:.40} is none of {', '.join(map(str, args))}")
     return value

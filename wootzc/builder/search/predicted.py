@@ -145,10 +145,7 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     standing = {one.candidate: one for one in search.tried}
     first = standing.get(now[0])
     if first is not None and first.reason in COMPLETE:
-        if search.window:
-            search.note(*search.answer())
-        else:
-            search.polish(first)
+        search.begin_polish(first)
         return
     now = [c for c in now if c not in standing or standing[c].reason not in COMPLETE]
     forecasts = [

@@ -200,8 +200,10 @@ class Search:
         ]
 
     def _ended(self, one: UnderWay) -> Answer:
-        with self.jobs.events.stage("candidates"):
+        with self.jobs.events.stage("polish" if one.before else "candidates"):
             outcome = self.jobs.outcome(one.future)
+        if one.before is not None:
+            outcome = polished(one.before, outcome)
         return self._judged(one.candidate, outcome, one.forecast), outcome
 
     def look_at(self, candidates: Sequence[int]) -> None:
@@ -226,20 +228,19 @@ class Search:
             case _:
                 return False
 
-    def polish(self, one: Tried) -> None:
-        """Train a candidate on by the space's last recipe."""
+    def begin_polish(self, one: Tried) -> None:
+        """Have a candidate trained on by the space's last recipe, beside those under way."""
         place = self.tried.index(one) + 1
         before = self.jobs.recalled(self.trials.outcomes[one.candidate])
         self._tell(one.candidate, place, "polish")
         with self.jobs.events.stage("polish"):
-            after = self.jobs.polish(
+            future = self.jobs.begin_polish(
                 before.done.key,
                 one.candidate,
                 trained_weights(before.weights),
                 self.teacher.weights,
             )
-        outcome = polished(before, after)
-        self.note(self._judged(one.candidate, outcome, None), outcome)
+        self.window.add([UnderWay(candidate=one.candidate, future=future, before=before)])
 
     def finish(self) -> None:
         """Polish the best, if that was not done and a budget of time leaves enough of it."""
@@ -248,7 +249,8 @@ class Search:
         assert best is not None
         done = best.reason in ("polished", "diverged") or not any(best.rates)
         if not done and self.has_time_to_polish():
-            self.polish(best)
+            self.begin_polish(best)
+            self.note(*self.answer())
 
     def note(self, one: Tried, outcome: Outcome) -> None:
         """Count a candidate as tried, or as gone on; and judge all of them anew."""

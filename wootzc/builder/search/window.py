@@ -21,6 +21,7 @@ class UnderWay:
     candidate: int
     future: Future[Outcome]
     forecast: Forecast | None = None
+    before: Outcome | None = None  # the run that is polished, with its weights; else None
 
 
 @dataclass(slots=True)
