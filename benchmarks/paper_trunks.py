@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def network_text(name: str, parts: int) -> str:
     return print_network(replace(narrow(whole, parts), name="net"))
 
 
-def space_text(name: str, way: str, data: str, points: float, lengths: Lengths, parts: int) -> str:
+def space_text(
+    name: str, way: str, data: str, points: float, lengths: Lengths, parts: int, seed: int
+) -> str:
     rates = SMALL.rates if name == "digits" else "50%, 75%, 90%"
     multiple = "multiple of 1" if name == "digits" else ""  # its layers are too narrow for 8
     return f"""{network_text(name, parts)}
@@ -91,14 +94,14 @@ space paper over net {{
   {lengths.budget}
   minimize params
   subject to accuracy >= teacher - {points} points
-  seed 1
+  seed {seed}
 }}
 """
 
 
-def cell(folder: Path, name: str, way: str, text: str) -> dict[str, Any]:
+def cell(folder: Path, name: str, seed: int, way: str, text: str) -> dict[str, Any]:
     """`result.json` of a build; of one that is done already, as it is."""
-    out = folder / f"{name}-{way.replace(' ', '-')}"
+    out = folder / f"{name}-{seed}-{way.replace(' ', '-')}"
     if not (out / "result.json").exists():
         source = out.with_suffix(".wz")
         source.write_text(text, encoding="utf-8")
@@ -107,13 +110,13 @@ def cell(folder: Path, name: str, way: str, text: str) -> dict[str, Any]:
     return result
 
 
-def row(name: str, way: str, result: dict[str, Any]) -> str:
+def row(name: str, seed: int, way: str, result: dict[str, Any]) -> str:
     teacher, best = result["teacher"], result["best"]
     drop = f"{100 * (teacher['validation_accuracy'] - best['accuracy']):.1f}"
     left = f"{best['params'] / teacher['params']:.1%}"
     seconds = sum(result["seconds_now"].get(k, 0.0) for k in ("scores", "blocks", "candidates"))
     return (
-        f"| {name} | {way} | {left if result['objective_met'] else f'not met ({left})'} "
+        f"| {name} | {seed} | {way} | {left if result['objective_met'] else f'not met ({left})'} "
         f"| {best['macs'] / teacher['macs']:.1%} | {drop} "
         f"| {100 * (teacher['test_accuracy'] - best['test_accuracy']):.1f} "
         f"| {len(result['tried'])} | {seconds:.0f} |"
@@ -149,6 +152,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=10_000, help="of its images")
     parser.add_argument("--points", type=float, default=2.0, help="that accuracy may fall")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--keep", type=Path, help="a folder for stores and results")
     parser.add_argument("--tiny", action="store_true", help="noise, and a few steps")
     options = parser.parse_args()
@@ -158,8 +162,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        print("| network | rates | parameters left | MACs left | validation −points "
-              "| test −points | tried | seconds |\n|" + " --- |" * 8, flush=True)  # fmt: skip
+        print("| network | seed | rates | parameters left | MACs left | validation −points "
+              "| test −points | tried | seconds |\n|" + " --- |" * 9, flush=True)  # fmt: skip
         for name in options.networks or ["digits"] if not options.tiny else ["mobilenet_v2"]:
             lengths, parts = (DIGITS_LENGTHS if name == "digits" else LONG), PARTS
             data = f'"{DIGITS}"'
@@ -169,9 +173,9 @@ def main() -> None:
                 if options.data is None:
                     parser.error(f"{name} needs --data")
                 data = f'"{Path(options.data).resolve()}" {{ limit {options.limit} }}'
-            for way in options.ways:
-                text = space_text(name, way, data, options.points, lengths, parts)
-                print(row(name, way, cell(folder, name, way, text)), flush=True)
+            for seed, way in product(options.seeds, options.ways):
+                text = space_text(name, way, data, options.points, lengths, parts, seed)
+                print(row(name, seed, way, cell(folder, name, seed, way, text)), flush=True)
 
 
 if __name__ == "__main__":
