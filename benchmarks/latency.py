@@ -48,6 +48,7 @@ Floats: TypeAlias = NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 DEFAULTS = ["cifar_resnet20", "mobilenet_v2:32", str(ROOT / "samples" / "digits.onnx")]
 
+ALL = "narrow t*; skip *"
 CIFAR = """
 include "{root}/benchmarks/cifar10_small.wz"
 space shared over cifar_small {{
@@ -58,12 +59,19 @@ space shared over cifar_small {{
   finetune {{ steps 200 }}
   polish off
   budget {seconds} seconds
-  subject to accuracy >= teacher - 3 points
+  subject to accuracy >= teacher - {points} points
+  {also}
 }}
 """
 DIGITS = """
 include "{root}/benchmarks/digits.wz"
-space shared from modules {{ data "{data}"; multiple of 8; budget {seconds} seconds }}
+space shared from modules {{
+  data "{data}"
+  multiple of 8
+  budget {seconds} seconds
+  subject to accuracy >= teacher - {points} points
+  {also}
+}}
 """
 
 
@@ -77,7 +85,7 @@ space s over {over} {{
   data "images.npz"
   rates {{ 0, 30%, 50%, 70% }}
   prune *
-  {"narrow t*; skip *; sample 50" if options.all else ""}
+  {ALL + "; sample 50" if options.all else ""}
   minimize latency
   subject to accuracy >= 50%
 }}
@@ -147,7 +155,11 @@ def predictors(name: str, options: argparse.Namespace) -> str:
 def searches(options: argparse.Namespace) -> None:
     """Two builds over one teacher; what they found, side by side."""
     text = (CIFAR if options.data else DIGITS).format(
-        root=ROOT, data=options.data or ROOT / "samples" / "digits.npz", seconds=options.seconds
+        root=ROOT,
+        data=options.data or ROOT / "samples" / "digits.npz",
+        seconds=options.seconds,
+        points=options.points,
+        also=ALL if options.all else "",
     )
     goals = {"latency": "latency on onnxruntime; minimize latency", "macs": "minimize macs"}
     found = {}
@@ -200,10 +212,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("networks", nargs="*", default=DEFAULTS)
     parser.add_argument("--candidates", type=int, default=20)
-    parser.add_argument("--all", action="store_true", help="trunks and modules left out, too")
+    parser.add_argument("--all", action="store_true", help="trunks and modules may go, too")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", type=Path, help="CIFAR-10, as benchmarks/cifar10_small.wz wants")
     parser.add_argument("--seconds", type=int, default=90, help="of each search, after the teacher")
+    parser.add_argument("--points", type=float, default=3, help="that accuracy may fall")
     parser.add_argument("--clock", type=float, default=5, help="seconds of the last comparison")
     parser.add_argument("--store", type=Path, default=Path("build/latency"))
     parser.add_argument("--no-search", action="store_true")

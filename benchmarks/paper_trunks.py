@@ -2,6 +2,7 @@
 
     python benchmarks/paper_trunks.py digits                               some minutes
     python benchmarks/paper_trunks.py resnet50 mobilenet_v2 --data cifar10-train.zip --keep DIR
+    python benchmarks/paper_trunks.py mobilenet_v2 --data cifar10-train.zip --short --limit 3000
     python benchmarks/paper_trunks.py --tiny                               does it run at all
 
 The smallest network within a limit of accuracy, of four spaces over one network with one teacher:
@@ -60,6 +61,12 @@ LONG = Lengths(
     teacher="epochs 60; batch 128; optimizer sgd(0.1, momentum = 0.9); weight_decay 5e-4",
     finetune="epochs 8; optimizer sgd(0.02, momentum = 0.9); weight_decay 5e-4",
     images="512 images",
+)
+SHORT = Lengths(
+    teacher="epochs 20; batch 64; optimizer sgd(0.05, momentum = 0.9); weight_decay 5e-4",
+    finetune="epochs 3; batch 64; optimizer sgd(0.02, momentum = 0.9); weight_decay 5e-4",
+    images="512 images",
+    budget="polish off; budget 4 candidates",
 )
 TINY = Lengths(
     teacher="steps 4; batch 16; every 4",
@@ -154,6 +161,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--keep", type=Path, help="a folder for stores and results")
+    parser.add_argument("--short", action="store_true", help="20 epochs in the place of 60 …")
     parser.add_argument("--tiny", action="store_true", help="noise, and a few steps")
     options = parser.parse_args()
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -165,7 +173,8 @@ def main() -> None:
         print("| network | seed | rates | parameters left | MACs left | validation −points "
               "| test −points | tried | seconds |\n|" + " --- |" * 9, flush=True)  # fmt: skip
         for name in options.networks or ["digits"] if not options.tiny else ["mobilenet_v2"]:
-            lengths, parts = (DIGITS_LENGTHS if name == "digits" else LONG), PARTS
+            long = SHORT if options.short else LONG
+            lengths, parts = (DIGITS_LENGTHS if name == "digits" else long), PARTS
             data = f'"{DIGITS}"'
             if options.tiny:
                 data, lengths, parts = synthetic(folder), TINY, 2 * PARTS

@@ -21,10 +21,11 @@ from wootzc.builder.jobs.regressed import regressed
 from wootzc.builder.jobs.store import Store
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
-from wootzc.ir.net.cost_tables import variant_costs
+from wootzc.ir.diagram.feasible import holds
+from wootzc.ir.net.cost_tables import network_costs, variant_costs
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import CostLimit, OnCommand, OnJax, OnRuntime, Space
-from wootzc.ir.space.space_costs import space_costs, unmeasured
+from wootzc.ir.space.space_costs import space_costs, unmeasured, without_unmeasured
 from wootzc.ir.text import parse_plan, print_plan
 
 BYTES = "wc -c < {model}"  # a byte counts as a millisecond
@@ -117,6 +118,20 @@ def test_what_no_candidate_showed_counts_by_its_costs(space: Space) -> None:
     saved = (macs[:, 1] - macs[:, 0]) / (macs[0, 1] - macs[0, 0])
     assert by_costs[0] == by_costs[2] == pytest.approx(-0.1, rel=0.1)
     assert by_costs[1] == pytest.approx(saved[1] * by_costs[0], rel=0.1)
+
+
+def test_rates_of_groups_and_of_trunks_are_told_apart() -> None:
+    """Where time goes by MACs, the table finds that of every candidate."""
+    source = SPACE.replace("conv(3x3, 16);", "conv(3x3, 16); relu; conv(3x3, 12);")
+    source = source.replace("rates { 0, 50% }", "rates { 0, 50% } each; narrow t*; multiple of 1")
+    space = compile(source.replace("  prune *\n  all\n", "  sample 9\n"), ()).space
+    known = without_unmeasured(space)
+    rows = holds(known, space_costs(known), ()).sample(48, np.random.default_rng(0))
+    costs, full = variant_costs(space.network, space.rates), network_costs(space.network)["macs"]
+    seen = costs.total("macs", rows) / full
+    table = regressed(space, rows.astype(np.intp), seen)
+    sums = table[np.arange(len(table)), rows].sum(axis=1)
+    np.testing.assert_allclose(1 + sums, seen, atol=1e-3)
 
 
 def test_no_candidate_is_no_table_of_anything(space: Space) -> None:
