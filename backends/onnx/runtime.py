@@ -83,14 +83,13 @@ def readings(
     *,
     seconds: float,
     least: int = LEAST_ROUNDS,
-    clock: Clock = time.perf_counter,
 ) -> NDArray[np.float64]:
     """Milliseconds, [rounds, models], of models that take turns. Raises `WootzError`."""
     runs = [runner(name, content, target) for name, content in models]
-    return interleaved(runs, seconds=seconds, least=least, clock=clock)
+    return interleaved(runs, seconds=seconds, least=least, clock=_alone(target))
 
 
-def alone(target: OnRuntime) -> Clock:
+def _alone(target: OnRuntime) -> Clock:
     """A clock that stands still while other programs run, where there is one: one thread's own."""
     by_itself = target.threads == 1 and target.provider == DEFAULT.provider
     return time.thread_time if by_itself else time.perf_counter

@@ -1,5 +1,6 @@
 """How latencies are measured, by a clock that is turned by hand; and what cannot be measured."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,19 @@ def test_what_others_threw_out_of_the_caches_is_not_read() -> None:
 
     found = interleaved([program("a"), program("b")], seconds=0.1, clock=machine.clock)
     assert found == pytest.approx(np.full(found.shape, 0.1))
+
+
+@pytest.mark.parametrize(("threads", "clock"), [(1, time.thread_time), (2, time.perf_counter)])
+def test_one_thread_is_timed_without_what_runs_beside_it(
+    threads: int, clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interleaved(runs: object, **options: Any) -> Any:
+        assert options["clock"] is clock
+        return np.ones((3, 1))
+
+    monkeypatch.setattr("wootzc.backends.onnx.runtime.interleaved", interleaved)
+    (one,) = latencies([("abs", a_model([1, 4]))], OnRuntime(threads=threads))
+    assert one.rounds == 3
 
 
 def test_slow_models_run_no_more_than_they_must() -> None:
