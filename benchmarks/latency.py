@@ -4,12 +4,12 @@
                                  [--data cifar10-train.zip] [--store build/latency]
 
 First, networks: of the zoo as `name` or `name:32` (images of 32 × 32), or ONNX files, with rates 0,
-30, 50 and 70 %. Every variant is measured in the whole network, candidates drawn at random are
-measured whole, all on onnxruntime in turns with the full network (wootzc/builder/jobs/latency.py);
-of at least 15 readings the lowest tenth counts. Predictors of a candidate's share of the full
-network's time: its share of the MACs, the sum of what its variants add, either corrected by a line
-through five other candidates, and what a build goes by: that of the two that comes nearer to the
-five. Error: mean of |predicted − measured| / measured. Rank:
+30, 50 and 70 %; with --all also trunks and modules left out. Candidates drawn at random are
+measured whole on onnxruntime, in turns with the full network (wootzc/builder/jobs/latency.py); of
+at least 15 readings the lowest tenth counts. Predictors of a candidate's share of the full
+network's time: its share of the MACs, alone and with a line through those candidates that a build
+measures; where no trunk goes, the sum of what its variants add that were measured alone, and that
+with the same line; and a build's table. Error: mean of |predicted − measured| / measured. Rank:
 Spearman's correlation. Noise: the same of a second measurement of all candidates against the first,
 which no predictor can be better than.
 
@@ -27,6 +27,7 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -39,14 +40,15 @@ from wootzc.builder.jobs.store import Store
 from wootzc.builder.jobs.targets import processor
 from wootzc.builder.result.benchmark import benchmark
 from wootzc.driver import compile
-from wootzc.ir.net.cost_tables import network_costs
-from wootzc.ir.net.prune import prune_network
+from wootzc.ir.net.cost_tables import network_costs, variant_costs
 from wootzc.ir.space import OnRuntime, Space
 from wootzc.units import percent
 
+Floats: TypeAlias = NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 DEFAULTS = ["cifar_resnet20", "mobilenet_v2:32", str(ROOT / "samples" / "digits.onnx")]
 
+ALL = "narrow t*; skip *"
 CIFAR = """
 include "{root}/benchmarks/cifar10_small.wz"
 space shared over cifar_small {{
@@ -57,16 +59,23 @@ space shared over cifar_small {{
   finetune {{ steps 200 }}
   polish off
   budget {seconds} seconds
-  subject to accuracy >= teacher - 3 points
+  subject to accuracy >= teacher - {points} points
+  {also}
 }}
 """
 DIGITS = """
 include "{root}/benchmarks/digits.wz"
-space shared from modules {{ data "{data}"; multiple of 8; budget {seconds} seconds }}
+space shared from modules {{
+  data "{data}"
+  multiple of 8
+  budget {seconds} seconds
+  subject to accuracy >= teacher - {points} points
+  {also}
+}}
 """
 
 
-def space_over(network: str, threads: int) -> Space:
+def space_over(network: str, options: argparse.Namespace) -> Space:
     name, _, side = network.partition(":")
     source = f'network net from "{network}"' if network.endswith(".onnx") else ""
     given = f"(input = {side}x{side}x3, classes = 10)" if side else ""
@@ -76,57 +85,81 @@ space s over {over} {{
   data "images.npz"
   rates {{ 0, 30%, 50%, 70% }}
   prune *
+  {ALL + "; sample 50" if options.all else ""}
   minimize latency
   subject to accuracy >= 50%
 }}
 """
-    return replace(compile(text, ()).space, latency=OnRuntime(threads=threads))
+    return replace(compile(text, ()).space, latency=OnRuntime(threads=options.threads))
 
 
-def drawn(space: Space, count: int) -> list[Rates]:
-    """Not those that the line goes by."""
-    rng = np.random.default_rng(1)
-    rows = {tuple(int(rng.choice(choices)) for choices in space.choices) for _ in range(3 * count)}
-    return [tuple(space.rates[place] for place in row) for row in sorted(rows)[:count]]
+def drawn(watch: Stopwatch, count: int) -> list[Rates]:
+    """Others than the table goes by."""
+    other = replace(watch, space=replace(watch.space, seed=watch.space.seed + 1)).drawn
+    return [row for row in other if row not in watch.drawn][:count]
 
 
-def line(predicted: NDArray[np.float64], seen: NDArray[np.float64]) -> str:
+def line(predicted: Floats, seen: Floats) -> str:
     error, rank = np.abs(predicted - seen) / seen, spearmanr(predicted, seen)[0]
     return f" {error.mean():.1%}, worst {error.max():.1%}, rank {rank:.2f} "
 
 
+def alone(watch: Stopwatch) -> Floats:
+    """What each variant adds in the full network, [modules, rates]."""
+    space = watch.space
+    full = (0.0,) * len(space.choices)
+    cuts = {
+        (module, place): (*full[:module], space.rates[place], *full[module + 1 :])
+        for module, choices in enumerate(space.choices)
+        for place in choices
+    }
+    ratios = watch.ratios({*cuts.values()})
+    added = np.zeros((len(space.choices), len(space.rates)))
+    for where, row in cuts.items():
+        added[where] = ratios[row] - 1
+    return added
+
+
 def predictors(name: str, options: argparse.Namespace) -> str:
-    space = space_over(name, options.threads)
+    space = space_over(name, options)
     watch = Stopwatch(space=space, store=Store(options.store / "first"))
     again = Stopwatch(space=space, store=Store(options.store / "again"))
-    added = watch.added()
-    rows = drawn(space, options.candidates)
-    first, second = watch.ratios(rows), again.ratios({*rows, (0.0,) * len(space.choices)})
+    rows = drawn(watch, options.candidates)
+    whole = {(0.0,) * len(space.choices), *rows}
+    first, second = watch.ratios({*whole, *watch.drawn}), again.ratios(whole)
     seen = np.array([first[row] for row in rows])
-    full = network_costs(space.network)["macs"]
-    macs = [network_costs(prune_network(space.network, row))["macs"] / full for row in rows]
-    places = [[space.rates.index(rate) for rate in row] for row in rows]
+    told = np.array([first[row] for row in watch.drawn])
+    macs = variant_costs(space.network, space.rates).tables["macs"]
+    by_macs = (macs - macs[:, :1]) / network_costs(space.network)["macs"]
 
-    def summed(table: NDArray[np.float64]) -> NDArray[np.float64]:
-        return 1 + np.array([table[range(len(row)), row].sum() for row in places])
+    def summed(table: Floats, rows: list[Rates]) -> Floats:
+        places = [[space.rates.index(rate) for rate in row] for row in rows]
+        return np.array([table[range(len(row)), row].sum() for row in places])
 
-    told = (
-        line(np.array(macs), seen),
-        line(summed(watch.lined(watch.by_macs())), seen),
-        line(summed(added), seen),
-        line(summed(watch.lined(added)), seen),
-        line(summed(watch.foretold()), seen),
-        line(np.array([second[row] for row in rows]), seen),
-    )
+    def lined(table: Floats) -> Floats:
+        sums = summed(table, watch.drawn)
+        return table * float(sums @ (told - 1) / (sums @ sums))
+
+    tables = [by_macs, lined(by_macs)]
+    if not options.all:  # else no network has a cut alone
+        tables += [alone(watch), lined(alone(watch))]
+    columns = [line(1 + summed(table, rows), seen) for table in [*tables, watch.foretold()]]
+    columns.append(line(np.array([second[row] for row in rows]), seen))
+    if options.all:
+        columns[2:2] = [" "] * 2
     spread = f"{seen.min():.2f} … {seen.max():.2f}"
-    label = Path(name).name
-    return f"| {label} | {np.count_nonzero(added)} | {spread} |{'|'.join(told)}|"
+    variants = sum(len(choices) - 1 for choices in space.choices)
+    return f"| {Path(name).name} | {variants} | {spread} |{'|'.join(columns)}|"
 
 
 def searches(options: argparse.Namespace) -> None:
     """Two builds over one teacher; what they found, side by side."""
     text = (CIFAR if options.data else DIGITS).format(
-        root=ROOT, data=options.data or ROOT / "samples" / "digits.npz", seconds=options.seconds
+        root=ROOT,
+        data=options.data or ROOT / "samples" / "digits.npz",
+        seconds=options.seconds,
+        points=options.points,
+        also=ALL if options.all else "",
     )
     goals = {"latency": "latency on onnxruntime; minimize latency", "macs": "minimize macs"}
     found = {}
@@ -179,9 +212,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("networks", nargs="*", default=DEFAULTS)
     parser.add_argument("--candidates", type=int, default=20)
+    parser.add_argument("--all", action="store_true", help="trunks and modules may go, too")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", type=Path, help="CIFAR-10, as benchmarks/cifar10_small.wz wants")
     parser.add_argument("--seconds", type=int, default=90, help="of each search, after the teacher")
+    parser.add_argument("--points", type=float, default=3, help="that accuracy may fall")
     parser.add_argument("--clock", type=float, default=5, help="seconds of the last comparison")
     parser.add_argument("--store", type=Path, default=Path("build/latency"))
     parser.add_argument("--no-search", action="store_true")
@@ -191,7 +226,7 @@ def main() -> None:
     busy, cores = os.getloadavg()[0], os.cpu_count()
     print(f"onnxruntime {onnxruntime.__version__}, {processor()}, {cores} cores, load {busy:.1f}\n")
     print(
-        "| network | variants | candidates | MACs | and line | table | and line | goes by | noise |"
+        "| network | variants | candidates | MACs | and line | alone | and line | table | noise |"
     )
     print("| --- " * 9 + "|")
     for name in options.networks:

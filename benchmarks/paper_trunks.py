@@ -2,6 +2,7 @@
 
     python benchmarks/paper_trunks.py digits                               some minutes
     python benchmarks/paper_trunks.py resnet50 mobilenet_v2 --data cifar10-train.zip --keep DIR
+    python benchmarks/paper_trunks.py mobilenet_v2 --data cifar10-train.zip --short --limit 3000
     python benchmarks/paper_trunks.py --tiny                               does it run at all
 
 The smallest network within a limit of accuracy, of four spaces over one network with one teacher:
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,12 @@ LONG = Lengths(
     finetune="epochs 8; optimizer sgd(0.02, momentum = 0.9); weight_decay 5e-4",
     images="512 images",
 )
+SHORT = Lengths(
+    teacher="epochs 20; batch 64; optimizer sgd(0.05, momentum = 0.9); weight_decay 5e-4",
+    finetune="epochs 3; batch 64; optimizer sgd(0.02, momentum = 0.9); weight_decay 5e-4",
+    images="512 images",
+    budget="polish off; budget 4 candidates",
+)
 TINY = Lengths(
     teacher="steps 4; batch 16; every 4",
     finetune="steps 2; batch 16; every 1",
@@ -76,7 +84,9 @@ def network_text(name: str, parts: int) -> str:
     return print_network(replace(narrow(whole, parts), name="net"))
 
 
-def space_text(name: str, way: str, data: str, points: float, lengths: Lengths, parts: int) -> str:
+def space_text(
+    name: str, way: str, data: str, points: float, lengths: Lengths, parts: int, seed: int
+) -> str:
     rates = SMALL.rates if name == "digits" else "50%, 75%, 90%"
     multiple = "multiple of 1" if name == "digits" else ""  # its layers are too narrow for 8
     return f"""{network_text(name, parts)}
@@ -91,14 +101,14 @@ space paper over net {{
   {lengths.budget}
   minimize params
   subject to accuracy >= teacher - {points} points
-  seed 1
+  seed {seed}
 }}
 """
 
 
-def cell(folder: Path, name: str, way: str, text: str) -> dict[str, Any]:
+def cell(folder: Path, name: str, seed: int, way: str, text: str) -> dict[str, Any]:
     """`result.json` of a build; of one that is done already, as it is."""
-    out = folder / f"{name}-{way.replace(' ', '-')}"
+    out = folder / f"{name}-{seed}-{way.replace(' ', '-')}"
     if not (out / "result.json").exists():
         source = out.with_suffix(".wz")
         source.write_text(text, encoding="utf-8")
@@ -107,13 +117,13 @@ def cell(folder: Path, name: str, way: str, text: str) -> dict[str, Any]:
     return result
 
 
-def row(name: str, way: str, result: dict[str, Any]) -> str:
+def row(name: str, seed: int, way: str, result: dict[str, Any]) -> str:
     teacher, best = result["teacher"], result["best"]
     drop = f"{100 * (teacher['validation_accuracy'] - best['accuracy']):.1f}"
     left = f"{best['params'] / teacher['params']:.1%}"
     seconds = sum(result["seconds_now"].get(k, 0.0) for k in ("scores", "blocks", "candidates"))
     return (
-        f"| {name} | {way} | {left if result['objective_met'] else f'not met ({left})'} "
+        f"| {name} | {seed} | {way} | {left if result['objective_met'] else f'not met ({left})'} "
         f"| {best['macs'] / teacher['macs']:.1%} | {drop} "
         f"| {100 * (teacher['test_accuracy'] - best['test_accuracy']):.1f} "
         f"| {len(result['tried'])} | {seconds:.0f} |"
@@ -149,7 +159,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=10_000, help="of its images")
     parser.add_argument("--points", type=float, default=2.0, help="that accuracy may fall")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--keep", type=Path, help="a folder for stores and results")
+    parser.add_argument("--short", action="store_true", help="20 epochs in the place of 60 …")
     parser.add_argument("--tiny", action="store_true", help="noise, and a few steps")
     options = parser.parse_args()
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -158,10 +170,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        print("| network | rates | parameters left | MACs left | validation −points "
-              "| test −points | tried | seconds |\n|" + " --- |" * 8, flush=True)  # fmt: skip
+        print("| network | seed | rates | parameters left | MACs left | validation −points "
+              "| test −points | tried | seconds |\n|" + " --- |" * 9, flush=True)  # fmt: skip
         for name in options.networks or ["digits"] if not options.tiny else ["mobilenet_v2"]:
-            lengths, parts = (DIGITS_LENGTHS if name == "digits" else LONG), PARTS
+            long = SHORT if options.short else LONG
+            lengths, parts = (DIGITS_LENGTHS if name == "digits" else long), PARTS
             data = f'"{DIGITS}"'
             if options.tiny:
                 data, lengths, parts = synthetic(folder), TINY, 2 * PARTS
@@ -169,9 +182,9 @@ def main() -> None:
                 if options.data is None:
                     parser.error(f"{name} needs --data")
                 data = f'"{Path(options.data).resolve()}" {{ limit {options.limit} }}'
-            for way in options.ways:
-                text = space_text(name, way, data, options.points, lengths, parts)
-                print(row(name, way, cell(folder, name, way, text)), flush=True)
+            for seed, way in product(options.seeds, options.ways):
+                text = space_text(name, way, data, options.points, lengths, parts, seed)
+                print(row(name, seed, way, cell(folder, name, seed, way, text)), flush=True)
 
 
 if __name__ == "__main__":

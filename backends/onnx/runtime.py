@@ -83,14 +83,13 @@ def readings(
     *,
     seconds: float,
     least: int = LEAST_ROUNDS,
-    clock: Clock = time.perf_counter,
 ) -> NDArray[np.float64]:
     """Milliseconds, [rounds, models], of models that take turns. Raises `WootzError`."""
     runs = [runner(name, content, target) for name, content in models]
-    return interleaved(runs, seconds=seconds, least=least, clock=clock)
+    return interleaved(runs, seconds=seconds, least=least, clock=_alone(target))
 
 
-def alone(target: OnRuntime) -> Clock:
+def _alone(target: OnRuntime) -> Clock:
     """A clock that stands still while other programs run, where there is one: one thread's own."""
     by_itself = target.threads == 1 and target.provider == DEFAULT.provider
     return time.thread_time if by_itself else time.perf_counter
@@ -106,20 +105,27 @@ def interleaved(
     """Readings in milliseconds, [rounds, runs]: about `seconds` of each, and `least` rounds.
 
     Every other round goes through them backwards: what comes first gains or loses nothing by it.
+    As many runs as are read go unread before: the others have thrown its weights out of the caches.
     """
-    repeats = []
+    repeats, unread = list[int](), list[int]()
     for run in runs:
         until = clock() + seconds
         for _ in range(WARM_UP):
             run()
             if clock() > until:  # it is slow enough to need no more
                 break
-        repeats.append(max(1, round(READING / max(_seconds(run, 1, clock), 1e-9))))
+        one = _seconds(run, 1, clock)
+        repeats.append(max(1, round(READING / max(one, 1e-9))))
+        unread.append(repeats[-1] if one <= seconds else 0)
     until = clock() + seconds * len(runs)
     rounds: list[list[float]] = []
     while len(rounds) < least or clock() < until:
         order = range(len(runs)) if len(rounds) % 2 == 0 else range(len(runs) - 1, -1, -1)
-        took = {each: _seconds(runs[each], repeats[each], clock) for each in order}
+        took = {}
+        for each in order:
+            for _ in range(unread[each]):
+                runs[each]()
+            took[each] = _seconds(runs[each], repeats[each], clock)
         rounds.append([1e3 * took[each] for each in range(len(runs))])
     return np.array(rounds)
 

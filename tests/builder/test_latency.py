@@ -17,14 +17,15 @@ from wootzc.builder import Options, build
 from wootzc.builder.jobs import targets
 from wootzc.builder.jobs.events import Noted
 from wootzc.builder.jobs.latency import Stopwatch, measured
+from wootzc.builder.jobs.regressed import regressed
 from wootzc.builder.jobs.store import Store
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
+from wootzc.ir.diagram.feasible import holds
+from wootzc.ir.net.cost_tables import network_costs, variant_costs
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import rate_of, triple
 from wootzc.ir.space import CostLimit, OnCommand, OnJax, OnRuntime, Space
-from wootzc.ir.space.narrow import one_trunk
-from wootzc.ir.space.space_costs import space_costs, unmeasured
+from wootzc.ir.space.space_costs import space_costs, unmeasured, without_unmeasured
 from wootzc.ir.text import parse_plan, print_plan
 
 BYTES = "wc -c < {model}"  # a byte counts as a millisecond
@@ -92,68 +93,55 @@ def test_what_variants_add_is_the_difference_in_the_whole_network(
     assert (np.diff(predicted[plan.exploration_order.values]) >= 0).all()
 
 
-def test_a_line_through_candidates_corrects_sums_that_are_off(
+def test_a_table_is_fitted_to_candidates_measured_whole(
     space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each variant saves 10 %, and any two of them together no more than 15."""
-    shares = {0: 1.0, 1: 0.9, 2: 0.85, 3: 0.82}
-
-    def ratios(_: Stopwatch, rows: Any) -> dict[Any, float]:
-        return {row: shares[sum(map(bool, row))] for row in rows}
-
-    drawn = [(0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.5, 0.5, 0.5)]
-    monkeypatch.setattr(Stopwatch, "ratios", ratios)
-    monkeypatch.setattr(Stopwatch, "_full_milliseconds", lambda _: 2.0)
-    monkeypatch.setattr(Stopwatch, "_drawn", drawn)
-    table = Stopwatch(space=space, store=store).table()
-    slope = (2 * 0.2 * 0.15 + 0.3 * 0.18) / (2 * 0.2**2 + 0.3**2)
-    assert table.variants.values[:, 1].tolist() == [round(-2e6 * slope * 0.1)] * 3
-
-
-def test_macs_count_where_what_was_measured_alone_foretells_less(
-    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One odd width costs a network its layouts; what has odd widths throughout saves time."""
+    """a and c are alike and save 10 % of the time each, b saves nothing, whatever its MACs say."""
     watch = Stopwatch(space=space, store=store)
-    by_macs = watch.by_macs()
 
     def share(row: Any) -> float:
-        if sum(map(bool, row)) == 1:
-            return 1.4
-        places = [space.rates.index(rate) for rate in row]
-        return 1 + 0.5 * float(by_macs[range(len(row)), places].sum())
+        return 1 - 0.1 * bool(row[0]) - 0.1 * bool(row[2])
 
-    drawn = [(0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.5, 0.5, 0.5)]
     monkeypatch.setattr(Stopwatch, "ratios", lambda _, rows: {row: share(row) for row in rows})
-    monkeypatch.setattr(Stopwatch, "_drawn", drawn)
-    np.testing.assert_allclose(watch.foretold(), 0.5 * by_macs, atol=1e-12)
+    assert len(watch.drawn) == 8  # all that there are
+    monkeypatch.setattr("wootzc.builder.jobs.regressed.HELD", 1e-6)
+    fitted = watch.foretold()
+    np.testing.assert_allclose(fitted[:, 1], [-0.1, 0, -0.1], atol=1e-3)
+    assert (fitted[:, 0] == 0).all()
+
+
+def test_what_no_candidate_showed_counts_by_its_costs(space: Space) -> None:
+    """b was never measured: it saves as much for its MACs and parameters as what was."""
+    rows = np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 1]])
+    by_costs = regressed(space, rows, 1 - 0.1 * rows.sum(axis=1))[:, 1]
+    macs = variant_costs(space.network, space.rates).tables["macs"]
+    saved = (macs[:, 1] - macs[:, 0]) / (macs[0, 1] - macs[0, 0])
+    assert by_costs[0] == by_costs[2] == pytest.approx(-0.1, rel=0.1)
+    assert by_costs[1] == pytest.approx(saved[1] * by_costs[0], rel=0.1)
+
+
+def test_rates_of_groups_and_of_trunks_are_told_apart() -> None:
+    """Where time goes by MACs, the table finds that of every candidate."""
+    source = SPACE.replace("conv(3x3, 16);", "conv(3x3, 16); relu; conv(3x3, 12);")
+    source = source.replace("rates { 0, 50% }", "rates { 0, 50% } each; narrow t*; multiple of 1")
+    space = compile(source.replace("  prune *\n  all\n", "  sample 9\n"), ()).space
+    known = without_unmeasured(space)
+    rows = holds(known, space_costs(known), ()).sample(48, np.random.default_rng(0))
+    costs, full = variant_costs(space.network, space.rates), network_costs(space.network)["macs"]
+    seen = costs.total("macs", rows) / full
+    table = regressed(space, rows.astype(np.intp), seen)
+    sums = table[np.arange(len(table)), rows].sum(axis=1)
+    np.testing.assert_allclose(1 + sums, seen, atol=1e-3)
+
+
+def test_no_candidate_is_no_table_of_anything(space: Space) -> None:
+    assert not regressed(space, np.zeros((0, 3), dtype=int), np.zeros(0)).any()
 
 
 @pytest.fixture
 def narrow() -> Space:
     source = SPACE.replace("  all\n", "  sample 9 stratified by latency\n  narrow t*\n")
     return compile(source.replace("  prune *\n", "  multiple of 1\n"), ()).space
-
-
-def test_where_trunks_go_each_cut_is_measured_alone_and_shared_out(
-    narrow: Space, store: Store
-) -> None:
-    """A trunk's among the modules that it runs through, so that they sum up to it."""
-    space = narrow
-    watch = Stopwatch(space=space, store=store)
-    added = watch.added()
-    full = (0.0,) * len(space.choices)
-    trunk = one_trunk(space.network, 1, 0.5)
-    own = next(m for m, module in enumerate(space.network.modules) if module.name == "b")
-    inside = tuple(0.5 if m == own else 0.0 for m in range(len(full)))
-    ratios = watch.ratios([trunk, inside])
-    position = space.rates.index
-    assert added[own, position(0.5)] == pytest.approx(ratios[inside] - 1)
-    parts = [added[m, position(rate)] for m, rate in enumerate(trunk)]
-    assert sum(parts) == pytest.approx(ratios[trunk] - 1) and min(parts) < 0
-    both = added[own, position(rate_of(0.5, *triple(trunk[own])[1:]))]
-    alone = added[own, position(0.5)] + added[own, position(trunk[own])]
-    assert alone < both < 0  # what is gone twice saves once
 
 
 def test_where_trunks_go_what_is_predicted_is_near_to_what_is_seen(

@@ -1,16 +1,9 @@
 """Latency as it is measured: pruned networks whole, in turns with the full one.
 
-What a variant adds is the difference that it makes in the full network. Where channels between
-modules may go too, a variant is three cuts: what goes inside, what enters and what leaves. Each cut
-is measured alone in the full network, a trunk's as a whole, which is shared out among the modules
-that it runs through as their MACs fall; a variant of several cuts takes time by its MACs, at the
-pace that its cuts were measured at.
-
-Differences add up only roughly, so a few candidates are measured as well, and a line through the
-full network and these corrects the sums; where MACs, corrected alike, come nearer to these, they
-are what counts. Whoever tries a candidate measures it first. Every
-measurement is a job of the store, by network, target, runtime and processor: what another machine
-measured is never taken.
+What variants add is told by some candidates, drawn at random and measured whole: a table is fitted
+to these (`regressed.py`). Whoever tries a candidate measures it first. Every measurement is a job
+of the store, by network, target, runtime and processor: what another machine measured is never
+taken.
 
 What else runs on a machine only adds to a reading. So a low quantile of many is what counts, not
 their middle.
@@ -26,17 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.builder.jobs.keys import nameless
+from wootzc.builder.jobs.regressed import regressed
 from wootzc.builder.jobs.store import Done, Store, job_key
 from wootzc.builder.jobs.targets import Readings, is_measured_here, where
 from wootzc.diagnostics import told_at
 from wootzc.ir.array import Array
 from wootzc.ir.diagram.feasible import holds
-from wootzc.ir.net.cost_tables import network_costs, variant_costs
-from wootzc.ir.net.network import module_positions, segment_shapes
+from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Rate, rate_of, rising, triple
+from wootzc.ir.net.rate import Rate, rising
 from wootzc.ir.space import Measured, Space
-from wootzc.ir.space.narrow import trunk_names
 from wootzc.ir.space.space_costs import (
     space_costs,
     unmeasured,
@@ -48,13 +40,12 @@ from wootzc.ir.text import print_network
 Rates: TypeAlias = tuple[Rate, ...]  # of a candidate, one for each module
 Tell: TypeAlias = Callable[[str], object]
 
-VERSION = 1  # of what a measurement is
+VERSION = 2  # of what a measurement is
 TOGETHER = 24  # networks that take turns …
 BYTES = 10**9  # … and what their files may take
 ANCHORED = 6  # networks between two readings of the full one
 UNDISTURBED = 0.1  # the share of readings that other programs are taken to have left alone
-CORRECTING = 5  # candidates that the line goes by
-SLOPES = (0.2, 2.0)  # a line beyond is noise
+DRAWN = 48  # candidates that the table goes by
 
 
 def measured(
@@ -97,109 +88,12 @@ class Stopwatch:
         )
 
     def foretold(self) -> NDArray[np.float64]:
-        """What each variant adds, [modules, rates]: as a share of the full network's time.
-
-        As it was measured alone or as its MACs say, each corrected by a line: whichever comes
-        nearer to the candidates that were measured. A single odd width can cost a network the
-        layouts that its runtime had chosen, which a candidate that has odd widths throughout, or
-        none, never had to pay.
-        """
-        return min((self.lined(self.added()), self.lined(self.by_macs())), key=self._missed)
-
-    def lined(self, added: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Corrected by the line through the full network and some candidates."""
-        return self.slope(added) * added
-
-    def by_macs(self) -> NDArray[np.float64]:
-        """What each variant adds by its MACs, as a share of the full network's."""
-        macs = variant_costs(self.space.network, self.space.rates).tables["macs"]
-        return (macs - macs[:, :1]) / network_costs(self.space.network)["macs"]
-
-    def _missed(self, added: NDArray[np.float64]) -> float:
-        sums, seen = self._sums(added)
-        return float(((sums - seen) ** 2).sum())
-
-    def added(self) -> NDArray[np.float64]:
         """What each variant adds, [modules, rates]: as a share of the full network's time."""
-        cuts = {
-            (module, rate): self._cuts(module, self.space.rates[rate])
-            for module, choices in enumerate(self.space.choices)
-            for rate in choices
-        }
-        alone = {cut for own in cuts.values() for cut in own}
-        ratios = self.ratios({*alone, *self._drawn, self._full})
-        shares = {cut: self._shares(cut) for cut in alone}
-        added = np.zeros((len(self.space.choices), len(self.space.rates)))
-        for (module, rate), own in cuts.items():
-            time = sum((ratios[cut] - 1) * shares[cut][place] for cut, place in own.items())
-            macs = sum(self._macs(place, cut[place]) for cut, place in own.items())
-            if macs:
-                time *= self._macs(module, self.space.rates[rate]) / macs
-            added[module, rate] = time
-        return added
-
-    def _cuts(self, module: int, rate: Rate) -> dict[Rates, int]:
-        """The cuts that a variant is made of, each as the rates of a network that has it alone.
-
-        With the module that stands for this one in it: of modules that are alike the first.
-        """
-        inside, entering, leaving = triple(rate)
-        before, after = (names[module] for names in self._trunks)
-        first = self._like[module]
-        alone = (rate_of(inside) if m == first else 0.0 for m in range(len(self._full)))
-        found: dict[Rates, int] = {tuple(alone): first}
-        for name, part in ((before, entering), (after, leaving)):
-            if name and part:
-                found[self._trunk_at(name, part)] = module
-        return {rates: place for rates, place in found.items() if rates != self._full}
-
-    def _trunk_at(self, name: str, part: float) -> Rates:
-        return tuple(
-            rate_of(0.0, part if before == name else 0.0, part if after == name else 0.0)
-            for before, after in zip(*self._trunks, strict=True)
-        )
-
-    def _shares(self, cut: Rates) -> list[float]:
-        """How much of what a cut adds each module adds: as its MACs fall."""
-        own = [self._macs(module, rate) for module, rate in enumerate(cut)]
-        return [one / (sum(own) or 1) for one in own]
-
-    def _macs(self, module: int, rate: Rate) -> int:
-        """What a module adds to the full network's MACs at a rate."""
-        costs, number = self._known_macs
-        return int(costs[module, number[rate]] - costs[module, number[0.0]])
-
-    @cached_property
-    def _known_macs(self) -> tuple[NDArray[np.int64], dict[Rate, int]]:
-        """Of each module at every rate, and at what is cut of it alone."""
-        parts = {
-            part
-            for inside, before, after in map(triple, self.space.rates)
-            for part in (
-                rate_of(inside),
-                rate_of(0.0, before),
-                rate_of(0.0, 0.0, after),
-                rate_of(0.0, before, before),
-                rate_of(0.0, after, after),
-            )
-        }
-        rates = sorted({0.0, *self.space.rates, *parts}, key=rising)
-        costs = variant_costs(self.space.network, tuple(rates)).tables["macs"]
-        return costs, {rate: place for place, rate in enumerate(rates)}
-
-    def slope(self, added: NDArray[np.float64]) -> float:
-        """Of the line through the full network and some candidates: measured against sums."""
-        sums, seen = self._sums(added)
-        slope = float(sums @ seen / (sums @ sums)) if sums.any() else 1.0
-        return float(np.clip(slope, *SLOPES))
-
-    def _sums(self, added: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of the candidates that were measured: what their variants add, and what they do."""
-        ratios = self.ratios(self._drawn)
+        ratios = self.ratios({*self.drawn, self._full})
         position = {rate: place for place, rate in enumerate(self.space.rates)}
-        rows = [[position[rate] for rate in rates] for rates in self._drawn]
-        sums = np.array([added[range(len(row)), row].sum() for row in rows])
-        return sums, np.array([ratios[rates] - 1 for rates in self._drawn])
+        rows = [[position[rate] for rate in row] for row in self.drawn]
+        seen = np.array([ratios[row] for row in self.drawn])
+        return regressed(self.space, np.reshape(rows, (len(seen), -1)).astype(np.intp), seen)
 
     def nanoseconds(self, rows: Sequence[Rates]) -> list[int]:
         """What these candidates take, each measured by itself."""
@@ -234,31 +128,12 @@ class Stopwatch:
         return float(done.result["milliseconds"])
 
     @cached_property
-    def _drawn(self) -> list[Rates]:
-        """The candidates that the line goes by."""
+    def drawn(self) -> list[Rates]:
+        """The candidates that the table goes by: within limits of what is known without it."""
         rng = np.random.default_rng(self.space.seed)
         known = without_unmeasured(self.space)
-        drawn = holds(known, space_costs(known), ()).sample(CORRECTING, rng)
+        drawn = holds(known, space_costs(known), ()).sample(DRAWN, rng)
         return [tuple(self.space.rates[place] for place in row) for row in drawn]
-
-    @cached_property
-    def _trunks(self) -> tuple[list[str], list[str]]:
-        """The trunk that enters each module, and the one that leaves it."""
-        return trunk_names(self.space.network)
-
-    @cached_property
-    def _like(self) -> list[int]:
-        """For each module the first that is like it, inside."""
-        network, first = self.space.network, dict[tuple[object, ...], int]()
-        shapes = segment_shapes(network)
-        return [
-            first.setdefault(
-                (replace(own, name="", entering=(), leaving=()), shapes[place]), module
-            )
-            for module, (own, place) in enumerate(
-                zip(network.modules, module_positions(network), strict=True)
-            )
-        ]
 
     def _key(self, row: Rates) -> str:
         return job_key(
@@ -290,7 +165,8 @@ class Stopwatch:
         seconds = (time.perf_counter() - began) / len(whole)
         columns = {row: [place for place, one in enumerate(whole) if one == row] for row in whole}
         undisturbed = {
-            row: float(np.quantile(found[:, own], UNDISTURBED)) for row, own in columns.items()
+            row: float(np.median(np.quantile(found[:, own], UNDISTURBED, axis=0)))
+            for row, own in columns.items()
         }
         for row, milliseconds in undisturbed.items():
             key = self._key(row)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.onnx.runtime import (
-    alone,
     installed,
     interleaved,
     need_installed,
@@ -78,7 +77,7 @@ class Readings:
         match self.space.latency:
             case OnRuntime() as target:
                 models = [(network.name, self._file(network)) for network in networks]
-                return readings(models, target, seconds=SECONDS, least=ROUNDS, clock=alone(target))
+                return readings(models, target, seconds=SECONDS, least=ROUNDS)
             case OnJax(batch=batch):
                 from wootzc.backends.flax.device.parallel import configure
                 from wootzc.backends.flax.train.whole import runner
