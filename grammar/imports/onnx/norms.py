@@ -202,7 +202,9 @@ def _groups_spelt(
     return apart, norm, back[0], whole
 
 
-def _pixels_spelt(root: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
+def _pixels_spelt(
+    root: Operator, makers: Mapping[str, Operator], readers: Mapping[str, Sequence[Operator]]
+) -> tuple[Operator, ...] | None:
     """As PyTorch writes a layer norm before opset 17, and whoever writes one by hand.
 
     Before: d = x - ReduceMean(x); d / Sqrt(ReduceMean(Pow(d, 2)) + epsilon)
@@ -210,7 +212,7 @@ def _pixels_spelt(root: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
     """
 
     def maker(name: str, *kinds: str) -> Operator | None:
-        made = uses.makers.get(name)
+        made = makers.get(name)
         return made if made is not None and made.kind in kinds else None
 
     plus = maker(root.inputs[0], "Add")
@@ -226,10 +228,10 @@ def _pixels_spelt(root: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
     if square.kind == "Mul" and square.inputs[0] != square.inputs[1]:
         return None
     below, kind, one = root, "Div", ""
-    (behind, *others) = uses.readers.get(root.outputs[0], [root])
+    (behind, *others) = readers.get(root.outputs[0], [root])
     if behind.kind == "Reciprocal" or maker(behind.inputs[0], "Constant"):  # 1 / Sqrt(…)
         below, kind, one = behind, "Mul", behind.inputs[0] if behind.kind == "Div" else ""
-    (last, *others) = uses.readers.get(below.outputs[0], [below])
+    (last, *others) = readers.get(below.outputs[0], [below])
     above = next((maker(n, "Sub") for n in last.inputs if n != below.outputs[0]), None)
     again = maker(above.inputs[1], "ReduceMean") if above else None
     if others or last.kind != kind or not (above and again):
@@ -240,9 +242,9 @@ def _pixels_spelt(root: Operator, uses: _Uses) -> tuple[Operator, ...] | None:
         return None
     means = mean, spread, again
     parts = {part.name: part for part in (*means, apart, above, square, plus, root, below)}
+    inside = {*parts, last.name}
     for name in (name for part in parts.values() for name in part.outputs):
-        read_inside = all(r.name in {*parts, last.name} for r in uses.readers.get(name, ()))
-        if name == uses.output or not read_inside:
+        if name not in readers or any(reader.name not in inside for reader in readers[name]):
             return None
     power = square.inputs[1] if square.kind == "Pow" else ""
     axes = ((*each.inputs[1:], "")[0] for each in means)
