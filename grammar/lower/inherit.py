@@ -174,14 +174,9 @@ def _stages(
 ) -> dict[str, syntax.Teacher | syntax.Stage]:
     """By name; of several the first, for only one is allowed."""
     found: dict[str, syntax.Teacher | syntax.Stage] = {}
-    for statement in statements:
-        match statement:
-            case syntax.Teacher():
-                found.setdefault("teacher", statement)
-            case syntax.Stage(name=name):
-                found.setdefault(name, statement)
-            case _:
-                pass
+    for one in statements:
+        if isinstance(one, syntax.Teacher | syntax.Stage):
+            found.setdefault(keyword_of(one), one)
     return found
 
 

@@ -219,7 +219,9 @@ def _warn_without_distill(
 ) -> None:
     """A temperature softens what the teacher says, which only `distill` listens to."""
     setting = given.get("temperature")
-    if setting is None or changes.get("distill", default.distill) or changes["temperature"] is None:
+    if setting is None or changes.get("distill", default.distill):
+        return
+    if changes.get("temperature") is None:  # it is wrong, or useless here, as has been said
         return
     end = setting.span.end
     report.warn(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from math import ceil, floor
-from typing import assert_never
+from typing import Literal, assert_never
 
 from wootzc.diagnostics import Advice, Diagnostic, Fix, Span, write
 from wootzc.grammar import syntax
@@ -266,16 +266,10 @@ def read_constraints(
                     constraints.append(ir.Tie(modules=modules, span=statement.span))
             case syntax.WhereOrder(relation=relation, patterns=patterns):
                 modules = _several(statement, patterns, network, trunks, report)
-                match relation.text:
-                    case "nondecreasing" | "nonincreasing" as direction:
-                        if modules is not None:
-                            constraints.append(
-                                ir.Ordered(
-                                    direction=direction, modules=modules, span=statement.span
-                                )
-                            )
-                    case _:
-                        _unknown_relation(relation, report)
+                if (direction := _direction(relation, report)) and modules is not None:
+                    constraints.append(
+                        ir.Ordered(direction=direction, modules=modules, span=statement.span)
+                    )
             case syntax.WhereCost(metric=name) if name.text in variables:
                 rate = _rate_limit(statement, variables[name.text], report)
                 if rate is not None:
@@ -308,7 +302,12 @@ def _rate_limit(statement: syntax.WhereCost, variable: int, report: Report) -> i
     )
 
 
-def _unknown_relation(relation: syntax.Name, report: Report) -> None:
+def _direction(
+    relation: syntax.Name, report: Report
+) -> Literal["nondecreasing", "nonincreasing"] | None:
+    match relation.text:
+        case "nondecreasing" | "nonincreasing" as direction:
+            return direction
     aliases = {"increasing": "nondecreasing", "ascending": "nondecreasing", "monotone":
                "nondecreasing", "decreasing": "nonincreasing", "descending": "nonincreasing",
                "sorted": "nondecreasing"}  # fmt: skip
@@ -318,6 +317,7 @@ def _unknown_relation(relation: syntax.Name, report: Report) -> None:
         relation.span, "WZ058", f"there is no relation `{relation.text}`",
         meant(near) if near else "there are nondecreasing and nonincreasing",
     )  # fmt: skip
+    return None
 
 
 def _several(

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, render
 from wootzc.grammar import analyze, format_text
+from wootzc.grammar.check.statements import FORMS, KEYWORDS
 from wootzc.grammar.check.values import number_of
+from wootzc.grammar.lower.data import AUGMENT, DATA
+from wootzc.grammar.lower.recipe import SETTINGS
 from wootzc.grammar.parse import parse
+from wootzc.grammar.space.latency import SETTINGS as TARGET
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.space.variables import variables
@@ -199,3 +203,34 @@ space s over n {{
     for metric in ("params", "macs"):
         total = problem.total(metric, rows)
         assert held.range(metric) == (total.min(), total.max())
+
+
+SPACE = """network n {
+  input(4x4x3)
+  module a1 { conv(3x3, 4); norm; relu; conv(3x3, 4); norm }
+  global_pool; dense(2)
+}
+space s over n { data "x"; minimize params; subject to accuracy >= 50%; STATEMENT }
+"""
+BLOCKS = (
+    'data "x"', "augment", "teacher", "pretrain", "finetune", "polish",
+    "latency on onnxruntime", "latency on jax",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_setting_is_answered_in_every_block(block: str) -> None:
+    """Also one that means nothing there, with a value, a wrong one, or none."""
+    names = sorted({*SETTINGS, *DATA, *AUGMENT, *TARGET})
+    for name, value in itertools.product(names, ("", " 4", " 0", " x", "(1, 2)")):
+        analysis = analyze(SPACE.replace("STATEMENT", f"{block} {{ {name}{value} }}"))
+        assert analysis.spaces or analysis.diagnostics
+
+
+@pytest.mark.parametrize("number", ["1e99999", "1e99999%", "1e-99999", "0", "100%"])
+def test_every_statement_takes_any_number(number: str) -> None:
+    forms = [form.split("`")[0] for keyword, form in FORMS.items() if keyword in KEYWORDS]
+    for form in (*forms, "where params >= 1", "where size <= 1 KB", "where a1 <= 1", "until x < 1"):
+        text = re.sub(r"(?<![\w\"])\d[\w.]*%?", number, form)
+        analysis = analyze(SPACE.replace("STATEMENT", text))
+        assert analysis.spaces or analysis.diagnostics, text

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from wootzc.grammar.imports.onnx.norms import PARAMETERS_OF_NORMS
 from wootzc.grammar.imports.onnx.source_graph import Operator, Source
+from wootzc.grammar.syntax.near_misses import either
 
 MATRICES = frozenset({"Conv", "Gemm", "MatMul"})  # with weights as their second input
 SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
@@ -94,5 +95,4 @@ def read_tensors(source: Source) -> Iterator[tuple[Operator, tuple[str, ...]]]:
 
 
 def _listed(names: list[str]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return either([f'"{name}"' for name in names], "and")

@@ -40,43 +40,34 @@ HANDLERS: dict[str, Handler] = {
     **windows.HANDLERS,
 }
 
-_ENLARGES = "wootzc has no layer that enlarges images", "it prunes classifiers"
 _NORM = (
     "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel",
     "train the network with one of these instead",
 )
-_SEQUENCE = (
-    "wootzc reads networks without loops or conditions",
-    ("exporting for one fixed input size often removes them"),
-)
-_QUANTISED = "it is quantised", "export the network before it is quantised"
 _OPTIMISED = (
     "onnxruntime's optimiser makes such nodes out of others",
     "give the file from before it was optimised",
 )
-_LENGTHS = (
-    "wootzc does not divide vectors by their lengths",
-    "export the network without the L2 norm of its features or weights",
-)
-_SCORES = "what it makes is no score for each class", "export the network without it"
 _UNKNOWN = "wootzc has no layer for it", None
 WHY: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("Resize", "Upsample", "ConvTranspose", "DepthToSpace"), _ENLARGES),
-    **dict.fromkeys(("If", "Loop", "Scan", "LSTM", "GRU", "RNN"), _SEQUENCE),
-    **dict.fromkeys(
-        ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"),
-        _QUANTISED,
-    ),
-    **dict.fromkeys(("ArgMax", "TopK", "NonMaxSuppression"), _SCORES),
-    **dict.fromkeys(
-        ("Mish", "Selu", "Shrink", "Sin", "Softsign", "ThresholdedRelu"),
-        (elementwise.NO_ACTIVATION, elementwise.ACTIVATIONS),
-    ),
-    **dict.fromkeys(("LpNormalization", "ReduceL1", "ReduceL2"), _LENGTHS),
-    "Split": (
-        "it takes channels apart, and wootzc's layers read all of them",
-        "a convolution for each part says the same",
-    ),
+    kind: (why, help)
+    for kinds, why, help in (
+        ("Resize Upsample ConvTranspose DepthToSpace",
+         "wootzc has no layer that enlarges images", "it prunes classifiers"),
+        ("If Loop Scan LSTM GRU RNN", "wootzc reads networks without loops or conditions",
+         "exporting for one fixed input size often removes them"),
+        ("QuantizeLinear DequantizeLinear QLinearConv ConvInteger MatMulInteger",
+         "it is quantised", "export the network before it is quantised"),
+        ("ArgMax TopK NonMaxSuppression", "what it makes is no score for each class",
+         "export the network without it"),
+        ("Mish Selu Shrink Sin Softsign ThresholdedRelu",
+         elementwise.NO_ACTIVATION, elementwise.ACTIVATIONS),
+        ("LpNormalization ReduceL1 ReduceL2", "wootzc does not divide vectors by their lengths",
+         "export the network without the L2 norm of its features or weights"),
+        ("Split", "it takes channels apart, and wootzc's layers read all of them",
+         "a convolution for each part says the same"),
+    )
+    for kind in kinds.split()
 }  # fmt: skip
 
 

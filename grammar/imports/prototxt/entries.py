@@ -86,7 +86,6 @@ class Entries:
 
     layers: tuple[Entry, ...]
     sources: tuple[Entry, ...]
-    modules: tuple[str, ...]
 
 
 def entries_of(net: Fields) -> Entries:
@@ -112,7 +111,7 @@ def entries_of(net: Fields) -> Entries:
         raise net.place.refuse(
             "this file has no layers", "a network is written `layer { name: … type: … }`"
         )
-    return Entries(layers=tuple(layers), sources=(*sources[0], *sources[1]), modules=tuple(modules))
+    return Entries(layers=tuple(layers), sources=(*sources[0], *sources[1]))
 
 
 def _messages(net: Fields, modules: dict[str, Place]) -> Iterator[tuple[Field, str]]:

@@ -69,9 +69,6 @@ class Fields:
         found = self.one(name)
         return default if found is None else as_whole(found, -MAX_WHOLE)
 
-    def signeds(self, name: str) -> tuple[int, ...]:
-        return tuple(as_whole(f, -MAX_WHOLE) for f in self.all(name))
-
     def wholes(self, name: str, least: int = 1) -> tuple[int, ...]:
         return tuple(as_whole(f, least) for f in self.all(name))
 

@@ -4,8 +4,10 @@ Defaults are those of Caffe's `caffe.proto`; rounding and padding those of its l
 """
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 from wootzc.grammar.imports.prototxt.entries import FILLERS, Entry
+from wootzc.grammar.imports.prototxt.fields import MAX_WHOLE
 from wootzc.grammar.imports.prototxt.pools import explicit, local_norm, pooling
 from wootzc.ir.layers import (
     Activation,
@@ -138,14 +140,11 @@ def flatten(entry: Entry, shape: Shape) -> Body:
 def reshape(entry: Entry, shape: Shape) -> Body:
     """To a vector, or to what it is already."""
     own = entry.fields.message_of("reshape_param")
-    target = own.message_of("shape").signeds("dim")
+    target = own.message_of("shape").wholes("dim", -MAX_WHOLE)
     if own.signed("axis", 0) or own.signed("num_axes", -1) != -1:
         raise entry.refuse("reshapes a part of the axes", "only reshaping to a vector is known")
     own.finish()
-    total = 1
-    for size in shape:
-        total *= size
-    if len(target) == 2 and target[1] in (-1, total):
+    if len(target) == 2 and target[1] in (-1, prod(shape)):
         return (Flatten(),) if len(shape) == 3 else ()
     if len(shape) == 3 and len(target) == 4:
         now = (shape[2], shape[0], shape[1])
