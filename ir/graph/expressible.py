@@ -8,16 +8,11 @@ import re
 from wootzc.ir.graph.graph import Refused
 from wootzc.ir.layers import Layer, Shape, shape_text, walk
 from wootzc.ir.layers.maxima import MAX_COST, MAX_LAYERS, MAX_MODULES, MAX_SIDE
-from wootzc.ir.layers.signature import operator_of
+from wootzc.ir.layers.signature import flaws as flaws
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network
 
 _SMALLER = "describe a smaller network"
-
-
-def flaws(layer: Layer) -> list[str]:
-    """What is wrong with a layer's values, "has an epsilon of -1; …"; of a branch, not its arms."""
-    return operator_of(layer).flaws(layer)
 
 
 def check_layer(name: str, layer: Layer) -> None:

@@ -1,10 +1,10 @@
 """Convolution."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from wootzc.ir.layers.layer_page import Array, Page, Rule, ShapeError, bias_of, image_of
+from wootzc.ir.layers.layer_page import Array, Rule, ShapeError, bias_of, image_of
 from wootzc.ir.layers.signature import (
     AUTO_BIAS,
     COUNT,
@@ -16,12 +16,11 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
-from wootzc.ir.layers.steps import How
-from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
+from wootzc.ir.layers.windows import Padding, Windowed, dilated, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conv(Page):
+class Conv(Windowed):
     """Convolution, grouped where `groups` > 1. Kernel layout: [kh, kw, in // groups, width]."""
 
     width: int  # output channels
@@ -48,13 +47,9 @@ class Conv(Page):
         ),
     )
     channels: ClassVar[Rule] = "makes"
-    how: ClassVar[How] = "new"
-    vectors: ClassVar[bool] = False
-    ceil: ClassVar[bool] = False
 
     @property
     def window(self) -> Pair:
-        """The pixels that one output pixel sees, dilation included."""
         return dilated(self.kernel, self.dilation)
 
     @property
@@ -67,15 +62,11 @@ class Conv(Page):
             raise ShapeError(
                 self, f"{self.groups} groups do not divide {channels} → {self.width} channels"
             )
-        return (*windows(self, self, shape), self.width)
+        return (*windows(self, shape), self.width)
 
     def macs(self, shape: Shape) -> int:
         height, width, filters = self.after(shape)
         return prod(self.kernel) * (shape[-1] // self.groups) * filters * height * width
-
-    def computed(self, shape: Shape) -> Self:
-        image = image_of(self, shape)
-        return replace(self, padding=padding_of(self, image[:2]))
 
     def arrays(self) -> tuple[Array, ...]:
         kernel = Array("kernel", (*self.kernel, "in", "out"), groups=self.groups, start=None)

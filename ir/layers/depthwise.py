@@ -1,10 +1,10 @@
 """Depthwise convolution."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from wootzc.ir.layers.layer_page import Array, Page, Rule, bias_of, image_of
+from wootzc.ir.layers.layer_page import Array, Rule, bias_of, image_of
 from wootzc.ir.layers.signature import (
     AUTO_BIAS,
     DILATION,
@@ -15,12 +15,11 @@ from wootzc.ir.layers.signature import (
     Parameter,
 )  # fmt: skip
 from wootzc.ir.layers.sizes import Pair, Shape
-from wootzc.ir.layers.steps import How
-from wootzc.ir.layers.windows import Padding, dilated, padding_of, windows
+from wootzc.ir.layers.windows import Padding, Windowed, dilated, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DepthwiseConv(Page):
+class DepthwiseConv(Windowed):
     """One filter per channel, so its width follows its input. Kernel layout: [kh, kw, 1, in]."""
 
     kernel: Pair = (3, 3)
@@ -37,24 +36,16 @@ class DepthwiseConv(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
-    how: ClassVar[How] = "new"
-    vectors: ClassVar[bool] = False
-    ceil: ClassVar[bool] = False
 
     @property
     def window(self) -> Pair:
-        """The pixels that one output pixel sees, dilation included."""
         return dilated(self.kernel, self.dilation)
 
     def after(self, shape: Shape) -> Shape:
-        return (*windows(self, self, shape), image_of(self, shape)[2])
+        return (*windows(self, shape), image_of(self, shape)[2])
 
     def macs(self, shape: Shape) -> int:
         return prod(self.kernel) * prod(self.after(shape))
-
-    def computed(self, shape: Shape) -> Self:
-        image = image_of(self, shape)
-        return replace(self, padding=padding_of(self, image[:2]))
 
     def arrays(self) -> tuple[Array, ...]:
         kernel = Array("kernel", (*self.kernel, 1, "in"), start=None)

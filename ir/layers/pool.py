@@ -3,11 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
-from wootzc.ir.layers.layer_page import Page, Rule, ShapeError, image_of
+from wootzc.ir.layers.layer_page import Rule, ShapeError, image_of
 from wootzc.ir.layers.signature import FLAG, PADDING, PAIR, Operator, Parameter
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
-from wootzc.ir.layers.steps import How, Steps, Tensor
-from wootzc.ir.layers.windows import Padding, overhang, padding_of, resolved_padding, windows
+from wootzc.ir.layers.steps import Steps, Tensor
+from wootzc.ir.layers.windows import (
+    Padding,
+    Windowed,
+    overhang,
+    padding_of,
+    resolved_padding,
+    windows,
+)
 
 _PARAMETERS = (
     Parameter("size", PAIR, said="has a window"),
@@ -18,7 +25,7 @@ _PARAMETERS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool(Page):
+class Pool(Windowed):
     """Maximum or average over windows.
 
     `ceil`: a last window may reach over the end, as in Caffe and PyTorch's ceil mode, if it begins
@@ -43,8 +50,6 @@ class Pool(Page):
         ),
     )
     channels: ClassVar[Rule] = "passes"
-    how: ClassVar[How] = "new"
-    vectors: ClassVar[bool] = False
 
     @property
     def window(self) -> Pair:
@@ -62,7 +67,7 @@ class Pool(Page):
             raise ShapeError(
                 self, f"the padding of a {shape_text(self.size)} pool must be less than its window"
             )
-        return (*windows(self, self, shape), image[2])
+        return (*windows(self, shape), image[2])
 
     def computed(self, shape: Shape) -> Self:
         image = image_of(self, shape)

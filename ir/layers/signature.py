@@ -95,11 +95,17 @@ class Named(Protocol):
 
 def operator_of(layer: Named) -> Operator:
     """The name that a layer is written by: the one whose fixed fields are its own."""
-    return next(
+    own = (
         operator
         for operator in layer.operators
         if all(getattr(layer, name) == value for name, value in operator.fixed.items())
     )
+    return next(own, layer.operators[-1])  # none of a layer that fits no shape
+
+
+def flaws(layer: Named) -> list[str]:
+    """What is wrong with a layer's values, "has an epsilon of -1; …"; of a branch, not its arms."""
+    return operator_of(layer).flaws(layer)
 
 
 # Kinds

@@ -1,27 +1,45 @@
 """Layers that slide a window over the image: its padding, and how often it fits."""
 
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from wootzc.ir.layers.layer_page import Page, ShapeError, image_of
 from wootzc.ir.layers.sizes import Pair, Shape, shape_text
+from wootzc.ir.layers.steps import How
 
 Padding: TypeAlias = Literal["same", "valid"] | tuple[Pair, Pair]  # ((top, bottom), (left, right))
 
 
-class Windowed(Protocol):
-    """Convolutions and pools."""
+class Windowed(Page):
+    """What convolutions and pools have in common."""
+
+    __slots__ = ()
+    how: ClassVar[How] = "new"
+    vectors: ClassVar[bool] = False
 
     @property
-    def padding(self) -> Padding: ...
+    def padding(self) -> Padding:
+        raise NotImplementedError
+
     @property
-    def stride(self) -> Pair: ...
+    def stride(self) -> Pair:
+        raise NotImplementedError
+
     @property
     def window(self) -> Pair:
         """The pixels that one output pixel sees, dilation included."""
+        raise NotImplementedError
 
     @property
     def ceil(self) -> bool:
         """Whether a last window may reach over the end."""
+        return False
+
+    def computed(self, shape: Shape) -> Self:
+        image = image_of(self, shape)
+        layer: Any = self  # whose fields are its own
+        pixels: Self = replace(layer, padding=padding_of(self, image[:2]))
+        return pixels
 
 
 def dilated(kernel: Pair, dilation: Pair) -> Pair:
@@ -59,12 +77,12 @@ def overhang(layer: Windowed, size: Pair) -> Pair:
     return below, beside
 
 
-def windows(layer: Page, windowed: Windowed, shape: Shape) -> Pair:
+def windows(layer: Windowed, shape: Shape) -> Pair:
     """How many windows fit into an image, down and across. Raises `ShapeError`."""
     size = image_of(layer, shape)[:2]
-    window, padding = windowed.window, padding_of(windowed, size)
+    window, padding = layer.window, padding_of(layer, size)
     height, width = (
-        (size[axis] + sum(padding[axis]) - window[axis]) // windowed.stride[axis] + 1
+        (size[axis] + sum(padding[axis]) - window[axis]) // layer.stride[axis] + 1
         for axis in (0, 1)
     )
     if height < 1 or width < 1:

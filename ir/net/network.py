@@ -92,6 +92,12 @@ def segment_shapes(network: Network) -> list[Shape]:
     return shapes
 
 
+def module_shapes(network: Network) -> list[tuple[Module, Shape]]:
+    """Every module, and the shape that enters it."""
+    every = zip(network.segments, segment_shapes(network), strict=False)
+    return [(segment, shape) for segment, shape in every if isinstance(segment, Module)]
+
+
 def walk_network(network: Network) -> Iterator[tuple[str, Layer, Shape]]:
     """Every layer, in execution order: its path, segment/path; itself; the shape that enters.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Network, module_shapes
 from wootzc.ir.net.prune import kept_widths
 from wootzc.ir.net.rate import Rate, rate_of, triple
 
@@ -18,12 +18,9 @@ class ModuleWidths:
 
 def module_widths(network: Network, rates: tuple[Rate, ...]) -> tuple[ModuleWidths, ...]:
     """For each module the widths of its prunable groups; `rates`: one per module."""
-    shapes = segment_shapes(network)
     rows: list[ModuleWidths] = []
-    for position, rate in zip(module_positions(network), rates, strict=True):
-        segment = network.segments[position]
-        assert isinstance(segment, Module)
-        coupling = couple_module(segment, shapes[position])
+    for (module, shape), rate in zip(module_shapes(network), rates, strict=True):
+        coupling = couple_module(module, shape)
         pairs = [
             (group.width, kept)
             for group, kept in zip(coupling.groups, kept_widths(coupling, rate), strict=True)
@@ -31,7 +28,7 @@ def module_widths(network: Network, rates: tuple[Rate, ...]) -> tuple[ModuleWidt
         ]
         rows.append(
             ModuleWidths(
-                module=segment.name,
+                module=module.name,
                 rate=rate_of(triple(rate)[0]),
                 filters=tuple(full for full, _ in pairs),
                 kept=tuple(kept for _, kept in pairs),

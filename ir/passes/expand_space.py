@@ -18,7 +18,6 @@ from wootzc.ir.plan import Plan
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import (
     All,
-    Constraint,
     CostLimit,
     Listed,
     Ordered,
@@ -27,9 +26,9 @@ from wootzc.ir.space import (
     Sample,
     Space,
     Tie,
-    cost_limits,
+    tried_within,
 )
-from wootzc.ir.space.narrow import compared_names, limit_text
+from wootzc.ir.space.narrow import constraint_text
 from wootzc.ir.space.space_costs import space_costs
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -85,11 +84,11 @@ class ExpandSpace:
             case Listed(rows=given):
                 return listed(space, variables(space, costs, space.constraints), given.values)
             case All():
-                return self._all(space, holds(space, costs, _whatever_holds(space)))
+                return self._all(space, holds(space, costs, tried_within(space)))
             case Sample() as sample:
-                return self._sample(holds(space, costs, _whatever_holds(space)), sample)
+                return self._sample(holds(space, costs, tried_within(space)), sample)
             case Proposed() as proposed:
-                whole = holds(space, costs, _whatever_holds(space))
+                whole = holds(space, costs, tried_within(space))
                 return self._sample(whole, placeholder(space, proposed))
             case _:
                 assert_never(space.selection)
@@ -127,11 +126,6 @@ class ExpandSpace:
         return rows[distinct_rows(rows)]
 
 
-def _whatever_holds(space: Space) -> tuple[Constraint, ...]:
-    """The constraints, and the cost limits of the objective: nothing beyond these is tried."""
-    return (*space.constraints, *cost_limits(space.objective))
-
-
 def placeholder(space: Space, proposed: Proposed) -> Sample:
     """The sample that stands for candidates not proposed yet."""
     return Sample(
@@ -144,7 +138,7 @@ def placeholder(space: Space, proposed: Proposed) -> Sample:
 
 def _empty(space: Space, costs: VariantCosts) -> WootzError:
     """Why nothing is left: the first constraint under which, with those before it, nothing is."""
-    constraints = _whatever_holds(space)
+    constraints = tried_within(space)
     found = emptied_by(space, costs, constraints)
     if found is None:
         return fail(
@@ -156,21 +150,16 @@ def _empty(space: Space, costs: VariantCosts) -> WootzError:
     place, before = found
     constraint = constraints[place]
     others = " together with the constraints before it" if place else ""
+    message = f"`{constraint_text(constraint, space.network)}` leaves no candidate{others}"
     match constraint:
         case CostLimit(metric=metric):
             low, high = map(METRICS[metric].amount, before.range(metric))
-            message = f"`{constraint.text}` leaves no candidate{others}"
             help = f"{metric} of the candidates: {low} to {high}"
         case Tie():
-            names = ", ".join(compared_names(space.network, constraint))
-            message = f"`tie {names}` leaves no candidate{others}"
             help = "what is tied needs a rate that all of it may have"
-        case Ordered(direction=direction):
-            names = ", ".join(compared_names(space.network, constraint))
-            message = f"`{direction}({names})` leaves no candidate{others}"
+        case Ordered():
             help = "look at which rates these may have"
         case RateLimit():
-            message = f"`{limit_text(space.network, constraint)}` leaves no candidate{others}"
             help = "look at which rates it may have"
         case _:
             assert_never(constraint)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 from wootzc.ir.layers import Body, Branch, Layer
 from wootzc.ir.layers.maxima import MAX_COST
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
+from wootzc.ir.layers.signature import flaws
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.network import Module, Network, Seam, module_positions, segment_shapes
+from wootzc.ir.net.network import Module, Network, Seam, module_shapes
 from wootzc.ir.net.rate import parts, rising, triple
 from wootzc.ir.net.skip import can_be_skipped, is_skipped
 from wootzc.ir.net.trunk import trunks, with_seams
@@ -94,12 +95,11 @@ def _insides(space: Space) -> Iterator[Problem]:
     if not apart:
         return
     with suppress(ShapeError):  # else it was told
-        places, shapes = module_positions(space.network), segment_shapes(space.network)
-        for number, (place, choice) in enumerate(zip(places, space.choices, strict=False)):
-            coupling = couple_module(space.network.modules[number], shapes[place])
+        modules = module_shapes(space.network)
+        for number, (own, choice) in enumerate(zip(modules, space.choices, strict=False)):
+            coupling = couple_module(*own)
             inner = sum(group.place is not None for group in coupling.groups)
-            own = (space.rates[p] for p in choice if p in apart)
-            if any(len(parts(rate, "inside")) != inner for rate in own):
+            if any(len(parts(space.rates[p], "inside")) != inner for p in apart & {*choice}):
                 message = f"module {number} has {inner} groups inside, and a rate is of others"
                 yield Problem(message, (*SPACE, "choices"))
 
@@ -261,22 +261,9 @@ class _Body:
         self.after = shape
 
 
-# Fields of layers by their names: the least that each may be.
-_LEAST = {"width": 1, "kernel": 1, "size": 1, "stride": 1, "dilation": 1, "groups": 1}
-
-
 def _values(layer: Layer, at: Place) -> Iterator[Problem]:
-    """Sizes below what a layer can have, numbers that are none, in its arms too."""
-    name = type(layer).__name__
-    for one in fields(layer):
-        value = getattr(layer, one.name)
-        least = _LEAST.get(one.name)
-        if least is not None:
-            sizes = value if isinstance(value, tuple) else (value,)
-            if min(sizes) < least:
-                yield Problem(f"{one.name} of {name} is {value}, and must be at least {least}", at)
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem(f"{one.name} of {name} is {value}, and no number", at)
+    """What the layer's page says that its values cannot be, in its arms too."""
+    yield from (Problem(f"{type(layer).__name__} {flaw}", at) for flaw in flaws(layer))
     if isinstance(layer, Branch):
         for number, arm in enumerate(layer.arms):
             for position, inner in enumerate(arm):

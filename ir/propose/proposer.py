@@ -28,7 +28,7 @@ from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.propose.integer_program import NODES, Apart, Programme, Solved
 from wootzc.ir.propose.picks import Picks, Rows
 from wootzc.ir.propose.shortest_paths import near
-from wootzc.ir.space import CostLimit, Space, cost_limits
+from wootzc.ir.space import CostLimit, Space, tried_within
 from wootzc.ir.space.variables import Variables, variables
 
 RUNGS = 50
@@ -175,10 +175,7 @@ def _posed(
     """None where nothing is left."""
     finite = np.isfinite(scores)
     choices = [tuple(r for r in own if finite[j, r]) for j, own in enumerate(space.choices)]
-    limits = cost_limits(space.objective)
-    problem = variables(
-        replace(space, choices=tuple(choices)), costs, (*space.constraints, *limits)
-    )
+    problem = variables(replace(space, choices=tuple(choices)), costs, tried_within(space))
     if not all(len(own) for own in problem.choices):
         return None
     try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from wootzc.ir.net.coupling import couple_module, couple_network
-from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.network import Network, module_shapes
 from wootzc.ir.net.prune import kept_width, kept_widths
 from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space.space import Constraint, CostLimit, RateLimit
@@ -51,12 +51,10 @@ def _widths(network: Network, rates: Sequence[float]) -> list[list[Widths]]:
     """[modules][rates]; modules that are alike are worked out once."""
     known: dict[tuple[Any, ...], list[Widths]] = {}
     table: list[list[Widths]] = []
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        if not isinstance(segment, Module):
-            continue
-        key = (replace(segment, name=""), shape)
+    for module, shape in module_shapes(network):
+        key = (replace(module, name=""), shape)
         if key not in known:
-            coupling = couple_module(segment, shape)
+            coupling = couple_module(module, shape)
             known[key] = [kept_widths(coupling, rate) for rate in rates]
         table.append(known[key])
     return table

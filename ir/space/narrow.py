@@ -12,7 +12,15 @@ from wootzc.ir.net.rate import Inside, Rate, rate_of, rising, triple
 from wootzc.ir.net.skip import SKIP
 from wootzc.ir.net.trunk import trunks, with_seams
 from wootzc.ir.net.widths import ModuleWidths
-from wootzc.ir.space.space import RateLimit, Relation, Space, compared
+from wootzc.ir.space.space import (
+    Constraint,
+    CostLimit,
+    RateLimit,
+    Relation,
+    Space,
+    Tie,
+    compared,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +120,17 @@ def compared_names(network: Network, relation: Relation) -> list[str]:
     return [names[side][module] for module, side in compared(relation)]
 
 
+def constraint_text(constraint: Constraint, network: Network, *, short: bool = False) -> str:
+    """As a `.wz` file says it, with costs in their units. `short`: of many names only some."""
+    if isinstance(constraint, CostLimit):
+        return constraint.text
+    if isinstance(constraint, RateLimit):
+        return limit_text(network, constraint)
+    names = compared_names(network, constraint)
+    shown = ", ".join([*names[:3], "…", names[-1]] if short and len(names) > 6 else names)
+    return f"tie {shown}" if isinstance(constraint, Tie) else f"{constraint.direction}({shown})"
+
+
 def limit_text(network: Network, limit: RateLimit) -> str:
     """As a `.wz` file says it: t1 <= 25%."""
     names = ", ".join(compared_names(network, limit))
@@ -120,25 +139,24 @@ def limit_text(network: Network, limit: RateLimit) -> str:
 
 def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:
     """The rates that each trunk may have which the space cuts, ascending."""
-    entering, leaving = trunk_names(space.network)
     found: dict[str, set[float]] = {}
-    for before, after, choices in zip(entering, leaving, space.choices, strict=True):
-        for rate in (triple(space.rates[position]) for position in choices):
-            for name, part in ((before, rate[1]), (after, rate[2])):
-                if name:
-                    found.setdefault(name, set()).add(part)
+    for name, part in _cut(space.network, [[space.rates[p] for p in own] for own in space.choices]):
+        found.setdefault(name, set()).add(part)
     return {name: tuple(sorted(rates)) for name, rates in found.items()}
 
 
 def trunk_rates(network: Network, rates: Sequence[Rate]) -> dict[str, float]:
     """The rate of each trunk that may be cut, at these rates of the modules."""
-    entering, leaving = trunk_names(network)
-    found: dict[str, float] = {}
-    for rate, before, after in zip(map(triple, rates), entering, leaving, strict=True):
-        for name, part in ((before, rate[1]), (after, rate[2])):
-            if name:
-                found[name] = part
-    return found
+    return dict(_cut(network, [[rate] for rate in rates]))
+
+
+def _cut(network: Network, rates: Sequence[Sequence[Rate]]) -> Iterator[tuple[str, float]]:
+    """What some rates of each module remove of the trunks at its ends."""
+    for before, after, own in zip(*trunk_names(network), rates, strict=True):
+        for _, entering, leaving in map(triple, own):
+            yield from (
+                (name, part) for name, part in ((before, entering), (after, leaving)) if name
+            )
 
 
 def trunk_widths(network: Network, rates: Sequence[Rate]) -> tuple[ModuleWidths, ...]:

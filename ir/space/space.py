@@ -169,6 +169,11 @@ def cost_limits(objective: Objective) -> tuple[CostLimit, ...]:
     return tuple(limit for limit in objective.limits if isinstance(limit, CostLimit))
 
 
+def tried_within(space: "Space") -> tuple[Constraint, ...]:
+    """The constraints, and the cost limits of the objective: nothing beyond these is tried."""
+    return (*space.constraints, *cost_limits(space.objective))
+
+
 # What a cost is measured on.
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from wootzc.cli.holds_text import constraint_text
 from wootzc.diagnostics import render
 from wootzc.driver import analyze_file, compile
 from wootzc.grammar import Analysis, analyze, format_text
@@ -22,7 +21,7 @@ from wootzc.ir.net.rate import removed
 from wootzc.ir.passes import PASSES, run
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import All, Listed, Ordered, Space, Tie
-from wootzc.ir.space.narrow import trunk_choices, trunk_rates
+from wootzc.ir.space.narrow import constraint_text, trunk_choices, trunk_rates
 from wootzc.ir.text import parse_ir, parse_plan, print_ir, print_plan
 
 MODULE = "module basic(width, stride = 1) { conv(3x3, width, stride = stride); conv(3x3, width) }\n"
@@ -500,7 +499,7 @@ def test_rates_have_limits() -> None:
         for rates in [[space.rates[p] for p in row]]
     }
     assert seen == {*product((0.0, 0.25), (0.5, 1.0), (0.0, 0.5))}
-    assert [constraint_text(one, space) for one in space.constraints] == [
+    assert [constraint_text(one, space.network, short=True) for one in space.constraints] == [
         "t1 <= 25%",
         "a2 >= 50%",
         "b1 <= 90%",

@@ -102,6 +102,7 @@ BROKEN: dict[str, tuple[tuple[str, str] | tuple[str, str, str], ...]] = {
         ("    tie((0, 1))", '    network("o", input = (8, 8, 1)) {\n    }\n    tie((0, 1))'),
     ),
     "activation-unknown": (('activation("relu")', 'activation("rleu")'),),
+    "norm-epsilon-negative": (("            norm\n", "            norm(epsilon = -1.0)\n"),),
     "conv-without-width": (("conv(4)", "conv()"),),
     "conv-even": (("conv(4)", "conv(4, kernel = 3)"),),
     "arm-of-other-shape": (

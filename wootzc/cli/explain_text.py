@@ -11,7 +11,7 @@ from wootzc.ir.layers import walk
 from wootzc.ir.layers.shapes import shape_text
 from wootzc.ir.net.coupling import couple_module
 from wootzc.ir.net.metrics import METRICS
-from wootzc.ir.net.network import module_positions, segment_shapes
+from wootzc.ir.net.network import module_shapes
 from wootzc.ir.net.prune import kept_widths
 from wootzc.ir.net.rate import rate_of, triple
 from wootzc.ir.net.reach import reach
@@ -55,8 +55,7 @@ def _number(text: str, limit: int, what: str) -> int:
 
 def _module(plan: Complete, m: int) -> str:
     space, costs = plan.space, plan.costs
-    module = space.network.modules[m]
-    shape = segment_shapes(space.network)[module_positions(space.network)[m]]
+    module, shape = module_shapes(space.network)[m]
     coupling = couple_module(module, shape)
     kinds = {path: type(layer).__name__.lower() for path, layer in walk(module.body)}
     lines = [f"module {module.name}" + (f" ({module.definition})" if module.definition else "")]

@@ -1,22 +1,13 @@
 """What a space holds before anything is taken from it: how many candidates, at which costs."""
 
-from typing import Any, assert_never
+from typing import Any
 
 from wootzc.ir.diagram.construct import STATES
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.metrics import Metric, costs
-from wootzc.ir.space import (
-    Constraint,
-    CostLimit,
-    Ordered,
-    RateLimit,
-    Relation,
-    Space,
-    Tie,
-    cost_limits,
-)
-from wootzc.ir.space.narrow import compared_names, limit_text
+from wootzc.ir.space import Space, tried_within
+from wootzc.ir.space.narrow import constraint_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.units import large
 
@@ -32,7 +23,7 @@ def holds_figures(space: Space) -> dict[str, Any]:
     only the first are told of.
     """
     tables = space_costs(space)
-    every: list[Constraint] = [*space.constraints, *cost_limits(space.objective)]
+    every = tried_within(space)
     whole = holds(space, tables)
     if not whole.diagram.count:
         return {**_count(whole), "constraints": [], "constraints_left_out": len(every)}
@@ -40,7 +31,8 @@ def holds_figures(space: Space) -> dict[str, Any]:
     for upto, constraint in enumerate(every[:STEPS], 1):
         last = upto == len(space.constraints)
         left = whole if last else holds(space, tables, every[:upto], STEP_STATES)
-        text, goal = constraint_text(constraint, space), upto > len(space.constraints)
+        text = constraint_text(constraint, space.network, short=True)
+        goal = upto > len(space.constraints)
         figures = _count(left)
         if steps:  # bounds can be too wide, but every constraint leaves less than was there
             figures["at_most"] = min(figures["at_most"], steps[-1]["at_most"])
@@ -82,26 +74,6 @@ def spread(values: dict[str, int], full: int, cost: Metric) -> str:
     low, high = values["min"], values["max"]
     shares = f"{low / full:.0%} … {high / full:.0%} of the full network"
     return f"{cost.text(low)} … {cost.text(high)}  ({shares})"
-
-
-def constraint_text(constraint: Constraint, space: Space) -> str:
-    """As a `.wz` file says it, with every module by its name and costs in their units."""
-    match constraint:
-        case CostLimit():
-            return constraint.text
-        case Tie():
-            return f"tie {_names(constraint, space)}"
-        case Ordered(direction=direction):
-            return f"{direction}({_names(constraint, space)})"
-        case RateLimit():
-            return limit_text(space.network, constraint)
-        case _:
-            assert_never(constraint)
-
-
-def _names(relation: Relation, space: Space) -> str:
-    names = compared_names(space.network, relation)
-    return ", ".join(names if len(names) <= 6 else [*names[:3], "…", names[-1]])
 
 
 def _count(left: SpaceDiagram) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from wootzc.cli.init_comments import aligned, comment, listed
-from wootzc.cli.init_facts import Customary, Facts, FromZoo, Pixels, pretrained
+from wootzc.cli.init_facts import Customary, Facts, Pixels
 
 LEAST = 32  # pixels a side that any network of the zoo is worth making for
 APART = {  # how a kind of data keeps training, validation and test apart
@@ -25,7 +25,7 @@ def data_text(facts: Facts) -> Iterator[str]:
     )
     for text in (_fitted(facts), other_classes(facts), other_names(facts), _split(facts)):
         yield from comment(text)
-    if pretrained(facts.model):
+    if facts.model.source.weights:
         yield from _scaled(facts.model.pixels)
     kind = images.kind if images.kind in ("folder", "parquet") else ""
     path = f'{kind}("{facts.data}")' if kind else f'"{facts.data}"'
@@ -39,7 +39,7 @@ def other_classes(facts: Facts) -> str:
     if classes == scores:
         return ""
     told = f"The model gives {scores:,} scores, but the images have {classes:,} classes"
-    if not pretrained(facts.model):
+    if not facts.model.source.weights:
         return f"{told}: here it gives {classes:,}."
     return (
         f"{told}: so it gets a new last layer and is trained on, by `teacher`, before it "
@@ -69,7 +69,7 @@ def _split(facts: Facts) -> str:
     if not drawn:
         return f"{text}, as the data divides them."
     text += f"; {' and '.join(drawn)} drawn at random from the images to train."
-    if not pretrained(facts.model):
+    if not facts.model.source.weights:
         return text
     return (
         f"{text} If the model was trained on these, it looks better here than it is, and what is "
@@ -93,9 +93,9 @@ def _fitted(facts: Facts) -> str:
     if channels != wanted_channels:
         done.append("made grey" if wanted_channels == 1 else f"given {wanted_channels} channels")
     text = f"They are {' and '.join(done)}; the first is {height}x{width}x{channels}."
-    if not isinstance(facts.model.source, FromZoo) or not smaller or min(height, width) < LEAST:
+    if facts.model.source.zoo is None or not smaller or min(height, width) < LEAST:
         return text
-    over = f"{facts.model.source.network}(…, input = {height}x{width}x{wanted_channels})"
+    over = f"{facts.model.source.zoo}(…, input = {height}x{width}x{wanted_channels})"
     return f"{text} The network could be made for such instead: `{over}`."
 
 

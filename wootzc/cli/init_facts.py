@@ -1,33 +1,22 @@
 """What `wootzc init` finds out of a model and of images."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias
 
 from wootzc.backends.data import Survey
 from wootzc.ir.layers.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FromFile:
-    """A network that `network NAME from "…"` reads."""
+class Source:
+    """A network of the zoo, or one that `network NAME from "…"` reads."""
 
-    path: str  # as the .wz file says it
-    input: Shape | None  # where the file leaves it open
-    marked: bool  # modules are those that the file marks, not found by structure
-    weights: bool  # it holds some
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromZoo:
-    """A network of the zoo, and the checkpoint that its weights come from, if one is given."""
-
-    network: str
-    input: Shape | None  # where it is not the zoo's own
-    checkpoint: str | None  # as the .wz file says it
-    recognised: str | None  # "torchvision's and timm's resnet18": what the checkpoint holds
-
-
-Source: TypeAlias = FromFile | FromZoo
+    zoo: str | None  # which one
+    path: str | None  # as the .wz file says it: of what is read, of the zoo a checkpoint
+    weights: bool  # it holds some: then there is a teacher to start from
+    input: Shape | None  # where the file leaves it open, or it is not the zoo's own
+    modules: str  # how they come about: "found by structure"
+    recognised: str | None = None  # "torchvision's and timm's resnet18": what a checkpoint holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +47,6 @@ class ModelFacts:
     notes: tuple[str, ...]
     classes: tuple[str, ...]  # their names in order, where the file has them
     pixels: Pixels | Customary | None  # None: nothing tells
-
-
-def pretrained(model: ModelFacts) -> bool:
-    """Whether weights come with it: then there is a teacher to start from."""
-    match model.source:
-        case FromFile(weights=weights):
-            return weights
-        case FromZoo(checkpoint=checkpoint):
-            return checkpoint is not None
-        case _:
-            assert_never(model.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

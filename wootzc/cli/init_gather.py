@@ -13,7 +13,7 @@ from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.data import Survey, survey
 from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.stored import read_shapes
-from wootzc.cli.init_facts import Customary, Facts, FromFile, FromZoo, ModelFacts, Pixels, Source
+from wootzc.cli.init_facts import Customary, Facts, ModelFacts, Pixels, Source
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import names_beside
 from wootzc.grammar.syntax.near_misses import did_you_mean
@@ -76,7 +76,6 @@ def gather(
 
 def _check_model(model: str, data: str) -> None:
     """Refuse what is neither a file that can be read nor a name of the zoo."""
-
     path = Path(model)
     suffix = path.suffix.lower()
     if suffix in PICKLED:
@@ -113,11 +112,12 @@ def _of_file(model: str, file: Path, images: Survey, input: Shape | None) -> Mod
     imported, said_input = _imported(model, images, input)
     metadata = imported.metadata
     return _facts(
-        FromFile(
+        Source(
+            zoo=None,
             path=said(model, file),
-            input=said_input,
-            marked=imported.marked,
             weights=bool(imported.weights),
+            input=said_input,
+            modules="as the file marks them" if imported.marked else "found by structure",
         ),
         imported.network,
         _identifier(Path(model).stem),
@@ -131,7 +131,6 @@ def _imported(
     model: str, images: Survey, input: Shape | None
 ) -> tuple[networks.Imported, Shape | None]:
     """The network, and its input where the file does not say it: arrays have one size only."""
-
     try:
         return networks.import_network(model, input=input), input
     except WootzError as error:
@@ -141,7 +140,6 @@ def _imported(
 
 
 def _of_checkpoint(model: str, file: Path, images: Survey, input: Shape | None) -> ModelFacts:
-
     shapes = read_shapes(Path(model))
     found = recognised(shapes)
     pixels = _of_imagenet(found) if found else None
@@ -176,15 +174,16 @@ def _of_zoo(
     found: Recognised | None = None,
     pixels: Customary | None = None,
 ) -> ModelFacts:
-
     usual = networks.zoo(name).input
     wanted = input or (usual if images.fitted else images.shape)
     classes = len(images.classes)
     return _facts(
-        FromZoo(
-            network=name,
+        Source(
+            zoo=name,
+            path=checkpoint,
+            weights=checkpoint is not None,
             input=None if wanted == usual else wanted,
-            checkpoint=checkpoint,
+            modules="as the zoo has them",
             recognised=found.source if found else None,
         ),
         networks.zoo(name, classes=classes, input=wanted),
@@ -211,7 +210,6 @@ def _facts(
     classes: tuple[str, ...] = (),
     pixels: Pixels | Customary | None = None,
 ) -> ModelFacts:
-
     layers = [layer for part in network.segments for _, layer in walk(part.body)]
     cost = network_cost(network)
     return ModelFacts(

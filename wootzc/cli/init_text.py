@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from typing import assert_never
 
 from wootzc.builder.search.judging import images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
-from wootzc.cli.init_facts import Facts, FromFile, FromZoo, ModelFacts, pretrained
+from wootzc.cli.init_facts import Facts, ModelFacts
 from wootzc.grammar.syntax.near_misses import either
 from wootzc.ir.layers.shapes import shape_text
 from wootzc.ir.net.metrics import costs
@@ -96,78 +95,54 @@ def _heading(facts: Facts) -> Iterator[str]:
 def _network(facts: Facts) -> Iterator[str]:
     """What was found, and the statement that reads it where the zoo does not have it."""
     model, source = facts.model, facts.model.source
-    scores = len(facts.images.classes) if isinstance(source, FromZoo) else model.outputs
+    scores = len(facts.images.classes) if source.zoo else model.outputs
     yield from comment(
         f"{count(model.params)} parameters, {count(model.macs)} MACs (1 MAC = 2 FLOPs); "
         f"{shape_text(model.input)} in, {scores:,} scores out."
     )
     number = len(model.modules)
     yield from comment(
-        f"{number} module{'s' * (number > 1)} {_how(model)}: {listed(model.modules)}; "
+        f"{number} module{'s' * (number > 1)} {source.modules}: {listed(model.modules)}; "
         f"`wootzc explain {facts.file}` shows them."
     )
-    if pretrained(model) and model.convolutions and not model.norms:
-        yield from _without_norms(model)
+    if source.weights and not source.zoo and model.convolutions and not model.norms:
+        yield from comment(
+            "No batch norms: exporters fold them into convolutions, and fine-tuning goes better "
+            "with them. PyTorch keeps them in the file with"
+        )
+        export = "torch.onnx.export(model.eval(), …, dynamo=False, do_constant_folding=False)"
+        yield f"//   {export}"
     for note in model.notes:
         yield from comment(f"Note: {note}.")
-    match source:
-        case FromZoo(checkpoint=path, recognised=recognised):
-            if recognised is not None:
-                yield from comment(f"{path} holds {recognised}, by the names of its tensors.")
-        case FromFile(path=path, input=shape):
-            settings = [f"input({shape_text(shape)})"] if shape else []
-            if other_classes(facts):
-                settings.append(f"classes({len(facts.images.classes)})")
-            braces = f" {{ {'; '.join(settings)} }}" if settings else ""
-            yield f'network {model.name} from "{path}"{braces}'
-        case _:
-            assert_never(source)
+    if source.recognised is not None:
+        yield from comment(f"{source.path} holds {source.recognised}, by the names of its tensors.")
+    if not source.zoo:
+        settings = [f"input({shape_text(source.input)})"] if source.input else []
+        if other_classes(facts):
+            settings.append(f"classes({len(facts.images.classes)})")
+        braces = f" {{ {'; '.join(settings)} }}" if settings else ""
+        yield f'network {model.name} from "{source.path}"{braces}'
     yield ""
 
 
-def _how(model: ModelFacts) -> str:
-    match model.source:
-        case FromFile(marked=marked):
-            return "as the file marks them" if marked else "found by structure"
-        case FromZoo():
-            return "as the zoo has them"
-        case _:
-            assert_never(model.source)
-
-
-def _without_norms(model: ModelFacts) -> Iterator[str]:
-    if isinstance(model.source, FromZoo):  # it has none by design
-        return
-    yield from comment(
-        "No batch norms: exporters fold them into convolutions, and fine-tuning goes better with "
-        "them. PyTorch keeps them in the file with"
-    )
-    export = "torch.onnx.export(model.eval(), …, dynamo=False, do_constant_folding=False)"
-    yield f"//   {export}"
-
-
 def _over(facts: Facts) -> str:
-    match facts.model.source:
-        case FromFile():
-            return facts.model.name
-        case FromZoo(network=network, input=shape):
-            size = f", input = {shape_text(shape)}" if shape else ""
-            return f"{network}(classes = {len(facts.images.classes)}{size})"
-        case _:
-            assert_never(facts.model.source)
+    source = facts.model.source
+    if not source.zoo:
+        return facts.model.name
+    size = f", input = {shape_text(source.input)}" if source.input else ""
+    return f"{source.zoo}(classes = {len(facts.images.classes)}{size})"
 
 
 def _teacher(facts: Facts) -> Iterator[str]:
     source = facts.model.source
-    if not pretrained(facts.model):
+    if not source.weights:
         yield ""
         yield from comment(
             "There are no weights, so the full network is trained first. How long, or which "
             'weights to take instead: teacher { steps 20_000 }, teacher from "weights.safetensors".'
         )
         return
-    path = source.checkpoint if isinstance(source, FromZoo) else None
-    words = [f'from "{path}"'] if path else []
+    words = [f'from "{source.path}"'] if source.zoo else []
     words += [TRAINED_ON] if other_classes(facts) else []
     if words:
         yield ""
