@@ -285,6 +285,8 @@ def test_what_turns_out_too_slow_is_not_tried(
     options = Options(out=tmp_path / "out", store=tmp_path / "store")
     done = build(file, options)
     assert [one.rates for one in done.result.tried] == [(0.75,) * len(done.result.modules)]
+    counts = done.result.candidates  # what is beyond a limit is not spared
+    assert (counts.within_cost_limits, counts.tried, counts.spared) == (1, 1, 0)
     fast.clear()
     with pytest.raises(WootzError, match="beyond the limits once it was measured"):
         build(file, options)

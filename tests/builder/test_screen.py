@@ -14,6 +14,7 @@ from wootzc.builder.jobs.events import (
     BlockTrained,
     BuildStarted,
     CandidateChosen,
+    CandidatesProposed,
     DataLoaded,
     DevicesShared,
     Event,
@@ -22,6 +23,7 @@ from wootzc.builder.jobs.events import (
     Resumed,
     RunsOn,
     Step,
+    SweepFinished,
     Trained,
     WorkerIdle,
     WorkerJoined,
@@ -253,3 +255,15 @@ def test_a_terminal_shows_what_each_worker_does() -> None:
         lost = WorkerLost(worker=2, host="n2", doing="candidate 4")
         assert lines(lost) == ["worker 1, n1: idle", "worker 2, n2: lost"]
         assert lines(replace(joined[1], host="n3"))[1] == "worker 2, n3: idle"
+
+
+def test_what_is_proposed_is_counted_when_it_is() -> None:
+    """Until scores have chosen, neither candidates nor the blocks they are made of are known."""
+    early = BuildStarted(space="s", candidates=500, blocks=None, out="o", store="store")
+    sweeps = [SweepFinished(of="variant", variants=n, seconds=1.0) for n in (1, 2)]
+    text = printed(
+        "normal", events=[early, CandidatesProposed(candidates=480, blocks=112), *sweeps]
+    )
+    assert "space s: scores will propose up to 500 candidates; results go to o" in text
+    assert "proposed: 480 candidates, 112 tuning blocks" in text
+    assert "least squares: 1 variant (" in text and "least squares: 2 variants (" in text

@@ -18,6 +18,7 @@ from wootzc.builder import Built, Interrupted, Options, Store, build
 from wootzc.builder.jobs.events import CandidateChosen, Event, Listener, log_name
 from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.report import report_html
+from wootzc.builder.result.earlier import went_as_far
 from wootzc.builder.result.export import export_result
 from wootzc.builder.result.replay import verify_result
 from wootzc.builder.result.summary_text import summary_text
@@ -142,6 +143,15 @@ def test_a_result_that_went_as_far_is_not_replaced_by_less(
         built(source, store, out, At(4))
     assert not isinstance(interrupted.value, Interrupted)
     assert (out / "result.json").read_bytes() == before
+
+
+def test_a_result_without_its_plan_went_nowhere(whole: Built, tmp_path: Path) -> None:
+    """What cannot be compared is no reason to throw away what the search has found."""
+    out = tmp_path / "out"
+    shutil.copytree(whole.out, out)
+    (out / "plan.wzir").unlink()
+    search: Any = None  # it is not even asked
+    assert not went_as_far(out, search)
 
 
 def test_nor_where_the_data_is_named_by_a_relative_path(

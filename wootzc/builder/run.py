@@ -59,7 +59,7 @@ from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
-from wootzc.ir.space import Space
+from wootzc.ir.space import Proposed, Space
 from wootzc.ir.space.recipe import FromFile
 
 
@@ -200,7 +200,7 @@ def _build(
         out=str(out),
         store=str(store.place),
         candidates=len(plan.candidates),
-        blocks=len(plan.blocks or ()),
+        blocks=None if isinstance(space.selection, Proposed) else len(plan.blocks),
     )
     events.emit(began)
     if made.note:

@@ -152,11 +152,11 @@ class Screen:
     def _line(self, event: Line) -> str | None:
         verbose = self.verbosity == "verbose"
         match event:
-            case BuildStarted():
-                return (
-                    f"space {event.space}: {event.candidates:,} candidates, "
-                    f"{event.blocks:,} tuning blocks; results go to {event.out}"
-                )
+            case BuildStarted(candidates=candidates, blocks=blocks):
+                some = f"scores will propose up to {candidates:,} candidates"
+                if blocks is not None:
+                    some = f"{candidates:,} candidates, {blocks:,} tuning blocks"
+                return f"space {event.space}: {some}; results go to {event.out}"
             case DataLoaded():
                 return (
                     f"data: {event.train:,} train, {event.validation:,} validation, "
@@ -185,11 +185,12 @@ class Screen:
                 kept = f"{bytes_text(memory)} in memory, {bytes_text(disk)} on disk"
                 return f"kept of the teacher: {kept}"
             case SweepFinished(of=of, variants=variants, seconds=seconds):
-                return f"{SWEEPS[of]}: {variants} variants" + _how(seconds)
+                many = f"{variants} variant{'s' if variants > 1 else ''}"
+                return f"{SWEEPS[of]}: {many}" + _how(seconds)
             case GradientsFinished(images=images, seconds=seconds):
                 return f"gradients: {images:,} images" + _how(seconds)
-            case CandidatesProposed(candidates=candidates):
-                return f"proposed: {candidates:,} candidates"
+            case CandidatesProposed(candidates=candidates, blocks=blocks):
+                return f"proposed: {candidates:,} candidates, {blocks:,} tuning blocks"
             case Warned(message=message, help=help):
                 return f"warning: {message}" + (f"; {help}" if help else "")
             case Noted(message=message):

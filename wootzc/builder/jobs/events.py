@@ -17,8 +17,8 @@ class BuildStarted:
     space: str
     out: str
     store: str
-    candidates: int
-    blocks: int
+    candidates: int  # at most, where scores are to propose them
+    blocks: int | None  # None: not known before they are proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +183,7 @@ class GradientsFinished:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesProposed:
     candidates: int
+    blocks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
         ),
         (
             "used",
-            f"Blocks used ({used:,})",
+            f"Tuning blocks, made or found ({used:,})",
             "Loss: mean squared error against the teacher's activations.",
             blocks_table(summary),
         ),

@@ -190,12 +190,13 @@ def _compilations(events: Events) -> Compiled:
 def versions() -> dict[str, str]:
     """Versions of what the figures depend on."""
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")
+    program = Path(sys.argv[0]).name.replace("__main__.py", "python -m wootzc")
     return {
         "wootzc": wootzc.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in packages},
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([program, *sys.argv[1:]]),
     }
 
 

@@ -45,7 +45,8 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
                 "loosen them; `wootzc plan` says what each of them leaves",
                 space.selection.span,
             )
-        jobs.events.emit(CandidatesProposed(candidates=len(rows)))
         listed = replace(space, selection=Listed(rows=Array(rows), span=space.selection.span))
         plan = completed(Plan(space=listed, cost_model=jobs.plan.cost_model), passes)
+    proposed = CandidatesProposed(candidates=len(plan.candidates), blocks=len(plan.blocks))
+    jobs.events.emit(proposed)
     return replace(jobs, plan=plan, teacher_file=jobs.keys.file)
