@@ -260,6 +260,15 @@ def test_jax_measures(space: Space, store: Store) -> None:
     assert np.allclose(np.asarray(logits), want, rtol=1e-4, atol=1e-5)
 
 
+def test_a_system_that_does_not_tell_its_cores_has_those_it_counts(
+    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NPROC", raising=False)
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert ", threads 7, " in Stopwatch(space=replace(space, latency=OnJax()), store=store).on
+
+
 def test_a_search_measures_what_it_tries(make_space: Callable[..., Path], tmp_path: Path) -> None:
     file = make_space("0, 50%, 75%", "60%")
     text = file.read_text().replace(
