@@ -110,6 +110,28 @@ def test_a_table_is_fitted_to_candidates_measured_whole(
     assert (fitted[:, 0] == 0).all()
 
 
+def test_what_is_taken_to_be_fastest_is_measured_too(
+    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four fifths of the time are there whatever goes, which those drawn don't show."""
+    seen: set[Any] = set()
+
+    def ratios(_: Stopwatch, rows: Any) -> dict[Any, float]:
+        seen.update(rows)
+        return {row: max(0.8, 1 - 0.1 * sum(map(bool, row))) for row in rows}
+
+    monkeypatch.setattr(Stopwatch, "ratios", ratios)
+    monkeypatch.setattr(Stopwatch, "drawn", [(0.5, 0.0, 0.0), (0.0, 0.5, 0.5)])
+    watch = Stopwatch(space=space, store=store)
+    monkeypatch.setattr("wootzc.builder.jobs.latency.FASTEST", 0)
+    before = 1 + watch.foretold()[:, 1].sum()
+    assert (0.5, 0.5, 0.5) not in seen
+    monkeypatch.setattr("wootzc.builder.jobs.latency.FASTEST", 1)
+    after = 1 + watch.foretold()[:, 1].sum()
+    assert (0.5, 0.5, 0.5) in seen and len(seen) == 4  # with the full one
+    assert before < 0.72 < 0.76 < after < 0.84
+
+
 def test_what_no_candidate_showed_counts_by_its_costs(space: Space) -> None:
     """b was never measured: it saves as much for its MACs and parameters as what was."""
     rows = np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 1]])
@@ -236,6 +258,15 @@ def test_jax_measures(space: Space, store: Store) -> None:
     logits = runner(network, 3)()
     want = predict(network, initial_weights(network, seed=0), drawn(network, 3))
     assert np.allclose(np.asarray(logits), want, rtol=1e-4, atol=1e-5)
+
+
+def test_a_system_that_does_not_tell_its_cores_has_those_it_counts(
+    space: Space, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NPROC", raising=False)
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert ", threads 7, " in Stopwatch(space=replace(space, latency=OnJax()), store=store).on
 
 
 def test_a_search_measures_what_it_tries(make_space: Callable[..., Path], tmp_path: Path) -> None:

@@ -47,12 +47,18 @@ def _where(target: Target) -> str:
         case OnJax(batch=batch):
             from wootzc.backends.flax.train.whole import device
 
-            many = os.environ.get("NPROC") or str(len(os.sched_getaffinity(0)))
+            many = os.environ.get("NPROC") or str(_cores())
             return f"{device()}, threads {many}, batch {batch}, {processor()}"
         case OnCommand(command=command):
             return f"{command}, {processor()}"
         case _:
             assert_never(target)
+
+
+def _cores() -> int:
+    """Those that this process may run on, where the system tells."""
+    told = hasattr(os, "sched_getaffinity")  # on Linux alone
+    return len(os.sched_getaffinity(0)) if told else os.cpu_count() or 1
 
 
 def is_measured_here(space: Space) -> bool:
