@@ -1,12 +1,16 @@
-"""Arguments as other tools have them: by other names, or where a layer of its own is meant."""
+"""Arguments as other tools have them: by other names, in another order, or where a layer of its own
+is meant.
+"""
 
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, get_args
 
-from wootzc.diagnostics import Advice, Span
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import source_text
 from wootzc.ir.layers import ActivationKind
+from wootzc.ir.layers.shapes import Shape
 
 ELSEWHERE = {
     **dict.fromkeys(("filters", "channels", "out_channels", "features", "out_features", "units",
@@ -21,6 +25,8 @@ _ACTIVATION = ("activation", "act", "nonlinearity", "activation_fn", "act_layer"
 ACTIVATIONS: tuple[str, ...] = get_args(ActivationKind)
 _NORM = ("bn", "norm", "batch_norm", "norm_layer", "use_bn", "batchnorm", "normalizer_fn")
 _NONE = ("false", "none", "linear", "identity")
+_LARGE = 11  # larger kernels are rare, and channels that enter are mostly more
+_SIDES = (1, 3, 5, 7)  # that kernels usually have
 
 
 def of_its_own(arguments: tuple[syntax.Argument, ...], position: int, report: Report) -> str | None:
@@ -52,3 +58,60 @@ def alone(name: syntax.Name, last: Span, report: Report) -> str:
     end = report.sources.get(last.file, "").find(")", last.end) + 1
     at = Span(last.file, name.span.end, end)
     return Advice(f"it is written `{name.text}` alone", "", at=at)
+
+
+class Habit(NamedTuple):
+    """What was understood, and what was likely meant."""
+
+    code: str
+    message: str
+    help: Advice
+
+
+def habit_of(call: syntax.Call, fields: Mapping[str, Any], entering: Shape) -> Habit | None:
+    """What to say of a call whose numbers mean something else elsewhere; `fields`: what they do."""
+    given = [a for a in call.arguments or () if a.name is None]
+    if call.name.text == "conv" and len(given) >= 2:
+        return _of_conv(call, given, fields, entering[-1])
+    if fields.get("epsilon", 0) >= 1 and call.arguments:
+        return _of_epsilon(call, call.arguments, fields["epsilon"])
+    return None
+
+
+def _of_conv(
+    call: syntax.Call, given: Sequence[syntax.Argument], fields: Mapping[str, Any], entering: int
+) -> Habit | None:
+    """Channels in and out before the kernel, as in PyTorch; the width before it, as in Keras; or
+    sides apart.
+    """
+    texts = [source_text(argument.value) for argument in given[:3]]
+    if not isinstance(given[0].value, syntax.Number | syntax.Word):
+        return None
+    (kernel, _), (stride, _), width = fields["kernel"], fields["stride"], fields["width"]
+    in_and_out = kernel == entering and (kernel > _LARGE or (stride > 1 and stride % 2))
+    written = all(isinstance(a.value, syntax.Number) for a in given[:3]) and len(given) > 2
+    if len(given) > 2 and (in_and_out or (written and stride > kernel)):
+        side, out = (texts[0], texts[2]) if kernel == width and not in_and_out else texts[:0:-1]
+        count = 3
+        told = f"this is a kernel of {kernel}, a width of {width} and a stride of {stride}"
+    elif width in _SIDES and kernel > max(width, 7):
+        side, out = texts[1], texts[0]
+        count = 2
+        told = f"this is a kernel of {kernel} and a width of {width}"
+    else:
+        return None
+    size = f"{side}x{side}" if side.isdecimal() else side
+    at = Span(call.span.file, given[0].span.start, given[count - 1].span.end)
+    new = f"{size}, {out}"
+    return Habit("WZ318", told, Advice(f"did you mean `conv({new})`?", new, at=at))
+
+
+def _of_epsilon(call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float) -> Habit:
+    """`norm(64)`: how many channels enter is known."""
+    first, last = call.name.span, arguments[-1].span
+    kept = f"({source_text(arguments[0].value)})" if len(arguments) > 1 else ""
+    return Habit(
+        "WZ332", f"this is an epsilon of {epsilon:g}, which hides the variance that it is added to",
+        write(f"{call.name.text}{kept}", ": how many channels enter is known",
+              at=Span(first.file, first.start, last.end + 1)),
+    )  # fmt: skip

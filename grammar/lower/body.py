@@ -20,7 +20,7 @@ from wootzc.grammar.check.calls import (
     shape_help,
 )
 from wootzc.grammar.check.edits import remove
-from wootzc.grammar.check.habits import habit_of
+from wootzc.grammar.check.elsewhere import habit_of
 from wootzc.grammar.check.operators import (
     BUILT_IN,
     CLASSES,

@@ -6,6 +6,7 @@ from contextlib import suppress
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
+from wootzc.grammar.check.operators import JOINS
 from wootzc.grammar.check.statements import FORMS
 from wootzc.grammar.parse.braces import end_of_indented, in_square_brackets, in_words
 from wootzc.grammar.parse.examples import by_example
@@ -181,10 +182,10 @@ def _explain_token(reading: Reading, error: UnexpectedToken) -> Diagnostic:
     bracket = open_bracket(text, start)
     if bracket is not None and ("\n" in text[bracket:start] or token.type == "RBRACE"):
         return _unclosed(text, path, bracket)
-    if token.type in ("RPAR", "RSQB") and bracket is None:
-        help = f"remove it, or open a `{'(' if token == ')' else '['}` before it"
-        return Diagnostic(span, "WZ003", f"this {found} closes nothing", help)
-    if (mistake := by_example(error)) is not None:
+    around = headers_at(text, start)
+    arms = bool(around) and around[-1].word in JOINS  # which follow each other without `;`
+    behind_block = last == "}" and "\n" not in between and not arms and "_SEP" in accepted
+    if not behind_block and (mistake := by_example(error)) is not None:
         word = _word_before(text, before)
         words = {"found": found, "before": text[slice(*word)] or "…"}
         if word[1] and cut_off:
@@ -196,7 +197,7 @@ def _explain_token(reading: Reading, error: UnexpectedToken) -> Diagnostic:
         message = f"this ends too early: {_expected(accepted)} must follow"
         return Diagnostic(span, "WZ001", message, _form(text, start, "on one line, "))
     if (
-        not begins_statement
+        (behind_block or not begins_statement)
         and "_SEP" in accepted
         and token.type in ("NAME", "PATTERN", "LBRACE", "STAGE", *_KEYWORDS)
     ):
