@@ -78,7 +78,7 @@ def _slot(name: str, annotation: Any, default: Any) -> Slot:
         annotation=bare,
         classes=classes,
         optional=optional,
-        default=default if default is not MISSING else MISSING,
+        default=default,
     )
 
 

@@ -206,23 +206,16 @@ def seal_page(page: str) -> str:
 
 def check_page(path: Path) -> None:
     """Raises `WootzError` where a page is not what `seal_page` made."""
-    try:
+    with _told(path):
         page = read_file(path, MOST_JSON).decode(errors="replace")
-    except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from None
     if seal_page(page.rpartition("<!--")[0]) != page:
         raise changed(path)
 
 
 def sha256_of(path: Path) -> str:
     """Raises `WootzError` where it cannot be read."""
-    try:
-        with open_file(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise missing_result(path) from None
-    except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from None
+    with _told(path), open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def changed(path: Path) -> WootzError:
@@ -236,14 +229,9 @@ def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     Raises `WootzError` naming what is missing or damaged: a file that it vouches for, too. Those of
     earlier versions have no seal.
     """
-    try:
-        with damage(lambda reason: _unreadable(path, reason)):
-            text = read_file(path, MOST_JSON).decode()
-            loaded = json.loads(text)
-    except FileNotFoundError:
-        raise missing_result(path) from None
-    except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from None
+    with _told(path), damage(lambda reason: _unreadable(path, reason)):
+        text = read_file(path, MOST_JSON).decode()
+        loaded = json.loads(text)
     if not isinstance(loaded, dict):
         raise _unreadable(path, "it is no table")
     files = loaded.pop(SEAL, None)
@@ -253,6 +241,17 @@ def load_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     if missing:
         raise fail("WZ145", f"{path} lacks {', '.join(missing)}", "build again")
     return loaded
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Generator[None]:
+    """That a part of a result folder is missing, or cannot be opened."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise missing_result(path) from None
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
 
 
 def _unreadable(path: Path, reason: str) -> WootzError:

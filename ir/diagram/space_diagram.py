@@ -81,7 +81,7 @@ class SpaceDiagram:
         ranges: dict[CostName, Range] = {}
         for metric, fixed in self.problem.fixed.items():
             joining = METRICS[metric].joining
-            low, high = bounds(self.diagram, self.problem.table(metric)[self.order], joining)
+            low, high = bounds(self.diagram, self.problem.tables[metric][self.order], joining)
             ranges[metric] = int(joining.two(low, fixed)), int(joining.two(high, fixed))
         return ranges
 

@@ -3,20 +3,12 @@
 from functools import lru_cache
 
 from wootzc.ir.layers import Body, Layer
-from wootzc.ir.layers.layer_page import ShapeError
-from wootzc.ir.layers.sizes import Shape, shape_text
-from wootzc.ir.layers.windows import overhang, padding_of, resolved_padding
-
-__all__ = [
-    "Shape",
-    "ShapeError",
-    "overhang",
-    "padding_of",
-    "resolved_padding",
-    "shape_after",
-    "shape_after_body",
-    "shape_text",
-]
+from wootzc.ir.layers.layer_page import ShapeError as ShapeError
+from wootzc.ir.layers.sizes import Shape as Shape
+from wootzc.ir.layers.sizes import shape_text as shape_text
+from wootzc.ir.layers.windows import overhang as overhang
+from wootzc.ir.layers.windows import padding_of as padding_of
+from wootzc.ir.layers.windows import resolved_padding as resolved_padding
 
 
 @lru_cache(maxsize=8_192)

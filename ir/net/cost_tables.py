@@ -32,9 +32,6 @@ class VariantCosts:
     tables: Mapping[CostName, NDArray[np.int64]]  # each [modules, rates]
     fixed: Mapping[CostName, int]
 
-    def table(self, metric: CostName) -> NDArray[np.int64]:
-        return self.tables[metric]
-
     def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Cost of each candidate of `rows`, rate positions [candidates, modules]."""
         return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)

@@ -7,7 +7,7 @@ from math import floor, gcd
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, rewritten
 from wootzc.ir.net.coupling import Coupling, Group, couple_module
 from wootzc.ir.net.network import Module, Network, Plain, Segment, segment_shapes
-from wootzc.ir.net.rate import Rate, Side, parts, removed
+from wootzc.ir.net.rate import SIDES, Rate, parts, removed
 from wootzc.ir.net.skip import SKIP, can_be_skipped, is_skipped, without_sum
 
 
@@ -91,11 +91,10 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
     if len(rates) != len(network.modules):
         names = ", ".join(module.name for module in network.modules)
         raise ValueError(f"{len(rates)} rates for {len(network.modules)} modules: {names}")
-    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
     own = (
         part
         for module, rate in zip(network.modules, rates, strict=True)
-        for side in (sides[1:] if _is_left_out(module, rate) else sides)
+        for side in (SIDES[1:] if is_skipped(rate) and can_be_skipped(module) else SIDES)
         for part in parts(rate, side)
     )
     if not all(0 <= part < 1 for part in own):
@@ -120,7 +119,3 @@ def prune_network(network: Network, rates: tuple[Rate, ...]) -> Network:
         if small.body or not segment.body
     )
     return replace(network, segments=left, auxiliaries=())
-
-
-def _is_left_out(module: Module, rate: Rate) -> bool:
-    return is_skipped(rate) and can_be_skipped(module)

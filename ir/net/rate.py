@@ -7,7 +7,7 @@ of them, `Group.place`.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ Inside: TypeAlias = float | tuple[float, ...]
 Triple: TypeAlias = tuple[Inside, float, float]
 Rate: TypeAlias = float | Triple
 Side: TypeAlias = Literal["inside", "entering", "leaving"]  # where a module's channels are
+SIDES: Final[tuple[Side, ...]] = get_args(Side)
 
 
 def triple(rate: Rate) -> Triple:
@@ -34,7 +35,7 @@ def rate_of(inside: Inside, entering: float = 0.0, leaving: float = 0.0) -> Rate
 
 def parts(rate: Rate, side: Side) -> tuple[float, ...]:
     """The fractions of channels that a rate removes on one side: one, or one for each group."""
-    own = triple(rate)[("inside", "entering", "leaving").index(side)]
+    own = triple(rate)[SIDES.index(side)]
     return own if isinstance(own, tuple) else (own,)
 
 
@@ -61,14 +62,12 @@ def short(rate: Rate) -> str:
 
 def texts(rate: Rate, form: str) -> str:
     """The same with every number in a form."""
-    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
-    shown = sides if isinstance(rate, tuple) else sides[:1]
+    shown = SIDES if isinstance(rate, tuple) else SIDES[:1]
     return "/".join("+".join(map(form.format, parts(rate, side))) for side in shown)
 
 
 def ranks(rates: Sequence[Rate], side: Side) -> NDArray[np.int16]:
     """[rates]: what each removes on a side, as a number that can be compared with other sides'."""
-    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
-    found = {parts(rate, one) for rate in rates for one in sides}
+    found = {parts(rate, one) for rate in rates for one in SIDES}
     every = sorted(found, key=lambda one: (max(one), sum(one) / len(one), one))
     return np.array([every.index(parts(rate, side)) for rate in rates], dtype=np.int16)

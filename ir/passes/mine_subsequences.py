@@ -67,7 +67,6 @@ def mine_grammar(rows: NDArray[Any], infer: Callable[[Iterable[int]], Rules] = s
     number |= {terminal: len(order) + terminal for terminal in range(len(symbols))}
     number |= {len(symbols) + k: -k - 1 for k in range(len(rows))}
     bodies = [tuple(number[v] for v in rules[old]) for old in order]
-    bodies[0] = tuple(number[v] for v in rules[0])
     frequency = _frequencies(bodies, len(order) + len(symbols))
     return Grammar(
         rules=(

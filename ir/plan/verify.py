@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.prune import prune_network
-from wootzc.ir.net.rate import Side, parts, ranks
+from wootzc.ir.net.rate import SIDES, parts, ranks
 from wootzc.ir.plan.flaw import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
@@ -89,11 +89,10 @@ def _candidates(plan: Expanded) -> Iterator[Problem]:
                 ("candidates", int(wrong[0])),
             )
             return
-    sides: tuple[Side, ...] = ("inside", "entering", "leaving")
-    keys = {side: ranks(space.rates, side) for side in sides}
-    enters, leaves = keys["entering"], keys["leaving"]
-    if (leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any():
-        row = int(np.flatnonzero((leaves[rows[:, :-1]] != enters[rows[:, 1:]]).any(axis=1))[0])
+    keys = {side: ranks(space.rates, side) for side in SIDES}
+    apart = keys["leaving"][rows[:, :-1]] != keys["entering"][rows[:, 1:]]
+    if apart.any():
+        row = int(np.flatnonzero(apart.any(axis=1))[0])
         yield Problem("what leaves a module does not enter the next", ("candidates", row))
     for constraint in space.constraints:
         match constraint:

@@ -212,7 +212,7 @@ def _ladder(task: _Task, rungs: int, count: int) -> _Ladder | None:
         return _Ladder(bounds, np.ones(len(bounds), dtype=bool), task.held.rows())
     smallest = Solved(None, -np.inf, False)
     if task.searches(1):
-        smallest = task.best(task.problem.table(task.metric))
+        smallest = task.best(task.problem.tables[task.metric])
     if smallest.word is not None:
         least = int(task.problem.total(task.metric, smallest.word[None])[0])
     elif smallest.proven:

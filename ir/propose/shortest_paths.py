@@ -155,7 +155,7 @@ def sweep_of(
     layers = order_layers(values, relations_of(problem, order))
     nodes = sum(edges.shape[1] for edges in layers)
     bins = int(np.clip(CELLS // nodes, FEWEST, BINS))
-    costs = problem.table(metric)[order]
+    costs = problem.tables[metric][order]
     least = np.array([costs[v, own].min() for v, own in enumerate(values)])
     most = np.array([costs[v, own].max() for v, own in enumerate(values)])
     room = np.minimum(bounds - problem.fixed[metric], int(most.sum())) - int(least.sum())

@@ -15,7 +15,7 @@ This is facility location whose customers are shortest paths, so NP-hard. All nu
 that sums come out the same in any order, on any machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -176,31 +176,24 @@ def _worthwhile(
 
 
 def _joined(problem: Problem, windows: list[_Window]) -> Offers:
-    spans: list[Span] = []
-    runs, offers = 0, 0
-    table: list[NDArray[np.int32]] = []
-    numbers: list[Ints] = []
-    for w in windows:
-        spans.append((w.start, w.stop, offers, offers + len(w.row)))
-        numbers.append(np.where(w.run < 0, -1, w.run + runs))
-        block = np.empty((len(w.first), 3), dtype=np.int32)
-        block[:, 0], block[:, 1], block[:, 2] = w.start, w.stop, w.first
-        table.append(block)
-        runs, offers = runs + len(w.first), offers + len(w.row)
+    def joined(parts: Iterable[Any], kind: Any) -> NDArray[Any]:
+        return np.concatenate([np.empty(0, dtype=kind), *parts]).astype(kind)
 
-    def joined(parts: list[Any], kind: Any) -> NDArray[Any]:
-        return np.concatenate(parts).astype(kind) if parts else np.empty(0, dtype=kind)
-
-    run = joined(numbers, np.int32)
-    run[run < 0] = runs
+    offers = np.cumsum([0, *(len(w.row) for w in windows)]).tolist()
+    runs = np.cumsum([0, *(len(w.first) for w in windows)]).tolist()
+    places = zip(windows, offers, offers[1:], strict=False)
+    numbers = (
+        np.where(w.run < 0, runs[-1], w.run + n) for w, n in zip(windows, runs, strict=False)
+    )
+    ends = np.repeat([(w.start, w.stop) for w in windows], np.diff(runs), axis=0).reshape(-1, 2)
     return Offers(
         rows=problem.rows.shape[0],
         columns=problem.rows.shape[1],
-        spans=tuple(spans),
-        row=joined([w.row for w in windows], np.int32),
-        run=run,
-        start=joined([np.full(len(w.row), w.start) for w in windows], np.int16),
-        gain=joined([w.gain for w in windows], np.float64),
-        runs=joined(table, np.int32).reshape(-1, 3),
-        price=np.append(joined([w.price for w in windows], np.float64), 0.0),
+        spans=tuple((w.start, w.stop, low, high) for w, low, high in places),
+        row=joined((w.row for w in windows), np.int32),
+        run=joined(numbers, np.int32),
+        start=joined((np.full(len(w.row), w.start) for w in windows), np.int16),
+        gain=joined((w.gain for w in windows), np.float64),
+        runs=np.column_stack([ends, joined((w.first for w in windows), np.int32)]).astype(np.int32),
+        price=joined((*(w.price for w in windows), [0.0]), np.float64),
     )

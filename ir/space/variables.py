@@ -17,7 +17,7 @@ from wootzc.ir.joining import UNBOUNDED, Limit, Range
 from wootzc.ir.net.cost_tables import VariantCosts
 from wootzc.ir.net.metrics import METRICS, CostName
 from wootzc.ir.net.network import Module
-from wootzc.ir.net.rate import Side, parts, ranks
+from wootzc.ir.net.rate import SIDES, Side, parts, ranks
 from wootzc.ir.space.space import (
     Constraint,
     CostLimit,
@@ -43,16 +43,13 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variables:
+class Variables(VariantCosts):
+    """The parts that costs are of are the variables: `tables` are [variables, rates]."""
+
     of_module: NDArray[np.intp]  # [modules]: the variable of each
     choices: tuple[NDArray[np.uint8], ...]  # per variable: rate positions, ascending
-    tables: Mapping[CostName, NDArray[np.int64]]  # each [variables, rates]
-    fixed: Mapping[CostName, int]
     pairs: tuple[Pair, ...]
     limits: dict[CostName, Range]
-
-    def table(self, metric: CostName) -> NDArray[np.int64]:
-        return self.tables[metric]
 
     @property
     def firsts(self) -> NDArray[np.intp]:
@@ -62,10 +59,6 @@ class Variables:
     def tied(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of `rows`, rate positions [n, modules], have one rate for each variable."""
         return np.asarray((rows == rows[:, self.firsts][:, self.of_module]).all(axis=1))
-
-    def total(self, metric: CostName, rows: NDArray[Any]) -> NDArray[np.int64]:
-        """Cost of each of `rows`, rate positions [n, variables]."""
-        return METRICS[metric].joining.total(self.tables[metric], self.fixed[metric], rows)
 
     def linear(self, metric: CostName, bounds: Range) -> Iterator[Limit]:
         """What sums, over the variables, say that a cost lies within `bounds`."""
@@ -85,9 +78,7 @@ class Variables:
 def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constraint]) -> Variables:
     """The problem that `space` poses under these of its constraints."""
     constraints = tuple(constraints)
-    keys: dict[Side, NDArray[np.int16]] = {
-        side: ranks(space.rates, side) for side in ("inside", "entering", "leaving")
-    }
+    keys = {side: ranks(space.rates, side) for side in SIDES}
     ties = [c.modules for c in constraints if isinstance(c, Tie) and not c.sides]
     narrow = {j for j, module in enumerate(space.network.modules) if _has_seams(module)}
     of_module = _tied(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])

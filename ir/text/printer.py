@@ -15,9 +15,6 @@ from wootzc.ir.array import Array
 from wootzc.ir.net.network import Network
 from wootzc.ir.plan import Plan
 from wootzc.ir.reflect import Slot, op_name, slots_of, unlabelled
-from wootzc.ir.text.parser import parse_ir, parse_network, parse_plan
-
-__all__ = ["parse_ir", "parse_network", "parse_plan", "print_ir", "print_network", "print_plan"]
 
 WIDTH = 100  # columns
 INDENT = "  "

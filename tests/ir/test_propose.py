@@ -224,7 +224,8 @@ def test_sweeps_find_the_best_of_every_cost(
     rng = np.random.default_rng(seed)
     plain = variant_costs(space.network, space.rates)
     costs = replace(
-        plain, tables={**plain.tables, "params": rng.integers(20, size=plain.table("params").shape)}
+        plain,
+        tables={**plain.tables, "params": rng.integers(20, size=plain.tables["params"].shape)},
     )
     scores = filled(scores)
     problem = variables(space, costs, constraints)

@@ -36,12 +36,12 @@ class _Commands(click.Group):
             formatter.write_dl(rows)
 
     def invoke(self, context: click.Context) -> object:
+        done: object = DONE
         try:
             done = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, `head` say, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
         return done
 
 
