@@ -9,6 +9,7 @@ them go.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -60,20 +61,12 @@ def gather_evidence(
         for seam in (*module.entering, *module.leaving)
         if not seam.whole
     }
-    coupling = couple_network(network) if cut else None
+    if not cut:
+        return Evidence(saliencies=saliencies, seed=seed)
+    judge = partial(scores, network, couple_network(network), seed=seed, saliencies=saliencies)
     seams = {
-        group: scores(
-            network,
-            coupling,
-            group,
-            weights,
-            criterion,
-            "between modules",
-            seed=seed,
-            saliencies=saliencies,
-        )
+        group: judge(group, weights, criterion, "between modules")
         for group, criterion in cut.items()
-        if coupling is not None
     }
     return Evidence(seams=seams, saliencies=saliencies, seed=seed)
 

@@ -73,6 +73,11 @@ WHY: dict[str, tuple[str, str]] = {
         (elementwise.NO_ACTIVATION, elementwise.ACTIVATIONS),
     ),
     **dict.fromkeys(("LpNormalization", "ReduceL1", "ReduceL2"), _LENGTHS),
+    "Tile": (
+        "it repeats numbers, which no layer of wootzc does",
+        "where it makes three channels of a grey image, let that enter as it is, and the first "
+        "kernel be the sum over its three",
+    ),
     "Split": (
         "it takes channels apart, and wootzc's layers read all of them",
         "a convolution for each part says the same",
