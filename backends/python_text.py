@@ -5,6 +5,84 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import count
 from textwrap import wrap
 
+# What a generated file does when it is run, behind its own `load` and `predict`.
+MAIN = '''
+def read_images(names):
+    """Image files, converted and cropped to the input's shape."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise SystemExit("image files need Pillow: pip install pillow") from None
+    height, width, channels = INPUT
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
+    if mode is None:
+        way = "give the values in an .npz file"
+        raise SystemExit(f"no image file has {channels} channels: {way}")
+    found = []
+    for name in names:
+        try:
+            image = Image.open(name)
+            if image.mode.startswith("I"):  # 16 bits, of which the upper 8 count
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            image = image.convert(mode)
+        except OSError as error:
+            reason = error.strerror or error
+            raise SystemExit(f"can't read the image {name}: {reason}") from None
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+        found.append(np.asarray(image).reshape(INPUT))
+    return np.stack(found)
+
+
+def read_arrays(path):
+    """What an .npz file holds: "images", and perhaps "labels" and "logits"."""
+    try:
+        file = dict(np.load(path, allow_pickle=False))
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "it is no .npz file of numbers"
+        raise SystemExit(f"can't read {path}: {reason}") from None
+    if "images" not in file or file["images"].shape[1:] != INPUT:
+        raise SystemExit(f"{path} must hold images of shape (n, *{INPUT})")
+    return file
+
+
+def named(label):
+    return CLASSES[label] if CLASSES else label
+
+
+def show(scores, labels=None, names=None):
+    """One line per image: the class, how sure, and the label where there is one."""
+    chances = SOFTMAX
+    for i, row in enumerate(chances):
+        best = int(row.argmax())
+        line = f"{names[i] if names else f'image {i}'}: {named(best)} ({row[best]:.1%})"
+        if labels is not None:
+            wrong = "" if labels[i] == best else "  WRONG"
+            line += f", label {named(labels[i])}{wrong}"
+        print(line)
+
+
+def main(arguments):
+    if arguments and not arguments[0].endswith(".npz"):
+        show(predict(load(), read_images(arguments)), names=arguments)
+        return 0
+    file = read_arrays(arguments[0] if arguments else HERE / "example.npz")
+    scores = predict(load(), file["images"])
+    labels = file["labels"] if "labels" in file else None
+    show(scores, labels)
+    if labels is not None:
+        right = np.mean(scores.argmax(axis=1) == labels)
+        print(f"{right:.1%} of {len(labels)} labels right")
+    if "logits" in file:
+        apart = float(np.abs(scores - file["logits"]).max())
+        print(f"largest difference to the stored logits: {apart:.2g}")
+        return 0 if np.allclose(scores, file["logits"], rtol=1e-3, atol=1e-3) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
+'''
+
 
 def class_name(base: str, taken: Collection[str]) -> str:
     """`res_block` → "ResBlock", numbered where that is taken."""

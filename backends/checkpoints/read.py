@@ -15,7 +15,7 @@ from wootzc.backends.checkpoints.convert import converted, torch_names, torch_sh
 from wootzc.backends.checkpoints.names import Naming, namings
 from wootzc.backends.checkpoints.slots import Slot, slots
 from wootzc.backends.weights.parameters import Weights, network_parameters
-from wootzc.backends.weights.stored import check_fits
+from wootzc.backends.weights.stored import check_fits, some
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.ir.layers.shapes import Shape, shape_text
 from wootzc.ir.net.network import Network
@@ -165,7 +165,7 @@ def _recognised(network: Network, tensors: Collection[str], layers: int) -> Nami
         raise fail(
             "WZ153",
             f"the file's tensors bear names that are not known for network {network.name}: "
-            + _some(sorted(tensors)),
+            + (some(sorted(tensors), NAMED) or "none"),
             "known are wootzc's own, segment/path/parameter, and torchvision's and timm's "
             "for the networks of the zoo (docs/models.md)",
         )
@@ -202,14 +202,9 @@ def _raise_differences(
          "it starts anew" if heads else None),
     ]  # fmt: skip
     diagnostics = [
-        Diagnostic(UNKNOWN, code, f"{message}: {_some(names)}", help)
+        Diagnostic(UNKNOWN, code, f"{message}: {some(names, NAMED)}", help)
         for code, message, names, help in problems
         if names
     ]
     if diagnostics:
         raise WootzError(diagnostics)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return (", ".join(names[:NAMED]) or "none") + more

@@ -81,7 +81,8 @@ def arrange(files: Iterable[str], folders: Iterable[str], name: str) -> Layout:
 
 def hidden(name: str) -> bool:
     """Whether a file, or a folder above it, is one that systems leave behind."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    parts = (part for part in name.split("/") if part != ".")  # some archives have `./cat/1.png`
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _suffix(name: str) -> str:

@@ -27,7 +27,6 @@ from wootzc.backends.data.images import (
 )
 from wootzc.backends.data.npz import open_npz
 from wootzc.backends.data.parquet import open_parquet, parquet_files
-from wootzc.backends.data.prefetch import check_grain
 from wootzc.backends.data.tree import open_folder, open_zip
 from wootzc.diagnostics import fail
 from wootzc.ir.space.recipe import Data
@@ -57,8 +56,6 @@ def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
     stream = spec.stream or size > memory_budget()
     kept = {name: _keep(part.images, rows, stream) for name, (part, rows) in parts.items()}
     streamed = any(_reads_files(images) for images, _ in kept.values())
-    if streamed:
-        check_grain(source.name)
     mean, std = _statistics(*kept["train"], spec)
 
     def split(name: PartName) -> Split:

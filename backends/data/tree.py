@@ -5,7 +5,7 @@ import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 
@@ -103,35 +103,25 @@ def open_folder(path: Path, name: str, shape: Shape | None, most: float = float(
 
 def open_zip(path: Path, name: str, shape: Shape | None, most: float = float("inf")) -> Source:
     """Likewise in a ZIP archive. Raises `WootzError` for a damaged one."""
-    zipped = _listed(path, name)
-    if len(zipped.files) >= most:
+    every = _listed(path, name)
+    if len(every) >= most:
         raise TooMany
-    layout = arrange(zipped.files, zipped.folders, name)
+    folders = [one.filename.rstrip("/") for one in every.archive.infolist() if one.is_dir()]
+    layout = arrange(every.names, folders, name)
     blobs: dict[PartName, Blobs] = {
-        part: ZipBlobs(zipped.archive, zipped.lock, name, names)
-        for part, (names, _) in layout.parts.items()
+        part: replace(every, names=names) for part, (names, _) in layout.parts.items()
     }
     return _source(layout, blobs, name, shape)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Zipped:
-    """An open archive, and what is in it."""
-
-    archive: zipfile.ZipFile
-    files: Sequence[str]
-    folders: Sequence[str]
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-def _listed(path: Path, name: str) -> _Zipped:
-    """An open archive; names that lead out of it are refused."""
+def _listed(path: Path, name: str) -> ZipBlobs:
+    """All files of an archive, opened; names that lead out of it are refused."""
     found = path.stat()
     return _listed_once(path, name, (found.st_ino, found.st_mtime_ns, found.st_size))
 
 
 @lru_cache(maxsize=2)  # of 100,000 entries it takes a second, and several ask for it
-def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> _Zipped:
+def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> ZipBlobs:
     def damaged(reason: str) -> WootzError:
         return fail(
             "WZ102",
@@ -142,17 +132,15 @@ def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> _Zipped:
     with damage(damaged):
         check_file(path)
         archive = zipfile.ZipFile(path)
-        entries = archive.infolist()
-        files = [entry.filename for entry in entries if not entry.is_dir()]
-        folders = [entry.filename.rstrip("/") for entry in entries if entry.is_dir()]
-    for entry in (*files, *folders):
+        files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    for entry in archive.namelist():
         if entry.startswith("/") or ".." in entry.split("/") or re.match("[A-Za-z]:", entry):
             raise fail(
                 "WZ257",
                 f"{name}: its entry {entry} leads out of the archive",
                 "nobody meant that: make the archive anew, from the folder that holds the classes",
             )
-    return _Zipped(archive=archive, files=files, folders=folders)
+    return ZipBlobs(archive, threading.Lock(), name, files)
 
 
 def _source(

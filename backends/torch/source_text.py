@@ -1,5 +1,7 @@
 """The parts of a generated PyTorch `model.py` that are the same for every network."""
 
+from wootzc.backends.python_text import MAIN
+
 HEADER = '''"""{name}: a convolutional network pruned by wootzc, for {input} images.
 
     python model.py                     # the images of example.npz, where it is there
@@ -12,6 +14,7 @@ for images. Weights are in weights.safetensors beside this file, named as in sta
 """
 
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -51,43 +54,4 @@ def predict(net, images, batch=256):
     return np.concatenate(parts)
 '''
 
-FOOTER = '''
-def read_images(names):
-    """Image files, converted and cropped to the input's shape."""
-    from PIL import Image, ImageOps
-
-    height, width, channels = INPUT
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-    found = []
-    for name in names:
-        image = Image.open(name).convert(mode)
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-        found.append(np.asarray(image).reshape(INPUT))
-    return np.stack(found)
-
-
-def show(scores, names):
-    """One line per image: the class, and how sure."""
-    chances = torch.softmax(torch.from_numpy(scores), dim=1)
-    for name, row in zip(names, chances, strict=True):
-        best = int(row.argmax())
-        print(f"{name}: {CLASSES[best] if CLASSES else best} ({row[best]:.1%})")
-
-
-def main(arguments):
-    if arguments and not arguments[0].endswith(".npz"):
-        show(predict(load(), read_images(arguments)), arguments)
-        return 0
-    file = np.load(arguments[0] if arguments else HERE / "example.npz")
-    scores = predict(load(), file["images"])
-    show(scores, [f"image {i}" for i in range(len(scores))])
-    if "logits" in file:
-        apart = float(np.abs(scores - file["logits"]).max())
-        print(f"largest difference to the stored logits: {apart:.2g}")
-        return 0 if np.allclose(scores, file["logits"], rtol=1e-3, atol=1e-3) else 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
-'''
+FOOTER = MAIN.replace("SOFTMAX", "torch.softmax(torch.from_numpy(scores), dim=1).numpy()")

@@ -8,7 +8,8 @@ them go.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -38,11 +39,12 @@ NOTHING: Final[Saliencies] = MappingProxyType({})
 class Evidence:
     """What says which of a module's channels go, beside its own weights."""
 
-    seams: Mapping[int, Scores]  # of the network's groups
-    saliencies: Saliencies  # of the network
+    seams: Mapping[int, Scores] = field(default_factory=dict)  # of the network's groups
+    saliencies: Saliencies = field(default_factory=dict)  # of the network
+    seed: int = 0  # of criterion `random`
 
 
-NO_EVIDENCE: Final = Evidence(seams=MappingProxyType({}), saliencies=NOTHING)
+NO_EVIDENCE: Final = Evidence()
 
 
 def gather_evidence(
@@ -59,22 +61,14 @@ def gather_evidence(
         for seam in (*module.entering, *module.leaving)
         if not seam.whole
     }
-    coupling = couple_network(network) if cut else None
+    if not cut:
+        return Evidence(saliencies=saliencies, seed=seed)
+    judge = partial(scores, network, couple_network(network), seed=seed, saliencies=saliencies)
     seams = {
-        group: scores(
-            network,
-            coupling,
-            group,
-            weights,
-            criterion,
-            "between modules",
-            seed=seed,
-            saliencies=saliencies,
-        )
+        group: judge(group, weights, criterion, "between modules")
         for group, criterion in cut.items()
-        if coupling is not None
     }
-    return Evidence(seams=seams, saliencies=saliencies)
+    return Evidence(seams=seams, saliencies=saliencies, seed=seed)
 
 
 def kept_filters(
@@ -84,8 +78,6 @@ def kept_filters(
     rate: Rate,  # fraction of filters removed
     criterion: Criterion,
     name: str = "",  # of the module: seeds `random`, names the module in errors
-    *,
-    seed: int = 0,  # of `random`, with the name
     evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> tuple[Indices, ...]:
     """For every group the filters that stay. Lowest scores go first; of equals the later one."""
@@ -94,6 +86,7 @@ def kept_filters(
     def score(number: int, group: Group) -> Scores:
         if group.seam is not None:
             return evidence.seams[group.seam]
+        seed = evidence.seed
         return scores(body, coupling, number, weights, criterion, name, seed=seed, saliencies=own)
 
     return tuple(

@@ -56,8 +56,6 @@ def refit_module(
     moments: Mapping[str, Moments],  # by path, of `losing_layers`; what is missing stays sliced
     rate: Rate,
     criterion: Criterion,
-    *,
-    seed: int = 0,
     evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """As `prune_module_weights`, but what lost inputs makes up for it as well as it can.
@@ -65,12 +63,10 @@ def refit_module(
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = prune_module_weights(
-        module, shape, weights, rate, criterion, seed=seed, evidence=evidence
-    )
+    refitted = prune_module_weights(module, shape, weights, rate, criterion, evidence)
     if rate == 0 or is_skipped(rate):
         return refitted
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, evidence=evidence)
+    cut = cut_module(module, shape, weights, rate, criterion, evidence)
     for path, own in moments.items():
         norm = _norm_behind(module.body, path)
         if f"{norm}/mean" not in weights:  # it takes its mean from each image

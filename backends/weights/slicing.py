@@ -4,7 +4,7 @@ A rate chooses channels per group (`importance`); every array of a module is the
 what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -85,18 +85,13 @@ def prune_modules_weights(
 ) -> Weights:
     """The surviving weights of the modules from number `start` on: segment/path/parameter."""
     pruned: Weights = {}
-    evidence, shapes = (
-        gather_evidence(network, weights, saliencies, seed=seed),
-        segment_shapes(network),
-    )
+    evidence = gather_evidence(network, weights, saliencies, seed=seed)
+    shapes = segment_shapes(network)
     positions = module_positions(network)
     for number, rate in enumerate(rates, start):
         module, shape = network.modules[number], shapes[positions[number]]
         own = segment_weights(weights, module.name)
-        criterion = criteria[number]
-        own = prune_module_weights(
-            module, shape, own, rate, criterion, seed=seed, evidence=evidence
-        )
+        own = prune_module_weights(module, shape, own, rate, criteria[number], evidence)
         pruned |= {f"{module.name}/{name}": value for name, value in own.items()}
     return pruned
 
@@ -107,8 +102,6 @@ def prune_module_weights(
     weights: Weights,
     rate: Rate,
     criterion: Criterion,
-    *,
-    seed: int = 0,
     evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """A module's surviving weights at `rate`, named path/parameter as those that come in."""
@@ -116,7 +109,7 @@ def prune_module_weights(
         return dict(weights)
     if is_skipped(rate):
         return {}
-    cut = cut_module(module, shape, weights, rate, criterion, seed=seed, evidence=evidence)
+    cut = cut_module(module, shape, weights, rate, criterion, evidence)
     return {
         f"{path}/{array.name}": np.ascontiguousarray(
             sliced(array, weights[f"{path}/{array.name}"], cut, path)
@@ -132,16 +125,32 @@ def cut_module(
     weights: Weights,  # of the whole module: path/parameter
     rate: Rate,
     criterion: Criterion,
-    *,
-    seed: int = 0,
-    evidence: Evidence = NO_EVIDENCE,  # of the network
+    evidence: Evidence,  # of the network
 ) -> Cut:
     """What `rate` leaves of a module with these weights."""
     coupling = couple_module(module, shape)
-    kept = kept_filters(
-        module.body, coupling, weights, rate, criterion, module.name, seed=seed, evidence=evidence
-    )
+    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, evidence)
     return Cut(coupling, kept)
+
+
+def cuts(
+    network: Network,
+    weights: Weights,  # of `network`
+    rates: Sequence[Rate],
+    criteria: Sequence[Criterion],
+    evidence: Evidence,
+) -> Iterator[tuple[str, layers.Body, Weights, Cut | None]]:
+    """Each segment that is left: name, body, weights, and what stays of it; None where all does."""
+    by_module = iter(zip(rates, criteria, strict=True))
+    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
+        own, cut = segment_weights(weights, segment.name), None
+        if isinstance(segment, Module):
+            rate, criterion = next(by_module)
+            if is_skipped(rate):
+                continue
+            if rate:
+                cut = cut_module(segment, shape, own, rate, criterion, evidence)
+        yield segment.name, segment.body, own, cut
 
 
 def sliced(array: layers.Array, value: Array, cut: Cut, path: str) -> Array:
@@ -187,23 +196,15 @@ def kept_channels(
     "in": along the last axis but one, "out": along the last; an axis that stays whole is not there.
     None where it can't be said in one list: each part of a grouped convolution has its own.
     """
-    found: dict[str, dict[str, list[int] | None]] = {}
-    by_module = iter(zip(rates, criteria, strict=True))
     evidence = gather_evidence(network, weights, saliencies, seed=seed)
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        if not isinstance(segment, Module):
-            continue
-        rate, criterion = next(by_module)
-        if rate == 0 or is_skipped(rate):
-            continue
-        own = segment_weights(weights, segment.name)
-        cut = cut_module(segment, shape, own, rate, criterion, seed=seed, evidence=evidence)
-        for path, layer in walk(segment.body):
-            for array in layer.arrays():
-                axes = _kept_axes(array, own[f"{path}/{array.name}"], cut, path)
-                if axes:
-                    found[f"{segment.name}/{path}/{array.name}"] = axes
-    return found
+    return {
+        f"{segment}/{path}/{array.name}": axes
+        for segment, body, own, cut in cuts(network, weights, rates, criteria, evidence)
+        if cut is not None
+        for path, layer in walk(body)
+        for array in layer.arrays()
+        if (axes := _kept_axes(array, own[f"{path}/{array.name}"], cut, path))
+    }
 
 
 def _kept_axes(

@@ -38,6 +38,7 @@ __all__ = [
     "read_metadata",
     "read_shapes",
     "save",
+    "some",
     "split",
 ]
 
@@ -108,7 +109,7 @@ def check_fits(network: Network, weights: Weights, source: str = "the weights") 
         ("WZ123", f"{source} hold tensors of other shapes than network {network.name}", misshapen),
     ]
     diagnostics = [
-        Diagnostic(UNKNOWN, code, f"{message}: {_some(names)}")
+        Diagnostic(UNKNOWN, code, f"{message}: {some(names)}")
         for code, message, names in problems
         if names
     ]
@@ -116,9 +117,10 @@ def check_fits(network: Network, weights: Weights, source: str = "the weights") 
         raise WootzError(diagnostics)
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def some(names: list[str], most: int = NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:

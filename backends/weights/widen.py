@@ -20,7 +20,7 @@ from wootzc.backends.weights.importance import (
     gather_evidence,
 )
 from wootzc.backends.weights.parameters import Weights, segment_weights
-from wootzc.backends.weights.slicing import Cut, cut_module, sliced
+from wootzc.backends.weights.slicing import Cut, cut_module, cuts, sliced
 from wootzc.ir import layers
 from wootzc.ir.layers import walk
 from wootzc.ir.layers.shapes import Shape
@@ -56,9 +56,7 @@ def widen_weights(
         if isinstance(segment, Module):
             rate, criterion = next(by_module)
             whole = segment_weights(teacher, segment.name)
-            own = widen_module_weights(
-                segment, shape, whole, own, rate, criterion, seed=seed, evidence=evidence
-            )
+            own = widen_module_weights(segment, shape, whole, own, rate, criterion, evidence)
         wide |= {f"{segment.name}/{name}": value for name, value in own.items()}
     return wide
 
@@ -70,8 +68,6 @@ def widen_module_weights(
     pruned: Weights,  # of the module at `rate`, named likewise
     rate: Rate,
     criterion: Criterion,
-    *,
-    seed: int = 0,
     evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
     """The inverse of `prune_module_weights`, with nothing where filters were removed."""
@@ -83,7 +79,7 @@ def widen_module_weights(
             for path, layer in walk(module.body)
             for array in layer.arrays()
         }
-    cut = cut_module(module, shape, teacher, rate, criterion, seed=seed, evidence=evidence)
+    cut = cut_module(module, shape, teacher, rate, criterion, evidence)
     return {
         name: _widened(array, pruned[name], teacher[name].shape, cut, path)
         for path, layer in walk(module.body)
@@ -105,27 +101,14 @@ def places(
 
     As positions in the flat array. What was removed whole is not there.
     """
-    found: dict[str, Array] = {}
-    by_module = iter(zip(rates, criteria, strict=True))
     evidence = gather_evidence(network, teacher, saliencies, seed=seed)
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        whole = segment_weights(teacher, segment.name)
-        rate: Rate = 0
-        if isinstance(segment, Module):
-            rate, criterion = next(by_module)
-        if is_skipped(rate):
-            continue
-        cut = None
-        if isinstance(segment, Module) and rate:
-            cut = cut_module(segment, shape, whole, rate, criterion, seed=seed, evidence=evidence)
-        for path, layer in walk(segment.body):
-            for array in layer.arrays():
-                name = f"{path}/{array.name}"
-                at = _positions(whole[name].shape)
-                found[f"{segment.name}/{name}"] = (
-                    at if cut is None else sliced(array, at, cut, path)
-                )
-    return found
+    return {
+        f"{segment}/{path}/{array.name}": at if cut is None else sliced(array, at, cut, path)
+        for segment, body, whole, cut in cuts(network, teacher, rates, criteria, evidence)
+        for path, layer in walk(body)
+        for array in layer.arrays()
+        for at in [_positions(whole[f"{path}/{array.name}"].shape)]
+    }
 
 
 def _positions(shape: Shape) -> Array:

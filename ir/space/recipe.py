@@ -126,4 +126,4 @@ class Data:
     normalize: bool = True  # to mean 0, deviation 1 per channel, with the training images' figures
     mean: tuple[float, ...] = ()  # to subtract instead, of pixels from 0 to 1: one, or per channel
     std: tuple[float, ...] = ()  # to divide by, likewise
-    stream: bool = False  # read batches from disk with grain instead of holding all in memory
+    stream: bool = False  # read batches from disk instead of holding all in memory

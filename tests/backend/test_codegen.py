@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from wootzc.backends.data.images import decode
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.write.source import model_source
+from wootzc.backends.python_text import MAIN
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import save
@@ -202,6 +204,17 @@ def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
         ("text.png", "can't read the image text.png: cannot identify image file 'text.png'"),
     ):
         assert ending(folder / "model.py", name) == message
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (4, 4, 3)])
+def test_it_reads_16_bits_as_training_did(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "deep.png"
+    image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4000).save(path)
+    names: dict[str, Any] = {"__name__": "model", "np": np, "INPUT": shape}
+    exec(MAIN, names)
+    (found,) = names["read_images"]([str(path)])
+    np.testing.assert_array_equal(found, decode(path.read_bytes(), shape, "deep.png"))
 
 
 def ending(model: Path, argument: str) -> str:

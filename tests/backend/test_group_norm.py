@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import wootzc
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train.evaluation import evaluate, predict
-from wootzc.backends.flax.train.scores import score_variants, widened_accuracy
+from wootzc.backends.flax.train.scores import score_variants
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import losing_layers, refit_module
 from wootzc.backends.weights.slicing import prune_weights
@@ -158,8 +158,6 @@ def test_scores_are_those_of_the_pruned_network(random_weights: Random, dataset:
     module = {name: value for name, value in sliced.items() if name.startswith("m1/")}
     ((_, score),) = score_variants(network, weights, {(0, 0.5): module}, ["l1"], images, seed=0)
     assert score.accuracy == expected
-    found = widened_accuracy(network, weights, sliced, [0.5], ["l1"], dataset.validation, seed=0)
-    assert found == expected
 
 
 def test_refitting_leaves_them_as_they_are(random_weights: Random) -> None:

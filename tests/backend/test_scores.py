@@ -11,7 +11,7 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.net.model import structures
 from wootzc.backends.flax.train import scores as scoring
 from wootzc.backends.flax.train.evaluation import evaluate, predict
-from wootzc.backends.flax.train.scores import Score, score_variants, widened_accuracy
+from wootzc.backends.flax.train.scores import Score, score_variants
 from wootzc.backends.flax.train.segments import compiled_evaluate
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import Variant, prune_weights
@@ -120,12 +120,13 @@ def test_only_the_teacher_is_compiled(
     compiled.clear()
     turned = dict(reversed(variants.items()))
     list(score_variants(network, weights, turned, ["l1"] * 3, images, seed=0))
-    widened_accuracy(network, weights, sliced, rates, ["l1"] * 3, dataset.validation, seed=0)
+    wide = widen_weights(network, weights, sliced, rates, ["l1"] * 3)
+    evaluate(network, wide, dataset.validation)
     assert not compiled
 
 
 @pytest.mark.parametrize("criterion", ["l1", "random"])
-def test_widened_accuracy_is_that_of_the_pruned_network(
+def test_a_network_at_full_width_gives_what_the_pruned_one_does(
     any_network: Network, random_weights: Random, dataset: Dataset, criterion: Criterion
 ) -> None:
     weights = random_weights(any_network)
@@ -133,12 +134,10 @@ def test_widened_accuracy_is_that_of_the_pruned_network(
     rates, criteria = [0.5] * count, [criterion] * count
     small = prune_network(any_network, tuple(rates))
     sliced = prune_weights(any_network, weights, rates, criteria, seed=4)
-    found = widened_accuracy(
-        any_network, weights, sliced, rates, criteria, dataset.validation, seed=4
-    )
-    assert found == evaluate(small, sliced, dataset.validation)
     images = dataset.validation.batch(np.arange(75)).images
     wide = widen_weights(any_network, weights, sliced, rates, criteria, seed=4)
+    found = evaluate(any_network, wide, dataset.validation)
+    assert found == evaluate(small, sliced, dataset.validation)
     expected = predict(small, sliced, images)
     np.testing.assert_allclose(
         predict(any_network, wide, images), expected, rtol=0, atol=1e-5 * np.abs(expected).max()

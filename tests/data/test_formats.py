@@ -121,6 +121,16 @@ def test_folder_zip_and_parquet_agree(tmp_path: Path, pictures: Any) -> None:
         np.testing.assert_array_equal(batches[0], other)
 
 
+def test_names_of_an_archive_may_begin_with_a_dot(tmp_path: Path, pictures: Any) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"./{'cat' if number % 2 else 'dog'}/{number}.png", pictures.png())
+        archive.writestr("./cat/._1.png", b"left behind by a system")
+    dataset = load(Data(path=str(tmp_path / "a.zip")), seed=0)
+    assert dataset.classes == ("cat", "dog")
+    assert len(labelled(dataset)) == 20
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_folders_for_train_val_and_test(tmp_path: Path, pictures: Any, packed: bool) -> None:
     path = pictures.tree(Train__a=4, Train__b=4, val__a=2, val__b=1, test__b=3, extra__c=2)

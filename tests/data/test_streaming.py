@@ -1,6 +1,5 @@
 """Streamed or in memory: the same batches, the same statistics, no thread left behind."""
 
-import importlib.util
 import itertools
 import shutil
 import subprocess
@@ -130,24 +129,13 @@ def test_compressed_arrays_cannot_be_streamed(tmp_path: Path, arrays: Any) -> No
         load(Data(path=str(tmp_path / "a.npz"), stream=True), seed=0)
 
 
-def test_streaming_without_grain_says_what_to_install(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "grain" else found(name)
-    )
-    with pytest.raises(WootzError, match=r"WZ114(.|\n)*wootzc\[stream\]"):
-        load(Data(path=str(path), stream=True), seed=0)
-
-
-def test_loading_needs_neither_jax_nor_grain_nor_pyarrow(pictures: Any) -> None:
+def test_loading_needs_neither_jax_nor_pyarrow(pictures: Any) -> None:
     program = (
         "import sys\n"
         "from wootzc.backends.data import load\n"
         "from wootzc.ir.space.recipe import Data\n"
         f"load(Data(path={str(pictures.tree(a=9, b=9))!r}), seed=0)\n"
-        "print([n for n in ('jax', 'flax', 'grain', 'pyarrow') if n in sys.modules])\n"
+        "print([n for n in ('jax', 'flax', 'pyarrow') if n in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -181,7 +181,7 @@ def test_statistics_do_not_depend_on_how_images_are_cut_into_batches(
     _, network, weights = put_back(path)
     images = split_of(drawn(network, 23))
     whole = with_measured_norms(network, weights, images, seed=0)
-    monkeypatch.setattr("wootzc.backends.flax.train.norm_statistics.BATCH", 8)
+    monkeypatch.setattr("wootzc.backends.flax.train.moments.BATCH", 8)
     parts = with_measured_norms(network, weights, images, seed=0)
     for name, value in whole.items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)

@@ -123,6 +123,11 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         PADS | {"k": ones(1)},
         'node "q" is a Pad: the layer behind it does not take in its zeros',
     ),
+    "grey made coloured": (
+        [("Conv", "x w", "c", {}), ("Tile", "c s", "y", {})],
+        {"w": ones(1, 3, 1, 1), "s": ints(1, 3, 1, 1)},
+        'node "y" is a Tile: it repeats numbers, which no layer of wootzc does',
+    ),
     "pad with ones": (
         [("Pad", "x p one", "y", {})],
         PADS | {"one": np.float32(1)},

@@ -5,10 +5,13 @@ persistent cache has it, if so, and then the seconds that compiling or reading t
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from operator import add, sub
 from pathlib import Path
+from typing import Any
 
 from jax import monitoring
 
@@ -27,20 +30,14 @@ class Compilations:
     seconds_reading: float = 0.0  # that reading took
 
     def plus(self, other: "Compilations") -> "Compilations":
-        return Compilations(
-            count=self.count + other.count,
-            seconds=self.seconds + other.seconds,
-            from_cache=self.from_cache + other.from_cache,
-            seconds_reading=self.seconds_reading + other.seconds_reading,
-        )
+        return self._with(other, add)
 
     def since(self, earlier: "Compilations") -> "Compilations":
-        return Compilations(
-            count=self.count - earlier.count,
-            seconds=self.seconds - earlier.seconds,
-            from_cache=self.from_cache - earlier.from_cache,
-            seconds_reading=self.seconds_reading - earlier.seconds_reading,
-        )
+        return self._with(earlier, sub)
+
+    def _with(self, other: "Compilations", combine: Callable[[Any, Any], Any]) -> "Compilations":
+        names = (field.name for field in fields(self))
+        return Compilations(**{n: combine(getattr(self, n), getattr(other, n)) for n in names})
 
 
 def compilations() -> Compilations:

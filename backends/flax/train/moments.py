@@ -5,7 +5,7 @@ Which positions are looked at is drawn on the host: XLA would compile its random
 than all the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any
@@ -45,37 +45,59 @@ def input_moments(
     seed: int,
 ) -> dict[int, dict[str, Moments]]:
     """By segment and path; without layers of more than `MOST` features."""
-    check_fits(network, weights)
-    devices = all_devices()
-    count = min(count, len(images))
-    stop = max(layers, default=-1) + 1
-    segments, graphs = network.segments[:stop], structures(network)[:stop]
-    values = [devices.replicate(part) for part in split(network, weights)[:stop]]
-    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
-    shapes = segment_shapes(network)
+    devices, count = all_devices(), min(count, len(images))
+    segments, shapes = network.segments, segment_shapes(network)
     drawn = {
         position: _drawn(segments[position].body, shapes[position], paths, count, samples, where)
         for position, paths in layers.items()
         for where in [(seed, position)]
     }
+
+    def positions(segment: int, place: NDArray[np.intp]) -> dict[str, Any]:
+        return {path: devices.spread(at[place]) for path, at in drawn[segment].items()}
+
+    measured = {position: _compiled(segments[position].body, devices) for position in layers}
+    total: dict[int, dict[str, Moments]] = {position: {} for position in layers}
+    for position, found in sweep(network, weights, images, count, measured, positions, seed=seed):
+        for path, sums in found.items():
+            so_far = total[position].get(path, 0)
+            total[position][path] = so_far + np.asarray(sums, np.float64)
+    return total
+
+
+def sweep(
+    network: Network,
+    weights: Weights,
+    images: "Split",
+    count: int,  # of the images
+    measured: Mapping[int, Function],  # by number of the segment
+    given: Callable[[int, NDArray[np.intp]], Any],  # segment, places among the images: for it
+    *,
+    seed: int,  # which images
+) -> Iterator[tuple[int, Any]]:
+    """What is found in segments, one batch of images after the other; on the host.
+
+    `measured`: (values, x, what is given, [batch] 1 for an image and 0 for one that fills the
+    batch) → what leaves the segment, and what was found in it.
+    """
+    check_fits(network, weights)
+    devices, stop = all_devices(), max(measured, default=-1) + 1
+    graphs = structures(network)[:stop]
+    values = [devices.replicate(part) for part in split(network, weights)[:stop]]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
     parts = np.array_split(np.arange(count), ceil(count / BATCH))
     size = -(-len(parts[0]) // devices.count) * devices.count
     filled = [np.resize(part, size) for part in parts]  # what fills a batch weighs nothing
-    total: dict[int, dict[str, Moments]] = {position: {} for position in layers}
     batches = images.batches(rows[one] for one in filled)
     for part, place, batch in zip(parts, filled, batches, strict=True):
         x: Any = devices.spread(batch.images)
         counted = devices.spread((np.arange(size) < len(part)).astype(np.float32))
         for position, own in enumerate(values):
-            if position not in layers:
+            if position in measured:
+                x, found = measured[position](own, x, given(position, place), counted)
+                yield position, devices.first(found)
+            else:
                 x = compiled_evaluate(graphs[position], devices)(own, x)
-                continue
-            here = {path: devices.spread(at[place]) for path, at in drawn[position].items()}
-            x, found = _compiled(segments[position].body, devices)(own, x, here, counted)
-            for path, sums in devices.first(found).items():
-                so_far = total[position].get(path, 0)
-                total[position][path] = so_far + np.asarray(sums, np.float64)
-    return total
 
 
 @cache

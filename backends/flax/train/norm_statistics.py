@@ -7,7 +7,6 @@ gives a mean and squares around it; they are put together in float64 on the host
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -17,12 +16,9 @@ from jax import lax
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
-from wootzc.backends.flax.net.model import Values, structures
-from wootzc.backends.flax.train.evaluation import BATCH
-from wootzc.backends.flax.train.moments import watched
-from wootzc.backends.flax.train.segments import compiled_evaluate
+from wootzc.backends.flax.net.model import Values
+from wootzc.backends.flax.train.moments import sweep, watched
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.graph.folded_norms import unmeasured
 from wootzc.ir.layers import Body, Layer, Norm
 from wootzc.ir.net.network import Network, walk_network
@@ -47,7 +43,6 @@ def with_measured_norms(
     paths = unmeasured(weights)
     if not paths:
         return weights
-    check_fits(network, weights)
     epsilons = {
         path: layer.epsilon for path, layer, _ in walk_network(network) if isinstance(layer, Norm)
     }
@@ -87,43 +82,29 @@ def _entering(
     network: Network, weights: Weights, paths: frozenset[str], images: "Split", seed: int
 ) -> dict[str, _Sums]:
     """By segment/path, of what enters these norms."""
-    devices = all_devices()
-    wanted = [
-        frozenset(p.removeprefix(f"{one.name}/") for p in paths if p.startswith(f"{one.name}/"))
-        for one in network.segments
-    ]
-    stop = max(position for position, own in enumerate(wanted) if own) + 1
-    graphs = structures(network)[:stop]
-    values = [devices.replicate(part) for part in split(network, weights)[:stop]]
-    count = min(IMAGES, len(images))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
-    parts = np.array_split(rows, ceil(count / BATCH))
-    size = -(-len(parts[0]) // devices.count) * devices.count
-    total: dict[str, _Sums] = {}
-    filled = (np.resize(part, size) for part in parts)  # what fills a batch weighs nothing
-    for part, batch in zip(parts, images.batches(filled), strict=True):
-        x: Any = devices.spread(batch.images)
-        counted = devices.spread((np.arange(size) < len(part)).astype(np.float32))
-        for position, own in enumerate(values):
-            if not wanted[position]:
-                x = compiled_evaluate(graphs[position], devices)(own, x)
-                continue
-            segment = network.segments[position]
-            x, found = _compiled(segment.body, wanted[position], devices)(own, x, counted)
-            for path, (number, mean, squares) in devices.first(found).items():
-                name = f"{segment.name}/{path}"
-                sums = _Sums(float(number), *(np.asarray(x, np.float64) for x in (mean, squares)))
-                total[name] = total[name].plus(sums) if name in total else sums
+    measured = {
+        position: _compiled(one.body, frozenset(own), all_devices())
+        for position, one in enumerate(network.segments)
+        if (own := {p.removeprefix(f"{one.name}/") for p in paths if p.startswith(f"{one.name}/")})
+    }
+    count, total = min(IMAGES, len(images)), dict[str, _Sums]()
+    swept = sweep(network, weights, images, count, measured, lambda *_: None, seed=seed)
+    for position, found in swept:
+        for path, (number, mean, squares) in found.items():
+            name = f"{network.segments[position].name}/{path}"
+            sums = _Sums(float(number), *(np.asarray(x, np.float64) for x in (mean, squares)))
+            total[name] = total[name].plus(sums) if name in total else sums
     return total
 
 
 @cache
 def _compiled(body: Body, paths: frozenset[str], devices: Devices) -> Function:
-    """(values, x, weights) → what leaves the body, and by path count, mean and squares."""
+    """(values, x, nothing, weights) → what leaves the body; by path count, mean and squares."""
 
     def run(
         values: Values,
         x: jax.Array,
+        _: None,
         weights: jax.Array,  # [batch] 1 for an image, 0 for one that fills the batch
     ) -> tuple[jax.Array, Mapping[str, Any]]:
         found: dict[str, Any] = {}

@@ -54,8 +54,7 @@ def reconstruct(
             moments.get(position, {}),
             rate,
             criteria[number],
-            seed=seed,
-            evidence=evidence,
+            evidence,
         )
         found[number, rate] = {f"{module.name}/{name}": value for name, value in own.items()}
     return found

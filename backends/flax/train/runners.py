@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from jax import lax
@@ -61,12 +61,12 @@ def runner(
     masks: Trees | None = None,  # on the devices: 1 for each parameter that moves, 0 for zeros
 ) -> Run:
     """What takes the steps of a recipe."""
-    asked = partial(_asked, recipe, devices)
+    asked, size = partial(_asked, recipe, devices), stride(recipe, strategy)
     if strategy == "segments":
         if heads or masks is not None:
             raise ValueError("segments cannot train auxiliary heads, nor some of the weights")
         step = _segments(structures, recipe, augment, devices, guide)
-        return partial(_one_by_one, step, asked, devices)
+        return partial(_in_chunks, step, step, size, asked, devices)
     values = guide.values if guide else ()
     compiled = partial(
         _compiled,
@@ -78,14 +78,8 @@ def runner(
         heads,
     )
     step = partial(_call, compiled(), values, masks)
-    match strategy:
-        case "loop":
-            return partial(_one_by_one, step, asked, devices)
-        case "scan":
-            steps = partial(_call, compiled(scan=True), values, masks)
-            return partial(_in_chunks, steps, step, stride(recipe, strategy), asked, devices)
-        case _:
-            assert_never(strategy)
+    steps = step if strategy == "loop" else partial(_call, compiled(scan=True), values, masks)
+    return partial(_in_chunks, steps, step, size, asked, devices)
 
 
 def _asked(recipe: Recipe, devices: Devices, step: int, count: int | None = None) -> Told:
@@ -113,21 +107,6 @@ def _call(
     batch: Images,
 ) -> Any:
     return compiled(state, values, masks, told, batch)
-
-
-def _one_by_one(
-    step: Step,
-    asked: Callable[[int], Told],
-    devices: Devices,
-    state: State,
-    batches: Iterable["Batch"],
-    done: int = 0,
-) -> tuple[State, Losses]:
-    losses = []
-    for number, batch in enumerate(batches, done):
-        state, loss = step(state, asked(number), _spread(devices, batch))
-        losses.append(loss)
-    return state, np.array([devices.first(loss) for loss in losses])
 
 
 def _spread(devices: Devices, batch: "Batch") -> Images:

@@ -16,7 +16,7 @@ import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
 from wootzc.backends.flax.net.model import Structure, structure, structures
-from wootzc.backends.flax.train.evaluation import batch_for, evaluate, rounded_up
+from wootzc.backends.flax.train.evaluation import batch_for, rounded_up
 from wootzc.backends.flax.train.segments import evaluate_segments
 from wootzc.backends.flax.train.step import Trees, count_correct
 from wootzc.backends.weights.importance import NOTHING, Saliencies, gather_evidence
@@ -30,7 +30,7 @@ from wootzc.ir.net.rate import Rate
 from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
-    from wootzc.backends.data import Batch, Split
+    from wootzc.backends.data import Batch
 
 Spread: TypeAlias = Any  # a batch, cut up for the devices or on them
 
@@ -88,9 +88,7 @@ def score_variants(
             graph = graphs[position]
             if can_be_widened(module):
                 by = criteria[number]
-                pruned = widen_module_weights(
-                    module, shape, whole, pruned, rate, by, seed=seed, evidence=evidence
-                )
+                pruned = widen_module_weights(module, shape, whole, pruned, rate, by, evidence)
             else:
                 graph = structure(prune_module(module, shape, rate).body, shape)
             tail = (devices.replicate(pruned), *values[position + 1 :])
@@ -182,24 +180,3 @@ def compare_logits(
     expected, given = jax.nn.log_softmax(teacher), jax.nn.log_softmax(logits)
     divergence = jnp.sum(jnp.exp(expected) * (expected - given), axis=-1)
     return jnp.sum(divergence * weights), count_correct(logits, labels, weights), jnp.sum(weights)
-
-
-def widened_accuracy(
-    network: Network,
-    teacher: Weights,
-    pruned: Weights,  # of `prune_network(network, rates)`
-    rates: Sequence[Rate],
-    criteria: Sequence[Criterion],
-    images: "Split",
-    *,
-    seed: int,
-    devices: Devices | None = None,  # all local ones, if none are named
-    saliencies: Saliencies = NOTHING,
-) -> float:
-    """As `evaluate` of the pruned network, up to rounding, through the teacher's functions."""
-    if not all(map(can_be_widened, network.modules)):
-        return evaluate(prune_network(network, tuple(rates)), pruned, images, devices=devices)
-    wide = widen_weights(
-        network, teacher, pruned, rates, criteria, seed=seed, saliencies=saliencies
-    )
-    return evaluate(network, wide, images, devices=devices)

@@ -181,21 +181,8 @@ def forward(
     x: Array,
     keys: jax.Array | None,
     moving: tuple[bool, ...],  # per segment: trained, or frozen in evaluation mode
-) -> tuple[jax.Array, Trees]:
-    """What leaves the segments in training mode, and their new running statistics."""
-    outputs, moved = forward_all(structures, params, stats, x, keys, moving)
-    return outputs[-1], moved
-
-
-def forward_all(
-    structures: tuple[Structure, ...],
-    params: Trees,
-    stats: Trees,
-    x: Array,
-    keys: jax.Array | None,
-    moving: tuple[bool, ...],
 ) -> tuple[list[jax.Array], Trees]:
-    """As `forward`, but with what leaves every segment."""
+    """What leaves each segment in training mode, and their new running statistics."""
     outputs: list[jax.Array] = []
     moved: list[Values] = []
     for number, (structure, p, s) in enumerate(zip(structures, params, stats, strict=True)):
@@ -225,7 +212,7 @@ def network_step(
     moving = (True,) * count
 
     def loss(params: Trees, stats: Trees, told: Told, batch: Prepared) -> tuple[Loss, Trees]:
-        outputs, moved = forward_all(
+        outputs, moved = forward(
             structures, params[:count], stats[:count], batch.images, batch.keys, moving
         )
         total = classification_loss(outputs[-1], batch, told)
@@ -269,9 +256,9 @@ def block_step(
             own, still = iter(zip(params, stats, strict=True)), iter(frozen)
             pairs = [next(own) if moves else (next(still), {}) for moves in moving]
             all_params, all_stats = zip(*pairs, strict=True)
-            out, moved = forward(structures, all_params, all_stats, entering, keys, moving)
+            outputs, moved = forward(structures, all_params, all_stats, entering, keys, moving)
             kept = tuple(s for s, moves in zip(moved, moving, strict=True) if moves)
-            return block_loss(out, leaving), kept
+            return block_loss(outputs[-1], leaving), kept
 
         return learn(state, loss, told, optimizer, axis_name)
 

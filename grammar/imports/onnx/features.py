@@ -145,7 +145,9 @@ def softmax(operator: Operator, context: Context) -> Tensor:
     usable(tensor)
     axis = int(operator.attributes.get("axis", -1 if operator.opset >= 13 else 1))
     if "C" not in tensor.layout[axis]:
-        raise operator.refused("it does not run over the classes")
+        raise operator.refused(
+            "it does not run over the classes", "networks with attention cannot be pruned"
+        )
     refusal = operator.refused(
         "wootzc has one at the end of a network only", "networks with attention cannot be pruned"
     )

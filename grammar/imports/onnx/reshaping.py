@@ -150,7 +150,9 @@ def pad(operator: Operator, context: Context) -> Tensor:
     tensor = context.tensor(operator)
     given = operator.attributes
     if given.get("mode", "constant") != "constant" or context.number(operator, "value", 2, 0) != 0:
-        raise operator.refused("wootzc pads with zeros, nothing else")
+        raise operator.refused(
+            "wootzc pads with zeros, nothing else", "train the network with zeros as its padding"
+        )
     pads = context.integers(operator, "pads", 1) or []
     rank = len(tensor.layout)
     axes = context.constant(operator, 3)

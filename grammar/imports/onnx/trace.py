@@ -64,6 +64,9 @@ WHY: dict[str, tuple[str, str]] = {
          elementwise.NO_ACTIVATION, elementwise.ACTIVATIONS),
         ("LpNormalization ReduceL1 ReduceL2", "wootzc does not divide vectors by their lengths",
          "export the network without the L2 norm of its features or weights"),
+        ("Tile", "it repeats numbers, which no layer of wootzc does",
+         "where it makes three channels of a grey image, let that enter as it is, and the first "
+         "kernel be the sum over its three"),
         ("Split", "it takes channels apart, and wootzc's layers read all of them",
          "a convolution for each part says the same"),
     )
