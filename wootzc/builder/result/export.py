@@ -113,7 +113,7 @@ def _accuracy(
     best: Exportable, candidate: int | None, made: Quantized | None, form: Form
 ) -> tuple[str, ...]:
     if made is not None:
-        return made.lines()
+        return made.figures.lines()
     if form == "onnx" and candidate is None and (best.folder / "best" / JUDGED).exists():
         return ("its limits were held in int8, and this is float32: --int8 writes what was judged",)
     return ()
