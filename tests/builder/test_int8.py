@@ -77,6 +77,8 @@ def test_the_command_tells_both_accuracies(quick_result: Path, tmp_path: Path) -
     assert f"wrote {tmp_path / 'a.onnx'}" in done.output
     for part in ("validation", "test"):
         assert f"{part} accuracy, float32 → int8: " in done.output
+    # So small a network is mostly nodes, names and scales.
+    assert "are weights: the rest, its nodes with names and scales, int8 makes" in done.output
     assert "latency of an image: " in done.output and "the ONNX file " in done.output
     assert done.output.count(" → ") >= 5  # both accuracies, latency, memory, size
 

@@ -10,9 +10,9 @@ from wootzc.builder.report.markup import (
     percent,
     points,
     quantities,
-    rate,
     tag,
 )
+from wootzc.units import rate_text
 
 
 def test_words_for_numbers() -> None:
@@ -23,7 +23,7 @@ def test_words_for_numbers() -> None:
     assert [points(d) for d in (0.0123, -0.005, -1e-9, float("nan"))] == [
         "+1.23 points", "−0.50 points", "±0.00 points", "–",
     ]  # fmt: skip
-    assert (rate(0.3), rate(0.625), percent(1 / 3), percent(float("inf"))) == (
+    assert (rate_text(0.3), rate_text(0.625), percent(1 / 3), percent(float("inf"))) == (
         "30%", "62.5%", "33.33%", "–",
     )  # fmt: skip
 

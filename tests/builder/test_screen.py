@@ -267,3 +267,10 @@ def test_what_is_proposed_is_counted_when_it_is() -> None:
     assert "space s: scores will propose up to 500 candidates; results go to o" in text
     assert "proposed: 480 candidates, 112 tuning blocks" in text
     assert "least squares: 1 variant (" in text and "least squares: 2 variants (" in text
+
+
+def test_the_seconds_of_a_run_that_went_on_are_of_the_steps_it_took() -> None:
+    run = finished(70, 0.75)
+    went_on = replace(run, steps=50, begun=20)
+    text = printed("normal", events=[chosen(70, position=1, params=1000), run, went_on])
+    assert "in 20 steps (1.0 s)" in text and "in 50 steps, the last 30 in 1.0 s" in text

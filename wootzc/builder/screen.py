@@ -173,7 +173,10 @@ class Screen:
                 return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
             case Trained():
                 stands = STANDS.get(event.reason, "") if event.job == "candidate" else ""
-                return self._trained(event) + _how(event.seconds) + stands
+                how = _how(event.seconds)
+                if event.begun and event.seconds is not None:
+                    how = f", the last {event.steps - event.begun} in {seconds_text(event.seconds)}"
+                return self._trained(event) + how + stands
             case BlockTrained():
                 if not verbose:
                     return None

@@ -116,6 +116,7 @@ class Trained:
     start_accuracy: float | None = None  # of a candidate
     accuracy: float
     steps: int
+    begun: int = 0  # of these, those that an earlier stretch had taken: `seconds` are of the rest
     reason: str
 
 
@@ -335,6 +336,7 @@ def finished(
         start_accuracy=result.get("start_accuracy"),
         accuracy=result["accuracy"],
         steps=result["steps"],
+        begun=result.get("begun", 0),
         reason=result["reason"],
     )
 

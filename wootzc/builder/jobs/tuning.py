@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from wootzc.backends.flax.train.paused import PausedBlock
 from wootzc.backends.flax.train.train import BlockJob, Progress, train_blocks
@@ -121,25 +122,17 @@ class Tuning:
         outcomes = {}
         for number, one in zip(numbers, trained, strict=True):
             name, seconds = self.name(number), spent[number] + one.seconds
-            trained_block = BlockTrained(
-                block=number,
-                name=name,
-                seconds=seconds,
-                loss_first=one.loss_first,
-                loss_last=one.loss_last,
-                steps=one.steps,
-                finite=one.finite,
-            )
-            result = {
+            figures: dict[str, Any] = {
                 "loss_first": one.loss_first,
                 "loss_last": one.loss_last,
                 "steps": one.steps,
                 "finite": one.finite,
-                "work": list(work),
             }
+            result = figures | {"work": list(work)}
             done = self.context.store.finish(
                 keys[number], "block", name, result, seconds, one.weights
             )
+            trained_block = BlockTrained(block=number, name=name, seconds=seconds, **figures)
             self.context.events.emit(trained_block)
             if not one.finite:
                 message = (

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, duration, rate, tag
+from wootzc.builder.report.markup import Markup, duration, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.widths import ModuleWidths
 from wootzc.ir.plan import Plan
+from wootzc.units import rate_text
 
 # Stage → its words. Stages outside this table come last, under their own name.
 STAGES: Final = {
@@ -54,11 +55,11 @@ def _width(plan: Plan, row: ModuleWidths, widest: int) -> Markup:
         )
         for full, kept in pairs
     ]
-    title = f"{row.module}: {rate(row.rate)} of the filters removed{_costs(plan, row)}"
+    title = f"{row.module}: {rate_text(row.rate)} of the filters removed{_costs(plan, row)}"
     return tag(
         "div",
         tag("span", row.module, class_="name"),
-        tag("span", rate(row.rate), class_="n"),
+        tag("span", rate_text(row.rate), class_="n"),
         tag("span", *groups, class_="groups"),
         tag("span", _figures(row), class_="figures"),
         class_="width",

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, duration, fullness, picture, plural, rate, tag
+from wootzc.builder.report.markup import Markup, duration, fullness, picture, plural, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.search.tried import BlockUse
 from wootzc.ir.net.rate import Rate, rising
 from wootzc.ir.plan import Plan
+from wootzc.units import rate_text
 
 UNUSED_SHOWN: Final = 150  # with more blocks planned than this, only those in use are drawn
 LABEL, ROW, GAP = 64, 24, 5
@@ -78,7 +79,7 @@ def _rows(bars: list[Bar]) -> list[tuple[str, list[list[Bar]]]]:
             by_rate.setdefault(bar.rates[0], []).append(bar)
         else:
             mixed.append(bar)
-    rows = [(rate(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=rising)]
+    rows = [(rate_text(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=rising)]
     return rows + ([("mixed", _lanes(mixed))] if mixed else [])
 
 
@@ -109,7 +110,9 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
     pairs = zip(summary.modules, summary.best.rates, strict=True)
     for position, (name, value) in enumerate(pairs):
         x = LABEL + column * position
-        title = tag("title", f"{name} in the best network\n{rate(value)} of its filters removed")
+        title = tag(
+            "title", f"{name} in the best network\n{rate_text(value)} of its filters removed"
+        )
         box = tag(
             "rect",
             title,
@@ -117,7 +120,7 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
             class_="rate tip",
             fill_opacity=0.7 * fullness(value),
         )
-        text = tag("text", rate(value), x=x + column / 2, y=top + 16, class_="middle small")
+        text = tag("text", rate_text(value), x=x + column / 2, y=top + 16, class_="middle small")
         drawn += [box, text]
     return drawn
 
@@ -126,13 +129,13 @@ def _bar(summary: Summary, names: Sequence[str], bar: Bar, column: float, y: flo
     x = LABEL + column * bar.start
     kind, opacity, text = _looks(summary, bar)
     modules = zip(names[bar.start : bar.stop], bar.rates, strict=True)
-    title = tag("title", ", ".join(f"{n} {rate(r)}" for n, r in modules) + "\n" + text)
+    title = tag("title", ", ".join(f"{n} {rate_text(r)}" for n, r in modules) + "\n" + text)
     box = _box(x, y, column * len(bar.rates))
     inside = [tag("rect", title, **box, class_=f"block {kind} tip", fill_opacity=opacity)]
     if len(set(bar.rates)) > 1:
         for position, value in enumerate(bar.rates):
             middle = x + column * (position + 0.5)
-            inside.append(tag("text", rate(value), x=middle, y=y + 16, class_="middle small"))
+            inside.append(tag("text", rate_text(value), x=middle, y=y + 16, class_="middle small"))
     elif bar.use is not None:
         middle = x + column * len(bar.rates) / 2
         text = f"×{bar.use.uses}"

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from wootzc.builder.report.markup import Markup, join, picture, plural, rate, tag
+from wootzc.builder.report.markup import Markup, join, picture, plural, tag
 from wootzc.ir.plan import Grammar, Plan, Rule
+from wootzc.units import rate_text
 
 MOST_RULES: Final = 60  # a larger drawing can't be read; `wootzc plan --emit dag` writes it
 NODE_HEIGHT, LAYER, SPACE, EDGE = 26, 74, 14, 12
@@ -127,7 +128,7 @@ def _label(plan: Plan, number: int, rule: Rule) -> str:
     if rule.symbol is None:
         return f"r{number} ×{rule.frequency}"
     module, position = rule.symbol
-    return f"{plan.space.network.modules[module].name} {rate(plan.space.rates[position])}"
+    return f"{plan.space.network.modules[module].name} {rate_text(plan.space.rates[position])}"
 
 
 def _describe(plan: Plan, rules: tuple[Rule, ...], number: int) -> str:

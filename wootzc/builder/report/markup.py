@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final, get_args
 
 from wootzc.ir.net.rate import Rate, Side, removed
-from wootzc.units import rate_text
 
 VOID: Final = frozenset({"br", "input", "meta"})  # elements without an end tag
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -91,11 +90,6 @@ def _three(value: float) -> str:
 def percent(fraction: float, places: int = 2) -> str:
     """A fraction in percent; a dash for what is not a number."""
     return f"{fraction:.{places}%}" if math.isfinite(fraction) else "–"
-
-
-def rate(value: Rate) -> str:
-    """A pruning rate, as short as it is exact: 0%, 30%, 62.5%."""
-    return rate_text(value)
 
 
 def fullness(value: Rate) -> float:

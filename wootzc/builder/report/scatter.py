@@ -14,7 +14,6 @@ from wootzc.builder.report.markup import (
     join,
     percent,
     picture,
-    rate,
     tag,
 )
 from wootzc.builder.report.tables import ENDINGS
@@ -22,6 +21,7 @@ from wootzc.builder.result.summary import Candidate, Summary, TriedFigures
 from wootzc.ir.net.metrics import METRICS, CostName, exact_text
 from wootzc.ir.plan import Plan
 from wootzc.ir.space import CostLimit
+from wootzc.units import rate_text
 
 BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
@@ -276,7 +276,7 @@ def number_of(summary: Summary, one: Candidate) -> int:
 def describe(summary: Summary, one: Candidate) -> str:
     """A tried candidate in a few lines, for tooltips."""
     names = summary.modules
-    pruned = [f"{n} {rate(r)}" for n, r in zip(names, one.rates, strict=True) if r]
+    pruned = [f"{n} {rate_text(r)}" for n, r in zip(names, one.rates, strict=True) if r]
     rows = [", ".join(pruned[i : i + 6]) for i in range(0, len(pruned), 6)]
     return "\n".join(
         [

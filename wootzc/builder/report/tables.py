@@ -13,7 +13,6 @@ from wootzc.builder.report.markup import (
     join,
     percent,
     plural,
-    rate,
     table,
     tag,
 )
@@ -22,6 +21,7 @@ from wootzc.builder.result.verdict import blocks_origin, ending
 from wootzc.builder.search.tried import BlockUse
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.rate import Rate
+from wootzc.units import rate_text
 
 ENDINGS: Final = {
     "steps": "all steps",
@@ -102,7 +102,7 @@ def _is_predicted(summary: Summary) -> bool:
 
 def _strip(names: Sequence[str], rates: Sequence[Rate]) -> Markup:
     """Rates as a strip of cells, fuller in colour where more is pruned."""
-    pairs = [f"{name} {rate(value)}" for name, value in zip(names, rates, strict=True)]
+    pairs = [f"{name} {rate_text(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
     size = min(max(180 // max(len(rates), 1), 4), 12)
     boxes = [

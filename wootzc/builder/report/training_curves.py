@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable
 
 from wootzc.builder.report.axes import Axes, widened
-from wootzc.builder.report.markup import Markup, percent, picture, rate, tag
+from wootzc.builder.report.markup import Markup, percent, picture, tag
 from wootzc.builder.result.summary import Look, Summary, TriedFigures
 from wootzc.ir.net.rate import Rate
+from wootzc.units import rate_text
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
@@ -121,7 +122,7 @@ def _damage(
     module: str, curve: list[tuple[float, float]], chosen: Rate | None, axes: Axes
 ) -> Markup:
     path = " L".join(f"{axes.across(x):.1f},{axes.up(y):.1f}" for x, y in curve)
-    words = f"{module}\n" + "\n".join(f"{rate(x)}: {y:.3g} nats" for x, y in curve[1:])
+    words = f"{module}\n" + "\n".join(f"{rate_text(x)}: {y:.3g} nats" for x, y in curve[1:])
     one = None if isinstance(chosen, tuple) else chosen
     at = next((y for x, y in curve if one is not None and abs(x - one) < 1e-9), None)
     drawn = [
@@ -133,13 +134,13 @@ def _damage(
             for x, y in curve
         ),
         tag("text", "0", x=axes.left, y=SMALL_HEIGHT - 4, class_="middle"),
-        tag("text", rate(axes.x[1]), x=axes.right, y=SMALL_HEIGHT - 4, class_="end"),
+        tag("text", rate_text(axes.x[1]), x=axes.right, y=SMALL_HEIGHT - 4, class_="end"),
     ]
     if at is not None and one is not None:
         x, y = axes.across(one), axes.up(at)
         drawn += [
             tag("circle", cx=x, cy=y, r=4.5, class_="ring"),
-            tag("text", f"{rate(one)}: {at:.2g}", x=axes.right, y=13, class_="end best-label"),
+            tag("text", f"{rate_text(one)}: {at:.2g}", x=axes.right, y=13, class_="end best-label"),
         ]
     drawn.append(
         tag("rect", tag("title", words), x=0, y=0, width=SMALL_WIDTH, height=SMALL_HEIGHT,

@@ -16,6 +16,7 @@ from wootzc.builder.result.exportable import Exportable, load_candidate, load_ex
 from wootzc.builder.result.int8 import JUDGED, Int8, Quantized, as_judged, quantize
 from wootzc.builder.result.origins import origins_text, torch_names
 from wootzc.builder.result.summary import DeviceFigures, OnDevice
+from wootzc.builder.result.verdict import int8_size
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import write_atomically
 
@@ -113,7 +114,9 @@ def _accuracy(
     best: Exportable, candidate: int | None, made: Quantized | None, form: Form
 ) -> tuple[str, ...]:
     if made is not None:
-        return made.lines()
+        costs = {"params": count_parameters(best.weights), "size": made.model.ByteSize()}
+        why = int8_size(costs)
+        return (*made.figures.lines(), *([] if why is None else [why]))
     if form == "onnx" and candidate is None and (best.folder / "best" / JUDGED).exists():
         return ("its limits were held in int8, and this is float32: --int8 writes what was judged",)
     return ()

@@ -44,9 +44,6 @@ class Quantized:
         """JSON, written beside the file."""
         return json.dumps({"data": self.data, **asdict(self.figures)}, indent=2) + "\n"
 
-    def lines(self) -> tuple[str, ...]:
-        return self.figures.lines()
-
 
 def in_build(
     jobs: Jobs,
@@ -117,7 +114,7 @@ def at_least(least: float | None, found: Quantized) -> Quantized:
         raise fail(
             "WZ306",
             f"as int8 the network is below {percent(least)}, so nothing was written:\n"
-            + "\n".join(f"    {line}" for line in found.lines()),
+            + "\n".join(f"    {line}" for line in found.figures.lines()),
             "export it as float32, without --int8; or ask for less with --at-least",
         )
     return found

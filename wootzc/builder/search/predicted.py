@@ -48,6 +48,15 @@ class _View:
     accuracy: Floats  # expected
     saving: Floats  # expected of a whole try's steps spent on it, as a share of the network's cost
 
+    def at(self, places: Ints | NDArray[np.bool_]) -> "_View":
+        """Of these candidates alone, in this order."""
+        return _View(
+            candidates=self.candidates[places],
+            chance=self.chance[places],
+            accuracy=self.accuracy[places],
+            saving=self.saving[places],
+        )
+
 
 def predicted(search: Search) -> tuple[Ended, Left]:
     """Search by predictions: why it ended, what is left. Deterministic, but for a time's budget."""
@@ -62,7 +71,7 @@ def predicted(search: Search) -> tuple[Ended, Left]:
         if ended is not None and search.window:
             search.note(*search.answer())
         elif ended is None:
-            _advance(search, _at_hand(search, view))
+            _advance(search, view.at(_may_go_on(search, view)))
         elif best is not None and _is_unfinished(search, best) and not search.spent:
             _advance(search, _only(view, best), whole=True)
         else:
@@ -175,25 +184,17 @@ def _may_go_on(search: Search, view: _View) -> NDArray[np.bool_]:
     return np.isin(view.candidates, [*search.trials.outcomes]) | (not search.full)
 
 
-def _at_hand(search: Search, view: _View) -> _View:
-    held = _may_go_on(search, view)
-    return _View(
-        candidates=view.candidates[held],
-        chance=view.chance[held],
-        accuracy=view.accuracy[held],
-        saving=view.saving[held],
-    )
-
-
 def _only(view: _View, one: Tried) -> _View:
     """The view of a single candidate."""
     place = np.flatnonzero(view.candidates == one.candidate)
-    known = len(place) > 0
+    if len(place):
+        return view.at(place)
+    none = np.zeros(1)
     return _View(
         candidates=np.array([one.candidate]),
-        chance=view.chance[place] if known else np.zeros(1),
-        accuracy=view.accuracy[place] if known else np.array([one.accuracy]),
-        saving=view.saving[place] if known else np.zeros(1),
+        chance=none,
+        accuracy=np.array([one.accuracy]),
+        saving=none,
     )
 
 
@@ -231,13 +232,8 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     if not met and not (within & (saving >= space.until)).any():
         promise = -own  # before all is given up, the least damaged is tried
     order = np.argsort(-promise, kind="stable")
-    order = order[within[order]]
-    return _View(
-        candidates=open_[order],
-        chance=chance[order],
-        accuracy=expected[order],
-        saving=saving[order],
-    )
+    every = _View(candidates=open_, chance=chance, accuracy=expected, saving=saving)
+    return every.at(order[within[order]])
 
 
 def _effort(search: Search, candidates: Ints, done: Ints) -> Floats:
