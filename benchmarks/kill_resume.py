@@ -126,18 +126,25 @@ def results(trials: Trials) -> Iterator[Row]:
     other = replace(trials.world, settings=(*trials.world.settings, "finetune.steps=10"))
     replace(build, world=other).run()
     old, tried, whole = build.outcome(), 0, 0
-    new = build.out.with_name(f".{build.out.name}.wootzc-new")
+    stages: collections.Counter[str] = collections.Counter()
+
+    def written() -> set[Path]:
+        return {new for new in build.folder.glob(".out.wootzc-new-*") if new.is_dir()}
+
     for files in range(14):
+        left = written()  # by kills before
         process = build.start()
 
-        def seen(files: int = files) -> bool:
+        def seen(files: int = files, left: set[Path] = left) -> bool:
             try:
-                return sum(path.is_file() for path in new.rglob("*")) >= files and new.exists()
+                found = [new.rglob("*") for new in written() - left]
+                return any(sum(path.is_file() for path in one) >= files for one in found)
             except OSError:  # it is being taken away
                 return False
 
         if until(process, seen):
             process.kill()
+            stages[build.stage()] += 1
             tried += 1
         process.wait()
         whole += build.is_whole() and build.outcome() in (old, trials.whole.outcome())
@@ -148,7 +155,8 @@ def results(trials: Trials) -> Iterator[Row]:
         what="while the result folder is switched, after 0 to 13 files",
         tried=tried,
         survived=whole - (14 - tried) if build.outcome() == trials.whole.outcome() else 0,
-        note="the old result or the new, whole, after each",
+        note=", ".join(f"{count} in {stage}" for stage, count in stages.items())
+        + "; the old result or the new, whole, after each",
     )
 
 

@@ -57,6 +57,13 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
     assert shown("\x1b[31m red\0", at(0, 1))[3] == "1 |  [31m red "
 
 
+def test_names_that_a_terminal_would_obey_are_spelt_out() -> None:
+    """They come out of archives and models, and say whatever their author likes."""
+    span = Span("a\x1b[2J.wz", 0, 1)
+    told = render([Diagnostic(span, "WZ001", "\x1b[31mred\u202e\x9b", "é\n\x07")], {})
+    assert told == ("error[WZ001]: \\x1b[31mred\\u202e\\x9b\n --> a\\x1b[2J.wz\n  help: é\n\\x07")
+
+
 def test_long_messages_are_shortened() -> None:
     (message, *_) = shown("a", at(0, 1, "there is no `" + "a" * 100_000 + "` here"))
     assert len(message) < 2 * LONGEST and message.endswith("a` here")

@@ -169,13 +169,13 @@ def _render_one(diagnostic: Diagnostic, source: str | None) -> str:
         shown, carets = _marked_line(source, span)
         gutter = " " * len(str(line))
         lines += [
-            f"{gutter}--> {span.file}:{line}:{column}",
+            f"{gutter}--> {_shortened(span.file)}:{line}:{column}",
             f"{gutter} |",
             f"{line} | {shown}",
             f"{gutter} | {carets}",
         ]
     elif span != UNKNOWN:
-        lines.append(f" --> {span.file}")
+        lines.append(f" --> {_shortened(span.file)}")
     if diagnostic.help:
         lines.append(f"  help: {_shortened(diagnostic.help)}")
     return "\n".join(lines)
@@ -197,4 +197,7 @@ def _marked_line(source: str, span: Span) -> tuple[str, str]:
 
 
 def _shortened(text: str) -> str:
+    """Bounded, and without what a terminal obeys: names in a message are whatever a file says."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"

@@ -92,14 +92,14 @@ def _suffix(name: str) -> str:
 
 def _wrapper(images: Sequence[str]) -> str:
     """The folders, as `a/b/`, that hold nothing but one folder that has the class folders."""
-    wrapper = ""
-    while True:
-        rest = [image[len(wrapper) :].split("/") for image in images]
-        if len({path[0] for path in rest}) > 1 or min(map(len, rest)) < 3:
-            return wrapper
-        if PART_NAMES.get(rest[0][0].lower()) == "train":
-            return wrapper
-        wrapper += rest[0][0] + "/"
+    paths = [image.split("/") for image in images]
+    deepest = min(map(len, paths)) - 2  # what is left has a class folder, and a file
+    depth = 0
+    while depth < deepest and len({path[depth] for path in paths}) == 1:
+        if PART_NAMES.get(paths[0][depth].lower()) == "train":
+            break
+        depth += 1
+    return "".join(f"{folder}/" for folder in paths[0][:depth])
 
 
 def _check_empty(

@@ -386,6 +386,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "doubled": {"nodes": [Node("Add", ["r", "r"], ["t0"]),
                           *(Node("Concat", [f"t{n}"] * 2, [f"t{n + 1}"], axis=1)
                             for n in range(40)), Node("Relu", ["t40"], ["y"])]},
+    "sum-of-many": {"nodes": [Node("Sum", ["r"] * 20_000, ["y"])]},
     "function-twice": {"nodes": [Node("F", ["r"], ["y"], domain="own")],
                        "functions": [function("F", Node("Relu", ["i"], ["o"]))] * 2},
     "function-of-a-layer": {"functions": [function("Relu", Node("Relu", ["i"], ["o"]),

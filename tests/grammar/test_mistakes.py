@@ -7,6 +7,7 @@ import pytest
 
 from wootzc.diagnostics import render
 from wootzc.grammar import analyze
+from wootzc.grammar.parse.slips import row
 
 CASES = Path(__file__).parent / "mistakes"
 FILES = sorted(CASES.glob("*.wz"))
@@ -20,3 +21,10 @@ def test_mistakes_are_told(
     analysis = analyze(path.read_text(encoding="utf-8"), path.name)
     assert analysis.diagnostics
     expect(path, render(analysis.diagnostics, analysis.sources) + "\n")
+
+
+def test_repairs_are_looked_for_near_the_mistake_alone() -> None:
+    """A pattern takes time by the square of the text: a line may have a million characters."""
+    text, slip = "x" * 100_000, row.Slip(r"(?P<at>x+)", "y", "{old}")
+    (found,) = row.slips_in([slip], text, 50_000, "file")
+    assert (found.start, found.end) == (50_000 - row.NEAR, 50_000 + row.NEAR)

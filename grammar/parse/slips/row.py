@@ -9,6 +9,7 @@ from wootzc.grammar.check.statements import KEYWORDS
 from wootzc.ir.net.criteria import CRITERIA
 
 Match: TypeAlias = re.Match[str]
+NEAR = 2_000  # characters to both sides: a pattern takes time by the square of them
 ANYWHERE = "file body space settings list call range"
 
 
@@ -73,6 +74,7 @@ def slips_in(slips: Iterable[Slip], text: str, position: int, context: str) -> I
     line_end = text.find("\n", position)
     high = text.find("\n", line_end + 1) if line_end >= 0 else -1
     high = len(text) if high < 0 else high
+    low, high = max(low, before - NEAR), min(high, position + NEAR)
     comments = [m.span() for m in _COMMENTS.finditer(text, low, high) if m[0][0] == "/"]
     for slip in slips:
         if context not in slip.within.split():
