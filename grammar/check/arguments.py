@@ -131,9 +131,10 @@ def bind(
             values[parameter.name] = parameter.kind.read(value)
         except ValueError:
             complete = False
-            place = (arguments or ()).index(argument)
-            swapped = _swapped(parameters, arguments or (), argument, value, scope)
-            swapped = swapped or of_its_own(arguments or (), place, report)
+            given_here = arguments or ()
+            place = next(at for at, one in enumerate(given_here) if one is argument)
+            swapped = _swapped(parameters, given_here, place, value, scope)
+            swapped = swapped or of_its_own(given_here, place, report)
             _report_value(
                 name, parameters, parameter, argument, value, scope, report, note, swapped
             )
@@ -253,12 +254,12 @@ def _report_value(
 def _swapped(
     parameters: tuple[Parameter, ...],
     arguments: tuple[syntax.Argument, ...],
-    argument: syntax.Argument,
+    place: int,
     value: Value,
     scope: Scope,
 ) -> str | None:
     """Advice on `conv(16, 3x3)`: each of two neighbours is what the other has to be."""
-    place = arguments.index(argument)
+    argument = arguments[place]
     before = arguments[place - 1] if place else None
     if before is None or before.name is not None or argument.name is not None:
         return None

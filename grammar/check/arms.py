@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
-from wootzc.grammar.check.operators import ALIASES, BUILT_IN, JOINS
+from wootzc.grammar.check.operators import ALIASES, BUILT_IN, FITTING, JOINS
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import argument_text, source_text
 from wootzc.grammar.syntax.near_misses import either, meant, nearest
@@ -163,3 +163,12 @@ def is_branch(branch: syntax.Branches, modules: Container[str], report: Report) 
         )  # fmt: skip
         return False
     return True
+
+
+def is_fitting(arm: syntax.Block) -> bool:
+    """Whether an arm is `{ shortcut_if_fits }`."""
+    match arm.statements:
+        case (syntax.Call(name=syntax.Name(text=text), arguments=None, target=None),):
+            return text == FITTING
+        case _:
+            return False

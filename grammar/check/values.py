@@ -10,6 +10,7 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
+from wootzc.ir.layers.shapes import Shape
 
 Value: TypeAlias = int | float | tuple[int, ...] | str
 Scope: TypeAlias = Mapping[str, Value | None]  # parameters; None where a value is not known yet
@@ -60,6 +61,11 @@ def whole_of(
 def sizes_of(text: str) -> tuple[int, ...]:
     """ "8x8x1" → (8, 8, 1)."""
     return tuple(int(size[:20]) for size in text.split("x"))
+
+
+def at_shape(scope: Scope, shape: Shape | None) -> Scope:
+    """What an argument may name: parameters, constants, and `channels`, those that enter."""
+    return {"channels": None if shape is None else shape[-1], **scope}
 
 
 def evaluate(expression: syntax.Expression, scope: Scope, report: Report) -> Value | None:

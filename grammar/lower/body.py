@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from wootzc.diagnostics import Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.arguments import ANY, REQUIRED, Parameter, bind
-from wootzc.grammar.check.arms import is_branch, mismatch
+from wootzc.grammar.check.arms import is_branch, is_fitting, mismatch
 from wootzc.grammar.check.calls import (
     in_order,
     known_words,
@@ -29,7 +29,7 @@ from wootzc.grammar.check.operators import (
     SHORTCUT,
 )
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import Scope, Value, evaluate, value_text
+from wootzc.grammar.check.values import Scope, Value, at_shape, evaluate, value_text
 from wootzc.grammar.lower.layers import Draft, settle, settle_bias, written_out
 from wootzc.grammar.syntax.near_misses import meant, nearest
 from wootzc.ir.layers import Branch, Conv, Norm
@@ -70,6 +70,7 @@ class BodyLowering:
     incomplete: bool = False
     used: set[str] = field(default_factory=set)
     use: Use | None = None
+    vector: Span | None = None  # the input of the network that is being made, where it is one
     layers: int = 0
     depth: int = 0
     calls: list[str] = field(default_factory=list)  # modules that are being written out
@@ -163,7 +164,7 @@ class BodyLowering:
             return [], None
         settled = written_out(operator.name, call.arguments)
         if settled is None:
-            names = at(scope, shape)
+            names = at_shape(scope, shape)
             values = bind(
                 call.name, operator.parameters, call.arguments, names, self.report, self.note()
             )
@@ -181,7 +182,7 @@ class BodyLowering:
 
     def shortcut(self, call: syntax.Call, scope: Scope, shape: Shape | None) -> Lowered:
         """`shortcut(width)`: nothing, or a 1x1 convolution and a norm where shapes differ."""
-        names = at(scope, shape)
+        names = at_shape(scope, shape)
         values = bind(call.name, SHORTCUT, call.arguments, names, self.report, self.note())
         if values is None or shape is None:
             return [], None
@@ -207,10 +208,22 @@ class BodyLowering:
                     draft.layer.span,
                     "WZ030",
                     message + self.note(),
-                    help or shape_help(error, name, draft.layer.span),
+                    help
+                    or self.image_help(shape, first=self.layers == len(drafts))
+                    or shape_help(error, name, draft.layer.span),
                 )
                 return [], None
         return drafts, shape
+
+    def image_help(self, shape: Shape, *, first: bool) -> str | None:
+        """Advice on `input(224)` before a layer that reads an image."""
+        if self.vector is None or len(shape) != 1 or not first:
+            return None
+        side = shape[0]
+        return write(
+            f"input({side}x{side}x3)", ": height x width x channels; now a vector enters",
+            at=self.vector,
+        )  # fmt: skip
 
     # branches
 
@@ -224,7 +237,7 @@ class BodyLowering:
         self.depth += 1
         if self.depth > MAX_BRANCHES:
             raise TooLarge
-        fitting = [arm for arm in branch.arms if name.text == "add" and _is_fitting(arm)]
+        fitting = [arm for arm in branch.arms if name.text == "add" and is_fitting(arm)]
         if len(fitting) == len(branch.arms):
             fitting = []
         made = {id(arm): self.block(arm, scope, shape) for arm in branch.arms if arm not in fitting}
@@ -257,7 +270,7 @@ class BodyLowering:
         """The layers of a module that is called inside a body: it is written out in place."""
         definition = self.modules[call.name.text]
         self.used.add(call.name.text)
-        inner = self.bound(call, definition.parameters, at(scope, shape))
+        inner = self.bound(call, definition.parameters, at_shape(scope, shape))
         if inner is None or shape is None or call.name.text in self.broken:
             return [], None
         if len(self.calls) == MAX_CALLS:
@@ -330,17 +343,3 @@ class BodyLowering:
                                self.report)  # fmt: skip
         if meant is not None:  # so that it is not called unused
             self.used.add(meant)
-
-
-def at(scope: Scope, shape: Shape | None) -> Scope:
-    """What an argument may name: parameters, constants, and `channels`, those that enter."""
-    return {"channels": None if shape is None else shape[-1], **scope}
-
-
-def _is_fitting(arm: syntax.Block) -> bool:
-    """Whether an arm is `{ shortcut_if_fits }`."""
-    match arm.statements:
-        case (syntax.Call(name=syntax.Name(text=text), arguments=None, target=None),):
-            return text == FITTING
-        case _:
-            return False

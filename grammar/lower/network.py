@@ -250,6 +250,7 @@ def _read_input(
         values = bind(first.name, INPUT, first.arguments, scope, lowering.report)
         if values is not None and first.arguments:
             warn_order(values["shape"], first.arguments[0].value, lowering.report)
+            lowering.vector = first.span if len(values["shape"]) == 1 else None
         return None if values is None or broken else values["shape"]
     if not broken and not any(map(is_input, statements)):
         lowering.report.error(
