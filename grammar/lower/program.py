@@ -206,7 +206,11 @@ def file_identity(path: str) -> str:
 
 
 def resolve(target: str, file: str) -> str:
-    """A path written in `file`: relative to its folder, where `file` is a real one."""
+    """A path written in `file`: relative to its folder, where `file` is a real one.
+
+    `~` is the user's own folder, wherever the file is.
+    """
+    target = os.path.expanduser(target)
     if os.path.isabs(target) or not os.path.isfile(file):
         return target
     return os.path.normpath(os.path.join(os.path.dirname(file), target))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wootzc.ir.selection.paths import best_paths, shortfall
+from wootzc.ir.selection.paths import best_paths, detours
 from wootzc.ir.selection.problem import Exact, Mask, Offers
 
 KEEP = 0.7  # of the averaged path, at each step
@@ -105,6 +105,6 @@ def misfits(offers: Offers, dual: Dual) -> Exact:
     """[offers]: by how much the bound falls if the offer is used. In a solution of value v no
     offer has more than bound − v.
     """
-    short = shortfall(offers, offers.gain - dual.best)
+    gain = offers.gain - dual.best
     unpaid = np.maximum(offers.price - offers.per_run(dual.best), 0.0)
-    return short + unpaid[offers.run]
+    return detours(offers, gain) - gain + unpaid[offers.run]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wootzc.ir.selection.paths import NEVER, best_endings, best_paths, gains_with
+from wootzc.ir.selection.paths import NEVER, best_paths, detours, gains_with
 from wootzc.ir.selection.problem import Exact, Ints, Mask, Offers
 
 ROUNDS = 60  # of leaving and taking; a dozen is common
@@ -61,14 +61,8 @@ def _moved(
 
 def taking_saves(offers: Offers, here: Cover) -> Exact:
     """[runs]: what the cover gains by each run that it has not taken."""
-    gain = gains_with(offers, here.taken)
-    before, _ = best_paths(offers, gain)
-    after = best_endings(offers, gain)
-    more = np.empty(len(gain))
-    for start, stop, low, high in offers.spans:
-        row = offers.row[low:high]
-        more[low:high] = before[start][row] + after[stop][row] - before[-1][row]
-    more = np.maximum(more + offers.gain, 0.0)
+    around = detours(offers, gains_with(offers, here.taken))
+    more = np.maximum(offers.gain - around, 0.0)
     return np.where(here.taken, 0.0, offers.per_run(more) - offers.price)
 
 

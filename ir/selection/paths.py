@@ -60,12 +60,12 @@ def best_endings(offers: Offers, gain: Exact) -> Exact:
     return best
 
 
-def shortfall(offers: Offers, gain: Exact) -> Exact:
-    """[offers]: by how much a row's best path falls short if it must use this offer; 0 if none."""
+def detours(offers: Offers, gain: Exact) -> Exact:
+    """[offers]: what a row's best path gains more than one that keeps the offer's columns free."""
     before, _ = best_paths(offers, gain)
     after = best_endings(offers, gain)
-    short = np.empty(len(gain))
+    more = np.empty(len(gain))
     for start, stop, low, high in offers.spans:
         row = offers.row[low:high]
-        short[low:high] = before[-1][row] - before[start][row] - after[stop][row]
-    return short - gain
+        more[low:high] = before[-1][row] - before[start][row] - after[stop][row]
+    return more

@@ -1,6 +1,7 @@
 """Mistakes of someone who does not know the command line yet: told at once, with a way out."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_a_build_without_its_images_ends_before_anything_is_done(tmp_path: Path)
         (found,) = caught.value.diagnostics
         assert found.code == "WZ100" and "none.npz" in found.message
         assert not out.exists()
+
+
+def test_a_file_in_another_folder_finds_what_lies_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("home", "sub"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(SAMPLES / "digits.npz", tmp_path / "home")
+    (tmp_path / "sub" / "net.wz").write_text(
+        "space s over cifar_resnet20(classes = 10, input = 8x8x1) "
+        '{ data "~/digits.npz"; sample 3; minimize params; subject to accuracy >= 80% }\n'
+    )
+    assert cli.main(["check", "sub/net.wz"], standalone_mode=False) == 0
+    assert "not there" not in capsys.readouterr().err
 
 
 def test_what_there_is_to_explain_is_told() -> None:
