@@ -26,17 +26,21 @@ def together(trials: Trials) -> Iterator[Row]:
         builds = [replace(trials.world.build(f"four{kills}-{n}"), shared=store) for n in range(4)]
         left = {build.folder: kills for build in builds}
         running = {build.folder: (build, build.start()) for build in builds}
+        began = dict.fromkeys(running, 0)  # processes, before the one that runs
         killed: collections.Counter[str] = collections.Counter()
         while running:
             time.sleep(trials.rng.uniform(0.5, 3.0))
             for folder, (build, process) in list(running.items()):
                 if process.poll() is not None:
                     del running[folder]
+                elif build.starts() == began[folder] or build.stage() == "start":
+                    continue  # it has no job yet
                 elif left[folder] and trials.rng.random() < 0.3:
                     process.kill()
                     process.wait()
                     left[folder] -= 1
                     killed[build.stage()] += 1
+                    began[folder] = build.starts()
                     running[folder] = build, build.start()
         made = collections.Counter(
             (event["event"], event.get("name"))

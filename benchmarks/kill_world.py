@@ -200,7 +200,7 @@ def stage_of(events: Sequence[dict[str, Any]]) -> str:
             return "start"
         if kind == "progress":
             return str(event["stage"])
-        if kind == "test_finished":
+        if kind in ("test_finished", "test_reused"):
             return "write"
         if kind.endswith("_started"):
             return kind.removesuffix("_started")

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import save
 
 from wootzc.builder.jobs.checkpoints import Checkpoint
+from wootzc.builder.jobs.locks import FileLocks
 from wootzc.builder.jobs.records import Record, Records
 from wootzc.builder.jobs.store import Store, default_root, is_store, job_key
 from wootzc.diagnostics import WootzError
@@ -334,6 +335,31 @@ def test_clear_empties_the_store_but_not_under_a_running_build(store: Store) -> 
         store.clear()
     store.clear()
     assert store.find("k") is None and store.size()[0] == 0
+
+
+def test_no_build_begins_while_the_store_is_cleaned(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would lose what is deleted after it was seen that nobody builds."""
+    begun, late = threading.Event(), threading.Event()
+
+    def build() -> None:
+        begun.set()
+        with Store(store.root).in_use():
+            late.set()
+
+    other = threading.Thread(target=build)
+
+    def held() -> bool:
+        other.start()
+        begun.wait()
+        assert not late.wait(0.2)
+        return False
+
+    monkeypatch.setattr(FileLocks, "held", lambda _: held())
+    store.clear()
+    other.join(10)
+    assert late.is_set()
 
 
 def test_a_store_that_cannot_be_made_is_a_diagnostic(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def _build(
         disk=options.disk,
     )
     if elsewhere is not None:
-        jobs = ClusterJobs.of(jobs, elsewhere)
+        jobs = jobs.become(ClusterJobs, cluster=elsewhere)
     with events.stage("teacher"):
         teacher = jobs.teacher()
     _warn(jobs, float(teacher.done.result["accuracy"]))

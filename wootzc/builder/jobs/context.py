@@ -1,7 +1,8 @@
 """What every part of a build works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any, TypeVar
 
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.parallel import Parallel
@@ -11,6 +12,8 @@ from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.store import Store
 from wootzc.ir.plan import Complete
 from wootzc.ir.space import Space
+
+Kind = TypeVar("Kind", bound="Context")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Context:
     @cached_property
     def keys(self) -> Keys:
         return Keys(self.plan, self.dataset.fingerprint, self.teacher_file)
+
+    def become(self, kind: type[Kind], **more: Any) -> Kind:
+        """The same build as another kind of context, with these fields changed or added."""
+        own = {field.name: getattr(self, field.name) for field in fields(Context)}
+        return kind(**{**own, **more})
 
     def waiting(self) -> None:
         """Called while another build on the same store does a job."""

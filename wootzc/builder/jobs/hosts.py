@@ -42,7 +42,7 @@ from wootzc.builder.jobs.lines import (
     out_of_step,
 )
 from wootzc.builder.jobs.listeners import Events
-from wootzc.builder.jobs.store import Store, default_root, user_cache
+from wootzc.builder.jobs.store import default_root, user_cache
 from wootzc.builder.jobs.worker import GRACE, Assignment, jobs_of
 from wootzc.diagnostics import WootzError, fail
 
@@ -79,19 +79,9 @@ class Hosts(Workers[None, Jobs]):
                 *(one.disk for one in self._present),
             ]
             disk = min(free) // DISK_SHARE
-        own = Context(
-            plan=context.plan,
-            dataset=context.dataset,
-            store=context.store,
-            events=context.events,
-            parallel="data",
-            memory=memory,
-            disk=disk,
-            teacher_file=context.teacher_file,
-        )
-        self._alone = _jobs(own, context.store)
-        self._all = _jobs(own, Announced(context.store, self.group.say))
-        self.group.say(Assignment.of(own, workers=1, machines=1))
+        self._alone = context.become(Jobs, parallel="data", memory=memory, disk=disk)
+        self._all = self._alone.become(Jobs, store=Announced(context.store, self.group.say))
+        self.group.say(Assignment.of(self._alone, workers=1, machines=1))
         for line in self.group.lines:
             self._answer(line, Ready)
 
@@ -193,19 +183,6 @@ def _leave_with(line: Line) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, told)
-
-
-def _jobs(context: Context, store: Store) -> Jobs:
-    return Jobs(
-        plan=context.plan,
-        dataset=context.dataset,
-        store=store,
-        events=context.events,
-        parallel=context.parallel,
-        memory=context.memory,
-        disk=context.disk,
-        teacher_file=context.teacher_file,
-    )
 
 
 @contextmanager

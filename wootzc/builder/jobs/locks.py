@@ -35,6 +35,7 @@ from wootzc.builder.jobs.places import Place, put_aside
 OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
 BEAT = 20.0
 DEAD = 70.0
+CLEANING = "cleaning"  # the file that who cleans holds, and who begins a build for a moment
 MOST = 1 << 12  # bytes of an object here
 
 
@@ -51,13 +52,20 @@ class FileLocks:
 
     @contextlib.contextmanager
     def in_use(self) -> Generator[None]:
-        self._clear()
         path = self.root / f"build-{uuid.uuid4().hex}.lock"
+        own = FileLock(path)
         try:
-            with FileLock(path):
-                yield
+            with self.cleaning():
+                self._clear()
+                own.acquire()
+            yield
         finally:
+            own.release()
             path.unlink(missing_ok=True)
+
+    def cleaning(self) -> AbstractContextManager[Any]:
+        """No build begins within: it would miss what is deleted after nobody held a lock."""
+        return FileLock(self.root / CLEANING)
 
     def held(self) -> bool:
         """Whether anybody holds one."""
@@ -106,6 +114,10 @@ class Leases:
             yield
         finally:
             self.leave()
+
+    def cleaning(self) -> AbstractContextManager[Any]:
+        """Nothing is guarded: an object that is missing is made again, and none is half written."""
+        return contextlib.nullcontext()
 
     def enter(self) -> None:
         with self._guard:

@@ -42,20 +42,6 @@ class ClusterJobs(Jobs):
 
     cluster: Elsewhere
 
-    @classmethod
-    def of(cls, jobs: Jobs, cluster: Elsewhere) -> "ClusterJobs":
-        """The same build with its jobs on the workers of `cluster`."""
-        return cls(
-            plan=jobs.plan,
-            dataset=jobs.dataset,
-            store=jobs.store,
-            events=jobs.events,
-            memory=jobs.memory,
-            disk=jobs.disk,
-            teacher_file=jobs.teacher_file,
-            cluster=cluster,
-        )
-
     def __post_init__(self) -> None:
         self.cluster.assign(self)
 

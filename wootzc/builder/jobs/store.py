@@ -259,16 +259,17 @@ class Store:
 
         Only what has the names that a store writes is deleted.
         """
-        if self._locks.held():
-            raise fail("WZ141", "a build is using this store", "wait until it ends")
-        for pattern in OURS:
-            for place in list(below(self.place, pattern)):
-                drop(place)
-            for copy in list(self.root.glob(pattern)):
-                drop(copy)
-        for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
-            for file in list((self.root / "xla").rglob(pattern)):
-                drop(file)
+        with self._locks.cleaning():
+            if self._locks.held():
+                raise fail("WZ141", "a build is using this store", "wait until it ends")
+            for pattern in OURS:
+                for place in list(below(self.place, pattern)):
+                    drop(place)
+                for copy in list(self.root.glob(pattern)):
+                    drop(copy)
+            for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):
+                for file in list((self.root / "xla").rglob(pattern)):
+                    drop(file)
 
 
 def _acquired(lock: FileLock | Lease, check: Callable[[], None]) -> AbstractContextManager[Any]:
