@@ -5,6 +5,7 @@ first to record it wins.
 
     store/locks/build-….lock    a build that runs
     store/locks/KEY.lock        a job under way
+    store/locks/cleaning        held while the store is cleaned, and for a moment as a build begins
 
 In a folder these are files, locked by the system, which unlocks those of a process that is gone.
 A bucket has nothing of the kind: there a build writes its own object anew every `BEAT` seconds, and
