@@ -26,6 +26,7 @@ ACTIVATIONS: tuple[str, ...] = get_args(ActivationKind)
 _NORM = ("bn", "norm", "batch_norm", "norm_layer", "use_bn", "batchnorm", "normalizer_fn")
 _NONE = ("false", "none", "linear", "identity")
 _LARGE = 11  # larger kernels are rare, and channels that enter are mostly more
+_COUNTED = 1 << 20  # channels, at most, that a number is taken to be
 _SIDES = (1, 3, 5, 7)  # that kernels usually have
 
 
@@ -73,8 +74,9 @@ def habit_of(call: syntax.Call, fields: Mapping[str, Any], entering: Shape) -> H
     given = [a for a in call.arguments or () if a.name is None]
     if call.name.text == "conv" and len(given) >= 2:
         return _of_conv(call, given, fields, entering[-1])
-    if fields.get("epsilon", 0) >= 1 and call.arguments:
-        return _of_epsilon(call, call.arguments, fields["epsilon"])
+    epsilon = float(fields.get("epsilon", 0))
+    if 2 <= epsilon < _COUNTED and epsilon.is_integer() and call.arguments:
+        return _of_epsilon(call, call.arguments, epsilon)
     return None
 
 

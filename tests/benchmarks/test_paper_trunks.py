@@ -26,7 +26,7 @@ def test_spaces_differ_in_the_variables_that_they_have(trunks: ModuleType) -> No
     for name in ("digits", "mobilenet_v2"):
         sizes = []
         for way in trunks.WAYS:
-            text = trunks.space_text(name, way, '"x.npz"', 2.0, trunks.DIGITS_LENGTHS, 4)
+            text = trunks.space_text(name, way, '"x.npz"', 2.0, trunks.DIGITS_LENGTHS, 4, 0)
             (space,) = analyze(text).spaces
             sizes.append(len(space.rates))
         assert sizes == sorted(set(sizes))
@@ -45,8 +45,8 @@ def test_what_is_done_is_not_built_again(
     monkeypatch.setattr(trunks, "built", build)
     for _ in range(2):
         for way in trunks.WAYS:
-            assert trunks.cell(tmp_path, "digits", way, "") == {"best": 1}
+            assert trunks.cell(tmp_path, "digits", 3, way, "") == {"best": 1}
     assert [name for name, _ in built] == [
-        "digits-modules", "digits-and-skips", "digits-and-trunks", "digits-all-three"
+        "digits-3-modules", "digits-3-and-skips", "digits-3-and-trunks", "digits-3-all-three"
     ]  # fmt: skip
     assert {store for _, store in built} == {"store-digits"}

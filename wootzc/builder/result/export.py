@@ -114,8 +114,7 @@ def _accuracy(
     best: Exportable, candidate: int | None, made: Quantized | None, form: Form
 ) -> tuple[str, ...]:
     if made is not None:
-        costs = {"params": count_parameters(best.weights), "size": made.model.ByteSize()}
-        why = int8_size(costs)
+        why = int8_size(count_parameters(best.weights), made.model.ByteSize())
         return (*made.figures.lines(), *([] if why is None else [why]))
     if form == "onnx" and candidate is None and (best.folder / "best" / JUDGED).exists():
         return ("its limits were held in int8, and this is float32: --int8 writes what was judged",)

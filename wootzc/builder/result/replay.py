@@ -33,7 +33,8 @@ Labels = NDArray[np.integer[Any]]
 
 TOLERANCE = 1e-4  # relative to the largest logit; another machine may round differently
 ROUNDING = 1e-3  # of the test images, likewise
-NEEDS = ("weights_sha256", "model_sha256", "params", "macs", "normalize")  # of the manifest
+COUNTS = ("params", "macs")  # of the manifest, as is
+NEEDS = ("weights_sha256", "model_sha256", *COUNTS, "normalize")
 
 
 def load_best(folder: Path) -> tuple[Network, dict[str, Any]]:
@@ -61,7 +62,7 @@ def load_manifest(folder: Path, needs: tuple[str, ...] = NEEDS) -> dict[str, Any
     with damage(lambda reason: _no_manifest(folder, reason)):
         if not all(isinstance(name, str) for name in manifest.get("classes", ())):
             raise ValueError("the names of classes are no texts")
-        if not all(isinstance(manifest.get(name, 0), int) for name in ("params", "macs")):
+        if not all(isinstance(manifest.get(name, 0), int) for name in COUNTS):
             raise ValueError("what it costs is no number")
     return manifest
 

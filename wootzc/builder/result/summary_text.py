@@ -97,7 +97,7 @@ def _int8_text(summary: Summary) -> str:
         f"{name} {percent(one.float32)} → {percent(one.int8)}"
         for name, one in (("validation", summary.int8.validation), ("test", summary.int8.test))
     )
-    why = int8_size(summary.best.costs)
+    why = int8_size(summary.best.costs["params"], summary.best.costs["size"])
     more = "" if why is None else f"              {why}\n"
     return f"  int8        {parts}  (float32 → int8, {summary.int8.on})\n{more}"
 

@@ -3,7 +3,6 @@
 The closing summary and the report say the same, from what `result.json` holds.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,9 +73,8 @@ def percent_of(pruned: int, full: int) -> str:
     return f"{pruned / full if full else 1.0:.1%}"
 
 
-def int8_size(costs: Mapping[str, int]) -> str | None:
-    """Why an int8 file is hardly smaller; None where weights, a byte each, are most of it."""
-    weights, file = costs["params"], costs["size"]
+def int8_size(weights: int, file: int) -> str | None:
+    """Why an int8 file of so many bytes is hardly smaller; None where weights are most of it."""
     if 2 * weights >= file:
         return None
     return (
