@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from step_networks import CLASSES, Case, Piece, cases, made_of, pieces
 
 from wootzc.backends.data import Batch
+from wootzc.backends.flax.device.allocator import keep_freed_memory
 from wootzc.backends.flax.device.parallel import Devices, Strategy
 from wootzc.backends.flax.net.model import structure, structures
 from wootzc.backends.flax.train.runners import runner
@@ -255,6 +256,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="only where steps go, by layer")
     parser.add_argument("networks", nargs="*", default=list(cases()), metavar="network")
     options = parser.parse_args()
+    keep_freed_memory()  # as in a build; PyTorch has it too
     packages = ("jax", "flax", "optax", "numpy", "torch")
     print("command:", " ".join(["python", *sys.argv]))
     print(f"machine: {platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
