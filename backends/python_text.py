@@ -37,7 +37,7 @@ def read_arrays(path):
     """What an .npz file holds: "images", and perhaps "labels" and "logits"."""
     try:
         file = dict(np.load(path, allow_pickle=False))
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is no .npz file of numbers"
         raise SystemExit(f"can't read {path}: {reason}") from None
     if "images" not in file or file["images"].shape[1:] != INPUT:
@@ -46,7 +46,7 @@ def read_arrays(path):
 
 
 def named(label):
-    return CLASSES[label] if CLASSES else label
+    return CLASSES[label] if 0 <= label < len(CLASSES) else label
 
 
 def show(scores, labels=None, names=None):
@@ -67,7 +67,9 @@ def main(arguments):
         return 0
     file = read_arrays(arguments[0] if arguments else HERE / "example.npz")
     scores = predict(load(), file["images"])
-    labels = file["labels"] if "labels" in file else None
+    labels = np.ravel(file["labels"]) if "labels" in file else None
+    if labels is not None and (labels.dtype.kind not in "iu" or len(labels) != len(scores)):
+        labels = None
     show(scores, labels)
     if labels is not None:
         right = np.mean(scores.argmax(axis=1) == labels)

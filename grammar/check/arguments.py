@@ -229,11 +229,10 @@ def _report_value(
     help: str = _form(name, parameters)
     if swapped is not None:
         help = swapped
-    elif (name.text, parameter.name) == ("dense", "bias") and isinstance(value, int) and value > 1:
-        help = write(
-            f"dense({shown})", ": how many enter is known",
-            at=Span(name.span.file, name.span.start, argument.span.end + 1),
-        )  # fmt: skip
+    elif argument.name is None and _is_second_width(name, parameter, value):
+        end = report.sources.get(name.span.file, "").find(")", argument.span.end) + 1
+        at = Span(name.span.file, name.span.start, end)
+        help = write(f"dense({shown})", ": how many enter is known", at=at)
     elif fitting is not None:
         help = write(fitting)
     elif near is not None and near != is_value:
@@ -272,6 +271,12 @@ def _swapped(
         f"{source_text(argument.value)}, {source_text(before.value)}",
         at=Span(before.span.file, before.span.start, argument.span.end),
     )
+
+
+def _is_second_width(name: syntax.Name, parameter: Parameter, value: Value) -> bool:
+    """`dense(64, 10)`: what enters, and what leaves."""
+    where = (name.text, parameter.name)
+    return where == ("dense", "bias") and isinstance(value, int) and value > 1
 
 
 def _fitting(shown: str, value: Value, kind: Kind) -> str | None:

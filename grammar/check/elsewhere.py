@@ -66,7 +66,7 @@ class Habit(NamedTuple):
 
     code: str
     message: str
-    help: Advice
+    help: str
 
 
 def habit_of(call: syntax.Call, fields: Mapping[str, Any], entering: Shape) -> Habit | None:
@@ -110,10 +110,11 @@ def _of_conv(
 
 def _of_epsilon(call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float) -> Habit:
     """`norm(64)`: how many channels enter is known."""
-    first, last = call.name.span, arguments[-1].span
-    kept = f"({source_text(arguments[0].value)})" if len(arguments) > 1 else ""
+    groups = source_text(arguments[0].value) if call.name.text == "group_norm" else None
+    plain = len(arguments) == (1 if groups is None else 2)
+    new = call.name.text if groups is None else f"{call.name.text}({groups})"
     return Habit(
         "WZ332", f"this is an epsilon of {epsilon:g}, which hides the variance that it is added to",
-        write(f"{call.name.text}{kept}", ": how many channels enter is known",
-              at=Span(first.file, first.start, last.end + 1)),
+        write(new, ": how many channels enter is known", at=call.span) if plain
+        else "how many channels enter is known; epsilons are far below 1",
     )  # fmt: skip

@@ -58,15 +58,16 @@ def load(text: str, path: str, report: Report, memory: Memory | None = None) -> 
 def _evaluate_constants(program: Program, report: Report) -> None:
     """In the order of the file: each may name those before it."""
     for name, item in program.constant_items.items():
-        named = words_in([item.value]) - program.constants.keys()
-        later = [word for word in program.constant_items if word in named]
-        if later:
+        words = words_in([item.value])
+        named = {w for w in words if w in program.constant_items and w not in program.constants}
+        if named:
+            first = next(word for word in program.constant_items if word in named)
             report.error(
                 item.value.span, "WZ246",
-                f"constant `{later[0]}` has no value yet where `{name}` is calculated",
+                f"constant `{first}` has no value yet where `{name}` is calculated",
                 f"move `let {name} = …` behind it",
             )  # fmt: skip
-        program.constants[name] = None if later else evaluate(item.value, program.constants, report)
+        program.constants[name] = None if named else evaluate(item.value, program.constants, report)
 
 
 def _load(text: str, path: str, program: Program, report: Report, chain: tuple[str, ...]) -> None:

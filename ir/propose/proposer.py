@@ -113,9 +113,9 @@ def _ceilings(held: SpaceDiagram, costs: VariantCosts, metric: CostName, most: i
     Below each of them nothing is to be saved, so that candidates of little score are all that is
     wanted.
     """
-    least, most = held.range(metric)
+    least, greatest = held.range(metric)
     levels = np.unique(np.maximum(costs.tables[metric], costs.fixed[metric]))
-    levels = levels[(least <= levels) & (levels <= most)]
+    levels = levels[(least <= levels) & (levels <= greatest)]
     places = np.linspace(len(levels) - 1, 0, min(most, len(levels))).round()
     return np.asarray(levels[np.unique(places.astype(int))])
 

@@ -120,6 +120,9 @@ def test_it_runs_without_wootzc_and_gives_the_same_logits(
     assert "wootzc" not in model.read_text().replace("pruned by wootzc", "")
 
     example = dict(np.load(model.parent / "example.npz"))
+    labels = example["labels"][:, None]  # a column, as some keep them
+    np.savez(model.parent / "example.npz", **(example | {"labels": labels}))
+    assert "100.0% of 5 labels right" in run(model).stdout
     np.savez(model.parent / "example.npz", **(example | {"logits": example["logits"] + 1}))
     assert run(model).returncode == 1
 

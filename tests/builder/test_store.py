@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from wootzc.builder.jobs import places
 from wootzc.builder.jobs.checkpoints import Checkpoint
 from wootzc.builder.jobs.locks import FileLocks
 from wootzc.builder.jobs.records import Record, Records
@@ -127,6 +128,26 @@ def test_folders_in_place_of_files_are_put_aside(store: Store) -> None:
     assert store.find("k") is not None
     assert len(list(store.root.rglob("mine.txt"))) == 2
     store.clear()
+
+
+@pytest.mark.parametrize("others", ["the file", "its folder"])
+def test_what_another_process_makes_meanwhile_is_left_alone(
+    others: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.root / "jobs" / "ab" / "k.json"
+    if others == "the file":
+        path.parent.mkdir(parents=True)
+    really = os.path.lexists
+
+    def there(one: Path) -> bool:
+        if one == (path if others == "the file" else path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("theirs")
+        return really(one)
+
+    monkeypatch.setattr(os.path, "lexists", there)
+    places.put_aside(path)
+    assert path.read_text() == "theirs"
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe", "link"])

@@ -35,6 +35,7 @@ def test_the_summary_of_every_command_is_shown_whole() -> None:
         (["plan", DIGITS, "--latency", "x.csv", "--json"], "give one of them"),
         (["plan", DIGITS, "--latency", "x.txt"], "x.csv or x.json"),
         (["opt", DIGITS, "-o", "plan.txt"], "plan.wzir"),
+        (["opt", DIGITS, "-o", ""], "FILE.wzir"),
         (["init", ONNX, "images", "-o", "net.txt"], "net.wz"),
         (["import", ONNX, "--out", ONNX], "digits.wz"),
         (["import", ONNX, "--weights", "w.npz"], "w.safetensors"),

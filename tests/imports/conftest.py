@@ -52,7 +52,9 @@ def make_model(
     outputs = outputs or ("logits" if head else "y",)
     graph = helper.make_graph(
         [
-            helper.make_node(kind, inputs.split(" "), results.split(" "), **attributes)
+            helper.make_node(
+                kind, inputs.split(" ") if inputs else [], results.split(" "), **attributes
+            )
             for kind, inputs, results, attributes in steps
         ],
         "small",

@@ -118,9 +118,17 @@ def test_what_only_looks_like_groups_is_refused(
         read_graph(str(tmp_path / "net.onnx"))
 
 
+SCALED = [  # d · (k · r) in the place of d / r
+    ("Constant", "", "k", {"value": onnx.numpy_helper.from_array(np.array(3, np.float32))}),
+    ("Mul", "k r", "c", {}),
+    ("Mul", "d c", "y", {}),
+]
+
+
 @pytest.mark.parametrize(
     ("steps", "constants", "message"),
     [
+        ([*by_hand("Pow", 1)[:6], *SCALED], {}, "ReduceMean"),
         (by_hand("Pow", 2), {}, "more than the channels of each pixel"),
         (by_hand("Pow", 1), {"two": np.float32(3)}, "something else than a standard deviation"),
         (
@@ -129,7 +137,7 @@ def test_what_only_looks_like_groups_is_refused(
             "something else than a standard deviation",
         ),
     ],
-    ids=["over rows", "cubes", "two axes"],
+    ids=["times a constant", "over rows", "cubes", "two axes"],
 )
 def test_what_only_looks_like_a_norm_is_refused(
     steps: list[Any], constants: Mapping[str, Any], message: str, onnx_model: Model, tmp_path: Path

@@ -166,6 +166,7 @@ def test_where_the_greatest_counts_each_rung_has_its_best(
     total, harm = costs.total("memory", every), harm_of(scores, every)
     assert set(total.tolist()) <= set(found.bounds.tolist())  # few modules: every value is a rung
     assert (found.bounds[0], found.bounds[-1]) == (total.min(), total.max())
+    assert len(proposals(space, costs, scores, 40, rungs=1).bounds) == 1
     mine, my_harm = costs.total("memory", found.rows), harm_of(scores, found.rows)
     for bound in found.bounds:
         best = harm[total <= bound].min()

@@ -100,7 +100,8 @@ class FileOf(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self.suffixes:
-            names = " or ".join(str(path.with_suffix(suffix)) for suffix in self.suffixes)
+            stem = str(path.with_suffix("")) if path.name else "FILE"
+            names = " or ".join(stem + suffix for suffix in self.suffixes)
             self.fail(f"{value} has another suffix than what is written there: {names}", param, ctx)
         return path
 

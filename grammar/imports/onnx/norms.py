@@ -229,7 +229,8 @@ def _pixels_spelt(
         return None
     below, kind, one = root, "Div", ""
     (behind, *others) = readers.get(root.outputs[0], [root])
-    if behind.kind == "Reciprocal" or maker(behind.inputs[0], "Constant"):  # 1 / Sqrt(…)
+    divides = behind.kind == "Div" and maker(behind.inputs[0], "Constant")
+    if behind.kind == "Reciprocal" or divides:  # 1 / Sqrt(…)
         below, kind, one = behind, "Mul", behind.inputs[0] if behind.kind == "Div" else ""
     (last, *others) = readers.get(below.outputs[0], [below])
     above = next((maker(n, "Sub") for n in last.inputs if n != below.outputs[0]), None)
@@ -241,6 +242,8 @@ def _pixels_spelt(
     if kind == "Div" and last.inputs[1] != root.outputs[0]:
         return None
     means = mean, spread, again
+    if not all(one.attributes.get("keepdims", 1) for one in means):
+        return None
     parts = {part.name: part for part in (*means, apart, above, square, plus, root, below)}
     inside = {*parts, last.name}
     for name in (name for part in parts.values() for name in part.outputs):

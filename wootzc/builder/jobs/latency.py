@@ -104,9 +104,9 @@ class Stopwatch:
     def _fitted(self, rows: Sequence[Rates]) -> NDArray[np.float64]:
         ratios = self.ratios({*rows, self._full})
         position = {rate: place for place, rate in enumerate(self.space.rates)}
-        places = [[position[rate] for rate in row] for row in rows]
+        places = np.array([[position[rate] for rate in row] for row in rows], np.intp)
         seen = np.array([ratios[row] for row in rows])
-        return regressed(self.space, np.reshape(places, (len(seen), -1)).astype(np.intp), seen)
+        return regressed(self.space, places.reshape(len(rows), len(self.space.choices)), seen)
 
     def nanoseconds(self, rows: Sequence[Rates]) -> list[int]:
         """What these candidates take, each measured by itself."""

@@ -102,12 +102,17 @@ def put_aside(path: Path) -> None:
     """What stands in the way of a file of the store, or of its folder, is put aside: a folder, a
     pipe, or a link where a file should be, a file where a folder should be.
     """
-    folder = path.parent
-    for one, fits in ((folder, folder.is_dir()), (path, path.is_file() and not path.is_symlink())):
-        if not fits and os.path.lexists(one):
+    fitting = (path.parent, Path.is_dir), (path, _is_own_file)
+    for one, fits in fitting:
+        # In this order: what another process makes only now is not in the way.
+        if os.path.lexists(one) and not fits(one):
             aside = Path(tempfile.mkdtemp(prefix=f"{one.name}.", dir=one.parent), one.name)
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 one.rename(aside)
+
+
+def _is_own_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _linked(path: Path, content: bytes) -> bool:
