@@ -67,8 +67,8 @@ def main(arguments):
         return 0
     file = read_arrays(arguments[0] if arguments else HERE / "example.npz")
     scores = predict(load(), file["images"])
-    labels = np.ravel(file["labels"]) if "labels" in file else None
-    if labels is not None and (labels.dtype.kind not in "iu" or len(labels) != len(scores)):
+    labels = np.ravel(file.get("labels", ()))
+    if labels.dtype.kind not in "iu" or len(labels) != len(scores):
         labels = None
     show(scores, labels)
     if labels is not None:
