@@ -1,5 +1,6 @@
 """Layers that slide a window over the image: its padding, and how often it fits."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -10,7 +11,7 @@ from wootzc.ir.layers.steps import How
 Padding: TypeAlias = Literal["same", "valid"] | tuple[Pair, Pair]  # ((top, bottom), (left, right))
 
 
-class Windowed(Page):
+class Windowed(Page, ABC):
     """What convolutions and pools have in common."""
 
     __slots__ = ()
@@ -18,17 +19,17 @@ class Windowed(Page):
     vectors: ClassVar[bool] = False
 
     @property
-    def padding(self) -> Padding:
-        raise NotImplementedError
+    @abstractmethod
+    def padding(self) -> Padding: ...
 
     @property
-    def stride(self) -> Pair:
-        raise NotImplementedError
+    @abstractmethod
+    def stride(self) -> Pair: ...
 
     @property
+    @abstractmethod
     def window(self) -> Pair:
         """The pixels that one output pixel sees, dilation included."""
-        raise NotImplementedError
 
     @property
     def ceil(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wootzc.builder import report
 from wootzc.builder.report import report_html
 from wootzc.builder.report.scatter import pareto
 from wootzc.builder.result.summary import VERSION, from_json, read_summary, to_json
@@ -415,6 +416,10 @@ def test_a_grammar_too_large_to_draw_is_only_counted() -> None:
     assert shown.count("rect", "node") == 0 and f"{len(rules)} rules: too many" in shown.text
 
 
+def styles() -> str:
+    return (Path(report.__file__).parent / "report.css").read_text(encoding="utf-8")
+
+
 def test_blocks_that_overlap_are_drawn_in_lanes() -> None:
     blocks = ((0, (1, 1)), (1, (1, 1)), (2, (1,)), (0, (1, 2)), (2, (2,)))
     plan = replace(a_plan(), blocks=tuple(Block(start=s, rates=r) for s, r in blocks))
@@ -429,6 +434,22 @@ def test_blocks_that_overlap_are_drawn_in_lanes() -> None:
         for other_x, other_y, other_width in boxes[n + 1 :]:
             assert y != other_y or x + width <= other_x or other_x + other_width <= x
     assert len({y for _, y, _ in boxes}) == 4  # two lanes at 30%, one at 50%, one mixed
+
+
+def test_blocks_stand_in_the_row_of_what_goes_inside() -> None:
+    plan = a_plan()
+    cut = len(plan.space.rates)
+    space = replace(plan.space, rates=(*plan.space.rates, (plan.space.rates[1], 0.25, 0.5)))
+    blocks = (Block(start=0, rates=(1,)), Block(start=1, rates=(cut,)))
+    summary = a_summary(plan)
+    summary["blocks"] |= {"list": [], "planned": len(blocks), "used": 0}
+    summary["best"]["blocks"] = []
+    shown = page(summary, replace(plan, space=space, blocks=blocks))
+    bars = [a for t, a in shown.tags if t == "rect" and (a.get("class") or "").startswith("block")]
+    assert len(bars) == 2 and len({a["y"] for a in bars}) == 1
+    assert "25% in, 50% out" in shown.text  # in the tip, for which there is room
+    (rule,) = (line for line in styles().splitlines() if line.startswith(".map.fits"))
+    assert "max-height: none" in rule  # it is as high as it is, and nothing stands behind it
 
 
 def test_hostile_names_stay_text() -> None:

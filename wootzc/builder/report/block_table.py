@@ -7,7 +7,7 @@ from typing import Final
 from wootzc.builder.report.markup import Markup, duration, fullness, picture, plural, tag
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.search.tried import BlockUse
-from wootzc.ir.net.rate import Rate, rising
+from wootzc.ir.net.rate import Rate, rate_of, rising, triple
 from wootzc.ir.plan import Plan
 from wootzc.units import rate_text
 
@@ -71,16 +71,21 @@ def _bars(summary: Summary, plan: Plan) -> list[Bar]:
 
 
 def _rows(bars: list[Bar]) -> list[tuple[str, list[list[Bar]]]]:
-    """Blocks of one rate in a row named by it; those of several rates below; no two overlap."""
+    """Blocks of one rate in rows named by it, whatever enters and leaves them; those of several
+    rates below; no two overlap.
+    """
     by_rate: dict[Rate, list[Bar]] = {}
     mixed: list[Bar] = []
     for bar in bars:
-        if len(set(bar.rates)) == 1:
-            by_rate.setdefault(bar.rates[0], []).append(bar)
-        else:
-            mixed.append(bar)
+        inside = {_inside(rate) for rate in bar.rates}
+        (by_rate.setdefault(inside.pop(), []) if len(inside) == 1 else mixed).append(bar)
     rows = [(rate_text(r), _lanes(by_rate[r])) for r in sorted(by_rate, key=rising)]
     return rows + ([("mixed", _lanes(mixed))] if mixed else [])
+
+
+def _inside(rate: Rate) -> Rate:
+    """The rate that there is room for: tips say what enters and leaves, too."""
+    return rate_of(triple(rate)[0])
 
 
 def _lanes(bars: Iterable[Bar]) -> list[list[Bar]]:
@@ -120,7 +125,8 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
             class_="rate tip",
             fill_opacity=0.7 * fullness(value),
         )
-        text = tag("text", rate_text(value), x=x + column / 2, y=top + 16, class_="middle small")
+        shown = rate_text(_inside(value))
+        text = tag("text", shown, x=x + column / 2, y=top + 16, class_="middle small")
         drawn += [box, text]
     return drawn
 
@@ -132,10 +138,11 @@ def _bar(summary: Summary, names: Sequence[str], bar: Bar, column: float, y: flo
     title = tag("title", ", ".join(f"{n} {rate_text(r)}" for n, r in modules) + "\n" + text)
     box = _box(x, y, column * len(bar.rates))
     inside = [tag("rect", title, **box, class_=f"block {kind} tip", fill_opacity=opacity)]
-    if len(set(bar.rates)) > 1:
+    if len(set(map(_inside, bar.rates))) > 1:
         for position, value in enumerate(bar.rates):
             middle = x + column * (position + 0.5)
-            inside.append(tag("text", rate_text(value), x=middle, y=y + 16, class_="middle small"))
+            shown = rate_text(_inside(value))
+            inside.append(tag("text", shown, x=middle, y=y + 16, class_="middle small"))
     elif bar.use is not None:
         middle = x + column * len(bar.rates) / 2
         text = f"×{bar.use.uses}"
