@@ -20,6 +20,7 @@ from wootzc.ir.array import Array
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.net.metrics import METRICS
 from wootzc.ir.net.network import Module, Network, Plain
+from wootzc.ir.net.rate import triple
 from wootzc.ir.net.widths import module_widths
 from wootzc.ir.passes import PASSES, MineSubsequences, replaced, run
 from wootzc.ir.plan import Block, Plan
@@ -438,8 +439,8 @@ def test_blocks_that_overlap_are_drawn_in_lanes() -> None:
 
 def test_blocks_stand_in_the_row_of_what_goes_inside() -> None:
     plan = a_plan()
-    cut = len(plan.space.rates)
-    space = replace(plan.space, rates=(*plan.space.rates, (plan.space.rates[1], 0.25, 0.5)))
+    cut, inside = len(plan.space.rates), triple(plan.space.rates[1])[0]
+    space = replace(plan.space, rates=(*plan.space.rates, (inside, 0.25, 0.5)))
     blocks = (Block(start=0, rates=(1,)), Block(start=1, rates=(cut,)))
     summary = a_summary(plan)
     summary["blocks"] |= {"list": [], "planned": len(blocks), "used": 0}
