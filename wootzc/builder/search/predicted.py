@@ -1,39 +1,24 @@
 """`explore predicted`: fine-tune what promises most for its steps, until little is to be had.
 
-Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
-sum of its variants'. From damage `ir/propose/predict.py` tells how accurate a candidate will be as
-it is assembled, from there `jobs/pauses.py` how accurate when it was fine-tuned. Of the candidates
-that would beat the best known, begun or not, the next is the one that promises most for each step
-it has left, polishing included: its chance times what it would save, or the accuracy it is expected
-to gain. Before it begins it is assembled and looked at, which costs little and may change the
-choice. The search ends when no try is expected to save as much as `until` says.
+Of the candidates that would beat the best known, begun or not, the next is the one that promises
+most for each step it has left, polishing included: its chance (`forecasts.py`) times what it would
+save, or the accuracy it is expected to gain. Before it begins it is assembled and looked at, which
+costs little and may change the choice. The search ends when no try is expected to save as much as
+`until` says.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from wootzc.builder.jobs.pauses import (  # fmt: skip
-    POLISHED,
-    TUNED,
-    Outlook,
-    Stage,
-    halfway,
-    outlook,
-    unpolished,
-)
+from wootzc.builder.jobs.pauses import halfway
+from wootzc.builder.search.forecasts import COMPLETE, Floats, Forecasts, Ints, polishes
 from wootzc.builder.search.goals import cost_of
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import Ended, Forecast, Left, Open, Tried
-from wootzc.ir.propose.predict import Belief, believed, prior
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-COMPLETE = ("steps", "patience")  # what ends a fine-tuning that may be polished
 FIXED = 0.3  # of a step's time, that does not go by MACs
 POINTS = 0.1  # of accuracy: what a whole network's cost weighs, where accuracy is maximised
 SHOWN = 5  # candidates not ruled out that are named
@@ -60,13 +45,12 @@ class _View:
 
 def predicted(search: Search) -> tuple[Ended, Left]:
     """Search by predictions: why it ended, what is left. Deterministic, but for a time's budget."""
-    damage = damages(search)
-    start = _prior(search, damage)
+    forecasts = Forecasts.of(search)
     while True:
         while search.must_wait:
             search.note(*search.answer())
-        view = _view(search, damage, believed(start, _seen(search, damage)))
-        ended = _ended(search, view, damage)
+        view = _view(search, forecasts)
+        ended = _ended(search, view, forecasts.damage)
         best = search.best
         if ended is not None and search.window:
             search.note(*search.answer())
@@ -76,76 +60,6 @@ def predicted(search: Search) -> tuple[Ended, Left]:
             _advance(search, _only(view, best), whole=True)
         else:
             return ended, _left(search, view)
-
-
-def damages(search: Search) -> Floats:
-    """The damage of every candidate: [candidates] nats."""
-    rows = search.jobs.plan.candidates.values
-    with search.jobs.events.stage("scores"):
-        scores = search.jobs.variants.scores(
-            search.teacher.weights, [np.unique(column).tolist() for column in rows.T]
-        )
-    search.damage = scores.by_name(search.space.network)
-    found = np.zeros(len(rows))
-    for module, column in enumerate(rows.T):
-        found += scores.table[module][column]
-    return found
-
-
-def _seen(search: Search, damage: Floats) -> Iterator[tuple[float, float]]:
-    """Damage of those that were assembled, and the accuracy before any step."""
-    runs = search.looked_at | search.trials.outcomes
-    for candidate, run in runs.items():
-        yield float(damage[candidate]), float(run.done.result["start_accuracy"])
-
-
-def _prior(search: Search, damage: Floats) -> Belief:
-    dataset = search.jobs.dataset
-    return prior(
-        damage[search.order],
-        search.trials.reference,
-        images=len(dataset.validation),
-        chance=1 / len(dataset.classes),
-    )
-
-
-def _outlooks(
-    search: Search, candidates: Ints, accuracy: Floats, error: Floats
-) -> Iterator[tuple[NDArray[np.bool_], Outlook]]:
-    """Where these are expected to end, in groups that have as many steps left.
-
-    Polished, where that may make them hold and a budget leaves the time. `accuracy`, `error`: of
-    those that were not looked at, as they are assembled.
-    """
-    last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
-    results = {
-        one.candidate: search.trials.outcomes[one.candidate].done.result for one in search.tried
-    }
-    over = [one for one in search.tried if one.reason == "polished"]
-    whole = [r for one in over if (r := results[one.candidate])["begun"] == last]
-    tuned = [results[one.candidate] for one in search.tried if one.reason in (*COMPLETE, "target")]
-    tuned += [unpolished(result) for result in whole]
-    polish = Stage(believed=POLISHED, runs=whole, since=last)
-    stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
-    for one in search.tried:
-        here = candidates == one.candidate
-        accuracy[here], error[here] = float(results[one.candidate]["accuracy"]), 0.0
-        stands[here] = last if one.reason in COMPLETE else one.steps
-    for candidate, run in search.looked_at.items():
-        here = (candidates == candidate) & (stands == 0)
-        accuracy[here], error[here] = run.done.result["start_accuracy"], 0.0
-    for step in np.unique(stands).tolist():
-        here = stands == step
-        stages = [Stage(believed=TUNED, runs=tuned, since=step)] if step < last else []
-        if step == last or _polishes(search, last - step):
-            stages.append(polish)
-        yield here, outlook(accuracy[here], error[here], stages, search.trials.reference, images)
-
-
-def _polishes(search: Search, left: int) -> bool:
-    """A run with so many steps left that misses the objective would be polished after them."""
-    another = search.space.finetune.steps
-    return not search.space.objective.maximizes and search.has_time_to_polish(left + another)
 
 
 def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
@@ -198,8 +112,7 @@ def _only(view: _View, one: Tried) -> _View:
     )
 
 
-def _view(search: Search, damage: Floats, belief: Belief) -> _View:
-    """`belief`: of accuracies as candidates are assembled."""
+def _view(search: Search, forecasts: Forecasts) -> _View:
     best, space = search.best, search.space
     met = best is not None and best.met
     over = {one.candidate for one in search.tried if not search.goes_on(one)}
@@ -209,10 +122,8 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     goal = search.trials.goal or 0.0
     if space.objective.maximizes and best is not None and met:
         goal = best.accuracy + search.measuring.int8.loss
-    own = damage[open_]
-    starts, error = belief.expected(own), belief.error(own)
     expected, chance, gain = np.zeros((3, len(open_)))
-    for group, then in _outlooks(search, open_, starts, error):
+    for group, then in forecasts.outlooks(open_):
         expected[group], chance[group] = then.accuracy, then.chance(goal)
         z = (then.accuracy - goal) / then.spread
         density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -230,7 +141,7 @@ def _view(search: Search, damage: Floats, belief: Belief) -> _View:
     saving = saving / _effort(search, open_, np.array([steps.get(c, 0) for c in open_.tolist()]))
     promise = saving * chance if search.hurries and not met else saving  # an answer first
     if not met and not (within & (saving >= space.until)).any():
-        promise = -own  # before all is given up, the least damaged is tried
+        promise = -forecasts.damage[open_]  # before all is given up, the least damaged is tried
     order = np.argsort(-promise, kind="stable")
     every = _View(candidates=open_, chance=chance, accuracy=expected, saving=saving)
     return every.at(order[within[order]])
@@ -242,7 +153,7 @@ def _effort(search: Search, candidates: Ints, done: Ints) -> Floats:
     As a share of a whole try of the full network: a step of a smaller one takes less time.
     """
     polish, steps = search.space.polish, search.space.finetune.steps
-    whole = steps + (polish.steps if polish and _polishes(search, steps) else 0)
+    whole = steps + (polish.steps if polish and polishes(search, steps) else 0)
     left = np.maximum(whole - done, 0)
     assert search.jobs.plan.costs is not None
     full = search.jobs.plan.costs["macs"].full

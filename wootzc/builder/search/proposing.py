@@ -9,12 +9,14 @@ from wootzc.builder.jobs.compiling import completed
 from wootzc.builder.jobs.events import CandidatesProposed
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Weights
+from wootzc.builder.search.forecasts import is_beyond_modules
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan import Plan
 from wootzc.ir.propose import proposals
-from wootzc.ir.space import Listed, Proposed
+from wootzc.ir.sequence import distinct_rows
+from wootzc.ir.space import Listed, Proposed, Space
 from wootzc.ir.space.space_costs import space_costs
 
 
@@ -32,12 +34,7 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
         allowed: NDArray[np.bool_] = np.zeros(scores.shape, dtype=bool)
         for module, choices in enumerate(space.choices):
             allowed[module, list(choices)] = True
-        rows = proposals(
-            space,
-            space_costs(space),
-            np.where(allowed, scores, np.inf),
-            space.selection.count,
-        ).rows
+        rows = rows_of(space, np.where(allowed, scores, np.inf), space.selection.count)
         if not len(rows):
             raise fail(
                 "WZ055",
@@ -50,3 +47,18 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
     proposed = CandidatesProposed(candidates=len(plan.candidates), blocks=len(plan.blocks))
     jobs.events.emit(proposed)
     return replace(jobs, plan=plan, teacher_file=jobs.keys.file)
+
+
+def rows_of(space: Space, scores: NDArray[np.float64], count: int) -> NDArray[np.uint8]:
+    """At most `count` candidates; half keep modules and trunks whole, where others need not.
+
+    What leaves modules out or narrows trunks harms least by its scores, and would be all that is
+    proposed at some costs; but it may recover less than the rest.
+    """
+    costs, beyond = space_costs(space), is_beyond_modules(space)
+    if not beyond.any():
+        return proposals(space, costs, scores, count).rows
+    alone = proposals(space, costs, np.where(beyond, np.inf, scores), count // 2).rows
+    every = proposals(space, costs, scores, count - len(alone)).rows
+    rows = np.concatenate([every, alone])
+    return rows[np.sort(distinct_rows(rows))]
