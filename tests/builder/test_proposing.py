@@ -25,7 +25,7 @@ space s over net {
 """
 
 
-def test_half_of_them_prune_inside_modules_alone() -> None:
+def test_as_many_again_prune_inside_modules_alone() -> None:
     """By scores alone none would: to leave modules out harms nothing here."""
     space = wootzc.compile(SPACE.replace("MORE", "narrow t*; skip *")).space
     beyond = is_beyond_modules(space)
@@ -34,7 +34,8 @@ def test_half_of_them_prune_inside_modules_alone() -> None:
     rows = rows_of(space, scores, 40)
     alone = ~beyond[rows].any(axis=1)
     assert beyond[by_scores].any(axis=1).all()
-    assert len(rows) == 40 and alone.sum() == 20
+    assert len(rows) == 80 and alone.sum() == 40
+    assert np.array_equal(rows[:40], by_scores)
     assert len(np.unique(rows, axis=0)) == len(rows)
 
 

@@ -50,15 +50,15 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
 
 
 def rows_of(space: Space, scores: NDArray[np.float64], count: int) -> NDArray[np.uint8]:
-    """At most `count` candidates; half keep modules and trunks whole, where others need not.
+    """At most `count` candidates; where modules may be left out or trunks narrowed, as many again
+    that leave that be.
 
-    What leaves modules out or narrows trunks harms least by its scores, and would be all that is
-    proposed at some costs; but it may recover less than the rest.
+    By its scores it harms least, and would be all that is proposed at some costs; but it may
+    recover less than the rest.
     """
     costs, beyond = space_costs(space), is_beyond_modules(space)
     if not beyond.any():
         return proposals(space, costs, scores, count).rows
-    alone = proposals(space, costs, np.where(beyond, np.inf, scores), count // 2).rows
-    every = proposals(space, costs, scores, count - len(alone)).rows
-    rows = np.concatenate([every, alone])
+    alone = proposals(space, costs, np.where(beyond, np.inf, scores), count).rows
+    rows = np.concatenate([proposals(space, costs, scores, count).rows, alone])
     return rows[np.sort(distinct_rows(rows))]
