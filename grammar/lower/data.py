@@ -16,13 +16,10 @@ from wootzc.grammar.lower.resolved import Resolved
 from wootzc.grammar.lower.settings import read_settings, setting_value
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.network import Network
-from wootzc.ir.space.recipe import Augment, Data, FromFile, Precision, Recipe
+from wootzc.ir.space.recipe import IMAGENET, Augment, Data, FromFile, Precision, Recipe
 
 WEIGHTS = (".safetensors", ".onnx")  # what a teacher is read from
 KINDS = ("npz", "folder", "zip", "parquet")
-
-# Of pixels from 0 to 1, as torchvision's models were trained with.
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 def _normalize(value: Value) -> bool | str:

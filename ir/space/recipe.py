@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Literal
+from typing import Final, Literal
 
 # Optimiser → the keyword arguments wootzc passes on; the first positional one is the learning rate.
 # A test holds this table against the installed optax.
@@ -112,6 +112,10 @@ class Augment:
 
     flip: bool = False  # left-right, one half of the images
     crop: int = 0  # pixels of zero padding before a random crop back to size
+
+
+# Of pixels from 0 to 1, as torchvision's models were trained with.
+IMAGENET: Final = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ from wootzc.builder.result.figures import summarize
 from wootzc.builder.result.folder import recover, switched
 from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, to_json
+from wootzc.builder.scale import check_scale
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.foreseen import (  # fmt: skip
     foreseen,
@@ -239,6 +240,7 @@ def _build(
         jobs = jobs.become(ClusterJobs, cluster=elsewhere)
     with events.stage("teacher"):
         teacher = jobs.teacher()
+        check_scale(jobs, teacher)
     _warn(jobs, float(teacher.done.result["accuracy"]))
     searching = time.perf_counter()
     jobs = with_proposals(jobs, teacher.weights, made.passes)

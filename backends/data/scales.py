@@ -1,0 +1,51 @@
+"""The usual scales of pixels: a network that was trained with one of them is lost with another."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wootzc.backends.data.dataset import Dataset, Split
+from wootzc.backends.data.images import holds_bytes
+from wootzc.ir.space.recipe import IMAGENET
+
+SAMPLE = 256  # images whose mean and deviation are measured
+SAME = 0.05  # deviations that two means may differ by, and two deviations
+
+Numbers = tuple[float, ...]  # one, or one per channel
+Figures = NDArray[np.float32]  # [channels]
+
+# What a .wz file says of it; mean and deviation of pixels from 0 to 1.
+USUAL: tuple[tuple[str, Numbers, Numbers], ...] = (
+    ("normalize imagenet", IMAGENET["mean"], IMAGENET["std"]),
+    ("mean(0.5); std(0.5)", (0.5,), (0.5,)),
+    ("normalize off", (0.0,), (1.0,)),
+    ("mean(0); std(0.003921569)", (0.0,), (1 / 255,)),  # from 0 to 255
+)
+
+
+def rescaled(dataset: Dataset, images: int) -> Iterator[tuple[str, Split]]:
+    """The first so many validation images by every usual scale but the dataset's own.
+
+    Each with what a .wz file says of it. The last one is what is measured where a file says
+    nothing, on fewer images than that.
+    """
+    part, train, channels = dataset.validation, dataset.train, dataset.shape[2]
+    part = replace(part, rows=part.rows[:images], labels=part.labels[:images])
+    unit = 255.0 if holds_bytes(part.images) else 1.0
+
+    def figures(numbers: Numbers) -> Figures:
+        return np.resize(np.array(numbers, np.float32) * np.float32(unit), channels)
+
+    known = [
+        (said, figures(mean), figures(std))
+        for said, mean, std in USUAL
+        if len(mean) in (1, channels)
+    ]
+    pixels = train.images.take(train.rows[:SAMPLE]).reshape(-1, channels).astype(np.float32)
+    known.append(("normalize", pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 1e-6)))
+    for said, mean, std in known:
+        apart = np.abs([mean - dataset.mean, std - dataset.std]) / dataset.std
+        if apart.max() > SAME:
+            yield said, replace(part, mean=mean, std=std)
