@@ -67,7 +67,7 @@ def number(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
 
 def distinct_rows(rows: Matrix) -> Ints:
     """Positions of the rows that equal no earlier row, ordered by the rows' values."""
-    return number(rows.T)[0] if rows.shape[1] else np.arange(min(len(rows), 1))
+    return number([*rows.T])[0] if rows.shape[1] else np.arange(min(len(rows), 1))
 
 
 def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDArray[np.int32]:
