@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import from_fs_path, to_fs_path
@@ -21,7 +20,7 @@ from wootzc.grammar.parse import Memory
 from wootzc.lsp.actions import FIX_ALL, actions, by_file
 from wootzc.lsp.completion import complete
 from wootzc.lsp.hover import hover
-from wootzc.lsp.navigation import CannotRename, definitions, references, rename, renamed
+from wootzc.lsp.navigation import definitions, references, rename, renamed
 from wootzc.lsp.outline import hints, outline
 from wootzc.lsp.places import offset_of, range_of
 from wootzc.lsp.snapshot import Snapshot
@@ -257,22 +256,15 @@ def prepare_rename(
     ls: WootzServer, params: types.PrepareRenameParams
 ) -> types.PrepareRenamePlaceholder:
     snapshot, offset = ls.at(params)
-    try:
-        found = renamed(snapshot, offset)
-    except CannotRename as reason:
-        raise JsonRpcInvalidParams(str(reason)) from None
+    found = renamed(snapshot, offset)
     return types.PrepareRenamePlaceholder(range_of(snapshot.text, found.span), found.symbol.name)
 
 
 @server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
 def change_name(ls: WootzServer, params: types.RenameParams) -> types.WorkspaceEdit:
     snapshot, offset = ls.at(params)
-    try:
-        spans = rename(snapshot, offset, params.new_name)
-    except CannotRename as reason:
-        raise JsonRpcInvalidParams(str(reason)) from None
     changes: dict[str, list[types.TextEdit]] = {}
-    for location in ls.locations(snapshot, spans):
+    for location in ls.locations(snapshot, rename(snapshot, offset, params.new_name)):
         edit = types.TextEdit(location.range, params.new_name)
         changes.setdefault(location.uri, []).append(edit)
     return types.WorkspaceEdit(changes=changes)
