@@ -20,7 +20,7 @@ from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import MAX_RATES, StatedRates, read_criterion, read_rates
 from wootzc.ir.array import Array
 from wootzc.ir.net.coupling import Group, couple_module
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Network, module_shapes
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Inside, Side, rate_of
 from wootzc.ir.net.skip import SKIP, can_be_skipped
@@ -168,10 +168,9 @@ def _each_group(
 
     Rates that leave a group the same width are one choice of it.
     """
-    positions, shapes = module_positions(pruning.network), segment_shapes(pruning.network)
     found: dict[int, list[Inside]] = {}
     for m, span in pruning.each.items():
-        module = pruning.network.modules[m]
+        module, shape = module_shapes(pruning.network)[m]
         mine = [one for one in constraints if not isinstance(one, CostLimit) and m in one.modules]
         if any(isinstance(one, Ordered) for one in mine):
             report.error(
@@ -181,7 +180,7 @@ def _each_group(
             )  # fmt: skip
             return None
         limits = [one for one in mine if isinstance(one, RateLimit)]
-        groups = couple_module(module, shapes[positions[m]]).groups
+        groups = couple_module(module, shape).groups
         inner = [group for group in groups if group.place is not None]
         rates = [pruning.rates[p] for p in pruning.choices[m] if pruning.rates[p] != SKIP]
         options = [_told_apart(group, rates, limits) for group in inner if not group.whole]

@@ -48,16 +48,9 @@ def chosen_rates(
 
 
 def _widths(network: Network, rates: Sequence[float]) -> list[list[Widths]]:
-    """[modules][rates]; modules that are alike are worked out once."""
-    known: dict[tuple[Any, ...], list[Widths]] = {}
-    table: list[list[Widths]] = []
-    for module, shape in module_shapes(network):
-        key = (replace(module, name=""), shape)
-        if key not in known:
-            coupling = couple_module(module, shape)
-            known[key] = [kept_widths(coupling, rate) for rate in rates]
-        table.append(known[key])
-    return table
+    """[modules][rates]"""
+    couplings = (couple_module(module, shape) for module, shape in module_shapes(network))
+    return [[kept_widths(coupling, rate) for rate in rates] for coupling in couplings]
 
 
 def _trunk_widths(
