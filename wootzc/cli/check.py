@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wootzc.cli.checked import Checked
+from wootzc.cli.check_data import Checked, as_json, as_sarif
 from wootzc.cli.options import override_options, overrides
 from wootzc.cli.output import echo_diagnostics, foreseen_in
 from wootzc.diagnostics import Diagnostic, WootzError
@@ -55,8 +55,6 @@ def check(
         if form is None:
             _tell(checked, quiet=quiet)
     if form is not None:
-        from wootzc.cli.check_data import as_json, as_sarif
-
         data = as_json(every) if form == "json" else as_sarif(every)
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     return int(not all(checked.ok for checked in every))
