@@ -2,7 +2,7 @@
 modules that may go whole; `each`, groups of channels with rates of their own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -235,33 +235,23 @@ def _trunks_of(
     patterns: syntax.Patterns, known: Sequence[Trunk], network: Network, report: Report
 ) -> set[str] | None:
     """The names that the patterns stand for; None after an error."""
-    named = _matching(patterns.named, known, network, report)
-    exceptions = _matching(patterns.exceptions, known, network, report)
-    if named is None or exceptions is None:
+    names = [trunk.name for trunk in known]
+    both = patterns.named, patterns.exceptions
+    strange = [next((p for p in some if not matching(p, names)), None) for some in both]
+    for pattern in filter(None, strange):
+        report.error(
+            pattern.span, "WZ262",
+            f"this names no trunk of network `{network.name}`",
+            f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
+            if names else "no channels between its modules can go",
+        )  # fmt: skip
+    if any(strange):
         return None
-    if not named - exceptions:
+    named, without = ({names[place] for p in some for place in matching(p, names)} for some in both)
+    if not named - without:
         report.error(
             patterns.span, "WZ248", "`except` leaves out every trunk that is named before it",
             "name fewer trunks after it",
         )  # fmt: skip
         return None
-    return named - exceptions
-
-
-def _matching(
-    patterns: Iterable[syntax.Pattern], known: Sequence[Trunk], network: Network, report: Report
-) -> set[str] | None:
-    names = [trunk.name for trunk in known]
-    found: set[str] = set()
-    for pattern in patterns:
-        mine = {names[place] for place in matching(pattern, names)}
-        if not mine:
-            report.error(
-                pattern.span, "WZ262",
-                f"this names no trunk of network `{network.name}`",
-                f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
-                if names else "no channels between its modules can go",
-            )  # fmt: skip
-            return None
-        found |= mine
-    return found
+    return named - without
