@@ -13,7 +13,6 @@ from wootzc.cli.options import (
     cluster_options,
     memory_options,
     override_options,
-    overrides,
     passes_option,
     source_argument,
     store_option,
@@ -86,8 +85,7 @@ def build(
     verbose: bool,
     quiet: bool,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
 ) -> int:
     """Train, search, and write the best pruned network.
 
@@ -117,10 +115,9 @@ def build(
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose contradict each other: give one of them")
     gc.enable()  # `main` turned it off
-    given = overrides(settings, seed)
     # Mistakes are told before JAX loads, and before anything is measured.
     passes = None if pipeline is None else parse_pipeline(pipeline)
-    _check_files(front(file, given, space, tell=echo_analysis).space)
+    _check_files(front(file, overrides, space, tell=echo_analysis).space)
     group = None
     if hosts is not None:
         from wootzc.builder.jobs.hosts import follow
@@ -141,7 +138,7 @@ def build(
         store=store,
         baseline=baseline,
         replace=replace,
-        overrides=given,
+        overrides=overrides,
         space=space,
         parallel=parallel,
         take=take,
