@@ -107,18 +107,19 @@ class WootzServer(LanguageServer):
         before = self._told.get(uri, set())
         self._told[uri] = set(found)
         for file in (*found, *(before - found.keys())):
-            own = file == snapshot.path
-            if not own and file_identity(file) in self._open:
-                continue  # told by itself
-            self.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(
-                    uri if own else uri_of(file),
-                    found.get(file, []),
-                    version=snapshot.version if own else None,
-                )
-            )
+            self.tell(uri, file, found.get(file, []), snapshot.version)
         ended = time.monotonic()
         self._rested[uri] = ended + (ended - began)
+
+    def tell(
+        self, uri: str, file: str, found: list[types.Diagnostic], version: int | None = None
+    ) -> None:
+        """What is wrong with a file that was looked at with `uri`, if it is not open itself."""
+        own = file == path_of(uri)
+        if own or file_identity(file) not in self._open:
+            target, version = (uri, version) if own else (uri_of(file), None)
+            params = types.PublishDiagnosticsParams(target, found, version)
+            self.text_document_publish_diagnostics(params)
 
     def saved(self) -> None:
         """What open files include may be another now."""
@@ -132,11 +133,7 @@ class WootzServer(LanguageServer):
         if uri in self._waiting:
             self._waiting.pop(uri).cancel()
         for file in self._told.pop(uri, set()):
-            own = file == path_of(uri)
-            if not own and file_identity(file) in self._open:
-                continue
-            target = uri if own else uri_of(file)
-            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(target, []))
+            self.tell(uri, file, [])
         self.changed_below(uri)
 
     def at(self, params: _Placed) -> tuple[Snapshot, int]:
