@@ -14,6 +14,13 @@ Matrix: TypeAlias = NDArray[Any]  # small non-negative integers [rows, columns]
 Ints: TypeAlias = NDArray[np.int64]
 
 
+FAR = 2**62  # beyond every sum that is worked with
+
+
+class TooLarge(Exception):
+    """More states than the caller is willing to hold."""
+
+
 class TooMany(Exception):
     """More shared runs than the caller is willing to hold."""
 
@@ -26,14 +33,41 @@ class Link(NamedTuple):
     frequency: int  # rows that have it
 
 
-def distinct_rows(rows: Matrix) -> NDArray[np.int64]:
+def number(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
+    """Number the distinct rows of some columns 0, 1, … in their order.
+
+    Returns where each number first stands, and the number of every row.
+    """
+    key, span = np.zeros(len(columns[0]), dtype=np.int64), 1
+    if len(key) == 0:
+        return key, key
+    for column in columns:
+        low = int(column.min())
+        width = int(column.max()) - low + 1
+        if span * width >= FAR:
+            key = np.unique(key, return_inverse=True)[1]
+            span = int(key.max()) + 1
+        if span * width >= FAR:
+            raise TooLarge
+        key = key * width + (column.astype(np.int64) - low)
+        span *= width
+    if span <= 8 * len(key) + 1024:  # dense: a table is cheaper than sorting
+        first = np.full(span, -1, dtype=np.int64)
+        first[key[::-1]] = np.arange(len(key))[::-1]  # the last assignment stays: the first row
+        used = np.flatnonzero(first >= 0)
+        first[used], starts = np.arange(len(used)), first[used]
+        return starts, first[key]
+    order = np.argsort(key, kind="stable")
+    new = np.ones(len(key), dtype=bool)
+    new[1:] = key[order[1:]] != key[order[:-1]]
+    numbers = np.empty(len(key), dtype=np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    return order[new], numbers
+
+
+def distinct_rows(rows: Matrix) -> Ints:
     """Positions of the rows that equal no earlier row, ordered by the rows' values."""
-    if len(rows) == 0 or rows.shape[1] == 0:
-        return np.arange(min(len(rows), 1))
-    order = np.lexsort(rows.T[::-1])  # stable: the first of equal rows stays the first
-    new = np.ones(len(rows), dtype=bool)
-    new[1:] = np.any(rows[order[1:]] != rows[order[:-1]], axis=1)
-    return order[new]
+    return number([*rows.T])[0] if rows.shape[1] else np.arange(min(len(rows), 1))
 
 
 def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDArray[np.int32]:
@@ -50,17 +84,15 @@ def shared_windows(rows: Matrix, least: int = 2, most: int = 20_000_000) -> NDAr
         alive = np.arange(len(rows))
         numbers = np.zeros(len(rows), dtype=np.int64)
         for stop in range(start + 1, rows.shape[1] + 1):
-            numbers, counts = renumbered(numbers, rows[alive, stop - 1])
+            firsts, numbers = number([numbers, rows[alive, stop - 1]])
+            counts = np.bincount(numbers)
             shared = counts >= least
+            if not shared.any():
+                break
+            found.append(_table(start, stop, alive[firsts[shared]], counts[shared]))
+            total += len(found[-1])
             keep = shared[numbers]
             alive, numbers = alive[keep], (np.cumsum(shared) - 1)[numbers[keep]]
-            if len(alive) == 0:
-                break
-            counts = counts[shared]
-            first = np.empty(len(counts), dtype=np.int32)
-            first[numbers[::-1]] = alive[::-1]  # the last assignment stays: the first row
-            found.append(_table(start, stop, first, counts))
-            total += len(counts)
             if total > most:
                 raise TooMany
     return np.concatenate(found) if found else np.empty((0, 4), dtype=np.int32)
@@ -72,23 +104,10 @@ def rows_with(rows: Matrix, start: int, values: Sequence[int]) -> NDArray[np.int
     return np.flatnonzero(here.all(axis=1))
 
 
-def _table(start: int, stop: int, rows: NDArray[np.int32], counts: Ints) -> NDArray[np.int32]:
+def _table(start: int, stop: int, rows: Ints, counts: Ints) -> NDArray[np.int32]:
     table = np.empty((len(rows), 4), dtype=np.int32)
     table[:, 0], table[:, 1], table[:, 2], table[:, 3] = start, stop, rows, counts
     return table
-
-
-def renumbered(numbers: Ints, column: Matrix) -> tuple[Ints, Ints]:
-    """Number the distinct (number, value) pairs 0, 1, … in their order, and count each."""
-    width = int(column.max(initial=0)) + 1
-    keys = numbers * width + column
-    highest = int(keys.max(initial=0)) + 1
-    if highest > 8 * len(keys) + 1024:  # sparse: sorting is cheaper than a table
-        _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        return inverse.reshape(-1), counts
-    table = np.bincount(keys, minlength=highest)
-    used = table > 0
-    return (np.cumsum(used) - 1)[keys], table[used]
 
 
 def linked_runs(rows: Matrix, least: int = 2) -> list[Link]:

@@ -4,7 +4,7 @@ Linear time. Two invariants hold after every symbol: no pair of neighbouring sym
 twice in the rules, save overlapping in runs like `aaa`; every rule but the start is used twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Rules: TypeAlias = dict[int, tuple[int, ...]]  # 0 is the start; a reference to rule k is -k
@@ -156,17 +156,3 @@ class _Builder:
             self.digrams[last.value, after.value] = last
         if not (before.guards or first.guards):
             self.digrams[before.value, first.value] = before
-
-
-def expand(rules: Rules, number: int = 0) -> list[int]:
-    """The terminals that a rule stands for."""
-    done: list[int] = []
-    stack: list[Sequence[int]] = [rules[number]]
-    while stack:
-        body = stack.pop()
-        for place, value in enumerate(body):
-            if value < 0:
-                stack += [body[place + 1 :], rules[-value]]
-                break
-            done.append(value)
-    return done

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,13 @@ class Span:
 
 
 UNKNOWN = Span()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What a text says somewhere: where that is never makes two of them differ."""
+
+    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

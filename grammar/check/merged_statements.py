@@ -7,10 +7,8 @@ name stay as they were.
 from dataclasses import replace
 
 from wootzc.grammar import syntax
-from wootzc.grammar.check.statements import keyword_of, kind_of_budget
+from wootzc.grammar.check.statements import topic
 
-_SELECTIONS = ("all", "sample", "configs", "propose")
-_GOALS = ("minimize", "maximize")
 _LENGTHS = {"steps", "epochs"}  # of which a recipe has one
 
 
@@ -21,35 +19,16 @@ def replaced(
 
     Where a metric has limits on both sides, the one on the side of `new`.
     """
-    match new:
-        case syntax.Subject() | syntax.WhereCost():
-            kind = type(new)
-            same = [
-                s for s in statements if isinstance(s, kind) and s.metric.text == new.metric.text
-            ]
-            side = [s for s in same if _side(s.comparison) == _side(new.comparison)]
-            return list(side if len(same) > 1 and side else same)
-        case syntax.WhereOrder(relation=relation):
-            return [
-                s
-                for s in statements
-                if isinstance(s, syntax.WhereOrder) and s.relation.text == relation.text
-            ]
-        case syntax.Budget():
-            kind_of_new = kind_of_budget(new)
-            return [
-                s
-                for s in statements
-                if isinstance(s, syntax.Budget) and kind_of_budget(s) == kind_of_new
-            ]
-        case _:
-            keyword = keyword_of(new)
-            rivals = next((g for g in (_SELECTIONS, _GOALS) if keyword in g), (keyword,))
-            return [s for s in statements if keyword_of(s) in rivals]
+    same = [s for s in statements if topic(s) == topic(new)]
+    side = [s for s in same if _side(s) == _side(new)]
+    return side if len(same) > 1 and side else same
 
 
-def _side(comparison: syntax.Name) -> str:
-    return "above" if comparison.text[0] in ">≥" else "below"
+def _side(statement: syntax.SpaceStatement) -> bool | None:
+    """Whether it limits a metric from below; None where it limits none."""
+    if isinstance(statement, syntax.Subject | syntax.WhereCost):
+        return statement.comparison.text[0] in ">≥"
+    return None
 
 
 def merged(

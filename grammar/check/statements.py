@@ -69,18 +69,21 @@ def kind_of_budget(budget: syntax.Budget) -> Literal["candidates", "time"] | Non
     return "time" if budget.unit.text in SECONDS else "candidates"
 
 
-def _slot(statement: syntax.SpaceStatement) -> str | None:
-    """What can be said only once; None for statements that add up."""
+def topic(statement: syntax.SpaceStatement) -> str:
+    """What a statement says of its space: one of the same topic takes its place."""
     match statement:
         case syntax.All() | syntax.Sample() | syntax.Configs() | syntax.Propose():
             return "says which candidates to try"
         case syntax.Goal():
             return "says what is best"
         case syntax.Budget():
-            kind = kind_of_budget(statement)
-            return f"has a budget of {kind}" if kind else None
-        case _ if isinstance(statement, ADDING):
-            return None
+            return f"has a budget of {kind_of_budget(statement)}"
+        case (
+            syntax.Subject(metric=about)
+            | syntax.WhereCost(metric=about)
+            | syntax.WhereOrder(relation=about)
+        ):
+            return f"{type(statement).__name__} {about.text}"
         case _:
             return f"has `{keyword_of(statement)}`"
 
@@ -116,14 +119,15 @@ def statements_of(definition: syntax.SpaceDefinition, report: Report) -> Stateme
     seen: dict[str, Span] = {}
     kept: list[syntax.SpaceStatement] = []
     for statement in definition.statements:
-        slot = _slot(statement)
-        if slot is not None and slot in seen:
+        said = topic(statement)
+        if said in seen:
             report.error(
-                statement.span, "WZ045", f"line {report.line(seen[slot])} already {slot}",
+                statement.span, "WZ045", f"line {report.line(seen[said])} already {said}",
                 "keep one of the two statements",
             )  # fmt: skip
             continue
-        if slot is not None:
-            seen[slot] = statement.span
+        unknown = isinstance(statement, syntax.Budget) and kind_of_budget(statement) is None
+        if not unknown and not isinstance(statement, ADDING):
+            seen[said] = statement.span
         kept.append(statement)
     return Statements(kept=kept)

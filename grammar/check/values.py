@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, assert_never
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
+from wootzc.grammar.syntax.near_misses import did_you_mean
 from wootzc.ir.layers.shapes import Shape
 
 Value: TypeAlias = int | float | tuple[int, ...] | str
@@ -185,12 +185,10 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
         return value
     shown = source_text(expression)
     if isinstance(expression, syntax.Word) and expression.text not in scope:
-        near = nearest(shown, scope)
-        known = f"known here: {', '.join(scope)}" if scope else "none is known here"
         report.error(
             expression.span, "WZ015",
             f"there is no parameter or constant `{shown}` to calculate with",
-            meant(near) if near else known,
+            did_you_mean(shown, scope, None if scope else "none is known here"),
         )  # fmt: skip
     else:
         report.error(expression.span, "WZ015", f"`{shown}` is not a number to calculate with")

@@ -4,7 +4,7 @@ constants in settings.
 All of it is written out in the syntax tree, so that what reads a space need not know of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -112,7 +112,8 @@ def _built_on(
 def write_out_settings(program: Program, report: Report) -> None:
     """Stages `from` stages, and constants where settings and networks are given values."""
     for name, space in program.spaces.items():
-        stages = _stages(space.statements)
+        said = reversed(space.statements)  # of several the first counts: only one is allowed
+        stages = {keyword_of(s): s for s in said if isinstance(s, syntax.Teacher | syntax.Stage)}
         statements = tuple(
             _with_base(s, stages, (), report) if isinstance(s, syntax.Stage) else s
             for s in space.statements
@@ -167,17 +168,6 @@ def _is_number(
             meant(near) if near else f"as in `{FORMS[keyword]}`",
         )  # fmt: skip
     return False
-
-
-def _stages(
-    statements: Iterable[syntax.SpaceStatement],
-) -> dict[str, syntax.Teacher | syntax.Stage]:
-    """By name; of several the first, for only one is allowed."""
-    found: dict[str, syntax.Teacher | syntax.Stage] = {}
-    for one in statements:
-        if isinstance(one, syntax.Teacher | syntax.Stage):
-            found.setdefault(keyword_of(one), one)
-    return found
 
 
 def _with_base(

@@ -8,7 +8,7 @@ from wootzc.grammar.check.operators import BUILT_IN
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import Scope, number_of
 from wootzc.grammar.lower.body import BodyLowering, TooLarge
-from wootzc.grammar.syntax.near_misses import meant, nearest
+from wootzc.grammar.syntax.near_misses import did_you_mean, nearest
 from wootzc.ir.layers.maxima import MAX_MODULES
 from wootzc.ir.net.network import Module, Network
 
@@ -146,11 +146,10 @@ def number_range(
     known = constants or {}
     for number in (numbers.first, numbers.last):
         if number.text[0].isidentifier() and number.text not in known:
-            near = nearest(number.text, known)
             report.error(
                 number.span, "WZ315",
                 f"`{number.text}` is no number, and there is no constant of that name",
-                meant(near) if near else "as in `a[1..3]`, for a1, a2 and a3",
+                did_you_mean(number.text, known, "as in `a[1..3]`, for a1, a2 and a3"),
             )  # fmt: skip
             return None
     first, last = (

@@ -191,16 +191,14 @@ def _is_count(value: object) -> TypeGuard[Integral]:
 
 def zoo_source(name: str) -> str:
     """The text of a network of the zoo, with the modules it uses and what its file says first."""
+    from wootzc.ir.graph.graph import leading_to  # nothing else here needs graphs
+
     report = Report()
     program = _zoo_program(name, report)[0]
     text = report.sources[zoo_path(name)]
     item = _of_zoo(program, name)
-    used: set[str] = set()
-    waiting: list[syntax.ModuleDefinition | syntax.NetworkDefinition] = [item]
-    while waiting:
-        new = words_of(waiting.pop()) & program.modules.keys() - used
-        used |= new
-        waiting += [program.modules[module] for module in new]
+    inner = {name: words_of(module) for name, module in program.modules.items()}
+    used = leading_to(words_of(item), inner)
     spans = [d.span for module, d in program.modules.items() if module in used] + [item.span]
     comment = text[: min(d.span.start for d in program.modules.values())].strip()
     return "\n\n".join([comment, *(text[s.start : s.end] for s in spans)]) + "\n"

@@ -220,9 +220,7 @@ def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:
 def _check_listed(space: Space, listed: Listed, costs: VariantCosts, report: Report) -> None:
     rows = listed.rows.values
     problem = variables(space, costs, space.constraints)
-    firsts = [int(np.flatnonzero(problem.of_module == v)[0]) for v in range(len(problem.choices))]
-    good = (rows == rows[:, firsts][:, problem.of_module]).all(axis=1)
-    good &= problem.allowed(rows[:, firsts])
+    good = problem.tied(rows) & problem.allowed(rows[:, problem.firsts])
     if not good.any():
         report.error(
             listed.span, "WZ055", "none of the listed candidates meets the constraints",

@@ -2,7 +2,7 @@
 modules that may go whole; `each`, groups of channels with rates of their own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -20,7 +20,7 @@ from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import MAX_RATES, StatedRates, read_criterion, read_rates
 from wootzc.ir.array import Array
 from wootzc.ir.net.coupling import Group, couple_module
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Network, module_shapes
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Inside, Side, rate_of
 from wootzc.ir.net.skip import SKIP, can_be_skipped
@@ -168,10 +168,9 @@ def _each_group(
 
     Rates that leave a group the same width are one choice of it.
     """
-    positions, shapes = module_positions(pruning.network), segment_shapes(pruning.network)
     found: dict[int, list[Inside]] = {}
     for m, span in pruning.each.items():
-        module = pruning.network.modules[m]
+        module, shape = module_shapes(pruning.network)[m]
         mine = [one for one in constraints if not isinstance(one, CostLimit) and m in one.modules]
         if any(isinstance(one, Ordered) for one in mine):
             report.error(
@@ -181,7 +180,7 @@ def _each_group(
             )  # fmt: skip
             return None
         limits = [one for one in mine if isinstance(one, RateLimit)]
-        groups = couple_module(module, shapes[positions[m]]).groups
+        groups = couple_module(module, shape).groups
         inner = [group for group in groups if group.place is not None]
         rates = [pruning.rates[p] for p in pruning.choices[m] if pruning.rates[p] != SKIP]
         options = [_told_apart(group, rates, limits) for group in inner if not group.whole]
@@ -236,33 +235,23 @@ def _trunks_of(
     patterns: syntax.Patterns, known: Sequence[Trunk], network: Network, report: Report
 ) -> set[str] | None:
     """The names that the patterns stand for; None after an error."""
-    named = _matching(patterns.named, known, network, report)
-    exceptions = _matching(patterns.exceptions, known, network, report)
-    if named is None or exceptions is None:
+    names = [trunk.name for trunk in known]
+    both = patterns.named, patterns.exceptions
+    strange = [next((p for p in some if not matching(p, names)), None) for some in both]
+    for pattern in filter(None, strange):
+        report.error(
+            pattern.span, "WZ262",
+            f"this names no trunk of network `{network.name}`",
+            f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
+            if names else "no channels between its modules can go",
+        )  # fmt: skip
+    if any(strange):
         return None
-    if not named - exceptions:
+    named, without = ({names[place] for p in some for place in matching(p, names)} for some in both)
+    if not named - without:
         report.error(
             patterns.span, "WZ248", "`except` leaves out every trunk that is named before it",
             "name fewer trunks after it",
         )  # fmt: skip
         return None
-    return named - exceptions
-
-
-def _matching(
-    patterns: Iterable[syntax.Pattern], known: Sequence[Trunk], network: Network, report: Report
-) -> set[str] | None:
-    names = [trunk.name for trunk in known]
-    found: set[str] = set()
-    for pattern in patterns:
-        mine = {names[place] for place in matching(pattern, names)}
-        if not mine:
-            report.error(
-                pattern.span, "WZ262",
-                f"this names no trunk of network `{network.name}`",
-                f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
-                if names else "no channels between its modules can go",
-            )  # fmt: skip
-            return None
-        found |= mine
-    return found
+    return named - without

@@ -1,8 +1,6 @@
 """What a module or trunk must have, so that its rates and its criterion can be followed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from wootzc.diagnostics import UNKNOWN, Advice, Span
 from wootzc.grammar.check.edits import add
@@ -12,7 +10,7 @@ from wootzc.grammar.space.rates import RateSpans, SpaceRates, StatedRates, perce
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
 from wootzc.ir.net.criteria import CRITERIA
-from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.network import Module, Network, module_shapes
 from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width, kept_widths
 from wootzc.ir.net.trunk import Trunk
@@ -25,18 +23,10 @@ def check_filters(
 
     Modules and rates that no file asks for are dropped where they cannot be.
     """
-    shapes = [
-        (segment, shape)
-        for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
-        if isinstance(segment, Module)
-    ]
-    couplings: dict[Any, Coupling] = {}
+    modules = module_shapes(network)
     for position, of_module in sorted(rates.of_module.items()):
-        module, shape = shapes[position]
-        key = (replace(module, name=""), shape)
-        if key not in couplings:
-            couplings[key] = couple_module(module, shape)
-        coupling = couplings[key]
+        module, shape = modules[position]
+        coupling = couple_module(module, shape)
         if all(group.whole for group in coupling.groups):
             if not of_module.stated:
                 del rates.of_module[position]

@@ -12,7 +12,7 @@ from wootzc.ir.layers import Body, Conv, Layer, has_filters, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.layers.signature import operator_of
 from wootzc.ir.net.coupling import couple
-from wootzc.ir.net.network import Module, Network, segment_shapes
+from wootzc.ir.net.network import Module, Network, module_shapes
 
 # What `keep` takes beside names of modules: layers whose channels no rate removes.
 KINDS = ("conv", "depthwise", "grouped", "dense", "add", "concat", "scale")
@@ -75,13 +75,9 @@ def check_kinds(
 
     Each is looked at alone: of two kinds that keep the same, neither is without effect.
     """
-    shapes = segment_shapes(network)
-    modules = [
-        (segment.body, shape)
-        for segment, shape in zip(network.segments, shapes, strict=False)
-        if isinstance(segment, Module)
-    ]
-    bodies = dict.fromkeys(modules[position] for position in sorted(pruned))
+    modules = module_shapes(network)
+    own = (modules[position] for position in sorted(pruned))
+    bodies = dict.fromkeys((module.body, shape) for module, shape in own)
     for kind in (
         kind for keep in keeps for kind in divide_patterns(keep.patterns.named, network)[1]
     ):
@@ -97,7 +93,7 @@ def check_kinds(
 
 
 def _without_effect(kind: str, body: Body, shape: Shape) -> bool:
-    kept = [path for path, layer in walk(body) if _is_kind(layer, kind)]
+    kept = tuple(path for path, layer in walk(body) if _is_kind(layer, kind))
     return not kept or couple(body, shape, kept=kept).groups == couple(body, shape).groups
 
 

@@ -12,7 +12,6 @@ _HEADER = re.compile(
     r"(module|network|space|data|augment|teacher|pretrain|finetune|polish|rates|configs|auxiliary"
     r"|add|concat|scale)\b[^{}\n]*"
 )
-_WITHOUT_BODY = re.compile(r'network\s+\w+\s+from\b|teacher\s+from\b|data\b.*"|include\b')
 _TOKENS = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"[^"\n]*"|[{}()\[\]]')
 
 _STANDS_FOR_BRACE = re.compile(r"\s*(:|->|=>|=|\bdo|\bbegin|\bthen|\bis)$")

@@ -1,17 +1,12 @@
 """Names, values and arguments: what both networks and spaces are made of."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import Placed
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What every node has: the place where it stands."""
-
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+Node: TypeAlias = Placed
 
 
 def children(node: Any) -> Iterator[Any]:

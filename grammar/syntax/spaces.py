@@ -283,8 +283,8 @@ class Latency(Node):
 
     target: Name | None
     command: Text | None
-    settings: Settings | None
     table: Text | None = None
+    settings: Settings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

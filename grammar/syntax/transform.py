@@ -5,7 +5,7 @@ there.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from wootzc.diagnostics import Span
@@ -77,10 +77,6 @@ def _setting(span: Span, name: Any, detail: Any) -> syntax.Setting:
     return syntax.Setting(span=span, name=name, arguments=arguments, value=value)
 
 
-def _rates(span: Span, rates: syntax.Rates) -> syntax.Rates:
-    return syntax.Rates(span=span, rates=rates.rates, each=rates.each)
-
-
 def _list_of_rates(span: Span, *children: Any) -> syntax.Rates:
     *rates, each = children
     return syntax.Rates(span=span, rates=tuple(rates), each=bool(each))
@@ -95,10 +91,6 @@ def _pattern(span: Span, glob: Any, end: Any) -> syntax.Pattern:
     if isinstance(end, syntax.NumberSpan):
         return syntax.Pattern(span=span, glob=glob, numbers=end)
     return syntax.Pattern(span=span, glob=glob, last=end)
-
-
-def _latency(span: Span, target: Any, command: Any, table: Any, settings: Any) -> syntax.Latency:
-    return syntax.Latency(span=span, target=target, command=command, table=table, settings=settings)
 
 
 def _relative(span: Span, _: Any = None, number: Any = None, unit: Any = None) -> Any:
@@ -128,7 +120,7 @@ _MAKE: Mapping[str, Make] = {
     "setting": _setting,
     "measured_setting": _node(syntax.Setting, arguments=None),
     "negative_number": lambda span, _, operand: syntax.Negative(span=span, operand=operand),
-    "rates": _rates,
+    "rates": lambda span, rates: replace(rates, span=span),
     "list_of_rates": _list_of_rates,
     "each": lambda span: True,
     "range_of_rates": _node(syntax.RateRange),
@@ -143,7 +135,6 @@ _MAKE: Mapping[str, Make] = {
     "relative_limit": _relative,
     "blocks": _node(syntax.Choice, setting="blocks"),
     "explore": _node(syntax.Choice, setting="explore"),
-    "latency": _latency,
     "latency_table": _node(syntax.Latency, target=None, command=None, settings=None),
     "precision": _node(syntax.Choice, setting="precision"),
     "quantize": _node(syntax.Choice, setting="quantize"),

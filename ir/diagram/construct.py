@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.ir.diagram.diagram import Diagram
-from wootzc.ir.diagram.merge_states import Edges, TooLarge, number, reduced
+from wootzc.ir.diagram.merge_states import Edges, reduced
 from wootzc.ir.diagram.sums import Tails
 from wootzc.ir.joining import Limit
+from wootzc.ir.sequence import TooLarge, number
 
 STATES = 2_000_000
 CHOICES = 4  # of a variable, as a rule: states of more count for more

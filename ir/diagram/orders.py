@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.diagram.merge_states import Edges, Ints, TooLarge, number, reduced
+from wootzc.ir.diagram.merge_states import Edges, reduced
+from wootzc.ir.sequence import Ints, TooLarge, number
 
 NODES = 20_000  # in one layer
 BITS = 62  # of a word: choices that are left

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.diagram.merge_states import FAR, Edges, Ints, TooLarge
+from wootzc.ir.diagram.merge_states import Edges
 from wootzc.ir.joining import Limit
+from wootzc.ir.sequence import FAR, Ints, TooLarge
 
 
 def rounded(limit: Limit, values: Sequence[NDArray[Any]], bins: int, outer: bool) -> Limit:

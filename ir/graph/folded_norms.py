@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.graph.graph import INPUT, Graph, Node
+from wootzc.ir.graph.graph import INPUT, Graph, Node, leading_to
 from wootzc.ir.layers import Array, Branch, Conv, DepthwiseConv, Norm, joined_shape
 from wootzc.ir.layers.shapes import Shape, ShapeError
 
@@ -32,7 +32,8 @@ def with_norms_put_back(graph: Graph) -> Graph:
     behind what makes the scores, or where one number a channel is left of each image, as in
     squeeze-and-excite: batch statistics of these say little. What is computed stays the same.
     """
-    live = _live(graph)
+    needed = leading_to([graph.output], {node.name: node.inputs for node in graph.nodes})
+    live = {node.name: node for node in graph.nodes if node.name in needed}
     layers = [node.operation for node in live.values() if not isinstance(node.operation, str)]
     if any(layer.normalizes for layer in layers):
         return graph
@@ -113,17 +114,6 @@ def _divided(node: Node) -> list[Node]:
         },
     )
     return [replace(node, operation=replace(layer, bias=False), weights=weights), norm]
-
-
-def _live(graph: Graph) -> dict[str, Node]:
-    """The nodes that lead to the output, in order."""
-    wanted = {graph.output}
-    found = []
-    for node in reversed(graph.nodes):
-        if node.name in wanted:
-            wanted.update(node.inputs)
-            found.append(node)
-    return {node.name: node for node in reversed(found)}
 
 
 def _makers_of_scores(graph: Graph, live: Mapping[str, Node]) -> set[str]:

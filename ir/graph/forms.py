@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wootzc.ir.graph.expressible import check_input, check_layer
-from wootzc.ir.graph.graph import INPUT, Arrays, Graph, Node, Refused
+from wootzc.ir.graph.graph import INPUT, Arrays, Graph, Refused, leading_to
 from wootzc.ir.layers import Branch, Join, Layer, joined_shape
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 
@@ -151,7 +151,6 @@ def flattened(steps: Steps) -> Steps:
 def _numbered(graph: Graph) -> Steps:
     number = {INPUT: 0}
     found: list[Step | None] = [None]
-    nodes: list[Node | None] = [None]
     for node in graph.nodes:
         if node.name in number:
             raise Refused(f"there are two nodes `{node.name}`", "give every node its own name")
@@ -167,7 +166,6 @@ def _numbered(graph: Graph) -> Steps:
                 weights=node.weights,
             )
         )
-        nodes.append(node)
     if graph.output not in number:
         raise Refused(f"no node makes the output `{graph.output}`")
     steps = _without_dead(Steps(steps=tuple(found), output=number[graph.output]))
@@ -175,15 +173,9 @@ def _numbered(graph: Graph) -> Steps:
 
 
 def _without_dead(steps: Steps) -> Steps:
-    needed = {steps.output}
-    result = list(steps.steps)
-    for number in range(len(result) - 1, 0, -1):
-        step = result[number]
-        if step is None or number not in needed:
-            result[number] = None
-        else:
-            needed.update(step.inputs)
-    return Steps(steps=tuple(result), output=steps.output)
+    needed = leading_to([steps.output], {number: step.inputs for number, step in steps.live()})
+    left = (step if number in needed else None for number, step in enumerate(steps.steps))
+    return replace(steps, steps=tuple(left))
 
 
 def _checked(steps: Steps, input: Shape) -> Steps:

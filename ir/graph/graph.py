@@ -5,9 +5,9 @@ several, with weights already in our layout (NHWC, kernels [kh, kw, in // groups
 `decompose` then finds the series-parallel body, and `segment` the modules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,23 @@ class Node:
     inputs: tuple[str, ...]  # one for a layer, two or more for a join; INPUT is the graph's own
     operation: Layer | Join  # never a Branch: that is what `decompose` finds
     weights: Arrays = field(default_factory=dict)  # "kernel", "bias", "scale", … as the layer has
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+def leading_to(ends: Iterable[T], reads: Mapping[T, Iterable[Any]]) -> set[T]:
+    """All that some results are made of, themselves among them. `reads`: what each of all reads;
+    what is not there enters from outside, and is left out.
+    """
+    found: set[T] = set()
+    waiting = [*ends]
+    while waiting:
+        one = waiting.pop()
+        if one in reads and one not in found:
+            found.add(one)
+            waiting += reads[one]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ bn2a_branch2a: both are read as the same place.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -220,7 +221,7 @@ def identifiers(chain: Chain, runs: Sequence[Run]) -> list[str]:
     where = [common_place(places(piece)) for piece in chain]
     makers = [n for n, piece in enumerate(chain) if makes_channels(piece.layer)]
     shared = [common_place(where[n] for n in makers if a <= n < b) for a, b in runs]
-    inside = _counts(where[n] for n in makers)
+    inside = Counter(where[n][:end] for n in makers for end in _ends(where[n]))
     given: list[str | None] = []
     for (a, b), text in zip(runs, shared, strict=True):
         own = sum(1 for n in makers if a <= n < b)
@@ -243,15 +244,6 @@ def identifiers(chain: Chain, runs: Sequence[Run]) -> list[str]:
 def _around(text: str) -> Iterator[str]:
     """The places that a place is in, from the outermost on, and itself."""
     return (text[: match.start()] for match in re.finditer(r"\.|$", text))
-
-
-def _counts(found: Iterable[str]) -> dict[str, int]:
-    """How many of these lie in each place that one of them lies in."""
-    counts: dict[str, int] = {}
-    for where in found:
-        for end in _ends(where):
-            counts[where[:end]] = counts.get(where[:end], 0) + 1
-    return counts
 
 
 def _identifier(text: str) -> str | None:

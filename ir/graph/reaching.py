@@ -8,10 +8,9 @@ the classifier that read each other's channels and nothing else.
 from collections.abc import Iterator, Sequence
 
 from wootzc.ir.graph.graph import Chain
-from wootzc.ir.graph.runs import Run, makes_channels
+from wootzc.ir.graph.runs import Run, coupling_of, makes_channels
 from wootzc.ir.layers import Dropout, Pool
 from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.coupling import Coupling, couple
 
 
 def extended(runs: Sequence[Run], chain: Chain, shapes: Sequence[Shape]) -> list[Run]:
@@ -76,7 +75,7 @@ def together(chain: Chain, shapes: Sequence[Shape], most: int) -> list[Run]:
 def _spans(chain: Chain, shapes: Sequence[Shape], run: Run) -> Iterator[Run]:
     """For each group of channels that can go: the first and the last piece that they pass."""
     start = run[0]
-    coupling = _coupling(chain, shapes, run)
+    coupling = coupling_of(chain, shapes, run)
     passed: dict[int, list[int]] = {}
     for channels in (coupling.inputs, coupling.outputs):
         for path, groups in channels.items():
@@ -91,15 +90,10 @@ def _spans(chain: Chain, shapes: Sequence[Shape], run: Run) -> Iterator[Run]:
 
 def _loses_most(chain: Chain, shapes: Sequence[Shape], run: Run, reader: int) -> bool:
     """Whether half of the channels that enter a piece can go, were this run a module."""
-    coupling = _coupling(chain, shapes, run)
+    coupling = coupling_of(chain, shapes, run)
     entering = [coupling.groups[number] for number in coupling.inputs[str(reader - run[0])]]
     total = sum(group.width for group in entering)
     return 2 * sum(group.width for group in entering if not group.whole) >= total
-
-
-def _coupling(chain: Chain, shapes: Sequence[Shape], run: Run) -> Coupling:
-    start, stop = run
-    return couple(tuple(piece.layer for piece in chain[start:stop]), shapes[start])
 
 
 def _makers(chain: Chain, start: int, stop: int) -> Iterator[int]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from wootzc.ir.graph.graph import Chain
-from wootzc.ir.layers import Body, Branch, Layer, has_filters, walk
+from wootzc.ir.layers import Branch, Layer, has_filters, walk
 from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.coupling import couple
+from wootzc.ir.net.coupling import Coupling, couple
 
 Run: TypeAlias = tuple[int, int]  # the first piece, and the one after the last
 
@@ -16,9 +16,13 @@ def prunable_groups(chain: Chain, shapes: Sequence[Shape], run: Run) -> int:
 
     `shapes`: what enters each piece.
     """
+    return sum(group.can_go for group in coupling_of(chain, shapes, run).groups)
+
+
+def coupling_of(chain: Chain, shapes: Sequence[Shape], run: Run) -> Coupling:
+    """The groups of channels of a run as a module. `shapes`: likewise."""
     start, stop = run
-    body: Body = tuple(piece.layer for piece in chain[start:stop])
-    return sum(group.can_go for group in couple(body, shapes[start]).groups)
+    return couple(tuple(piece.layer for piece in chain[start:stop]), shapes[start])
 
 
 def makes_channels(layer: Layer) -> bool:

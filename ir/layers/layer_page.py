@@ -1,9 +1,9 @@
 """What the pages of the layers are written in: arrays with axis roles, rules of channels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self, TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import Placed
 from wootzc.ir.layers.signature import Operator
 from wootzc.ir.layers.sizes import Shape
 from wootzc.ir.layers.steps import How, Steps, Tensor
@@ -44,10 +44,9 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Placed):
     """What is known of every layer. A layer says what differs from here."""
 
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
     operators: ClassVar[tuple[Operator, ...]]  # what the language calls it
     channels: ClassVar[Rule]
     normalizes: ClassVar[bool] = False  # whoever has one of these in a file kept its norms

@@ -12,6 +12,7 @@ Walked over all segments in a row, the same rules find the groups of the network
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from math import lcm
 from typing import TypeAlias, assert_never
@@ -206,13 +207,14 @@ def couple_module(module: Module, shape: Shape) -> Coupling:
     return replace(coupling, groups=groups)
 
 
+@lru_cache(maxsize=256)
 def couple(
     body: Body,
     shape: Shape,
     *,
-    kept: Collection[str] = (),
-    entering: Sequence[Seam] = (),
-    leaving: Sequence[Seam] = (),
+    kept: tuple[str, ...] = (),
+    entering: tuple[Seam, ...] = (),
+    leaving: tuple[Seam, ...] = (),
 ) -> Coupling:
     """The channel groups of a body. `kept`: paths of layers whose channels stay.
 

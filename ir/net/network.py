@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import Placed
 from wootzc.ir.layers import Body, Layer, walk_shapes
 from wootzc.ir.layers.shapes import Shape, shape_after_body
 from wootzc.ir.net.criteria import Criterion
@@ -23,7 +23,7 @@ class Seam:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(Placed):
     """A convolution module: what a rate applies to. One input and one output.
 
     These are kept whole, but for channels that a `Seam` speaks of.
@@ -39,23 +39,21 @@ class Module:
     outside: bool = False  # plain layers, which stand here for what enters or leaves them
     # The module it was made from in the source, "basic" say: where it comes from, not what it is.
     definition: str = field(default="", compare=False)
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plain:
+class Plain(Placed):
     """Layers outside every module: never pruned. Named by the compiler: plain1, plain2, …"""
 
     name: str
     body: Body
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 Segment: TypeAlias = Module | Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Auxiliary:
+class Auxiliary(Placed):
     """A second head that only training the teacher uses (Szegedy et al. 2015, §5).
 
     Its loss, times `weight`, joins the network's. It is no part of the network's costs, weights or
@@ -66,18 +64,16 @@ class Auxiliary:
     after: int  # it reads what leaves segment number `after`, from 0
     weight: float
     body: Body
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(Placed):
     """Segments in execution order. Weights are named segment/path/parameter: "a1/0.0.2/kernel"."""
 
     name: str
     input: Shape
     segments: tuple[Segment, ...]
     auxiliaries: tuple[Auxiliary, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     @property
     def modules(self) -> tuple[Module, ...]:

@@ -1,7 +1,8 @@
 """mine-subsequences: which module runs the candidates share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,7 +68,7 @@ def mine_grammar(rows: NDArray[Any], infer: Callable[[Iterable[int]], Rules] = s
     number |= {terminal: len(order) + terminal for terminal in range(len(symbols))}
     number |= {len(symbols) + k: -k - 1 for k in range(len(rows))}
     bodies = [tuple(number[v] for v in rules[old]) for old in order]
-    frequency = _frequencies(bodies, len(order) + len(symbols))
+    frequency = _frequencies([*bodies, *[()] * len(symbols)])
     return Grammar(
         rules=(
             *(Rule(body=b, frequency=frequency[k]) for k, b in enumerate(bodies)),
@@ -103,22 +104,17 @@ def _levels(rules: Rules) -> list[int]:
     return order
 
 
-def _frequencies(bodies: list[tuple[int, ...]], rules: int) -> list[int]:
+def children_first(bodies: Sequence[tuple[int, ...]]) -> list[int]:
+    """Rule numbers, each after those in its body."""
+    inner = {rule: {v for v in body if v >= 0} for rule, body in enumerate(bodies)}
+    return [*TopologicalSorter(inner).static_order()]
+
+
+def _frequencies(bodies: Sequence[tuple[int, ...]]) -> list[int]:
     """How often each rule occurs in the full expansion of rule 0."""
-    waiting = [0] * rules  # uses that have not been counted yet
-    for body in bodies:
-        for value in body:
+    frequency = [1] + [0] * (len(bodies) - 1)
+    for rule in reversed(children_first(bodies)):
+        for value in bodies[rule]:
             if value >= 0:
-                waiting[value] += 1
-    frequency = [1] + [0] * (rules - 1)
-    ready = [0]
-    while ready:
-        rule = ready.pop()
-        for value in bodies[rule] if rule < len(bodies) else ():
-            if value < 0:
-                continue
-            frequency[value] += frequency[rule]
-            waiting[value] -= 1
-            if waiting[value] == 0:
-                ready.append(value)
+                frequency[value] += frequency[rule]
     return frequency

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wootzc.diagnostics import fail
 from wootzc.ir.passes.base import MAKERS, having
-from wootzc.ir.passes.mine_subsequences import mine_grammar
+from wootzc.ir.passes.mine_subsequences import children_first, mine_grammar
 from wootzc.ir.passes.order import within_limits
 from wootzc.ir.plan import Block, Costed, Expanded, Grammar, MinedPlan, Plan, Selection
 from wootzc.ir.plan.cost_model import CostModel
@@ -137,7 +137,7 @@ def wootz_blocks(grammar: Grammar) -> list[Block]:
     rules = grammar.rules
     marked: set[int] = set()
     dead: set[int] = set()
-    for rule in children_first(grammar):
+    for rule in children_first([rule.body for rule in rules]):
         children = {v for v in rules[rule].body if v >= 0}
         frequency = rules[rule].frequency
         most = max((rules[c].frequency for c in children), default=frequency)
@@ -148,29 +148,8 @@ def wootz_blocks(grammar: Grammar) -> list[Block]:
     return [block_of(grammar, rule) for rule in marked]
 
 
-def children_first(grammar: Grammar) -> list[int]:
-    """Rule numbers, each after those in its body."""
-    order: list[int] = []
-    seen: set[int] = set()
-    stack = [(0, False)]
-    while stack:
-        rule, done = stack.pop()
-        if done:
-            order.append(rule)
-        elif rule not in seen:
-            seen.add(rule)
-            stack.append((rule, True))
-            stack += [(v, False) for v in grammar.rules[rule].body if v >= 0 and v not in seen]
-    return order
-
-
 def block_of(grammar: Grammar, rule: int) -> Block:
     """The run of modules that a rule (not the start) stands for."""
-    symbols: list[tuple[int, int]] = []
-    stack = [rule]
-    while stack:
-        one = grammar.rules[stack.pop()]
-        if one.symbol is not None:
-            symbols.append(one.symbol)
-        stack += one.body[::-1]
+    expansion = (grammar.rules[number].symbol for number in grammar.expansion(rule))
+    symbols = [symbol for symbol in expansion if symbol is not None]
     return Block(start=symbols[0][0], rates=tuple(rate for _, rate in symbols))

@@ -1,5 +1,6 @@
 """The plan: what the passes turn a space into. Each pass fills in its part."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -70,6 +71,14 @@ class Grammar:
     """What `mine-subsequences{method=sequitur}` finds: rule 0 is the start, bodies make the DAG."""
 
     rules: tuple[Rule, ...]
+
+    def expansion(self, rule: int = 0) -> Iterator[int]:
+        """Every rule that stands in another's full expansion, that one first; and end markers."""
+        stack = [rule]
+        while stack:
+            value = stack.pop()
+            yield value
+            stack += self.rules[value].body[::-1] if value >= 0 else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What must hold of the runs that candidates were found to share."""
 
 from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -33,25 +34,25 @@ def _grammar(
         if rule.symbol is not None and not _is_symbol(rule.symbol, choices):
             yield Problem(f"there is no symbol {rule.symbol}: a module, and a rate it may have", at)
             return
-    if (circle := _in_circle(grammar)) is not None:
-        yield Problem("this rule contains itself", ("mined", "rules", circle))
+    try:
+        TopologicalSorter({n: {v for v in r.body if v >= 0} for n, r in enumerate(rules)}).prepare()
+    except CycleError as circle:
+        yield Problem("this rule contains itself", ("mined", "rules", circle.args[1][0]))
         return
+    wanted: list[tuple[int, int] | int] = []
+    for k, row in enumerate(rows.tolist()):
+        wanted += [*enumerate(row), -k - 1]
     counts = [0] * len(rules)
     text: list[tuple[int, int] | int] = []
-    stack = [0]
-    while stack:
-        value = stack.pop()
+    for value in grammar.expansion():
+        if len(text) > len(wanted):  # few rules may stand for more than memory has
+            break
         if value < 0:
             text.append(value)
             continue
         counts[value] += 1
-        symbol = rules[value].symbol
-        if symbol is not None:
+        if (symbol := rules[value].symbol) is not None:
             text.append(symbol)
-        stack += rules[value].body[::-1]
-    wanted: list[tuple[int, int] | int] = []
-    for k, row in enumerate(rows.tolist()):
-        wanted += [*enumerate(row), -k - 1]
     if text != wanted:
         yield Problem("the rules do not expand to the candidates", ("mined",))
         return
@@ -66,24 +67,6 @@ def _grammar(
 def _is_symbol(symbol: tuple[int, int], choices: Sequence[Sequence[int]]) -> bool:
     module, rate = symbol
     return 0 <= module < len(choices) and rate in choices[module]
-
-
-def _in_circle(grammar: Grammar) -> int | None:
-    """A rule that contains itself."""
-    state = [0] * len(grammar.rules)  # 1: on the way down, 2: done
-    stack = [0]
-    while stack:
-        rule = stack[-1]
-        if state[rule] == 0:
-            state[rule] = 1
-            children = {v for v in grammar.rules[rule].body if v >= 0}
-            if any(state[c] == 1 for c in children):
-                return rule
-            stack += [c for c in children if state[c] == 0]
-        else:
-            state[rule] = 2
-            stack.pop()
-    return None
 
 
 def _windows(runs: NDArray[Any], rows: NDArray[Any]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """What must hold of a space and its network; the first of the checks in verify.py."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -165,12 +165,10 @@ def _network(network: Network) -> Iterator[Problem]:
     shapes: list[Shape] = [network.input]
     for number, segment in enumerate(network.segments):
         at: Place = (*NETWORK, "segments", number)
-        entering = shapes[-1]
-        made = _Body()
-        yield from made.problems(segment.body, entering, at, "of the network")
-        if made.after is None:
+        after = yield from _through(segment.body, shapes[-1], at, "of the network")
+        if after is None:
             return
-        shapes.append(made.after)
+        shapes.append(after)
     if max(network_cost(network)) > MAX_COST:
         yield Problem("the network has more parameters or MACs than can be counted", NETWORK)
     yield from _names(network)
@@ -229,10 +227,8 @@ def _heads(network: Network, shapes: list[Shape]) -> Iterator[Problem]:
             continue
         if not 0 <= head.weight < math.inf:
             yield Problem(f"the auxiliary head {head.name} weighs {head.weight}", at)
-        made = _Body()
-        what = f"of the auxiliary head {head.name}"
-        yield from made.problems(head.body, shapes[head.after + 1], at, what)
-        after, leaving = made.after, shapes[-1]
+        what, leaving = f"of the auxiliary head {head.name}", shapes[-1]
+        after = yield from _through(head.body, shapes[head.after + 1], at, what)
         if after is not None and (len(after) != 1 or after != leaving):
             yield Problem(
                 f"the auxiliary head {head.name} ends in {shape_text(after)}, "
@@ -240,25 +236,22 @@ def _heads(network: Network, shapes: list[Shape]) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-class _Body:
-    """Follows the shape through a body; `after` is None where a layer does not fit."""
-
-    def __init__(self) -> None:
-        self.after: Shape | None = None
-
-    def problems(self, body: Body, shape: Shape, at: Place, what: str) -> Iterator[Problem]:
-        for number, layer in enumerate(body):
-            here: Place = (*at, "body", number)
-            found = [*_values(layer, here)]
-            yield from found
-            if found:
-                return
-            try:
-                shape = shape_after(layer, shape)
-            except ShapeError as error:
-                yield Problem(f"a layer {what} does not fit: {error}", here)
-                return
-        self.after = shape
+def _through(
+    body: Body, shape: Shape, at: Place, what: str
+) -> Generator[Problem, None, Shape | None]:
+    """Gives the shape that leaves a body, None where a layer does not fit."""
+    for number, layer in enumerate(body):
+        here: Place = (*at, "body", number)
+        found = [*_values(layer, here)]
+        yield from found
+        if found:
+            return None
+        try:
+            shape = shape_after(layer, shape)
+        except ShapeError as error:
+            yield Problem(f"a layer {what} does not fit: {error}", here)
+            return None
+    return shape
 
 
 def _values(layer: Layer, at: Place) -> Iterator[Problem]:

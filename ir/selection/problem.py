@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.sequence import TooMany, renumbered
+from wootzc.ir.sequence import TooMany, number
 
 Matrix: TypeAlias = NDArray[Any]  # small non-negative integers [rows, columns]
 Ints: TypeAlias = NDArray[np.int64]
@@ -130,7 +130,8 @@ def _windows(problem: Problem) -> Iterator[_Window]:
         alone = np.empty(0, dtype=np.int64)  # rows whose run no other row has
         for stop in range(start + 1, rows.shape[1] + 1):
             if len(alive):
-                numbers, counts = renumbered(numbers, rows[alive, stop - 1])
+                _, numbers = number([numbers, rows[alive, stop - 1]])
+                counts = np.bincount(numbers)
                 shared = (counts > 1)[numbers]
                 alone = np.concatenate([alone, alive[~shared]])
                 numbers = (np.cumsum(counts > 1) - 1)[numbers[shared]]

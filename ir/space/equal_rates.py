@@ -9,6 +9,7 @@ from wootzc.ir.net.network import Network, module_shapes
 from wootzc.ir.net.prune import kept_width, kept_widths
 from wootzc.ir.net.trunk import trunks
 from wootzc.ir.space.space import Constraint, CostLimit, RateLimit
+from wootzc.ir.space.variables import together
 
 Widths: TypeAlias = tuple[int, ...]  # of each group
 
@@ -31,15 +32,16 @@ def chosen_rates(
     if len(allowed) > len(widths):
         widths += _trunk_widths(network, rates, multiple, multiple_from)
     found: list[dict[int, int]] = []
-    for variable, together in enumerate(_compared(len(allowed), constraints)):
+    compared = [c.modules for c in constraints if not isinstance(c, CostLimit | RateLimit)]
+    for variable, same in enumerate(together(len(allowed), compared)):
         limits = [
             one for one in constraints
-            if isinstance(one, RateLimit) and not set(one.modules).isdisjoint(together)
+            if isinstance(one, RateLimit) and not set(one.modules).isdisjoint(same)
         ]  # fmt: skip
         alike: dict[Any, int] = {}
         found.append({})
         for position in sorted({0, *allowed[variable]}):
-            left = tuple(widths[v][position] for v in together)
+            left = tuple(widths[v][position] for v in same)
             within = tuple(one.holds(rates[position]) for one in limits)
             smallest = alike.setdefault((left, within), position)
             if position in allowed[variable]:
@@ -48,16 +50,9 @@ def chosen_rates(
 
 
 def _widths(network: Network, rates: Sequence[float]) -> list[list[Widths]]:
-    """[modules][rates]; modules that are alike are worked out once."""
-    known: dict[tuple[Any, ...], list[Widths]] = {}
-    table: list[list[Widths]] = []
-    for module, shape in module_shapes(network):
-        key = (replace(module, name=""), shape)
-        if key not in known:
-            coupling = couple_module(module, shape)
-            known[key] = [kept_widths(coupling, rate) for rate in rates]
-        table.append(known[key])
-    return table
+    """[modules][rates]"""
+    couplings = (couple_module(module, shape) for module, shape in module_shapes(network))
+    return [[kept_widths(coupling, rate) for rate in rates] for coupling in couplings]
 
 
 def _trunk_widths(
@@ -73,15 +68,3 @@ def _trunk_widths(
         [tuple(kept_width(groups[g], rate) for g in trunk.groups) for rate in rates]
         for trunk in trunks(network, coupling)
     ]
-
-
-def _compared(variables: int, constraints: Sequence[Constraint]) -> list[tuple[int, ...]]:
-    """For each variable all that constraints on rates compare it with, itself among them."""
-    groups = [{variable} for variable in range(variables)]
-    for constraint in constraints:
-        if isinstance(constraint, CostLimit | RateLimit):
-            continue
-        merged = set[int]().union(*(groups[variable] for variable in constraint.modules))
-        for variable in merged:
-            groups[variable] = merged
-    return [tuple(sorted(group)) for group in groups]

@@ -101,15 +101,12 @@ def trunk_names(network: Network) -> tuple[list[str], list[str]]:
     def at(boundary: int) -> str:
         return next(t.name for t in found if t.first < boundary <= t.last)
 
-    places = [
-        (module, number)
+    ends = [
+        (at(number) if module.entering else "", at(number + 1) if module.leaving else "")
         for number, module in enumerate(network.segments)
         if isinstance(module, Module)
     ]
-    return (
-        [at(number) if module.entering else "" for module, number in places],
-        [at(number + 1) if module.leaving else "" for module, number in places],
-    )
+    return [before for before, _ in ends], [after for _, after in ends]
 
 
 def compared_names(network: Network, relation: Relation) -> list[str]:
@@ -187,17 +184,15 @@ def _seamed_groups(network: Network) -> dict[int, Group]:
 
 def one_trunk(network: Network, module: int, rate: float) -> tuple[Rate, ...]:
     """The rates of all modules where nothing is cut but the trunk that leaves this module first."""
-    entering, leaving = trunk_names(network)
-    name = leaving[module]
+    ends = [*zip(*trunk_names(network), strict=True)]
+    name = ends[module][1]
     return tuple(
         rate_of(0.0, rate if before == name else 0.0, rate if after == name else 0.0)
-        for before, after in zip(entering, leaving, strict=True)
+        for before, after in ends
     )
 
 
 def begins_trunk(network: Network) -> list[bool]:
     """Per module, whether a trunk that is cut leaves it first."""
-    entering, leaving = trunk_names(network)
-    return [
-        bool(after) and after != before for before, after in zip(entering, leaving, strict=True)
-    ]
+    ends = zip(*trunk_names(network), strict=True)
+    return [bool(after) and after != before for before, after in ends]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from wootzc.diagnostics import UNKNOWN, Span
+from wootzc.diagnostics import Placed, Span
 from wootzc.ir.array import Array
 from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import METRICS, CostName, MetricName, Numbers, costs
@@ -21,33 +21,30 @@ Comparison = Literal["<=", ">="]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tie:
+class Tie(Placed):
     """These modules share one rate."""
 
     modules: tuple[int, ...]
     sides: tuple[Side, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
+class Ordered(Placed):
     """Rates never fall (or never rise) from each of these modules to the next."""
 
     direction: Literal["nondecreasing", "nonincreasing"]
     modules: tuple[int, ...]
     sides: tuple[Side, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimit:
+class RateLimit(Placed):
     """None of these modules has a rate above the value, or below it; one left out has 1."""
 
     comparison: Comparison
     value: float
     modules: tuple[int, ...]
     sides: tuple[Side, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     def holds(self, *rates: float) -> bool:
         if self.comparison == "<=":
@@ -66,7 +63,7 @@ def compared(relation: Relation) -> list[tuple[int, Side]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostLimit:
+class CostLimit(Placed):
     """A cost in whole units (parameters, MACs); percentages are resolved when lowering.
 
     Those of a cost that is measured are resolved when it is: until then `value` says nothing.
@@ -76,7 +73,6 @@ class CostLimit:
     comparison: Comparison
     value: int
     share: float | None = None  # of the full network, as long as that is not known
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -95,44 +91,41 @@ Constraint: TypeAlias = Relation | CostLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class All:
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
+class All(Placed):
+    """Every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Placed):
     """`count` distinct candidates, uniformly, or evenly spread over a cost (`stratified`)."""
 
     count: int
     seed: int = 0
     stratified: CostName | None = None
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Placed):
     """Given one by one. `rows`: rate positions, uint8 [candidates, modules]."""
 
     rows: Array
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposed:
+class Proposed(Placed):
     """`count` candidates proposed at build time, by integer programming over variants' scores.
 
     The space may be far too large to list. Only for `explore predicted`.
     """
 
     count: int
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 Selection: TypeAlias = All | Sample | Listed | Proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccuracyLimit:
+class AccuracyLimit(Placed):
     """accuracy ≥ value, or ≥ teacher − value where `below_teacher`; fractions, not percent.
 
     With a `confidence` it must hold by a one-sided test, else by the best estimate.
@@ -141,16 +134,14 @@ class AccuracyLimit:
     value: float
     below_teacher: bool = False
     confidence: float | None = None  # in (0.5, 1)
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class Objective(Placed):
     """The best candidate: least cost or highest accuracy among those within every limit."""
 
     target: MetricName = "params"
     limits: tuple[AccuracyLimit | CostLimit, ...] = ()
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
 
     @property
     def maximizes(self) -> bool:
@@ -222,7 +213,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Space:
+class Space(Placed):
     """Everything a `space` block says, resolved against its network.
 
     `rates` is ascending and starts with 0.0; a candidate is one position in `rates` per module.
@@ -253,7 +244,6 @@ class Space:
     until: float = 0.01  # `predicted` ends when the next try is expected to save less than this
     polish: Recipe | None = None  # how the winner is trained on, in the end
     seed: int = 0
-    span: Span = field(default=UNKNOWN, compare=False, repr=False)
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, keyword: str) -> Span:

@@ -81,7 +81,8 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     keys = {side: ranks(space.rates, side) for side in SIDES}
     ties = [c.modules for c in constraints if isinstance(c, Tie) and not c.sides]
     narrow = {j for j, module in enumerate(space.network.modules) if _has_seams(module)}
-    of_module = _tied(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
+    one = together(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
+    of_module = np.unique([modules[0] for modules in one], return_inverse=True)[1]
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
     choices = [sorted(set.intersection(*(set(space.choices[j]) for j in m))) for m in members]
     tables = {
@@ -149,12 +150,11 @@ def narrowed(bounds: Range, limit: CostLimit) -> Range:
     return max(low, limit.value), high
 
 
-def _tied(modules: int, ties: Iterable[tuple[int, ...]]) -> NDArray[np.intp]:
-    """Number the classes of tied modules by their first members."""
-    first = list(range(modules))
-    for tie in ties:
-        together = {first[j] for j in tie}
-        lowest = min(together, default=0)
-        first = [lowest if f in together else f for f in first]
-    numbers = {f: number for number, f in enumerate(sorted(set(first)))}
-    return np.array([numbers[f] for f in first], dtype=np.intp)
+def together(parts: int, groups: Iterable[Iterable[int]]) -> list[tuple[int, ...]]:
+    """For each of some parts all that stand in a group with it, directly or by way of others."""
+    found = [{part} for part in range(parts)]
+    for group in groups:
+        merged = set[int]().union(*(found[part] for part in group))
+        for part in merged:
+            found[part] = merged
+    return [tuple(sorted(one)) for one in found]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wootzc.ir.sequitur import Rules, expand
+from wootzc.ir.sequitur import Rules
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "repair.py"
 
@@ -21,6 +21,11 @@ def repair(sequence: list[int]) -> Rules:
     spec.loader.exec_module(module)
     rules: Rules = module.repair(sequence)
     return rules
+
+
+def expand(rules: Rules, number: int = 0) -> list[int]:
+    """The terminals that a rule stands for."""
+    return [t for v in rules[number] for t in ([v] if v >= 0 else expand(rules, -v))]
 
 
 def pairs(body: tuple[int, ...]) -> Counter[tuple[int, int]]:

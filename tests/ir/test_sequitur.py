@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wootzc.ir.sequitur import Rules, _Builder, _Symbol, expand, sequitur
+from wootzc.ir.sequitur import Rules, _Builder, _Symbol, sequitur
 
 
 def letters(text: str) -> list[int]:
@@ -44,6 +44,11 @@ def shape(rules: Rules) -> list[str]:
 )
 def test_textbook_grammars(text: str, bodies: list[str]) -> None:
     assert shape(sequitur(letters(text))) == bodies
+
+
+def expand(rules: Rules, number: int = 0) -> list[int]:
+    """The terminals that a rule stands for."""
+    return [t for v in rules[number] for t in ([v] if v >= 0 else expand(rules, -v))]
 
 
 def repeated_digrams(rules: Rules) -> list[tuple[int, int]]:
@@ -116,7 +121,7 @@ def test_without_repetition_there_is_one_rule() -> None:
     assert rules == {0: tuple(range(1000))}
 
 
-def test_deep_grammars_expand_without_recursion() -> None:
+def test_a_long_run_makes_few_rules() -> None:
     sequence = [0] * 2**14
     rules = sequitur(sequence)
     assert len(rules) < 20

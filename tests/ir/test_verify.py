@@ -85,6 +85,14 @@ def rules(change: Callable[[tuple[Rule, ...]], tuple[Rule, ...]]) -> Damage:
     return damage
 
 
+def doubling(old: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The start is 2^64 times a symbol, by a rule for each power."""
+    powers = range(len(old), len(old) + 64)
+    last = Rule(body=(len(old) - 1,) * 2, frequency=1)
+    start = replace(old[0], body=(len(old),))
+    return (start, *old[1:], *(Rule(body=(n + 1,) * 2, frequency=1) for n in powers), last)
+
+
 def rule1(body: tuple[int, ...], frequency: int) -> Damage:
     return rules(lambda old: (old[0], Rule(body=body, frequency=frequency), *old[2:]))
 
@@ -171,6 +179,7 @@ DAMAGE: dict[str, tuple[str, Damage]] = {
     "rule cycle": ("contains itself", rule1((1, 8), 2)),
     "rule empty": ("either a body or a symbol", rule1((), 2)),
     "rules": ("do not expand to the candidates", rule1((8, 5), 2)),
+    "rules without end": ("do not expand to the candidates", rules(doubling)),
     "frequency": ("frequency", rule1((5, 8), 3)),
     "window": ("outside of the candidates", windows([[4, 6, 0, 2]])),
     "window lonely": ("is not shared", windows([[0, 1, 0, 1]])),

@@ -385,3 +385,9 @@ def test_every_place_of_the_samples_is_answered(session: "Session") -> None:
                 session.run(client.text_document_hover_async(types.HoverParams(**there)))
                 session.run(client.text_document_definition_async(types.DefinitionParams(**there)))
                 session.run(client.text_document_completion_async(types.CompletionParams(**there)))
+
+
+def test_a_constant_in_a_network_from_a_file_is_renamed_too(session: "Session") -> None:
+    text = 'let size = 8\nnetwork n from "absent.onnx" { input(size x size x 3) }\n'
+    uri = session.open("imported.wz", text)
+    assert renamed(session, uri, "let si|ze", "side")[uri] == text.replace("size", "side")

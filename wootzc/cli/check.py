@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wootzc.cli.checked import Checked
-from wootzc.cli.options import override_options, overrides
+from wootzc.cli.check_data import Checked, as_json, as_sarif
+from wootzc.cli.options import override_options
 from wootzc.cli.output import echo_diagnostics, foreseen_in
 from wootzc.diagnostics import Diagnostic, WootzError
 
@@ -33,8 +33,7 @@ def check(
     unsafe_fixes: bool,
     form: str | None,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
 ) -> int:
     """Find every mistake in .wz files; nothing is trained. `-` reads standard input.
 
@@ -45,18 +44,15 @@ def check(
     """
     if "-" in map(str, files) and (fix or unsafe_fixes):
         raise click.UsageError("standard input cannot be mended in place: write it to a file")
-    over = overrides(settings, seed)
     every = []
     for file in files:
-        checked = _checked(file, over, space)
+        checked = _checked(file, overrides, space)
         if (fix or unsafe_fixes) and checked.analysis is not None:
-            checked = _mended(checked, over, space, unsafe=unsafe_fixes)
+            checked = _mended(checked, overrides, space, unsafe=unsafe_fixes)
         every.append(checked)
         if form is None:
             _tell(checked, quiet=quiet)
     if form is not None:
-        from wootzc.cli.check_data import as_json, as_sarif
-
         data = as_json(every) if form == "json" else as_sarif(every)
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     return int(not all(checked.ok for checked in every))

@@ -1,13 +1,15 @@
-"""What `check` found as data: JSON of our own, and SARIF 2.1.0 (OASIS). docs/check.md has both."""
+"""What `check` found, and as data: our JSON, and SARIF 2.1.0 (OASIS). docs/check.md has both."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wootzc import __version__
 from wootzc.diagnostics import Diagnostic, Fix, Span, place
 
 if TYPE_CHECKING:
-    from wootzc.cli.checked import Checked
+    from wootzc.grammar import Analysis
 
 VERSION = 1  # of the JSON: raised when a field goes or changes its meaning, not when one comes
 
@@ -15,7 +17,22 @@ Json = dict[str, Any]
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_json(every: "Iterable[Checked]") -> Json:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found in one file; `analysis` is None where it could not be read."""
+
+    file: Path
+    diagnostics: tuple[Diagnostic, ...]
+    sources: dict[str, str]
+    analysis: "Analysis | None" = None
+    fixes: int = 0  # applied
+
+    @property
+    def ok(self) -> bool:
+        return not any(d.severity == "error" for d in self.diagnostics)
+
+
+def as_json(every: Iterable[Checked]) -> Json:
     """What `check --json` prints: see docs/check.md."""
     every = list(every)
     return {
@@ -53,7 +70,7 @@ def _at(offset: int, source: str) -> Json:
     return {"line": line, "column": column, "offset": offset}
 
 
-def as_sarif(every: "Iterable[Checked]") -> Json:
+def as_sarif(every: Iterable[Checked]) -> Json:
     """A log in SARIF 2.1.0 of the diagnostics of all files."""
     results = [_result(d, c) for c in every for d in c.diagnostics]
     rules = sorted({result["ruleId"] for result in results})
@@ -66,7 +83,7 @@ def as_sarif(every: "Iterable[Checked]") -> Json:
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(found: Diagnostic, checked: "Checked") -> Json:
+def _result(found: Diagnostic, checked: Checked) -> Json:
     help = f"\nhelp: {found.help}" if found.help else ""
     result: Json = {
         "ruleId": found.code,
@@ -79,7 +96,7 @@ def _result(found: Diagnostic, checked: "Checked") -> Json:
     return result
 
 
-def _location(span: Span, checked: "Checked") -> Json:
+def _location(span: Span, checked: Checked) -> Json:
     source = checked.sources.get(span.file)
     file = str(checked.file) if source is None else span.file
     location: Json = {"artifactLocation": {"uri": file.replace("\\", "/")}}
@@ -91,7 +108,7 @@ def _region(span: Span, source: str) -> Json:
     return {"startLine": line, "startColumn": column, "endLine": last, "endColumn": end}
 
 
-def _change(fix: Fix, checked: "Checked", help: str | None) -> Json:
+def _change(fix: Fix, checked: Checked, help: str | None) -> Json:
     location = _location(fix.span, checked)
     replacement = {
         "deletedRegion": location.pop("region"),

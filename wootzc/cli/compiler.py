@@ -13,7 +13,6 @@ from wootzc.cli.options import (
     calibrate_option,
     calibrated,
     override_options,
-    overrides,
     passes_option,
     source_argument,
 )
@@ -100,8 +99,7 @@ def plan(
     latency: Path | None,
     calibrate: Path | None,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
 ) -> None:
     """Compile a space and say what it holds: candidates, costs, blocks, predicted work.
 
@@ -116,10 +114,9 @@ def plan(
     from wootzc import driver
     from wootzc.ir.passes import remaining, run
 
-    over = overrides(settings, seed)
     if sum((as_json, emit is not None, latency is not None)) > 1:
         raise click.UsageError("--json, --emit and --latency print other things: give one of them")
-    if emit == "ast" and over:
+    if emit == "ast" and overrides:
         raise click.UsageError(
             "--emit ast shows the file as it is written: leave out --set and --seed"
         )
@@ -135,7 +132,7 @@ def plan(
         echo_analysis(analysis)
         echo_diagnostics(foreseen_in(analysis.spaces), analysis.sources)
 
-    start = _measured(driver.front(file, over, space, calibrated(calibrate), tell))
+    start = _measured(driver.front(file, overrides, space, calibrated(calibrate), tell))
     if latency is not None:
         _write_latency(start.space, latency)
         return
@@ -230,8 +227,7 @@ def opt(
     time_passes: bool,
     verify_each: bool,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
 ) -> None:
     """Run any list of passes on a .wz or .wzir file and print the IR. FILE may be - .
 
@@ -260,7 +256,7 @@ def opt(
         if done.name in after:
             click.echo(f"// after {done.name}\n{print_plan(result)}")
 
-    current = driver.compile(file, (), overrides=overrides(settings, seed), space=space)
+    current = driver.compile(file, (), overrides=overrides, space=space)
     for one in passes:
         if one.name in before:
             click.echo(f"// before {one.name}\n{print_plan(current)}")
@@ -284,8 +280,7 @@ def explain(
     what: tuple[str, ...],
     calibrate: Path | None,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
 ) -> None:
     """Explain what the compiler found: modules and their coupling, blocks, candidates.
 
@@ -300,9 +295,7 @@ def explain(
     from wootzc.cli.explain_text import explain_text
     from wootzc.ir.passes import complete, remaining, run
 
-    start = _measured(
-        driver.front(file, overrides(settings, seed), space, calibrated(calibrate), echo_analysis)
-    )
+    start = _measured(driver.front(file, overrides, space, calibrated(calibrate), echo_analysis))
     click.echo(explain_text(complete(run(start, remaining(start))), what))
 
 

@@ -68,8 +68,8 @@ def init(
         click.echo(f"note: {warning}", err=True)
     images = ", ".join(f"{number:,} {part}" for part, number in facts.images.images.items())
     click.echo(
-        f"wrote {file}: {len(facts.model.modules)} modules, {len(facts.images.classes):,} classes, "
-        f"{images} images\n"
+        f"wrote {file}: {len(facts.model.network.modules)} modules, "
+        f"{len(facts.images.classes):,} classes, {images} images\n"
         f"next: wootzc plan {shlex.quote(str(file))}"
     )
 

@@ -25,7 +25,7 @@ def data_text(facts: Facts) -> Iterator[str]:
     )
     for text in (_fitted(facts), other_classes(facts), other_names(facts), _split(facts)):
         yield from comment(text)
-    if facts.model.source.weights:
+    if facts.model.weights:
         yield from _scaled(facts.model.pixels)
     kind = images.kind if images.kind in ("folder", "parquet") else ""
     path = f'{kind}("{facts.data}")' if kind else f'"{facts.data}"'
@@ -39,7 +39,7 @@ def other_classes(facts: Facts) -> str:
     if classes == scores:
         return ""
     told = f"The model gives {scores:,} scores, but the images have {classes:,} classes"
-    if not facts.model.source.weights:
+    if not facts.model.weights:
         return f"{told}: here it gives {classes:,}."
     return (
         f"{told}: so it gets a new last layer and is trained on, by `teacher`, before it "
@@ -69,7 +69,7 @@ def _split(facts: Facts) -> str:
     if not drawn:
         return f"{text}, as the data divides them."
     text += f"; {' and '.join(drawn)} drawn at random from the images to train."
-    if not facts.model.source.weights:
+    if not facts.model.weights:
         return text
     return (
         f"{text} If the model was trained on these, it looks better here than it is, and what is "
@@ -81,8 +81,8 @@ def _split(facts: Facts) -> str:
 def _fitted(facts: Facts) -> str:
     """What happens to image files of another size or other colours than the network wants."""
     height, width, channels = facts.images.shape
-    wanted_height, wanted_width, wanted_channels = facts.model.input
-    if not facts.images.fitted or facts.images.shape == facts.model.input:
+    wanted_height, wanted_width, wanted_channels = facts.model.network.input
+    if not facts.images.fitted or facts.images.shape == facts.model.network.input:
         return ""
     smaller = height < wanted_height or width < wanted_width
     done = []
@@ -93,9 +93,9 @@ def _fitted(facts: Facts) -> str:
     if channels != wanted_channels:
         done.append("made grey" if wanted_channels == 1 else f"given {wanted_channels} channels")
     text = f"They are {' and '.join(done)}; the first is {height}x{width}x{channels}."
-    if facts.model.source.zoo is None or not smaller or min(height, width) < LEAST:
+    if facts.model.zoo is None or not smaller or min(height, width) < LEAST:
         return text
-    over = f"{facts.model.source.zoo}(…, input = {height}x{width}x{wanted_channels})"
+    over = f"{facts.model.zoo}(…, input = {height}x{width}x{wanted_channels})"
     return f"{text} The network could be made for such instead: `{over}`."
 
 

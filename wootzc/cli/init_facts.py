@@ -5,18 +5,7 @@ from typing import Literal, TypeAlias
 
 from wootzc.backends.data import Survey
 from wootzc.ir.layers.shapes import Shape
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A network of the zoo, or one that `network NAME from "…"` reads."""
-
-    zoo: str | None  # which one
-    path: str | None  # as the .wz file says it: of what is read, of the zoo a checkpoint
-    weights: bool  # it holds some: then there is a teacher to start from
-    input: Shape | None  # where the file leaves it open, or it is not the zoo's own
-    modules: str  # how they come about: "found by structure"
-    recognised: str | None = None  # "torchvision's and timm's resnet18": what a checkpoint holds
+from wootzc.ir.net.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +21,26 @@ Customary: TypeAlias = Literal["imagenet", "inception"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
-    source: Source
+class Model:
+    """A network of the zoo, or one that `network NAME from "…"` reads."""
+
+    network: Network
     name: str  # an identifier
-    input: Shape
+    zoo: str | None  # which one of the zoo
+    path: str | None  # as the .wz file says it: of what is read, of the zoo a checkpoint
+    weights: bool  # it holds some: then there is a teacher to start from
+    input: Shape | None  # where the file leaves it open, or it is not the zoo's own
+    modules: str  # how they come about: "found by structure"
     outputs: int
-    params: int
-    macs: int
-    modules: tuple[str, ...]
-    trunks: bool  # channels between modules can go
-    skippable: bool  # some module can be left out
-    convolutions: int
-    norms: int
-    notes: tuple[str, ...]
-    classes: tuple[str, ...]  # their names in order, where the file has them
+    recognised: str | None = None  # "torchvision's and timm's resnet18": what a checkpoint holds
+    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # their names in order, where the file has them
     pixels: Pixels | Customary | None  # None: nothing tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    model: ModelFacts
+    model: Model
     data: str  # its path as the .wz file says it
     images: Survey
     minimize: str

@@ -13,17 +13,13 @@ from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.data import Survey, survey
 from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.stored import read_shapes
-from wootzc.cli.init_facts import Customary, Facts, ModelFacts, Pixels, Source
+from wootzc.cli.init_facts import Customary, Facts, Model, Pixels
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import names_beside
 from wootzc.grammar.syntax.near_misses import did_you_mean
 from wootzc.grammar.zoo import zoo_names
-from wootzc.ir.layers import Conv, walk
 from wootzc.ir.layers.shapes import Shape
-from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Network, segment_shapes
-from wootzc.ir.net.skip import can_be_skipped
-from wootzc.ir.net.trunk import trunks
+from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.space.recipe import Data
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
@@ -58,7 +54,7 @@ def gather(
         facts = _of_checkpoint(model, file, images, input)
     else:
         facts = _of_zoo(model, images, input)
-    if not facts.modules:
+    if not facts.network.modules:
         raise fail(
             "WZ193", f"{model}: no modules are found, so nothing in it can be pruned",
             "a module is layers in a row of which some channels stay inside; `wootzc import` "
@@ -108,19 +104,18 @@ def _check_model(model: str, data: str) -> None:
         )  # fmt: skip
 
 
-def _of_file(model: str, file: Path, images: Survey, input: Shape | None) -> ModelFacts:
+def _of_file(model: str, file: Path, images: Survey, input: Shape | None) -> Model:
     imported, said_input = _imported(model, images, input)
     metadata = imported.metadata
-    return _facts(
-        Source(
-            zoo=None,
-            path=said(model, file),
-            weights=bool(imported.weights),
-            input=said_input,
-            modules="as the file marks them" if imported.marked else "found by structure",
-        ),
-        imported.network,
-        _identifier(Path(model).stem),
+    return Model(
+        network=imported.network,
+        name=_identifier(Path(model).stem),
+        zoo=None,
+        path=said(model, file),
+        weights=bool(imported.weights),
+        input=said_input,
+        modules="as the file marks them" if imported.marked else "found by structure",
+        outputs=segment_shapes(imported.network)[-1][-1],
         notes=imported.notes,
         classes=_names(metadata.get("classes", "")),
         pixels=_pixels(metadata, 255 if images.bytes_each else 1),
@@ -139,7 +134,7 @@ def _imported(
         return networks.import_network(model, input=images.shape), images.shape
 
 
-def _of_checkpoint(model: str, file: Path, images: Survey, input: Shape | None) -> ModelFacts:
+def _of_checkpoint(model: str, file: Path, images: Survey, input: Shape | None) -> Model:
     shapes = read_shapes(Path(model))
     found = recognised(shapes)
     pixels = _of_imagenet(found) if found else None
@@ -173,22 +168,20 @@ def _of_zoo(
     checkpoint: str | None = None,
     found: Recognised | None = None,
     pixels: Customary | None = None,
-) -> ModelFacts:
+) -> Model:
     usual = networks.zoo(name).input
     wanted = input or (usual if images.fitted else images.shape)
     classes = len(images.classes)
-    return _facts(
-        Source(
-            zoo=name,
-            path=checkpoint,
-            weights=checkpoint is not None,
-            input=None if wanted == usual else wanted,
-            modules="as the zoo has them",
-            recognised=found.source if found else None,
-        ),
-        networks.zoo(name, classes=classes, input=wanted),
-        name,
+    return Model(
+        network=networks.zoo(name, classes=classes, input=wanted),
+        name=name,
+        zoo=name,
+        path=checkpoint,
+        weights=checkpoint is not None,
+        input=None if wanted == usual else wanted,
+        modules="as the zoo has them",
         outputs=found.classes if found else classes,
+        recognised=found.source if found else None,
         pixels=pixels,
     )
 
@@ -198,36 +191,6 @@ def _of_imagenet(found: Recognised) -> Customary | None:
     if found.classes != IMAGENET_CLASSES:
         return None
     return "inception" if found.network in ("googlenet", "inception_v3") else "imagenet"
-
-
-def _facts(
-    source: Source,
-    network: Network,
-    name: str,
-    *,
-    outputs: int | None = None,
-    notes: tuple[str, ...] = (),
-    classes: tuple[str, ...] = (),
-    pixels: Pixels | Customary | None = None,
-) -> ModelFacts:
-    layers = [layer for part in network.segments for _, layer in walk(part.body)]
-    cost = network_cost(network)
-    return ModelFacts(
-        source=source,
-        name=name,
-        input=network.input,
-        outputs=segment_shapes(network)[-1][-1] if outputs is None else outputs,
-        params=cost.params,
-        macs=cost.macs,
-        modules=tuple(module.name for module in network.modules),
-        trunks=bool(trunks(network)),
-        skippable=any(map(can_be_skipped, network.modules)),
-        convolutions=sum(isinstance(layer, Conv) for layer in layers),
-        norms=sum(layer.scales for layer in layers),
-        notes=notes,
-        classes=classes,
-        pixels=pixels,
-    )
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from wootzc.builder.search.judging import images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
-from wootzc.cli.init_facts import Facts, ModelFacts
+from wootzc.cli.init_facts import Facts, Model
 from wootzc.grammar.syntax.near_misses import either
+from wootzc.ir.layers import Conv, walk
 from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.metrics import costs
+from wootzc.ir.net.skip import can_be_skipped
+from wootzc.ir.net.trunk import trunks
 from wootzc.units import count
 
 ASSUMED = 0.85  # accuracy of a network of which only the file is known
@@ -67,20 +71,21 @@ def init_warnings(facts: Facts) -> tuple[str, ...]:
 def further(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Statements that could be added, and what each does."""
     return (
-        (f"keep {facts.model.modules[0]}", "modules that stay whole"),
+        (f"keep {facts.model.network.modules[0].name}", "modules that stay whole"),
         ("prune * by taylor", "filters go by what training images say, not by their weights"),
         ("where macs <= 60%", "only networks that cost no more"),
         ("budget 30 minutes", "then the best so far is the result"),
     )
 
 
-def _reach(model: ModelFacts) -> Iterator[str]:
+def _reach(model: Model) -> Iterator[str]:
     """More may go than filters inside of modules, where the network has it."""
-    if model.trunks or model.skippable:
+    narrow, skip = bool(trunks(model.network)), any(map(can_be_skipped, model.network.modules))
+    if narrow or skip:
         yield ""
-    if model.trunks:
+    if narrow:
         yield "narrow t*  // channels between modules may go too"
-    if model.skippable:
+    if skip:
         yield "skip *  // modules may go whole, where their input can go on"
 
 
@@ -94,18 +99,21 @@ def _heading(facts: Facts) -> Iterator[str]:
 
 def _network(facts: Facts) -> Iterator[str]:
     """What was found, and the statement that reads it where the zoo does not have it."""
-    model, source = facts.model, facts.model.source
-    scores = len(facts.images.classes) if source.zoo else model.outputs
+    model, network = facts.model, facts.model.network
+    scores = len(facts.images.classes) if model.zoo else model.outputs
+    cost = network_cost(network)
     yield from comment(
-        f"{count(model.params)} parameters, {count(model.macs)} MACs (1 MAC = 2 FLOPs); "
-        f"{shape_text(model.input)} in, {scores:,} scores out."
+        f"{count(cost.params)} parameters, {count(cost.macs)} MACs (1 MAC = 2 FLOPs); "
+        f"{shape_text(network.input)} in, {scores:,} scores out."
     )
-    number = len(model.modules)
+    names = [module.name for module in network.modules]
     yield from comment(
-        f"{number} module{'s' * (number > 1)} {source.modules}: {listed(model.modules)}; "
+        f"{len(names)} module{'s' * (len(names) > 1)} {model.modules}: {listed(names)}; "
         f"`wootzc explain {facts.file}` shows them."
     )
-    if source.weights and not source.zoo and model.convolutions and not model.norms:
+    layers = [layer for part in network.segments for _, layer in walk(part.body)]
+    plain = any(isinstance(layer, Conv) for layer in layers) and not any(n.scales for n in layers)
+    if model.weights and not model.zoo and plain:
         yield from comment(
             "No batch norms: exporters fold them into convolutions, and fine-tuning goes better "
             "with them. PyTorch keeps them in the file with"
@@ -114,35 +122,35 @@ def _network(facts: Facts) -> Iterator[str]:
         yield f"//   {export}"
     for note in model.notes:
         yield from comment(f"Note: {note}.")
-    if source.recognised is not None:
-        yield from comment(f"{source.path} holds {source.recognised}, by the names of its tensors.")
-    if not source.zoo:
-        settings = [f"input({shape_text(source.input)})"] if source.input else []
+    if model.recognised is not None:
+        yield from comment(f"{model.path} holds {model.recognised}, by the names of its tensors.")
+    if not model.zoo:
+        settings = [f"input({shape_text(model.input)})"] if model.input else []
         if other_classes(facts):
             settings.append(f"classes({len(facts.images.classes)})")
         braces = f" {{ {'; '.join(settings)} }}" if settings else ""
-        yield f'network {model.name} from "{source.path}"{braces}'
+        yield f'network {model.name} from "{model.path}"{braces}'
     yield ""
 
 
 def _over(facts: Facts) -> str:
-    source = facts.model.source
-    if not source.zoo:
+    model = facts.model
+    if not model.zoo:
         return facts.model.name
-    size = f", input = {shape_text(source.input)}" if source.input else ""
-    return f"{source.zoo}(classes = {len(facts.images.classes)}{size})"
+    size = f", input = {shape_text(model.input)}" if model.input else ""
+    return f"{model.zoo}(classes = {len(facts.images.classes)}{size})"
 
 
 def _teacher(facts: Facts) -> Iterator[str]:
-    source = facts.model.source
-    if not source.weights:
+    model = facts.model
+    if not model.weights:
         yield ""
         yield from comment(
             "There are no weights, so the full network is trained first. How long, or which "
             'weights to take instead: teacher { steps 20_000 }, teacher from "weights.safetensors".'
         )
         return
-    words = [f'from "{source.path}"'] if source.zoo else []
+    words = [f'from "{model.path}"'] if model.zoo else []
     words += [TRAINED_ON] if other_classes(facts) else []
     if words:
         yield ""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -179,18 +180,28 @@ cluster_options = _together(
     ),
 )
 
-override_options = _together(
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        callback=_pairs,
-        metavar="KEY=VALUE",
-        help="Override a setting: data=other.zip, teacher.steps=50, sample=20. Repeatable.",
-    ),
-    click.option("--seed", type=int, help="Overrides the file's seed."),
-    click.option("--space", metavar="NAME", help="Which space, where the file has several."),
-)
+
+def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`overrides`, as `analyze` takes them, and `space`."""
+
+    @wraps(command)
+    def given(*, settings: dict[str, str], seed: int | None, **others: Any) -> Any:
+        seeded = {} if seed is None else {"seed": str(seed)}
+        return command(overrides=settings | seeded, **others)
+
+    return _together(
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            callback=_pairs,
+            metavar="KEY=VALUE",
+            help="Override a setting: data=other.zip, teacher.steps=50, sample=20. Repeatable.",
+        ),
+        click.option("--seed", type=int, help="Overrides the file's seed."),
+        click.option("--space", metavar="NAME", help="Which space, where the file has several."),
+    )(given)
+
 
 passes_option = click.option(
     "-p",
@@ -218,8 +229,3 @@ def calibrated(store: Path | str | None) -> "CostModel | None":
     if not is_store(store):
         raise fail("WZ099", f"there is no store in {store}", "name the folder given to `--store`")
     return calibrate(Store(store))
-
-
-def overrides(settings: dict[str, str], seed: int | None) -> dict[str, str]:
-    """What `--set` and `--seed` ask for, in the form that `analyze` takes."""
-    return settings | ({} if seed is None else {"seed": str(seed)})

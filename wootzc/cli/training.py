@@ -13,7 +13,6 @@ from wootzc.cli.options import (
     cluster_options,
     memory_options,
     override_options,
-    overrides,
     passes_option,
     source_argument,
     store_option,
@@ -22,7 +21,6 @@ from wootzc.cli.output import echo_analysis, painted
 from wootzc.diagnostics import fail, told_at
 
 if TYPE_CHECKING:
-    from wootzc.backends.flax.device.parallel import Parallel
     from wootzc.ir.space import Space
 
 
@@ -69,25 +67,17 @@ if TYPE_CHECKING:
 @override_options
 def build(
     file: Path,
-    out: Path | None,
-    store: Path | str | None,
-    baseline: bool,
-    replace: bool,
-    parallel: "Parallel",
-    take: int | None,
     on: str | None,
     workers: int | None,
     hosts: str | None,
     host: tuple[int, int] | None,
-    memory: int | None,
-    disk: int | None,
     pipeline: str | None,
     calibrate: Path | None,
     verbose: bool,
     quiet: bool,
     space: str | None,
-    seed: int | None,
-    settings: dict[str, str],
+    overrides: dict[str, str],
+    **others: Any,  # the fields of `Options` that are asked for as they are
 ) -> int:
     """Train, search, and write the best pruned network.
 
@@ -117,10 +107,9 @@ def build(
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose contradict each other: give one of them")
     gc.enable()  # `main` turned it off
-    given = overrides(settings, seed)
     # Mistakes are told before JAX loads, and before anything is measured.
     passes = None if pipeline is None else parse_pipeline(pipeline)
-    _check_files(front(file, given, space, tell=echo_analysis).space)
+    _check_files(front(file, overrides, space, tell=echo_analysis).space)
     group = None
     if hosts is not None:
         from wootzc.builder.jobs.hosts import follow
@@ -137,19 +126,12 @@ def build(
     from wootzc.builder.screen import Screen, Verbosity
 
     options = Options(
-        out=out,
-        store=store,
-        baseline=baseline,
-        replace=replace,
-        overrides=given,
+        **others,
+        overrides=overrides,
         space=space,
-        parallel=parallel,
-        take=take,
         on=on,
         workers=workers,
         group=group,
-        memory=memory,
-        disk=disk,
         cost_model=calibrated(calibrate),
         passes=passes,
     )
@@ -176,7 +158,7 @@ def build(
             err=True,
         )
         return interrupts.exit_code
-    return 0 if built.objective_met or take is not None else 1
+    return 0 if built.objective_met or options.take is not None else 1
 
 
 def _check_files(space: "Space") -> None:

@@ -16,6 +16,7 @@ from wootzc.grammar.imports import SUFFIXES
 from wootzc.grammar.lower.data import KINDS as DATA_KINDS
 from wootzc.grammar.lower.data import WEIGHTS
 from wootzc.grammar.lower.program import resolve
+from wootzc.grammar.lower.recipe import UNITS
 from wootzc.grammar.space.latency import TARGETS
 from wootzc.grammar.space.rates import CRITERIA
 from wootzc.grammar.space.search_settings import CHOICES
@@ -32,7 +33,6 @@ from wootzc.lsp.facts import (
     parameters_of,
     settings_of,
     signature_of,
-    units_of,
 )  # fmt: skip
 from wootzc.lsp.hover import setting_text
 from wootzc.lsp.names import network_of
@@ -142,7 +142,7 @@ def _in_settings(cursor: Cursor) -> Iterator[types.CompletionItem]:
         case ["schedule"]:
             yield from _words(SCHEDULES, Kind.Function)
         case [name, _]:
-            yield from _words(units_of(name))
+            yield from _words(UNITS.get(name, ()))
         case [name] if any(
             s.name == name and "true" in s.expects for s in settings_of(cursor.block)
         ):

@@ -16,7 +16,6 @@ from wootzc.grammar.lower.network import AUXILIARY, INPUT
 from wootzc.grammar.lower.recipe import (  # fmt: skip
     DEFAULTS,
     SETTINGS,
-    UNITS,
     USELESS,
     lower_polish,
 )
@@ -147,7 +146,3 @@ def _value_text(name: str, value: Any) -> str | None:
 def _choices(setting: str) -> str:
     known: Sequence[str] = tuple(OPTIMIZERS if setting == "optimizer" else SCHEDULES)
     return f"one of {', '.join(known)}"
-
-
-def units_of(setting: str) -> Sequence[str]:
-    return UNITS.get(setting, ())

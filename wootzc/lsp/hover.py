@@ -15,6 +15,7 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.space import Space
 from wootzc.lsp.facts import Setting, parameters_of, settings_of, signature_of
 from wootzc.lsp.layers import Passage
+from wootzc.lsp.names import Occurrence, Symbol
 from wootzc.lsp.snapshot import Snapshot
 from wootzc.units import count, large
 
@@ -23,12 +24,29 @@ MOST = 8  # of what one line lists
 
 def hover(snapshot: Snapshot, offset: int) -> tuple[str, Span] | None:
     """Markdown, and what it is about."""
+    named = snapshot.index.at(snapshot.path, offset)
+    if named is not None and (text := _of_name(named, snapshot)) is not None:
+        return text, named.whole
     nodes = snapshot.nodes_at(offset)
     for depth in range(len(nodes) - 1, -1, -1):
         found = _of(nodes[depth], nodes[:depth], snapshot, offset)
         if found is not None:
             return found
     return None
+
+
+def _of_name(found: Occurrence, snapshot: Snapshot) -> str | None:
+    match found.symbol:
+        case Symbol("constant", name):
+            return _constant(name, snapshot)
+        case Symbol("module", name) if found.defines:
+            return _module(name, snapshot)
+        case Symbol("network", name):
+            return _network(name, snapshot)
+        case Symbol("space", name):
+            return _space(name, snapshot)
+        case _:
+            return None
 
 
 def _of(
@@ -42,25 +60,6 @@ def _of(
             return _call(node, snapshot, (name.span,)), name.span
         case syntax.InlineModule(name=name) if _on(name, offset):
             return _made(f"module {name.text}", snapshot, (name.span,)), name.span
-        case syntax.ModuleDefinition(name=name) if _on(name, offset):
-            return _module(node, snapshot), name.span
-        case syntax.NetworkDefinition(name=name) | syntax.ImportedNetwork(name=name) if _on(
-            name, offset
-        ):
-            return _network(name.text, snapshot), name.span
-        case (
-            syntax.SpaceDefinition(name=name, network=network)
-            | syntax.DerivedSpace(name=name, network=network)
-        ):
-            if network is not None and _on(network, offset):
-                return _network(network.text, snapshot), network.span
-            base = node.base if isinstance(node, syntax.DerivedSpace) else None
-            at = next((n for n in (name, base) if n is not None and _on(n, offset)), None)
-            return (_space(at.text, snapshot), at.span) if at is not None else None
-        case syntax.Constant(name=name) if _on(name, offset):
-            return _constant(name.text, snapshot), name.span
-        case syntax.Word() | syntax.Number() if snapshot.is_constant(node):
-            return _constant(node.text, snapshot), node.span
         case syntax.Argument(name=syntax.Name() as name) if _on(name, offset):
             return _argument(name, around, snapshot)
         case syntax.Setting(name=name):
@@ -107,12 +106,12 @@ def _costs(params: int, macs: int) -> str:
     return f"{count(params)} params · {count(macs)} MACs"
 
 
-def _module(node: syntax.ModuleDefinition, snapshot: Snapshot) -> str:
-    head = f"module {signature_of(node.name.text, snapshot.analysis.program.modules)}"
+def _module(name: str, snapshot: Snapshot) -> str:
+    head = f"module {signature_of(name, snapshot.analysis.program.modules)}"
     makes = [
         f"{network.name}: {', '.join(names[:MOST])}{' …' if len(names) > MOST else ''}"
         for network in snapshot.networks.values()
-        if (names := [m.name for m in network.modules if m.definition == node.name.text])
+        if (names := [m.name for m in network.modules if m.definition == name])
     ]
     return "\n\n".join([_code(head), *makes])
 

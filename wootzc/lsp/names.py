@@ -79,68 +79,54 @@ def _whole(symbol: Symbol, name: syntax.Name, *, defines: bool = False) -> Occur
     return Occurrence(symbol, name.span, name.span, defines)
 
 
+# What the items of a file define.
+DEFINED: Mapping[type[syntax.Item], Kind] = {
+    syntax.Constant: "constant",
+    syntax.ModuleDefinition: "module",
+    syntax.NetworkDefinition: "network",
+    syntax.ImportedNetwork: "network",
+    syntax.SpaceDefinition: "space",
+    syntax.DerivedSpace: "space",
+}
+
+
 def _in_item(
     item: syntax.Item,
     program: Program,
     instances: Mapping[str, Mapping[str, Symbol]],
     globs: list[tuple[str, syntax.Name]],
 ) -> Iterator[Occurrence]:
-    match item:
-        case syntax.Constant(name=name):
-            yield _whole(Symbol("constant", name.text), name, defines=True)
-            yield from _words(item, {}, program)
-        case syntax.ModuleDefinition(name=name):
-            yield _whole(Symbol("module", name.text), name, defines=True)
-            yield from _parameters(item, f"module {name.text}", program)
-            yield from _calls(item, program)
-        case syntax.NetworkDefinition(name=name):
-            yield _whole(Symbol("network", name.text), name, defines=True)
-            yield from _parameters(item, f"network {name.text}", program)
-            yield from _calls(item, program)
-            yield from _targets(item, instances.get(name.text, {}))
-        case syntax.ImportedNetwork(name=name):
-            yield _whole(Symbol("network", name.text), name, defines=True)
-            yield from _targets(item, instances.get(name.text, {}))
-        case syntax.SpaceDefinition(name=name) | syntax.DerivedSpace(name=name):
-            yield _whole(Symbol("space", name.text), name, defines=True)
-            if isinstance(item, syntax.DerivedSpace):
-                yield _whole(Symbol("space", item.base.text), item.base)
-            yield from _words(item, {}, program)
-            yield from _in_space(item, program, instances, globs)
-        case _:
-            return
-
-
-def _parameters(
-    item: syntax.ModuleDefinition | syntax.NetworkDefinition, within: str, program: Program
-) -> Iterator[Occurrence]:
-    symbols = {p.name.text: Symbol("parameter", p.name.text, within) for p in item.parameters}
-    for parameter in item.parameters:
-        yield _whole(symbols[parameter.name.text], parameter.name, defines=True)
-    yield from _words(item, symbols, program)
-
-
-def _words(
-    item: syntax.Item, parameters: Mapping[str, Symbol], program: Program
-) -> Iterator[Occurrence]:
-    """Words that stand for a parameter, a constant or a module."""
+    if isinstance(item, syntax.Include):
+        return
+    kind, defined = DEFINED[type(item)], item.name
+    yield _whole(Symbol(kind, defined.text), defined, defines=True)
+    names = {name: Symbol("module", name) for name in program.modules}
+    names |= {name: Symbol("constant", name) for name in program.constant_items}
+    parameters: dict[str, Symbol] = {}
+    if isinstance(item, syntax.ModuleDefinition | syntax.NetworkDefinition):
+        for parameter in item.parameters:
+            own = Symbol("parameter", parameter.name.text, f"{kind} {defined.text}")
+            parameters[own.name] = own
+            yield _whole(own, parameter.name, defines=True)
+    if isinstance(item, syntax.NetworkDefinition | syntax.ImportedNetwork):
+        for name, numbers in _names_given(item):
+            yield _part(Symbol("instance", base(name.text, numbers), defined.text), name, True)
+    if isinstance(item, syntax.SpaceDefinition | syntax.DerivedSpace):
+        yield from _in_space(item, program, instances, globs)
+    names |= parameters
     for node in syntax.descendants(item):
         match node:
-            case syntax.Word(text=text) | syntax.Number(text=text):
-                name = syntax.Name(text=text, span=node.span)
-            case syntax.Invoke(name=name, arguments=None):  # of a setting
-                pass
-            case syntax.Call(name=name) if name.text in parameters:  # what it names is called
-                if name.text in {*BUILT_IN, *program.modules}:
-                    continue
+            case syntax.Word(text=text) | syntax.Number(text=text) if text in names:
+                yield Occurrence(names[text], node.span, node.span)
+            case syntax.Invoke(name=name, arguments=None) if name.text in names:  # of a setting
+                yield _whole(names[name.text], name)
+            case syntax.Call(name=name, arguments=arguments) if name.text in program.modules:
+                yield _whole(Symbol("module", name.text), name)
+                yield from _given(arguments, f"module {name.text}")
+            case syntax.Call(name=name) if name.text in parameters and name.text not in BUILT_IN:
+                yield _whole(parameters[name.text], name)  # what it names is called
             case _:
-                continue
-        if name.text in parameters:
-            yield _whole(parameters[name.text], name)
-        elif name.text in program.constant_items:
-            yield _whole(Symbol("constant", name.text), name)
-        elif name.text in program.modules:
-            yield _whole(Symbol("module", name.text), name)
+                pass
 
 
 def network_of(item: SpaceItem, program: Program) -> str | None:
@@ -155,35 +141,19 @@ def network_of(item: SpaceItem, program: Program) -> str | None:
     return item.network.text if item.network else None
 
 
-def _calls(
-    item: syntax.ModuleDefinition | syntax.NetworkDefinition, program: Program
-) -> Iterator[Occurrence]:
-    for node in syntax.descendants(item.body):
-        if isinstance(node, syntax.Call) and node.name.text in program.modules:
-            yield _whole(Symbol("module", node.name.text), node.name)
-            yield from _given(node.arguments, f"module {node.name.text}")
-
-
 def _given(arguments: Sequence[syntax.Argument] | None, within: str) -> Iterator[Occurrence]:
     for argument in arguments or ():
         if argument.name is not None:
             yield _whole(Symbol("parameter", argument.name.text, within), argument.name)
 
 
-def _names_given(
-    item: NetworkItem,
-) -> Iterator[tuple[syntax.Name, syntax.NumberSpan | None]]:
+def _names_given(item: NetworkItem) -> Iterator[tuple[syntax.Name, syntax.NumberSpan | None]]:
     """The names that a network gives its modules."""
-    if isinstance(item, syntax.ImportedNetwork):
-        for found in item.statements:
-            if isinstance(found, syntax.FoundModule):
-                yield found.name, None
-        return
-    for statement in item.body.statements:
-        match statement:
-            case syntax.InlineModule(name=name):
+    for node in syntax.descendants(item):
+        match node:
+            case syntax.InlineModule(name=name) | syntax.FoundModule(name=name):
                 yield name, None
-            case syntax.Call(target=syntax.Target(name=name, numbers=numbers)):
+            case syntax.Target(name=name, numbers=numbers):
                 yield name, numbers
             case _:
                 pass
@@ -220,13 +190,7 @@ def base(name: str, numbers: syntax.NumberSpan | None) -> str:
     return name if numbers else (re.sub(r"\d+$", "", name) or name)
 
 
-def _targets(item: NetworkItem, instances: Mapping[str, Symbol]) -> Iterator[Occurrence]:
-    for name, numbers in _names_given(item):
-        symbol = Symbol("instance", base(name.text, numbers), item.name.text)
-        yield _part(symbol, name, defines=True)
-
-
-def _part(symbol: Symbol, name: syntax.Name, *, defines: bool = False) -> Occurrence:
+def _part(symbol: Symbol, name: syntax.Name, defines: bool = False) -> Occurrence:
     shared = replace(name.span, end=name.span.start + len(symbol.name))
     return Occurrence(symbol, shared, name.span, defines)
 
@@ -238,6 +202,8 @@ def _in_space(
     globs: list[tuple[str, syntax.Name]],
 ) -> Iterator[Occurrence]:
     network = network_of(item, program) or ""
+    if isinstance(item, syntax.DerivedSpace):
+        yield _whole(Symbol("space", item.base.text), item.base)
     if item.network is not None:
         yield _whole(Symbol("network", network), item.network)
     yield from _given(item.arguments, f"network {network}")

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from pygls.exceptions import JsonRpcInvalidParams
+
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
@@ -14,7 +16,7 @@ from wootzc.lsp.snapshot import Snapshot
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
-class CannotRename(Exception):
+class CannotRename(JsonRpcInvalidParams):
     """Why a name cannot be changed, or not to that."""
 
 

@@ -1,7 +1,7 @@
 """The symbols of a file, and the shapes that stand behind its layers."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from lsprotocol import types
 
@@ -9,6 +9,7 @@ from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.statements import keyword_of
 from wootzc.ir.layers.shapes import shape_text
+from wootzc.lsp.names import DEFINED, Kind
 from wootzc.lsp.places import position_of, range_of
 from wootzc.lsp.snapshot import Snapshot
 
@@ -17,26 +18,26 @@ def outline(snapshot: Snapshot) -> list[types.DocumentSymbol]:
     return [symbol for item in snapshot.tree.items for symbol in _symbols(item, snapshot)]
 
 
+_KINDS: Mapping[Kind, types.SymbolKind] = {
+    "module": types.SymbolKind.Class,
+    "network": types.SymbolKind.Struct,
+    "constant": types.SymbolKind.Constant,
+    "space": types.SymbolKind.Namespace,
+}
+
+
 def _symbols(item: syntax.Item, snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:
+    if isinstance(item, syntax.Include):
+        return
     within: list[types.DocumentSymbol] | None = None
-    match item:
-        case syntax.ModuleDefinition():
-            kind = types.SymbolKind.Class
-        case syntax.NetworkDefinition(body=body):
-            kind = types.SymbolKind.Struct
-            within = [m for s in body.statements for m in _module(s, snapshot)]
-        case syntax.ImportedNetwork():
-            kind = types.SymbolKind.Struct
-        case syntax.Constant():
-            kind = types.SymbolKind.Constant
-        case syntax.SpaceDefinition(statements=said) | syntax.DerivedSpace(statements=said):
-            kind = types.SymbolKind.Namespace
-            within = [
-                _symbol(keyword_of(s), types.SymbolKind.Property, s.span, s.span, snapshot)
-                for s in said
-            ]
-        case syntax.Include():
-            return
+    if isinstance(item, syntax.NetworkDefinition):
+        within = [m for s in item.body.statements for m in _module(s, snapshot)]
+    elif isinstance(item, syntax.SpaceDefinition | syntax.DerivedSpace):
+        property = types.SymbolKind.Property
+        within = [
+            _symbol(keyword_of(s), property, s.span, s.span, snapshot) for s in item.statements
+        ]
+    kind = _KINDS[DEFINED[type(item)]]
     yield _symbol(item.name.text, kind, item.span, item.name.span, snapshot, within)
 
 
@@ -69,26 +70,21 @@ def _symbol(
 def hints(snapshot: Snapshot, start: int, end: int) -> list[types.InlayHint]:
     """The shape that leaves the last statement of each line, where it is the same for every use."""
     by_line: dict[int, types.InlayHint] = {}
-    for node in _statements(snapshot, start, end):
-        place = node.name.span if isinstance(node, syntax.Branches) else node.span
-        if isinstance(node, syntax.Call) and node.target is not None:
-            place = node.target.span
-        if isinstance(node, syntax.InlineModule):
-            place = node.name.span
+    items = (i for i in snapshot.tree.items if i.span.end >= start and i.span.start <= end)
+    for node in chain.from_iterable(map(syntax.descendants, items)):
+        match node:
+            case (
+                syntax.Call(span=place, target=None) | syntax.Call(target=syntax.Target(span=place))
+            ):
+                pass
+            case syntax.Branches(name=name) | syntax.InlineModule(name=name):
+                place = name.span
+            case _:
+                continue
         leaving = {passage.leaving for passage in snapshot.layers.get(place, ())}
-        if len(leaving) == 1:
+        if start <= node.span.end <= end and len(leaving) == 1:
             position = position_of(snapshot.text, node.span.end)
             by_line[position.line] = types.InlayHint(
                 position, f"→ {shape_text(leaving.pop())}", padding_left=True
             )
     return list(by_line.values())
-
-
-def _statements(snapshot: Snapshot, start: int, end: int) -> Iterator[Any]:
-    for item in snapshot.tree.items:
-        if item.span.end < start or item.span.start > end:
-            continue
-        for node in syntax.descendants(item):
-            if isinstance(node, syntax.Call | syntax.Branches | syntax.InlineModule):
-                if start <= node.span.end <= end:
-                    yield node

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import from_fs_path, to_fs_path
@@ -21,7 +20,7 @@ from wootzc.grammar.parse import Memory
 from wootzc.lsp.actions import FIX_ALL, actions, by_file
 from wootzc.lsp.completion import complete
 from wootzc.lsp.hover import hover
-from wootzc.lsp.navigation import CannotRename, definitions, references, rename, renamed
+from wootzc.lsp.navigation import definitions, references, rename, renamed
 from wootzc.lsp.outline import hints, outline
 from wootzc.lsp.places import offset_of, range_of
 from wootzc.lsp.snapshot import Snapshot
@@ -108,18 +107,19 @@ class WootzServer(LanguageServer):
         before = self._told.get(uri, set())
         self._told[uri] = set(found)
         for file in (*found, *(before - found.keys())):
-            own = file == snapshot.path
-            if not own and file_identity(file) in self._open:
-                continue  # told by itself
-            self.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(
-                    uri if own else uri_of(file),
-                    found.get(file, []),
-                    version=snapshot.version if own else None,
-                )
-            )
+            self.tell(uri, file, found.get(file, []), snapshot.version)
         ended = time.monotonic()
         self._rested[uri] = ended + (ended - began)
+
+    def tell(
+        self, uri: str, file: str, found: list[types.Diagnostic], version: int | None = None
+    ) -> None:
+        """What is wrong with a file that was looked at with `uri`, if it is not open itself."""
+        own = file == path_of(uri)
+        if own or file_identity(file) not in self._open:
+            target, version = (uri, version) if own else (uri_of(file), None)
+            params = types.PublishDiagnosticsParams(target, found, version)
+            self.text_document_publish_diagnostics(params)
 
     def saved(self) -> None:
         """What open files include may be another now."""
@@ -133,11 +133,7 @@ class WootzServer(LanguageServer):
         if uri in self._waiting:
             self._waiting.pop(uri).cancel()
         for file in self._told.pop(uri, set()):
-            own = file == path_of(uri)
-            if not own and file_identity(file) in self._open:
-                continue
-            target = uri if own else uri_of(file)
-            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(target, []))
+            self.tell(uri, file, [])
         self.changed_below(uri)
 
     def at(self, params: _Placed) -> tuple[Snapshot, int]:
@@ -257,22 +253,15 @@ def prepare_rename(
     ls: WootzServer, params: types.PrepareRenameParams
 ) -> types.PrepareRenamePlaceholder:
     snapshot, offset = ls.at(params)
-    try:
-        found = renamed(snapshot, offset)
-    except CannotRename as reason:
-        raise JsonRpcInvalidParams(str(reason)) from None
+    found = renamed(snapshot, offset)
     return types.PrepareRenamePlaceholder(range_of(snapshot.text, found.span), found.symbol.name)
 
 
 @server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
 def change_name(ls: WootzServer, params: types.RenameParams) -> types.WorkspaceEdit:
     snapshot, offset = ls.at(params)
-    try:
-        spans = rename(snapshot, offset, params.new_name)
-    except CannotRename as reason:
-        raise JsonRpcInvalidParams(str(reason)) from None
     changes: dict[str, list[types.TextEdit]] = {}
-    for location in ls.locations(snapshot, spans):
+    for location in ls.locations(snapshot, rename(snapshot, offset, params.new_name)):
         edit = types.TextEdit(location.range, params.new_name)
         changes.setdefault(location.uri, []).append(edit)
     return types.WorkspaceEdit(changes=changes)

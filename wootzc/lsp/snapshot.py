@@ -52,10 +52,6 @@ class Snapshot:
         )
         return self.networks.get(network_of(space, self.analysis.program) or "")
 
-    def is_constant(self, word: syntax.Word | syntax.Number) -> bool:
-        found = self.index.at(word.span.file, word.span.start)
-        return found is not None and found.symbol.kind == "constant"
-
     def source(self, file: str) -> str:
         return self.text if file == self.path else self.analysis.sources.get(file, "")
 

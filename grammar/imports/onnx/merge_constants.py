@@ -14,6 +14,7 @@ import numpy as np
 from wootzc.grammar.imports.onnx.source_graph import Array
 from wootzc.grammar.imports.onnx.tracing import Affine, Draft, Pick
 from wootzc.ir.graph import Refused
+from wootzc.ir.graph.graph import leading_to
 from wootzc.ir.layers import Conv, Dense, DepthwiseConv
 
 Drafts = dict[str, Draft]
@@ -21,7 +22,9 @@ Drafts = dict[str, Draft]
 
 def merged(drafts: Mapping[str, Draft], output: str) -> tuple[Drafts, str]:
     """The drafts that `output` needs, without an `Affine` or a `Pick`, and what `output` is now."""
-    merging = _Merging(_needed(drafts, output), output)
+    needed = leading_to([output], {name: draft.inputs for name, draft in drafts.items()})
+    live = {name: draft for name, draft in drafts.items() if name in needed}
+    merging = _Merging(live, output)
     for draft in list(merging.live.values()):
         if isinstance(draft.operation, Affine):
             with _damage(draft.name):
@@ -41,15 +44,6 @@ def _damage(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise Refused(f'node "{name}" does not fit the layers beside it: {error}') from error
-
-
-def _needed(drafts: Mapping[str, Draft], output: str) -> Drafts:
-    wanted, needed = {output}, []
-    for draft in reversed(list(drafts.values())):
-        if draft.name in wanted:
-            wanted |= set(draft.inputs)
-            needed.append(draft)
-    return {draft.name: draft for draft in reversed(needed)}
 
 
 class _Merging:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wootzc.grammar.imports.onnx.source_graph import FLOATS, Operator
 from wootzc.grammar.imports.onnx.tensors import (
@@ -187,29 +188,26 @@ def _more_channels(
     width = before + channels + after
     if width > MOST_CHANNELS or tensor.flat:  # its kernel has channels * width numbers
         raise operator.refused(f"it makes {width} channels")
-    kernel = np.zeros((1, 1, channels, width))
-    kernel[0, 0, range(channels), range(before, before + channels)] = 1
-    conv = Conv(width=width, kernel=(1, 1))
-    draft = context.layer(operator, conv, tensor, kernel=kernel)
+    kernel = np.zeros((channels, width))
+    kernel[range(channels), range(before, before + channels)] = 1
     context.notes.append(
         f'a 1x1 convolution stands for the channels of zeros that node "{operator.name}" adds'
     )
     layout = tuple("C" if i == 1 else name for i, name in enumerate(tensor.layout))
-    return made(tensor, draft, image=draft.shape, layout=layout, positive=tensor.positive)
+    return _mixed(operator, context, tensor, kernel, layout)
 
 
-def _in_order(
+def _mixed(
     operator: Operator,
     context: Context,
     tensor: Tensor,
-    channels: tuple[int, ...],
+    kernel: NDArray[np.float64],  # [channels, new channels]
     layout: tuple[str, ...],
 ) -> Tensor:
-    """All channels in another order, as from RGB to BGR: a 1x1 convolution."""
-    kernel = np.eye(len(channels))[:, channels][None, None]
-    conv = Conv(width=len(channels), kernel=(1, 1))
-    draft = context.layer(operator, conv, tensor, kernel=kernel)
-    return made(tensor, draft, layout=layout, positive=tensor.positive)
+    """New channels of those there are: a 1x1 convolution."""
+    conv = Conv(width=kernel.shape[1], kernel=(1, 1))
+    draft = context.layer(operator, conv, tensor, kernel=kernel[None, None])
+    return made(tensor, draft, image=draft.shape, layout=layout, positive=tensor.positive)
 
 
 def slice_(operator: Operator, context: Context) -> Tensor:
@@ -271,7 +269,8 @@ def _picked(
     if tensor.flat or not channels:
         raise operator.refused("it takes a vector apart, or leaves nothing of it")
     if sorted(channels) == list(range(tensor.image[2])):
-        return _in_order(operator, context, tensor, channels, layout)
+        kernel = np.eye(len(channels))[:, channels]  # another order, as from RGB to BGR
+        return _mixed(operator, context, tensor, kernel, layout)
     refusal = operator.refused("it takes channels apart, and wootzc's layers read all of them")
     image = (*tensor.image[:2], len(channels))
     pick = Pick(channels=channels, refusal=refusal)

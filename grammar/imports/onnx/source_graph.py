@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wootzc.grammar.imports.onnx.model_file import EXPORT_AGAIN, checked_model, damaged, first_line
 from wootzc.ir.graph import Refused
+from wootzc.ir.graph.graph import leading_to
 
 if TYPE_CHECKING:  # onnx takes 0.2 s to import: only who reads a file pays for it
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -62,7 +63,10 @@ def _source(model: "ModelProto") -> Source:
     graph = model.graph
     opset = _opset(model)
     output = _only_output(graph)
-    operators = _needed(_operators(graph, opset), output)
+    every = [*_operators(graph, opset)]
+    made = {name: operator.inputs for operator in every for name in operator.outputs if name}
+    needed = leading_to([output], made)
+    operators = tuple(operator for operator in every if not needed.isdisjoint(operator.outputs))
     wanted = {name for operator in operators for name in operator.inputs} | {output}
     given = _only_input(graph, wanted)
     _check_type(given, operators)
@@ -191,12 +195,3 @@ def _scope(node: "NodeProto", parameters: set[str]) -> str:
     for part in filter(None, (owners[0] if owners else names[-1] if names else "").split(".")):
         parts.append(f"{parts[-1]}.{part}" if part.isdigit() and parts else part)
     return "".join(f"/{part}" for part in parts) + "/"
-
-
-def _needed(operators: Iterable[Operator], output: str) -> tuple[Operator, ...]:
-    wanted, needed = {output}, []
-    for operator in reversed(list(operators)):
-        if wanted & set(filter(None, operator.outputs)):
-            wanted |= set(operator.inputs)
-            needed.append(operator)
-    return tuple(reversed(needed))

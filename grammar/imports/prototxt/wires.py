@@ -8,6 +8,7 @@ from typing import TypeAlias
 from wootzc.grammar.imports.prototxt.entries import Entries, Entry
 from wootzc.grammar.syntax.near_misses import did_you_mean, quoted
 from wootzc.ir.graph import Refused
+from wootzc.ir.graph.graph import leading_to
 
 Reference: TypeAlias = int | str  # the number of a layer, or a blob that enters
 
@@ -46,7 +47,7 @@ def wires_of(entries: Entries, inputs: Iterable[str]) -> Wires:
     output, ends = _scores_before(main, layers, reads)
     if isinstance(output, str):
         raise layers[main].refuse(f"reads `{output}`, the input: there is no network between")
-    needed = _leading_to([output], reads)
+    needed = leading_to([output], dict(enumerate(reads)))
     enters = {ref for n in needed for ref in reads[n] if isinstance(ref, str)}
     if len(enters) > 1:
         raise Refused(
@@ -117,17 +118,6 @@ def _scores_before(
     return number, ends
 
 
-def _leading_to(ends: Iterable[Reference], reads: list[tuple[Reference, ...]]) -> set[int]:
-    found: set[int] = set()
-    waiting = list(ends)
-    while waiting:
-        ref = waiting.pop()
-        if isinstance(ref, int) and ref not in found:
-            found.add(ref)
-            waiting += reads[ref]
-    return found
-
-
 def _end_note(entry: Entry) -> str:
     return (
         f"the final {entry.type} `{entry.name}` is left out: "
@@ -148,7 +138,7 @@ def _left_out(
     ]
     if not others:
         return
-    only = _leading_to(others, reads) - needed - set(others)
+    only = leading_to(others, dict(enumerate(reads))) - needed - set(others)
     names = quoted(layers[n].name for n in sorted(others))
     layers_there = "1 layer that leads" if len(only) == 1 else f"{len(only)} layers that lead"
     yield f"left out: {names}, with {layers_there} only there"
