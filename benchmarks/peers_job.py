@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from wootzc.backends.data import Dataset, Split, load
 from wootzc.backends.flax.train.batches import batch_indices, looks
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.torch import model_source, state_dict
 from wootzc.backends.torch.classes import classes_of
 from wootzc.builder.jobs.jobs import Jobs

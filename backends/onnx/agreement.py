@@ -12,7 +12,7 @@ import numpy as np
 
 from wootzc.backends.alike import Array, alike, random_images
 from wootzc.backends.onnx.emit import to_onnx
-from wootzc.backends.weights.stored import Weights
+from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network

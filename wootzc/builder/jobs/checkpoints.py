@@ -17,10 +17,10 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.builder.jobs.places import P, drop, read, replace
 from wootzc.files import damage
 
@@ -165,11 +165,7 @@ def _packed(key: str, checkpoint: Checkpoint) -> bytes:
         "seconds": checkpoint.seconds,
         "made_with": made_with(),
     }
-    contiguous = {
-        name: np.ascontiguousarray(array).reshape(np.shape(array))
-        for name, array in checkpoint.arrays.items()
-    }
-    content = json.dumps(head).encode() + b"\n" + save(contiguous)
+    content = json.dumps(head).encode() + b"\n" + to_bytes(checkpoint.arrays)
     return f"{_digest(key, content)}\n".encode() + content
 
 
