@@ -37,13 +37,15 @@ MEMORY_SHARE = 1 / 4  # of the machine's memory; data that needs more is streame
 SAMPLE = 4096  # training images, at most, that mean and deviation are taken from
 
 
-def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
+def load(spec: Data, *, seed: int, shape: tuple[int, ...] | None = None) -> Dataset:
     """Open, check and split the data. Raises WootzError (WZ100-WZ119) naming file and entry.
 
     `shape` is the network's input: image files are fitted to it, arrays must have it already.
     """
     path, kind = found(spec)
-    source = open_source(kind, path, spec, shape)
+    source = open_source(
+        kind, path, spec, None if shape is None else (shape[0], shape[1], shape[2])
+    )
     labels = source.parts["train"].labels
     shares = shares_of(spec, source.parts)
     division = divide(labels, **shares, limit=spec.limit, seed=seed, where=source.name)

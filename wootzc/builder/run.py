@@ -59,7 +59,7 @@ from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
-from wootzc.ir.space import Proposed, Space
+from wootzc.ir.space import Proposed
 from wootzc.ir.space.recipe import FromFile
 
 
@@ -210,8 +210,8 @@ def _build(
         with told_at(space.at("teacher")):
             read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
     with events.stage("data"), told_at(space.at("data")):
-        dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
-        check_fits(dataset, _image_shape(space), _outputs(space))
+        dataset = load(space.data, seed=space.seed, shape=space.network.input)
+        check_fits(dataset, space.network.input, segment_shapes(space.network)[-1][-1])
         _need_images(dataset)
     plan = resolved(plan, len(dataset.train))
     data = DataLoaded(
@@ -315,12 +315,3 @@ def _need_images(dataset: Dataset) -> None:
                 f"the {name} part of {dataset.source} is empty",
                 "give it a share of the images: data … { validation 15%; test 15% }",
             )
-
-
-def _image_shape(space: Space) -> tuple[int, int, int]:
-    height, width, channels = space.network.input
-    return height, width, channels
-
-
-def _outputs(space: Space) -> int:
-    return segment_shapes(space.network)[-1][-1]

@@ -92,14 +92,6 @@ class Checkpoints(Generic[P]):
         except OSError:  # a disk that takes nothing, say: what is written next tells of it
             return
 
-    def keeper(
-        self, write: Callable[[State, float], None], before: Checkpoint | None
-    ) -> "Keeper[State]":
-        """Of a job that goes on from `before`. `write`: what to do with a state, and the seconds
-        that the job took until there.
-        """
-        return Keeper(write=write, before=0.0 if before is None else before.seconds)
-
 
 @dataclass(slots=True, kw_only=True)
 class Keeper(Generic[State]):
@@ -109,7 +101,7 @@ class Keeper(Generic[State]):
     and SIGTERM do. In the middle of a step there is no state to take: its buffers were given away.
     """
 
-    write: Callable[[State, float], None]
+    write: Callable[[State, float], None]  # a state, and the seconds that the job took until there
     before: float = 0.0  # seconds that the job took in earlier processes
     clock: Callable[[], float] = time.monotonic
     began: float = field(init=False)

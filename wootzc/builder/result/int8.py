@@ -15,6 +15,7 @@ from wootzc.builder.result.replay import data_of
 from wootzc.builder.result.summary import Change, Int8Figures
 from wootzc.diagnostics import fail
 from wootzc.files import changed, damage, load_json
+from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Network
 from wootzc.units import percent
 
@@ -84,7 +85,7 @@ def as_judged(folder: Path, wanted: Int8) -> Quantized | None:
 def quantize(
     folder: Path,
     model: "ModelProto",  # float32
-    input_shape: tuple[int, int, int],
+    input_shape: Shape,
     wanted: Int8,
     *,
     inside: bool,  # the model normalises by itself
