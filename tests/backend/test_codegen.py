@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.backends.data.images import decode
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.write.source import model_source
-from wootzc.backends.python_text import MAIN
+from wootzc.backends.python_source.text import MAIN
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import to_bytes

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TypeAlias
 
-WIDTH = 88  # ruff's default
+WIDTH = 88  # of a line: ruff's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,16 @@ def text_of(expression: Expression) -> str:
             return f" {operator} ".join(names)
 
 
-def laid_out(before: str, expression: Expression, after: str = "") -> Iterator[str]:
-    """Lines of `before`, which holds the indent, the expression, and `after`."""
+def laid_out(
+    before: str, expression: Expression, after: str = "", *, width: int = WIDTH, fill: bool = False
+) -> Iterator[str]:
+    """Lines of `before`, which holds the indent, the expression, and `after`.
+
+    `fill`: of items that are too many for a line as many stand on each as fit; else one.
+    """
     line = f"{before}{text_of(expression)}{after}"
     indent = before[: len(before) - len(before.lstrip())]
-    if len(line) <= WIDTH or isinstance(expression, str):
+    if len(line) <= width or isinstance(expression, str):
         yield line
         return
     inner = f"{indent}    "
@@ -50,17 +56,21 @@ def laid_out(before: str, expression: Expression, after: str = "") -> Iterator[s
         case Call(head=head, items=items, tail=tail):
             yield f"{before}{head}"
             together = f"{inner}{', '.join(map(text_of, items))}"
-            if len(together) <= WIDTH:
+            if len(together) <= width:
                 yield together
+            elif fill:
+                yield from wrap(together, width, subsequent_indent=inner)
             else:
                 for item in items:
-                    yield from laid_out(inner, item, ",")
+                    yield from laid_out(inner, item, ",", width=width)
             yield f"{indent}{tail}{after}"
         case Sum(operator=operator, names=names):
             yield f"{before}("
             together = f"{inner}{text_of(expression)}"
-            if len(together) <= WIDTH:
+            if len(together) <= width:
                 yield together
+            elif fill:
+                yield from wrap(together, width, subsequent_indent=inner)
             else:
                 yield f"{inner}{names[0]}"
                 yield from (f"{inner}{operator} {name}" for name in names[1:])
