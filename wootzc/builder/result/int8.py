@@ -92,16 +92,15 @@ def quantize(
 ) -> Quantized:
     """Calibrated on training images of the build. Raises `WootzError`, also below `at_least`."""
     need_installed("int8 is made")
-    from wootzc.backends.onnx.int8 import accuracy, given, quantized
+    from wootzc.backends.onnx.int8 import accuracy, quantized
 
     dataset = data_of(folder, wanted.data, input_shape)
-    take = given(dataset.mean, dataset.std, inside)
-    made = quantized(model, dataset.train, take)
+    made = quantized(model, dataset.train, inside=inside)
     found = _quantized(
         made,
         dataset,
         [
-            (accuracy(model, images, take), accuracy(made, images, take))
+            (accuracy(model, images, inside=inside), accuracy(made, images, inside=inside))
             for images in (dataset.validation, dataset.test)
         ],
     )

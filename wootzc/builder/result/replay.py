@@ -135,10 +135,9 @@ def _tested_int8(file: Path, dataset: Dataset) -> float:
     need_installed("int8 is run")
     import onnx
 
-    from wootzc.backends.onnx.int8 import accuracy, given
+    from wootzc.backends.onnx.int8 import accuracy
 
-    take = given(dataset.mean, dataset.std, inside=False)
-    return accuracy(onnx.load(file), dataset.test, take)
+    return accuracy(onnx.load(file), dataset.test)
 
 
 def data_of(folder: Path, data: Path | None, shape: Shape) -> Dataset:
