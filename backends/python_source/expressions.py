@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import wrap
 from typing import TypeAlias
 
@@ -54,24 +55,17 @@ def laid_out(
     inner = f"{indent}    "
     match expression:
         case Call(head=head, items=items, tail=tail):
-            yield f"{before}{head}"
             together = f"{inner}{', '.join(map(text_of, items))}"
-            if len(together) <= width:
-                yield together
-            elif fill:
-                yield from wrap(together, width, subsequent_indent=inner)
-            else:
-                for item in items:
-                    yield from laid_out(inner, item, ",", width=width)
-            yield f"{indent}{tail}{after}"
+            each = chain.from_iterable(laid_out(inner, item, ",", width=width) for item in items)
         case Sum(operator=operator, names=names):
-            yield f"{before}("
-            together = f"{inner}{text_of(expression)}"
-            if len(together) <= width:
-                yield together
-            elif fill:
-                yield from wrap(together, width, subsequent_indent=inner)
-            else:
-                yield f"{inner}{names[0]}"
-                yield from (f"{inner}{operator} {name}" for name in names[1:])
-            yield f"{indent}){after}"
+            head, together, tail = "(", f"{inner}{text_of(expression)}", ")"
+            first, *others = names
+            each = chain([f"{inner}{first}"], (f"{inner}{operator} {name}" for name in others))
+    yield f"{before}{head}"
+    if len(together) <= width:
+        yield together
+    elif fill:
+        yield from wrap(together, width, subsequent_indent=inner)
+    else:
+        yield from each
+    yield f"{indent}{tail}{after}"
