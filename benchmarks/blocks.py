@@ -128,7 +128,7 @@ def prepared(options: argparse.Namespace) -> Bench:
     jobs = []
     for block in plan.blocks:
         rates = tuple(space.rates[rate] for rate in block.rates)
-        own = Pruner(space.network, teacher, space.criteria).run(block.start, rates)
+        own = Pruner(space.network, teacher, space.criteria).prune_run(block.start, rates)
         jobs.append(BlockJob(start=block.start, rates=rates, weights=own))
     return Bench(plan=plan, dataset=dataset, teacher=teacher, jobs=tuple(jobs))
 

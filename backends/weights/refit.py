@@ -54,12 +54,12 @@ def refit_module(
     moments: Mapping[str, Moments],  # by path, of `losing_layers`; what is missing stays sliced
     rate: Rate,
 ) -> Weights:
-    """As `Pruner.module`, but what lost inputs makes up for it as well as it can.
+    """As `Pruner.prune_module`, but what lost inputs makes up for it as well as it can.
 
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = pruner.module(number, rate)
+    refitted = pruner.prune_module(number, rate)
     if rate == 0 or is_skipped(rate):
         return refitted
     body, weights = pruner.network.modules[number].body, pruner.parts[number]

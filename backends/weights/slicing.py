@@ -20,7 +20,7 @@ from wootzc.backends.weights.importance import (
     kept_filters,
     seam_scores,
 )
-from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
+from wootzc.backends.weights.parameters import Weights, network_parameters
 from wootzc.ir import layers
 from wootzc.ir.layers import Shape, walk
 from wootzc.ir.net.coupling import Channels, Coupling, couple_module
@@ -75,7 +75,12 @@ class Pruner:
     @cached_property
     def parts(self) -> list[Weights]:
         """The weights of each module, named path/parameter."""
-        return [segment_weights(self.weights, module.name) for module in self.network.modules]
+        parts: dict[str, Weights] = {module.name: {} for module in self.network.modules}
+        for name, value in self.weights.items():
+            segment, _, own = name.partition("/")
+            if segment in parts:
+                parts[segment][own] = value
+        return list(parts.values())
 
     def cut(self, number: int, rate: Rate) -> Cut:
         """What a rate leaves of a module."""
@@ -102,7 +107,7 @@ class Pruner:
             if not is_skipped(rate):
                 yield segment, self.cut(number, rate) if rate else None
 
-    def module(self, number: int, rate: Rate) -> Weights:
+    def prune_module(self, number: int, rate: Rate) -> Weights:
         """A module's surviving weights at a rate, named path/parameter."""
         if is_skipped(rate):
             return {}
@@ -111,22 +116,22 @@ class Pruner:
         whole, cut = self.parts[number], self.cut(number, rate)
         return {
             name: np.ascontiguousarray(sliced(array, whole[name], cut, path))
-            for path, layer in walk(self.network.modules[number].body)
+            for path, layer in walk(self.modules[number][0].body)
             for array in layer.arrays()
             for name in [f"{path}/{array.name}"]
         }
 
-    def run(self, start: int, rates: Sequence[Rate]) -> Weights:
+    def prune_run(self, start: int, rates: Sequence[Rate]) -> Weights:
         """Those of the modules from number `start` on: segment/path/parameter."""
         return {
-            f"{self.network.modules[number].name}/{name}": value
+            f"{self.modules[number][0].name}/{name}": value
             for number, rate in enumerate(rates, start)
-            for name, value in self.module(number, rate).items()
+            for name, value in self.prune_module(number, rate).items()
         }
 
-    def whole(self, rates: Sequence[Rate]) -> Weights:
+    def prune(self, rates: Sequence[Rate]) -> Weights:
         """The surviving weights of `prune_network(network, rates)`."""
-        cut, small = self.run(0, rates), prune_network(self.network, tuple(rates))
+        cut, small = self.prune_run(0, rates), prune_network(self.network, tuple(rates))
         expected = network_parameters(small)
         pruned = {name: cut[name] if name in cut else self.weights[name] for name in expected}
         misfits = [name for name, shape in expected.items() if pruned[name].shape != shape]
@@ -164,7 +169,7 @@ def prune_weights(
 
     Raises `WootzError` where a criterion cannot judge them.
     """
-    return Pruner(network, weights, criteria, seed, saliencies).whole(rates)
+    return Pruner(network, weights, criteria, seed, saliencies).prune(rates)
 
 
 def sliced(array: layers.Array, value: Array, cut: Cut, path: str) -> Array:

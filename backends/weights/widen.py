@@ -53,7 +53,7 @@ def widen_module_weights(
     pruned: Weights,  # of the module at `rate`: path/parameter
     rate: Rate,
 ) -> Weights:
-    """The inverse of `Pruner.module`, with nothing where filters were removed."""
+    """The inverse of `Pruner.prune_module`, with nothing where filters were removed."""
     if rate == 0:
         return dict(pruned)
     whole, cut = pruner.parts[number], None if is_skipped(rate) else pruner.cut(number, rate)

@@ -142,7 +142,7 @@ def test_a_constant_goes_where_it_can(behind: str) -> None:
     samples[:, 3] = 1
     moments = {"2": moments_of(samples)[None]}
     pruner = alone(module, (4, 4, 2), weights)
-    sliced, found = pruner.module(0, 0.25), refit_module(pruner, 0, moments, 0.25)
+    sliced, found = pruner.prune_module(0, 0.25), refit_module(pruner, 0, moments, 0.25)
     moved = {name for name in found if not np.allclose(found[name], sliced[name], atol=1e-5)}
     constant = weights["2/kernel"][0, 0, 3]
     match behind:
@@ -169,7 +169,7 @@ def test_each_group_is_fitted_by_itself() -> None:
     samples[1, ..., 1] = -samples[1, ..., 0]
     moments = {"1": np.stack([moments_of(part.reshape(3000, 18)) for part in samples])}
     pruner = alone(module, (6, 6, 2), weights)
-    sliced, found = pruner.module(0, 0.5), refit_module(pruner, 0, moments, 0.5)
+    sliced, found = pruner.prune_module(0, 0.5), refit_module(pruner, 0, moments, 0.5)
     kernel = weights["1/kernel"]
     assert {name for name in found if not np.array_equal(found[name], sliced[name])} == {"1/kernel"}
     assert found["1/kernel"].shape == sliced["1/kernel"].shape == (3, 3, 1, 2)

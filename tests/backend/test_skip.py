@@ -106,7 +106,7 @@ def test_blocks_hold_modules_that_are_left_out(
         BlockJob(
             start=0,
             rates=rates,
-            weights=Pruner(network, weights, BY).run(0, rates),
+            weights=Pruner(network, weights, BY).prune_run(0, rates),
         )
         for rates in ((SKIP,), (SKIP, 0.5))
     ]

@@ -148,7 +148,7 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
         BlockJob(
             start=start,
             rates=rates[start : start + 2],
-            weights=pruner.run(start, rates[start : start + 2]),
+            weights=pruner.prune_run(start, rates[start : start + 2]),
         )
         for start in range(len(rates) - 1)
     ]

@@ -1,7 +1,7 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from wootzc.builder.jobs.joined import Group
 from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
 from wootzc.builder.jobs.on_cluster import ClusterJobs, Elsewhere
-from wootzc.builder.jobs.store import Outcome, Store, default_root
+from wootzc.builder.jobs.store import Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.result.device import device_figures
 from wootzc.builder.result.earlier import (
@@ -165,7 +165,7 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            store = Store(root, _warner(events))
+            store = Store(root, lambda message: events.emit(Warned(message=message)))
             with store.in_use(), workers_on(options.on, options.workers, events) as cluster:
                 return _build(made, out, store, events, origin, options, cluster or hosts)
         except Interrupted:
@@ -176,10 +176,6 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
         except Exception as error:
             events.emit(BuildFailed(message=str(error)))
             raise
-
-
-def _warner(events: Events) -> Callable[[str], None]:
-    return lambda message: events.emit(Warned(message=message))
 
 
 def _build(
@@ -250,8 +246,11 @@ def _build(
     if found.target is not None and found.target <= 0:
         events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
     with events.stage("test"):
-        tests = _final_tests(jobs, teacher, found)
         network, pruned = space.network, prune_network(space.network, found.best.rates)
+        tests = (
+            jobs.test(jobs.keys.teacher, network, teacher.weights),
+            jobs.test(found.best_key, pruned, found.weights),
+        )
         own = search.trials.outcomes[found.best.candidate].done.result["accuracy"], tests[1]
         int8 = in_build(jobs, found.best_key, pruned, found.weights, own)
         device = device_figures((network, teacher.weights), (pruned, found.weights), events, int8)
@@ -296,15 +295,6 @@ def _warn(jobs: Jobs, teacher: float) -> None:
     for warning in (*none, *few, *others):
         told = Warned(message=warning.message, code=warning.code, help=warning.help)
         jobs.events.emit(told)
-
-
-def _final_tests(jobs: Jobs, teacher: Outcome, found: SearchResult) -> tuple[float, float]:
-    network = jobs.space.network
-    pruned = prune_network(network, found.best.rates)
-    return (
-        jobs.test(jobs.keys.teacher, network, teacher.weights),
-        jobs.test(found.best_key, pruned, found.weights),
-    )
 
 
 def _need_images(dataset: Dataset) -> None:

@@ -144,7 +144,7 @@ class Jobs(Running):
     ) -> tuple[Network, Weights]:
         """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
         rates = self.keys.rates(candidate)
-        weights = pruner.whole(rates)
+        weights = pruner.prune(rates)
         for number in self.keys.blocks_of(candidate):
             weights |= blocks[number].weights
         return prune_network(self.space.network, rates), weights

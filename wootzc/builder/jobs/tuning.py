@@ -162,7 +162,7 @@ class Tuning:
     def _initial(self, number: int, teacher: Weights) -> Weights:
         """What a block starts from: the surviving weights, refitted if the recipe says so."""
         start, rates = self._block(number).start, self.context.keys.block_rates(number)
-        weights = pruner_of(self.context, teacher).run(start, rates)
+        weights = pruner_of(self.context, teacher).prune_run(start, rates)
         if self.space.pretrain.reconstruct:
             for refitted in self.variants.refitted(self._pruned(number), teacher).values():
                 weights |= refitted
