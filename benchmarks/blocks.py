@@ -29,10 +29,11 @@ from typing import Any
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
+from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
-from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, train, train_blocks
+from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_modules_weights
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.cohorts import Passes, ends_of, own_work, teacher_passes
 from wootzc.driver import compile
@@ -127,7 +128,7 @@ def prepared(options: argparse.Namespace) -> Bench:
     jobs = []
     for block in plan.blocks:
         rates = tuple(space.rates[rate] for rate in block.rates)
-        own = prune_modules_weights(space.network, teacher, block.start, rates, space.criteria)
+        own = Pruner(space.network, teacher, space.criteria).prune_run(block.start, rates)
         jobs.append(BlockJob(start=block.start, rates=rates, weights=own))
     return Bench(plan=plan, dataset=dataset, teacher=teacher, jobs=tuple(jobs))
 

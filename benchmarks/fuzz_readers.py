@@ -81,9 +81,9 @@ def _rates(path: Path) -> None:
 
 
 def _weights(path: Path) -> None:
-    from wootzc.backends.weights.stored import read, read_metadata, read_shapes
+    from wootzc.backends.weights.stored import read, read_shapes
 
-    for each in (read_shapes, read_metadata, read):
+    for each in (read_shapes, read):
         each(path)
 
 
@@ -134,13 +134,13 @@ NETWORK = """network tn {
 
 
 def _write_best(best: Path) -> None:
-    from wootzc.backends.weights.stored import initial_weights, save
+    from wootzc.backends.weights.stored import initial_weights, to_bytes
     from wootzc.grammar import analyze
 
     best.mkdir(parents=True)
     (best / "network.wz").write_text(NETWORK)
     (network,) = analyze(NETWORK).networks
-    save(best / "weights.safetensors", initial_weights(network, 0))
+    (best / "weights.safetensors").write_bytes(to_bytes(initial_weights(network, 0)))
     (best / "model.py").write_text("")
 
 

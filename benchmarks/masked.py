@@ -29,7 +29,7 @@ from wootzc.backends.flax.train.batches import training_batches
 from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.runners import runner
 from wootzc.backends.flax.train.step import Images, initial_state, network_step, undrawn
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.driver import compile
@@ -50,7 +50,7 @@ def masked(plan: Plan, rates: Sequence[tuple[float, ...]], recipe: Recipe) -> St
         pruned = prune_weights(network, teacher, own, criteria)
         ones = {name: np.ones_like(value) for name, value in pruned.items()}
         wide, mask = (
-            split(network, widen_weights(network, teacher, values, own, criteria))
+            split(network, widen_weights(Pruner(network, teacher, criteria), values, own))
             for values in (pruned, ones)
         )
         states.append(initial_state(wide, recipe, seed=0))

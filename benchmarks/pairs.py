@@ -22,11 +22,12 @@ from scipy.special import log_softmax
 
 from wootzc.backends.data import Dataset, load
 from wootzc.backends.flax.device.parallel import configure
+from wootzc.backends.flax.train.evaluation import evaluate, predict
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_variants
-from wootzc.backends.flax.train.train import evaluate, predict, train
+from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.backends.weights.slicing import Pruner, Variant, prune_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.builder.jobs.store import Store, job_key
@@ -169,15 +170,12 @@ class Bench:
             if space.rates[rate]
         ]
         images = min(REFITTED, len(self.dataset.train))
-        return reconstruct(
-            space.network,
-            self.teacher,
-            wanted,
-            space.criteria,
-            self.dataset.train,
-            images=images,
-            seed=space.seed,
-        )
+        return reconstruct(self._pruner, wanted, self.dataset.train, images=images)
+
+    @property
+    def _pruner(self) -> Pruner:
+        space = self.space
+        return Pruner(space.network, self.teacher, space.criteria, space.seed)
 
     @cached_property
     def _seen(self) -> Any:
@@ -196,14 +194,7 @@ class Bench:
             found = np.full((len(space.choices), len(space.rates)), np.inf)
             for module, choices in enumerate(space.choices):
                 found[module, [r for r in choices if not space.rates[r]]] = 0.0
-            made = score_variants(
-                space.network,
-                self.teacher,
-                self.refitted,
-                space.criteria,
-                self._seen,
-                seed=space.seed,
-            )
+            made = score_variants(self._pruner, self.refitted, self._seen)
             for (module, rate), score in made:
                 found[module, space.rates.index(rate)] = score.loss
             done = self.store.finish(key, "bench-scores", self.name, {"nats": found.tolist()}, 0.0)
@@ -241,14 +232,7 @@ class Bench:
     def divergence(self, rates: Rates) -> float:
         """KL(teacher ‖ assembled candidate) before any step, in nats, through the teacher."""
         space, images = self.space, self._seen.images
-        wide = widen_weights(
-            space.network,
-            self.teacher,
-            self.assembled(rates),
-            rates,
-            space.criteria,
-            seed=space.seed,
-        )
+        wide = widen_weights(self._pruner, self.assembled(rates), rates)
         expected = log_softmax(predict(space.network, self.teacher, images), axis=-1)
         given = log_softmax(predict(space.network, wide, images), axis=-1)
         return float((np.exp(expected) * (expected - given)).sum(axis=-1).mean())

@@ -11,9 +11,10 @@ from safetensors.numpy import save_file
 
 from wootzc.backends.data import Dataset, Split, load
 from wootzc.backends.flax.train.batches import batch_indices, looks
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.python_source.classes import classes_of
 from wootzc.backends.torch import model_source, state_dict
-from wootzc.backends.torch.classes import classes_of
+from wootzc.backends.torch.layers import TORCH
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.listeners import Events
 from wootzc.builder.jobs.store import Store, Weights
@@ -126,7 +127,7 @@ def candidate(plan: Plan, row: int) -> dict[str, Any]:
 
 def layers(network: Network) -> list[str]:
     """PyTorch's names of all layers that make channels, first to last."""
-    classes = classes_of(network)
+    classes = classes_of(network, TORCH)
     return [
         f"{classes.attributes[segment]}.{learned.attribute}"
         for segment, made in classes.of.items()
@@ -137,7 +138,7 @@ def layers(network: Network) -> list[str]:
 
 def ratios(network: Network, rates: tuple[float, ...]) -> dict[str, float]:
     """PyTorch's name of a layer → the share of its channels to remove; none for whole layers."""
-    classes = classes_of(network)
+    classes = classes_of(network, TORCH)
     remaining = iter(rates)
     found = {}
     for segment, shape in zip(network.segments, segment_shapes(network), strict=False):

@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from wootzc.backends.data import Dataset, load
+from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.reconstruct import reconstruct
-from wootzc.backends.flax.train.train import BlockJob, train, train_blocks
+from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.driver import compile
 from wootzc.ir.net.prune import prune_network
@@ -70,13 +71,10 @@ class Bench:
     def refitted(self) -> Weights:
         weights = self.inherited()
         for own in reconstruct(
-            self.space.network,
-            self.teacher,
+            Pruner(self.space.network, self.teacher, self.space.criteria, self.seed),
             [(number, self.rate) for number in range(len(self.space.network.modules))],
-            self.space.criteria,
             self.dataset.train,
             images=self.images,
-            seed=self.seed,
         ).values():
             weights |= own
         return weights

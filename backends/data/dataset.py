@@ -62,7 +62,7 @@ class Dataset:
     fitted_from: Shape | None = None  # of the first image file, where it is not `shape`
 
 
-def check_fits(dataset: Dataset, shape: Shape, outputs: int) -> None:
+def check_fits(dataset: Dataset, shape: tuple[int, ...], outputs: int) -> None:
     """An error unless a network with this input and so many outputs can learn the data."""
     found = []
     if dataset.shape != shape:

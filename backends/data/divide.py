@@ -1,22 +1,11 @@
 """Which images train, which choose, which judge: decided on labels alone."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.data.formats import Labels
+from wootzc.backends.data.formats import Labels, PartName
 from wootzc.backends.data.images import Rows
 from wootzc.diagnostics import fail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Division:
-    """Row numbers of the training part, ascending in each; no row is in two of them."""
-
-    train: Rows
-    validation: Rows
-    test: Rows
 
 
 def divide(
@@ -27,8 +16,11 @@ def divide(
     limit: int | None,
     seed: int,
     where: str,  # the data's name, for messages
-) -> Division:
-    """Split every class in the same proportions. Each class keeps an image for training."""
+) -> dict[PartName, Rows]:
+    """Split every class in the same proportions. Each class keeps an image for training.
+
+    Row numbers, ascending in each part; no row is in two of them.
+    """
     counts = np.bincount(labels)
     _check(len(counts), validation, test, limit, where)
     order = _shuffled_by_class(labels, seed)
@@ -53,7 +45,7 @@ def divide(
                 f"at a fraction of {fraction:g}",
                 f"use more images, or a larger {name} fraction",
             )
-    return Division(train=trained, validation=chosen, test=judged)
+    return {"train": trained, "validation": chosen, "test": judged}
 
 
 def apportion(

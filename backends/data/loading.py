@@ -37,23 +37,25 @@ MEMORY_SHARE = 1 / 4  # of the machine's memory; data that needs more is streame
 SAMPLE = 4096  # training images, at most, that mean and deviation are taken from
 
 
-def load(spec: Data, *, seed: int, shape: Shape | None = None) -> Dataset:
+def load(spec: Data, *, seed: int, shape: tuple[int, ...] | None = None) -> Dataset:
     """Open, check and split the data. Raises WootzError (WZ100-WZ119) naming file and entry.
 
     `shape` is the network's input: image files are fitted to it, arrays must have it already.
     """
     path, kind = found(spec)
-    source = open_source(kind, path, spec, shape)
+    size = None if shape is None else (shape[0], shape[1], shape[2])
+    source = open_source(kind, path, spec, size)
     labels = source.parts["train"].labels
     shares = shares_of(spec, source.parts)
     division = divide(labels, **shares, limit=spec.limit, seed=seed, where=source.name)
     parts: dict[PartName, tuple[Part, Rows]] = {
-        "train": (source.parts["train"], division.train),
-        "validation": _own_or(source, "validation", division.validation),
-        "test": _own_or(source, "test", division.test),
+        name: (brought, np.arange(len(brought.labels)))
+        if (brought := source.parts.get(name)) and name != "train"
+        else (source.parts["train"], rows)
+        for name, rows in division.items()
     }
-    size = sum(part.images.nbytes * len(rows) for part, rows in parts.values())
-    stream = spec.stream or size > memory_budget()
+    needed = sum(part.images.nbytes * len(rows) for part, rows in parts.values())
+    stream = spec.stream or needed > memory_budget()
     kept = {name: _keep(part.images, rows, stream) for name, (part, rows) in parts.items()}
     streamed = any(_reads_files(images) for images, _ in kept.values())
     mean, std = _statistics(*kept["train"], spec)
@@ -164,14 +166,6 @@ def open_source(
             return open_parquet(path, spec.path, shape)
         case _:
             assert_never(kind)
-
-
-def _own_or(source: Source, name: PartName, rows: Rows) -> tuple[Part, Rows]:
-    """A part that the data brings, whole; or rows that were held out of the training part."""
-    if name not in source.parts:
-        return source.parts["train"], rows
-    part = source.parts[name]
-    return part, np.arange(len(part.labels))
 
 
 def _keep(images: Images, rows: Rows, stream: bool) -> tuple[Images, Rows]:

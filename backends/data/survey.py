@@ -86,8 +86,7 @@ def _cheaply(spec: Data, *, glance: bool = False) -> Survey | None:
 
 def _surveyed(source: Source, kind: Kind, spec: Data, seed: int) -> Survey:
     shares, train = shares_of(spec, source.parts), source.parts["train"]
-    division = divide(train.labels, **shares, limit=spec.limit, seed=seed, where=spec.path)
-    rows = {"train": division.train, "validation": division.validation, "test": division.test}
+    rows = divide(train.labels, **shares, limit=spec.limit, seed=seed, where=spec.path)
     brought = source.parts.keys() - {"train"}
     return Survey(
         kind=kind,

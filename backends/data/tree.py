@@ -4,7 +4,7 @@ import os
 import re
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -94,11 +94,8 @@ def open_folder(path: Path, name: str, shape: Shape | None, most: float = float(
         if len(files) >= most:
             raise TooMany
     layout = arrange(files, folders, name)
-    blobs: dict[PartName, Blobs] = {
-        part: FileBlobs(path, name, names) for part, (names, _) in layout.parts.items()
-    }
     content = [entry for names, _ in layout.parts.values() for entry in names]
-    return _source(layout, blobs, name, shape, content)
+    return _source(layout, lambda names: FileBlobs(path, name, names), name, shape, content)
 
 
 def open_zip(path: Path, name: str, shape: Shape | None, most: float = float("inf")) -> Source:
@@ -108,10 +105,7 @@ def open_zip(path: Path, name: str, shape: Shape | None, most: float = float("in
         raise TooMany
     folders = [one.filename.rstrip("/") for one in every.archive.infolist() if one.is_dir()]
     layout = arrange(every.names, folders, name)
-    blobs: dict[PartName, Blobs] = {
-        part: replace(every, names=names) for part, (names, _) in layout.parts.items()
-    }
-    return _source(layout, blobs, name, shape)
+    return _source(layout, lambda names: replace(every, names=names), name, shape)
 
 
 def _listed(path: Path, name: str) -> ZipBlobs:
@@ -145,16 +139,17 @@ def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> ZipBlobs:
 
 def _source(
     layout: Layout,
-    blobs: Mapping[PartName, Blobs],
+    blobs: Callable[[Sequence[str]], Blobs],  # of files with these names
     name: str,
     shape: Shape | None,
     content: Sequence[str] = (".",),
 ) -> Source:
+    files: dict[PartName, Blobs] = {p: blobs(names) for p, (names, _) in layout.parts.items()}
     labels: dict[PartName, Labels] = {
         part: np.array(numbers, np.int32) for part, (_, numbers) in layout.parts.items()
     }
     class_count(labels, name)
-    parts = encoded_parts(blobs, labels, shape)
+    parts = encoded_parts(files, labels, shape)
     return Source(name=name, parts=parts, classes=layout.classes, content=content)
 
 

@@ -12,18 +12,16 @@ import numpy as np
 
 from wootzc.backends.alike import Array, alike, random_images
 from wootzc.backends.onnx.emit import to_onnx
-from wootzc.backends.weights.stored import Weights
+from wootzc.backends.onnx.runtime import NUMBERS, installed, opened
+from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import fail
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network
+from wootzc.ir.space import OnRuntime
 
 MOST_MACS, MOST_PARAMS = 1_000_000_000, 20_000_000  # of what is run: half a second on one core
-TYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-}
+IMAGES = ("tensor(float)", "tensor(float16)", "tensor(double)", "tensor(uint8)")
+THREADED = OnRuntime(threads=0)  # as many as there are
 
 
 def check_agreement(path: str, network: Network, weights: Weights) -> None:
@@ -31,28 +29,22 @@ def check_agreement(path: str, network: Network, weights: Weights) -> None:
     cost = network_cost(network)
     if not weights or cost.macs > MOST_MACS or cost.params > MOST_PARAMS:
         return
-    try:
-        import onnxruntime
-    except ImportError:
+    if not installed():
         return
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        file = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        file = opened(path, path, THREADED)
         (given,) = file.get_inputs()
         batch = given.shape[0] if isinstance(given.shape[0], int) else 2
-        if batch * cost.macs > MOST_MACS or given.type not in TYPES:
+        if batch * cost.macs > MOST_MACS or given.type not in IMAGES:
             return
-        images = random_images((batch, *network.input), TYPES[given.type])
+        images = random_images((batch, *network.input), NUMBERS[given.type])
         theirs = [
             file.run(None, {given.name: np.ascontiguousarray(one)})[0]
             for one in _laid_out(images, given.shape)
         ]
     except Exception:  # operators, types and sizes that onnxruntime lacks: nothing to compare with
         return
-    read = onnxruntime.InferenceSession(
-        to_onnx(network, weights).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    read = opened(network.name, to_onnx(network, weights).SerializeToString(), THREADED)
     entering = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
     (ours,) = read.run(None, {read.get_inputs()[0].name: entering})
     if not theirs or any(alike(ours, scores) for scores in theirs) or _trains(path):

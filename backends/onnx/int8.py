@@ -6,10 +6,10 @@ activation is the one that some training images gave it (Jacob et al. 2018).
 
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -25,25 +25,12 @@ if TYPE_CHECKING:
 IMAGES = 256  # that ranges are taken from, at most
 BATCH = 32
 
-Take: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # what the model is given
 
-
-def given(mean: Any, std: Any, inside: bool) -> Take:
-    """Normalised images [n, height, width, channels] as a model takes them: channels first.
-
-    `inside`: it normalises itself.
+def quantized(model: onnx.ModelProto, images: "Split", *, inside: bool = False) -> onnx.ModelProto:
+    """The model with weights and activations of int8. `images`: to calibrate by, some of them;
+    `inside`: the model normalises them itself.
     """
-
-    def take(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        stored = images * std + mean if inside else images
-        return np.ascontiguousarray(stored.transpose(0, 3, 1, 2), dtype=np.float32)
-
-    return take
-
-
-def quantized(model: onnx.ModelProto, images: "Split", take: Take) -> onnx.ModelProto:
-    """The model with weights and activations of int8. `images`: to calibrate by, some of them."""
-    return calibrated(model, (batch for batch, _ in batches(images, take, IMAGES)))
+    return calibrated(model, (batch for batch, _ in batches(images, IMAGES, inside=inside)))
 
 
 def calibrated(model: onnx.ModelProto, given: Iterator[NDArray[np.float32]]) -> onnx.ModelProto:
@@ -85,27 +72,30 @@ def _without_advice() -> Generator[None]:
         root.removeFilter(others)
 
 
-def accuracy(model: onnx.ModelProto, images: "Split", take: Take) -> float:
+def accuracy(model: onnx.ModelProto, images: "Split", *, inside: bool = False) -> float:
     """The fraction of images that onnxruntime labels right. Raises `WootzError`."""
-    return float(labelled_right(model, images, take).mean())
+    return float(labelled_right(model, images, inside=inside).mean())
 
 
-def labelled_right(model: onnx.ModelProto, images: "Split", take: Take) -> NDArray[np.bool_]:
+def labelled_right(
+    model: onnx.ModelProto, images: "Split", *, inside: bool = False
+) -> NDArray[np.bool_]:
     """Which images onnxruntime labels right. Raises `WootzError`."""
     session = opened("the exported network", model.SerializeToString(), OnRuntime(threads=0))
     name = session.get_inputs()[0].name
     right = []
-    for batch, labels in batches(images, take, len(images)):
+    for batch, labels in batches(images, len(images), inside=inside):
         (logits, *_) = session.run(None, {name: batch})
         right.append(logits.argmax(-1) == labels)
     return np.concatenate(right)
 
 
 def batches(
-    images: "Split", take: Take, most: int
+    images: "Split", most: int, *, inside: bool = False
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-    """Images as a model takes them and their labels; at most so many, evenly spread."""
+    """Images as a model takes them, channels first, and labels; at most so many, evenly spread."""
     places = np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.intp)
     parts = (places[start : start + BATCH] for start in range(0, len(places), BATCH))
     for batch in images.batches(parts):
-        yield take(batch.images), batch.labels
+        given = batch.images * images.std + images.mean if inside else batch.images
+        yield np.ascontiguousarray(given.transpose(0, 3, 1, 2), dtype=np.float32), batch.labels

@@ -214,8 +214,8 @@ def runner(name: str, content: bytes, target: OnRuntime) -> Run:
     return run
 
 
-def opened(name: str, content: bytes, target: OnRuntime = DEFAULT) -> Any:
-    """An `onnxruntime.InferenceSession`. Raises `WootzError` where there is none to be had."""
+def opened(name: str, content: bytes | str, target: OnRuntime = DEFAULT) -> Any:
+    """An `onnxruntime.InferenceSession` of a model or the path of one. Raises `WootzError`."""
     need_installed("latency is measured")
     import onnxruntime
 

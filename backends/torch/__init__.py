@@ -3,9 +3,8 @@
 source       model.py: `model_source`
 weights      what its `load_state_dict` takes: `state_dict`, and how ours are called there
 
-classes      segments of a network that share a class; layers: what stands inside of one
-expressions  Python laid out as ruff does it
-names, text  of the generated file
+layers       how PyTorch has layers written; the classes around them: `backends.python_source`
+text, taken  of the generated file: its fixed parts, and names that it cannot have
 """
 
 from wootzc.backends.torch.source import model_source

@@ -6,13 +6,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.python_text import documented, filled, quoted
+from wootzc.backends.python_source.classes import (
+    SegmentClass,
+    classes_of,
+    network_class,
+    segment_class,
+)  # fmt: skip
+from wootzc.backends.python_source.expressions import WIDTH, Call, laid_out
+from wootzc.backends.python_source.text import filled, quoted
 from wootzc.backends.torch import source_text as text
-from wootzc.backends.torch.classes import Classes, SegmentClass, classes_of
-from wootzc.backends.torch.layers import AVERAGE, pixel_by_pixel
-from wootzc.backends.torch.source_expressions import WIDTH, Call, laid_out
+from wootzc.backends.torch.layers import AVERAGE, TORCH
 from wootzc.ir.layers.shapes import shape_text
 from wootzc.ir.net.network import Network
+
+NORMALIZING = (  # lines of `__init__`, and of `forward`
+    (
+        '        self.register_buffer("mean", MEAN.clone(), persistent=False)',
+        '        self.register_buffer("std", STD.clone(), persistent=False)',
+    ),
+    ("        x = (x - self.mean) / self.std",),
+)
 
 
 def model_source(
@@ -24,7 +37,7 @@ def model_source(
     with_normalization: bool = False,  # as the network's first step; else `predict` does it
 ) -> str:
     """The text of `model.py`: finds `weights.safetensors` beside itself. As ruff formats it."""
-    made = classes_of(network)
+    made = classes_of(network, TORCH)
     constants = [
         f"INPUT = {network.input}  # height, width, channels",
         *_strings("CLASSES", classes),
@@ -36,8 +49,9 @@ def model_source(
     if any(_averages(one) for one in made.distinct()):
         body += [text.AVERAGE, "", ""]
     for one in made.distinct():
-        body += [*_segment_class(one), "", ""]
-    body += [*_network_class(network, made, with_normalization), "", ""]
+        body += [*segment_class(one), "", ""]
+    init, call = NORMALIZING if with_normalization else ((), ())
+    body += [*network_class(network, made, init, call), "", ""]
     header = text.HEADER.format(
         name=network.name,
         input=shape_text(network.input),
@@ -52,45 +66,6 @@ def model_source(
 def _averages(one: SegmentClass) -> bool:
     head = f"{AVERAGE}("
     return any(isinstance(e, Call) and e.head == head for _, e in one.body.statements)
-
-
-def _segment_class(one: SegmentClass) -> Iterator[str]:
-    yield f"class {one.name}(nn.Module):"
-    yield from documented(f"{', '.join(one.segments)}: input {shape_text(one.shape)}.", WIDTH)
-    yield ""
-    if one.body.learned:
-        yield "    def __init__(self):"
-        yield "        super().__init__()"
-        for learned in one.body.learned:
-            yield from laid_out(f"        self.{learned.attribute} = ", learned.made)
-        yield ""
-    yield "    def forward(self, x):"
-    for target, expression in one.body.statements:
-        yield from laid_out(f"        {target} = ", expression)
-    yield "        return x"
-
-
-def _network_class(network: Network, made: Classes, with_normalization: bool) -> Iterator[str]:
-    yield "class Net(nn.Module):"
-    yield from documented(f"{network.name}: {len(made.of)} segments, one after the other.", WIDTH)
-    yield ""
-    yield "    def __init__(self):"
-    yield "        super().__init__()"
-    if with_normalization:
-        yield '        self.register_buffer("mean", MEAN.clone(), persistent=False)'
-        yield '        self.register_buffer("std", STD.clone(), persistent=False)'
-    for segment, one in made.of.items():
-        yield f"        self.{made.attributes[segment]} = {one.name}()"
-    yield ""
-    yield "    def forward(self, x):  # [batch, channels, height, width] -> logits"
-    if with_normalization:
-        yield "        x = (x - self.mean) / self.std"
-    for segment in made.of:
-        yield f"        x = self.{made.attributes[segment]}(x)"
-    if made.order is not None:
-        for target, expression in pixel_by_pixel("x", made.order, "x"):
-            yield from laid_out(f"        {target} = ", expression)
-    yield "        return x"
 
 
 # Constants

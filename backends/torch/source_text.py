@@ -1,6 +1,6 @@
 """The parts of a generated PyTorch `model.py` that are the same for every network."""
 
-from wootzc.backends.python_text import MAIN
+from wootzc.backends.python_source.text import MAIN
 
 HEADER = '''"""{name}: a convolutional network pruned by wootzc, for {input} images.
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.torch.classes import classes_of
-from wootzc.backends.torch.layers import Learned
+from wootzc.backends.python_source.classes import Learned, classes_of
+from wootzc.backends.torch.layers import TORCH
 from wootzc.backends.weights.channels_first import TORCH_NAMES, conv_kernel, reordered
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits
@@ -20,7 +20,7 @@ def state_dict(network: Network, weights: Weights) -> Weights:
     Arrays are row-major, as safetensors writes them.
     """
     check_fits(network, weights)
-    classes = classes_of(network)
+    classes = classes_of(network, TORCH)
     return {
         f"{classes.attributes[segment]}.{learned.attribute}.{name}": np.asarray(value, order="C")
         for segment, made in classes.of.items()
@@ -31,7 +31,7 @@ def state_dict(network: Network, weights: Weights) -> Weights:
 
 def names_in_state_dict(network: Network) -> dict[str, tuple[str, Learned]]:
     """By name of a weight of ours, its name in `state_dict`, and the layer as it is written."""
-    classes = classes_of(network)
+    classes = classes_of(network, TORCH)
     return {
         f"{segment}/{learned.path}/{array.name}": (
             f"{classes.attributes[segment]}.{learned.attribute}.{TORCH_NAMES[array.name]}",

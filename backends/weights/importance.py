@@ -2,13 +2,12 @@
 
 A score belongs to a channel group: filters that only go together are judged together, by the sum
 over all layers that make them, or, where images say it, that read them. Channels between modules
-are judged once for the whole network, by `gather_evidence`, so that all modules agree on which of
+are judged once for the whole network, by `seam_scores`, so that all modules agree on which of
 them go.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, assert_never
@@ -35,26 +34,14 @@ Saliencies: TypeAlias = Mapping[str, NDArray[Any]]
 NOTHING: Final[Saliencies] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What says which of a module's channels go, beside its own weights."""
-
-    seams: Mapping[int, Scores] = field(default_factory=dict)  # of the network's groups
-    saliencies: Saliencies = field(default_factory=dict)  # of the network
-    seed: int = 0  # of criterion `random`
-
-
-NO_EVIDENCE: Final = Evidence()
-
-
-def gather_evidence(
+def seam_scores(
     network: Network,
     weights: Weights,
     saliencies: Saliencies = NOTHING,
     *,
     seed: int = 0,  # of criterion `random`
-) -> Evidence:
-    """How much channels between modules matter, where the modules are told of them; and images."""
+) -> dict[int, Scores]:
+    """How much channels between modules matter, by group, where the modules are told of them."""
     cut = {
         seam.group: seam.criterion
         for module in network.modules
@@ -62,13 +49,12 @@ def gather_evidence(
         if not seam.whole
     }
     if not cut:
-        return Evidence(saliencies=saliencies, seed=seed)
+        return {}
     judge = partial(scores, network, couple_network(network), seed=seed, saliencies=saliencies)
-    seams = {
+    return {
         group: judge(group, weights, criterion, "between modules")
         for group, criterion in cut.items()
     }
-    return Evidence(seams=seams, saliencies=saliencies, seed=seed)
 
 
 def kept_filters(
@@ -78,15 +64,17 @@ def kept_filters(
     rate: Rate,  # fraction of filters removed
     criterion: Criterion,
     name: str = "",  # of the module: seeds `random`, names the module in errors
-    evidence: Evidence = NO_EVIDENCE,  # of the network
+    *,
+    seams: Mapping[int, Scores] = MappingProxyType({}),  # of the network: `seam_scores`
+    saliencies: Saliencies = NOTHING,  # of the network
+    seed: int = 0,  # of criterion `random`
 ) -> tuple[Indices, ...]:
     """For every group the filters that stay. Lowest scores go first; of equals the later one."""
-    own = segment_weights(evidence.saliencies, name)
+    own = segment_weights(saliencies, name)
 
     def score(number: int, group: Group) -> Scores:
         if group.seam is not None:
-            return evidence.seams[group.seam]
-        seed = evidence.seed
+            return seams[group.seam]
         return scores(body, coupling, number, weights, criterion, name, seed=seed, saliencies=own)
 
     return tuple(
@@ -98,7 +86,7 @@ def kept_filters(
 
 
 def kept_at(
-    coupling: Coupling, channels: Channels, rate: Rate, evidence: Evidence
+    coupling: Coupling, channels: Channels, rate: Rate, seams: Mapping[int, Scores]
 ) -> Indices:  # positions
     """What stays of channels that enter or leave a module."""
     found, offset = [], 0
@@ -106,7 +94,7 @@ def kept_at(
         kept = np.arange(group.width)
         if kept_width(group, rate) < group.width:
             assert group.seam is not None
-            kept = _kept(evidence.seams[group.seam], kept_width(group, rate), group.partitions)
+            kept = _kept(seams[group.seam], kept_width(group, rate), group.partitions)
         found.append(offset + kept)
         offset += group.width
     return np.concatenate(found)

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.weights.importance import NO_EVIDENCE, Evidence, Indices
+from wootzc.backends.weights.importance import Indices
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import Cut, cut_module, prune_module_weights
+from wootzc.backends.weights.slicing import Cut, Pruner
 from wootzc.ir.layers import Body, has_filters, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
@@ -22,7 +22,6 @@ from wootzc.ir.net.norm_after import norm_after
 from wootzc.ir.net.prune import kept_width
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.skip import is_skipped
-from wootzc.ir.space import Criterion
 
 # [groups, features + 1, features + 1]: sums of products over samples. Features are those of one
 # group's kernel (height, width, channel), and last a constant 1: the corner counts the samples.
@@ -50,25 +49,23 @@ def losing_layers(module: Module, shape: Shape, rates: Collection[Rate]) -> tupl
 
 
 def refit_module(
-    module: Module,
-    shape: Shape,
-    weights: Weights,  # of the whole module: path/parameter
+    pruner: Pruner,
+    number: int,  # of the module
     moments: Mapping[str, Moments],  # by path, of `losing_layers`; what is missing stays sliced
     rate: Rate,
-    criterion: Criterion,
-    evidence: Evidence = NO_EVIDENCE,  # of the network
 ) -> Weights:
-    """As `prune_module_weights`, but what lost inputs makes up for it as well as it can.
+    """As `Pruner.prune_module`, but what lost inputs makes up for it as well as it can.
 
     What a fit adds to every output goes into the layer's bias, or into the running mean of a norm
     right behind it; where there is neither, the fit adds nothing.
     """
-    refitted = prune_module_weights(module, shape, weights, rate, criterion, evidence)
+    refitted = pruner.prune_module(number, rate)
     if rate == 0 or is_skipped(rate):
         return refitted
-    cut = cut_module(module, shape, weights, rate, criterion, evidence)
+    body, weights = pruner.network.modules[number].body, pruner.parts[number]
+    cut = pruner.cut(number, rate)
     for path, own in moments.items():
-        norm = _norm_behind(module.body, path)
+        norm = _norm_behind(body, path)
         if f"{norm}/mean" not in weights:  # it takes its mean from each image
             norm = None
         biased = f"{path}/bias" in weights

@@ -4,27 +4,27 @@ A rate chooses channels per group (`importance`); every array of a module is the
 what enters and what leaves its layer, both sequences of groups (`ir.coupling`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.weights.importance import (
-    NO_EVIDENCE,
     NOTHING,
-    Evidence,
     Indices,
     Saliencies,
-    gather_evidence,
+    Scores,
     kept_filters,
+    seam_scores,
 )
-from wootzc.backends.weights.parameters import Weights, network_parameters, segment_weights
+from wootzc.backends.weights.parameters import Weights, network_parameters
 from wootzc.ir import layers
 from wootzc.ir.layers import Shape, walk
 from wootzc.ir.net.coupling import Channels, Coupling, couple_module
-from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Module, Network, Segment, module_shapes
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.net.skip import is_skipped
@@ -49,6 +49,113 @@ class Cut:
         return np.concatenate(parts)
 
 
+@dataclass(frozen=True)
+class Pruner:
+    """Cuts a network's weights at any rates: by whose weights and which criteria filters go.
+
+    Raises `WootzError` where a criterion cannot judge them.
+    """
+
+    network: Network
+    weights: Weights  # of `network`
+    criteria: Sequence[Criterion]  # by module
+    seed: int = 0  # of criterion `random`
+    saliencies: Saliencies = field(default_factory=dict)  # of criteria that read images
+
+    @cached_property
+    def seams(self) -> Mapping[int, Scores]:
+        """How much channels between modules matter."""
+        return seam_scores(self.network, self.weights, self.saliencies, seed=self.seed)
+
+    @cached_property
+    def modules(self) -> list[tuple[Module, Shape]]:
+        """With the shapes that enter them."""
+        return module_shapes(self.network)
+
+    @cached_property
+    def parts(self) -> list[Weights]:
+        """The weights of each module, named path/parameter."""
+        parts: dict[str, Weights] = {module.name: {} for module in self.network.modules}
+        for name, value in self.weights.items():
+            segment, _, own = name.partition("/")
+            if segment in parts:
+                parts[segment][own] = value
+        return list(parts.values())
+
+    def cut(self, number: int, rate: Rate) -> Cut:
+        """What a rate leaves of a module."""
+        module, shape = self.modules[number]
+        coupling = couple_module(module, shape)
+        kept = kept_filters(
+            module.body,
+            coupling,
+            self.parts[number],
+            rate,
+            self.criteria[number],
+            module.name,
+            seams=self.seams,
+            saliencies=self.saliencies,
+            seed=self.seed,
+        )
+        return Cut(coupling, kept)
+
+    def cuts(self, rates: Sequence[Rate]) -> Iterator[tuple[Segment, Cut | None]]:
+        """Each segment that is left, and what stays of it; None where all does."""
+        numbered = iter(enumerate(rates))
+        for segment in self.network.segments:
+            number, rate = next(numbered) if isinstance(segment, Module) else (0, 0.0)
+            if not is_skipped(rate):
+                yield segment, self.cut(number, rate) if rate else None
+
+    def prune_module(self, number: int, rate: Rate) -> Weights:
+        """A module's surviving weights at a rate, named path/parameter."""
+        if is_skipped(rate):
+            return {}
+        if not rate:
+            return dict(self.parts[number])
+        whole, cut = self.parts[number], self.cut(number, rate)
+        return {
+            name: np.ascontiguousarray(sliced(array, whole[name], cut, path))
+            for path, layer in walk(self.modules[number][0].body)
+            for array in layer.arrays()
+            for name in [f"{path}/{array.name}"]
+        }
+
+    def prune_run(self, start: int, rates: Sequence[Rate]) -> Weights:
+        """Those of the modules from number `start` on: segment/path/parameter."""
+        return {
+            f"{self.modules[number][0].name}/{name}": value
+            for number, rate in enumerate(rates, start)
+            for name, value in self.prune_module(number, rate).items()
+        }
+
+    def prune(self, rates: Sequence[Rate]) -> Weights:
+        """The surviving weights of `prune_network(network, rates)`."""
+        cut, small = self.prune_run(0, rates), prune_network(self.network, tuple(rates))
+        expected = network_parameters(small)
+        pruned = {name: cut[name] if name in cut else self.weights[name] for name in expected}
+        misfits = [name for name, shape in expected.items() if pruned[name].shape != shape]
+        assert not misfits, f"the IR predicts other shapes: {misfits}"
+        return pruned
+
+    def kept_channels(self, rates: Sequence[Rate]) -> dict[str, dict[str, list[int] | None]]:
+        """By array that is cut: which channels that enter and leave its layer are left.
+
+        "in": along the last axis but one, "out": along the last; an axis that stays whole is not
+        there. None where it can't be said in one list: each part of a grouped convolution has its
+        own.
+        """
+        return {
+            name: axes
+            for segment, cut in self.cuts(rates)
+            if cut is not None
+            for path, layer in walk(segment.body)
+            for array in layer.arrays()
+            for name in [f"{segment.name}/{path}/{array.name}"]
+            if (axes := _kept_axes(array, self.weights[name], cut, path))
+        }
+
+
 def prune_weights(
     network: Network,
     weights: Weights,
@@ -62,95 +169,7 @@ def prune_weights(
 
     Raises `WootzError` where a criterion cannot judge them.
     """
-    cut = prune_modules_weights(
-        network, weights, 0, rates, criteria, seed=seed, saliencies=saliencies
-    )
-    small = prune_network(network, tuple(rates))
-    pruned = {
-        name: cut[name] if name in cut else weights[name] for name in network_parameters(small)
-    }
-    _check(small, pruned)
-    return pruned
-
-
-def prune_modules_weights(
-    network: Network,
-    weights: Weights,
-    start: int,
-    rates: Sequence[Rate],
-    criteria: Sequence[Criterion],  # of all modules of the network
-    *,
-    seed: int = 0,
-    saliencies: Saliencies = NOTHING,
-) -> Weights:
-    """The surviving weights of the modules from number `start` on: segment/path/parameter."""
-    pruned: Weights = {}
-    evidence = gather_evidence(network, weights, saliencies, seed=seed)
-    shapes = segment_shapes(network)
-    positions = module_positions(network)
-    for number, rate in enumerate(rates, start):
-        module, shape = network.modules[number], shapes[positions[number]]
-        own = segment_weights(weights, module.name)
-        own = prune_module_weights(module, shape, own, rate, criteria[number], evidence)
-        pruned |= {f"{module.name}/{name}": value for name, value in own.items()}
-    return pruned
-
-
-def prune_module_weights(
-    module: Module,
-    shape: Shape,
-    weights: Weights,
-    rate: Rate,
-    criterion: Criterion,
-    evidence: Evidence = NO_EVIDENCE,  # of the network
-) -> Weights:
-    """A module's surviving weights at `rate`, named path/parameter as those that come in."""
-    if rate == 0:
-        return dict(weights)
-    if is_skipped(rate):
-        return {}
-    cut = cut_module(module, shape, weights, rate, criterion, evidence)
-    return {
-        f"{path}/{array.name}": np.ascontiguousarray(
-            sliced(array, weights[f"{path}/{array.name}"], cut, path)
-        )
-        for path, layer in walk(module.body)
-        for array in layer.arrays()
-    }
-
-
-def cut_module(
-    module: Module,
-    shape: Shape,
-    weights: Weights,  # of the whole module: path/parameter
-    rate: Rate,
-    criterion: Criterion,
-    evidence: Evidence,  # of the network
-) -> Cut:
-    """What `rate` leaves of a module with these weights."""
-    coupling = couple_module(module, shape)
-    kept = kept_filters(module.body, coupling, weights, rate, criterion, module.name, evidence)
-    return Cut(coupling, kept)
-
-
-def cuts(
-    network: Network,
-    weights: Weights,  # of `network`
-    rates: Sequence[Rate],
-    criteria: Sequence[Criterion],
-    evidence: Evidence,
-) -> Iterator[tuple[str, layers.Body, Weights, Cut | None]]:
-    """Each segment that is left: name, body, weights, and what stays of it; None where all does."""
-    by_module = iter(zip(rates, criteria, strict=True))
-    for segment, shape in zip(network.segments, segment_shapes(network), strict=False):
-        own, cut = segment_weights(weights, segment.name), None
-        if isinstance(segment, Module):
-            rate, criterion = next(by_module)
-            if is_skipped(rate):
-                continue
-            if rate:
-                cut = cut_module(segment, shape, own, rate, criterion, evidence)
-        yield segment.name, segment.body, own, cut
+    return Pruner(network, weights, criteria, seed, saliencies).prune(rates)
 
 
 def sliced(array: layers.Array, value: Array, cut: Cut, path: str) -> Array:
@@ -182,31 +201,6 @@ def _sliced_parts(array: layers.Array, value: Array, entering: Indices, leaving:
     return np.concatenate(parts, axis=out)
 
 
-def kept_channels(
-    network: Network,
-    weights: Weights,
-    rates: Sequence[Rate],
-    criteria: Sequence[Criterion],
-    *,
-    seed: int = 0,
-    saliencies: Saliencies = NOTHING,
-) -> dict[str, dict[str, list[int] | None]]:
-    """By array that `prune_weights` cuts: which channels that enter and leave its layer are left.
-
-    "in": along the last axis but one, "out": along the last; an axis that stays whole is not there.
-    None where it can't be said in one list: each part of a grouped convolution has its own.
-    """
-    evidence = gather_evidence(network, weights, saliencies, seed=seed)
-    return {
-        f"{segment}/{path}/{array.name}": axes
-        for segment, body, own, cut in cuts(network, weights, rates, criteria, evidence)
-        if cut is not None
-        for path, layer in walk(body)
-        for array in layer.arrays()
-        if (axes := _kept_axes(array, own[f"{path}/{array.name}"], cut, path))
-    }
-
-
 def _kept_axes(
     array: layers.Array, value: Array, cut: Cut, path: str
 ) -> dict[str, list[int] | None]:
@@ -221,14 +215,3 @@ def _kept_axes(
             if len(kept := cut.indices(channels)) < value.shape[axis]:
                 axes[name] = kept.tolist()
     return axes
-
-
-def _check(network: Network, weights: Weights) -> None:
-    """What was cut out must be what the IR predicts; anything else is a bug of wootzc."""
-    expected = network_parameters(network)
-    real = {name: value.shape for name, value in weights.items()}
-    if real != expected:
-        differing = sorted(
-            name for name in expected.keys() | real.keys() if expected.get(name) != real.get(name)
-        )
-        raise AssertionError(f"sliced weights do not fit the pruned network: {differing}")

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from wootzc.backends.weights.parameters import (
     Weights,
     named_arrays,
     network_parameters,
-    parameters,
     segment_weights,
 )  # fmt: skip
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
@@ -26,21 +25,6 @@ from wootzc.files import check_file, damage
 from wootzc.ir.layers import Layer, walk_shapes
 from wootzc.ir.layers.shapes import Shape, shape_text
 from wootzc.ir.net.network import Network, head_shapes, walk_network
-
-__all__ = [
-    "Weights",
-    "check_fits",
-    "initial_heads",
-    "initial_weights",
-    "join",
-    "parameters",
-    "read",
-    "read_metadata",
-    "read_shapes",
-    "save",
-    "some",
-    "split",
-]
 
 FLOATS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
 NAMED = 5  # tensors that an error names before it only counts
@@ -123,10 +107,13 @@ def some(names: list[str], most: int = NAMED) -> str:
     return ", ".join(names[:most]) + more
 
 
-def save(path: Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file."""
-    arrays = {name: np.ascontiguousarray(value) for name, value in weights.items()}
-    save_file(arrays, path, metadata=dict(metadata or {}))
+def to_bytes(weights: Mapping[str, Any], metadata: dict[str, str] | None = None) -> bytes:
+    """A safetensors file, which holds memory as it lies: row-major copies, where it lies otherwise.
+
+    A single number stays one: NumPy would make a vector of it.
+    """
+    arrays = {n: np.ascontiguousarray(a).reshape(np.shape(a)) for n, a in weights.items()}
+    return save(arrays, metadata)
 
 
 def read(path: Path) -> Weights:
@@ -158,12 +145,6 @@ def read_shapes(path: Path) -> dict[str, Shape]:
     """The shape of every tensor of a safetensors file; only its header is read."""
     with _opened(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The text that `save` put beside the tensors."""
-    with _opened(path) as file:
-        return dict(file.metadata() or {})
 
 
 @contextmanager

@@ -14,12 +14,14 @@ import numpy as np
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.device.parallel import all_devices, join, together, training_devices
+from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.boundary_activations import Activations, Room
+from wootzc.backends.flax.train.evaluation import evaluate, predict
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_variants
-from wootzc.backends.flax.train.train import BlockJob, evaluate, predict, train, train_blocks
-from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import initial_weights, save
+from wootzc.backends.flax.train.train import train
+from wootzc.backends.weights.slicing import Pruner, prune_weights
+from wootzc.backends.weights.stored import initial_weights, to_bytes
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, Dropout, GlobalPool, Norm
 from wootzc.ir.net.network import Auxiliary, Module, Network, Plain
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
@@ -109,11 +111,10 @@ job = BlockJob(
 (block,) = train_blocks(
     network, teacher.weights, [job], dataset, Recipe(steps=4, batch=16), augment, seed=3
 )
-refitted = reconstruct(
-    network, teacher.weights, [(0, 0.5)], ["l1"], dataset.train, images=45, seed=4, samples=20
-)
+pruner = Pruner(network, teacher.weights, ["l1"], seed=4)
+refitted = reconstruct(pruner, [(0, 0.5)], dataset.train, images=45, samples=20)
 seen = dataset.validation.batch(np.arange(13))
-scores = dict(score_variants(network, teacher.weights, refitted, ["l1"], seen, seed=4))
+scores = dict(score_variants(pruner, refitted, seen))
 score = scores[0, 0.5]
 unaugmented = Recipe(steps=4, batch=16)
 kept = Activations(network, dataset.train, unaugmented, 3, Room(memory=10**8))
@@ -139,10 +140,10 @@ figures = [
     both[1].loss_last,
 ]
 logits = predict(network, start, dataset.test.batch(np.arange(9)).images)
-save(
-    out,
+arrays = (
     {f"trained:{name}": value for name, value in student.weights.items()}
     | {f"block:{name}": value for name, value in block.weights.items()}
     | {f"refitted:{name}": value for name, value in refitted[0, 0.5].items()}
-    | {"figures": np.array(figures, np.float32), "logits": logits},
+    | {"figures": np.array(figures, np.float32), "logits": logits}
 )
+out.write_bytes(to_bytes(arrays))

@@ -10,7 +10,8 @@ import numpy as np
 from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.device.parallel import Devices, all_devices
-from wootzc.backends.flax.train.train import Trained, evaluate, train
+from wootzc.backends.flax.train.evaluation import evaluate
+from wootzc.backends.flax.train.train import Trained, train
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.ir.layers import Activation, Conv, Dense, Dropout, GlobalPool, Norm, Pool
 from wootzc.ir.net.network import Module, Network, Plain

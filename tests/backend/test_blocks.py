@@ -13,9 +13,11 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax.train import blocks as cohort
 from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
+from wootzc.backends.flax.train.evaluation import evaluate
 from wootzc.backends.flax.train.paused import PausedBlock
-from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, evaluate, train, train_blocks
+from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import check_fits, initial_weights

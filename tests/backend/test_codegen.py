@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from wootzc.backends.data.images import decode
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.write.source import model_source
-from wootzc.backends.python_text import MAIN
+from wootzc.backends.python_source.text import MAIN
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import save
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.ir.layers import (
     LAYERS,
     Activation,
@@ -63,7 +63,7 @@ def write(folder: Path, network: Network, weights: Weights) -> Path:
     folder.mkdir(exist_ok=True)
     mean, std = (np.resize(values, network.input[-1]) for values in (MEAN, STD))
     (folder / "model.py").write_text(model_source(network, CLASSES, mean=mean, std=std))
-    save(folder / "weights.safetensors", weights)
+    (folder / "weights.safetensors").write_bytes(to_bytes(weights))
     normal = np.random.default_rng(0).normal(size=(5, *network.input)).astype(np.float32)
     raw = normal * std + mean
     logits = predict(network, weights, normal, batch=8)
@@ -193,7 +193,7 @@ def test_it_reads_image_files(random_weights: Random, tmp_path: Path) -> None:
     mean, std = np.full(3, 120, np.float32), np.full(3, 60, np.float32)
     (folder / "model.py").write_text(model_source(network, CLASSES, mean=mean, std=std))
     weights = random_weights(network)
-    save(folder / "weights.safetensors", weights)
+    (folder / "weights.safetensors").write_bytes(to_bytes(weights))
     pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     image.fromarray(pixels).save(tmp_path / "one.png")
     done = run(folder / "model.py", str(tmp_path / "one.png"))

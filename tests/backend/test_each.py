@@ -10,7 +10,7 @@ from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_variants
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
@@ -51,7 +51,7 @@ def test_zeros_in_their_places_come_to_the_same(
 ) -> None:
     network, weights = bottle
     small, wide = sliced(network, weights, rate), None
-    wide = widen_weights(network, weights, small, [rate], ["l1"])
+    wide = widen_weights(Pruner(network, weights, ["l1"]), small, [rate])
     images = dataset.train.batch(np.arange(16)).images
     expected = predict(prune_network(network, (rate,)), small, images)
     np.testing.assert_allclose(predict(network, wide, images), expected, rtol=1e-4, atol=1e-4)
@@ -63,7 +63,8 @@ def test_variants_are_refitted_and_scored(
     """Of equal rates as the one rate that they are; what loses less is damaged less."""
     network, weights = bottle
     variants: list[tuple[int, Rate]] = [(0, FIRST), (0, 0.5)]
-    found = reconstruct(network, weights, variants, ["l1"], dataset.train, images=64, seed=0)
+    pruner = Pruner(network, weights, ["l1"])
+    found = reconstruct(pruner, variants, dataset.train, images=64)
     images = dataset.validation.batch(np.arange(32))
-    scores = dict(score_variants(network, weights, found, ["l1"], images, seed=0))
+    scores = dict(score_variants(pruner, found, images))
     assert 0 < scores[0, FIRST].loss < scores[0, 0.5].loss

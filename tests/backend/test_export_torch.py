@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 import wootzc
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.torch import model_source, state_dict
-from wootzc.backends.torch.names import TAKEN_ATTRIBUTES
+from wootzc.backends.torch.taken import TAKEN_ATTRIBUTES
 from wootzc.backends.weights.parameters import Weights, count_parameters
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights

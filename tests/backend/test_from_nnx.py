@@ -20,7 +20,7 @@ from wootzc.backends.flax.net.model import structures
 from wootzc.backends.flax.write.source import model_source
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import check_fits, initial_weights, save, split
+from wootzc.backends.weights.stored import check_fits, initial_weights, split, to_bytes
 from wootzc.diagnostics import WootzError
 from wootzc.grammar import analyze
 from wootzc.grammar.text.print_network import print_network
@@ -238,7 +238,7 @@ def test_every_layer_with_weights_comes_back(
 ) -> None:
     """Of the Flax source that wootzc writes of it."""
     weights = random_weights(any_learned)
-    save(tmp_path / "weights.safetensors", weights)
+    (tmp_path / "weights.safetensors").write_bytes(to_bytes(weights))
     names: dict[str, Any] = {"__name__": "model", "__file__": str(tmp_path / "model.py")}
     exec(model_source(any_learned, "abc", *np.ones((2, any_learned.input[-1]))), names)
     example = np.zeros((2, *any_learned.input), np.float32)

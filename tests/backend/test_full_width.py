@@ -15,10 +15,9 @@ from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import initial_state, learn
 from wootzc.backends.flax.train.strategy import full_width_pays
 from wootzc.backends.flax.train.train import Paused, Trained, train
-from wootzc.backends.weights.importance import NOTHING
-from wootzc.backends.weights.parameters import network_parameters
-from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import Weights, initial_weights
+from wootzc.backends.weights.parameters import Weights, network_parameters
+from wootzc.backends.weights.slicing import Pruner, prune_weights
+from wootzc.backends.weights.stored import initial_weights
 from wootzc.backends.weights.widen import places, widen_weights
 from wootzc.ir.layers import Activation, Branch, Conv, Dense, GlobalPool, Norm
 from wootzc.ir.net.network import Module, Network, Plain
@@ -47,14 +46,7 @@ def cut(
 ) -> tuple[Network, Weights, FullWidth]:
     """The pruned network, its weights, and what it was cut from."""
     criteria: list[Criterion] = ["l1"] * len(rates)
-    full = FullWidth(
-        network=network,
-        teacher=teacher,
-        rates=rates,
-        criteria=criteria,
-        seed=0,
-        saliencies=NOTHING,
-    )
+    full = FullWidth(pruner=Pruner(network, teacher, criteria), rates=rates)
     return prune_network(network, rates), prune_weights(network, teacher, rates, criteria), full
 
 
@@ -164,8 +156,8 @@ def test_places_are_where_widening_puts_things(zoo: dict[str, Network]) -> None:
         rates = (0.5,) * len(network.modules)
         criteria: list[Criterion] = ["l1"] * len(rates)
         pruned = prune_weights(network, teacher, rates, criteria)
-        wide = widen_weights(network, teacher, pruned, rates, criteria)
-        found = places(network, teacher, rates, criteria)
+        pruner = Pruner(network, teacher, criteria)
+        wide, found = widen_weights(pruner, pruned, rates), places(pruner, rates)
         assert found.keys() == network_parameters(prune_network(network, rates)).keys()
         for name, at in found.items():
             np.testing.assert_array_equal(wide[name].flat[at], pruned[name])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wootzc.backends.weights.importance import Evidence, kept_filters, scores
+from wootzc.backends.weights.importance import kept_filters, scores
 from wootzc.backends.weights.parameters import Weights
 from wootzc.diagnostics import WootzError
 from wootzc.ir.layers import Activation, Body, Branch, Conv, DepthwiseConv, Norm
@@ -93,9 +93,7 @@ def test_random_goes_by_the_seed() -> None:
     number = coupling.outputs["0"][0]
     drawn = {
         seed: tuple(
-            kept_filters(CHAIN, coupling, {}, 0.5, "random", "m1", Evidence(seed=seed))[
-                number
-            ].tolist()
+            kept_filters(CHAIN, coupling, {}, 0.5, "random", "m1", seed=seed)[number].tolist()
         )
         for seed in range(8)
     }

@@ -13,7 +13,6 @@ from wootzc.backends.flax.device.parallel import Devices, free_memory, free_memo
 from wootzc.backends.flax.train.blocks import BlockJob, _launch
 from wootzc.backends.flax.train.memory import activation_size, block_bytes
 from wootzc.backends.flax.train.recipes import told
-from wootzc.backends.weights.importance import NO_EVIDENCE
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights, split
@@ -43,7 +42,7 @@ def test_a_block_holds_no_more_than_said_and_not_far_less(
     weights = initial_weights(network, seed=0)
     sliced: Weights = prune_weights(network, weights, all_rates, ["l1"] * len(all_rates))
     job = BlockJob(start=start, rates=rates, weights=sliced)
-    flying = _launch(network, split(network, weights), NO_EVIDENCE, job, recipe, 0, devices)
+    flying = _launch(network, split(network, weights), {}, job, recipe, 0, devices)
     shapes = segment_shapes(network)
     entering, leaving = (
         np.zeros((recipe.batch, *shapes[end]), np.float32) for end in (flying.enter, flying.leave)

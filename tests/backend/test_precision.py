@@ -10,10 +10,11 @@ import pytest
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.parallel import Strategy
 from wootzc.backends.flax.net.model import structure, structures
+from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.evaluation import evaluate
 from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import Images, initial_state, network_step, prepare
-from wootzc.backends.flax.train.train import BlockJob, Trained, train, train_blocks
+from wootzc.backends.flax.train.train import Trained, train
 from wootzc.backends.weights.parameters import Weights, parameters
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights, split

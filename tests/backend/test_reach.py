@@ -7,7 +7,7 @@ import pytest
 
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.graph.segment import segment_modules
 from wootzc.ir.layers import (
@@ -114,7 +114,7 @@ def test_what_could_not_be_pruned_can_be(
     criteria: list[Criterion] = ["l1"] * len(rates)
     weights = random_weights(network)
     sliced = prune_weights(network, weights, rates, criteria)
-    wide = widen_weights(network, weights, sliced, rates, criteria)
+    wide = widen_weights(Pruner(network, weights, criteria), sliced, rates)
     images = np.random.default_rng(3).normal(size=(4, *network.input)).astype(np.float32)
     expected = predict(small, sliced, images, batch=4)
     found = predict(network, wide, images, batch=4)

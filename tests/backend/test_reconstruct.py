@@ -19,7 +19,7 @@ from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights import refit
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import Moments
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import check_fits, initial_weights
 from wootzc.ir.layers import Activation, Body, Conv, Dense, Norm, walk
 from wootzc.ir.layers.shapes import padding_of
@@ -147,7 +147,7 @@ def test_layers_of_too_many_features_are_left_alone(
     assert found[1].keys() == {"5"}  # 10 features; 45 reach the other
     sliced = prune_weights(network, weights, [0.5], ["l1"])
     monkeypatch.setattr(sweep, "MOST", 5)
-    whole = reconstruct(network, weights, [(0, 0.5)], ["l1"], dataset.train, images=20, seed=0)
+    whole = reconstruct(Pruner(network, weights, ["l1"]), [(0, 0.5)], dataset.train, images=20)
     sweep._compiled.cache_clear()
     for name, value in whole[0, 0.5].items():
         np.testing.assert_array_equal(value, sliced[name])
@@ -163,13 +163,10 @@ def test_a_layer_equals_least_squares_on_explicit_patches(
     network, weights = zoo["depthwise"], random_weights(zoo["depthwise"])
     sliced = prune_weights(network, weights, [0.5], ["l1"])
     (found,) = reconstruct(
-        network,
-        weights,
+        Pruner(network, weights, ["l1"]),
         [(0, 0.5)],
-        ["l1"],
         dataset.train,
         images=200,
-        seed=0,
         samples=EVERY,
     ).values()
     x = entering(network, weights, "6", dataset.train.batch(np.arange(200)).images)
@@ -193,13 +190,10 @@ def test_at_rate_zero_nothing_changes_bit_for_bit(
     variants = [(number, 0.0) for number in range(count)]
     criteria: list[Criterion] = ["l1"] * count
     found = reconstruct(
-        any_network,
-        weights,
+        Pruner(any_network, weights, criteria),
         variants,
-        criteria,
         dataset.train,
         images=9,
-        seed=0,
     )
     assert list(found) == variants
     for own in found.values():
@@ -214,13 +208,10 @@ def test_every_kind_of_layer_comes_closer(
     weights = random_weights(any_network)
     count = len(any_network.modules)
     found = reconstruct(
-        any_network,
-        weights,
+        Pruner(any_network, weights, ["l1"] * count),
         [(0, 0.5), (0, 0.3)],
-        ["l1"] * count,
         dataset.train,
         images=200,
-        seed=0,
     )
     images = dataset.train.batch(np.arange(200)).images
     head = any_network.segments[: module_positions(any_network)[0] + 1]
@@ -257,7 +248,7 @@ def test_what_a_twin_did_its_twin_does(
     filters[..., 4:] = filters[..., :4] * np.array([0.5, 0.25, 0.75, 0.5])
     filters *= 3
     (found,) = reconstruct(
-        network, weights, [(0, 0.5)], ["l1"], dataset.train, images=200, seed=0
+        Pruner(network, weights, ["l1"]), [(0, 0.5)], dataset.train, images=200
     ).values()
     small = prune_network(network, (0.5,))
     sliced = prune_weights(network, weights, [0.5], ["l1"])
@@ -278,13 +269,10 @@ def test_equal_modules_compile_once(
     sweep._compiled.cache_clear()
     variants = [(number, rate) for number in range(4) for rate in (0.5, 0.25)]
     reconstruct(
-        network,
-        random_weights(network),
+        Pruner(network, random_weights(network), ["l1"] * 4),
         variants,
-        ["l1"] * 4,
         dataset.train,
         images=60,
-        seed=0,
     )
     assert sweep._compiled.cache_info().currsize == 3
 
@@ -297,13 +285,10 @@ def test_refitted_modules_beat_inherited_weights(zoo: dict[str, Network], datase
     small = prune_network(network, rates)
     inherited = prune_weights(network, weights, rates, ["l1"] * 3)
     found = reconstruct(
-        network,
-        weights,
+        Pruner(network, weights, ["l1"] * 3),
         list(enumerate(rates)),
-        ["l1"] * 3,
         dataset.train,
         images=200,
-        seed=0,
     )
     refitted = dict(inherited)
     for own in found.values():
@@ -317,4 +302,5 @@ def test_no_variants_no_work(
 ) -> None:
     network = zoo["residual"]
     weights = random_weights(network)
-    assert reconstruct(network, weights, [], ["l1"] * 3, dataset.train, images=9, seed=0) == {}
+    pruner = Pruner(network, weights, ["l1"] * 3)
+    assert reconstruct(pruner, [], dataset.train, images=9) == {}

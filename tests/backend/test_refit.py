@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wootzc.backends.weights import refit as fits
+from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import losing_layers, refit, refit_module
-from wootzc.backends.weights.slicing import prune_module_weights
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.ir.layers import (
     Activation,
     Body,
@@ -23,7 +24,8 @@ from wootzc.ir.layers import (
     GlobalPool,
     Norm,
 )  # fmt: skip
-from wootzc.ir.net.network import Module
+from wootzc.ir.layers.shapes import Shape
+from wootzc.ir.net.network import Module, Network
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +33,12 @@ Floats = NDArray[np.float64]
 def moments_of(samples: Floats) -> Floats:
     rows = np.column_stack([samples, np.ones(len(samples))])
     return np.asarray(rows.T @ rows)
+
+
+def alone(module: Module, shape: Shape, weights: Weights) -> Pruner:
+    """A network of nothing but this module, with weights named path/parameter."""
+    network = Network(name="alone", input=shape, segments=(module,))
+    return Pruner(network, {f"{module.name}/{n}": v for n, v in weights.items()}, ["l1"])
 
 
 def error(moments: Floats, target: Floats, kept: Any, fitted: Floats, constant: Floats) -> Floats:
@@ -133,9 +141,8 @@ def test_a_constant_goes_where_it_can(behind: str) -> None:
     samples = np.maximum(rng.normal(size=(5000, 4)), 0)
     samples[:, 3] = 1
     moments = {"2": moments_of(samples)[None]}
-    shape = (4, 4, 2)
-    sliced = prune_module_weights(module, shape, weights, 0.25, "l1")
-    found = refit_module(module, shape, weights, moments, 0.25, "l1")
+    pruner = alone(module, (4, 4, 2), weights)
+    sliced, found = pruner.prune_module(0, 0.25), refit_module(pruner, 0, moments, 0.25)
     moved = {name for name in found if not np.allclose(found[name], sliced[name], atol=1e-5)}
     constant = weights["2/kernel"][0, 0, 3]
     match behind:
@@ -157,13 +164,12 @@ def test_each_group_is_fitted_by_itself() -> None:
         "1/kernel": rng.normal(size=(3, 3, 2, 6)) * [1, 2, 3, 3, 1, 2],  # 2, 3 stay
         "2/kernel": rng.normal(size=(3, 3, 6, 2)),
     }
-    shape = (6, 6, 2)
     samples = rng.normal(size=(2, 3000, 9, 2))
     samples[0, ..., 0] = 3 * samples[0, ..., 1]  # what goes follows from what stays
     samples[1, ..., 1] = -samples[1, ..., 0]
     moments = {"1": np.stack([moments_of(part.reshape(3000, 18)) for part in samples])}
-    sliced = prune_module_weights(module, shape, weights, 0.5, "l1")
-    found = refit_module(module, shape, weights, moments, 0.5, "l1")
+    pruner = alone(module, (6, 6, 2), weights)
+    sliced, found = pruner.prune_module(0, 0.5), refit_module(pruner, 0, moments, 0.5)
     kernel = weights["1/kernel"]
     assert {name for name in found if not np.array_equal(found[name], sliced[name])} == {"1/kernel"}
     assert found["1/kernel"].shape == sliced["1/kernel"].shape == (3, 3, 1, 2)

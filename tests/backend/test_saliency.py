@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wootzc.backends.data import Dataset
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.train.saliency import channel_saliencies, entropies
-from wootzc.backends.weights.importance import gather_evidence, scores
+from wootzc.backends.weights.importance import scores, seam_scores
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.diagnostics import WootzError
@@ -142,8 +142,7 @@ def test_a_trunk_is_judged_by_all_layers_that_read_it(
             if c == (group,) and f"{path}/taylor" in found]  # fmt: skip
     assert len(read) > 2
     expected = sum(one / (one.mean() if averaged else 1.0) for one in read)
-    evidence = gather_evidence(network, weights, found)
-    np.testing.assert_allclose(evidence.seams[group], expected, rtol=1e-6)
+    np.testing.assert_allclose(seam_scores(network, weights, found)[group], expected, rtol=1e-6)
 
 
 def test_without_images_it_is_said(zoo: dict[str, Network], random_weights: Random) -> None:

@@ -18,9 +18,9 @@ from wootzc.backends.data import Dataset, Split
 from wootzc.backends.data.images import Stored
 from wootzc.backends.flax.train import blocks as cohort
 from wootzc.backends.flax.train import boundary_activations as keeping
+from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.train.boundary_activations import Activations, Room
 from wootzc.backends.flax.train.segments import compiled_evaluate
-from wootzc.backends.flax.train.train import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.ir.layers import Activation, Conv, Dense, GlobalPool, Norm

@@ -14,7 +14,7 @@ from wootzc.backends.flax.train.evaluation import evaluate, predict
 from wootzc.backends.flax.train.scores import Score, score_variants
 from wootzc.backends.flax.train.segments import compiled_evaluate
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import Variant, prune_weights
+from wootzc.backends.weights.slicing import Pruner, Variant, prune_weights
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
@@ -59,7 +59,8 @@ def test_a_score_is_that_of_the_network_with_one_variant(
     pruned = {v: one_pruned(network, weights, v, "random", 3) for v in variants}
     images = dataset.validation.batch(np.arange(75))
     own: dict[Variant, Weights] = {v: own_weights(network, pruned[v][1], v) for v in variants}
-    found = dict(score_variants(network, weights, own, ["random"] * count, images, seed=3))
+    pruner = Pruner(network, weights, ["random"] * count, seed=3)
+    found = dict(score_variants(pruner, own, images))
     assert list(found) == sorted(variants, key=lambda variant: variant[0])
     expected = predict(network, weights, images.images).astype(np.float64)
     for variant, (small, values) in pruned.items():
@@ -77,7 +78,7 @@ def test_the_teacher_itself_does_no_damage(
     network, weights = zoo["residual"], random_weights(zoo["residual"])
     images = dataset.validation.batch(np.arange(75))
     whole: dict[Variant, Weights] = {(1, 0.0): own_weights(network, weights, (1, 0.0))}
-    ((_, score),) = score_variants(network, weights, whole, ["l1"] * 3, images, seed=0)
+    ((_, score),) = score_variants(Pruner(network, weights, ["l1"] * 3), whole, images)
     assert score == Score(loss=0, accuracy=evaluate(network, weights, dataset.validation))
 
 
@@ -115,12 +116,13 @@ def test_only_the_teacher_is_compiled(
     evaluate(network, weights, dataset.validation)
     assert len(compiled) >= len(structures(network))
     compiled.clear()
-    list(score_variants(network, weights, variants, ["l1"] * 3, images, seed=0))
+    pruner = Pruner(network, weights, ["l1"] * 3)
+    list(score_variants(pruner, variants, images))
     assert len(compiled) <= 1  # the comparison of logits, unless an earlier test compiled it
     compiled.clear()
     turned = dict(reversed(variants.items()))
-    list(score_variants(network, weights, turned, ["l1"] * 3, images, seed=0))
-    wide = widen_weights(network, weights, sliced, rates, ["l1"] * 3)
+    list(score_variants(pruner, turned, images))
+    wide = widen_weights(pruner, sliced, rates)
     evaluate(network, wide, dataset.validation)
     assert not compiled
 
@@ -135,7 +137,7 @@ def test_a_network_at_full_width_gives_what_the_pruned_one_does(
     small = prune_network(any_network, tuple(rates))
     sliced = prune_weights(any_network, weights, rates, criteria, seed=4)
     images = dataset.validation.batch(np.arange(75)).images
-    wide = widen_weights(any_network, weights, sliced, rates, criteria, seed=4)
+    wide = widen_weights(Pruner(any_network, weights, criteria, seed=4), sliced, rates)
     found = evaluate(any_network, wide, dataset.validation)
     assert found == evaluate(small, sliced, dataset.validation)
     expected = predict(small, sliced, images)

@@ -11,7 +11,7 @@ from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.train.scores import score_variants
 from wootzc.backends.weights.parameters import Weights
-from wootzc.backends.weights.slicing import prune_modules_weights, prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import check_fits
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.layers import Activation, Body, Branch, Conv, Norm
@@ -58,7 +58,7 @@ def test_pruned_equals_masked(
         prune_network(network, halved), prune_weights(network, masked, halved, BY), images
     )
     np.testing.assert_allclose(predict(small, sliced, images), expected, rtol=1e-4, atol=1e-4)
-    wide = widen_weights(network, weights, sliced, rates, BY)
+    wide = widen_weights(Pruner(network, weights, BY), sliced, rates)
     np.testing.assert_allclose(predict(network, wide, images), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -106,7 +106,7 @@ def test_blocks_hold_modules_that_are_left_out(
         BlockJob(
             start=0,
             rates=rates,
-            weights=prune_modules_weights(network, weights, 0, rates, BY),
+            weights=Pruner(network, weights, BY).prune_run(0, rates),
         )
         for rates in ((SKIP,), (SKIP, 0.5))
     ]
@@ -121,7 +121,7 @@ def test_leaving_out_has_a_score(
     network: Network, random_weights: Random, dataset: Dataset
 ) -> None:
     weights, images = random_weights(network), dataset.validation.batch(np.arange(75))
-    ((_, score),) = score_variants(network, weights, {(0, SKIP): {}}, BY, images, seed=0)
+    ((_, score),) = score_variants(Pruner(network, weights, BY), {(0, SKIP): {}}, images)
     rates = (SKIP, 0.0, 0.0)
     small, sliced = prune_network(network, rates), prune_weights(network, weights, rates, BY)
     right = predict(small, sliced, images.images).argmax(axis=1) == images.labels

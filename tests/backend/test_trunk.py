@@ -15,9 +15,9 @@ from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.flax.train.reconstruct import reconstruct
 from wootzc.backends.flax.train.scores import score_networks
-from wootzc.backends.weights.importance import gather_evidence
+from wootzc.backends.weights.importance import seam_scores
 from wootzc.backends.weights.parameters import Weights, count_parameters
-from wootzc.backends.weights.slicing import Variant, prune_modules_weights, prune_weights
+from wootzc.backends.weights.slicing import Pruner, Variant, prune_weights
 from wootzc.backends.weights.stored import check_fits
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.ir.net.cost import network_cost
@@ -50,7 +50,7 @@ def test_pruned_equals_masked(
     assert not np.allclose(expected, predict(network, weights, images, batch=4), atol=1e-2)
     found = predict(small, sliced, images, batch=4)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    wide = widen_weights(network, weights, sliced, rates, ["l1"] * len(rates))
+    wide = widen_weights(Pruner(network, weights, ["l1"] * len(rates)), sliced, rates)
     np.testing.assert_allclose(
         predict(network, wide, images, batch=4), expected, rtol=1e-4, atol=1e-4
     )
@@ -97,10 +97,10 @@ def test_trunks_are_judged_by_a_criterion_of_their_own(
             if criterion == "l2"
             else np.abs(weights[f"{norm}/scale"])
         )
-    found = gather_evidence(network, weights).seams
+    found = seam_scores(network, weights)
     assert len(makers) > 1
     np.testing.assert_allclose(found[group], expected, rtol=1e-5)
-    plain = gather_evidence(with_seams(zoo["residual"], {"t1", "t2"}), weights).seams
+    plain = seam_scores(with_seams(zoo["residual"], {"t1", "t2"}), weights)
     np.testing.assert_array_equal(found[second.groups[0]], plain[second.groups[0]])
     assert not np.allclose(found[group], plain[group])
 
@@ -110,7 +110,7 @@ def test_chance_between_modules_goes_by_the_seed(
 ) -> None:
     network = with_seams(zoo["residual"], {"t1"}, criteria={"t1": "random"})
     weights = random_weights(network)
-    first, again, other = (gather_evidence(network, weights, seed=s).seams for s in (0, 0, 1))
+    first, again, other = (seam_scores(network, weights, seed=s) for s in (0, 0, 1))
     for group, found in first.items():
         np.testing.assert_array_equal(found, again[group])
         assert not np.array_equal(found, other[group])
@@ -128,7 +128,7 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
     weights = random_weights(network)
     rates = own_whole(network, 0.5)
     criteria: list[Criterion] = ["l1"] * len(rates)
-    evidence = gather_evidence(network, weights)
+    pruner = Pruner(network, weights, criteria)
     images = dataset.train.batch(np.arange(32)).images
     small = prune_network(network, rates)
     sliced = prune_weights(network, weights, rates, criteria)
@@ -140,17 +140,15 @@ def test_blocks_see_and_learn_the_channels_that_are_left(
         )
         for one, own in ((network, weights), (small, sliced))
     )
-    leave = end_cuts(network, 0, rates[:1], evidence, Devices(1))[1]
+    leave = end_cuts(network, 0, rates[:1], pruner.seams, Devices(1))[1]
     np.testing.assert_allclose(stem, leave(whole), rtol=1e-5, atol=1e-5)
-    enter = end_cuts(network, 1, rates[1:2], evidence, Devices(1))[0]
+    enter = end_cuts(network, 1, rates[1:2], pruner.seams, Devices(1))[0]
     np.testing.assert_array_equal(enter(whole), leave(whole))
     jobs = [
         BlockJob(
             start=start,
             rates=rates[start : start + 2],
-            weights=prune_modules_weights(
-                network, weights, start, rates[start : start + 2], criteria
-            ),
+            weights=pruner.prune_run(start, rates[start : start + 2]),
         )
         for start in range(len(rates) - 1)
     ]
@@ -171,7 +169,7 @@ def test_a_trunks_score_is_that_of_the_network_without_its_channels(
             (0, (0.0, 0.0, 0.5)): (rates, sliced)
         }
         ((_, score),) = score_networks(
-            network, weights, pruned, ["l1"] * len(rates), images, seed=0
+            Pruner(network, weights, ["l1"] * len(rates)), pruned, images
         )
         expected = predict(network, weights, images.images).astype(np.float64)
         logits = predict(prune_network(network, rates), sliced, images.images).astype(np.float64)
@@ -189,7 +187,7 @@ def test_least_squares_makes_up_for_channels_between_modules(
     rates = one_trunk(network, 0, 0.5)
     criteria: list[Criterion] = ["l1"] * len(rates)
     variants: list[Variant] = [(m, rate) for m, rate in enumerate(rates) if rate]
-    found = reconstruct(network, weights, variants, criteria, dataset.train, images=200, seed=0)
+    found = reconstruct(Pruner(network, weights, criteria), variants, dataset.train, images=200)
     sliced = prune_weights(network, weights, rates, criteria)
     refitted = sliced | {n: v for own in found.values() for n, v in own.items()}
     small, images = prune_network(network, rates), dataset.test.batch(np.arange(75)).images

@@ -11,10 +11,10 @@ import pytest
 
 from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.parameters import Weights, segment_weights
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import check_fits
 from wootzc.backends.weights.widen import widen_module_weights, widen_weights
-from wootzc.ir.net.network import Module, Network, module_positions, segment_shapes
+from wootzc.ir.net.network import Module, Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.space import Criterion
 
@@ -37,7 +37,7 @@ def check_same_logits(
     small = prune_network(network, tuple(rates))
     sliced = prune_weights(network, weights, rates, criteria, seed=seed)
     trained = other_values(sliced)
-    wide = widen_weights(network, weights, trained, rates, criteria, seed=seed)
+    wide = widen_weights(Pruner(network, weights, criteria, seed), trained, rates)
     check_fits(network, wide)
     assert all(np.isfinite(value).all() for value in wide.values())
     images = np.random.default_rng(3).normal(size=(4, *network.input)).astype(np.float32)
@@ -83,7 +83,7 @@ def test_survivors_are_where_they_were(any_network: Network, random_weights: Ran
     count = len(any_network.modules)
     rates = [0.5] * count
     sliced = prune_weights(any_network, weights, rates, ["l1"] * count)
-    wide = widen_weights(any_network, weights, sliced, rates, ["l1"] * count)
+    wide = widen_weights(Pruner(any_network, weights, ["l1"] * count), sliced, rates)
     for name, value in wide.items():
         neutral = float(name.endswith("/var"))
         survived = value == weights[name]
@@ -94,7 +94,7 @@ def test_survivors_are_where_they_were(any_network: Network, random_weights: Ran
 def test_rate_zero_changes_nothing(zoo: dict[str, Network], random_weights: Random) -> None:
     network = zoo["residual"]
     weights = random_weights(network)
-    wide = widen_weights(network, weights, weights, [0, 0, 0], ["l1"] * 3)
+    wide = widen_weights(Pruner(network, weights, ["l1"] * 3), weights, [0, 0, 0])
     assert wide.keys() == weights.keys()
     for name in wide:
         assert wide[name] is weights[name]
@@ -104,16 +104,9 @@ def test_one_module_alone(zoo: dict[str, Network], random_weights: Random) -> No
     network = zoo["residual"]
     weights = random_weights(network)
     sliced = prune_weights(network, weights, [0.5, 0.7, 0.3], ["l1"] * 3)
-    wide = widen_weights(network, weights, sliced, [0.5, 0.7, 0.3], ["l1"] * 3)
-    shape = segment_shapes(network)[module_positions(network)[1]]
-    own = widen_module_weights(
-        network.modules[1],
-        shape,
-        segment_weights(weights, "m2"),
-        segment_weights(sliced, "m2"),
-        0.7,
-        "l1",
-    )
+    pruner = Pruner(network, weights, ["l1"] * 3)
+    wide = widen_weights(pruner, sliced, [0.5, 0.7, 0.3])
+    own = widen_module_weights(pruner, 1, segment_weights(sliced, "m2"), 0.7)
     for name, value in own.items():
         np.testing.assert_array_equal(value, wide[f"m2/{name}"])
 

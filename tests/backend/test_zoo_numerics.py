@@ -26,7 +26,7 @@ from wootzc.backends.weights.parameters import (
     network_parameters,
     parameters,
 )  # fmt: skip
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.widen import widen_weights
 from wootzc.grammar.lower.named_networks import zoo_network
 from wootzc.grammar.zoo import zoo_names
@@ -181,7 +181,7 @@ def test_pruned_equals_masked_equals_widened(
     scale = np.abs(masked).max()
     assert np.abs(full - masked).max() > 0.01 * scale
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-4 * scale)
-    wide = widen_weights(network, weights, sliced, rates, ["l1"] * count)
+    wide = widen_weights(Pruner(network, weights, ["l1"] * count), sliced, rates)
     widened = predict(network, wide, images, batch=2)
     np.testing.assert_allclose(widened, found, rtol=0, atol=1e-4 * scale)
 

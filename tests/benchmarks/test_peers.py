@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from wootzc.backends.torch.classes import classes_of
+from wootzc.backends.python_source.classes import classes_of
+from wootzc.backends.torch.layers import TORCH
 from wootzc.driver import compile
 from wootzc.ir.layers import Conv, Dense
 from wootzc.ir.net.network import Network
@@ -44,7 +45,7 @@ def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def widths(network: Network) -> dict[str, int]:
     """PyTorch's name of a layer → the channels that it makes."""
-    classes = classes_of(network)
+    classes = classes_of(network, TORCH)
     return {
         f"{classes.attributes[segment]}.{learned.attribute}": learned.layer.width
         for segment, made in classes.of.items()

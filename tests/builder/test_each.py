@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.builder import Built, Options, build
 from wootzc.builder.report import report_html
 from wootzc.builder.result.export import export_result

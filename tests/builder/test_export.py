@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.builder.result.export import FORMS, Form, export_result
 from wootzc.builder.result.replay import load_best
 from wootzc.diagnostics import WootzError

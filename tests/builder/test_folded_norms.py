@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from wootzc.backends.data import load
 from wootzc.backends.torch import state_dict
 from wootzc.backends.weights.slicing import prune_weights
-from wootzc.backends.weights.stored import save
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.builder import Options, build
 from wootzc.builder.jobs.keys import Keys
 from wootzc.builder.jobs.store import Store
@@ -143,7 +143,7 @@ def test_a_candidate_is_trained_with_its_norms(make_space: Any, tmp_path: Path) 
 
 def test_norms_are_still_to_be_measured_in_a_file_of_their_own(tmp_path: Path) -> None:
     imported = import_network(folded(tmp_path / "net.onnx"))
-    save(tmp_path / "net.safetensors", imported.weights)
+    (tmp_path / "net.safetensors").write_bytes(to_bytes(imported.weights))
     read = read_teacher(tmp_path / "net.safetensors", imported.network)
     assert len(unmeasured(read)) == 2
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from onnx import TensorProto
 
 from wootzc.backends.onnx import to_onnx
-from wootzc.backends.onnx.int8 import batches, given, quantized
+from wootzc.backends.onnx.int8 import batches, quantized
 from wootzc.backends.onnx.liveness import peak_activation_bytes
 from wootzc.backends.onnx.runtime import opened
 from wootzc.backends.weights.stored import initial_weights
@@ -96,7 +96,7 @@ def test_below_the_limit_nothing_is_written(
 ) -> None:
     out = tmp_path / "net.onnx"
     with monkeypatch.context() as patched:
-        patched.setattr("wootzc.backends.onnx.int8.accuracy", lambda *_: 0.75)
+        patched.setattr("wootzc.backends.onnx.int8.accuracy", lambda *_, **__: 0.75)
         export_result(quick_result, "onnx", out, int8=Int8(at_least=0.75))
         out.unlink()
         said = refused("WZ306", quick_result, out, "onnx", Int8(at_least=0.7501))
@@ -136,12 +136,11 @@ network net {
 """
     (network,) = analyze(source).networks
     data = data_of(quick_result, None, (8, 8, 1))
-    take = given(data.mean, data.std, inside=False)
     model = to_onnx(network, initial_weights(network, seed=0))
-    small = quantized(model, data.train, take)
+    small = quantized(model, data.train)
     kinds = {node.op_type for node in small.graph.node}
     assert {"Add", "Mul", "Concat", "QuantizeLinear"} <= kinds
-    ((batch, _),) = batches(data.test, take, 16)
+    ((batch, _),) = batches(data.test, 16)
     full, less = (opened("net", m.SerializeToString()).run(None, {"input": batch})[0] for m in
                   (model, small))  # fmt: skip
     # What is beyond the ranges of the images that it was calibrated by is cut off: on average.

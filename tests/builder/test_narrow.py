@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.builder import Built, Options, build
 from wootzc.builder.jobs.keys import Keys
 from wootzc.builder.result.export import Form, export_result

@@ -15,7 +15,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 import wootzc
-from wootzc.backends.flax.train.train import predict
+from wootzc.backends.flax.train.evaluation import predict
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder import Options, build
 from wootzc.builder.given import labelled, write_images

@@ -110,8 +110,8 @@ def test_what_quantising_costs_is_asked_for_on_top(
 
     right = int8.labelled_right
 
-    def fewer(*given: Any) -> Any:
-        found = right(*given)
+    def fewer(*given: Any, **how: Any) -> Any:
+        found = right(*given, **how)
         found[np.flatnonzero(found)[: len(found) // 10]] = False
         return found
 

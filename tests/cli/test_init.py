@@ -15,7 +15,7 @@ from wootzc.backends.checkpoints.convert import torch_names, torch_shape
 from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.onnx import to_onnx
-from wootzc.backends.weights.stored import initial_weights, save
+from wootzc.backends.weights.stored import initial_weights, to_bytes
 from wootzc.builder.search.judging import images_needed
 from wootzc.cli.init_gather import default_out, gather, said
 from wootzc.cli.init_text import (
@@ -117,16 +117,16 @@ def test_a_checkpoint(photos: Photos, expect: Expect) -> None:
 def test_a_file_of_our_own_weights(photos: Photos) -> None:
     photos("images", cat=40, dog=30)
     network = zoo("cifar_resnet20", classes=2)
-    save(Path("own.safetensors"), initial_weights(network, 0))
+    Path("own.safetensors").write_bytes(to_bytes(initial_weights(network, 0)))
     text = written("own.safetensors", "images")
     assert "own.safetensors holds wootzc's cifar_resnet20" in text
     assert "over cifar_resnet20(classes = 2) {" in text
     assert 'teacher from "own.safetensors"\n' in text
     network = zoo("cifar_resnet20", classes=3)
-    save(Path("own.safetensors"), initial_weights(network, 0))
+    Path("own.safetensors").write_bytes(to_bytes(initial_weights(network, 0)))
     assert 'teacher from "own.safetensors" { steps 2000' in written("own.safetensors", "images")
     narrow = {n: a[..., :8] for n, a in initial_weights(network, 0).items()}
-    save(Path("narrow.safetensors"), narrow)
+    Path("narrow.safetensors").write_bytes(to_bytes(narrow))
     with pytest.raises(WootzError, match="no network of the zoo"):
         gather("narrow.safetensors", "images", Path("x.wz"))
 

@@ -24,13 +24,13 @@ def test_every_division(
     if total < 20:
         return  # too few to fill every part, which is an error of its own
     parts = divide(labels, validation=validation, test=test, limit=limit, seed=seed, where="a.npz")
-    rows = np.concatenate([parts.train, parts.validation, parts.test])
+    rows = np.concatenate([parts["train"], parts["validation"], parts["test"]])
     used = min(total, limit or total)
     assert len(rows) == len(np.unique(rows)) == used
-    assert len(parts.validation) == round(used * validation)
-    assert len(parts.test) == round(used * test)
-    assert set(labels[parts.train]) == set(range(len(counts)))
-    for part, fraction in ((parts.validation, validation), (parts.test, test)):
+    assert len(parts["validation"]) == round(used * validation)
+    assert len(parts["test"]) == round(used * test)
+    assert set(labels[parts["train"]]) == set(range(len(counts)))
+    for part, fraction in ((parts["validation"], validation), (parts["test"], test)):
         here = np.bincount(labels[part], minlength=len(counts))
         kept = np.bincount(labels[rows], minlength=len(counts))
         # One kept back per class and two roundings: never further off than that.
@@ -42,7 +42,7 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
     def rows(seed: int) -> list[int]:
         parts = divide(labels, validation=0.2, test=0.2, limit=None, seed=seed, where="a")
-        return [*parts.validation.tolist(), *parts.test.tolist()]
+        return [*parts["validation"].tolist(), *parts["test"].tolist()]
 
     assert rows(1) == rows(1)
     assert rows(1) != rows(2)
@@ -51,7 +51,7 @@ def test_the_seed_decides_and_nothing_else() -> None:
 def test_even_classes_stay_exactly_even() -> None:
     labels = np.arange(1000, dtype=np.int32) % 10
     parts = divide(labels, validation=0.15, test=0.15, limit=400, seed=0, where="a")
-    for part, each in ((parts.train, 28), (parts.validation, 6), (parts.test, 6)):
+    for part, each in ((parts["train"], 28), (parts["validation"], 6), (parts["test"], 6)):
         assert np.bincount(labels[part]).tolist() == [each] * 10
 
 

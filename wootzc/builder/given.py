@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
-from wootzc.builder.jobs.store import contiguous
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.diagnostics import fail
 from wootzc.files import write_atomically
 from wootzc.grammar import print_network
@@ -196,5 +195,4 @@ def write_images(path: Path, parts: Mapping[str, Labelled]) -> None:
 
 def write_weights(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
     """Write a safetensors file, whole or not at all."""
-    arrays = {name: np.asarray(value) for name, value in weights.items()}
-    write_atomically(path, save(contiguous(arrays), {"format": "wootzc"}))
+    write_atomically(path, to_bytes(weights, {"format": "wootzc"}))

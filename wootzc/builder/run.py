@@ -1,7 +1,7 @@
 """One build, top to bottom: compile → data → teacher → search → test → result folder."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from wootzc.builder.jobs.joined import Group
 from wootzc.builder.jobs.latency import measured
 from wootzc.builder.jobs.listeners import Events, JsonLog
 from wootzc.builder.jobs.on_cluster import ClusterJobs, Elsewhere
-from wootzc.builder.jobs.store import Outcome, Store, default_root
+from wootzc.builder.jobs.store import Store, default_root
 from wootzc.builder.jobs.teacher import read_teacher
 from wootzc.builder.result.device import device_figures
 from wootzc.builder.result.earlier import (
@@ -60,7 +60,7 @@ from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
-from wootzc.ir.space import Proposed, Space
+from wootzc.ir.space import Proposed
 from wootzc.ir.space.recipe import FromFile
 
 
@@ -166,7 +166,7 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
     with JsonLog(out / "log.jsonl") as log:
         events.listeners.append(log)
         try:
-            store = Store(root, _warner(events))
+            store = Store(root, lambda message: events.emit(Warned(message=message)))
             with store.in_use(), workers_on(options.on, options.workers, events) as cluster:
                 return _build(made, out, store, events, origin, options, cluster or hosts)
         except Interrupted:
@@ -177,10 +177,6 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
         except Exception as error:
             events.emit(BuildFailed(message=str(error)))
             raise
-
-
-def _warner(events: Events) -> Callable[[str], None]:
-    return lambda message: events.emit(Warned(message=message))
 
 
 def _build(
@@ -211,8 +207,8 @@ def _build(
         with told_at(space.at("teacher")):
             read_teacher(Path(space.teacher.path), space.network, new_head=new_head)
     with events.stage("data"), told_at(space.at("data")):
-        dataset = load(space.data, seed=space.seed, shape=_image_shape(space))
-        check_fits(dataset, _image_shape(space), _outputs(space))
+        dataset = load(space.data, seed=space.seed, shape=space.network.input)
+        check_fits(dataset, space.network.input, segment_shapes(space.network)[-1][-1])
         _need_images(dataset)
     plan = resolved(plan, len(dataset.train))
     data = DataLoaded(
@@ -252,8 +248,11 @@ def _build(
     if found.target is not None and found.target <= 0:
         events.emit(Warned(message="every network meets this accuracy limit: it is not above 0"))
     with events.stage("test"):
-        tests = _final_tests(jobs, teacher, found)
         network, pruned = space.network, prune_network(space.network, found.best.rates)
+        tests = (
+            jobs.test(jobs.keys.teacher, network, teacher.weights),
+            jobs.test(found.best_key, pruned, found.weights),
+        )
         own = search.trials.outcomes[found.best.candidate].done.result["accuracy"], tests[1]
         int8 = in_build(jobs, found.best_key, pruned, found.weights, own)
         device = device_figures((network, teacher.weights), (pruned, found.weights), events, int8)
@@ -300,15 +299,6 @@ def _warn(jobs: Jobs, teacher: float) -> None:
         jobs.events.emit(told)
 
 
-def _final_tests(jobs: Jobs, teacher: Outcome, found: SearchResult) -> tuple[float, float]:
-    network = jobs.space.network
-    pruned = prune_network(network, found.best.rates)
-    return (
-        jobs.test(jobs.keys.teacher, network, teacher.weights),
-        jobs.test(found.best_key, pruned, found.weights),
-    )
-
-
 def _need_images(dataset: Dataset) -> None:
     for name in ("train", "validation", "test"):
         if not len(getattr(dataset, name)):
@@ -317,12 +307,3 @@ def _need_images(dataset: Dataset) -> None:
                 f"the {name} part of {dataset.source} is empty",
                 "give it a share of the images: data … { validation 15%; test 15% }",
             )
-
-
-def _image_shape(space: Space) -> tuple[int, int, int]:
-    height, width, channels = space.network.input
-    return height, width, channels
-
-
-def _outputs(space: Space) -> int:
-    return segment_shapes(space.network)[-1][-1]

@@ -9,7 +9,7 @@ Convolutions and dense layers compute in bfloat16; norms and means over pixels i
 round. See docs/decisions/008-bfloat16.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -296,3 +296,11 @@ def structures(
             structure(segment.body, shape, axis_name, precision, plain)
             for segment, shape in zip(network.segments, segment_shapes(network), strict=False)
         )
+
+
+def evaluate_all(structures: tuple[Structure, ...], values: Sequence[Values], x: Any) -> jax.Array:
+    """Logits of a whole network in evaluation mode."""
+    x = jnp.asarray(x)
+    for structure, own in zip(structures, values, strict=True):
+        x = structure.evaluate(own, x)
+    return x

@@ -8,7 +8,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from wootzc.backends.alike import alike, random_images
-from wootzc.backends.flax.net.model import structures
+from wootzc.backends.flax.net.model import evaluate_all, structures
 from wootzc.backends.flax.read.nnx_layers import Arrays
 from wootzc.backends.flax.read.trace import switches
 from wootzc.backends.weights.stored import split
@@ -23,7 +23,9 @@ def check_results(
     images = random_images(example.shape, example.dtype)
     with jax.default_matmul_precision("highest"):
         expected = _evaluated(model, images)
-        logits = _logits(network, weights, images.astype(np.float32))
+        nets, values = structures(network), split(network, weights)
+        run = jax.jit(lambda x: evaluate_all(nets, values, x))
+        logits = run(images.astype(np.float32))
     if not isinstance(expected, jax.Array) or not alike(np.asarray(logits), np.asarray(expected)):
         raise fail(
             "WZ152",
@@ -37,15 +39,3 @@ def _evaluated(model: nnx.Module, images: NDArray[Any]) -> Any:
     model = nnx.clone(model)
     model.eval()
     return jax.jit(lambda x: model(x, **switches(model)))(images)
-
-
-def _logits(network: Network, weights: Arrays, images: NDArray[np.float32]) -> jax.Array:
-    parts = list(zip(structures(network), split(network, weights), strict=True))
-
-    def run(x: Any) -> Any:
-        for structure, values in parts:
-            x = structure.evaluate(values, x)
-        return x
-
-    logits: jax.Array = jax.jit(run)(images)
-    return logits

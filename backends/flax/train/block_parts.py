@@ -1,16 +1,23 @@
 """What a block is made of, and what it sees of the teacher: the channels that are left to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from wootzc.backends.flax.device.parallel import Devices, Function
-from wootzc.backends.weights.importance import Evidence, kept_at
+from wootzc.backends.weights.importance import Scores, kept_at
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.network import Module, Network, Segment, module_positions, segment_shapes
+from wootzc.ir.net.network import (
+    Module,
+    Network,
+    Segment,
+    module_positions,
+    module_shapes,
+    segment_shapes,
+)  # fmt: skip
 from wootzc.ir.net.prune import entering_shape, prune_module
 from wootzc.ir.net.rate import Rate, Side, removed
 
@@ -37,21 +44,24 @@ def block_parts(network: Network, start: int, rates: Sequence[Rate]) -> Iterator
 
 
 def end_cuts(
-    network: Network, start: int, rates: Sequence[Rate], evidence: Evidence, devices: Devices
+    network: Network,
+    start: int,
+    rates: Sequence[Rate],
+    seams: Mapping[int, Scores],  # of the network
+    devices: Devices,
 ) -> tuple[Function, Function]:
     """Functions that leave of the teacher's activations what enters and what leaves a block."""
-    positions = module_positions(network)
-    shapes = segment_shapes(network)
+    modules = module_shapes(network)
     cuts: list[Function] = []
     ends: tuple[tuple[int, Side], ...] = ((0, "entering"), (len(rates) - 1, "leaving"))
     for offset, side in ends:
-        module, rate = network.modules[start + offset], rates[offset]
+        (module, shape), rate = modules[start + offset], rates[offset]
         kept = None
         if removed(rate, side):
-            coupling = couple_module(module, shapes[positions[start + offset]])
+            coupling = couple_module(module, shape)
             last = str(len(module.body) - 1)
             channels = coupling.inputs["0"] if side == "entering" else coupling.outputs[last]
-            kept = tuple(kept_at(coupling, channels, rate, evidence).tolist())
+            kept = tuple(kept_at(coupling, channels, rate, seams).tolist())
         cuts.append(_compiled_cut(kept, devices))
     return cuts[0], cuts[1]
 

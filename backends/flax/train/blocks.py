@@ -13,7 +13,7 @@ batches, for a function may round an image in another way at another place of an
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -36,7 +36,7 @@ from wootzc.backends.flax.train.paused import KeepBlocks, PausedBlock, leaves, r
 from wootzc.backends.flax.train.recipes import told, without_rate
 from wootzc.backends.flax.train.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, Trees, block_step, initial_state, merged
-from wootzc.backends.weights.importance import NOTHING, Evidence, Saliencies, gather_evidence
+from wootzc.backends.weights.importance import NOTHING, Saliencies, Scores, seam_scores
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.net.network import Module, Network
@@ -132,8 +132,8 @@ def train_blocks(
     running = running_recipe(recipe)
     devices = training_devices(recipe.batch)
     parts = split(network, teacher_weights)
-    evidence = gather_evidence(network, teacher_weights, saliencies, seed=seed)
-    flying = [_launch(network, parts, evidence, job, running, seed, devices) for job in blocks]
+    seams = seam_scores(network, teacher_weights, saliencies, seed=seed)
+    flying = [_launch(network, parts, seams, job, running, seed, devices) for job in blocks]
     graphs = structures(network, precision=recipe.precision)
     teacher = Teacher(graphs=graphs, parts=parts, devices=devices)
     boundaries = {block.enter for block in flying} | {block.leave for block in flying}
@@ -194,7 +194,7 @@ def running_recipe(recipe: Recipe) -> Recipe:
 def _launch(
     network: Network,
     parts: tuple[Weights, ...],  # the teacher's, by segment
-    evidence: Evidence,
+    seams: Mapping[int, Scores],
     job: BlockJob,
     recipe: Recipe,
     seed: int,
@@ -224,7 +224,7 @@ def _launch(
         step=_compiled(tuple(graphs), tuple(moving), without_rate(recipe.optimizer), devices),
         state=devices.replicate(start),
         frozen=devices.replicate(tuple(frozen)),
-        cuts=end_cuts(network, job.start, job.rates, evidence, devices),
+        cuts=end_cuts(network, job.start, job.rates, seams, devices),
         losses=[np.float32(loss) for loss in job.paused.losses] if job.paused else [],
         recent=[],
     )

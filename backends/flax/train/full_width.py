@@ -17,54 +17,39 @@ from jax.tree_util import DictKey, SequenceKey
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.train.step import State, Trees
-from wootzc.backends.weights.importance import Saliencies
 from wootzc.backends.weights.parameters import Weights, is_statistic
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.backends.weights.stored import split
 from wootzc.backends.weights.widen import places, widen_weights
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate
-from wootzc.ir.space import Criterion
 
 
 @dataclass(frozen=True, kw_only=True)
 class FullWidth:
     """The network that a pruned one was cut from, and what was cut away."""
 
-    network: Network
-    teacher: Weights  # of `network`: say which filters were removed
+    pruner: Pruner
     rates: Sequence[Rate]
-    criteria: Sequence[Criterion]
-    seed: int  # of criterion `random`
-    saliencies: Saliencies  # of criteria that read images
+
+    @property
+    def network(self) -> Network:
+        return self.pruner.network
 
     @cached_property
     def _places(self) -> dict[str, NDArray[Any]]:
-        return places(
-            self.network,
-            self.teacher,
-            self.rates,
-            self.criteria,
-            seed=self.seed,
-            saliencies=self.saliencies,
-        )
+        return places(self.pruner, self.rates)
 
     def widened(self, pruned: Weights) -> Weights:
         """The full network's weights that compute what the pruned network's do."""
-        return widen_weights(
-            self.network,
-            self.teacher,
-            pruned,
-            self.rates,
-            self.criteria,
-            seed=self.seed,
-            saliencies=self.saliencies,
-        )
+        return widen_weights(self.pruner, pruned, self.rates)
 
     @property
     def masks(self) -> Trees:
         """By segment of the full network: 1 for each parameter that is left, 0 for others."""
-        masks = {n: np.zeros_like(v) for n, v in self.teacher.items() if not is_statistic(n)}
+        whole = self.pruner.weights
+        masks = {n: np.zeros_like(v) for n, v in whole.items() if not is_statistic(n)}
         for name, at in self._places.items():
             if name in masks:
                 masks[name].flat[at] = 1

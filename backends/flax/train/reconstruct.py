@@ -8,53 +8,39 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wootzc.backends.flax.train.moments import SAMPLES, input_moments
-from wootzc.backends.weights.importance import NOTHING, Saliencies, gather_evidence
-from wootzc.backends.weights.parameters import Weights, segment_weights
+from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.refit import losing_layers, refit_module
-from wootzc.backends.weights.slicing import Variant
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.backends.weights.slicing import Pruner, Variant
+from wootzc.ir.net.network import module_positions
 from wootzc.ir.net.rate import Rate
-from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Split
 
 
 def reconstruct(
-    network: Network,
-    teacher: Weights,
+    pruner: Pruner,
     variants: Sequence[Variant],
-    criteria: Sequence[Criterion],  # by module
     split: "Split",  # training images
     *,
-    images: int,  # how many of them to look at
-    seed: int,  # which, and where; and of criterion `random`
+    images: int,  # how many of them to look at; the pruner's seed says which, and where
     samples: int = SAMPLES,  # output positions per feature, over all images
-    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> dict[Variant, Weights]:
     """The weights of each variant's module, named segment/path/parameter as in a `BlockJob`."""
-    positions, shapes = module_positions(network), segment_shapes(network)
+    network, positions = pruner.network, module_positions(pruner.network)
     rates: dict[int, set[Rate]] = {}
     for number, rate in variants:
         rates.setdefault(number, set()).add(rate)
     losing = {
-        positions[number]: losing_layers(network.modules[number], shapes[positions[number]], own)
+        positions[number]: losing_layers(*pruner.modules[number], own)
         for number, own in rates.items()
     }
     wanted = {position: paths for position, paths in losing.items() if paths}
-    moments = input_moments(network, teacher, wanted, split, images, samples, seed=seed)
-    evidence = gather_evidence(network, teacher, saliencies, seed=seed)
+    seed = pruner.seed
+    moments = input_moments(network, pruner.weights, wanted, split, images, samples, seed=seed)
     found: dict[Variant, Weights] = {}
     for number, rate in variants:
-        module, position = network.modules[number], positions[number]
-        own = refit_module(
-            module,
-            shapes[position],
-            segment_weights(teacher, module.name),
-            moments.get(position, {}),
-            rate,
-            criteria[number],
-            evidence,
-        )
-        found[number, rate] = {f"{module.name}/{name}": value for name, value in own.items()}
+        own = refit_module(pruner, number, moments.get(positions[number], {}), rate)
+        name = network.modules[number].name
+        found[number, rate] = {f"{name}/{path}": value for path, value in own.items()}
     return found

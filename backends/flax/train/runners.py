@@ -10,7 +10,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.parallel import Devices, Function, Strategy, chunk_size
-from wootzc.backends.flax.net.model import Structure
+from wootzc.backends.flax.net.model import Structure, evaluate_all
 from wootzc.backends.flax.train.batches import looks
 from wootzc.backends.flax.train.recipes import Told, told, without_rate
 from wootzc.backends.flax.train.segments import compiled_prepare, evaluate_segments, segmented_step
@@ -20,7 +20,6 @@ from wootzc.backends.flax.train.step import (
     Loss,
     State,
     Trees,
-    evaluate_all,
     network_step,
     prepare,
     undrawn,

@@ -5,7 +5,7 @@ ECCV 2022; Puzzle, Bercovich et al., ICML 2025). Variants are judged at full wid
 is compiled but the teacher; but for modules where zeros would count (`can_be_widened`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,15 +19,13 @@ from wootzc.backends.flax.net.model import Structure, structure, structures
 from wootzc.backends.flax.train.evaluation import batch_for, rounded_up
 from wootzc.backends.flax.train.segments import evaluate_segments
 from wootzc.backends.flax.train.step import Trees, count_correct
-from wootzc.backends.weights.importance import NOTHING, Saliencies, gather_evidence
 from wootzc.backends.weights.parameters import Weights, segment_weights
-from wootzc.backends.weights.slicing import Variant
+from wootzc.backends.weights.slicing import Pruner, Variant
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.backends.weights.widen import can_be_widened, widen_module_weights, widen_weights
-from wootzc.ir.net.network import Network, module_positions, segment_shapes
+from wootzc.ir.net.network import module_positions
 from wootzc.ir.net.prune import prune_module, prune_network
 from wootzc.ir.net.rate import Rate
-from wootzc.ir.space import Criterion
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Batch
@@ -52,26 +50,22 @@ class _Part(NamedTuple):
 
 
 def score_variants(
-    network: Network,
-    teacher: Weights,
+    pruner: Pruner,  # of the teacher: says which filters are left
     variants: Mapping[Variant, Weights],  # segment/path/parameter, as `reconstruct` makes them
-    criteria: Sequence[Criterion],  # by module: these and the seed say which filters are left
     images: "Batch",
-    *,
-    seed: int,
-    saliencies: Saliencies = NOTHING,  # of criteria that read images
 ) -> Iterator[tuple[Variant, Score]]:
     """Every variant with its score, as soon as it is known, module by module.
 
     What enters a module in the teacher is computed once, and stays on the devices while its
     variants are judged: that of all images at one place of the network.
     """
+    network, teacher = pruner.network, pruner.weights
     check_fits(network, teacher)
     devices = all_devices()
-    graphs, shapes = structures(network), segment_shapes(network)
+    graphs = structures(network)
     values = tuple(devices.replicate(part) for part in split(network, teacher))
     entering, parts = _prepared(graphs, values, images, devices)
-    evidence, start = gather_evidence(network, teacher, saliencies, seed=seed), 0
+    start = 0
     for number, position in enumerate(module_positions(network)):
         own = [variant for variant in variants if variant[0] == number]
         if not own:
@@ -80,15 +74,12 @@ def score_variants(
         for part, x in enumerate(entering):  # in place: what entered before is let go of
             entering[part] = evaluate_segments(*between, x, devices)
         start = position
-        module = network.modules[number]
-        whole = segment_weights(teacher, module.name)
+        module, shape = pruner.modules[number]
         for variant in own:
             pruned = segment_weights(variants[variant], module.name)
-            shape, rate = shapes[position], variant[1]
-            graph = graphs[position]
+            graph, rate = graphs[position], variant[1]
             if can_be_widened(module):
-                by = criteria[number]
-                pruned = widen_module_weights(module, shape, whole, pruned, rate, by, evidence)
+                pruned = widen_module_weights(pruner, number, pruned, rate)
             else:
                 graph = structure(prune_module(module, shape, rate).body, shape)
             tail = (devices.replicate(pruned), *values[position + 1 :])
@@ -97,28 +88,20 @@ def score_variants(
 
 
 def score_networks(
-    network: Network,
-    teacher: Weights,
+    pruner: Pruner,  # of the teacher
     networks: Mapping[Variant, tuple[tuple[Rate, ...], Weights]],  # pruned: rates, all weights
-    criteria: Sequence[Criterion],  # by module
     images: "Batch",
-    *,
-    seed: int,
-    saliencies: Saliencies = NOTHING,
 ) -> Iterator[tuple[Variant, Score]]:
     """Every pruned network with its score."""
     if not networks:
         return
-    devices = all_devices()
+    network, devices = pruner.network, all_devices()
     graphs = structures(network)
-    whole = tuple(devices.replicate(part) for part in split(network, teacher))
+    whole = tuple(devices.replicate(part) for part in split(network, pruner.weights))
     entering, parts = _prepared(graphs, whole, images, devices)
     for name, (rates, weights) in networks.items():
         if all(map(can_be_widened, network.modules)):
-            wide = widen_weights(
-                network, teacher, weights, rates, criteria, seed=seed, saliencies=saliencies
-            )
-            run, values = graphs, split(network, wide)
+            run, values = graphs, split(network, widen_weights(pruner, weights, rates))
         else:
             small = prune_network(network, rates)
             run, values = structures(small), split(small, weights)

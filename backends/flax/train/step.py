@@ -166,14 +166,6 @@ def count_correct(
     return jnp.sum(correct(logits, labels) * weights)
 
 
-def evaluate_all(structures: tuple[Structure, ...], values: Trees, x: Array) -> jax.Array:
-    """Logits of a whole network in evaluation mode."""
-    x = jnp.asarray(x)
-    for structure, own in zip(structures, values, strict=True):
-        x = structure.evaluate(own, x)
-    return x
-
-
 def forward(
     structures: tuple[Structure, ...],
     params: Trees,

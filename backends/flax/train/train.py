@@ -13,14 +13,13 @@ from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, Strategy, training_devices
 from wootzc.backends.flax.net.model import structure, structures
 from wootzc.backends.flax.train.batches import Progress, Report, looks, training_batches
-from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.train.distilling import (
     batches_with_logits,
     batches_without,
     guide,
     learns_of_logits,
 )  # fmt: skip
-from wootzc.backends.flax.train.evaluation import evaluate, predict, right_of
+from wootzc.backends.flax.train.evaluation import right_of
 from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.paused import leaves, resized, restored
 from wootzc.backends.flax.train.recipes import decayed
@@ -34,19 +33,6 @@ from wootzc.ir.space.recipe import Augment, Precision, Recipe
 
 if TYPE_CHECKING:
     from wootzc.backends.data import Dataset
-
-__all__ = [
-    "BlockJob",
-    "Look",
-    "Paused",
-    "Progress",
-    "Trained",
-    "TrainedBlock",
-    "evaluate",
-    "predict",
-    "train",
-    "train_blocks",
-]
 
 DIVERGED = 1e6  # a mean loss that no network which learns comes near
 

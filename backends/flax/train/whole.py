@@ -6,8 +6,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.backends.flax.net.model import structures
-from wootzc.backends.flax.train.step import evaluate_all
+from wootzc.backends.flax.net.model import evaluate_all, structures
 from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.ir.net.network import Network
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from wootzc.builder.jobs.checkpoints import Checkpoint, Checkpoints
 from wootzc.builder.jobs.lines import Found, Word, out_of_step
-from wootzc.builder.jobs.store import Done, Store, Weights
+from wootzc.builder.jobs.store import Done, Store
 
 
 class Announced(Store):
@@ -24,16 +24,8 @@ class Announced(Store):
         self._say(Found(("find", key), done))
         return done
 
-    def finish(
-        self,
-        key: str,
-        kind: str,
-        name: str,
-        result: dict[str, Any],
-        seconds: float,
-        weights: Weights | None = None,
-    ) -> Done:
-        done = self._own.finish(key, kind, name, result, seconds, weights)
+    def finish(self, key: str, *made: Any, **more: Any) -> Done:
+        done = self._own.finish(key, *made, **more)
         # Weights too: what each host solved by itself may differ in the last bits.
         self._say(Found(("finish", key), done))
         return done
@@ -69,15 +61,7 @@ class Followed(Store):
         done: Done | None = self.answer("find", key)
         return done
 
-    def finish(
-        self,
-        key: str,
-        kind: str,
-        name: str,
-        result: dict[str, Any],
-        seconds: float,
-        weights: Weights | None = None,
-    ) -> Done:
+    def finish(self, key: str, *made: Any, **more: Any) -> Done:
         done: Done = self.answer("finish", key)
         return done
 

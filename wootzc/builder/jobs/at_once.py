@@ -198,6 +198,22 @@ class Workers(ABC, Generic[Seat, Place]):
         self.events.wake()
 
 
+class AtOnce(Workers[Seat, Place]):
+    """Serves each call in the thread that submits it."""
+
+    def submit(
+        self,
+        work: Callable[Concatenate[Place, Given], Result],
+        /,
+        *given: Given.args,
+        **options: Given.kwargs,
+    ) -> Future[Result]:
+        """Do the work now, and raise what it raises."""
+        future: Future[Result] = Future()
+        future.set_result(self.serve(self._free[0], Call(work, given, options)))
+        return future
+
+
 class Local(Workers[Devices, Share]):
     """Groups of this machine's devices."""
 
@@ -210,21 +226,8 @@ class Local(Workers[Devices, Share]):
         return call.work(share, *call.given, **call.options)
 
 
-class Here(Local):
-    """This machine's devices, all of them for each call; served by the thread that submits it."""
-
-    def submit(
-        self,
-        work: Callable[Concatenate[Share, Given], Result],
-        /,
-        *given: Given.args,
-        **options: Given.kwargs,
-    ) -> Future[Result]:
-        """Do the work now, in the calling thread, and raise what it raises."""
-        future: Future[Result] = Future()
-        share = Share(devices=self._free[0], dataset=self.dataset)
-        future.set_result(work(share, *given, **options))  # what it raises is raised here
-        return future
+class Here(AtOnce[Devices, Share], Local):
+    """This machine's devices, all of them for each call."""
 
 
 def checked(dataset: Dataset, check: Callable[[], None]) -> Dataset:

@@ -17,10 +17,10 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.builder.jobs.places import P, drop, read, replace
 from wootzc.files import damage
 
@@ -92,14 +92,6 @@ class Checkpoints(Generic[P]):
         except OSError:  # a disk that takes nothing, say: what is written next tells of it
             return
 
-    def keeper(
-        self, write: Callable[[State, float], None], before: Checkpoint | None
-    ) -> "Keeper[State]":
-        """Of a job that goes on from `before`. `write`: what to do with a state, and the seconds
-        that the job took until there.
-        """
-        return Keeper(write=write, before=0.0 if before is None else before.seconds)
-
 
 @dataclass(slots=True, kw_only=True)
 class Keeper(Generic[State]):
@@ -109,7 +101,7 @@ class Keeper(Generic[State]):
     and SIGTERM do. In the middle of a step there is no state to take: its buffers were given away.
     """
 
-    write: Callable[[State, float], None]
+    write: Callable[[State, float], None]  # a state, and the seconds that the job took until there
     before: float = 0.0  # seconds that the job took in earlier processes
     clock: Callable[[], float] = time.monotonic
     began: float = field(init=False)
@@ -165,11 +157,7 @@ def _packed(key: str, checkpoint: Checkpoint) -> bytes:
         "seconds": checkpoint.seconds,
         "made_with": made_with(),
     }
-    contiguous = {
-        name: np.ascontiguousarray(array).reshape(np.shape(array))
-        for name, array in checkpoint.arrays.items()
-    }
-    content = json.dumps(head).encode() + b"\n" + save(contiguous)
+    content = json.dumps(head).encode() + b"\n" + to_bytes(checkpoint.arrays)
     return f"{_digest(key, content)}\n".encode() + content
 
 

@@ -6,6 +6,7 @@ One sweep serves all modules, trunks and criteria. Without such a criterion ther
 import time
 
 from wootzc.backends.weights.importance import NOTHING, Saliencies
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import GradientsFinished, GradientsStarted
 from wootzc.builder.jobs.keys import gradients_key
@@ -14,6 +15,12 @@ from wootzc.ir.net.criteria import reads_images
 from wootzc.ir.space import Space
 
 LOOKED_AT = 512  # training images, at most
+
+
+def pruner_of(context: Context, teacher: Weights) -> Pruner:
+    """What cuts a teacher's weights as the space says."""
+    space, seen = context.space, saliencies(context, teacher)
+    return Pruner(space.network, teacher, space.criteria, space.seed, seen)
 
 
 def saliencies(context: Context, teacher: Weights) -> Saliencies:

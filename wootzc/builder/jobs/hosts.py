@@ -13,19 +13,18 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Concatenate
+from typing import Any
 
 import jax
 
 import wootzc
 from wootzc.backends.flax.device.parallel import free_memory
 from wootzc.builder.jobs.announced import Announced, Followed
-from wootzc.builder.jobs.at_once import Call, Given, Result, Workers
+from wootzc.builder.jobs.at_once import AtOnce, Call
 from wootzc.builder.jobs.capacity import DISK_SHARE
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Noted
@@ -47,7 +46,7 @@ from wootzc.builder.jobs.worker import GRACE, Assignment, jobs_of
 from wootzc.diagnostics import WootzError, fail
 
 
-class Hosts(Workers[None, Jobs]):
+class Hosts(AtOnce[None, Jobs]):
     """Calls get `Jobs` over the devices of all hosts for their place. Served by the thread that
     submits them, here and on all other hosts at once.
     """
@@ -84,17 +83,6 @@ class Hosts(Workers[None, Jobs]):
         self.group.say(Assignment.of(self._alone, workers=1, machines=1))
         for line in self.group.lines:
             self._answer(line, Ready)
-
-    def submit(
-        self,
-        work: Callable[Concatenate[Jobs, Given], Result],
-        /,
-        *given: Given.args,
-        **options: Given.kwargs,
-    ) -> Future[Result]:
-        future: Future[Result] = Future()
-        future.set_result(self.serve(None, Call(work, given, options)))  # it raises here
-        return future
 
     def serve(self, seat: None, call: Call) -> Any:
         """What comes of a call. Raises `WootzError` where another host is gone."""

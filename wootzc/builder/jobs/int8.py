@@ -7,7 +7,6 @@ of float32: `loss` is what quantising is taken to cost on top.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +83,8 @@ class InInt8:
             return done
         data = self.context.dataset
         model = to_onnx(network, weights, classes=data.classes, mean=data.mean, std=data.std)
-        model = quantized(model, data.train, self._take)
-        right = labelled_right(model, data.validation, self._take)
+        model = quantized(model, data.train)
+        right = labelled_right(model, data.validation)
         result = {"accuracy": float(right.mean()), "right": packed(right)}
         content = np.frombuffer(model.SerializeToString(), np.uint8)
         return self.context.store.finish(own, "int8", network.name, result, 0.0, {MODEL: content})
@@ -94,13 +93,7 @@ class InInt8:
         """Accuracy on the test images."""
         from wootzc.backends.onnx.int8 import accuracy
 
-        return accuracy(model, self.context.dataset.test, self._take)
-
-    @cached_property
-    def _take(self) -> Any:
-        from wootzc.backends.onnx.int8 import given
-
-        return given(self.context.dataset.mean, self.context.dataset.std, inside=False)
+        return accuracy(model, self.context.dataset.test)
 
 
 MODEL = "model"  # its bytes, as the store keeps them

@@ -19,11 +19,11 @@ from wootzc.backends.flax.device.parallel import Devices, candidate_groups, trai
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
 from wootzc.backends.flax.train.train import Look
-from wootzc.backends.weights.slicing import prune_weights
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.backends.weights.stored import initial_weights
-from wootzc.builder.jobs.at_once import Here, Local, Share
+from wootzc.builder.jobs.at_once import Here, Local, Share, Workers
 from wootzc.builder.jobs.checkpoints import Checkpoint
-from wootzc.builder.jobs.gradients import saliencies
+from wootzc.builder.jobs.gradients import pruner_of
 from wootzc.builder.jobs.measured import candidate_work
 from wootzc.builder.jobs.pauses import kept, passed, paused
 from wootzc.builder.jobs.running import Running, measurements
@@ -140,18 +140,11 @@ class Jobs(Running):
     # Candidates
 
     def assemble(
-        self, candidate: int, teacher: Weights, blocks: dict[int, Outcome]
+        self, candidate: int, pruner: Pruner, blocks: dict[int, Outcome]
     ) -> tuple[Network, Weights]:
         """The pruned network: teacher weights, sliced, with its blocks' weights put in."""
         rates = self.keys.rates(candidate)
-        weights = prune_weights(
-            self.space.network,
-            teacher,
-            rates,
-            self.space.criteria,
-            seed=self.space.seed,
-            saliencies=saliencies(self, teacher),
-        )
+        weights = pruner.prune(rates)
         for number in self.keys.blocks_of(candidate):
             weights |= blocks[number].weights
         return prune_network(self.space.network, rates), weights
@@ -176,12 +169,13 @@ class Jobs(Running):
         key = self.keys.candidate(candidate, target, stop, passed(earlier, target))
 
         def make(before: Checkpoint | None) -> tuple[dict[str, Any], Weights | None]:
-            network, weights = self.assemble(candidate, teacher, blocks)
+            pruner = pruner_of(self, teacher)
+            network, weights = self.assemble(candidate, pruner, blocks)
             rung = None
             if earlier is not None:
                 rung = paused(earlier.done.result, self.recalled(earlier).weights)
             rates = self.keys.rates(candidate)
-            full = within(self.plan, rates, teacher, own.devices, saliencies(self, teacher))
+            full = within(self.plan, rates, pruner, own.devices)
             trained = self.train(
                 "candidate",
                 key,
@@ -214,10 +208,11 @@ class Jobs(Running):
         self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
     ) -> list[Outcome]:
         """Assemble candidates and evaluate them: nothing is kept but how accurate each is."""
-        return [self.candidate(one, teacher, blocks, target=None, stop=0) for one in candidates]
+        looks = self.begin(candidates, teacher, blocks, None, dict.fromkeys(candidates, 0))
+        return self.workers.results(looks)
 
     @cached_property
-    def workers(self) -> Local:
+    def workers(self) -> Workers[Any, Any]:
         """Where candidates are fine-tuned."""
         several = len(self.groups) > 1
         return (Local if several else Here)(self.groups, self.dataset, self.events)
@@ -245,12 +240,24 @@ class Jobs(Running):
 
         What comes of a candidate does not depend on those beside it.
         """
+        return [
+            self._begun(number, teacher, blocks, target, stops.get(number), earlier.get(number))
+            for number in numbers
+        ]
 
-        def fine_tune(share: Share, number: int) -> Outcome:
-            stop, before = stops.get(number), earlier.get(number)
-            return self.candidate(number, teacher, blocks, target, stop, before, share)
+    def _begun(
+        self,
+        number: int,
+        teacher: Weights,
+        blocks: dict[int, Outcome],
+        target: float | None,
+        stop: int | None,
+        earlier: Outcome | None,
+    ) -> Future[Outcome]:
+        def fine_tune(share: Share) -> Outcome:
+            return self.candidate(number, teacher, blocks, target, stop, earlier, share)
 
-        return [self.workers.submit(fine_tune, number) for number in numbers]
+        return self.workers.submit(fine_tune)
 
     def outcome(self, candidate: Future[Outcome]) -> Outcome:
         """What comes of one that was begun, as soon as it is there."""
@@ -290,7 +297,7 @@ class Jobs(Running):
                 candidate=candidate,
                 teacher=teacher,
                 share=own,
-                within=within(self.plan, rates, teacher, own.devices, saliencies(self, teacher)),
+                within=within(self.plan, rates, pruner_of(self, teacher), own.devices),
             )
             return measurements(trained), trained.weights
 

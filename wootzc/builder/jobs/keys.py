@@ -100,22 +100,13 @@ class Keys:
                 recipe = asdict(trained)
             case _:
                 assert_never(source)
-        return job_key("teacher", version=VERSIONS["teacher"], recipe=recipe, **self.common)
+        return _key("teacher", recipe=recipe, **self.common)
 
     def variant(self, module: int, rate: Rate, images: int) -> str:
         """A module at a rate, refitted by least squares on some training images."""
-        return job_key(
-            "variant",
-            version=VERSIONS["variant"],
-            teacher=self.teacher,
-            module=self._numbers[module],
-            rate=rate,
-            criterion=self.space.criteria[module],
-            images=images,
-            **self._seen(module, (rate,)),
-            **self._rules(module, (rate,)),
-            **self.common,
-        )
+        own, by = self._numbers[module], self.space.criteria[module]
+        depends = self._pruned(module, (rate,))
+        return _key("variant", module=own, rate=rate, criterion=by, images=images, **depends)
 
     def score(self, module: int, rate: Rate, images: int, scored: int) -> str:
         """A variant in its counterpart's place, on some validation images; or a whole trunk, with
@@ -125,22 +116,18 @@ class Keys:
         if cuts_ends(rate):
             rates = enumerate(one_trunk(self.space.network, module, triple(rate)[2]))
             of = {"variants": [self.variant(m, own, images) for m, own in rates if own]}
-        return job_key("score", version=VERSIONS["score"], **of, images=scored)
+        return _key("score", **of, images=scored)
 
     def block(self, number: int) -> str:
         block = self.plan.blocks[number]
         rates = self.block_rates(number)
         refitted = {"variant": VERSIONS["variant"]} if self.space.pretrain.reconstruct else {}
-        return job_key(
+        return _key(
             "block",
-            version=VERSIONS["block"],
-            teacher=self.teacher,
-            **self._pruned(block.start, rates, start_too=True),
+            **self._rates(block.start, rates, start_too=True),
             recipe=asdict(replace(self.space.pretrain, every=0)),  # blocks only report by it
             **refitted,
-            **self._seen(block.start, rates),
-            **self._rules(block.start, rates),
-            **self.common,
+            **self._pruned(block.start, rates),
         )
 
     def candidate(
@@ -157,28 +144,29 @@ class Keys:
         recipe = self.space.finetune
         if not recipe.distill:
             recipe = replace(recipe, temperature=1.0)
-        return job_key(
+        return _key(
             "candidate",
-            version=VERSIONS["candidate"],
-            teacher=self.teacher,
-            **self._pruned(0, rates),
+            **self._rates(0, rates),
             blocks=[self.block(number) for number in self.blocks_of(candidate)],
             recipe=asdict(recipe),
             target=target,
             **({} if stop is None else {"stop": stop, "made_with": made_with()}),
             **({} if passed is None else {"passed": passed}),
-            **self._seen(0, rates),
-            **self._rules(0, rates),
-            **self.common,
+            **self._pruned(0, rates),
         )
 
     def polish(self, of: str) -> str:
         """`of`: the key of the candidate's job."""
         assert self.space.polish is not None
         recipe = asdict(self.space.polish)
-        return job_key("polish", version=VERSIONS["polish"], of=of, recipe=recipe, **self.common)
+        return _key("polish", of=of, recipe=recipe, **self.common)
 
-    def _pruned(
+    def _pruned(self, start: int, rates: tuple[Rate, ...]) -> dict[str, object]:
+        """What each job on modules that are pruned at these rates depends on."""
+        chosen = self._seen(start, rates) | self._rules(start, rates)
+        return {"teacher": self.teacher, **chosen, **self.common}
+
+    def _rates(
         self, start: int, rates: tuple[Rate, ...], *, start_too: bool = False
     ) -> dict[str, object]:
         """Which modules have which rates. What stays whole outside of modules is not mentioned: so
@@ -269,12 +257,16 @@ class Keys:
 
     def test(self, of: str) -> str:
         """`of`: the key of the job that made the network."""
-        return job_key("test", version=VERSIONS["test"], of=of, data=self.fingerprint)
+        return _key("test", of=of, data=self.fingerprint)
+
+
+def _key(kind: str, **depends: object) -> str:
+    return job_key(kind, version=VERSIONS[kind], **depends)
 
 
 def gradients_key(teacher: str, images: int) -> str:
     """The sweep with gradients through the teacher with this key, on so many training images."""
-    return job_key("gradients", version=VERSIONS["gradients"], teacher=teacher, images=images)
+    return _key("gradients", teacher=teacher, images=images)
 
 
 def nameless(network: Network) -> Network:

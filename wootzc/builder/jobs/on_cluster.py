@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TypeAlias
 
 from wootzc.backends.weights.slicing import Variant
@@ -26,16 +25,6 @@ from wootzc.ir.net.network import Network
 Elsewhere: TypeAlias = Cluster | Hosts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A candidate that a worker is to fine-tune."""
-
-    candidate: int
-    target: float | None
-    stop: int | None  # the step at which it is paused
-    earlier: str | None  # the key of the job that paused it before
-
-
 @dataclass(frozen=True, kw_only=True)
 class ClusterJobs(Jobs):
     """As `Jobs`, whose methods return the same; this machine trains nothing."""
@@ -45,9 +34,9 @@ class ClusterJobs(Jobs):
     def __post_init__(self) -> None:
         self.cluster.assign(self)
 
-    @property
-    def width(self) -> int:
-        return self.cluster.width
+    @cached_property
+    def workers(self) -> Elsewhere:
+        return self.cluster
 
     @cached_property
     def variants(self) -> Variants:
@@ -72,46 +61,21 @@ class ClusterJobs(Jobs):
         flights = self.cluster.results([self.cluster.submit(_fly, part) for part in parts])
         return found | {number: one for flight in flights for number, one in flight.items()}
 
-    def look_at(
-        self, candidates: Sequence[int], teacher: Weights, blocks: dict[int, Outcome]
-    ) -> list[Outcome]:
-        """Assemble and evaluate candidates on the workers, untrained; waits for all of them."""
-        orders = [Order(candidate=o, target=None, stop=0, earlier=None) for o in candidates]
-        return self.cluster.results([self.cluster.submit(_fine_tune, order) for order in orders])
-
     @property
     def apart(self) -> bool:
         return True
 
-    def begin(
+    def _begun(
         self,
-        numbers: Sequence[int],
+        number: int,
         teacher: Weights,
         blocks: dict[int, Outcome],
         target: float | None,
-        stops: Mapping[int, int] = MappingProxyType({}),
-        earlier: Mapping[int, Outcome] = MappingProxyType({}),
-    ) -> list[Future[Outcome]]:
-        """Fine-tune these candidates on the workers; futures in the order of `numbers`.
-
-        `stops`: steps at which one pauses; `earlier`: the paused run that one goes on from.
-        """
-        orders = [
-            Order(
-                candidate=number,
-                target=target,
-                stop=stops.get(number),
-                earlier=earlier[number].done.key if number in earlier else None,
-            )
-            for number in numbers
-        ]
-        return [self.cluster.submit(_fine_tune, order) for order in orders]
-
-    def outcome(self, candidate: Future[Outcome]) -> Outcome:
-        return self.cluster.results([candidate])[0]
-
-    def stop(self) -> None:
-        self.cluster.stop()
+        stop: int | None,
+        earlier: Outcome | None,
+    ) -> Future[Outcome]:
+        before = None if earlier is None else earlier.done.key
+        return self.cluster.submit(_fine_tune, number, target, stop, before)
 
     def begin_polish(
         self, of: str, candidate: int, weights: Weights, teacher: Weights
@@ -157,13 +121,14 @@ def _fly(jobs: Jobs, numbers: Sequence[int]) -> dict[int, Outcome]:
     return jobs.blocks(numbers, _weights(jobs, jobs.keys.teacher))
 
 
-def _fine_tune(jobs: Jobs, order: Order) -> Outcome:
+def _fine_tune(
+    jobs: Jobs, candidate: int, target: float | None, stop: int | None, before: str | None
+) -> Outcome:
+    """`before`: the key of the job that paused it."""
     teacher = _weights(jobs, jobs.keys.teacher)
-    blocks = _blocks(jobs, order.candidate, teacher)
-    earlier = None
-    if order.earlier is not None:
-        earlier = Outcome(done=_stored(jobs, order.earlier), reused=True)
-    return jobs.candidate(order.candidate, teacher, blocks, order.target, order.stop, earlier)
+    blocks = _blocks(jobs, candidate, teacher)
+    earlier = None if before is None else Outcome(done=_stored(jobs, before), reused=True)
+    return jobs.candidate(candidate, teacher, blocks, target, stop, earlier)
 
 
 def _blocks(jobs: Jobs, candidate: int, teacher: Weights) -> dict[int, Outcome]:

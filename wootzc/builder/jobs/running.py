@@ -9,7 +9,7 @@ from wootzc.backends.flax.train.batches import Progress
 from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.train import Paused, Trained, train
 from wootzc.builder.jobs.at_once import Share
-from wootzc.builder.jobs.checkpoints import Checkpoint
+from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import JobStarted, Progressed, Resumed, Training, finished
 from wootzc.builder.jobs.pauses import checkpoint, paused
@@ -89,7 +89,7 @@ class Running(Context):
         def write(run: Paused, seconds: float) -> None:
             self.store.checkpoints.write(key, checkpoint(run, seconds))
 
-        with self.store.checkpoints.keeper(write, before) as keep:
+        with Keeper(write=write, before=0.0 if before is None else before.seconds) as keep:
             return train(
                 network,
                 weights,

@@ -29,11 +29,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from wootzc.backends.weights.stored import to_bytes
 from wootzc.builder.jobs.artifacts import Artifacts
 from wootzc.builder.jobs.checkpoints import Checkpoints
 from wootzc.builder.jobs.locks import Lease, Locks, locks_in
@@ -185,7 +185,7 @@ class Store:
             return before
         content, ending = b"", None
         if weights is not None:
-            content = save(contiguous(weights), {"job": key})
+            content = to_bytes(weights, {"job": key})
             ending = hashlib.sha256(content).hexdigest()[:16]
             self._artifacts.write(key, ending, content)
         record = Record(
@@ -289,14 +289,3 @@ def is_store(address: Path | str) -> bool:
         return any(True for pattern in ("jobs/*/*", "locks/*") for _ in below(place, pattern))
     except OSError as error:
         raise fail("WZ140", f"can't read the store {place}: {error.strerror}") from None
-
-
-def contiguous(weights: Weights) -> Weights:
-    """Row-major copies where needed: safetensors writes the memory as it lies.
-
-    A single number stays one: NumPy would make a vector of it.
-    """
-    return {
-        name: np.ascontiguousarray(array).reshape(np.shape(array))
-        for name, array in weights.items()
-    }

@@ -5,15 +5,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from wootzc.backends.flax.train.batches import Progress
+from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
 from wootzc.backends.flax.train.paused import PausedBlock
-from wootzc.backends.flax.train.train import BlockJob, Progress, train_blocks
-from wootzc.backends.weights.slicing import Variant, prune_modules_weights
+from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.capacity import Capacity
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.cohorts import cohort_work
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
-from wootzc.builder.jobs.gradients import saliencies
+from wootzc.builder.jobs.gradients import pruner_of, saliencies
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.ir.net.rate import short
@@ -160,16 +161,8 @@ class Tuning:
 
     def _initial(self, number: int, teacher: Weights) -> Weights:
         """What a block starts from: the surviving weights, refitted if the recipe says so."""
-        space = self.space
-        weights = prune_modules_weights(
-            space.network,
-            teacher,
-            self._block(number).start,
-            self.context.keys.block_rates(number),
-            space.criteria,
-            seed=space.seed,
-            saliencies=saliencies(self.context, teacher),
-        )
+        start, rates = self._block(number).start, self.context.keys.block_rates(number)
+        weights = pruner_of(self.context, teacher).prune_run(start, rates)
         if self.space.pretrain.reconstruct:
             for refitted in self.variants.refitted(self._pruned(number), teacher).values():
                 weights |= refitted

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import Sweep, SweepFinished, SweepStarted
-from wootzc.builder.jobs.gradients import saliencies
+from wootzc.builder.jobs.gradients import pruner_of
 from wootzc.builder.jobs.store import Done, Weights, job_key
 from wootzc.ir.net.network import Network
 from wootzc.ir.net.rate import Rate, cuts_ends, rate_of, rising, short, triple
@@ -124,17 +124,8 @@ class Variants:
     def _refit(self, missing: list[Variant], teacher: Weights) -> Made:
         from wootzc.backends.flax.train.reconstruct import reconstruct
 
-        space = self.context.space
-        found = reconstruct(
-            space.network,
-            teacher,
-            missing,
-            space.criteria,
-            self.context.dataset.train,
-            images=self.images,
-            seed=space.seed,
-            saliencies=saliencies(self.context, teacher),
-        )
+        train, pruner = self.context.dataset.train, pruner_of(self.context, teacher)
+        found = reconstruct(pruner, missing, train, images=self.images)
         return ((variant, ({}, weights)) for variant, weights in found.items())
 
     def _score(self, missing: list[Variant], teacher: Weights) -> Made:
@@ -145,17 +136,9 @@ class Variants:
         count = min(SCORED, len(validation))
         rows = np.random.default_rng(space.seed).permutation(len(validation))[:count]
         images = validation.batch(np.sort(rows))
-        seen = saliencies(self.context, teacher)
+        pruner = pruner_of(self.context, teacher)
         single = [one for one in missing if not cuts_ends(one[1])]
-        alone = score_variants(
-            space.network,
-            teacher,
-            self.refitted(single, teacher),
-            space.criteria,
-            images,
-            seed=space.seed,
-            saliencies=seen,
-        )
+        alone = score_variants(pruner, self.refitted(single, teacher), images)
         whole = {one: one_trunk(space.network, one[0], triple(one[1])[2]) for one in missing
                  if one not in single}  # fmt: skip
         cut = {(m, rate) for rates in whole.values() for m, rate in enumerate(rates) if rate}
@@ -168,15 +151,7 @@ class Variants:
             })
             for one, rates in whole.items()
         }  # fmt: skip
-        together = score_networks(
-            space.network,
-            teacher,
-            networks,
-            space.criteria,
-            images,
-            seed=space.seed,
-            saliencies=seen,
-        )
+        together = score_networks(pruner, networks, images)
         return ((one, (asdict(score), None)) for one, score in chain(alone, together))
 
     def _done(self, kind: Sweep, keys: dict[Variant, str], make: Make) -> dict[Variant, Done]:

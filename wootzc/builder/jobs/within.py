@@ -7,8 +7,7 @@ import numpy as np
 from wootzc.backends.flax.device.parallel import Devices
 from wootzc.backends.flax.train.full_width import FullWidth
 from wootzc.backends.flax.train.strategy import full_width_pays
-from wootzc.backends.weights.importance import Saliencies
-from wootzc.builder.jobs.store import Weights
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.ir.net.network import module_positions, segment_shapes
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.plan import Complete
@@ -19,9 +18,8 @@ TRIED = 8  # candidates, about, in a search that predicts: it took 2 to 8 in ben
 def within(
     plan: Complete,
     rates: Sequence[Rate],  # of a candidate
-    teacher: Weights,
+    pruner: Pruner,  # of the teacher
     devices: Devices,
-    saliencies: Saliencies,  # of criteria that read images
 ) -> FullWidth | None:
     """The full network, where a search of this plan had better train its candidates within it."""
     space, tried = plan.space, len(plan.candidates.values)
@@ -29,14 +27,7 @@ def within(
         tried = min(tried, TRIED)
     if not full_width_pays(space.network, space.finetune, tried, variants(plan), devices):
         return None
-    return FullWidth(
-        network=space.network,
-        teacher=teacher,
-        rates=rates,
-        criteria=space.criteria,
-        seed=space.seed,
-        saliencies=saliencies,
-    )
+    return FullWidth(pruner=pruner, rates=rates)
 
 
 def variants(plan: Complete) -> int:

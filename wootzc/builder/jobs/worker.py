@@ -195,8 +195,7 @@ def jobs_of(
     if before is not None and (before.space.data, before.space.seed) == (space.data, space.seed):
         dataset = before.dataset
     else:
-        height, width, channels = space.network.input
-        dataset = load(space.data, seed=space.seed, shape=(height, width, channels))
+        dataset = load(space.data, seed=space.seed, shape=space.network.input)
         dataset = checked(dataset, check)
     if dataset.fingerprint != assignment.fingerprint:
         raise fail(

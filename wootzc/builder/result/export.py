@@ -90,8 +90,7 @@ def export_result(
     made = None
     if model is not None and int8 is not None:
         judged = None if inside or candidate is not None else as_judged(folder, int8)
-        height, width, channels = best.network.input
-        made = judged or quantize(folder, model, (height, width, channels), int8, inside=inside)
+        made = judged or quantize(folder, model, best.network.input, int8, inside=inside)
         model = made.model
     files = _files(best, form, target, inside, model)
     if made is not None:
@@ -259,8 +258,7 @@ def _stablehlo(best: Exportable, target: Path, inside: bool) -> Files:
     import jax
     from jax import export
 
-    from wootzc.backends.flax.net.model import structures
-    from wootzc.backends.flax.train.step import evaluate_all
+    from wootzc.backends.flax.net.model import evaluate_all, structures
     from wootzc.backends.weights.stored import split
 
     nets = structures(best.network, plain=True)  # it may run anywhere

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from wootzc.ir.net.prune import prune_network
 from wootzc.units import percent
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exportable:
     """A network of a result folder, whole and as it was built."""
 
@@ -38,21 +38,16 @@ class Exportable:
     std: Any
     which: str
     suffix: str = ""  # of the default names
-    parts: Callable[[], dict[str, bytes]] | None = None  # None: they stand in best/
+    parts: Callable[[], dict[str, bytes]] | None = None  # its files; None: they stand in best/
 
     def read(self, name: str) -> bytes:
         """A file as best/ has it."""
         if self.parts is not None:
-            return self._made[name]
+            return self.parts()[name]
         path = self.folder / "best" / name
         if not path.is_file():
             raise missing_result(path)
         return path.read_bytes()
-
-    @cached_property
-    def _made(self) -> dict[str, bytes]:
-        assert self.parts is not None
-        return self.parts()
 
 
 def load_exportable(folder: Path) -> Exportable:
@@ -88,6 +83,7 @@ def load_candidate(best: Exportable, number: int, store: Path | str | None) -> E
         among = " once corrected for the choice among those that were tried"
         met += f": {UNJUDGED}" if paused else among
 
+    @cache
     def made() -> dict[str, bytes]:
         from wootzc.builder.result.parts import parts
 

@@ -15,6 +15,7 @@ from wootzc.builder.result.replay import data_of
 from wootzc.builder.result.summary import Change, Int8Figures
 from wootzc.diagnostics import fail
 from wootzc.files import changed, damage, load_json
+from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Network
 from wootzc.units import percent
 
@@ -84,23 +85,22 @@ def as_judged(folder: Path, wanted: Int8) -> Quantized | None:
 def quantize(
     folder: Path,
     model: "ModelProto",  # float32
-    input_shape: tuple[int, int, int],
+    input_shape: Shape,
     wanted: Int8,
     *,
     inside: bool,  # the model normalises by itself
 ) -> Quantized:
     """Calibrated on training images of the build. Raises `WootzError`, also below `at_least`."""
     need_installed("int8 is made")
-    from wootzc.backends.onnx.int8 import accuracy, given, quantized
+    from wootzc.backends.onnx.int8 import accuracy, quantized
 
     dataset = data_of(folder, wanted.data, input_shape)
-    take = given(dataset.mean, dataset.std, inside)
-    made = quantized(model, dataset.train, take)
+    made = quantized(model, dataset.train, inside=inside)
     found = _quantized(
         made,
         dataset,
         [
-            (accuracy(model, images, take), accuracy(made, images, take))
+            (accuracy(model, images, inside=inside), accuracy(made, images, inside=inside))
             for images in (dataset.validation, dataset.test)
         ],
     )

@@ -15,7 +15,7 @@ import numpy as np
 from wootzc.backends.checkpoints import checkpoint_names
 from wootzc.backends.weights.importance import NOTHING, Saliencies
 from wootzc.backends.weights.parameters import Weights, network_parameters
-from wootzc.backends.weights.slicing import kept_channels
+from wootzc.backends.weights.slicing import Pruner
 from wootzc.backends.weights.stored import read
 from wootzc.builder.jobs.teacher import read_as
 from wootzc.ir.graph import Node
@@ -52,14 +52,8 @@ def origins_of(
     if not isinstance(source, FromFile) or not Path(source.path).is_file():
         return NOWHERE
     found = file_origins(Path(source.path), space.network)
-    kept = kept_channels(
-        space.network,
-        teacher,
-        rates,
-        space.criteria,
-        seed=space.seed,
-        saliencies=saliencies,
-    )
+    pruner = Pruner(space.network, teacher, space.criteria, space.seed, saliencies)
+    kept = pruner.kept_channels(rates)
     weights: dict[str, Any] = {}
     left = network_parameters(prune_network(space.network, tuple(rates)))
     for name, origin in ((name, origin) for name, origin in found.items() if name in left):

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from wootzc.backends.flax.train.evaluation import BATCH, predict
 from wootzc.backends.flax.write.source import model_source
-from wootzc.builder.jobs.store import Weights, contiguous
+from wootzc.backends.weights.stored import to_bytes
+from wootzc.builder.jobs.store import Weights
 from wootzc.grammar import print_network
 from wootzc.ir.net.network import Network
 
@@ -35,7 +35,7 @@ def parts(
         logits=predict(network, weights, normal, batch),
     )
     return {
-        "weights.safetensors": save(contiguous(weights), {"format": "wootzc"}),
+        "weights.safetensors": to_bytes(weights, {"format": "wootzc"}),
         "network.wz": print_network(network).encode(),
         "model.py": model_source(network, classes, mean=mean, std=std).encode(),
         "example.npz": example.getvalue(),

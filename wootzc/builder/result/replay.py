@@ -24,6 +24,7 @@ from wootzc.files import (
     open_file,
     sha256_of,
 )
+from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import network_cost
 from wootzc.ir.net.network import Network, segment_shapes
 from wootzc.units import percent
@@ -113,8 +114,7 @@ def _tested(
     folder: Path, data: Path, network: Network, weights: dict[str, Any], manifest: dict[str, Any]
 ) -> str:
     """What the accuracy on the test images is now. Raises `WootzError` where it is another."""
-    height, width, channels = network.input
-    dataset = data_of(folder, data, (height, width, channels))
+    dataset = data_of(folder, data, network.input)
     int8 = folder / "best" / "int8.onnx"
     accuracy = _tested_int8(int8, dataset) if int8.exists() else tested(network, weights, dataset)
     with damage(lambda reason: _no_manifest(folder, reason)):
@@ -135,13 +135,12 @@ def _tested_int8(file: Path, dataset: Dataset) -> float:
     need_installed("int8 is run")
     import onnx
 
-    from wootzc.backends.onnx.int8 import accuracy, given
+    from wootzc.backends.onnx.int8 import accuracy
 
-    take = given(dataset.mean, dataset.std, inside=False)
-    return accuracy(onnx.load(file), dataset.test, take)
+    return accuracy(onnx.load(file), dataset.test)
 
 
-def data_of(folder: Path, data: Path | None, shape: tuple[int, int, int]) -> Dataset:
+def data_of(folder: Path, data: Path | None, shape: Shape) -> Dataset:
     """The images of a result's build, as they were split. `data`: where they are now.
 
     Raises `WootzError` where they are others.

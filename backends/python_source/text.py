@@ -99,6 +99,23 @@ def unused(name: str, taken: Collection[str]) -> str:
     return next(new for i in count(2) if (new := f"{name}_{i}") not in taken)
 
 
+def attributes(segments: Iterable[str], reserved: Collection[str]) -> dict[str, str]:
+    """An attribute of the network for every segment: its name, unless that is taken or reserved.
+
+    With `_` in front it is: Python and classes of modules have many such names.
+    """
+    names = list(segments)
+    taken = {*reserved, *names}
+    found = {}
+    for name in names:
+        own = f"segment{name}" if name.startswith("_") else name
+        free = own == name or own not in taken
+        free = free and own not in reserved and not keyword.iskeyword(own)
+        found[name] = own if free else unused(own, taken)
+        taken.add(found[name])
+    return found
+
+
 def documented(words: str, width: int) -> Iterator[str]:
     """The docstring of a class, in lines of at most `width` characters."""
     lines = wrap(words, width - 10)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from textwrap import wrap
 from typing import TypeAlias
 
-WIDTH = 88  # ruff's default
+WIDTH = 88  # of a line: ruff's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +40,32 @@ def text_of(expression: Expression) -> str:
             return f" {operator} ".join(names)
 
 
-def laid_out(before: str, expression: Expression, after: str = "") -> Iterator[str]:
-    """Lines of `before`, which holds the indent, the expression, and `after`."""
+def laid_out(
+    before: str, expression: Expression, after: str = "", *, width: int = WIDTH, fill: bool = False
+) -> Iterator[str]:
+    """Lines of `before`, which holds the indent, the expression, and `after`.
+
+    `fill`: of items that are too many for a line as many stand on each as fit; else one.
+    """
     line = f"{before}{text_of(expression)}{after}"
     indent = before[: len(before) - len(before.lstrip())]
-    if len(line) <= WIDTH or isinstance(expression, str):
+    if len(line) <= width or isinstance(expression, str):
         yield line
         return
     inner = f"{indent}    "
     match expression:
         case Call(head=head, items=items, tail=tail):
-            yield f"{before}{head}"
             together = f"{inner}{', '.join(map(text_of, items))}"
-            if len(together) <= WIDTH:
-                yield together
-            else:
-                for item in items:
-                    yield from laid_out(inner, item, ",")
-            yield f"{indent}{tail}{after}"
+            each = chain.from_iterable(laid_out(inner, item, ",", width=width) for item in items)
         case Sum(operator=operator, names=names):
-            yield f"{before}("
-            together = f"{inner}{text_of(expression)}"
-            if len(together) <= WIDTH:
-                yield together
-            else:
-                yield f"{inner}{names[0]}"
-                yield from (f"{inner}{operator} {name}" for name in names[1:])
-            yield f"{indent}){after}"
+            head, together, tail = "(", f"{inner}{text_of(expression)}", ")"
+            first, *others = names
+            each = chain([f"{inner}{first}"], (f"{inner}{operator} {name}" for name in others))
+    yield f"{before}{head}"
+    if len(together) <= width:
+        yield together
+    elif fill:
+        yield from wrap(together, width, subsequent_indent=inner)
+    else:
+        yield from each
+    yield f"{indent}{tail}{after}"

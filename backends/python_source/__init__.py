@@ -1,0 +1,1 @@
+"""Networks as Python source, whichever library it is for: classes, names, layout."""
