@@ -13,7 +13,7 @@ from wootzc.backends.data import load, rescaled
 from wootzc.backends.flax.train.evaluation import labelled_right
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Done, Outcome
-from wootzc.builder.scale import check_scale
+from wootzc.builder.search.scale import check_scale
 from wootzc.diagnostics import WootzError
 from wootzc.ir.space.recipe import Data, FromFile
 

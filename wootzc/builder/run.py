@@ -41,7 +41,6 @@ from wootzc.builder.result.figures import summarize
 from wootzc.builder.result.folder import recover, switched
 from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, to_json
-from wootzc.builder.scale import check_scale
 from wootzc.builder.search.explore import explore
 from wootzc.builder.search.foreseen import (  # fmt: skip
     foreseen,
@@ -49,6 +48,7 @@ from wootzc.builder.search.foreseen import (  # fmt: skip
     too_few_images,
 )
 from wootzc.builder.search.proposing import with_proposals
+from wootzc.builder.search.scale import check_scale
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
 from wootzc.builder.taking import Taking, taken
