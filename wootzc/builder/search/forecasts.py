@@ -3,8 +3,8 @@
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
 sum of its variants'. From damage `ir/propose/predict.py` tells how accurate a candidate will be as
 it is assembled, from there `jobs/pauses.py` how accurate when it was fine-tuned. Candidates that
-leave modules out or narrow trunks recover otherwise from the same damage than those with rates of
-modules alone: so each of the two kinds has beliefs of its own, and a try says nothing of the other.
+leave modules out or narrow trunks recover otherwise from where they start than those with rates of
+modules alone: so how far a try came says nothing of the other kind.
 """
 
 from collections.abc import Iterator
@@ -34,48 +34,42 @@ class Forecasts:
 
     search: Search
     damage: Floats  # [candidates] nats
-    kinds: tuple[tuple[Mask, Belief], ...]  # [candidates], and what is believed before any is seen
+    start: Belief  # before any candidate is assembled
+    beyond: Mask  # [candidates] whether they leave modules out or narrow trunks
 
     @classmethod
     def of(cls, search: Search) -> "Forecasts":
-        damage = _damages(search)
-        beyond = is_beyond_modules(search.space)[search.jobs.plan.candidates.values].any(axis=1)
-        ordered = np.isin(np.arange(len(damage)), search.order)
-        dataset = search.jobs.dataset
-        kinds = [
-            (
-                kind,
-                prior(
-                    damage[kind & ordered],
-                    search.trials.reference,
-                    images=len(dataset.validation),
-                    chance=1 / len(dataset.classes),
-                ),
-            )
-            for kind in (beyond, ~beyond)
-            if (kind & ordered).any()
-        ]
-        return cls(search=search, damage=damage, kinds=tuple(kinds))
+        damage, dataset = _damages(search), search.jobs.dataset
+        start = prior(
+            damage[search.order],
+            search.trials.reference,
+            images=len(dataset.validation),
+            chance=1 / len(dataset.classes),
+        )
+        rows = search.jobs.plan.candidates.values
+        beyond = is_beyond_modules(search.space)[rows].any(axis=1)
+        return cls(search=search, damage=damage, start=start, beyond=beyond)
 
     def outlooks(self, candidates: Ints) -> Iterator[tuple[Mask, Outlook]]:
         """Where these are expected to end, in groups of a kind that have as many steps left.
 
         Polished, where that may make them hold and a budget leaves the time.
         """
-        for kind, start in self.kinds:
-            belief = believed(start, self._assembled(kind))
-            tried = [one for one in self.search.tried if kind[one.candidate]]
-            yield from self._of_a_kind(candidates, kind[candidates], belief, tried)
+        belief, damage = believed(self.start, self._assembled()), self.damage[candidates]
+        accuracy, error = belief.expected(damage), belief.error(damage)
+        for beyond in (False, True):
+            own = self.beyond[candidates] == beyond
+            tried = [one for one in self.search.tried if self.beyond[one.candidate] == beyond]
+            yield from self._of_a_kind(candidates, own, accuracy, error, tried)
 
-    def _assembled(self, kind: Mask) -> Iterator[tuple[float, float]]:
+    def _assembled(self) -> Iterator[tuple[float, float]]:
         """Damage of those that were assembled, and the accuracy before any step."""
         runs = self.search.looked_at | self.search.trials.outcomes
         for candidate, run in runs.items():
-            if kind[candidate]:
-                yield float(self.damage[candidate]), float(run.done.result["start_accuracy"])
+            yield float(self.damage[candidate]), float(run.done.result["start_accuracy"])
 
     def _of_a_kind(
-        self, candidates: Ints, own: Mask, belief: Belief, tried: list[Tried]
+        self, candidates: Ints, own: Mask, accuracy: Floats, error: Floats, tried: list[Tried]
     ) -> Iterator[tuple[Mask, Outlook]]:
         search = self.search
         last, images = search.space.finetune.steps, len(search.jobs.dataset.validation)
@@ -87,8 +81,6 @@ class Forecasts:
         tuned = [results[one.candidate] for one in tried if one.reason in (*COMPLETE, "target")]
         tuned += [unpolished(result) for result in whole]
         polish = Stage(believed=POLISHED, runs=whole, since=last)
-        damage = self.damage[candidates]
-        accuracy, error = belief.expected(damage), belief.error(damage)
         stands = np.zeros(len(candidates), dtype=np.int64)  # after so many steps
         for one in tried:
             here = candidates == one.candidate
