@@ -274,7 +274,7 @@ def test_a_limit_beyond_reach_is_given_up_after_the_least_damaged() -> None:
     assert found.best.candidate == least
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [3, 13])
 def test_modules_that_may_be_left_out_make_no_answer_larger(seed: int) -> None:
     """What is learned of them is not believed of candidates that keep all modules."""
     text = RESIDUAL.replace("GOAL", LEAST).replace("EXPLORE", "predicted; skip a*")
