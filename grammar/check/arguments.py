@@ -20,6 +20,7 @@ from wootzc.grammar.check.values import (
     source_text,
     value_text,
 )
+from wootzc.grammar.syntax.marks import behind
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
 from wootzc.ir.layers.signature import (
     AMOUNT,
@@ -230,7 +231,7 @@ def _report_value(
     if swapped is not None:
         help = swapped
     elif argument.name is None and _is_second_width(name, parameter, value):
-        end = report.sources.get(name.span.file, "").find(")", argument.span.end) + 1
+        end = behind(")", report.sources.get(name.span.file, ""), argument.span.end)
         at = Span(name.span.file, name.span.start, end)
         help = write(f"dense({shown})", ": how many enter is known", at=at)
     elif fitting is not None:
