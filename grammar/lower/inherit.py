@@ -76,8 +76,9 @@ def _report_base(
         )  # fmt: skip
     elif not program.incomplete:
         others = [name for name in program.space_items if name not in chain]
-        text = report.sources.get(base.span.file, "")
-        word = item.name.span.end + blanked(text[item.name.span.end : base.span.start]).rfind("from")
+        begin = item.name.span.end
+        between = report.sources.get(base.span.file, "")[begin : base.span.start]
+        word = begin + blanked(between).rfind("from")
         report.error(
             base.span, "WZ244", f"there is no space `{base.text}` to build on",
             write(

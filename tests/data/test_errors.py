@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -348,6 +349,21 @@ def test_columns_of_other_lengths_than_the_table_are_told(
     monkeypatch.setattr(parquet, "_images", lambda *given: islice(images(*given), 5))
     with pytest.raises(WootzError, match=r"WZ102.*column image has 5 rows, and the table 8"):
         load(Data(path=path), seed=0)
+
+
+def test_a_bad_row_ends_the_copy_for_all_threads(
+    pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"bytes": pictures.png() if row != 5 else None, "path": "x"} for row in range(8)]
+    path = table(pictures, image=rows)
+    spool = Mock(wraps=parquet._spool)
+    monkeypatch.setattr(parquet, "_spool", spool)
+    source = parquet.open_parquet(tmp_path / path, path, None)
+    for row in (0, 1, 5):
+        with pytest.raises(WootzError, match=r"WZ105.*row 5 holds no image bytes"):
+            source.parts["train"].images.take(np.array([row]))
+    assert spool.call_count == 1
 
 
 def test_a_space_is_no_data_that_was_meant(tmp_path: Path) -> None:
