@@ -136,7 +136,10 @@ def _why_channels(operator: Operator, over: str) -> str:
             "if it is a part of a layer norm, export with `opset_version=17`, which has one "
             "operator for it; spatial attention cannot be pruned"
         )
-    return "spatial attention, which gives each pixel a number of its own, cannot be pruned"
+    return (
+        "if it is a part of a norm, write it as `nn.LayerNorm` or `nn.GroupNorm`; spatial "
+        "attention, which gives each pixel a number of its own, cannot be pruned"
+    )
 
 
 def softmax(operator: Operator, context: Context) -> Tensor:
