@@ -43,7 +43,8 @@ def _percent(rate: str) -> str:
 
 
 def _patterns(match: Match) -> str:
-    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
+    bare = re.sub(r"\bthe\s+(?=\w)", "", match["at"])
+    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", bare)
 
 
 def _rows(match: Match) -> str:
