@@ -103,10 +103,17 @@ def _of_conv(
         told = f"this is a kernel of {kernel} and a width of {width}"
     else:
         return None
-    size = f"{side}x{side}" if side.isdecimal() else side
     at = Span(call.span.file, given[0].span.start, given[count - 1].span.end)
-    new = f"{size}, {out}"
-    return Habit("WZ318", told, Advice(f"did you mean `conv({new})`?", new, at=at))
+    new = f"{_square(side)}, {out}"
+    patches = f"{_square(texts[0])}, {texts[1]}, stride = {texts[-1]}"
+    meant = f"did you mean `conv({new})`?"
+    if count == 3 and kernel == stride:
+        meant += f" For patches, write `conv({patches})`"
+    return Habit("WZ318", told, Advice(meant, new, at=at))
+
+
+def _square(side: str) -> str:
+    return f"{side}x{side}" if side.isdecimal() else side
 
 
 def _of_epsilon(call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float) -> Habit:
