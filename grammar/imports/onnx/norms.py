@@ -29,6 +29,8 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         tensor = context.flattened(tensor)
     elif along != letters("C", tensor.image)[0]:
         raise operator.refused("its second axis holds pixels, not channels")
+    if (var + operator.attributes.get("epsilon", 1e-5) <= 0).any():
+        raise operator.refused("it divides by zero: its variance and its epsilon are none above 0")
     names = ("scale", "bias", "mean", "var")
     arrays = {
         name: in_our_order(values, along, tensor.image) if len(along) > 1 else values

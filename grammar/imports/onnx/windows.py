@@ -71,7 +71,8 @@ def _kernel(weights: Array) -> Array:
 def max_pool(operator: Operator, context: Context) -> Tensor:
     """`MaxPool`. Raises a refusal where zeros of a `Pad` before it could be the greatest."""
     tensor = image(operator, context.tensor(operator))
-    if tensor.pads != NO_PADS and not tensor.positive and tensor.refusal:
+    zeros = operator.kind not in tensor.readers
+    if tensor.pads != NO_PADS and zeros and not tensor.positive and tensor.refusal:
         raise tensor.refusal  # zeros would win over what is below zero
     return _pool(operator, context, tensor, Pool(kind="max"))
 
