@@ -1,5 +1,6 @@
 """Broken data of every kind: one clear error that names file and entry, and a way out."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from itertools import islice
@@ -47,6 +48,16 @@ def zipped(**entries: bytes) -> str:
 def flip_a_byte(path: str, after: bytes) -> str:
     content = bytearray(Path(path).read_bytes())
     content[content.index(after) + len(after) + 40] ^= 0xFF
+    Path(path).write_bytes(content)
+    return path
+
+
+def marked(path: str, behind_flags: int, value: int) -> str:
+    """A zip whose entries say so in their flags, or of the method of their compression."""
+    content = bytearray(Path(path).read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for found in re.finditer(re.escape(header), bytes(content)):
+            content[found.start() + flags + behind_flags] = value
     Path(path).write_bytes(content)
     return path
 
@@ -162,6 +173,11 @@ CASES: dict[str, tuple[str, list[str], Build]] = {
         lambda p: table(p, image=None, picture=[b""] * 8),
     ),
     "no label column": ("WZ103", ["its columns are: image"], lambda p: table(p, label=None)),
+    "parts by two conventions": (
+        "WZ103",
+        ["test_images does not go with images", "train_images and train_labels"],
+        lambda p: npz(images=IMAGES, labels=LABELS, test_images=IMAGES, test_labels=LABELS),
+    ),
     "only a test file": ("WZ103", ["hub", "test-0.parquet", "train-"], only_for_testing),
     "pickled": ("WZ104", ["a.npz: images", "pickle", "np.stack"], lambda p: pickled()),
     "flat images": (
@@ -244,6 +260,16 @@ CASES: dict[str, tuple[str, list[str], Build]] = {
         "WZ112",
         ["a.zip: b/1.png", "CRC"],
         lambda p: flip_a_byte(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), b"b/1.png"),
+    ),
+    "encrypted zip": (
+        "WZ112",
+        ["a.zip: a/1.png: cannot be read: it is encrypted", "without a password"],
+        lambda p: marked(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), 0, 1),
+    ),
+    "zip of an unknown method": (
+        "WZ112",
+        ["a.zip: a/1.png: cannot be read (That compression", "make the archive anew"],
+        lambda p: marked(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), 2, 99),
     ),
     "image cut in parquet": (
         "WZ112",

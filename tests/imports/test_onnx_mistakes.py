@@ -70,8 +70,8 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "weights by an image": (
         [("MatMul", "w x", "y", {})],
         {"w": ones(5, 8)},
-        'node "y" is a MatMul: it multiplies its weights by what enters, whose vectors do not stand '
-        "upright",
+        'node "y" is a MatMul: it multiplies its weights by what enters, whose vectors do not '
+        "stand upright",
     ),
     "quantised weights": (
         [("DequantizeLinear", "q s z", "w", {}), ("Conv", "x w", "y", {})],
