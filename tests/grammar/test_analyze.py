@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, render
@@ -129,6 +129,7 @@ def mutations(draw: st.DrawFn) -> str:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(mutations())
+@example("module a {\nauxiliary (a (0 /// c\n0 )){}}")  # brackets in the brackets of a statement
 def test_broken_texts_never_raise(text: str) -> None:
     analysis = analyze(text)
     for diagnostic in analysis.diagnostics:

@@ -69,6 +69,7 @@ class FileLocks:
 
     def cleaning(self) -> AbstractContextManager[Any]:
         """No build begins within: it would miss what is deleted after nobody held a lock."""
+        put_aside(self.root / CLEANING)
         return FileLock(self.root / CLEANING)
 
     def is_own(self, place: Place) -> bool:
