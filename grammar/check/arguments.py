@@ -224,6 +224,8 @@ def _report_value(
 ) -> None:
     shown = source_text(argument.value)
     is_value = value_text(value)
+    if value == shown and report.was_taken_out(f"let {shown} "):
+        return  # it has a value, where none can be given
     if note and isinstance(argument.value, syntax.Word) and report.is_told(note, shown, is_value):
         return  # one value that a module was given is one mistake, wherever it goes
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"

@@ -49,6 +49,11 @@ class Report:
         self._told.add(what)
         return told
 
+    def was_taken_out(self, begins: str) -> bool:
+        """Whether a syntax error took out a statement that begins so."""
+        texts = (self.sources.get(h.file, "")[h.start : h.end] for h in self.holes)
+        return any(text.lstrip("; \n").startswith(begins) for text in texts)
+
     def has_hole(self, span: Span) -> bool:
         """Whether a part of `span` was taken out by a syntax error."""
         return any(
