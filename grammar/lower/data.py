@@ -117,7 +117,7 @@ def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     return Augment(**read_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
 
 
-def check_channels(
+def check_normalization(
     stated: syntax.Data | None, data: Data | None, network: Network, report: Report
 ) -> None:
     """Figures for each channel are as many as the images have."""

@@ -7,8 +7,8 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import keyword_of, statements_of
 from wootzc.grammar.lower.data import (
-    check_channels,
     check_crop,
+    check_normalization,
     lower_augment,
     lower_data,
     lower_teacher,
@@ -107,7 +107,7 @@ def lower_space(
         return None
     file = found.file if found else None
     _check_network(network, file, definition, report)
-    check_channels(data, lowered_data, network, report)
+    check_normalization(data, lowered_data, network, report)
     check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
     narrow = read_narrow(statements.all(syntax.Narrow), known, network, report)
     skip = read_skip(statements.all(syntax.Skip), network, report)

@@ -67,6 +67,11 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         'node "y" is an Elu: its alpha is 0.7, and that of wootzc\'s elu is 1',
     ),
+    "a stride of nothing": (
+        [("Conv", "x w", "y", {"strides": [0, 1]})],
+        {"w": ones(4, 3, 3, 3)},
+        'node "y" is a Conv: its strides are [0, 1], and none may be below 1',
+    ),
     "weights by an image": (
         [("MatMul", "w x", "y", {})],
         {"w": ones(5, 8)},

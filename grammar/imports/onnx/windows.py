@@ -107,8 +107,10 @@ def _pair(operator: Operator, name: str) -> Pair:
     values = operator.attributes.get(name)
     if values is None and name != "kernel_shape":
         return 1, 1
-    if values is None or len(values) != 2 or min(values) < 1:
+    if values is None or len(values) != 2:
         raise operator.refused(f"its {name} are {values}; wootzc has two spatial axes")
+    if min(values) < 1:
+        raise operator.refused(f"its {name} are {values}, and none may be below 1")
     return int(values[0]), int(values[1])
 
 
