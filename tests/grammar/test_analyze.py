@@ -130,6 +130,7 @@ def mutations(draw: st.DrawFn) -> str:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(mutations())
 @example("module a {\nauxiliary (a (0 /// c\n0 )){}}")  # brackets in the brackets of a statement
+@example("space s over n { keep_rates { .%, 70% } }")
 def test_broken_texts_never_raise(text: str) -> None:
     analysis = analyze(text)
     for diagnostic in analysis.diagnostics:

@@ -29,7 +29,8 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         tensor = context.flattened(tensor)
     elif along != letters("C", tensor.image)[0]:
         raise operator.refused("its second axis holds pixels, not channels")
-    if (var + operator.attributes.get("epsilon", 1e-5) <= 0).any():
+    epsilon = operator.attributes.get("epsilon", 1e-5)
+    if epsilon >= 0 and (var + epsilon <= 0).any():
         raise operator.refused("it divides by zero: its variance and its epsilon are none above 0")
     names = ("scale", "bias", "mean", "var")
     arrays = {
@@ -37,7 +38,7 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         for name, values in zip(names, (scale, bias, mean, var), strict=True)
     }
     norm = Norm(
-        epsilon=_short(operator.attributes.get("epsilon", 1e-5)),
+        epsilon=_short(epsilon),
         momentum=_short(operator.attributes.get("momentum", 0.9)),
     )
     return made(tensor, context.layer(operator, norm, tensor, **arrays))

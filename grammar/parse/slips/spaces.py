@@ -45,7 +45,7 @@ def _percent(rate: str) -> str:
 
 def _removed(match: Match) -> str:
     """`keep_rates { 100%, 70% }` → `rates { 0%, 30% }`."""
-    kept = [decimal_of(one) for one in re.findall(r"[\d.]+%?", match["list"])]
+    kept = [decimal_of(one) for one in re.findall(_RATE, match["list"])]
     return f"rates {{ {', '.join(f'{(100 * (1 - share)).normalize():f}%' for share in kept)} }}"
 
 
@@ -143,7 +143,7 @@ SPACES = (
          r"prune \g<p> rates \g<r>", "the modules come first, and then their rates",
          within="space list", safe=True),
     Slip(r"\b(?:keep_rates?|keep_ratios?|keep_fractions?|width_multipliers?) ?[:=]? ?"
-         r"\{(?P<list>[\s\d.,%]+)\}", _removed, "a rate is what is removed, not what stays",
+         r"\{(?P<list>[^{}\n]*)\}", _removed, "a rate is what is removed, not what stays",
          within="space list"),
     Slip(r"by <CRITERION>(?P<at> ?\([^()\n]*\))", "", "a criterion is a word alone",
          within="space call", help="leave out `{old}`"),
