@@ -114,10 +114,10 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
         return None
     errors = report.errors
-    stated = [of_module.rates or {} for of_module in pruned.of_module.values()]
-    if stated and not others and rows is None and all(rates.keys() == {0.0} for rates in stated):
+    own = [of_module.rates or {} for of_module in pruned.of_module.values()]
+    if own and not others and rows is None and all(rates.keys() == {0.0} for rates in own):
         report.warn(
-            next(iter(stated[0].values())), "WZ346",
+            next(iter(own[0].values())), "WZ346",
             "no rate is above 0, so that nothing is pruned", "as in `rates { 0, 30%, 50% }`",
         )  # fmt: skip
     check_filters(network, pruned, report, file)
