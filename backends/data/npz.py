@@ -157,6 +157,15 @@ def _keys(entries: Mapping[str, Entry], name: str) -> dict[PartName, tuple[str, 
         missing = [key for keys in pairs.values() for key in keys if key not in entries]
         if missing:
             raise fail("WZ103", f"{name}: no {' and no '.join(missing)}; its keys are: {there}")
+        used = {key for keys in pairs.values() for key in keys}
+        others = {k: other for other in LAYOUTS for keys in other.values() for k in keys}
+        if stray := next((k for k in entries if k in others and k not in used), None):
+            images, labels = others[stray]["train"]
+            raise fail(
+                "WZ103",
+                f"{name}: {stray} does not go with {layout['train'][0]}, and would not be read",
+                f"save what is to train on as {images} and {labels}, or leave {stray} out",
+            )
         return pairs
     wanted = "; or ".join(" and ".join(layout["train"]) for layout in LAYOUTS)
     raise fail("WZ103", f"{name}: no images found; its keys are: {there}", f"expected {wanted}")

@@ -45,6 +45,7 @@ class SpooledBlobs:
         self.ends = list(accumulate(table.metadata.num_rows for _, table in tables))
         self.lock = threading.Lock()
         self.spool: tuple[IO[bytes], NDArray[np.int64]] | None = None  # byte after each image
+        self.mistake: WootzError | None = None  # that ended the copy: no thread begins another
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -56,8 +57,14 @@ class SpooledBlobs:
     def read(self, row: int) -> bytes:
         """The bytes of an image file. Raises `WootzError`, where any of them can't be read."""
         with self.lock:
+            if self.mistake is not None:
+                raise self.mistake
             if self.spool is None:
-                self.spool = _spool(self.tables, self.whole)
+                try:
+                    self.spool = _spool(self.tables, self.whole)
+                except WootzError as mistake:
+                    self.mistake = mistake
+                    raise
                 weakref.finalize(self, self.spool[0].close)
             file, ends = self.spool
             start = int(ends[row - 1]) if row else 0

@@ -17,6 +17,8 @@ from wootzc.backends.data.layout import Layout, arrange
 from wootzc.diagnostics import WootzError, fail
 from wootzc.files import check_file, damage, read_file
 
+ENCRYPTED = 1  # a bit of the flags of an entry of a zip
+
 
 class TooMany(Exception):
     """More files than were to be looked at."""
@@ -73,11 +75,21 @@ class ZipBlobs:
                 "remove it",
             )
 
+        if info.flag_bits & ENCRYPTED:
+            raise fail(
+                "WZ112",
+                f"{self.name(row)}: cannot be read: it is encrypted",
+                "make the archive anew, without a password",
+            )
+
         def damaged(reason: str) -> WootzError:
+            unknown = "compression" in reason  # `zipfile` knows four methods
             return fail(
                 "WZ112",
                 f"{self.name(row)}: cannot be read ({reason})",
-                "the archive is damaged: copy or download it again",
+                "make the archive anew with `zip`, which compresses so that all can read it"
+                if unknown
+                else "the archive is damaged: copy or download it again",
             )
 
         with damage(damaged), self.lock:

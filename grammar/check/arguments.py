@@ -20,6 +20,7 @@ from wootzc.grammar.check.values import (
     source_text,
     value_text,
 )
+from wootzc.grammar.syntax.marks import behind
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
 from wootzc.ir.layers.signature import (
     AMOUNT,
@@ -223,6 +224,10 @@ def _report_value(
 ) -> None:
     shown = source_text(argument.value)
     is_value = value_text(value)
+    if value == shown and report.was_taken_out(f"let {shown} "):
+        return  # it has a value, where none can be given
+    if note and isinstance(argument.value, syntax.Word) and report.is_told(note, shown, is_value):
+        return  # one value that a module was given is one mistake, wherever it goes
     worked_out = "" if shown == is_value or shown.strip('"') == is_value else f" = {is_value}"
     fitting = _fitting(shown, value, parameter.kind)
     near = nearest(is_value, scope) if isinstance(value, str) and scope else None
@@ -230,7 +235,7 @@ def _report_value(
     if swapped is not None:
         help = swapped
     elif argument.name is None and _is_second_width(name, parameter, value):
-        end = report.sources.get(name.span.file, "").find(")", argument.span.end) + 1
+        end = behind(")", report.sources.get(name.span.file, ""), argument.span.end)
         at = Span(name.span.file, name.span.start, end)
         help = write(f"dense({shown})", ": how many enter is known", at=at)
     elif fitting is not None:

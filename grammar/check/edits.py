@@ -4,6 +4,7 @@ import re
 
 from wootzc.diagnostics import Advice, Span
 from wootzc.grammar.check.report import Report
+from wootzc.grammar.syntax.marks import behind
 
 _WORD = re.compile(r"\b(?:as|except|keep)\s*$")  # that stands for nothing alone
 
@@ -41,7 +42,7 @@ def add(statement: str, near: Span, report: Report, words: str = "") -> Advice:
 def add_first(statement: str, space: Span, report: Report, words: str = "") -> Advice:
     """The advice to say `statement` as well, as the first of the space whose name is there."""
     text = report.sources.get(space.file, "")
-    return _added(statement, text.find("{", space.end) + 1, space, report, words)
+    return _added(statement, behind("{", text, space.end), space, report, words)
 
 
 def _added(statement: str, at: int, near: Span, report: Report, words: str) -> Advice:

@@ -9,6 +9,7 @@ from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.values import source_text
+from wootzc.grammar.syntax.marks import behind
 from wootzc.ir.layers import ActivationKind
 from wootzc.ir.layers.shapes import Shape
 
@@ -42,7 +43,7 @@ def of_its_own(arguments: tuple[syntax.Argument, ...], position: int, report: Re
     elif key not in _ACTIVATION and (key or layer not in ("softmax", *ACTIVATIONS)):
         return None
     text = report.sources.get(last.file, "")
-    end = text.find(")", last.end) + 1
+    end = behind(")", text, last.end)
     more = "" if "softmax" in layer or layer in _NONE else f"; {layer}"
     rest = text[argument.span.end : end]
     what = "a norm" if key in _NORM else "an activation"
@@ -56,7 +57,7 @@ def of_its_own(arguments: tuple[syntax.Argument, ...], position: int, report: Re
 
 def alone(name: syntax.Name, last: Span, report: Report) -> str:
     """Advice on `relu(1)`."""
-    end = report.sources.get(last.file, "").find(")", last.end) + 1
+    end = behind(")", report.sources.get(last.file, ""), last.end)
     at = Span(last.file, name.span.end, end)
     return Advice(f"it is written `{name.text}` alone", "", at=at)
 
@@ -102,10 +103,17 @@ def _of_conv(
         told = f"this is a kernel of {kernel} and a width of {width}"
     else:
         return None
-    size = f"{side}x{side}" if side.isdecimal() else side
     at = Span(call.span.file, given[0].span.start, given[count - 1].span.end)
-    new = f"{size}, {out}"
-    return Habit("WZ318", told, Advice(f"did you mean `conv({new})`?", new, at=at))
+    new = f"{_square(side)}, {out}"
+    patches = f"{_square(texts[0])}, {texts[1]}, stride = {texts[-1]}"
+    meant = f"did you mean `conv({new})`?"
+    if count == 3 and kernel == stride:
+        meant += f" For patches, write `conv({patches})`"
+    return Habit("WZ318", told, Advice(meant, new, at=at))
+
+
+def _square(side: str) -> str:
+    return f"{side}x{side}" if side.isdecimal() else side
 
 
 def _of_epsilon(call: syntax.Call, arguments: tuple[syntax.Argument, ...], epsilon: float) -> Habit:

@@ -16,6 +16,7 @@ class Report:
         self.guessed: list[Span] = []
         self.errors = 0
         self._seen: set[tuple[Span, str]] = set()
+        self._told: set[tuple[str, ...]] = set()
 
     def error(self, span: Span, code: str, message: str, help: str | None = None) -> None:
         """Tell of a mistake: nothing is built."""
@@ -41,6 +42,17 @@ class Report:
         if key not in self._seen:
             self._seen.add(key)
             self.diagnostics.append(found)
+
+    def is_told(self, *what: str) -> bool:
+        """Whether this was asked before."""
+        told = what in self._told
+        self._told.add(what)
+        return told
+
+    def was_taken_out(self, begins: str) -> bool:
+        """Whether a syntax error took out a statement that begins so."""
+        texts = (self.sources.get(h.file, "")[h.start : h.end] for h in self.holes)
+        return any(text.lstrip("; \n").startswith(begins) for text in texts)
 
     def has_hole(self, span: Span) -> bool:
         """Whether a part of `span` was taken out by a syntax error."""

@@ -114,6 +114,30 @@ def lower_augment(augment: syntax.Augment | None, report: Report) -> Augment:
     return Augment(**read_flags(settings, AUGMENT, "augment", report, _AUGMENT_ALIASES))
 
 
+def check_normalization(
+    stated: syntax.Data | None, data: Data | None, network: Network, report: Report
+) -> None:
+    """Figures for each channel are as many as the images have."""
+    if stated is None or data is None or len(network.input) != 3 or 3 in network.input[:2]:
+        return  # what looks like channels first is said there
+    channels = network.input[2]
+    settings = stated.options.settings if stated.options else ()
+    for name, values in (("mean", data.mean), ("std", data.std)):
+        if len(values) in (0, 1, channels):
+            continue
+        at = next((s for s in settings if s.name.text == name), None)
+        if at is None and name == "std":
+            return  # both are those of `normalize imagenet`
+        span = at.span if at else next(s.span for s in settings if s.name.text == "normalize")
+        report.error(
+            span, "WZ071",
+            f"{'`normalize imagenet`' if at is None else f'`{name}`'} has {len(values)} numbers, "
+            f"but the images of network `{network.name}` have {channels} "
+            f"channel{'s' * (channels > 1)}",
+            "give one number, or one per channel" if at else "as in `mean(0.45); std(0.22)`",
+        )  # fmt: skip
+
+
 def check_crop(
     stated: syntax.Augment | None, augment: Augment, network: Network, report: Report
 ) -> None:

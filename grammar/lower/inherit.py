@@ -16,6 +16,7 @@ from wootzc.grammar.check.statements import FORMS, keyword_of
 from wootzc.grammar.check.values import value_text
 from wootzc.grammar.lower.program import Program
 from wootzc.grammar.lower.recipe import USELESS
+from wootzc.grammar.syntax.brackets import blanked
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant, nearest
 
 Node = TypeVar("Node")
@@ -75,7 +76,9 @@ def _report_base(
         )  # fmt: skip
     elif not program.incomplete:
         others = [name for name in program.space_items if name not in chain]
-        word = report.sources.get(base.span.file, "").rfind("from", 0, base.span.start)
+        begin = item.name.span.end
+        between = report.sources.get(base.span.file, "")[begin : base.span.start]
+        word = begin + blanked(between).rfind("from")
         report.error(
             base.span, "WZ244", f"there is no space `{base.text}` to build on",
             write(

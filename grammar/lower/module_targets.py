@@ -18,12 +18,11 @@ RESERVED = "plain"  # plain1, plain2, … are the layers outside of modules
 def named(definition: syntax.NetworkDefinition, lowering: BodyLowering) -> Network | None:
     """A network of empty modules, for what asks for their names only; None if they are unknown."""
     statements = [s for s in definition.body.statements if not is_input(s)]
-    errors = lowering.report.errors
     try:
         names = ModuleNames(statements, lowering)
     except TooLarge:
         return None
-    if lowering.report.errors > errors or any(map(names.unknown, statements)):
+    if names.lost or names.clashing or any(map(names.unknown, statements)):
         return None
     return Network(
         name=definition.name.text,
@@ -46,6 +45,7 @@ class ModuleNames:
         self.numbers: dict[str, int] = {}
         self.named: dict[int, list[tuple[str, Span]]] = {}
         self.clashing: set[int] = set()  # statements, some of whose names others have
+        self.lost = False  # a mistake leaves open what some are called
         for statement in statements:
             given = list(self._given(statement))
             accepted = [(name, span) for name, span in given if self._accept(name, span)]
@@ -88,6 +88,7 @@ class ModuleNames:
                         f"`{called.text}` is a layer; `as` names modules",
                         _wrapped(statement, target, self.lowering.report),
                     )  # fmt: skip
+                    self.lost = True
                 else:  # a layer that there is not was to be a module
                     yield from self._targets(target)
             case _:
@@ -101,10 +102,11 @@ class ModuleNames:
             target.numbers, "WZ019", self.lowering.report, self.lowering.constants
         )
         if numbers is None:
+            self.lost = True
             return
         base = target.name.text
         if base[-1].isdigit():
-            base = base.rstrip("0123456789")
+            base = base.rstrip("0123456789")  # go on with what was meant
             made = f"{target.name.text}{numbers.start}"
             self.lowering.report.error(
                 target.span, "WZ225",
@@ -117,6 +119,7 @@ class ModuleNames:
                 target.numbers.span, "WZ019",
                 f"{count:,} modules are too many; a network has at most {MAX_MODULES:,}",
             )  # fmt: skip
+            self.lost = True
             return
         for number in numbers:
             yield f"{base}{number}", target.span
@@ -134,6 +137,7 @@ class ModuleNames:
                 span, "WZ017", f"`{name}` is the name of the layers between modules",
                 "choose a name other than plain1, plain2, …",
             )  # fmt: skip
+            self.lost = True
         self.explicit[name] = span
         return True
 
@@ -141,7 +145,7 @@ class ModuleNames:
 def number_range(
     numbers: syntax.NumberSpan, code: str, report: Report, constants: Scope | None = None
 ) -> range | None:
-    """The whole numbers of `[1..3]`, or those it must have meant; None after an error."""
+    """The whole numbers of `[1..3]`, or those it must have meant; None where these are unknown."""
     texts = numbers.first.text, numbers.last.text
     known = constants or {}
     for number in (numbers.first, numbers.last):
@@ -161,7 +165,7 @@ def number_range(
             numbers.span, code, "a range goes from a whole number to one that is not smaller",
             write(f"[{last}..{first}]") if backwards else "as in `a[1..3]`, for a1, a2 and a3",
         )  # fmt: skip
-        return None
+        return range(last, first + 1) if isinstance(first, int) and isinstance(last, int) else None
     if texts[1].startswith("."):
         report.error(
             numbers.span, code, "a range is written with two dots",

@@ -65,6 +65,9 @@ class Networks:
         """The network a space is over by the names of its modules alone; None if unknown."""
         item = self.program.networks.get(space.network.text)
         broken = self.program.broken | ({""} if self.program.incomplete else set())
+        if item is None and space.network.text in zoo_names():
+            program, lowering = self._of_zoo(space.network.text)
+            return named(_of_zoo(program, space.network.text), lowering)
         if not isinstance(item, syntax.NetworkDefinition):
             return None
         return None if {f"network {item.name.text}", ""} & broken else named(item, self.lowering)
@@ -85,11 +88,14 @@ class Networks:
                     name.span, "WZ022", f"there is no network `{name.text}`", self._help(name.text)
                 )
             return None
-        path = zoo_path(name.text)
-        if path not in self._zoo:
-            self._zoo[path] = _zoo_program(name.text, self.report)
-        program, lowering = self._zoo[path]
+        program, lowering = self._of_zoo(name.text)
         return self._bound(_of_zoo(program, name.text), space, lowering)
+
+    def _of_zoo(self, name: str) -> tuple[Program, BodyLowering]:
+        path = zoo_path(name)
+        if path not in self._zoo:
+            self._zoo[path] = _zoo_program(name, self.report)
+        return self._zoo[path]
 
     def _bound(
         self,

@@ -55,6 +55,8 @@ def python_block(text: str, path: str, position: int) -> Diagnostic | None:
     end = end_of_indented(text, header.start("colon")) if header else 0
     if header is None or end <= header.end():
         return None
+    if re.search(r"[{}][^\S\n]*$", text[header.end() : end], re.MULTILINE):
+        return None  # ours, with a header of Python's
     start = line + len(header[0]) - len(header[0].lstrip())
     return Diagnostic(
         Span(path, start, end), "WZ331", "this is Python, and no part of a .wz text",

@@ -38,7 +38,7 @@ def misplaced(
     word = _WORD.match(text, start)
     if word is not None and word[1] in _UNBRACED and text[word.end() :].lstrip().startswith("{"):
         return None
-    where = _home(word[1], outer) if word is not None and outer in _PLACES else None
+    where = _home(word[1], outer) if word is not None else None
     return _told(word[1], word.start(1), outer, where, path) if word and where else None
 
 
@@ -59,6 +59,6 @@ def _home(word: str, context: str) -> str | None:
         return "outside of these braces"
     if word in ("space", "include", "network") and context == "body":
         return "outside of these braces"
-    if word == "auxiliary" and context != "body":
+    if word == "auxiliary" and context in ("space", "settings", "file"):
         return "into a network"
     return None

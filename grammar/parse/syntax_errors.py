@@ -47,6 +47,7 @@ _READABLE = {
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _WRITE = "write `{new}`"
 _USUAL = ("data", "teacher", "rates", "prune", "keep", "where", "minimize", "subject to")
+_FILE = re.compile(r"\.(?:csv|json|npy|npz|onnx|parquet|prototxt|safetensors|wz|zip)$")
 _OPERATORS = ("PLUS", "MINUS", "STAR", "SLASH")  # possible nearly everywhere, rarely meant
 
 
@@ -160,7 +161,8 @@ def _explain_character(text: str, path: str, error: UnexpectedCharacters) -> Dia
         help = "numbers look like 16, 0.3, 30%, 1_000_000 or 10M; sizes like 3x3"
         return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a number", help)
     if "." in found:
-        help = 'a path or file name stands in quotes: "…"'
+        quoted = 'a path or file name stands in quotes: "…"'
+        help = quoted if _FILE.search(found) else "names have letters, digits and `_`, and no dots"
         return Diagnostic(Span(path, start, end), "WZ005", f"`{found}` is not a name", help)
     shown = found if found.isprintable() else f"U+{ord(found):04X}"
     help = CHARACTERS.get(found, "remove it; names use letters a-z, digits and _")

@@ -22,6 +22,7 @@ from wootzc.ir.space import space as ir
 _SMALL = Decimal("0.2")  # below it a distance without a unit is a fraction, not points
 
 _ERRORS = ("error", "error_rate", "err", "top1_error", "misclassification")
+_DROPS = ("drop", "accuracy_drop", "acc_drop", "degradation", "accuracy_loss")
 _LOSSES = ("loss", "cross_entropy", "nll", "perplexity")
 _FEW = Decimal("0.01")
 _MOST = Decimal(2**62)  # beyond it a limit is none
@@ -34,7 +35,7 @@ def read_metric(
     """The metric of this name, limited by `limit`; None after an error."""
     if name.text in METRICS:
         return METRICS[name.text]
-    if name.text.lower() in (*_ERRORS, *_LOSSES):
+    if name.text.lower() in (*_ERRORS, *_LOSSES, *_DROPS):
         help: str = "as in `accuracy >= teacher - 1 points`"
         if name.text.lower() in _ERRORS:
             help = _of_error(limit) if limit else meant("accuracy")

@@ -6,7 +6,13 @@ from typing import Any
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import keyword_of, statements_of
-from wootzc.grammar.lower.data import check_crop, lower_augment, lower_data, lower_teacher
+from wootzc.grammar.lower.data import (
+    check_crop,
+    check_normalization,
+    lower_augment,
+    lower_data,
+    lower_teacher,
+)
 from wootzc.grammar.lower.recipe import lower_polish, lower_recipe, settings_of
 from wootzc.grammar.lower.resolved import Resolved, by_patterns
 from wootzc.grammar.space.candidates import listed, read_proposed, read_sample, read_seed
@@ -101,6 +107,7 @@ def lower_space(
         return None
     file = found.file if found else None
     _check_network(network, file, definition, report)
+    check_normalization(data, lowered_data, network, report)
     check_crop(statements.one(syntax.Augment), settings["augment"], network, report)
     narrow = read_narrow(statements.all(syntax.Narrow), known, network, report)
     skip = read_skip(statements.all(syntax.Skip), network, report)

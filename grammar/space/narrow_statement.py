@@ -15,7 +15,7 @@ from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
-from wootzc.grammar.space.patterns import listing, matching, modules_of
+from wootzc.grammar.space.patterns import listing, matching, modules_of, named_by_place
 from wootzc.grammar.space.prune_statement import Pruning
 from wootzc.grammar.space.rates import MAX_RATES, StatedRates, read_criterion, read_rates
 from wootzc.ir.array import Array
@@ -242,7 +242,8 @@ def _trunks_of(
         report.error(
             pattern.span, "WZ262",
             f"this names no trunk of network `{network.name}`",
-            f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
+            named_by_place(pattern.glob.text, names, "trunk")
+            or f"channels between its modules: {listing(names)}; `wootzc explain` shows them"
             if names else "no channels between its modules can go",
         )  # fmt: skip
     if any(strange):

@@ -7,7 +7,7 @@ behind the modules.
 import re
 from collections.abc import Iterable, Sequence
 
-from wootzc.diagnostics import Span, write
+from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
@@ -18,6 +18,7 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.net.trunk import trunks as trunks_of
 
 _TRUNKS = re.compile(r"t[\d*?]+")
+_PLACES = {"first": 0, "last": -1}  # words for what has a name
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
 
@@ -102,7 +103,7 @@ def _except_outside(
     outside = [
         p for p in exceptions
         if not p.last and not p.numbers and not set("*?") & set(p.glob.text)
-        and p.glob.text not in KEYWORDS and nearest(p.glob.text, names) is None
+        and p.glob.text not in (*KEYWORDS, *_PLACES) and nearest(p.glob.text, names) is None
     ]  # fmt: skip
     for pattern in outside:
         report.error(
@@ -218,6 +219,12 @@ def _no_match(
     help: str
     if text in _EVERY:
         help = write("*", " for all modules")
+    elif (
+        by_place := named_by_place(
+            text, names, "module; layers outside of modules are never pruned"
+        )
+    ) is not None:
+        help = by_place
     elif of:
         help = write(", ".join(of), f": `{text}` is what these are made of")
     elif text != lower and any(re.fullmatch(expression_of(lower), name) for name in names):
@@ -238,6 +245,13 @@ def _no_match(
     report.error(
         place.span, "WZ040", f"`{text}` matches no module of network `{network.name}`", help
     )
+
+
+def named_by_place(text: str, names: Sequence[str], what: str) -> Advice | None:
+    """Advice on `keep first, last`, which stand for no place in the network."""
+    if text not in _PLACES or not names:
+        return None
+    return write(names[_PLACES[text]], f", the {text} {what}")
 
 
 def listing(names: list[str], most: int = 12) -> str:

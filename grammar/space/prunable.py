@@ -7,6 +7,7 @@ from wootzc.grammar.check.edits import add
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.resolved import by_patterns
 from wootzc.grammar.space.rates import RateSpans, SpaceRates, StatedRates, percent
+from wootzc.grammar.syntax.brackets import blanked
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
 from wootzc.ir.net.criteria import CRITERIA
@@ -111,7 +112,8 @@ def _check_norms(
 
 
 def _by_l1(statement: Span, report: Report) -> Advice:
-    at = report.sources[statement.file].index("bn_scale", statement.start)
+    source = report.sources[statement.file][statement.start : statement.end]
+    at = statement.start + blanked(source).index("bn_scale")
     place = Span(statement.file, at, at + len("bn_scale"))
     return Advice("put a `norm` after that layer, or write `by l1`", "l1", at=place)
 

@@ -114,6 +114,12 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
         return None
     errors = report.errors
+    own = [of_module.rates or {} for of_module in pruned.of_module.values()]
+    if own and not others and rows is None and all(rates.keys() == {0.0} for rates in own):
+        report.warn(
+            next(iter(own[0].values())), "WZ346",
+            "no rate is above 0, so that nothing is pruned", "as in `rates { 0, 30%, 50% }`",
+        )  # fmt: skip
     check_filters(network, pruned, report, file)
     check_channels(network, [t for t in known if t.name in cut], cut, narrow, report)
     if not pruned.of_module and not prunes and complete and names and not others:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
 from wootzc.grammar.syntax.brackets import blank
 from wootzc.grammar.syntax.marks import edited
+
+LONG = 400  # characters that are compared one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,26 @@ class Draft:
         text = edited(self.text, start, end, new)
         before = range(len(self.text) + 1) if self.origin is None else self.origin
         kept: list[int] = []
-        match = SequenceMatcher(None, self.text[start:end], new, autojunk=False)
-        for _, old, old_end, first, last in match.get_opcodes():
+        for old, old_end, first, last in _changes(self.text[start:end], new):
             kept += [before[start + min(old + i, old_end)] for i in range(last - first)]
         return replace(self, text=text, origin=[*before[:start], *kept, *before[end:]])
 
     def without(self, start: int, end: int) -> "Draft":
         """A stretch blanked; every other character keeps its place."""
         return replace(self, text=edited(self.text, start, end, blank(self.text[start:end])))
+
+
+def _changes(old: str, new: str) -> list[tuple[int, int, int, int]]:
+    """Stretches of `old` with those of `new` in their places, one after the other."""
+    if len(old) > LONG:  # what is alike is looked for by the cube of the length
+        begin = _alike(old, new)
+        end = _alike(old[begin:][::-1], new[begin:][::-1])
+        places = (0, 0), (begin, begin), (len(old) - end, len(new) - end), (len(old), len(new))
+        return [(a, b, c, d) for (a, c), (b, d) in pairwise(places)]
+    return [code[1:] for code in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()]
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -48,6 +48,13 @@ def mark_at(text: str, position: int) -> int:
     return bisect_left(marks(text), position, key=itemgetter(0))
 
 
+def behind(sign: str, text: str, position: int) -> int:
+    """Where the first bracket `sign` from `position` on ends that stands in no comment; 0: none."""
+    found = marks(text)
+    numbers = range(mark_at(text, position), len(found))
+    return next((found[n].end for n in numbers if text[found[n].start] == sign), 0)
+
+
 def edited(text: str, start: int, end: int, new: str) -> str:
     """The text with a stretch replaced."""
     changed = text[:start] + new + text[end:]

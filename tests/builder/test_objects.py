@@ -188,6 +188,46 @@ def test_a_build_on_another_machine_is_gone_when_nothing_is_heard_of_it(
     here.leave()
 
 
+def test_no_build_begins_while_a_bucket_is_cleaned(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what is deleted make it take who cleans for dead."""
+    monkeypatch.setattr("wootzc.builder.jobs.locks.WAIT", 0.01)
+    store, late = Store(address), threading.Event()
+    store.finish("k", "block", "b", {}, 1.0, {"a": np.ones(2)})
+
+    def build() -> None:
+        with Store(address).in_use():
+            late.set()
+
+    other = threading.Thread(target=build)
+
+    def dropped(place: Any) -> None:
+        drop(place)
+        if not late.is_set() and isinstance(place, Object):
+            if other.ident is None:
+                other.start()
+            assert not late.wait(0.1)
+
+    monkeypatch.setattr("wootzc.builder.jobs.store.drop", dropped)
+    store.clear()
+    other.join(60)
+    assert late.is_set() and not list(below(store.place, "*/*"))
+
+
+def test_who_was_killed_while_cleaning_keeps_nobody_waiting(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, here = Store(address)._locks, Store(address)
+    assert isinstance(gone, Leases)
+    gone.cleaning()
+    gone._stop.set()
+    monkeypatch.setattr("wootzc.builder.jobs.locks._runs", lambda process: False)
+    with here.in_use():
+        pass
+    here.clear()
+
+
 # Addresses
 
 

@@ -260,6 +260,18 @@ def test_the_page_shows_the_figures() -> None:
         assert wanted in text, wanted
 
 
+def test_the_table_of_candidates_goes_into_its_card() -> None:
+    """Rates of many modules are drawn finer; what would have a column of its own is told in one."""
+    plan = a_plan(tuple(f"m{number}" for number in range(60)))
+    summary = a_summary(plan, tried=2)
+    summary["tried"][0]["reused"], summary["tried"][1]["reused"] = True, False
+    drawn = page(summary, plan)
+    strips = [a for name, a in drawn.tags if name == "svg" and "strip" in (a.get("class") or "")]
+    assert [float(str(a["width"])) <= 104 for a in strips] == [True, True]
+    assert all(str(a["viewbox"]).split()[2] == "240" for a in strips)
+    assert drawn.text.count("(store)") == 1
+
+
 def test_every_candidate_and_every_block_is_drawn() -> None:
     plan = a_plan()
     summary = a_summary(plan, tried=2)

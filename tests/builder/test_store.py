@@ -383,6 +383,13 @@ def test_no_build_begins_while_the_store_is_cleaned(
     assert late.is_set()
 
 
+def test_what_stands_in_the_way_of_the_lock_for_cleaning_is_put_aside(store: Store) -> None:
+    (store.root / "locks" / "cleaning").mkdir()
+    with store.in_use():
+        pass
+    store.clear()
+
+
 def test_a_store_that_cannot_be_made_is_a_diagnostic(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WootzError, match="WZ140"):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -262,8 +263,29 @@ def test_a_number_that_was_not_tried_lists_what_was(
 def test_nothing_is_taken_from_a_folder_without_a_result(
     source: Path, store: Path, tmp_path: Path
 ) -> None:
+    out = tmp_path / "none"
+    heard: list[Event] = []
     with pytest.raises(WootzError, match=r"WZ145(.|\n)*build it first"):
-        built(source, store, tmp_path / "none", take=1)
+        built(source, store, out, heard.append, take=1)
+    assert heard == [] and not out.exists()
+
+
+def test_nor_is_jax_loaded_to_say_so(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wootzc.builder.run", None)
+    done = CliRunner().invoke(cli, ["build", str(source), "-o", str(tmp_path), "--take", "1"])
+    assert isinstance(done.exception, WootzError)
+    assert [one.code for one in done.exception.diagnostics] == ["WZ145"]
+
+
+def test_data_that_is_missing_is_told_before_a_folder_is_made(
+    source: Path, store: Path, tmp_path: Path
+) -> None:
+    out, data = tmp_path / "none", {"data": str(tmp_path / "gone.npz")}
+    with pytest.raises(WootzError, match=r"WZ100.*gone"):
+        build(source, Options(out=out, store=store, overrides=data))
+    assert not out.exists()
 
 
 # Exported

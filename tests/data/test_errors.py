@@ -1,10 +1,12 @@
 """Broken data of every kind: one clear error that names file and entry, and a way out."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +48,16 @@ def zipped(**entries: bytes) -> str:
 def flip_a_byte(path: str, after: bytes) -> str:
     content = bytearray(Path(path).read_bytes())
     content[content.index(after) + len(after) + 40] ^= 0xFF
+    Path(path).write_bytes(content)
+    return path
+
+
+def marked(path: str, behind_flags: int, value: int) -> str:
+    """A zip whose entries say so in their flags, or of the method of their compression."""
+    content = bytearray(Path(path).read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for found in re.finditer(re.escape(header), bytes(content)):
+            content[found.start() + flags + behind_flags] = value
     Path(path).write_bytes(content)
     return path
 
@@ -161,6 +173,11 @@ CASES: dict[str, tuple[str, list[str], Build]] = {
         lambda p: table(p, image=None, picture=[b""] * 8),
     ),
     "no label column": ("WZ103", ["its columns are: image"], lambda p: table(p, label=None)),
+    "parts by two conventions": (
+        "WZ103",
+        ["test_images does not go with images", "train_images and train_labels"],
+        lambda p: npz(images=IMAGES, labels=LABELS, test_images=IMAGES, test_labels=LABELS),
+    ),
     "only a test file": ("WZ103", ["hub", "test-0.parquet", "train-"], only_for_testing),
     "pickled": ("WZ104", ["a.npz: images", "pickle", "np.stack"], lambda p: pickled()),
     "flat images": (
@@ -243,6 +260,16 @@ CASES: dict[str, tuple[str, list[str], Build]] = {
         "WZ112",
         ["a.zip: b/1.png", "CRC"],
         lambda p: flip_a_byte(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), b"b/1.png"),
+    ),
+    "encrypted zip": (
+        "WZ112",
+        ["a.zip: a/1.png: cannot be read: it is encrypted", "without a password"],
+        lambda p: marked(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), 0, 1),
+    ),
+    "zip of an unknown method": (
+        "WZ112",
+        ["a.zip: a/1.png: cannot be read (That compression", "make the archive anew"],
+        lambda p: marked(zipped(a__1=p.png(), a__2=p.png(), b__1=p.png()), 2, 99),
     ),
     "image cut in parquet": (
         "WZ112",
@@ -348,6 +375,21 @@ def test_columns_of_other_lengths_than_the_table_are_told(
     monkeypatch.setattr(parquet, "_images", lambda *given: islice(images(*given), 5))
     with pytest.raises(WootzError, match=r"WZ102.*column image has 5 rows, and the table 8"):
         load(Data(path=path), seed=0)
+
+
+def test_a_bad_row_ends_the_copy_for_all_threads(
+    pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"bytes": pictures.png() if row != 5 else None, "path": "x"} for row in range(8)]
+    path = table(pictures, image=rows)
+    spool = Mock(wraps=parquet._spool)
+    monkeypatch.setattr(parquet, "_spool", spool)
+    source = parquet.open_parquet(tmp_path / path, path, None)
+    for row in (0, 1, 5):
+        with pytest.raises(WootzError, match=r"WZ105.*row 5 holds no image bytes"):
+            source.parts["train"].images.take(np.array([row]))
+    assert spool.call_count == 1
 
 
 def test_a_space_is_no_data_that_was_meant(tmp_path: Path) -> None:

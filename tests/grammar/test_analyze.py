@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wootzc.diagnostics import WootzError, render
@@ -102,6 +102,7 @@ def test_texts_with_next_to_nothing_in_them(text: str) -> None:
         "space s over n { prune " + "*a" * 40 + "b }",
         "space s over n { rates { " + ", ".join(f"0.{i:04}" for i in range(5000)) + " } }",
         'data "x"\0\1\2',
+        "space s over n { rates { " + "1 " * 900 + "x } }",
         "network n { input(8x8x1)\x0c\u2028relu }",
         "network \u00e9t\u00e9 { }",
         "module m(a = 9G * 9G * 9G * 9G * 9G) { dense(a / 7) }\nnetwork n { input(3); m }",
@@ -129,6 +130,8 @@ def mutations(draw: st.DrawFn) -> str:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(mutations())
+@example("module a {\nauxiliary (a (0 /// c\n0 )){}}")  # brackets in the brackets of a statement
+@example("space s over n { keep_rates { .%, 70% } }")
 def test_broken_texts_never_raise(text: str) -> None:
     analysis = analyze(text)
     for diagnostic in analysis.diagnostics:

@@ -56,6 +56,33 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"s": ones(8)},
         'node "y" is a LayerNormalization: it normalises more than the channels of each pixel',
     ),
+    "norm of nothing": (
+        [("BatchNormalization", "x s s s z", "y", {"epsilon": 0.0})],
+        {"s": ones(3), "z": 0 * ones(3)},
+        'node "y" is a BatchNormalization: it divides by zero: its variance and its epsilon are '
+        "none above 0",
+    ),
+    "elu of another slope": (
+        [("Elu", "x", "y", {"alpha": 0.7})],
+        {},
+        'node "y" is an Elu: its alpha is 0.7, and that of wootzc\'s elu is 1',
+    ),
+    "a stride of nothing": (
+        [("Conv", "x w", "y", {"strides": [0, 1]})],
+        {"w": ones(4, 3, 3, 3)},
+        'node "y" is a Conv: its strides are [0, 1], and none may be below 1',
+    ),
+    "weights by an image": (
+        [("MatMul", "w x", "y", {})],
+        {"w": ones(5, 8)},
+        'node "y" is a MatMul: it multiplies its weights by what enters, whose vectors do not '
+        "stand upright",
+    ),
+    "quantised weights": (
+        [("DequantizeLinear", "q s z", "w", {}), ("Conv", "x w", "y", {})],
+        {"q": np.ones((4, 3, 3, 3), np.int8), "s": np.float32(0.1), "z": np.int8(0)},
+        'node "w" is a DequantizeLinear: wootzc does not compute it before the network runs',
+    ),
     "vectors of one length": (
         [("GlobalAveragePool", "x", "g", {}), ("LpNormalization", "g", "y", {"axis": 1})],
         {},
@@ -127,6 +154,11 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         [("Conv", "x w", "c", {}), ("Tile", "c s", "y", {})],
         {"w": ones(1, 3, 1, 1), "s": ints(1, 3, 1, 1)},
         'node "y" is a Tile: it repeats numbers, which no layer of wootzc does',
+    ),
+    "pad with less than any number": (
+        [("Pad", "x p low", "y", {})],
+        {**PADS, "low": np.float32(-np.inf)},
+        'node "y" is a Pad: it pads with less than any number, and no max pool follows at once',
     ),
     "pad with ones": (
         [("Pad", "x p one", "y", {})],

@@ -34,9 +34,9 @@ SPELT_CONSTANTS = {
 }  # fmt: skip
 
 
-def by_hand(square: str, axis: int) -> list[Any]:
+def by_hand(square: str, *axes: int) -> list[Any]:
     """A norm as torch's exporter writes it before opset 17, or a model of its own."""
-    over = {"axes": [axis]}
+    over = {"axes": axes}
     return [
         ("ReduceMean", "x", "m", over),
         ("Sub", "x m", "d", {}),
@@ -48,6 +48,12 @@ def by_hand(square: str, axis: int) -> list[Any]:
         ("Mul", "n s", "k", {}),
         ("Add", "k s", "y", {}),
     ]
+
+
+def with_var(*axes: int) -> list[Any]:
+    """The same as `torch.var` is exported: its variance has a shape to go to."""
+    before, after = by_hand("Mul", *axes)[:4], by_hand("Mul", *axes)[5:]
+    return [*before, ("Reshape", "v kept", "w", {}), ("Add", "w e", "p", {}), *after]
 
 
 BY_HAND = {"two": np.float32(2), "e": np.float32(0.1)}
@@ -79,10 +85,16 @@ BY_HAND = {"two": np.float32(2), "e": np.float32(0.1)}
         ([("PRelu", "x a", "y", {})], {"a": numbers(4, 1, 1)}, 17, "PRelu"),
         (by_hand("Pow", 1), BY_HAND | {"s": numbers(4, 1, 1)}, 13, "GroupNorm"),
         (by_hand("Mul", -3), BY_HAND | {"s": numbers(4, 1, 1)}, 17, "GroupNorm"),
+        (by_hand("Mul", 1, 2, 3), BY_HAND | {"s": numbers(4, 1, 1)}, 17, "GroupNorm"),
+        (
+            with_var(1), BY_HAND | {"s": numbers(4, 1, 1), "kept": ints(2, 1, 8, 8)}, 17,
+            "GroupNorm",
+        ),
     ],
     ids=[
         "group norm", "factors a group", "spelt out", "of pixels", "of a vector", "slopes",
         "by hand", "by hand, from behind",
+        "by hand, of all", "by hand, with var",
     ],
 )  # fmt: skip
 def test_they_are_read(
@@ -130,6 +142,13 @@ SCALED = [  # d · (k · r) in the place of d / r
     [
         ([*by_hand("Pow", 1)[:6], *SCALED], {}, "ReduceMean"),
         (by_hand("Pow", 2), {}, "more than the channels of each pixel"),
+        (by_hand("Pow", 2, 3), {}, r"is a Div: it normalises the pixels of each channel, as inst"),
+        (
+            [("ReduceMean", "x", "m", {"axes": [2, 3]}), ("Sub", "x m", "y", {})],
+            {},
+            "is a Sub: it takes one number a channel from an image, as a norm over the pixels",
+        ),
+        (with_var(2), {"kept": ints(2, 4, 8, 1)}, "the variance another shape"),
         (by_hand("Pow", 1), {"two": np.float32(3)}, "something else than a standard deviation"),
         (
             [one if one[2] != "v" else (*one[:3], {"axes": [2]}) for one in by_hand("Pow", 1)],
@@ -137,7 +156,15 @@ SCALED = [  # d · (k · r) in the place of d / r
             "something else than a standard deviation",
         ),
     ],
-    ids=["times a constant", "over rows", "cubes", "two axes"],
+    ids=[
+        "times a constant",
+        "over rows",
+        "over pixels",
+        "a mean taken away",
+        "var turned",
+        "cubes",
+        "two axes",
+    ],
 )
 def test_what_only_looks_like_a_norm_is_refused(
     steps: list[Any], constants: Mapping[str, Any], message: str, onnx_model: Model, tmp_path: Path

@@ -559,6 +559,21 @@ SHAPES = {
         steps=[("Relu", "x", "r", {}), ("Dropout", "r", "y mask", {"ratio": 0.3})],
         reads="relu Dropout", options={"opset": 11},
     ),
+    "pad with less than any number": after_conv(
+        [
+            ("Pad", "c p low", "q", {}),
+            ("MaxPool", "q", "y", {"kernel_shape": [3, 3], "strides": [2, 2]}),
+        ],
+        reads="Conv max", p=ints(0, 0, 1, 1, 0, 0, 1, 1), low=single(-np.inf),
+    ),
+    "weights by upright vectors": after_conv(
+        [
+            ("GlobalAveragePool", "c", "g", {}), ("Flatten", "g", "f", {}),
+            ("Transpose", "f", "t", {"perm": [1, 0]}), ("MatMul", "k t", "u", {}),
+            ("Relu", "u", "v", {}), ("Transpose", "v", "y", {}),
+        ],
+        reads="Conv avg Dense relu", k=numbers(5, 4),
+    ),
     "dropout, opset 13": Case(
         steps=[("Relu", "x", "r", {}), ("Dropout", "r p", "y", {})],
         constants={"p": single(0.25)}, reads="relu Dropout",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
+from wootzc.backends.data.loading import found as found_data
 from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
 from wootzc.builder.jobs.cluster import workers_on
 from wootzc.builder.jobs.compiling import Compiled, as_baseline, compiled
@@ -38,7 +39,7 @@ from wootzc.builder.result.earlier import (
     went_as_far,
 )
 from wootzc.builder.result.figures import summarize
-from wootzc.builder.result.folder import recover, switched
+from wootzc.builder.result.folder import check_result, folder_of, recover, switched
 from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, to_json
 from wootzc.builder.search.explore import explore
@@ -146,6 +147,14 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
     def note(message: str) -> None:
         events.emit(Noted(message=message))
 
+    def foresee(space: Space) -> Space:
+        """What is missing is told before anything is measured, and before a folder is made."""
+        if options.take is not None:
+            check_result(options.out or folder_of(space.name, options.baseline))
+        with told_at(space.at("data")):
+            found_data(space.data)
+        return measured(space, lambda: Store(root), note)
+
     with events.stage("compile"):
         made = compiled(
             source,
@@ -153,11 +162,11 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
             overrides=options.overrides,
             space=options.space,
             cost_model=options.cost_model,
-            measure=lambda space: measured(space, lambda: Store(root), note),
+            measure=foresee,
         )
         if options.baseline:
             made = as_baseline(made)
-    out = options.out or Path("build") / (made.plan.space.name + "-baseline" * options.baseline)
+    out = options.out or folder_of(made.plan.space.name, options.baseline)
     recover(out)
     make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None

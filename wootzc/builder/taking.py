@@ -37,11 +37,7 @@ class Taking:
 
     @staticmethod
     def read(out: Path, number: int, store: Store) -> "Taking":
-        """Raises `WootzError` where there is no result, or no such candidate in it."""
-        if not (out / "result.json").is_file():
-            raise fail(
-                "WZ145", f"there is no result in {out} to take a candidate from", "build it first"
-            )
+        """Raises `WootzError` where no such candidate is in the result."""
         summary = read_summary(out)
         return Taking(
             out=out,

@@ -95,6 +95,7 @@ def build(
     """
     if str(file) == "-":
         raise fail("WZ138", "build takes a file, not standard input", "write it to a file")
+    from wootzc.builder.result.folder import check_result, folder_of
     from wootzc.driver import front
     from wootzc.ir.passes import parse_pipeline
 
@@ -109,7 +110,10 @@ def build(
     gc.enable()  # `main` turned it off
     # Mistakes are told before JAX loads, and before anything is measured.
     passes = None if pipeline is None else parse_pipeline(pipeline)
-    _check_files(front(file, overrides, space, tell=echo_analysis).space)
+    asked = front(file, overrides, space, tell=echo_analysis).space
+    if take is not None:
+        check_result(out or folder_of(asked.name, baseline))
+    _check_files(asked)
     group = None
     if hosts is not None:
         from wootzc.builder.jobs.hosts import follow

@@ -29,7 +29,12 @@ BROADCAST = frozenset(
 def fold(operator: Operator, values: dict[str, Array]) -> dict[str, Array]:
     """Its outputs by name. `values`: its inputs by name."""
     if operator.kind not in FOLDABLE:
-        raise operator.refused("wootzc does not compute it before the network runs")
+        raise operator.refused(
+            "wootzc does not compute it before the network runs",
+            "export the network before it is quantised"
+            if operator.kind in ("DequantizeLinear", "QuantizeLinear")
+            else None,
+        )
     _check_size(operator, [values[name] for name in operator.inputs if name])
     outputs = _run(operator.proto, operator.opset, values)
     return {

@@ -26,7 +26,10 @@ ACTIVATIONS = (
 
 def unary(operator: Operator, context: Context) -> Tensor:
     """Any function of single numbers, `Relu` for instance."""
-    return _moved(operator, context, context.tensor(operator), curves.function(operator, context))
+    alpha = operator.attributes.get("alpha", 1.0) if operator.kind == "Elu" else 1.0
+    why = NO_ACTIVATION if alpha == 1 else f"its alpha is {alpha:g}, and that of wootzc's elu is 1"
+    function = curves.function(operator, context)
+    return _moved(operator, context, context.tensor(operator), function, why)
 
 
 def prelu(operator: Operator, context: Context) -> Tensor:
@@ -101,7 +104,11 @@ def _channels(
 
 
 def _moved(
-    operator: Operator, context: Context, tensor: Tensor, function: curves.Function
+    operator: Operator,
+    context: Context,
+    tensor: Tensor,
+    function: curves.Function,
+    why: str = NO_ACTIVATION,
 ) -> Tensor:
     """What a function of single numbers makes of a tensor, as few layers as possible."""
     with np.errstate(all="ignore"):
@@ -118,7 +125,7 @@ def _moved(
     if found:
         return found
     if linear is None or (tensor.pads != NO_PADS and linear[1] != 0):
-        refusal = operator.refused(NO_ACTIVATION, ACTIVATIONS)
+        refusal = operator.refused(why, ACTIVATIONS)
         return replace(tensor, node=None, refusal=tensor.refusal or refusal, lines=lines)
     scale, shift = (np.full(tensor.features, value) for value in linear)
     draft = context.affine(operator, inner(tensor), scale, shift)

@@ -40,7 +40,20 @@ def _times(values: Array, factor: float) -> Array:
 
 
 def matmul(operator: Operator, context: Context) -> Tensor:
-    """`MatMul` as a dense layer or a 1x1 convolution. Raises a refusal where it mixes pixels."""
+    """`MatMul` as a dense layer or a 1x1 convolution. Raises a refusal where it mixes pixels.
+
+    Weights may come first, where vectors stand upright: W x.T is (x W.T).T.
+    """
+    if context.is_constant(operator, 0) and not context.is_constant(operator, 1):
+        upright, kernel = context.tensor(operator, 1), context.needed(operator, 0)
+        if len(upright.layout) != 2 or upright.layout[1] != "N" or kernel.ndim != 2:
+            raise operator.refused(
+                "it multiplies its weights by what enters, whose vectors do not stand upright",
+                "multiply what enters by the weights, as `nn.Linear` does",
+            )
+        lying = replace(upright, layout=upright.layout[::-1], lines={})
+        made = _dense(operator, context, lying, matrix_turned(kernel), None)
+        return replace(made, layout=made.layout[::-1])
     return _dense(operator, context, context.tensor(operator), context.needed(operator, 1), None)
 
 
@@ -136,7 +149,10 @@ def _why_channels(operator: Operator, over: str) -> str:
             "if it is a part of a layer norm, export with `opset_version=17`, which has one "
             "operator for it; spatial attention cannot be pruned"
         )
-    return "spatial attention, which gives each pixel a number of its own, cannot be pruned"
+    return (
+        "if it is a part of a norm, write it as `nn.LayerNorm` or `nn.GroupNorm`; spatial "
+        "attention, which gives each pixel a number of its own, cannot be pruned"
+    )
 
 
 def softmax(operator: Operator, context: Context) -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from wootzc.grammar.imports.onnx.norms import TRAIN
 from wootzc.grammar.imports.onnx.source_graph import Operator
 from wootzc.grammar.imports.onnx.tensors import Tensor, in_our_order
 from wootzc.grammar.imports.onnx.tracing import Affine, Context, Pick, made, usable
@@ -39,7 +40,15 @@ def sum_of_many(operator: Operator, context: Context) -> Tensor:
 
 def _added(operator: Operator, context: Context, tensors: tuple[Tensor, ...]) -> Tensor:
     if len({t.dims for t in tensors}) > 1:
-        raise operator.refused(f"it adds {_sizes(tensors)}; wootzc adds tensors of one shape")
+        one, *others = (t.image for t in tensors)
+        if operator.kind == "Sub" and others == [(1, 1, one[2])]:
+            raise operator.refused(
+                "it takes one number a channel from an image, as a norm over the pixels of each "
+                "channel does",
+                TRAIN,
+            )
+        does = "subtracts" if operator.kind == "Sub" else "adds"
+        raise operator.refused(f"it {does} {_sizes(tensors)}; wootzc {does} tensors of one shape")
     tensors = _alike(operator, context, tensors)
     draft = context.join(operator, "add", *tensors)
     return made(tensors[0], draft, positive=all(t.positive for t in tensors))

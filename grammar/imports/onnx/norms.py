@@ -16,7 +16,8 @@ PARAMETERS_OF_NORMS = {  # of ours, from the second input on
     "LayerNormalization": ("scale", "bias"),
 }
 AXES = ("axes", "axes of squares", "axes again")  # of the means of a norm that is spelt out
-_OVER = "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel"
+TRAIN = "train the network with batch norm instead, or with a norm of groups of channels"
+OVER = "wootzc has batch norm, norms of groups of channels, and of the channels of each pixel"
 
 
 def batch_norm(operator: Operator, context: Context) -> Tensor:
@@ -28,37 +29,53 @@ def batch_norm(operator: Operator, context: Context) -> Tensor:
         tensor = context.flattened(tensor)
     elif along != letters("C", tensor.image)[0]:
         raise operator.refused("its second axis holds pixels, not channels")
+    epsilon = operator.attributes.get("epsilon", 1e-5)
+    if epsilon >= 0 and (var + epsilon <= 0).any():
+        raise operator.refused("it divides by zero: its variance and its epsilon are none above 0")
     names = ("scale", "bias", "mean", "var")
     arrays = {
         name: in_our_order(values, along, tensor.image) if len(along) > 1 else values
         for name, values in zip(names, (scale, bias, mean, var), strict=True)
     }
     norm = Norm(
-        epsilon=_short(operator.attributes.get("epsilon", 1e-5)),
+        epsilon=_short(epsilon),
         momentum=_short(operator.attributes.get("momentum", 0.9)),
     )
     return made(tensor, context.layer(operator, norm, tensor, **arrays))
 
 
 def layer_norm(operator: Operator, context: Context) -> Tensor:
-    """Over the channels of each pixel, wherever they stand, or over all of a vector."""
+    """Over the channels of each pixel, wherever they stand, or over all of a vector; where it is
+    spelt out also over all of an image.
+    """
     tensor = context.tensor(operator)
     usable(tensor)
     rank, added = len(tensor.layout), context.constant(operator, 3)
     if added is None:
         added = np.array(operator.attributes.get("epsilon", 1e-5))
         axes = [*range(int(operator.attributes.get("axis", -1)) % rank, rank)]
+        spelt = False
     else:
-        axes = _spelt_axes(operator, context, rank)
-    if len(axes) != 1 or added.size != 1 or not _is_channels(tensor, axes[0]):
-        raise operator.refused("it normalises more than the channels of each pixel", _OVER)
-    axis, epsilon = axes[0], _short(added.item())
-    norm = GroupNorm(groups=1, epsilon=epsilon, pixelwise=True)
-    return _normalised(operator, context, tensor, norm, tensor.layout[axis])
+        operator = replace(operator, kind=operator.proto.op_type)  # as messages call it
+        axes = _spelt_axes(operator, context, tensor)
+        spelt = True
+    epsilon = _short(added.item()) if added.size == 1 else None
+    if epsilon is not None and len(axes) == 1 and _is_channels(tensor, axes[0]):
+        norm = GroupNorm(groups=1, epsilon=epsilon, pixelwise=True)
+        return _normalised(operator, context, tensor, norm, tensor.layout[axes[0]])
+    if epsilon is not None and spelt and sorted(axes) == [1, 2, 3] and not tensor.flat:
+        norm = GroupNorm(groups=1, epsilon=epsilon)
+        return _normalised(operator, context, tensor, norm, letters("C", tensor.image)[0])
+    if {tensor.layout[axis] for axis in axes} == {"H", "W"}:
+        raise operator.refused(
+            "it normalises the pixels of each channel, as instance norm does", TRAIN
+        )
+    raise operator.refused("it normalises more than the channels of each pixel", OVER)
 
 
-def _spelt_axes(operator: Operator, context: Context, rank: int) -> list[int]:
+def _spelt_axes(operator: Operator, context: Context, tensor: Tensor) -> list[int]:
     """What the means of a norm that was spelt out go over."""
+    rank = len(tensor.layout)
     power, one = context.constant(operator, 4), context.constant(operator, 8)
     over = [
         [axis % rank for axis in context.integers(operator, name, index) or range(rank)]
@@ -66,8 +83,18 @@ def _spelt_axes(operator: Operator, context: Context, rank: int) -> list[int]:
     ]
     known = all(value is None or np.all(value == is_) for value, is_ in ((power, 2), (one, 1)))
     if over[1:] != over[:1] * 2 or not known:
-        raise operator.refused("it divides by something else than a standard deviation", _OVER)
+        raise operator.refused("it divides by something else than a standard deviation", OVER)
+    shape = context.constant(operator, 9)
+    kept = [1 if axis in over[0] else size for axis, size in enumerate(tensor.dims)]
+    if shape is not None and not _is_shape(shape.ravel().tolist(), kept):
+        raise operator.refused("it gives the variance another shape than the mean", OVER)
     return over[0]
+
+
+def _is_shape(written: Sequence[float], dims: Sequence[int]) -> bool:
+    """Whether a `Reshape` to `written` leaves these sizes."""
+    pairs = zip(written, dims, strict=False)
+    return len(written) == len(dims) and all(size in (0, -1, is_) for size, is_ in pairs)
 
 
 def group_norm(operator: Operator, context: Context) -> Tensor:
@@ -101,7 +128,7 @@ def _groups(operator: Operator, context: Context, tensor: Tensor) -> int:
         for shape in (apart, back)
     )
     if again != tensor.dims or len(there) < 3 or there[0] != tensor.dims[0]:
-        raise operator.refused("it normalises numbers that are no groups of channels", _OVER)
+        raise operator.refused("it normalises numbers that are no groups of channels", OVER)
     return there[1]
 
 
@@ -207,8 +234,10 @@ def _pixels_spelt(
 ) -> tuple[Operator, ...] | None:
     """As PyTorch writes a layer norm before opset 17, and whoever writes one by hand.
 
-    Before: d = x - ReduceMean(x); d / Sqrt(ReduceMean(Pow(d, 2)) + epsilon)
-    After:  LayerNormalization, with epsilon, the power and both axes to be checked
+    Before: d = x - ReduceMean(x); d / Sqrt(Reshape(ReduceMean(Pow(d, 2))) + epsilon)
+    After:  LayerNormalization, with epsilon, the power, the axes and the shape to be checked
+
+    `torch.var` is exported with the `Reshape`, which then keeps every size.
     """
 
     def maker(name: str, *kinds: str) -> Operator | None:
@@ -217,8 +246,12 @@ def _pixels_spelt(
 
     plus = maker(root.inputs[0], "Add")
     ends = (plus.inputs, plus.inputs[::-1]) if plus else ()
-    found = next(((maker(a, "ReduceMean"), b) for a, b in ends if maker(a, "ReduceMean")), None)
-    if plus is None or found is None or (spread := found[0]) is None:
+    found = next(((m, b) for a, b in ends if (m := maker(a, "ReduceMean", "Reshape"))), None)
+    if plus is None or found is None:
+        return None
+    kept = found[0] if found[0].kind == "Reshape" else None
+    spread = maker(kept.inputs[0], "ReduceMean") if kept else found[0]
+    if spread is None:
         return None
     square = maker(spread.inputs[0], "Pow", "Mul")
     apart = maker(square.inputs[0], "Sub") if square else None
@@ -242,9 +275,12 @@ def _pixels_spelt(
     if kind == "Div" and last.inputs[1] != root.outputs[0]:
         return None
     means = mean, spread, again
-    if not all(one.attributes.get("keepdims", 1) for one in means):
+    if not all(
+        each.attributes.get("keepdims", 1) for each in means if each is not spread or not kept
+    ):
         return None
-    parts = {part.name: part for part in (*means, apart, above, square, plus, root, below)}
+    steps = (*means, apart, above, square, kept, plus, root, below)
+    parts = {part.name: part for part in steps if part is not None}
     inside = {*parts, last.name}
     for name in (name for part in parts.values() for name in part.outputs):
         if name not in readers or any(reader.name not in inside for reader in readers[name]):
@@ -255,7 +291,16 @@ def _pixels_spelt(
     whole = replace(
         last,
         kind="LayerNormalization",
-        inputs=(mean.inputs[0], "", "", found[1], power, *axes, one),
+        inputs=(
+            mean.inputs[0],
+            "",
+            "",
+            found[1],
+            power,
+            *axes,
+            one,
+            kept.inputs[1] if kept else "",
+        ),
         attributes={name: axes for name, axes in given.items() if axes is not None},
     )
     return *parts.values(), last, whole

@@ -21,6 +21,7 @@ from wootzc.grammar.imports.onnx.tracing import Context, Pick, made, usable
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Conv, Dropout, Pool
 
+LOWEST = -1e30  # stands for -inf in files of finite numbers
 MOST_CHANNELS = 1 << 13  # that padding may make
 CONTIGUOUS = "export it with a contiguous example, `x.contiguous()`, or with `dynamo=False`"
 
@@ -147,10 +148,14 @@ def expand(operator: Operator, context: Context) -> Tensor:
 
 
 def pad(operator: Operator, context: Context) -> Tensor:
-    """Zeros around the image, which the next layer takes in, or channels of zeros."""
+    """Zeros around the image, which the next layer takes in, or channels of zeros.
+
+    What is below all numbers goes into a max pool, whose own padding is that.
+    """
     tensor = context.tensor(operator)
     given = operator.attributes
-    if given.get("mode", "constant") != "constant" or context.number(operator, "value", 2, 0) != 0:
+    value = context.number(operator, "value", 2, 0)
+    if given.get("mode", "constant") != "constant" or (LOWEST < value and value != 0):
         raise operator.refused(
             "wootzc pads with zeros, nothing else", "train the network with zeros as its padding"
         )
@@ -168,6 +173,8 @@ def pad(operator: Operator, context: Context) -> Tensor:
     if not set(wanted) <= set("CHW") or min(min(both) for both in wanted.values()) < 0:
         raise operator.refused("wootzc adds zeros around an image, nothing else")
     usable(tensor)
+    if "C" in wanted and value != 0:
+        raise operator.refused("wootzc adds channels of zeros, nothing else")
     if "C" in wanted:
         tensor = _more_channels(operator, context, tensor, *wanted.pop("C"))
     if not wanted:
@@ -176,8 +183,14 @@ def pad(operator: Operator, context: Context) -> Tensor:
         "the layer behind it does not take in its zeros",
         "padding goes before a convolution, an average pool, or a max pool of what is not negative",
     )
+    if value != 0:
+        refusal = operator.refused(
+            "it pads with less than any number, and no max pool follows at once",
+            "train the network with zeros as its padding",
+        )
     around = wanted.get("H", (0, 0)), wanted.get("W", (0, 0))
-    return replace(tensor, pads=around, refusal=refusal, lines={})
+    readers = {"MaxPool", "Identity"} if value != 0 else ()
+    return replace(tensor, pads=around, refusal=refusal, readers=readers, lines={})
 
 
 def _more_channels(

@@ -80,7 +80,9 @@ class Line:
 
 def inner(tensor: Tensor) -> Tensor:
     """The tensor without the zeros around it, for layers that keep or add them."""
-    return tensor if tensor.pads == NO_PADS else replace(tensor, pads=NO_PADS, refusal=None)
+    if tensor.pads == NO_PADS:
+        return tensor
+    return replace(tensor, pads=NO_PADS, refusal=None, readers=())
 
 
 def letters(axes: str, image: Shape) -> Layout:

@@ -188,5 +188,5 @@ def usable(tensor: Tensor) -> str:
 
 def made(tensor: Tensor, draft: Draft, **changes: Any) -> Tensor:
     """What `draft` made of `tensor`; what nobody says is as before."""
-    fresh: dict[str, Any] = {"lines": {}, "positive": False, "refusal": None} | changes
-    return replace(tensor, node=draft.name, **fresh)
+    fresh: dict[str, Any] = {"lines": {}, "positive": False, "refusal": None, "readers": ()}
+    return replace(tensor, node=draft.name, **(fresh | changes))

@@ -71,7 +71,8 @@ def _kernel(weights: Array) -> Array:
 def max_pool(operator: Operator, context: Context) -> Tensor:
     """`MaxPool`. Raises a refusal where zeros of a `Pad` before it could be the greatest."""
     tensor = image(operator, context.tensor(operator))
-    if tensor.pads != NO_PADS and not tensor.positive and tensor.refusal:
+    zeros = operator.kind not in tensor.readers
+    if tensor.pads != NO_PADS and zeros and not tensor.positive and tensor.refusal:
         raise tensor.refusal  # zeros would win over what is below zero
     return _pool(operator, context, tensor, Pool(kind="max"))
 
@@ -106,8 +107,10 @@ def _pair(operator: Operator, name: str) -> Pair:
     values = operator.attributes.get(name)
     if values is None and name != "kernel_shape":
         return 1, 1
-    if values is None or len(values) != 2 or min(values) < 1:
+    if values is None or len(values) != 2:
         raise operator.refused(f"its {name} are {values}; wootzc has two spatial axes")
+    if min(values) < 1:
+        raise operator.refused(f"its {name} are {values}, and none may be below 1")
     return int(values[0]), int(values[1])
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from wootzc.grammar.check.values import decimal_of
 from wootzc.grammar.parse.slips.row import Match, Slip
 
 _RATE = r"(?:\d+(?:\.\d+)?|\.\d+)%?"
@@ -42,8 +43,15 @@ def _percent(rate: str) -> str:
     return rate if "%" in rate or float(rate) < 1 else f"{rate}%"
 
 
+def _removed(match: Match) -> str:
+    """`keep_rates { 100%, 70% }` → `rates { 0%, 30% }`."""
+    kept = [decimal_of(one) for one in re.findall(_RATE, match["list"])]
+    return f"rates {{ {', '.join(f'{(100 * (1 - share)).normalize():f}%' for share in kept)} }}"
+
+
 def _patterns(match: Match) -> str:
-    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", match["at"])
+    bare = re.sub(r"\bthe\s+(?=\w)", "", match["at"])
+    return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", bare)
 
 
 def _rows(match: Match) -> str:
@@ -131,11 +139,29 @@ SPACES = (
          _with_none, "no filter removed is the rate 0", within="list space"),
     Slip(r"rates ?[:=]? ?\{(?P<list>(?:[\s\d.,;%]|\band\b|[A-Za-z_]\w*(?=\s*[,;}]))*)\}", _rates,
          "rates are separated by commas", safe=True, within="list space"),
+    Slip(r"prune rates (?P<r>\{[^{}\n]*\}) ?(?:of|for|from|on)? ?(?P<p><GLOB>(?: ?, ?<GLOB>)*)",
+         r"prune \g<p> rates \g<r>", "the modules come first, and then their rates",
+         within="space list", safe=True),
+    Slip(r"\b(?:keep_rates?|keep_ratios?|keep_fractions?|width_multipliers?) ?[:=]? ?"
+         r"\{(?P<list>[^{}\n]*)\}", _removed, "a rate is what is removed, not what stays",
+         within="space list"),
+    Slip(r"by <CRITERION>(?P<at> ?\([^()\n]*\))", "", "a criterion is a word alone",
+         within="space call", help="leave out `{old}`"),
+    Slip(r"(?:where|subject to) [^\n;{}]*?(?P<at> or [^\n;{}]*[^\s;{}])", "",
+         "all limits hold: none stands for another", within="space", help="leave out `{old}`"),
+    Slip(r"(?P<at>(?:objective|goal|target|optimize) ?[:=]? ?)(?=(?:min|max)imi[sz]e )", "",
+         "what is best is said by `minimize` or `maximize` alone", within="space", safe=True,
+         help="leave out `{old}`"),
+    Slip(r"\b(?:split|splits|partition) ?[:=]? ?(?P<a>\d+)%? ?[/,:-] ?(?P<b>\d+)%? ?[/,:-] ?"
+         r"(?P<c>\d+)%?", r"validation \g<b>%; test \g<c>%",
+         "what is not for validation and test is for training", within="settings"),
     Slip(r"(?P<at>(?P<a>prune [^{}\n]*?\S) ?(?:at|to|with|=)? ?)\{", r"\g<a> rates ",
          "the rates of some modules follow `rates`", within="space list", safe=True,
          help="write `{new}` before the `{`"),
     Slip(r"\[(?P<at>(?P<list>[^\[\]\n]*))\]", _listed, "rates are separated by commas", safe=True,
          within="range", help="write `[{new}]`"),
+    Slip(r"\[(?P<at>-(?P<n>\d+))(?=\.\.)", r"\g<n>", "the numbers in names begin at 0 or above",
+         within="range"),
     Slip(r"- ?(?P<n>\d[\d.]*%?)", r"\g<n>",
          "a rate is the fraction of filters that is removed, from 0 to below 1",
          within="list range", code="WZ041"),
@@ -185,6 +211,25 @@ SPACES = (
          help="leave out `{old}`"),
     Slip(r"\bskip <GLOB>(?P<at> <NUM>)", "", "`skip` leaves modules out whole", within="space",
          help="leave out `{old}`"),
+    Slip(r"\bprune !(?P<a><GLOB>(?: ?, ?!?<GLOB>)*)",
+         lambda m: f"keep {m['a'].replace('!', '')}", "modules that stay whole are kept",
+         within="space"),
+    Slip(r"\b(?P<w>skip|narrow|tie) !(?P<a><GLOB>)", r"\g<w> * except \g<a>",
+         "what is left out follows `except`", within="space"),
+    Slip(r"\b(?P<a>(?:prune|skip|narrow|tie) <GLOB>(?: ?, ?<GLOB>)*) ?,? ?!(?P<b><GLOB>)",
+         r"\g<a> except \g<b>", "what is left out follows `except`", within="space", safe=True),
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?:if|when|unless|else|elif|for|while|repeat|switch|try)\b[^\n]*)",
+         None, "there are no conditions or loops", within="space",
+         help="what is searched for is said by `minimize` or `maximize`, and by limits"),
+    Slip(r"\boptimizer ?[:=]? ?(?P<at>(?:\w+\.)+(?P<a>[A-Za-z]\w*))", lambda m: m["a"].lower(),
+         "an optimizer has its own name alone", within="settings", safe=True),
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?:export|convert|deploy|report|verify)\b[^\n;{}]*)", None,
+         "what is done with a result is no part of the file", within="space",
+         help="as in `wootzc export build/NAME --to onnx`, once it is built"),
+    Slip(r"\bbudget (?P<at>half an hour|an hour|one hour|a minute|one minute)",
+         lambda m: {"half an hour": "30 minutes", "a minute": "1 minutes",
+                    "one minute": "1 minutes"}.get(m["at"], "60 minutes"),
+         "a budget of time is a number with its unit", within="space", safe=True),
     Slip(r"\b(?P<w>skip|keep|narrow) (?:\d+ of|at most \d+ of|up to \d+ of) (?P<p><GLOB>)",
          r"\g<w> \g<p>", "how many of them is what the search finds", within="space"),
     Slip(r"\btie [^\n;{}]*?(?P<at> ?, ?<NUM>)", "", "`tie` gives modules one rate, whichever it is",
@@ -241,7 +286,8 @@ SPACES = (
     Slip(r"where rate\( ?(?P<a><NAME>) ?\) ?(?P<c>[<>])=? ?rate\( ?(?P<b><NAME>) ?\)",
          lambda m: f"where non{'de' if m['c'] == '<' else 'in'}creasing({m['a']}, {m['b']})",
          "the rates of modules are compared as an order", within="space call"),
-    Slip(r"where (?P<a>\w+) ?(?P<c>[<>])=? ?(?P<b>(?!teacher)[A-Za-z_]\w*)",
+    Slip(r"where (?!(?:params|macs|size|memory|latency|accuracy)\b)(?P<a>\w+) ?(?P<c>[<>])=? ?"
+         r"(?P<b>(?!teacher)[A-Za-z_]\w*)",
          lambda m: f"where non{'de' if m['c'] == '<' else 'in'}creasing({m['a']}, {m['b']})",
          "the rates of modules are compared as an order", within="space"),
     Slip(r"(?:^|[;\n{]) ?(?P<at>(?P<a>nondecreasing|nonincreasing))(?= ?\()", r"where \g<a>",

@@ -10,11 +10,13 @@ first to record it wins.
 In a folder these are files, locked by the system, which unlocks those of a process that is gone.
 A bucket has nothing of the kind: there a build writes its own object anew every `BEAT` seconds, and
 a job's object names the build that does it. One that has not been heard of for `DEAD` seconds, by
-the clock of the service, or whose process on this machine is gone, holds nothing any more.
+the clock of the service, or whose process on this machine is gone, holds nothing any more. Who
+cleans holds `cleaning` as if it were a job, and a build that begins waits for its end.
 """
 
 import contextlib
 import json
+import math
 import os
 import socket
 import threading
@@ -36,6 +38,7 @@ from wootzc.builder.jobs.places import Place, put_aside
 OLD = 3600  # seconds after which a lock that nobody holds was left by a kill
 BEAT = 20.0
 DEAD = 70.0
+WAIT = 1.0  # between two looks at what another holds
 CLEANING = "cleaning"  # the file that who cleans holds, and who begins a build for a moment
 MOST = 1 << 12  # bytes of an object here
 
@@ -66,7 +69,12 @@ class FileLocks:
 
     def cleaning(self) -> AbstractContextManager[Any]:
         """No build begins within: it would miss what is deleted after nobody held a lock."""
+        put_aside(self.root / CLEANING)
         return FileLock(self.root / CLEANING)
+
+    def is_own(self, place: Place) -> bool:
+        """Whether it says that this process lives: a lock that the system holds needs no file."""
+        return False
 
     def held(self) -> bool:
         """Whether anybody holds one."""
@@ -112,13 +120,22 @@ class Leases:
         """This build lives, and says so as long as anybody here is inside."""
         self.enter()
         try:
+            # Who cleans looks for builds when it has said that it does; so one sees the other.
+            while self._is_cleaned():
+                time.sleep(WAIT)
+                with self._guard:
+                    self.beat()  # what was said before may be deleted
             yield
         finally:
             self.leave()
 
     def cleaning(self) -> AbstractContextManager[Any]:
-        """Nothing is guarded: an object that is missing is made again, and none is half written."""
-        return contextlib.nullcontext()
+        """No build begins within, and no other cleans."""
+        token = f"{self.own.name}\n{uuid.uuid4().hex}".encode()
+        return Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf)
+
+    def is_own(self, place: Place) -> bool:
+        return place == self.own
 
     def enter(self) -> None:
         with self._guard:
@@ -136,9 +153,9 @@ class Leases:
                 self.own.drop()
 
     def held(self) -> bool:
-        with self.in_use():
-            builds = [place for place, _ in self.root.below("build-*.lock")]
-            return any(not self.is_dead(build) for build in builds if build != self.own)
+        """Whether another build lives. Asked while this one does."""
+        builds = [place for place, _ in self.root.below("build-*.lock")]
+        return any(not self.is_dead(build) for build in builds if build != self.own)
 
     def beat(self) -> None:
         then = self.clock()
@@ -157,6 +174,15 @@ class Leases:
             return not _runs(who.get("process"))
         now, then = self._heard
         return (now - heard).total_seconds() + self.clock() - then > DEAD
+
+    def _is_cleaned(self) -> bool:
+        """Whether another process cleans the store now."""
+        try:
+            holder = (self.root / CLEANING).read(MOST)
+        except FileNotFoundError:
+            return False
+        build = Object(self.root.bucket, holder.partition(b"\n")[0].decode(errors="replace"))
+        return build != self.own and not self.is_dead(build)
 
     def _live(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT):
@@ -182,7 +208,7 @@ class Lease:
             while not self._taken():
                 if (left := until - self.leases.clock()) <= 0:
                     raise Timeout(str(self.place))
-                time.sleep(min(left, 1.0))
+                time.sleep(min(left, WAIT))
         except BaseException:
             self.leases.leave()
             raise

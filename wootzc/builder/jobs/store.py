@@ -264,7 +264,8 @@ class Store:
                 raise fail("WZ141", "a build is using this store", "wait until it ends")
             for pattern in OURS:
                 for place in list(below(self.place, pattern)):
-                    drop(place)
+                    if not self._locks.is_own(place):
+                        drop(place)
                 for copy in list(self.root.glob(pattern)):
                     drop(copy)
             for pattern in ("*-cache", "*-atime", "xla_gpu_*/*"):

@@ -23,6 +23,7 @@ from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.rate import Rate
 from wootzc.units import rate_text
 
+STRIP: Final = 104  # pixels: the table has to go into a card of 900
 ENDINGS: Final = {
     "steps": "all steps",
     "target": "target reached",
@@ -54,8 +55,7 @@ def candidates_table(summary: Summary) -> Markup:
         heading("objective"),
         heading("steps", "of fine-tuning and polishing", number=True),
         heading("time", "of fine-tuning and polishing", number=True),
-        heading("ended by"),
-        heading("origin"),
+        heading("ended by", "store: an earlier build tried it"),
     ]
     rows = [_candidate(summary, n, one) for n, one in enumerate(summary.tried, start=1)]
     return table(head, rows, "Candidates tried")
@@ -71,7 +71,7 @@ def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
         "tr",
         cell(tag("span", str(position), title=row), sort=position, class_="n"),
         cell(_strip(summary.modules, one.rates), sort=sum(map(fullness, one.rates))),
-        number(one.costs[first]),
+        cell(main.text(one.costs[first]), sort=one.costs[first], class_="n"),
         cell(percent(one.costs[first] / full, 1), sort=one.costs[first], class_="n"),
         *(
             cell(each.text(one.costs[each.name]), sort=one.costs[each.name], class_="n")
@@ -83,8 +83,7 @@ def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
         cell(met),
         number(one.steps),
         cell(duration(one.seconds), sort=one.seconds, class_="n"),
-        cell(ENDINGS.get(reason, reason)),
-        cell("store" if one.reused else "trained"),
+        cell(ENDINGS.get(reason, reason) + " (store)" * one.reused, class_="words"),
         class_="best" if best else None,
         id=f"candidate-{position}",
     )
@@ -104,7 +103,7 @@ def _strip(names: Sequence[str], rates: Sequence[Rate]) -> Markup:
     """Rates as a strip of cells, fuller in colour where more is pruned."""
     pairs = [f"{name} {rate_text(value)}" for name, value in zip(names, rates, strict=True)]
     words = "\n".join(", ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))
-    size = min(max(180 // max(len(rates), 1), 4), 12)
+    size = min(max(STRIP // max(len(rates), 1), 4), 12)
     boxes = [
         tag(
             "rect", x=i * size, y=0, width=size - 1, height=14, rx=1.5, fill_opacity=fullness(value)
@@ -116,9 +115,10 @@ def _strip(names: Sequence[str], rates: Sequence[Rate]) -> Markup:
         "svg",
         tag("title", words),
         *boxes,
-        width=width,
+        width=min(width, STRIP),
         height=14,
         viewBox=f"0 0 {width} 14",
+        preserveAspectRatio="none",
         role="img",
         class_="strip tip",
     )

@@ -11,9 +11,25 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from wootzc.diagnostics import fail
+
 PARTS = ("best", "plan.wzir", "report.html", "result.json")  # what a build writes; the rest stays
 _EXCHANGE = 2  # of renameat2: both names stay, what they stand for changes places
 _HERE = -100  # paths are relative to where the process runs
+
+
+def folder_of(space: str, baseline: bool) -> Path:
+    """Where the result of a space goes unless told otherwise."""
+    return Path("build") / (space + "-baseline" * baseline)
+
+
+def check_result(out: Path) -> None:
+    """Raises `WootzError` where no result stands that a candidate could be taken from."""
+    recover(out)
+    if not (out / "result.json").is_file():
+        raise fail(
+            "WZ145", f"there is no result in {out} to take a candidate from", "build it first"
+        )
 
 
 @contextlib.contextmanager
