@@ -31,6 +31,9 @@ from hypothesis import settings
 settings.register_profile("wootzc", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("wootzc")
 
+# A tenth of the time went into collections that found nothing: by default one for 700 new objects.
+gc.set_threshold(50_000, 10, 20)
+
 # One cache of compiled programs for all processes of a run, and nothing of earlier runs. XLA spends
 # little on each, but where a file is marked `bits`. NumPy's threads only wait for each other where
 # a process has a core to itself.
@@ -106,10 +109,6 @@ class Work:
 
     lines = 0
 
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> "Work":
-        self.lines += event == "line"
-        return self
-
 
 Worked = Callable[[], AbstractContextManager[Work]]
 
@@ -120,12 +119,20 @@ def worked() -> Worked:
 
     @contextmanager
     def counting() -> Iterator[Work]:
-        work, before = Work(), sys.gettrace()
-        sys.settrace(work)
+        work, before, lines = Work(), sys.gettrace(), 0
+
+        def count(frame: FrameType, event: str, arg: Any) -> Any:  # called for every line
+            nonlocal lines
+            if event == "line":
+                lines += 1
+            return count
+
+        sys.settrace(count)
         try:
             yield work
         finally:
             sys.settrace(before)
+            work.lines = lines
 
     return counting
 

@@ -54,7 +54,8 @@ class Ran(NamedTuple):
 
 
 def start(file: Path, store: Path, out: Path, devices: int, *options: str) -> subprocess.Popen[str]:
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    fast = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"  # to compile
+    flags = f"{fast} --xla_force_host_platform_device_count={devices}"
     flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"  # those that make another machine of it
     # XLA sums convolutions in another order with another number of threads, which grows with that
     # of virtual devices.

@@ -97,7 +97,8 @@ class Machines:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Of every process, so that all compile once what is the same."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    fast = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"  # to compile
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {fast}"
     cache = tmp_path_factory.mktemp("compiled")
     found = PATIENT | {
         "XLA_FLAGS": flags,
