@@ -61,7 +61,7 @@ from wootzc.ir.net.prune import prune_network
 from wootzc.ir.passes import Pass
 from wootzc.ir.plan.cost_model import CostModel
 from wootzc.ir.plan.lengths import resolved
-from wootzc.ir.space import Proposed
+from wootzc.ir.space import Proposed, Space
 from wootzc.ir.space.recipe import FromFile
 
 

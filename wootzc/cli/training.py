@@ -111,8 +111,8 @@ def build(
     # Mistakes are told before JAX loads, and before anything is measured.
     passes = None if pipeline is None else parse_pipeline(pipeline)
     asked = front(file, overrides, space, tell=echo_analysis).space
-    if take is not None:
-        check_result(out or folder_of(asked.name, baseline))
+    if others["take"] is not None:
+        check_result(others["out"] or folder_of(asked.name, others["baseline"]))
     _check_files(asked)
     group = None
     if hosts is not None:
