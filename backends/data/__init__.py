@@ -2,7 +2,7 @@
 
 from wootzc.backends.data.dataset import Batch, Dataset, Split, check_fits
 from wootzc.backends.data.loading import load
-from wootzc.backends.data.scales import rescaled
+from wootzc.backends.data.scales import rescaled, spread
 from wootzc.backends.data.survey import Survey, check_data, count_images, count_parts, survey
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "count_parts",
     "load",
     "rescaled",
+    "spread",
     "survey",
 ]

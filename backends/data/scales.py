@@ -25,14 +25,14 @@ USUAL: tuple[tuple[str, Numbers, Numbers], ...] = (
 )
 
 
-def rescaled(dataset: Dataset, images: int) -> Iterator[tuple[str, Split]]:
-    """The first so many validation images by every usual scale but the dataset's own.
+def rescaled(dataset: Dataset, places: NDArray[np.intp]) -> Iterator[tuple[str, Split]]:
+    """The validation images at these places by every usual scale but the dataset's own.
 
     Each with what a .wz file says of it. The last one is what is measured where a file says
     nothing, on fewer images than that.
     """
     part, train, channels = dataset.validation, dataset.train, dataset.shape[2]
-    part = replace(part, rows=part.rows[:images], labels=part.labels[:images])
+    part = replace(part, rows=part.rows[places], labels=part.labels[places])
     unit = 255.0 if holds_bytes(part.images) else 1.0
 
     def figures(numbers: Numbers) -> Figures:
@@ -43,9 +43,15 @@ def rescaled(dataset: Dataset, images: int) -> Iterator[tuple[str, Split]]:
         for said, mean, std in USUAL
         if len(mean) in (1, channels)
     ]
-    pixels = train.images.take(train.rows[:SAMPLE]).reshape(-1, channels).astype(np.float32)
-    known.append(("normalize", pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 1e-6)))
-    for said, mean, std in known:
-        apart = np.abs([mean - dataset.mean, std - dataset.std]) / dataset.std
+    pixels = train.images.take(train.rows[spread(len(train), SAMPLE)]).reshape(-1, channels)
+    mean, std = (of(pixels, axis=0, dtype=np.float64) for of in (np.mean, np.std))
+    known.append(("normalize", np.float32(mean), np.float32(np.maximum(std, 1e-6))))
+    for said, middle, deviation in known:
+        apart = np.abs([middle - dataset.mean, deviation - dataset.std]) / dataset.std
         if apart.max() > SAME:
-            yield said, replace(part, mean=mean, std=std)
+            yield said, replace(part, mean=middle, std=deviation)
+
+
+def spread(images: int, most: int) -> NDArray[np.intp]:
+    """At most so many places among images, over all of them: they are often sorted by class."""
+    return np.linspace(0, images - 1, min(most, images)).astype(np.intp)

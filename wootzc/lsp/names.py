@@ -1,6 +1,7 @@
 """Where names are given and where they are used."""
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -69,9 +70,11 @@ def index_of(program: Program, networks: Mapping[str, Network]) -> Index:
     }
     globs: list[tuple[str, syntax.Name]] = []
     found: list[Occurrence] = []
+    names = {name: Symbol("module", name) for name in program.modules}
+    names |= {name: Symbol("constant", name) for name in program.constant_items}
     for tree in program.trees.values():
         for item in tree.items:
-            found += _in_item(item, program, instances, globs)
+            found += _in_item(item, program, names, instances, globs)
     return Index(found, instances, globs)
 
 
@@ -93,6 +96,7 @@ DEFINED: Mapping[type[syntax.Item], Kind] = {
 def _in_item(
     item: syntax.Item,
     program: Program,
+    known: dict[str, Symbol],  # modules and constants
     instances: Mapping[str, Mapping[str, Symbol]],
     globs: list[tuple[str, syntax.Name]],
 ) -> Iterator[Occurrence]:
@@ -100,9 +104,8 @@ def _in_item(
         return
     kind, defined = DEFINED[type(item)], item.name
     yield _whole(Symbol(kind, defined.text), defined, defines=True)
-    names = {name: Symbol("module", name) for name in program.modules}
-    names |= {name: Symbol("constant", name) for name in program.constant_items}
     parameters: dict[str, Symbol] = {}
+    names = ChainMap(parameters, known)
     if isinstance(item, syntax.ModuleDefinition | syntax.NetworkDefinition):
         for parameter in item.parameters:
             own = Symbol("parameter", parameter.name.text, f"{kind} {defined.text}")
@@ -113,7 +116,6 @@ def _in_item(
             yield _part(Symbol("instance", base(name.text, numbers), defined.text), name, True)
     if isinstance(item, syntax.SpaceDefinition | syntax.DerivedSpace):
         yield from _in_space(item, program, instances, globs)
-    names |= parameters
     for node in syntax.descendants(item):
         match node:
             case syntax.Word(text=text) | syntax.Number(text=text) if text in names:

@@ -3,11 +3,11 @@
 Every variant gets a score, the damage it does to the teacher by itself; a candidate's damage is the
 sum of its variants'. From damage `ir/propose/predict.py` tells how accurate a candidate will be as
 it is assembled, from there `jobs/pauses.py` how accurate when it was fine-tuned. Candidates that
-leave modules out or narrow trunks recover otherwise from where they start than those with rates of
-modules alone: so how far a try came says nothing of the other kind.
+leave modules out or narrow trunks recover otherwise from the same damage than those with rates of
+modules alone: so a try says nothing of the other kind, once there is one of that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +55,20 @@ class Forecasts:
 
         Polished, where that may make them hold and a budget leaves the time.
         """
-        belief, damage = believed(self.start, self._assembled()), self.damage[candidates]
-        accuracy, error = belief.expected(damage), belief.error(damage)
+        damage = self.damage[candidates]
         for beyond in (False, True):
             own = self.beyond[candidates] == beyond
             tried = [one for one in self.search.tried if self.beyond[one.candidate] == beyond]
-            yield from self._of_a_kind(candidates, own, accuracy, error, tried)
+            belief = believed(self.start, self._assembled(beyond))
+            expected = belief.expected(damage), belief.error(damage)
+            yield from self._of_a_kind(candidates, own, *expected, tried)
 
-    def _assembled(self) -> Iterator[tuple[float, float]]:
-        """Damage of those that were assembled, and the accuracy before any step."""
+    def _assembled(self, beyond: bool) -> Sequence[tuple[float, float]]:
+        """Damage and accuracy before any step, of those of a kind; of all before there is one."""
         runs = self.search.looked_at | self.search.trials.outcomes
-        for candidate, run in runs.items():
-            yield float(self.damage[candidate]), float(run.done.result["start_accuracy"])
+        kind = [c for c in runs if self.beyond[c] == beyond] or runs
+        starts = {c: float(runs[c].done.result["start_accuracy"]) for c in kind}
+        return [(float(self.damage[c]), start) for c, start in starts.items()]
 
     def _of_a_kind(
         self, candidates: Ints, own: Mask, accuracy: Floats, error: Floats, tried: list[Tried]

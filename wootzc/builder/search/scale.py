@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from wootzc.backends.bits import unpacked
-from wootzc.backends.data import rescaled
+from wootzc.backends.data import rescaled, spread
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right
+from wootzc.builder.jobs.events import Warned
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.judging import paired_error
@@ -21,7 +22,8 @@ ERRORS = 3.0  # standard errors of the difference, likewise
 def check_scale(jobs: Jobs, teacher: Outcome) -> None:
     """`WootzError` where the teacher is right far more often with pixels on another usual scale.
 
-    All that is searched would be compared with a network that cannot see. A batch of validation
+    All that is searched would be compared with a network that cannot see. Where the space states
+    a scale it is a warning. A batch of validation
     images is looked at for each scale, by the program that has looked at all of them.
     """
     source, accuracy = jobs.space.teacher, float(teacher.done.result["accuracy"])
@@ -30,20 +32,23 @@ def check_scale(jobs: Jobs, teacher: Outcome) -> None:
     part = jobs.dataset.validation
     batch = batch_for(len(part))
     looks = teacher.done.result["history"][0]["right"]
-    own = unpacked(looks, len(part))[:batch]
+    places = spread(len(part), batch)
+    own = unpacked(looks, len(part))[places]
     seen = {
         said: labelled_right(jobs.space.network, teacher.weights, other, batch)
-        for said, other in rescaled(jobs.dataset, batch)
+        for said, other in rescaled(jobs.dataset, places)
     }
     best = max(seen, key=lambda said: float(np.mean(seen[said])))
     gain = float(np.mean(seen[best]) - np.mean(own))
     if gain < max(POINTS, ERRORS * paired_error(seen[best], own)):
         return
-    raise fail(
-        "WZ183",
+    message = (
         f"the network of {Path(source.path).name} is right on {np.mean(own):.1%} of "
         f"{len(own):,} validation images as pixels are scaled here, and on "
-        f"{np.mean(seen[best]):.1%} with {{ {best} }}",
-        f"write {{ {best} }} behind the path of the images",
-        jobs.space.at("data"),
+        f"{np.mean(seen[best]):.1%} with {{ {best} }}"
     )
+    help = f"write {{ {best} }} behind the path of the images"
+    stated = bool(jobs.space.data.mean) or not jobs.space.data.normalize
+    if not stated:
+        raise fail("WZ183", message, help, jobs.space.at("data"))
+    jobs.events.emit(Warned(message=message, code="WZ183", help=help))
