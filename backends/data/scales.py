@@ -45,7 +45,8 @@ def rescaled(dataset: Dataset, places: NDArray[np.intp]) -> Iterator[tuple[str, 
     ]
     pixels = train.images.take(train.rows[spread(len(train), SAMPLE)]).reshape(-1, channels)
     mean, std = (of(pixels, axis=0, dtype=np.float64) for of in (np.mean, np.std))
-    known.append(("normalize", np.float32(mean), np.float32(np.maximum(std, 1e-6))))
+    std = np.maximum(std, 1e-6)
+    known.append(("normalize", mean.astype(np.float32), std.astype(np.float32)))
     for said, middle, deviation in known:
         apart = np.abs([middle - dataset.mean, deviation - dataset.std]) / dataset.std
         if apart.max() > SAME:

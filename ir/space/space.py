@@ -115,7 +115,8 @@ class Listed(Placed):
 class Proposed(Placed):
     """`count` candidates proposed at build time, by integer programming over variants' scores.
 
-    The space may be far too large to list. Only for `explore predicted`.
+    Where modules may be left out or trunks narrowed, as many again that leave that be. The space
+    may be far too large to list. Only for `explore predicted`.
     """
 
     count: int

@@ -48,7 +48,7 @@ from wootzc.builder.search.foreseen import (  # fmt: skip
     no_better_than_guessing,
     too_few_images,
 )
-from wootzc.builder.search.proposing import with_proposals
+from wootzc.builder.search.proposing import most_proposed, with_proposals
 from wootzc.builder.search.scale import check_scale
 from wootzc.builder.search.search import Search
 from wootzc.builder.search.tried import SearchResult
@@ -201,12 +201,13 @@ def _build(
     plan, space = made.plan, made.plan.space
     taking = None if options.take is None else Taking.read(out, options.take, store)
     configure(store.root / "xla")
+    later = isinstance(space.selection, Proposed)
     began = BuildStarted(
         space=space.name,
         out=str(out),
         store=str(store.place),
-        candidates=len(plan.candidates),
-        blocks=None if isinstance(space.selection, Proposed) else len(plan.blocks),
+        candidates=most_proposed(space) if later else len(plan.candidates),
+        blocks=None if later else len(plan.blocks),
     )
     events.emit(began)
     if made.note:

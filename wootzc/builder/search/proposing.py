@@ -49,6 +49,12 @@ def with_proposals(jobs: Jobs, teacher: Weights, passes: tuple[Pass, ...]) -> Jo
     return replace(jobs, plan=plan, teacher_file=jobs.keys.file)
 
 
+def most_proposed(space: Space) -> int:
+    """How many candidates a space asks for at most."""
+    assert isinstance(space.selection, Proposed)
+    return space.selection.count * (2 if is_beyond_modules(space).any() else 1)
+
+
 def rows_of(space: Space, scores: NDArray[np.float64], count: int) -> NDArray[np.uint8]:
     """At most `count` candidates; where modules may be left out or trunks narrowed, as many again
     that leave that be.
