@@ -139,12 +139,17 @@ def test_a_notebook_shows_before_and_after(pruned: Pruned) -> None:
     shown = pruned._repr_html_()
     assert f"<td>{count(pruned.params)}</td>" in shown and "<td>test accuracy</td>" in shown
     assert "met" in shown and "&gt;=" in shown
+    assert shown.count(" ± ") == 4
 
 
 def test_printed_it_is_a_few_lines(pruned: Pruned) -> None:
     first, *rest = repr(pruned).splitlines()
     assert "accuracy >=" in first and str(pruned.out) in first
     assert any(f"→ {count(pruned.params)}" in line for line in rest) and len(rest) < 12
+    (test,) = (line for line in rest if "test accuracy" in line)
+    best, teacher = pruned.summary["best"], pruned.summary["teacher"]
+    assert f"± {100 * teacher['test_error']:.1f} → " in test
+    assert f"± {100 * best['test_error']:.1f}  (" in test
 
 
 def test_the_same_again_trains_nothing(prune: Prune, pruned: Pruned, model: Net) -> None:
@@ -306,7 +311,7 @@ class Dropped(Net):
 def test_what_is_left_out_of_a_model_is_told(prune: Prune) -> None:
     """Before anything is built: warnings are errors here."""
     model = Dropped(nnx.Rngs(0))
-    with pytest.raises(UserWarning, match="^network dropped: the dropout `drop` is left out"):
+    with pytest.raises(UserWarning, match=r"^network dropped: the dropout `drop` is left out"):
         prune(model, *quadrants())
     imported = wootzc.from_nnx(model, quadrants()[0][:1])
     with pytest.raises(UserWarning, match="the dropout `drop` is left out"):

@@ -97,7 +97,8 @@ def prune(
     others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
-    Warnings and notes come as Python's warnings; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
+    Warnings and notes come as Python's warnings; `progress` shows the screen of `wootzc build`.
+    Raises `WootzError`.
     """
     files = isinstance(images, str | os.PathLike)
     parts = _parts(images, labels, validation, test)
