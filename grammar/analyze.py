@@ -1,7 +1,7 @@
 """The whole front end in one call: text → spaces and networks, or everything wrong with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wootzc.diagnostics import Diagnostic, Span
 from wootzc.grammar.check.report import Report
@@ -11,6 +11,7 @@ from wootzc.grammar.lower.named_networks import Networks
 from wootzc.grammar.lower.program import Program, load
 from wootzc.grammar.parse import Memory
 from wootzc.grammar.space.lower import lower_space
+from wootzc.grammar.syntax import DerivedSpace
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import Space
 
@@ -28,6 +29,18 @@ class Analysis:
     sources: dict[str, str]
     program: Program
     notes: tuple[str, ...] = ()
+
+    def about(self, space: Space) -> "Analysis":
+        """Without the other spaces and what is said in them, but for what this one builds on."""
+        items = self.program.space_items
+        own = {space.name}
+        item = items[space.name]
+        while isinstance(item, DerivedSpace) and item.base.text not in own:
+            own.add(item.base.text)
+            item = items[item.base.text]
+        others = [item.span for name, item in items.items() if name not in own]
+        kept = [d for d in self.diagnostics if not any(_holds(span, d.span) for span in others)]
+        return replace(self, spaces=(space,), diagnostics=tuple(kept))
 
 
 def analyze(
@@ -70,6 +83,10 @@ def analyze(
         program=program,
         notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
+
+
+def _holds(outer: Span, inner: Span) -> bool:
+    return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[Space]:

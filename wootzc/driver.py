@@ -160,7 +160,7 @@ def front(
     cost_model: "CostModel | None" = None,
     tell: Callable[[Analysis], object] | None = None,
 ) -> "Plan":
-    """The plan that the passes start from; `tell` may show the warnings, errors are raised."""
+    """The plan that the passes start from; `tell` may show its warnings, errors are raised."""
     from wootzc.ir.plan import Plan
     from wootzc.ir.text.sound import sound_plan
 
@@ -185,7 +185,7 @@ def front(
         analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
     chosen = choose_space(analysis, space)
     if tell:
-        tell(analysis)
+        tell(analysis.about(chosen))
     return Plan(space=_as_long_as_it_gets(chosen), cost_model=cost_model)
 
 

@@ -1,8 +1,10 @@
 """Spaces: what each statement means for the network it is over."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import keyword_of, statements_of
@@ -140,7 +142,7 @@ def lower_space(
         data=lowered_data,
         seed=seed_value,
         span=definition.name.span,
-        spans={keyword_of(said): said.span for said in statements.kept},
+        spans=_places(statements.kept),
         **posed,
         **settings,
     )
@@ -151,6 +153,15 @@ def lower_space(
         return None  # what it leaves depends on the guess
     check_space(space, report)
     return space if report.errors == errors else None
+
+
+def _places(statements: Sequence[syntax.SpaceStatement]) -> dict[str, Span]:
+    """Where statements stand, by their keyword, and settings of data: `data validation`."""
+    places = {keyword_of(said): said.span for said in statements}
+    for said in statements:
+        if isinstance(said, syntax.Data) and said.options is not None:
+            places |= {f"data {one.name.text}": one.span for one in said.options.settings}
+    return places
 
 
 def _lacks_classifier(network: Network) -> bool:

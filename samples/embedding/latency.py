@@ -1,28 +1,29 @@
 """Latency as a cost of your own, and a limit on it: two passes from outside of wootzc.
 
-Measure each module at each rate on the device you ship to, write the milliseconds to a CSV (one row
-a module, one column a rate of the space, ascending), and:
+    python samples/embedding/latency.py samples/listed.wz latency.csv 3.5
 
-    from wootzc.ir.passes import PASSES, inserted
-    passes = inserted(PASSES, LatencyLimit(table="latency.csv", most=3.5), after="expand-space")
-    passes = inserted(passes, FastestFirst(table="latency.csv"), after="order")
-    plan = wootzc.compile(Path("space.wz"), passes)               # to look at, or
-    built = wootzc.build(Path("space.wz"), Options(passes=passes))  # train and search
+Measure each module at each rate on the device you ship to, write the milliseconds to a CSV (one row
+a module, one column a rate of the space, ascending): the build then tries what takes at most so
+many milliseconds, the fastest first.
 
 Registered under the entry-point group `wootzc.passes`, both also work on the command line:
 `wootzc build space.wz -p "expand-space,latency-limit{table=latency.csv, most=3.5}"`, and `opt`
 with the same `-p`. Of a space that says `explore predicted` the limit counts, not the order.
 """
 
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+import wootzc
+from wootzc.builder import Built, Options
 from wootzc.diagnostics import fail
 from wootzc.ir.array import Array
-from wootzc.ir.passes import having
+from wootzc.ir.passes import PASSES, having, inserted
 from wootzc.ir.plan import Expanded, Plan
 
 
@@ -83,3 +84,15 @@ def latencies(plan: Plan, table: str) -> NDArray[Any]:
             f"{wanted[0]} modules and {wanted[1]} rates",
         )
     return np.asarray(values[np.arange(wanted[0]), rows].sum(axis=1))
+
+
+def fastest(space: Path, table: str, most: float, options: Options) -> Built:
+    """Train and search what takes at most so many milliseconds, the fastest first."""
+    passes = inserted(PASSES, LatencyLimit(table=table, most=most), after="expand-space")
+    passes = inserted(passes, FastestFirst(table=table), after="order")
+    return wootzc.build(space, options, passes=passes)
+
+
+if __name__ == "__main__":
+    built = fastest(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), Options())
+    print(f"{built.out}: accuracy {built.result.best.test_accuracy:.1%} on test images")

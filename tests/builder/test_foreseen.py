@@ -36,8 +36,9 @@ def given(file: Path, teacher: str = GIVEN) -> Path:
 @pytest.mark.parametrize(
     ("target", "found"),
     [
-        ("teacher - 1 points", ["WZ180"]),  # of 80 validation images; 165 is the least
-        ("teacher - 3 points", []),
+        ("teacher - 1 points", ["WZ180"]),  # of 80 validation images
+        ("teacher - 3 points", ["WZ180"]),  # 192 where the network is right on 85 %
+        ("teacher - 6 points", []),
         ("97%", []),  # no drop to tell
     ],
 )
@@ -47,7 +48,10 @@ def test_too_small_a_drop(make_space: Any, target: str, found: list[str]) -> Non
 
 def test_with_the_teacher_known_more_are_needed(make_space: Any) -> None:
     space = compile(make_space(target="teacher - 3 points"), ()).space
-    assert list(too_few_images(space, 80)) == []
+    (assumed,) = too_few_images(space, 80)
+    assert "about 192 would be needed, where the network is right on 85%" in assumed.message
+    assert "validation 30%" in str(assumed.help)
+    assert list(too_few_images(space, 192)) == []
     (few,) = too_few_images(space, 80, accuracy=0.8)
     assert "80 validation images" in few.message and "about 238 would be needed" in few.message
     assert list(too_few_images(space, 238, accuracy=0.8)) == []
@@ -70,11 +74,19 @@ def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) 
     own = {f"x_{part}": data["images"] for part in ("train", "val")}
     own |= {f"y_{part}": data["labels"] for part in ("train", "val")}
     np.savez(file.parent / "quadrants.npz", **own)
-    (warning,) = foreseen(compile(file, ()).space)
+    space = compile(file, ()).space
+    (nothing, warning) = foreseen(space)
     assert warning.message.startswith("the test images are split off")
+    assert nothing.code == "WZ339" and "`validation 25%`" in nothing.message
+    text = file.read_text()
+    assert text[nothing.span.start : nothing.span.end] == "validation 25%"
+    strict = file.with_name("strict.wz")
+    strict.write_text(text.replace("97%", "teacher - 1 points"))
+    (few,) = too_few_images(compile(strict, ()).space, 80)
+    assert "val/" in str(few.help) and "30%" not in str(few.help)
     own |= {"x_test": data["images"], "y_test": data["labels"]}
     np.savez(file.parent / "quadrants.npz", **own)
-    assert codes(file) == []
+    assert codes(file) == ["WZ339", "WZ339"]
 
 
 def test_a_teacher_that_is_trained_on_here_learns_the_new_split(make_space: Any) -> None:

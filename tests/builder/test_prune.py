@@ -30,6 +30,7 @@ SHORT = {"pretrain.steps": 1, "finetune.steps": 2, "propose": 2, "budget": "1 ca
 pytestmark = [  # of a teacher of no training, on a few images that it may have seen
     pytest.mark.filterwarnings("ignore:WZ181 the validation and test images are split off"),
     pytest.mark.filterwarnings("ignore:WZ180 .* validation images can hardly tell"),
+    pytest.mark.filterwarnings("ignore:network digits. 15 convolutions have a bias and no norm"),
 ]
 
 
@@ -138,12 +139,17 @@ def test_a_notebook_shows_before_and_after(pruned: Pruned) -> None:
     shown = pruned._repr_html_()
     assert f"<td>{count(pruned.params)}</td>" in shown and "<td>test accuracy</td>" in shown
     assert "met" in shown and "&gt;=" in shown
+    assert shown.count(" ± ") == 4
 
 
 def test_printed_it_is_a_few_lines(pruned: Pruned) -> None:
     first, *rest = repr(pruned).splitlines()
     assert "accuracy >=" in first and str(pruned.out) in first
     assert any(f"→ {count(pruned.params)}" in line for line in rest) and len(rest) < 12
+    (test,) = (line for line in rest if "test accuracy" in line)
+    best, teacher = pruned.summary["best"], pruned.summary["teacher"]
+    assert f"± {100 * teacher['test_error']:.1f} → " in test
+    assert f"± {100 * best['test_error']:.1f}  (" in test
 
 
 def test_the_same_again_trains_nothing(prune: Prune, pruned: Pruned, model: Net) -> None:
@@ -191,7 +197,8 @@ def test_an_onnx_file_and_validation_images_of_their_own(prune: Prune) -> None:
         "validation": (images[400:600], labels[400:600]),
         "test": (images[600:900], labels[600:900]),
     }
-    result = prune(SAMPLES / "digits.onnx", images[:400], labels[:400], normalize=True, **parts)
+    with pytest.warns(UserWarning, match="network digits: .* norms are put back"):
+        result = prune(DIGITS, images[:400], labels[:400], normalize=True, **parts)
     data = result.summary["data"]
     assert (data["train"], data["validation"], data["test"]) == (400, 200, 300)
     assert result.summary["teacher"]["validation_accuracy"] > 0.9
@@ -224,10 +231,12 @@ def test_channels_between_modules_and_modules_go_too(narrow: Pruned, model: Net)
 
 
 def test_by_default_all_may_go_that_the_network_has(prune: Prune, model: Net) -> None:
-    result = prune(model, *quadrants(), narrow=None, skip=None, settings=SHORT)
+    few = {key: value for key, value in SHORT.items() if key != "propose"}
+    result = prune(model, *quadrants(), rates=None, narrow=None, skip=None, settings=few)
     lines = (result.out / "given" / "net.wz").read_text().splitlines()
     assert {"  narrow t* by l1", "  skip *"} <= {*lines}
-    listed = {"configs": "{ [50%] }", **{k: v for k, v in SHORT.items() if k != "propose"}}
+    assert not [line for line in lines if line.split()[:1] in (["rates"], ["propose"])]
+    listed = {"configs": "{ [50%] }", **few}
     alone = prune(model, *quadrants(), narrow=None, skip=None, settings=listed)
     assert "narrow" not in (alone.out / "given" / "net.wz").read_text()
 
@@ -286,6 +295,27 @@ def test_warnings_are_pythons(prune: Prune, model: Net, capsys: Any) -> None:
         warnings.simplefilter("ignore")
         prune(model, *quadrants(), progress=True)
     assert "teacher: validation accuracy" in capsys.readouterr().out
+
+
+class Dropped(Net):
+    """It does in training what no network of ours does."""
+
+    def __init__(self, rngs: nnx.Rngs):
+        super().__init__(rngs)
+        self.drop = nnx.Dropout(0.5, broadcast_dims=(1, 2), rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(self.drop(x))
+
+
+def test_what_is_left_out_of_a_model_is_told(prune: Prune) -> None:
+    """Before anything is built: warnings are errors here."""
+    model = Dropped(nnx.Rngs(0))
+    with pytest.raises(UserWarning, match=r"^network dropped: the dropout `drop` is left out"):
+        prune(model, *quadrants())
+    imported = wootzc.from_nnx(model, quadrants()[0][:1])
+    with pytest.raises(UserWarning, match="the dropout `drop` is left out"):
+        prune(imported, *quadrants(), weights=imported.weights)
 
 
 def test_the_same_arrays_give_the_same_file(tmp_path: Path) -> None:

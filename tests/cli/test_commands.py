@@ -165,6 +165,25 @@ def test_mistakes_end_in_diagnostics_and_exit_codes(tmp_path: Path, wootzc: Comm
     assert space.returncode == 1 and "digits" in space.stderr
 
 
+def test_plan_of_a_space_is_silent_on_the_others(tmp_path: Path, wootzc: Command) -> None:
+    (tmp_path / "two.wz").write_text(
+        "module m { conv(3x3, 8); relu; conv(3x3, 8); relu }\n"
+        "network n { input(8x8x1); m as a; m as b; global_pool; dense(4) }\n"
+        'space one over n { data "x.npz"; sample 900; minimize params; '
+        "subject to accuracy >= 50% }\n"
+        "space two from one { sample 800 }\n"
+        "space three from two { seed 1 }\n"
+    )
+
+    def warned(space: str) -> str:
+        done = wootzc("plan", tmp_path / "two.wz", "--space", space)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "sample 900" in warned("one") and "sample 800" not in warned("one")
+    assert "sample 800" in warned("three")  # which builds on two
+
+
 def test_build_names_missing_data(tmp_path: Path, wootzc: Command) -> None:
     done = wootzc("build", SAMPLES / "digits.wz", "--set", f"data={tmp_path}/none.npz")
     assert done.returncode == 1

@@ -16,10 +16,9 @@ from wootzc.backends.checkpoints.names import namings
 from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.weights.stored import initial_weights, to_bytes
-from wootzc.builder.search.judging import images_needed
+from wootzc.builder.search.judging import ASSUMED, images_needed
 from wootzc.cli.init_gather import default_out, gather, said
 from wootzc.cli.init_text import (
-    ASSUMED,
     further,
     images_for,
     init_text,

@@ -61,12 +61,9 @@ def test_the_build_tries_the_fastest_first(tmp_path: Path) -> None:
     latency = sample("latency")
     table = np.random.default_rng(0).uniform(0.1, 2, (5, 4))
     np.savetxt(tmp_path / "latency.csv", table, delimiter=",")
-    passes = inserted(PASSES, latency.FastestFirst(table=f"{tmp_path}/latency.csv"), after="order")
     settings = SHORT | {"explore": "ascending", "subject": "accuracy >= 0.1%"}
-    options = Options(
-        out=tmp_path / "out", store=tmp_path / "store", overrides=settings, passes=passes
-    )
-    built = build(SAMPLES / "listed.wz", options)
+    options = Options(out=tmp_path / "out", store=tmp_path / "store", overrides=settings)
+    built = latency.fastest(SAMPLES / "listed.wz", f"{tmp_path}/latency.csv", 1000, options)
     plan = wootzc.compile(tmp_path / "out" / "plan.wzir")
     milliseconds = latency.latencies(plan, f"{tmp_path}/latency.csv")
     assert built.summary["tried"][0]["candidate"] == milliseconds.argmin()

@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,6 +38,7 @@ class Given:
     text: str
     weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     teacher: str | None = None  # path
+    notes: tuple[str, ...] = ()  # on how it was read, where no file says them
     trained: bool = False  # by whoever gave it: images are as the model takes them
 
 
@@ -47,7 +48,7 @@ def given_model(model: Model, images: Labelled | None, weights: Weights | None) 
         case Network():
             found = _network(model, {})
         case Imported():
-            found = _network(model.network, model.weights)
+            found = _imported(model)
         case str() if model in zoo_names():
             found = _network(_from_zoo(model, images), {})
         case str() | os.PathLike():
@@ -57,15 +58,21 @@ def given_model(model: Model, images: Labelled | None, weights: Weights | None) 
     if weights is None:
         return found
     if isinstance(weights, Mapping):
-        return Given(name=found.name, text=found.text, weights=weights, trained=True)
+        return replace(found, weights=weights, trained=True)
     path = os.path.abspath(os.path.expanduser(weights))
-    return Given(name=found.name, text=found.text, teacher=path, trained=True)
+    return replace(found, weights={}, teacher=path, trained=True)
 
 
 def _network(network: Network, weights: Mapping[str, NDArray[Any]]) -> Given:
     return Given(
         name=network.name, text=print_network(network), weights=weights, trained=bool(weights)
     )
+
+
+def _imported(found: Imported) -> Given:
+    network = found.network
+    notes = tuple(f"network {network.name}: {note}" for note in found.notes)
+    return replace(_network(network, found.weights), notes=notes)
 
 
 def _from_zoo(name: str, images: Labelled | None) -> Network:
@@ -106,8 +113,7 @@ def _from_nnx(model: Any, images: Labelled | None) -> Given:
             "what an nnx model does is traced on an image, but the images stand in files",
             "give images as an array; or wootzc.from_nnx(model, example) as the model",
         )
-    imported = from_nnx(model, images[0][:1].astype(np.float32))
-    return _network(imported.network, imported.weights)
+    return _imported(from_nnx(model, images[0][:1].astype(np.float32)))
 
 
 # ---- images

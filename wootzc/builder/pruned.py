@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.builder.result.chance import plus_minus
 from wootzc.builder.result.export import Form, export_result
 from wootzc.builder.result.replay import load_best
 from wootzc.builder.result.verdict import percent_of, verdict
@@ -98,9 +99,15 @@ class Pruned(Built):
             before, after = (one.text(each.costs[one.name]) for each in (teacher, best))
             share = percent_of(best.costs[one.name], teacher.costs[one.name])
             yield one.heading, before, after, share
-        for part, full, left in (
-            ("validation", teacher.validation_accuracy, best.accuracy),
-            ("test", teacher.test_accuracy, best.test_accuracy),
-        ):
-            change = f"{100 * (left - full):+.2f} points"
-            yield f"{part} accuracy", percent(full), percent(left), change
+        whole = {
+            "validation": (teacher.validation_accuracy, teacher.validation_error),
+            "test": (teacher.test_accuracy, teacher.test_error),
+        }
+        pruned = {
+            "validation": (best.accuracy, best.error),
+            "test": (best.test_accuracy, best.test_error),
+        }
+        for part in whole:
+            before, after = (percent(a) + plus_minus(e) for a, e in (whole[part], pruned[part]))
+            change = f"{100 * (pruned[part][0] - whole[part][0]):+.2f} points"
+            yield f"{part} accuracy", before, after, change

@@ -33,6 +33,7 @@ from wootzc.builder.screen import Screen
 from wootzc.diagnostics import fail
 from wootzc.driver import analyze_file
 from wootzc.files import write_atomically
+from wootzc.grammar.space.rates import RATES
 from wootzc.ir.net.criteria import Criterion
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.network import Network
@@ -40,9 +41,6 @@ from wootzc.ir.net.skip import can_be_skipped
 from wootzc.ir.net.trunk import trunks
 from wootzc.ir.passes import Pass
 
-RATES = (0, 0.3, 0.5, 0.7, 0.9)
-SELECTION = "propose 500"
-SELECTIONS = {"all", "sample", "configs", "propose", "explore"}  # `propose` is for one `explore`
 DATA, TEACHER = "data.npz", "teacher.safetensors"
 
 # Ways out of warnings by their code, in the words of `prune`: their own are those of `.wz` files.
@@ -88,7 +86,8 @@ def prune(
     `images` [n, height, width, channels], bytes or floats, and `labels` [n]; or an iterable of
     batches of both, which is gone through once; or the path of images in files.
 
-    `each`: every group of filters inside of a module has one of the `rates`, not all of it one.
+    `rates`: of the filters inside of modules; by default those of the language. `each`: every group
+    of filters inside of a module has one of them, not all of it one.
     `by`: which filters go first. `narrow`: the channels between modules that may go too, ["t1",
     "t2"], or with their rates, {"t*": (0, 0.5), "t1": (0, 0.25)}; by default all (with `each`
     none), () for none. `skip`: modules that may be left out whole, ["b2", "b3"]; by default and
@@ -98,7 +97,8 @@ def prune(
     others are normalised. `settings`: as `--set`, {"finetune.steps": 500, "budget": "10 minutes"}.
 
     Everything goes into the folder `out`, build/NAME by default; the next result there replaces it.
-    Warnings come as Python's; `progress` shows the screen of `wootzc build`. Raises `WootzError`.
+    Warnings and notes come as Python's warnings; `progress` shows the screen of `wootzc build`.
+    Raises `WootzError`.
     """
     files = isinstance(images, str | os.PathLike)
     parts = _parts(images, labels, validation, test)
@@ -117,7 +117,7 @@ def prune(
     chosen = {key: str(value) for key, value in (settings or {}).items()}
     source = folder / "given" / f"{given.name}.wz"
     stated = [data, *_variables(rates, each, by, narrow or (), skip or ())]
-    _write(source, given, parts, _text(given, stated, minimize, accuracy, chosen))
+    _write(source, given, parts, _text(given, stated, minimize, accuracy))
     analysis = analyze_file(source, chosen)
     more = [
         line
@@ -127,7 +127,7 @@ def prune(
     ]
     if more:
         plain = source.read_text(encoding="utf-8")
-        write_atomically(source, _text(given, [*stated, *more], minimize, accuracy, chosen))
+        write_atomically(source, _text(given, [*stated, *more], minimize, accuracy))
         wider = analyze_file(source, chosen)
         if wider.spaces:
             analysis = wider
@@ -137,6 +137,8 @@ def prune(
     for one in analysis.diagnostics:
         if one.severity == "warning":
             warn(Warned(message=one.message, code=one.code, help=one.help))
+    for note in (*given.notes, *analysis.notes):
+        warn(Warned(message=note))
     how = Options(
         out=folder,
         store=None if store is None else os.fspath(store),
@@ -209,8 +211,10 @@ def _variables(
     skip: str | Iterable[str],
 ) -> list[str]:
     """The statements that say what may go."""
-    own = _listed(RATES if rates is None else rates) + (" each" if each else "")
-    lines = [f"rates {own}", f"prune * by {by}"]
+    lines = [f"prune * by {by}"]
+    if rates is not None or each:  # without either, the language has its own
+        own = _listed(RATES if rates is None else rates)
+        lines.insert(0, f"rates {own}{' each' if each else ''}")
     if isinstance(narrow, Mapping):
         lines += [f"narrow {t} by {by} rates {_listed(own)}" for t, own in narrow.items()]
     elif narrow:
@@ -243,14 +247,12 @@ def _text(
     stated: Sequence[str],  # data, and what may go
     minimize: str,
     accuracy: float | str,
-    settings: Mapping[str, str],
 ) -> str:
     """The source: what was given, and the language's defaults for all else."""
     teacher = TEACHER if given.weights else given.teacher
     lines = [
         *stated,
         *([f'teacher from "{teacher}"'] if teacher else []),
-        *([] if SELECTIONS & settings.keys() else [SELECTION]),
         f"minimize {minimize}",
         f"subject to accuracy >= {accuracy}",
     ]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,8 @@ def build(
     source: Source,
     options: Options = Options(),
     listeners: Sequence[Listener] = (),
+    *,
+    passes: Sequence[Pass] | None = None,  # instead of those in `options`
 ) -> Built:
     """Build a `.wz` or `.wzir` file (a `Path`), text (a str), a space or a plan: write its folder.
 
@@ -135,6 +137,8 @@ def build(
     on where it was. Raises `WootzError` for mistakes of the source, the data or the store, and
     `Interrupted` once the best so far is written; KeyboardInterrupt where there is none.
     """
+    if passes is not None:
+        options = replace(options, passes=passes)
     events = Events(listeners=list(listeners))
     with hosts_in(options.group, events) as hosts:
         return _compiled(source, options, events, hosts)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from wootzc.builder.search.judging import images_needed
+from wootzc.builder.search.judging import ASSUMED, images_needed
 from wootzc.cli.init_comments import aligned, comment, indented, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
 from wootzc.cli.init_facts import Facts, Model
@@ -15,8 +15,6 @@ from wootzc.ir.net.metrics import costs
 from wootzc.ir.net.skip import can_be_skipped
 from wootzc.ir.net.trunk import trunks
 from wootzc.units import count
-
-ASSUMED = 0.85  # accuracy of a network of which only the file is known
 
 # Of a teacher with a new last layer: its other weights are not to be thrown over.
 TRAINED_ON = "{ steps 2000; optimizer sgd(0.01, momentum = 0.9) }"

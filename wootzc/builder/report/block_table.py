@@ -116,7 +116,7 @@ def _best_row(summary: Summary, column: float, top: float) -> list[Markup]:
     for position, (name, value) in enumerate(pairs):
         x = LABEL + column * position
         title = tag(
-            "title", f"{name} in the best network\n{rate_text(value)} of its filters removed"
+            "title", f"{name} in the {summary.written}\n{rate_text(value)} of its filters removed"
         )
         box = tag(
             "rect",

@@ -12,7 +12,7 @@ from wootzc.builder.report.markup import Markup, join, percent, points, tag
 from wootzc.builder.report.scatter import scatter
 from wootzc.builder.report.tables import blocks_table, candidates_table, counts, provenance
 from wootzc.builder.report.training_curves import damage_curves, learning_curves
-from wootzc.builder.result.chance import half_width
+from wootzc.builder.result.chance import plus_minus
 from wootzc.builder.result.summary import DeviceFigures, Int8Figures, Summary
 from wootzc.builder.result.verdict import Kind, change, percent_of, share_text, verdict
 from wootzc.files import seal_page
@@ -48,6 +48,7 @@ def report_html(summary: Summary, plan: Plan) -> str:
 def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
     """Sections by the name that links call them, in order; without those that would be empty."""
     tried, used = len(summary.tried), len(summary.blocks.list)
+    shown = summary.written
     sections = [
         (
             "cost",
@@ -59,15 +60,16 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
         (
             "filters",
             "Filters kept in every module",
-            "Full length: the full network; filled: the best network. "
+            f"Full length: the full network; filled: the {shown}. "
             "Several numbers are the prunable groups of one module.",
             widths(summary, plan),
         ),
         (
             "learning",
             "Learning curves",
-            "Validation accuracy of every candidate while it was fine-tuned; thick: the best. "
-            "What starts below the drawing is cut off. A curve leads to its row in the table.",
+            "Validation accuracy of every candidate while it was fine-tuned; thick: the "
+            f"{shown}. What starts below the drawing is cut off. "
+            "A curve leads to its row in the table.",
             learning_curves(summary),
         ),
         (
@@ -75,7 +77,7 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
             "Damage of every module",
             "By how many nats the teacher's loss on validation images rises when one module alone "
             "is pruned and refitted; by the fraction of its filters that is removed, all on one "
-            "scale. Ringed: the rate in the best network.",
+            f"scale. Ringed: the rate in the {shown}.",
             damage_curves(summary),
         ),
         ("time", "Time and steps", "", stages(summary)),
@@ -102,14 +104,14 @@ def _sections(summary: Summary, plan: Plan) -> dict[str, Markup]:
         ),
         ("figures", "Where the figures come from", "", provenance(summary)),
     ]
-    shown = {
+    filled = {
         name: _section(name, title, about, content)
         for name, title, about, content in sections
         if content
     }
     unit = "1 MAC = one multiply and one add = 2 FLOPs; counts are for one image. "
     chance = "± is the half of a 95 % interval: what another draw of so many images may change."
-    return shown | {"": tag("footer", unit, chance)}
+    return filled | {"": tag("footer", unit, chance)}
 
 
 def _section(name: str, title: str, about: str, content: Markup) -> Markup:
@@ -138,11 +140,19 @@ def _headline(summary: Summary, sections: Iterable[str]) -> Markup:
         cards += _device_cards(summary.device)
     if summary.int8 is not None:
         cards += _int8_cards(summary.int8)
-    validation = teacher.validation_accuracy, best.accuracy, data.validation
-    test = teacher.test_accuracy, best.test_accuracy, data.test
     accuracies = [
-        _accuracy_card("Validation accuracy", *validation),
-        _accuracy_card("Test accuracy", *test),
+        _accuracy_card(
+            "Validation accuracy",
+            (teacher.validation_accuracy, teacher.validation_error),
+            (best.accuracy, best.error),
+            data.validation,
+        ),
+        _accuracy_card(
+            "Test accuracy",
+            (teacher.test_accuracy, teacher.test_error),
+            (best.test_accuracy, best.test_error),
+            data.test,
+        ),
     ]
     shown = set(sections)
     links = [tag("a", text, href=f"#{name}") for name, text in LINKS.items() if name in shown]
@@ -221,13 +231,20 @@ def _int8_cards(int8: Int8Figures) -> Iterator[Markup]:
         yield _card(name, figure, f"float32 → int8, {int8.on}", exact)
 
 
-def _accuracy_card(name: str, teacher: float, best: float, images: int) -> Markup:
-    chance = f"± {100 * half_width(best, images):.1f}"
+def _accuracy_card(
+    name: str,
+    teacher: tuple[float, float],  # accuracy, and its error
+    best: tuple[float, float],
+    images: int,
+) -> Markup:
+    (before, before_error), (after, after_error) = teacher, best
+    figure = [percent(before), tag("i", plus_minus(before_error)), tag("i", " → ")]
+    figure += [tag("b", percent(after)), tag("i", plus_minus(after_error))]
     return _card(
         name,
-        join([percent(teacher), tag("i", " → "), tag("b", percent(best)), tag("i", f" {chance}")]),
-        f"{points(best - teacher)} against the teacher, on {images:,} images",
-        f"{chance} points: what another draw of {images:,} images may change",
+        join(figure),
+        f"{points(after - before)} against the teacher, on {images:,} images",
+        f"±, in points: what another draw of {images:,} images may change",
     )
 
 
@@ -243,7 +260,7 @@ def _about_blocks(summary: Summary) -> Markup:
     text = (
         f": {blocks.planned:,} planned, {blocks.used:,} used. "
         "A bar spans the modules of one block, in the row of its rate; the fuller its "
-        "colour, the more candidates use it. Thick frames: blocks of the best network. "
+        f"colour, the more candidates use it. Thick frames: blocks of the {summary.written}. "
         "Green: made in this build; violet: from the store; dashed: never needed."
     )
     return join(["Chosen by ", tag("code", f"blocks {blocks.method}"), text])

@@ -16,6 +16,7 @@ from wootzc.builder.report.markup import (
     table,
     tag,
 )
+from wootzc.builder.result.chance import plus_minus
 from wootzc.builder.result.summary import Summary, TriedFigures, to_json
 from wootzc.builder.result.verdict import blocks_origin, ending
 from wootzc.builder.search.tried import BlockUse
@@ -79,7 +80,7 @@ def _candidate(summary: Summary, position: int, one: TriedFigures) -> Markup:
         ),
         _accuracy(one.start_accuracy),
         *([_accuracy(one.forecast.accuracy)] if one.forecast else []),
-        _accuracy(one.accuracy),
+        cell(percent(one.accuracy) + plus_minus(one.error), sort=one.accuracy, class_="n"),
         cell(met),
         number(one.steps),
         cell(duration(one.seconds), sort=one.seconds, class_="n"),

@@ -5,6 +5,11 @@ import math
 CONFIDENCE = 1.96  # standard errors: 95 % of the time the truth is as near
 
 
+def plus_minus(error: float) -> str:
+    """ " ± 1.3", in points, to stand behind an accuracy; nothing where the error is no number."""
+    return f" ± {100 * error:.1f}" if math.isfinite(error) else ""
+
+
 def half_width(accuracy: float, images: int) -> float:
     """The 95 % interval of an accuracy is this far to both sides, as a fraction.
 

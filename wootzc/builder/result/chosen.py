@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.jobs.store import Store, Weights, is_store
+from wootzc.builder.result.chance import plus_minus
 from wootzc.builder.result.summary import Summary, TriedFigures
 from wootzc.diagnostics import fail
 from wootzc.ir.net.metrics import Metric
@@ -55,7 +56,8 @@ def choose(folder: Path, summary: Summary, number: int, store: Path | str | None
 
 def _listed(tried: Sequence[TriedFigures], cost: Metric) -> str:
     shown = [
-        f"{number}: {cost.short(one.costs[cost.name])}, {percent(one.accuracy)}"
+        f"{number}: {cost.short(one.costs[cost.name])}, "
+        f"{percent(one.accuracy)}{plus_minus(one.error)}"
         + (", meets the objective" if one.met else "")
         for number, one in enumerate(tried[:LISTED], start=1)
     ]

@@ -240,6 +240,11 @@ class Summary:
             return "taken by hand"
         return "best" if self.objective_met else "closest"
 
+    @property
+    def written(self) -> str:
+        """The same of the network whose weights were written, in words."""
+        return f"network {self.role}" if self.taken is not None else f"{self.role} network"
+
 
 def to_json(value: Any) -> dict[str, Any]:
     """A tree of dataclasses as JSON holds it, which has no NaN: there None stands for it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from wootzc.builder.result.chance import half_width
+from wootzc.builder.result.chance import plus_minus
 from wootzc.builder.result.summary import Summary
 from wootzc.builder.result.verdict import (
     Kind,
@@ -41,8 +41,7 @@ def summary_text(
         f"{name} {seconds_text(spent)}" for name, spent in summary.seconds_recorded.items()
     )
     data = summary.data
-    validation = 100 * half_width(best.accuracy, data.validation)
-    test = 100 * half_width(best.test_accuracy, data.test)
+    validation, test = plus_minus(best.error), plus_minus(best.test_error)
     return f"""
 {_verdict_text(summary, paint)}
 {figures}
@@ -50,8 +49,8 @@ def summary_text(
    (the arrays alone, in float32; size: the exported ONNX file)
   accuracy    validation {percent(teacher.validation_accuracy)} → {percent(best.accuracy)}\
    test {percent(teacher.test_accuracy)} → {percent(best.test_accuracy)}
-              on {data.validation:,} and {data.test:,} images: ± {validation:.1f} and \
-± {test:.1f} points by chance
+              on {data.validation:,} and {data.test:,} images:{validation} and\
+{test} points by chance
 {_int8_text(summary)}  rates       {rates}
   candidates  {candidates.tried} tried, {candidates.spared} spared of \
 {candidates.within_cost_limits}

@@ -5,18 +5,24 @@ No JAX here, and no image is read.
 
 from collections.abc import Iterator
 from math import sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.data import Survey, count_parts
-from wootzc.builder.search.judging import images_needed, images_needed_at_least
+from wootzc.backends.data.formats import PartName
+from wootzc.builder.search.judging import ASSUMED, images_needed
 from wootzc.diagnostics import Diagnostic
 from wootzc.ir.space import AccuracyLimit, Space
 from wootzc.ir.space.recipe import FromFile
 
 CONFIDENCE = 0.9  # of a limit that names none
 TELLING = 50  # images; fewer may all be guessed wrong by a network that knows better
+SHARES: Final[dict[PartName, str]] = {  # of the training images, and where they are said
+    "validation": "data validation",
+    "test": "data test",
+}
 ROUGHLY = 1.25  # the number that is needed is an estimate: who has nearly as many is not warned
 
 
@@ -24,11 +30,13 @@ def foreseen(space: Space) -> Iterator[Diagnostic]:
     """Warnings, where the data is there and can be counted cheaply."""
     teacher = space.teacher
     given = isinstance(teacher, FromFile) and teacher.recipe is None
-    if not given and not any(_tells_drops(limit) for limit in space.objective.limits):
+    tells = any(_tells_drops(limit) for limit in space.objective.limits)
+    if not given and not tells and not any(place in space.spans for place in SHARES.values()):
         return
     counted = count_parts(space.data)
     if counted is None:
         return
+    yield from shares_of_nothing(space, counted)
     yield from too_few_images(space, counted.images["validation"])
     if given:
         yield from seen_before(space, counted)
@@ -44,21 +52,37 @@ def too_few_images(
         if not isinstance(limit, AccuracyLimit) or not _tells_drops(limit):
             continue
         confidence = limit.confidence or CONFIDENCE
-        if accuracy is None:
-            needed = images_needed_at_least(limit.value, confidence)
-        else:
-            needed = images_needed(limit.value, accuracy, confidence)
+        right = ASSUMED if accuracy is None else accuracy
+        needed = images_needed(limit.value, right, confidence)
         if images >= needed / ROUGHLY:
             continue
-        least = "at least " if accuracy is None else "about "
+        of = f", where the network is right on {right:.0%}" if accuracy is None else ""
+        counted = count_parts(space.data)
+        own = counted is not None and "validation" in counted.own
+        more = "to its own part, val/ say" if own else "(data … { validation 30% })"
         yield Diagnostic(
             limit.span,
             "WZ180",
             f"{images:,} validation images can hardly tell a drop of {_points(limit.value)} "
-            f"from none: {least}{needed:,} would be needed",
-            "give more images to validation (data … { validation 30% }), or allow a larger drop",
+            f"from none: about {needed:,} would be needed{of}",
+            f"give more images to validation {more}, or allow a larger drop",
             "warning",
         )
+
+
+def shares_of_nothing(space: Space, counted: Survey) -> Iterator[Diagnostic]:
+    """Where a part is asked for as a share of the training images, and the data brings it."""
+    for part, place in SHARES.items():
+        share = getattr(space.data, part)
+        if part in counted.own and place in space.spans and share:
+            yield Diagnostic(
+                space.at(place),
+                "WZ339",
+                f"the data has a {part} part of its own, so `{part} {100 * share:g}%` of the "
+                "training images does nothing",
+                f"leave it out; for more {part} images put them into that part",
+                "warning",
+            )
 
 
 def no_better_than_guessing(

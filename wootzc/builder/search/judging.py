@@ -33,6 +33,7 @@ SEED = 7011
 # outside. Efron's .632 estimator takes 0.632 of that, 2 × 0.632 of what all images say.
 LUCK = 2 * 0.632
 ROUNDS = 4  # until the margin that the rule keeps and the optimism it leads to agree
+ASSUMED = 0.85  # accuracy of a teacher of which only the file is known
 HAIR = 1e-9  # an exact tie meets a limit
 
 
@@ -277,11 +278,6 @@ def images_needed(
         raise ValueError("no number of images tells that nothing is lost")
     apart = guessed_discordance(accuracy, drop) if discordance is None else discordance
     return math.ceil(apart * (NormalDist().inv_cdf(confidence) / drop) ** 2)
-
-
-def images_needed_at_least(drop: float, confidence: float = 0.9) -> int:
-    """The same whatever the accuracies: on a share of `drop` the two differ for sure."""
-    return images_needed(drop, 1.0, confidence, discordance=drop)
 
 
 def _stored(result: Mapping[str, Any], images: int) -> tuple[Bits, int]:
