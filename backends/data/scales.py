@@ -10,7 +10,7 @@ from wootzc.backends.data.dataset import Dataset, Split
 from wootzc.backends.data.images import holds_bytes
 from wootzc.ir.space.recipe import IMAGENET
 
-SAMPLE = 256  # images whose mean and deviation are measured
+SAMPLE = 64  # images whose mean and deviation are measured
 SAME = 0.05  # deviations that two means may differ by, and two deviations
 
 Numbers = tuple[float, ...]  # one, or one per channel
@@ -38,19 +38,15 @@ def rescaled(dataset: Dataset, places: NDArray[np.intp]) -> Iterator[tuple[str, 
     def figures(numbers: Numbers) -> Figures:
         return np.resize(np.array(numbers, np.float32) * np.float32(unit), channels)
 
-    known = [
-        (said, figures(mean), figures(std))
-        for said, mean, std in USUAL
-        if len(mean) in (1, channels)
-    ]
+    known = [(said, figures(a), figures(b)) for said, a, b in USUAL if len(a) in (1, channels)]
     pixels = train.images.take(train.rows[spread(len(train), SAMPLE)]).reshape(-1, channels)
-    mean, std = (of(pixels, axis=0, dtype=np.float64) for of in (np.mean, np.std))
-    std = np.maximum(std, 1e-6)
-    known.append(("normalize", mean.astype(np.float32), std.astype(np.float32)))
-    for said, middle, deviation in known:
-        apart = np.abs([middle - dataset.mean, deviation - dataset.std]) / dataset.std
-        if apart.max() > SAME:
-            yield said, replace(part, mean=middle, std=deviation)
+    own: Figures = pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
+    apart: Figures = pixels.std(axis=0, dtype=np.float64).astype(np.float32)
+    known.append(("normalize", own, np.maximum(apart, 1e-6)))
+    for said, mean, std in known:
+        off = np.abs([mean - dataset.mean, std - dataset.std]) / dataset.std
+        if off.max() > SAME:
+            yield said, replace(part, mean=mean, std=std)
 
 
 def spread(images: int, most: int) -> NDArray[np.intp]:
