@@ -1,7 +1,4 @@
-"""Eight devices must do what one does. Their number is fixed when JAX starts: hence a process.
-
-Bits are compared only of one program, so what compiles fast will do.
-"""
+"""Eight devices must do what one does. Their number is fixed when JAX starts: hence a process."""
 
 import os
 import runpy
@@ -25,12 +22,14 @@ from wootzc.backends.flax.device.parallel import (
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import read
 
+pytestmark = pytest.mark.bits
+
 FOLDER = Path(__file__).parent
 
 
-def start(script: str, devices: int, *arguments: str, **more: str) -> "Popen[str]":
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
-    environment = os.environ | {  # beside those flags that make another machine of it
+def start(script: str, devices: int, *arguments: str, flags: str = "", **more: str) -> "Popen[str]":
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"  # those that make another machine of it
+    environment = os.environ | {
         "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
         **more,
@@ -90,7 +89,8 @@ def test_two_hosts_of_four_devices_equal_one(one: Weights, tmp_path: Path) -> No
 
 
 def test_groups_of_devices_train_at_once_as_one_does() -> None:
-    run(start("on_groups.py", 8))
+    fast = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"  # to compile
+    run(start("on_groups.py", 8, flags=fast))
 
 
 @pytest.mark.parametrize(
