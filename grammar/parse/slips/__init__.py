@@ -10,6 +10,7 @@ from wootzc.grammar.parse.slips.limits import LIMITS
 from wootzc.grammar.parse.slips.look_alikes import LOOK_ALIKES
 from wootzc.grammar.parse.slips.networks import NETWORKS
 from wootzc.grammar.parse.slips.paths import PATHS
+from wootzc.grammar.parse.slips.rates import RATES
 from wootzc.grammar.parse.slips.row import Found, slips_in
 from wootzc.grammar.parse.slips.spaces import SPACES
 from wootzc.grammar.parse.slips.statements import STATEMENTS
@@ -20,6 +21,7 @@ SLIPS = (
     *NETWORKS,
     *LIMITS,
     *PATHS,
+    *RATES,
     *SPACES,
     *STATEMENTS,
 )  # what is special comes first
