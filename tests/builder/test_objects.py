@@ -215,6 +215,35 @@ def test_no_build_begins_while_a_bucket_is_cleaned(
     assert late.is_set() and not list(below(store.place, "*/*"))
 
 
+def test_what_a_cleaner_deletes_at_last_is_said_again(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets go before anybody has looked again."""
+    monkeypatch.setattr("wootzc.builder.jobs.locks.WAIT", 0.01)
+    locks = Store(address)._locks
+    assert isinstance(locks, Leases)
+    deleted = iter([True, False])
+
+    def is_cleaned(leases: Leases) -> bool:
+        if next(deleted, False):
+            leases.own.drop()
+        return False
+
+    monkeypatch.setattr(Leases, "_is_cleaned", is_cleaned)
+    with locks.in_use():
+        assert locks.own.exists()
+
+
+def test_who_cleans_after_another_says_that_it_lives(address: str) -> None:
+    locks = Store(address)._locks
+    assert isinstance(locks, Leases)
+    locks.enter()
+    locks.own.drop()  # by who cleaned before
+    with locks.cleaning():
+        assert locks.own.exists()
+    locks.leave()
+
+
 def test_who_was_killed_while_cleaning_keeps_nobody_waiting(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

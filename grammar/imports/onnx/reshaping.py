@@ -155,7 +155,7 @@ def pad(operator: Operator, context: Context) -> Tensor:
     tensor = context.tensor(operator)
     given = operator.attributes
     value = context.number(operator, "value", 2, 0)
-    if given.get("mode", "constant") != "constant" or (LOWEST < value and value != 0):
+    if given.get("mode", "constant") != "constant" or not (value == 0 or value <= LOWEST):
         raise operator.refused(
             "wootzc pads with zeros, nothing else", "train the network with zeros as its padding"
         )

@@ -17,6 +17,13 @@ def _patterns(match: Match) -> str:
     return re.sub(r"\s*;\s*|\s+(?:and|or|&|\+)\s+|(?<!,)\s+", ", ", bare)
 
 
+def _except(match: Match) -> str:
+    """`m*, !m1, m3` → `m*, m3 except m1`."""
+    found = re.findall(r"(!?)([\w*?.\[\]]+)", match["list"])
+    named, without = ([name for bang, name in found if bool(bang) is out] for out in (False, True))
+    return f"{match['a']}{', '.join(named)} except {', '.join(without)}"
+
+
 def _in_finetune(match: Match) -> str:
     """Nothing where the space has a `finetune` already: it would be a second."""
     stated = re.search(r"\bfinetune\b", match.string)
@@ -60,8 +67,9 @@ SPACES = (
          within="space"),
     Slip(r"\b(?P<w>skip|narrow|tie) !(?P<a><GLOB>)", r"\g<w> * except \g<a>",
          "what is left out follows `except`", within="space"),
-    Slip(r"\b(?P<a>(?:prune|skip|narrow|tie) <GLOB>(?: ?, ?<GLOB>)*) ?,? ?!(?P<b><GLOB>)",
-         r"\g<a> except \g<b>", "what is left out follows `except`", within="space", safe=True),
+    Slip(r"\b(?P<a>(?:prune|skip|narrow|tie) )(?P<list><GLOB>(?: ?, ?<GLOB>)*(?: ?,? ?!<GLOB>"
+         r"(?: ?, ?<GLOB>)*)+)", _except, "what is left out follows `except`", within="space",
+         safe=True),
     Slip(r"(?:^|[\n;{]) ?(?P<at>(?:if|when|unless|else|elif|for|while|repeat|switch|try)\b[^\n]*)",
          None, "there are no conditions or loops", within="space",
          help="what is searched for is said by `minimize` or `maximize`, and by limits"),

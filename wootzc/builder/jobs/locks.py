@@ -120,11 +120,12 @@ class Leases:
         """This build lives, and says so as long as anybody here is inside."""
         self.enter()
         try:
-            # Who cleans looks for builds when it has said that it does; so one sees the other.
-            while self._is_cleaned():
+            # Who cleans looks for builds when it has said that it does; so one sees the other. What
+            # was said here before may be deleted by then.
+            while self._is_cleaned() or not self.own.exists():
                 time.sleep(WAIT)
                 with self._guard:
-                    self.beat()  # what was said before may be deleted
+                    self.beat()
             yield
         finally:
             self.leave()
@@ -132,7 +133,14 @@ class Leases:
     def cleaning(self) -> AbstractContextManager[Any]:
         """No build begins within, and no other cleans."""
         token = f"{self.own.name}\n{uuid.uuid4().hex}".encode()
-        return Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf)
+        lease = Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf)
+        try:
+            with self._guard:
+                self.beat()  # what was said here is deleted by another who cleaned before
+        except BaseException:
+            with lease:
+                raise
+        return lease
 
     def is_own(self, place: Place) -> bool:
         return place == self.own
