@@ -78,7 +78,7 @@ SPACES = (
     Slip(r"(?:^|[\n;{]) ?(?P<at>(?:export|convert|deploy|report|verify)\b[^\n;{}]*)", None,
          "what is done with a result is no part of the file", within="space",
          help="as in `wootzc export build/NAME --to onnx`, once it is built"),
-    Slip(r"\bbudget (?P<at>half an hour|an hour|one hour|a minute|one minute)",
+    Slip(r"\bbudget (?P<at>half an hour|an hour|one hour|a minute|one minute)(?! ?\w)",
          lambda m: {"half an hour": "30 minutes", "a minute": "1 minutes",
                     "one minute": "1 minutes"}.get(m["at"], "60 minutes"),
          "a budget of time is a number with its unit", within="space", safe=True),
