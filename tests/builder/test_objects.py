@@ -234,6 +234,22 @@ def test_what_a_cleaner_deletes_at_last_is_said_again(
         assert locks.own.exists()
 
 
+def test_what_a_cleaner_deletes_before_it_is_seen_is_said_again(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks, real, deleted = Store(address)._locks, Object.version, iter([True, False])
+    assert isinstance(locks, Leases)
+
+    def version(place: Object) -> Any:
+        if place == locks.own and next(deleted, False):
+            place.drop()
+        return real(place)
+
+    monkeypatch.setattr(Object, "version", version)
+    with locks.in_use():
+        assert locks.own.exists()
+
+
 def test_who_cleans_after_another_says_that_it_lives(address: str) -> None:
     locks = Store(address)._locks
     assert isinstance(locks, Leases)

@@ -166,9 +166,13 @@ class Leases:
         return any(not self.is_dead(build) for build in builds if build != self.own)
 
     def beat(self) -> None:
-        then = self.clock()
-        self.own.replace(json.dumps({"machine": _machine(), "process": os.getpid()}).encode())
-        self._heard = self.own.version()[1], then
+        said, heard = json.dumps({"machine": _machine(), "process": os.getpid()}).encode(), None
+        while heard is None:
+            then = self.clock()
+            self.own.replace(said)
+            with contextlib.suppress(FileNotFoundError):  # who cleans has just deleted it
+                heard = self.own.version()[1]
+        self._heard = heard, then
 
     def is_dead(self, build: Object) -> bool:
         """Whether a build is not there any more. Asked while this one is."""
