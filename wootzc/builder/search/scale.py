@@ -22,9 +22,9 @@ ERRORS = 3.0  # standard errors of the difference, likewise
 def check_scale(jobs: Jobs, teacher: Outcome) -> None:
     """`WootzError` where the teacher is right far more often with pixels on another usual scale.
 
-    All that is searched would be compared with a network that cannot see. Where the space states
-    a scale it is a warning. A batch of validation
-    images is looked at for each scale, by the program that has looked at all of them.
+    All that is searched would be compared with a network that cannot see. Where the space states a
+    scale it is a warning. A batch of validation images is looked at for each scale, by the program
+    that has looked at all of them.
     """
     source, accuracy = jobs.space.teacher, float(teacher.done.result["accuracy"])
     if not isinstance(source, FromFile) or source.recipe is not None or accuracy >= ENOUGH:
