@@ -7,8 +7,8 @@ torch, onnx and onnxscript. Variants: `ts11` and `ts13` are the TorchScript expo
 as they are, and folded into convolutions; `dynamo` is today's exporter.
 """
 
+import argparse
 import io
-import sys
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -305,4 +305,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the files go")
+    main(parser.parse_args().folder)
