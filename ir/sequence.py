@@ -45,10 +45,10 @@ def number(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
         low = int(column.min())
         width = int(column.max()) - low + 1
         if span * width >= FAR:
-            key = np.unique(key, return_inverse=True)[1]
-            span = int(key.max()) + 1
+            key, span = _ranks(key)
         if span * width >= FAR:
-            raise TooLarge
+            column, width = _ranks(column)
+            low = 0
         key = key * width + (column.astype(np.int64) - low)
         span *= width
     if span <= 8 * len(key) + 1024:  # dense: a table is cheaper than sorting
@@ -63,6 +63,12 @@ def number(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
     numbers = np.empty(len(key), dtype=np.int64)
     numbers[order] = np.cumsum(new) - 1
     return order[new], numbers
+
+
+def _ranks(values: NDArray[Any]) -> tuple[Ints, int]:
+    """Small numbers in the same order, and how many there are."""
+    distinct, ranks = np.unique(values, return_inverse=True)
+    return ranks.astype(np.int64), len(distinct)
 
 
 def distinct_rows(rows: Matrix) -> Ints:

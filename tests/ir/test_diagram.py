@@ -231,3 +231,12 @@ def test_what_would_be_too_large_is_not_built() -> None:
     crossing = [(k, k + 15) for k in range(15)]
     with pytest.raises(TooLarge):
         build(values, order_layers(values, orders(values, crossing)))
+
+
+def test_variables_of_more_choices_than_a_word_has_bits_are_counted() -> None:
+    """Five rates of a module, of what enters and of what leaves it: 125 choices, in three words."""
+    values = (np.arange(125, dtype=np.uint8),) * 4
+    own = values[0]
+    follows = own[:, None] % 5 == own // 25  # what leaves one enters the next
+    chain = [Relation(at, at + 1, follows) for at in range(3)]
+    assert build(values, order_layers(values, chain)).count == 125 * 25**3
