@@ -174,9 +174,7 @@ class _Resampled:
     def of(
         cls, teacher: Teacher, runs: Sequence[Run], limit: AccuracyLimit | None, resamples: int
     ) -> "_Resampled":
-        images = teacher.looks.shape[1]
-        counts = _counts(images, resamples)
-        each, whole = _accuracies(teacher.looks, counts)
+        each, whole = _accuracies(teacher.looks, resamples)
         best = _last_best(each)
         seen = each[np.arange(resamples), best]
         moved = seen - _mean(teacher.looks[teacher.kept])  # by as much move targets below it
@@ -187,7 +185,7 @@ class _Resampled:
             references = np.full(resamples, limit.value), np.full(resamples, limit.value)
         there, everywhere = np.empty((2, resamples, len(runs)))
         for i, run in enumerate(runs):
-            each, whole = _accuracies(run.looks, counts)
+            each, whole = _accuracies(run.looks, resamples)
             look = _last_best(each)
             if run.asked is not None:  # it stops at the first look that reaches what is asked
                 reached = each >= (run.asked + moved)[:, None] - HAIR
@@ -300,10 +298,17 @@ def _counts(images: int, resamples: int) -> NDArray[np.float32]:  # [resamples, 
     return flat.reshape(resamples, images).astype(np.float32)
 
 
-def _accuracies(looks: Bits, counts: NDArray[np.float32]) -> tuple[Floats, Floats]:
+def _accuracies(looks: Bits, resamples: int) -> tuple[Floats, Floats]:
     """[resamples, looks] on each resample, and [looks] on all images."""
-    each = counts @ looks.T.astype(np.float32)  # whole numbers below 2²⁴: exact
-    return each.astype(np.float64) / looks.shape[1], looks.mean(axis=1)
+    right = _right(looks.tobytes(), looks.shape, resamples)
+    return right.astype(np.float64) / looks.shape[1], looks.mean(axis=1)
+
+
+@lru_cache(maxsize=512)  # after every try all are judged again
+def _right(looks: bytes, shape: tuple[int, int], resamples: int) -> NDArray[np.float32]:
+    """How many images of each resample were labelled right: [resamples, looks]."""
+    bits = np.frombuffer(looks, dtype=np.bool_).reshape(shape)
+    return _counts(shape[1], resamples) @ bits.T.astype(np.float32)  # below 2²⁴: exact
 
 
 def _last_best(accuracies: Floats) -> NDArray[np.intp]:  # [resamples, looks] → [resamples]
