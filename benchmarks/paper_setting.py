@@ -59,6 +59,7 @@ class Setting:
     predicted: str = "pretrain { reconstruct 512 images }"  # what our side does instead
     over: str = "net"
     rates: str = "30%, 50%, 70%"
+    widths: str = ""  # a statement about them; multiples of 8 where there is none
     seed: int = 1
 
 
@@ -72,6 +73,7 @@ network net {
     + RESIDUAL,
     # At rates up to 70 % every candidate of the digits recovers, and chance alone would decide.
     rates="50%, 70%, 85%, 94%",
+    widths="multiple of 1",
     task=(400, 600, 297),
     teacher=sgd(400, 0.1, 200),
     candidates=100,
@@ -133,7 +135,7 @@ def space_text(setting: Setting, points: float | None, *lines: str) -> str:
 space paper over {setting.over} {{
   data "task.npz"
   teacher from "teacher.safetensors"
-  rates {{ {setting.rates} }}
+  rates {{ {setting.rates} }}{setting.widths and "; "}{setting.widths}
   prune *
   sample {setting.candidates} stratified by params seed {setting.seed}
   minimize params

@@ -106,6 +106,8 @@ def medians(named: dict[str, tuple[Run, ...]], whole: bool) -> None:
     """Before and after fine-tuning, over the candidates that all ways have run to their end."""
     count = min(len(runs) for runs in named.values())
     count -= not whole  # the last run ended at the limit
+    if not count:
+        return
     print(f"the {count} smallest candidates, medians:\n")
     print("| start of fine-tuning | accuracy before | after |\n| --- | --- | --- |")
     for name, runs in named.items():
