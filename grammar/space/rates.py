@@ -19,7 +19,7 @@ from wootzc.ir.net.network import Network
 CRITERIA: tuple[str, ...] = tuple(JUDGINGS)
 MAX_RATES = 256  # a candidate holds rate positions as uint8
 RATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)  # where a file gives none
-TRUNK_RATES = (0.0, 0.25, 0.5)  # likewise
+TRUNK_RATES = (0.0, 0.25, 0.5, 0.75)  # likewise
 
 RateSpans = Mapping[float, Span]  # rates with the places where they stand
 

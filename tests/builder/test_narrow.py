@@ -122,4 +122,4 @@ def test_spaces_share_what_leaves_trunks_whole(make_space: Make) -> None:
         if not any(any(triple(rate)[1:]) for rate in cut.rates(row))
     }
     assert len(own) == 8 and own == other
-    assert len({cut.candidate(row, None) for row in range(len(cut.plan.candidates))}) == 8 * 9
+    assert len({cut.candidate(row, None) for row in range(len(cut.plan.candidates))}) == 8 * 16

@@ -372,7 +372,7 @@ def narrowed(*statements: str) -> Space:
 def test_later_narrow_statements_overrule_earlier_ones() -> None:
     space = narrowed("narrow t*", "narrow t1 rates { 25%, 30%, 75% }", "where params <= 99%")
     # 30% of 32 filters leaves the multiple of 8 that 25% leaves.
-    assert trunk_choices(space) == {"t1": (0.25, 0.75), "t2": (0.0, 0.25, 0.5)}
+    assert trunk_choices(space) == {"t1": (0.25, 0.75), "t2": (0.0, 0.25, 0.5, 0.75)}
     assert [m.name for m in space.network.modules] == [
         "plain1",
         "a1",
@@ -418,7 +418,7 @@ def test_each_is_formatted() -> None:
 
 def test_trunks_are_kept_tied_and_ordered_as_modules_are() -> None:
     space = narrowed("narrow t*", "keep t2")
-    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5)}
+    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5, 0.75)}
     tie, order = narrowed("narrow t*", "tie a2, t*", "where nonincreasing(t1..t2)").constraints
     assert tie == Tie(modules=(2, 0, 3), sides=("inside", "leaving", "leaving"))
     assert isinstance(order, Ordered) and (order.modules, order.sides) == ((0, 3), ("leaving",) * 2)
@@ -439,7 +439,7 @@ def test_trunks_go_by_a_criterion() -> None:
 def test_a_pattern_that_names_modules_names_no_trunks() -> None:
     """`keep *` leaves the trunks, which is a space of its own."""
     space = narrowed("narrow t1", "prune *", "keep *")
-    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5)}
+    assert trunk_choices(space) == {"t1": (0.0, 0.25, 0.5, 0.75)}
     assert all(removed(rate, "inside") == 0 for rate in space.rates)
     (tie,) = narrowed("narrow t*", "tie *").constraints
     assert isinstance(tie, Tie) and (tie.modules, tie.sides) == ((1, 2, 4), ())
