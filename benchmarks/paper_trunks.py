@@ -66,7 +66,7 @@ SHORT = Lengths(
     teacher="epochs 20; batch 64; optimizer sgd(0.05, momentum = 0.9); weight_decay 5e-4",
     finetune="epochs 3; batch 64; optimizer sgd(0.02, momentum = 0.9); weight_decay 5e-4",
     images="512 images",
-    budget="polish off; budget 4 candidates",
+    budget="polish off",
 )
 TINY = Lengths(
     teacher="steps 4; batch 16; every 4",
