@@ -70,4 +70,4 @@ class Artifacts:
 
 
 def _name(key: str, ending: str) -> str:
-    return f"{key}.{ending}.safetensors" if ending else f"{key}.safetensors"
+    return f"{key}.{ending}.safetensors"

@@ -38,7 +38,7 @@ from wootzc.builder.jobs.artifacts import Artifacts
 from wootzc.builder.jobs.checkpoints import Checkpoints
 from wootzc.builder.jobs.locks import Lease, Locks, locks_in
 from wootzc.builder.jobs.places import Place, below, drop, exists, place_of, size
-from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records
+from wootzc.builder.jobs.records import Damaged, Record, Records
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.files import damage
 
@@ -48,7 +48,7 @@ OURS = (  # what `clear` deletes; the last of each kind are left by a kill while
     *("jobs/*/*.json", "jobs/*/.*.*"),
     *("artifacts/*/*.safetensors*", "artifacts/*/.*.*"),
     *("checkpoints/*/*.checkpoint", "checkpoints/*/.*.*"),
-    *("locks/*.lock", Path(TABLE).with_suffix(".adopted").name),
+    "locks/*.lock",
 )
 
 
@@ -120,8 +120,6 @@ class Store:
             self._locks: Locks = locks_in(self.place / "locks")
             if isinstance(self.place, Path):
                 self._artifacts = Artifacts(self.place / "artifacts")
-                if (self.place / TABLE).is_file():
-                    self._records.adopt(self.place / TABLE, tell)
             else:
                 self._artifacts = Artifacts(self.place / "artifacts", self.root / "artifacts")
                 self._artifacts.trim()
@@ -285,7 +283,7 @@ def is_store(address: Path | str) -> bool:
     """Whether a build has made a store here. Raises `WootzError` where that cannot be told."""
     place = place_of(address)
     if isinstance(place, Path):
-        return (place / TABLE).is_file() or all((place / name).is_dir() for name in FOLDERS)
+        return all((place / name).is_dir() for name in FOLDERS)
     try:
         return any(True for pattern in ("jobs/*/*", "locks/*") for _ in below(place, pattern))
     except OSError as error:
