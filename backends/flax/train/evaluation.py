@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from wootzc.backends.bits import Right
 from wootzc.backends.flax.device.parallel import Devices, all_devices
 from wootzc.backends.flax.net.model import Structure, structures
-from wootzc.backends.flax.train.segments import compiled_correct, evaluate_segments
-from wootzc.backends.flax.train.step import Trees
+from wootzc.backends.flax.train.segments import compiled, evaluate_segments
+from wootzc.backends.flax.train.step import Trees, correct
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.net.network import Network, segment_shapes
@@ -100,12 +100,11 @@ def right_of(
 ) -> Right:
     """Which images are labelled right. The last batch is filled up; what fills it is dropped."""
     size = rounded_up(batch or batch_for(len(images)), devices.count)
-    correct = compiled_correct(devices)
     right = []
     for part in images.batches(_parts(len(images), size)):
         labels = devices.spread(_filled(part.labels, size))
         logits = _logits(segments, values, part.images, size, devices)
-        right.append(correct(logits, labels))
+        right.append(compiled(correct, devices)(logits, labels))
     return np.concatenate([devices.gather(one) for one in right])[: len(images)]
 
 
