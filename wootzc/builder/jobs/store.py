@@ -22,12 +22,12 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.files import damage
 
 Weights = dict[str, NDArray[Any]]
+Job = TypeVar("Job")  # what a caller names it by
 FOLDERS = ("jobs", "artifacts", "locks", "xla")
 OURS = (  # what `clear` deletes; the last of each kind are left by a kill while writing
     *("jobs/*/*.json", "jobs/*/.*.*"),
@@ -164,6 +165,11 @@ class Store:
                 reason = getattr(error, "strerror", None) or error
                 self.tell(f"the store's {what} is damaged, so it is made again: {reason}")
             return None
+
+    def all_found(self, keys: Mapping[Job, str]) -> dict[Job, Done]:
+        """Those of these jobs that are finished, by what names them."""
+        found = {job: self.find(key) for job, key in keys.items()}
+        return {job: done for job, done in found.items() if done is not None}
 
     def finish(
         self,
