@@ -16,8 +16,8 @@ from wootzc.backends.checkpoints.names import Naming, namings
 from wootzc.backends.python_source.classes import Learned, classes_of
 from wootzc.backends.torch.layers import TORCH
 from wootzc.backends.weights.parameters import Weights, network_parameters
-from wootzc.backends.weights.stored import check_fits, some
-from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
+from wootzc.backends.weights.stored import check_fits, raise_problems, some
+from wootzc.diagnostics import fail
 from wootzc.ir.layers.shapes import Shape, shape_text
 from wootzc.ir.net.network import Network
 
@@ -194,21 +194,14 @@ def _raise_differences(
     unexpected: list[str],
     misshapen: list[str],
 ) -> None:
-    """One error that lists everything, or nothing where all fits."""
     file = f"the file, read as {naming.source},"
     heads = all(name.startswith(f"{naming.modules[-1]}.") for name in misshapen)
-    problems = [
+    raise_problems(
         ("WZ154", f"{file} lacks tensors of network {network.name}", missing, None),
         ("WZ155", f"{file} holds tensors that network {network.name} has no place for",
          unexpected, None),
         ("WZ156", f"{file} holds tensors of other shapes than network {network.name}", misshapen,
          'only the classifier differs: with settings, `teacher from "…" { steps 1000 }`, '
          "it starts anew" if heads else None),
-    ]  # fmt: skip
-    diagnostics = [
-        Diagnostic(UNKNOWN, code, f"{message}: {some(names, NAMED)}", help)
-        for code, message, names, help in problems
-        if names
-    ]
-    if diagnostics:
-        raise WootzError(diagnostics)
+        most=NAMED,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ Convolutions and dense layers compute in bfloat16; norms and means over pixels i
 round. See docs/decisions/008-bfloat16.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -78,7 +78,11 @@ class SegmentNet(nnx.Module):
         self.body = nnx.static(body)
         self.plain = plain
         self.dtype = np.dtype(precision)
-        self.layers = nnx.Dict(dict(_modules(body, shape, axis_name, rngs, self.dtype)))
+        self.layers = nnx.Dict({
+            path: _module(layer, entering, axis_name, rngs, self.dtype)
+            for path, layer, entering in walk_shapes(body, shape)
+            if isinstance(layer, Learned)
+        })  # fmt: skip
 
     def __call__(
         self,
@@ -157,25 +161,12 @@ class SegmentNet(nnx.Module):
         return y if own.bias is None else y + own.bias[...].astype(self.dtype)
 
 
-def _modules(
-    body: Body,
-    shape: Shape,
-    axis_name: str | None,
-    rngs: nnx.Rngs,
-    dtype: np.dtype[Any],  # that convolutions and dense layers compute in
-) -> Iterator[tuple[str, nnx.Module]]:
-    """Every layer that carries weights, as an nnx module, with its path."""
-    for path, layer, entering in walk_shapes(body, shape):
-        if isinstance(layer, Learned):
-            yield path, _module(layer, entering, axis_name, rngs, dtype)
-
-
 def _module(
     layer: Learned,
     shape: Shape,
     axis_name: str | None,
     rngs: nnx.Rngs,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[Any],  # that convolutions and dense layers compute in
 ) -> nnx.Module:
     match layer:
         case Conv() | DepthwiseConv():

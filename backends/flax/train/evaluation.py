@@ -63,30 +63,28 @@ def predict(
     Raises `WootzError` where the weights do not fit the network.
     """
     check_fits(network, weights)
-    devices = all_devices()
-    values = devices.replicate(split(network, weights))
-    size = rounded_up(batch, devices.count)
-    graphs = structures(network)
-    logits = [
-        devices.gather(_logits(graphs, values, images[start : start + size], size, devices))
-        for start in range(0, len(images), size)
-    ]
-    return np.concatenate(logits)[: len(images)]
+    rows = np.arange(len(images))
+    return predicted(network, weights, np.asarray(images), rows, batch, all_devices())
 
 
 def predicted(
     network: Network,
     weights: Weights,
-    images: "Split",
-    rows: NDArray[np.int64],  # positions in it
+    images: "Split | NDArray[np.float32]",
+    rows: NDArray[np.int64],  # positions among them
     batch: int,
     devices: Devices,
 ) -> NDArray[np.float32]:  # [rows, classes] logits
-    """As `predict`, of images that are read as they are needed."""
+    """As `predict`, of some images, which a split reads as they are needed."""
     values, graphs = devices.replicate(split(network, weights)), structures(network)
     size = rounded_up(batch, devices.count)
-    parts = images.batches(rows[start : start + size] for start in range(0, len(rows), size))
-    logits = [devices.gather(_logits(graphs, values, p.images, size, devices)) for p in parts]
+    parts = (rows[start : start + size] for start in range(0, len(rows), size))
+    pixels = (
+        (images[part] for part in parts)
+        if isinstance(images, np.ndarray)
+        else (batch.images for batch in images.batches(parts))
+    )
+    logits = [devices.gather(_logits(graphs, values, one, size, devices)) for one in pixels]
     classes = segment_shapes(network)[-1][-1]
     return np.concatenate([np.empty((0, classes), np.float32), *logits])[: len(rows)]
 
