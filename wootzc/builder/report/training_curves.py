@@ -99,23 +99,19 @@ def damage_curves(summary: Summary) -> Markup:
     chosen = {one.module: one.rate for one in summary.widths}
     tallest = max(max(nats for _, nats in curve) for curve in curves.values())
     widest = max(curve[-1][0] for curve in curves.values())
-    drawn = [
-        _damage(module, [(0.0, 0.0), *(p for p in curve if p[0])], chosen.get(module), axes)
-        for axes in [_small_axes(widest, max(tallest, 1e-9))]
-        for module, curve in curves.items()
-    ]
-    return tag("div", *drawn, class_="damages")
-
-
-def _small_axes(widest: float, tallest: float) -> Axes:
-    return Axes(
+    axes = Axes(
         x=(0.0, max(widest, 0.01)),
-        y=(0.0, tallest),
+        y=(0.0, max(tallest, 1e-9)),
         left=EDGE_LEFT,
         top=EDGE_TOP,
         width=SMALL_WIDTH - 2 * EDGE_LEFT,
         height=SMALL_HEIGHT - EDGE_TOP - EDGE_BOTTOM,
     )
+    drawn = [
+        _damage(module, [(0.0, 0.0), *(p for p in curve if p[0])], chosen.get(module), axes)
+        for module, curve in curves.items()
+    ]
+    return tag("div", *drawn, class_="damages")
 
 
 def _damage(
