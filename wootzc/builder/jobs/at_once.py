@@ -88,13 +88,16 @@ class Workers(ABC, Generic[Seat, Place]):
     ) -> Future[Result]:
         """Have `work(place, …)` called as soon as a place is free."""
         call = Call(work, given, options)
+        self._take(call)
+        return call.future
+
+    def _take(self, call: Call) -> None:
         with self._lock:
             if self._failure is None:
                 self._waiting.append(call)
                 self._seat()
             else:
                 call.future.cancel()
-        return call.future
 
     def results(self, futures: Sequence[Future[Result]]) -> list[Result]:
         """What comes of these, in order, telling meanwhile what their threads emit.
@@ -198,19 +201,10 @@ class Workers(ABC, Generic[Seat, Place]):
 
 
 class AtOnce(Workers[Seat, Place]):
-    """Serves each call in the thread that submits it."""
+    """Serves each call in the thread that submits it: `submit` raises what the work does."""
 
-    def submit(
-        self,
-        work: Callable[Concatenate[Place, Given], Result],
-        /,
-        *given: Given.args,
-        **options: Given.kwargs,
-    ) -> Future[Result]:
-        """Do the work now, and raise what it raises."""
-        future: Future[Result] = Future()
-        future.set_result(self.serve(self._free[0], Call(work, given, options)))
-        return future
+    def _take(self, call: Call) -> None:
+        call.future.set_result(self.serve(self._free[0], call))
 
 
 class Local(Workers[Devices, Share]):
