@@ -27,10 +27,9 @@ def evaluate(
     weights: Weights,
     images: "Split",
     batch: int | None = None,  # `batch_for` so many images, if none is named
-    devices: Devices | None = None,  # all local ones, if none are named
 ) -> float:
     """The fraction of images that the network labels right."""
-    return float(labelled_right(network, weights, images, batch, devices).mean())
+    return float(labelled_right(network, weights, images, batch).mean())
 
 
 def tested(network: Network, weights: Weights, dataset: "Dataset") -> float:
@@ -43,11 +42,10 @@ def labelled_right(
     weights: Weights,
     images: "Split",
     batch: int | None = None,  # `batch_for` so many images, if none is named
-    devices: Devices | None = None,  # all local ones, if none are named
 ) -> Right:
     """Which images the network labels right."""
     check_fits(network, weights)
-    devices = devices or all_devices()
+    devices = all_devices()
     values = devices.replicate(split(network, weights))
     return right_of(structures(network), values, images, devices, batch)
 
@@ -85,8 +83,8 @@ def predicted(
         else (batch.images for batch in images.batches(parts))
     )
     logits = [devices.gather(_logits(graphs, values, one, size, devices)) for one in pixels]
-    classes = segment_shapes(network)[-1][-1]
-    return np.concatenate([np.empty((0, classes), np.float32), *logits])[: len(rows)]
+    none = np.empty((0, *segment_shapes(network)[-1]), np.float32)
+    return np.concatenate([none, *logits])[: len(rows)]
 
 
 def right_of(
