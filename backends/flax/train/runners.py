@@ -23,7 +23,6 @@ from wootzc.backends.flax.train.step import (
     Trees,
     network_step,
     prepare,
-    undrawn,
 )  # fmt: skip
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
@@ -162,7 +161,7 @@ def _compiled(
     def step(
         values: Trees, masks: Trees | None, state: State, told: Told, batch: Images
     ) -> tuple[State, Loss]:
-        ready = undrawn(batch)
+        ready = batch
         if draws:
             ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)
         if taught is not None:
@@ -194,7 +193,7 @@ def _segments(
     draws = augment != Augment() or any(one.draws for one in structures)
 
     def step(state: State, told: Told, batch: Images) -> tuple[State, Loss]:
-        prepared = ready(batch, state.step, state.seed) if draws else undrawn(batch)
+        prepared = ready(batch, state.step, state.seed) if draws else batch
         if guide is not None:
             soft = evaluate_segments(guide.structures, guide.values, prepared.images, devices)
             prepared = prepared._replace(soft=soft)

@@ -18,8 +18,8 @@ from wootzc.backends.flax.device.parallel import Devices, Function
 from wootzc.backends.flax.net.model import Structure, Values
 from wootzc.backends.flax.train.recipes import Told, without_rate
 from wootzc.backends.flax.train.step import (
+    Images,
     Loss,
-    Prepared,
     State,
     Trees,
     classification_loss,
@@ -108,7 +108,7 @@ def _completed(tree: PyTreeDef, places: tuple[int | None, ...], own: list[Any], 
     return tree.unflatten(next(others) if n is None else arguments[n] for n in places)
 
 
-def _loss(logits: jax.Array, batch: Prepared, told: Told, step: jax.Array) -> Any:
+def _loss(logits: jax.Array, batch: Images, told: Told, step: jax.Array) -> Any:
     """→ (loss, gradient of the logits, number of the next step)."""
     loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, told)
     return loss, gradient, step + 1
@@ -116,7 +116,7 @@ def _loss(logits: jax.Array, batch: Prepared, told: Told, step: jax.Array) -> An
 
 def segmented_step(
     structures: tuple[Structure, ...], recipe: Recipe
-) -> Callable[[State, Told, Prepared], tuple[State, Loss]]:
+) -> Callable[[State, Told, Images], tuple[State, Loss]]:
     """Not to be jitted: it calls functions that are.
 
     These know of a recipe the optimiser, and whether it clips: other runs share all programs.
@@ -124,7 +124,7 @@ def segmented_step(
     loss_of = compiled(_loss)
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
 
-    def step(state: State, told: Told, batch: Prepared) -> tuple[State, Loss]:
+    def step(state: State, told: Told, batch: Images) -> tuple[State, Loss]:
         x, vjps, stats = batch.images, [], []
         for number, forward in enumerate(forwards):
             x, vjp, moved = forward(
