@@ -83,6 +83,7 @@ def checkpoint_names(network: Network, tensors: Tensors) -> dict[str, str]:
 
 
 def slots(network: Network) -> Slots:
+    """As they are written: a branch's arms come one after the other."""
     return [(path, one) for path, _, one in classes_of(network, TORCH).learned()]
 
 

@@ -27,6 +27,7 @@ class Axes:
         x: tuple[float, float],
         y: tuple[float, float],
     ) -> "Axes":
+        """What the margins leave."""
         left, right, top, bottom = margins
         width, height = size[0] - left - right, size[1] - top - bottom
         return Axes(x=x, y=y, left=left, top=top, width=width, height=height)
