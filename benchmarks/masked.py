@@ -28,7 +28,7 @@ from wootzc.backends.flax.net.model import structures
 from wootzc.backends.flax.train.batches import training_batches
 from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.runners import runner
-from wootzc.backends.flax.train.step import Images, initial_state, network_step, undrawn
+from wootzc.backends.flax.train.step import Images, initial_state, network_step
 from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import initial_weights, split
 from wootzc.backends.weights.widen import widen_weights
@@ -58,7 +58,7 @@ def masked(plan: Plan, rates: Sequence[tuple[float, ...]], recipe: Recipe) -> St
     learn, asked = network_step(structures(network), recipe.optimizer), told(recipe, 0)
 
     def step(state: Any, mask: Any, batch: Images) -> Any:
-        return learn(state, asked, undrawn(batch), mask)
+        return learn(state, asked, batch, mask)
 
     compiled = jax.jit(jax.vmap(step, in_axes=(0, 0, None)), donate_argnums=0)
     held = [jax.tree.map(lambda *each: jnp.stack(each), *states)]

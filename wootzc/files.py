@@ -14,7 +14,7 @@ import math
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,25 @@ def temporary(path: Path, content: bytes, mode: int = 0o644) -> Generator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def trim(files: Iterable[Path], most: int) -> None:
+    """Delete those not used for longest until the others have at most `most` bytes.
+
+    Another process may do the same at the same time.
+    """
+    found: list[tuple[float, int, Path]] = []
+    for path in files:
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
+    over = sum(size for _, size, _ in found) - most
+    for _, size, path in sorted(found):
+        if over <= 0:
+            return
+        with contextlib.suppress(OSError):
+            path.unlink()
+        over -= size
 
 
 def finite(value: Any) -> Any:

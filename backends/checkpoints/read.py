@@ -6,21 +6,23 @@ its place, and every weight of the network its tensor.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.checkpoints.convert import converted, torch_names, torch_shape
 from wootzc.backends.checkpoints.names import Naming, namings
-from wootzc.backends.checkpoints.slots import Slot, slots
+from wootzc.backends.python_source.classes import Learned, classes_of
+from wootzc.backends.torch.layers import TORCH
 from wootzc.backends.weights.parameters import Weights, network_parameters
-from wootzc.backends.weights.stored import check_fits, some
-from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
+from wootzc.backends.weights.stored import check_fits, raise_problems, some
+from wootzc.diagnostics import fail
 from wootzc.ir.layers.shapes import Shape, shape_text
 from wootzc.ir.net.network import Network
 
 Tensors = Mapping[str, NDArray[Any]]
+Slots: TypeAlias = list[tuple[str, Learned]]  # by path: the layers that carry weights, in order
 Value = TypeVar("Value")
 
 NAMED = 8  # tensors that an error names before it only counts
@@ -47,7 +49,7 @@ def read_checkpoint(network: Network, tensors: Tensors, *, new_head: bool = Fals
     places = slots(network)
     expected = network_parameters(network)
     if any(name in expected for name in tensors):
-        found = _from_own(network, tensors, places[-1] if new_head else None)
+        found = _from_own(network, tensors, *(places[-1:] if new_head else ()))
     else:
         found = _from_torch(network, _plain(tensors), places, new_head=new_head)
     return {name: found[name] for name in expected if name in found}
@@ -72,19 +74,24 @@ def checkpoint_names(network: Network, tensors: Tensors) -> dict[str, str]:
     places = slots(network)
     naming = _recognised(network, original, len(places))
     return {
-        f"{slot.path}/{parameter}": original[name]
-        for module, slot in zip(naming.modules, places, strict=True)
+        f"{path}/{parameter}": original[name]
+        for module, (path, slot) in zip(naming.modules, places, strict=True)
         for parameter, theirs in torch_names(slot)
         if (name := f"{module}.{theirs}") in original
         and converted(slot, parameter, tensors[original[name]]) is not None
     }
 
 
-def _from_own(network: Network, tensors: Tensors, head: Slot | None) -> Weights:
-    """Under our names; auxiliary heads are left out."""
+def slots(network: Network) -> Slots:
+    """As they are written: a branch's arms come one after the other."""
+    return [(path, one) for path, _, one in classes_of(network, TORCH).learned()]
+
+
+def _from_own(network: Network, tensors: Tensors, *heads: tuple[str, Learned]) -> Weights:
+    """Under our names; auxiliary heads are left out. `heads`: those that may not fit."""
     auxiliary = tuple(f"{one.name}/" for one in network.auxiliaries)
     kept = {n: np.asarray(t, np.float32) for n, t in tensors.items() if not n.startswith(auxiliary)}
-    shapes = {} if head is None else {f"{head.path}/{p}": s for p, s in head.shapes.items()}
+    shapes = {f"{path}/{p}": s for path, head in heads for p, s in head.shapes.items()}
     if all(name in kept and kept[name].shape == shape for name, shape in shapes.items()):
         shapes = {}  # the head fits, or must
     kept = {name: value for name, value in kept.items() if name not in shapes}
@@ -106,20 +113,18 @@ def _wrapper(names: Collection[str]) -> str | None:
     return next((w for w in _WRAPPERS if names and all(n.startswith(w) for n in names)), None)
 
 
-def _from_torch(
-    network: Network, tensors: Tensors, places: tuple[Slot, ...], *, new_head: bool
-) -> Weights:
+def _from_torch(network: Network, tensors: Tensors, places: Slots, *, new_head: bool) -> Weights:
     """Under PyTorch's names; auxiliary heads are left out."""
     naming = _recognised(network, tensors, len(places))
     modules = naming.modules
     remaining = {n: t for n, t in tensors.items() if not n.startswith(naming.auxiliary)}
-    if new_head and not _fits(places[-1], modules[-1], remaining):
+    if new_head and not _fits(places[-1][1], modules[-1], remaining):
         remaining = {n: t for n, t in remaining.items() if not n.startswith(f"{modules[-1]}.")}
         places, modules = places[:-1], modules[:-1]
     weights: Weights = {}
     missing: list[str] = []
     misshapen: list[str] = []
-    for module, slot in zip(modules, places, strict=True):
+    for module, (path, slot) in zip(modules, places, strict=True):
         for parameter, theirs in torch_names(slot):
             name = f"{module}.{theirs}"
             if name not in remaining:
@@ -131,12 +136,12 @@ def _from_torch(
                 wanted = shape_text(torch_shape(slot, parameter))
                 misshapen.append(f"{name} ({shape_text(value.shape)}, expected {wanted})")
             else:
-                weights[f"{slot.path}/{parameter}"] = array
+                weights[f"{path}/{parameter}"] = array
     _raise_differences(network, naming, missing, list(remaining), misshapen)
     return weights
 
 
-def _fits(slot: Slot, module: str, tensors: Tensors) -> bool:
+def _fits(slot: Learned, module: str, tensors: Tensors) -> bool:
     names = {parameter: f"{module}.{theirs}" for parameter, theirs in torch_names(slot)}
     return all(
         name in tensors and converted(slot, parameter, tensors[name]) is not None
@@ -190,21 +195,14 @@ def _raise_differences(
     unexpected: list[str],
     misshapen: list[str],
 ) -> None:
-    """One error that lists everything, or nothing where all fits."""
     file = f"the file, read as {naming.source},"
     heads = all(name.startswith(f"{naming.modules[-1]}.") for name in misshapen)
-    problems = [
+    raise_problems(
         ("WZ154", f"{file} lacks tensors of network {network.name}", missing, None),
         ("WZ155", f"{file} holds tensors that network {network.name} has no place for",
          unexpected, None),
         ("WZ156", f"{file} holds tensors of other shapes than network {network.name}", misshapen,
          'only the classifier differs: with settings, `teacher from "…" { steps 1000 }`, '
          "it starts anew" if heads else None),
-    ]  # fmt: skip
-    diagnostics = [
-        Diagnostic(UNKNOWN, code, f"{message}: {some(names, NAMED)}", help)
-        for code, message, names, help in problems
-        if names
-    ]
-    if diagnostics:
-        raise WootzError(diagnostics)
+        most=NAMED,
+    )  # fmt: skip

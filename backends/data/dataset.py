@@ -1,6 +1,6 @@
 """What training sees: splits of a dataset that give normalised batches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,14 @@ class Split:
     mean: NDArray[np.float32]  # [channels], subtracted from raw values
     std: NDArray[np.float32]  # [channels], what is left is divided by it
     streamed: bool = False  # images are read when a batch asks for them
+    check: Callable[[], None] = lambda: None  # before each batch: raises where none is wanted
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """The images at these positions, in this order."""
+        self.check()
         raw = self.images.take(self.rows[indices])
         images = np.subtract(raw, self.mean, dtype=np.float32)
         images /= self.std

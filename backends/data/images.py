@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -40,7 +39,7 @@ class Images(Protocol):
     def shape(self) -> Shape: ...
 
     @property
-    def nbytes(self) -> int: ...  # of one image in memory
+    def bytes_each(self) -> int: ...  # of a number in memory: 1 of bytes, else 4
 
     def __len__(self) -> int: ...
 
@@ -77,9 +76,8 @@ class Stored:
         return height, width, channels
 
     @property
-    def nbytes(self) -> int:
-        bytes_each = 1 if self.array.dtype == np.uint8 else 4
-        return bytes_each * self.shape[0] * self.shape[1] * self.shape[2]
+    def bytes_each(self) -> int:
+        return 1 if self.array.dtype == np.uint8 else 4
 
     def take(self, rows: Rows) -> Pixels:
         taken = as_pixels(self.array[rows])
@@ -99,8 +97,8 @@ class Encoded:
         return len(self.blobs)
 
     @property
-    def nbytes(self) -> int:
-        return self.shape[0] * self.shape[1] * self.shape[2]
+    def bytes_each(self) -> int:
+        return 1
 
     def take(self, rows: Rows) -> NDArray[np.uint8]:
         """[rows, height, width, channels]. Raises `WootzError` for one that cannot be read."""
@@ -122,10 +120,6 @@ class Unread:
     def __len__(self) -> int:
         return self.count
 
-    @property
-    def nbytes(self) -> int:
-        return self.bytes_each * self.shape[0] * self.shape[1] * self.shape[2]
-
     @cached_property
     def stored(self) -> Stored:
         """All of them. Raises `WootzError`."""
@@ -137,7 +131,12 @@ class Unread:
 
 def holds_bytes(images: Images) -> bool:
     """Whether values are bytes, 0 to 255; else they are float32."""
-    return images.nbytes == prod(images.shape)
+    return images.bytes_each == 1
+
+
+def spread(images: int, most: int) -> Rows:
+    """At most so many places among images, over all of them: they are often sorted by class."""
+    return np.linspace(0, images - 1, min(most, images)).astype(np.intp)
 
 
 def as_pixels(array: NDArray[np.generic]) -> Pixels:

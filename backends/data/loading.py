@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
@@ -24,6 +25,7 @@ from wootzc.backends.data.images import (
     hold,
     holds_bytes,
     natural_shape,
+    spread,
 )
 from wootzc.backends.data.npz import open_npz
 from wootzc.backends.data.parquet import open_parquet, parquet_files
@@ -54,7 +56,10 @@ def load(spec: Data, *, seed: int, shape: tuple[int, ...] | None = None) -> Data
         else (source.parts["train"], rows)
         for name, rows in division.items()
     }
-    needed = sum(part.images.nbytes * len(rows) for part, rows in parts.values())
+    needed = sum(
+        len(rows) * prod(part.images.shape) * part.images.bytes_each
+        for part, rows in parts.values()
+    )
     stream = spec.stream or needed > memory_budget()
     kept = {name: _keep(part.images, rows, stream) for name, (part, rows) in parts.items()}
     streamed = any(_reads_files(images) for images, _ in kept.values())
@@ -193,7 +198,7 @@ def _statistics(
         return _given(spec.mean, channels, unit, spec), _given(spec.std, channels, unit, spec)
     if not spec.normalize:  # floats stay
         return np.zeros(channels, np.float32), np.full(channels, unit, np.float32)
-    sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.intp)]
+    sample = rows[spread(len(rows), SAMPLE)]
     count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
     for start in range(0, len(sample), CHUNK):
         pixels = images.take(sample[start : start + CHUNK])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wootzc.backends.data.dataset import Dataset, Split
-from wootzc.backends.data.images import holds_bytes
+from wootzc.backends.data.images import holds_bytes, spread
 from wootzc.ir.space.recipe import IMAGENET
 
 SAMPLE = 64  # images whose mean and deviation are measured
@@ -47,8 +47,3 @@ def rescaled(dataset: Dataset, places: NDArray[np.intp]) -> Iterator[tuple[str, 
         off = np.abs([mean - dataset.mean, std - dataset.std]) / dataset.std
         if off.max() > SAME:
             yield said, replace(part, mean=mean, std=std)
-
-
-def spread(images: int, most: int) -> NDArray[np.intp]:
-    """At most so many places among images, over all of them: they are often sorted by class."""
-    return np.linspace(0, images - 1, min(most, images)).astype(np.intp)

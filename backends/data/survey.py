@@ -29,13 +29,13 @@ class Survey:
     fitted: bool  # images are brought to the network's input; arrays must have it already
 
 
-def survey(spec: Data, *, seed: int = 0) -> Survey:
+def survey(spec: Data) -> Survey:
     """Look at the data: names, labels, headers and one image. Raises `WootzError` as `load` does.
 
     What is wrong with single images shows only when they are read.
     """
     path, kind = found(spec)
-    return _surveyed(open_source(kind, path, spec, None), kind, spec, seed)
+    return _surveyed(open_source(kind, path, spec, None), kind, spec)
 
 
 def count_images(spec: Data) -> int | None:
@@ -78,15 +78,15 @@ def _cheaply(spec: Data, *, glance: bool = False) -> Survey | None:
         source = open_source(kind, path, spec, None, MOST)
     except TooMany:
         return None
-    surveyed = _surveyed(source, kind, spec, 0)
+    surveyed = _surveyed(source, kind, spec)
     if glance and kind in ("folder", "zip"):
         _glance(source)
     return surveyed
 
 
-def _surveyed(source: Source, kind: Kind, spec: Data, seed: int) -> Survey:
+def _surveyed(source: Source, kind: Kind, spec: Data) -> Survey:
     shares, train = shares_of(spec, source.parts), source.parts["train"]
-    rows = divide(train.labels, **shares, limit=spec.limit, seed=seed, where=spec.path)
+    rows = divide(train.labels, **shares, limit=spec.limit, seed=0, where=spec.path)
     brought = source.parts.keys() - {"train"}
     return Survey(
         kind=kind,

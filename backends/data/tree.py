@@ -25,15 +25,19 @@ class TooMany(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FileBlobs:
-    """Image files below a folder."""
-
-    root: Path
-    shown: str  # the folder as the user wrote it
-    names: Sequence[str]
+class _Named:
+    shown: str  # the folder or archive as the user wrote it
+    names: Sequence[str]  # of image files in it
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileBlobs(_Named):
+    """Image files below a folder."""
+
+    root: Path
 
     def name(self, row: int) -> str:
         return str(Path(self.shown, self.names[row]))
@@ -50,16 +54,11 @@ class FileBlobs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ZipBlobs:
+class ZipBlobs(_Named):
     """Image files in an open zip archive."""
 
     archive: zipfile.ZipFile
     lock: threading.Lock  # ZipFile counts its open members without one
-    shown: str
-    names: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     def name(self, row: int) -> str:
         return f"{self.shown}: {self.names[row]}"
@@ -107,7 +106,7 @@ def open_folder(path: Path, name: str, shape: Shape | None, most: float = float(
             raise TooMany
     layout = arrange(files, folders, name)
     content = [entry for names, _ in layout.parts.values() for entry in names]
-    return _source(layout, lambda names: FileBlobs(path, name, names), name, shape, content)
+    return _source(layout, lambda names: FileBlobs(name, names, path), name, shape, content)
 
 
 def open_zip(path: Path, name: str, shape: Shape | None, most: float = float("inf")) -> Source:
@@ -146,7 +145,7 @@ def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> ZipBlobs:
                 f"{name}: its entry {entry} leads out of the archive",
                 "nobody meant that: make the archive anew, from the folder that holds the classes",
             )
-    return ZipBlobs(archive, threading.Lock(), name, files)
+    return ZipBlobs(name, files, archive, threading.Lock())
 
 
 def _source(

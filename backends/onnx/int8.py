@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import shape_inference
 
+from wootzc.backends.data import spread
 from wootzc.backends.onnx.runtime import opened
 from wootzc.ir.space import OnRuntime
 
@@ -94,7 +95,7 @@ def batches(
     images: "Split", most: int, *, inside: bool = False
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
     """Images as a model takes them, channels first, and labels; at most so many, evenly spread."""
-    places = np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.intp)
+    places = spread(len(images), most)
     parts = (places[start : start + BATCH] for start in range(0, len(places), BATCH))
     for batch in images.batches(parts):
         given = batch.images * images.std + images.mean if inside else batch.images

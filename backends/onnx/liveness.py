@@ -6,6 +6,7 @@ start, its outputs to the end. Weights do not count. Nodes run in the order of t
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 
 import onnx
 from onnx import TensorProto, helper, shape_inference
@@ -95,10 +96,8 @@ def _bytes(
         kind = value.type.tensor_type
         axes = [axis.dim_value for axis in kind.shape.dim]
         if kind.elem_type and all(axes):
-            size = helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
-            for axis in axes:
-                size *= axis
-            sizes[value.name] = size
+            each = helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+            sizes[value.name] = each * prod(axes)
     for node in reversed(nodes):  # what is quantised at last is quantised where it is made
         source, target = node.input[0] if node.input else "", node.output[0]
         alone = readers[source] == 1 and source not in given

@@ -28,6 +28,7 @@ Clock: TypeAlias = Callable[[], float]  # seconds
 READING = 1e-3  # seconds: a reading is as many runs in a row as take this long
 WARM_UP = 3  # runs
 LEAST_ROUNDS = 5
+QUARTILES = (0.25, 0.5, 0.75)
 DEFAULT = OnRuntime()
 NUMBERS = {
     "tensor(float)": np.float32,
@@ -179,25 +180,12 @@ def _seconds(run: Run, repeats: int, clock: Clock) -> float:
 
 def compared(readings: NDArray[np.float64]) -> tuple[Latency, ...]:
     """What readings, [rounds, models], say of each model."""
-    ratios = readings / readings[:, :1]
-    figures = zip(_quartiles(readings), _quartiles(ratios), strict=True)
+    parts = (np.quantile(one, QUARTILES, axis=0) for one in (readings, readings / readings[:, :1]))
+    names = ("low", "median", "high", "ratio_low", "ratio", "ratio_high")
     return tuple(
-        Latency(
-            median=own[1],
-            low=own[0],
-            high=own[2],
-            ratio=ratio[1],
-            ratio_low=ratio[0],
-            ratio_high=ratio[2],
-            rounds=len(readings),
-        )
-        for own, ratio in figures
+        Latency(**dict(zip(names, own, strict=True)), rounds=len(readings))
+        for own in np.concatenate([*parts]).T.tolist()
     )
-
-
-def _quartiles(columns: NDArray[np.float64]) -> list[list[float]]:
-    quartiles: list[list[float]] = np.quantile(columns, (0.25, 0.5, 0.75), axis=0).T.tolist()
-    return quartiles
 
 
 def runner(name: str, content: bytes, target: OnRuntime) -> Run:

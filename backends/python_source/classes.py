@@ -51,6 +51,12 @@ class Learned:
     shape: Shape  # that enters
     order: Order
 
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Of its arrays, by parameter."""
+        leaving = self.layer.after(self.shape)[-1]
+        return {one.name: one.sizes(self.shape[-1], leaving) for one in self.layer.arrays()}
+
 
 @dataclass(slots=True)
 class Written:
@@ -144,6 +150,12 @@ class Classes:
 
     def distinct(self) -> list[SegmentClass]:
         return list({made.name: made for made in self.of.values()}.values())
+
+    def learned(self) -> Iterator[tuple[str, str, Learned]]:
+        """Every layer that carries weights, with its path, "a1/0.0.2", and its attribute."""
+        for segment, made in self.of.items():
+            for one in made.body.learned:
+                yield f"{segment}/{one.path}", f"{self.attributes[segment]}.{one.attribute}", one
 
 
 def classes_of(network: Network, library: Library) -> Classes:

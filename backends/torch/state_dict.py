@@ -20,25 +20,18 @@ def state_dict(network: Network, weights: Weights) -> Weights:
     Arrays are row-major, as safetensors writes them.
     """
     check_fits(network, weights)
-    classes = classes_of(network, TORCH)
     return {
-        f"{classes.attributes[segment]}.{learned.attribute}.{name}": np.asarray(value, order="C")
-        for segment, made in classes.of.items()
-        for learned in made.body.learned
-        for name, value in _converted(learned, weights, f"{segment}/{learned.path}").items()
+        f"{attribute}.{name}": np.asarray(value, order="C")
+        for path, attribute, learned in classes_of(network, TORCH).learned()
+        for name, value in _converted(learned, weights, path).items()
     }
 
 
 def names_in_state_dict(network: Network) -> dict[str, tuple[str, Learned]]:
     """By name of a weight of ours, its name in `state_dict`, and the layer as it is written."""
-    classes = classes_of(network, TORCH)
     return {
-        f"{segment}/{learned.path}/{array.name}": (
-            f"{classes.attributes[segment]}.{learned.attribute}.{TORCH_NAMES[array.name]}",
-            learned,
-        )
-        for segment, made in classes.of.items()
-        for learned in made.body.learned
+        f"{path}/{array.name}": (f"{attribute}.{TORCH_NAMES[array.name]}", learned)
+        for path, attribute, learned in classes_of(network, TORCH).learned()
         for array in learned.layer.arrays()
     }
 

@@ -1,12 +1,12 @@
 """Norms folded into the convolutions before them: fewer nodes that compute the same. NumPy only."""
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
 from wootzc.backends.weights.parameters import Weights
-from wootzc.ir.layers import Body, Branch, Conv, DepthwiseConv, Norm
-from wootzc.ir.net.network import Network
+from wootzc.ir.layers import Conv, DepthwiseConv, Norm
+from wootzc.ir.net.network import Network, walk_network
 
 
 def folded_norms(network: Network) -> dict[str, tuple[str, float]]:
@@ -14,26 +14,12 @@ def folded_norms(network: Network) -> dict[str, tuple[str, float]]:
 
     Within a body, or from a segment to the next, nothing else reads what stands between two layers.
     """
-    found: dict[str, tuple[str, float]] = {}
-    before: str | None = None  # the convolution that the last segment ends in
-    for segment in network.segments:
-        found |= dict(_folded(segment.body, f"{segment.name}/", before))
-        ends = any(isinstance(layer, Conv | DepthwiseConv) for layer in segment.body[-1:])
-        before = f"{segment.name}/{len(segment.body) - 1}" if ends else None
-    return found
-
-
-def _folded(
-    body: Body, prefix: str, before: str | None = None
-) -> Iterator[tuple[str, tuple[str, float]]]:
-    for index, layer in enumerate(body):
-        path = f"{prefix}{index}"
-        if isinstance(layer, Norm) and before is not None:
-            yield before, (path, layer.epsilon)
-        if isinstance(layer, Branch):
-            for number, arm in enumerate(layer.arms):
-                yield from _folded(arm, f"{path}.{number}.")
-        before = path if isinstance(layer, Conv | DepthwiseConv) else None
+    return {
+        path: (behind, norm.epsilon)
+        for (path, layer, _), (behind, norm, _) in pairwise(walk_network(network))
+        if isinstance(layer, Conv | DepthwiseConv) and isinstance(norm, Norm)
+        if path.rpartition(".")[0] == behind.rpartition(".")[0]  # not the next arm of a branch
+    }
 
 
 def with_folded_norms(network: Network, weights: Weights) -> Weights:

@@ -125,7 +125,8 @@ def scores(
         case "taylor" | "activation" | "entropy" as measure:
             by_layer = _as_read(coupling, number, saliencies, measure, name)
         case "geometric_median":  # He et al. 2019: what all others resemble is redundant
-            by_layer = [_distances(_filters(group, weights))]
+            filters = [_flat(weights[f"{maker}/kernel"]) for maker in group.makers]
+            by_layer = [_distances(np.concatenate(filters, axis=1))]
         case "random":
             digest = hashlib.sha256(f"{seed}/{name}/{group.makers[0]}".encode()).digest()
             by_layer = [np.random.default_rng(list(digest)).random(group.width)]
@@ -153,11 +154,6 @@ def _as_read(
             "pass `saliencies=channel_saliencies(…)`, or choose a criterion that reads weights: l1",
         )
     return found
-
-
-def _filters(group: Group, weights: Weights) -> NDArray[np.float64]:
-    """[width, everything]: the kernels of all makers of a group, one filter a row."""
-    return np.concatenate([_flat(weights[f"{m}/kernel"]) for m in group.makers], axis=1)
 
 
 def _flat(kernel: NDArray[Any]) -> NDArray[np.float64]:
@@ -189,14 +185,10 @@ def _norm_scales(
 
 def _chunks(coupling: Coupling, path: str, number: int, values: NDArray[Any]) -> Scores:
     """The part of `values` [channels entering `path`] that belongs to a group, added up."""
-    total = np.zeros(coupling.groups[number].width)
-    offset = 0
-    for entering in coupling.inputs[path]:
-        width = coupling.groups[entering].width
-        if entering == number:
-            total += values[offset : offset + width]
-        offset += width
-    return total
+    entering = coupling.inputs[path]
+    pieces = np.split(values, np.cumsum([coupling.groups[one].width for one in entering])[:-1])
+    own = (piece for one, piece in zip(entering, pieces, strict=True) if one == number)
+    return sum(own, np.zeros(coupling.groups[number].width))
 
 
 def _kept(score: Scores, count: int, partitions: int) -> Indices:

@@ -87,14 +87,23 @@ def check_fits(network: Network, weights: Weights, source: str = "the weights") 
         for name, shape in expected.items()
         if name in weights and weights[name].shape != shape
     ]
-    problems = [
-        ("WZ121", f"{source} lack tensors of network {network.name}", missing),
-        ("WZ122", f"{source} hold tensors that network {network.name} does not have", unknown),
-        ("WZ123", f"{source} hold tensors of other shapes than network {network.name}", misshapen),
-    ]
+    raise_problems(
+        ("WZ121", f"{source} lack tensors of network {network.name}", missing, None),
+        ("WZ122", f"{source} hold tensors that network {network.name} does not have", unknown,
+         None),
+        ("WZ123", f"{source} hold tensors of other shapes than network {network.name}", misshapen,
+         None),
+    )  # fmt: skip
+
+
+def raise_problems(
+    *problems: tuple[str, str, list[str], str | None],  # code, message, tensors, help
+    most: int = NAMED,  # tensors that are named before they are only counted
+) -> None:
+    """One error that lists everything, or nothing where no problem has a tensor."""
     diagnostics = [
-        Diagnostic(UNKNOWN, code, f"{message}: {some(names)}")
-        for code, message, names in problems
+        Diagnostic(UNKNOWN, code, f"{message}: {some(names, most)}", help)
+        for code, message, names, help in problems
         if names
     ]
     if diagnostics:

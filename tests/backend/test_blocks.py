@@ -16,7 +16,7 @@ from wootzc.backends.flax.train.batches import Progress
 from wootzc.backends.flax.train.blocks import BlockJob, TrainedBlock, train_blocks
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
 from wootzc.backends.flax.train.evaluation import evaluate
-from wootzc.backends.flax.train.paused import PausedBlock
+from wootzc.backends.flax.train.paused import Paused
 from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.slicing import prune_weights
@@ -104,7 +104,7 @@ def test_blocks_do_not_depend_on_who_flies_along(teacher: Trained, dataset: Data
             np.testing.assert_array_equal(value, expected.weights[name], err_msg=name)
 
 
-def _take_into(there: list[list[PausedBlock]], take: Callable[[], list[PausedBlock]]) -> None:
+def _take_into(there: list[list[Paused]], take: Callable[[], list[Paused]]) -> None:
     there.append(take())
 
 
@@ -118,12 +118,12 @@ def test_a_cohort_goes_on_from_wherever_it_was_kept(
     again = partial(train_blocks, network, weights, dataset=dataset, recipe=recipe, seed=1)
     whole = again(blocks=jobs, augment=augment)
     monkeypatch.setattr("wootzc.backends.flax.train.blocks.resized", lambda *_: 8)
-    there: list[list[PausedBlock]] = []
+    there: list[list[Paused]] = []
     again(blocks=jobs, augment=augment, keep=partial(_take_into, there))
     assert [one[0].step for one in there] == [1, 9, 17]
     for stand in there:
         paused = [replace(one, paused=at) for one, at in zip(jobs, stand, strict=True)]
-        later: list[list[PausedBlock]] = []
+        later: list[list[Paused]] = []
         keep = partial(_take_into, later)
         run = again(blocks=paused, augment=augment, keep=keep)
         assert all(one[0].step > stand[0].step for one in later)
@@ -207,8 +207,8 @@ class Counted:
         return self.images.shape
 
     @property
-    def nbytes(self) -> int:
-        return self.images.nbytes
+    def bytes_each(self) -> int:
+        return self.images.bytes_each
 
     def take(self, rows: Rows) -> Pixels:
         self.reads.append(len(rows))

@@ -18,8 +18,9 @@ from safetensors.numpy import save_file
 from wootzc.backends.checkpoints import read_checkpoint
 from wootzc.backends.checkpoints.convert import converted
 from wootzc.backends.checkpoints.names import namings
-from wootzc.backends.checkpoints.slots import Slot, slots
+from wootzc.backends.checkpoints.read import slots
 from wootzc.backends.flax.train.evaluation import predict
+from wootzc.backends.python_source.classes import Learned
 from wootzc.backends.weights.stored import check_fits, initial_weights, read
 from wootzc.diagnostics import WootzError
 from wootzc.grammar.lower.named_networks import zoo_network
@@ -129,8 +130,8 @@ def test_logits_are_those_of_pytorch(source: str) -> None:
 # Layouts
 
 
-def slot_of(network: Network, path: str) -> Slot:
-    return next(slot for slot in slots(network) if slot.path == path)
+def slot_of(network: Network, path: str) -> Learned:
+    return dict(slots(network))[path]
 
 
 def small(*body: ir.Layer) -> Network:
@@ -149,7 +150,7 @@ def random(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
-def convert(slot: Slot, parameter: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
+def convert(slot: Learned, parameter: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
     array = converted(slot, parameter, value)
     assert array is not None
     return array
@@ -241,7 +242,7 @@ def test_a_new_head_is_left_out(state_dict: str) -> None:
     for file in (tensors, without):
         weights = read_checkpoint(network, file, new_head=True)
         fresh = {n: w for n, w in initial_weights(network, 0).items() if n not in weights}
-        assert {name.rpartition("/")[0] for name in fresh} == {slots(network)[-1].path}
+        assert {name.rpartition("/")[0] for name in fresh} == {slots(network)[-1][0]}
         check_fits(network, weights | fresh)
     whole = network_of(network.name)
     assert read_checkpoint(whole, tensors, new_head=True).keys() == initial_weights(whole, 0).keys()

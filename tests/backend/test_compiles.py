@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from wootzc.backends.data import Dataset
-from wootzc.backends.flax.device.compiles import Compilations, compilations, trim
+from wootzc.backends.flax.device.compiles import Compilations, compilations, trim_cache
 from wootzc.backends.flax.train.train import train
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
@@ -74,9 +74,9 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
         os.utime(folder / f"{name}-cache", (1000 - age, 900 - age))
     os.utime(folder / "d-cache", (2000, 0))  # written first, and just read
     (folder / "mine").write_bytes(bytes(100))
-    trim(tmp_path, limit=40)
+    trim_cache(tmp_path, limit=40)
     assert len(list(folder.iterdir())) == 5
-    trim(tmp_path, limit=25)
+    trim_cache(tmp_path, limit=25)
     assert {path.name for path in folder.iterdir()} == {"a-cache", "d-cache", "mine"}
 
 

@@ -11,10 +11,11 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.compiles import compilations
 from wootzc.backends.flax.device.parallel import Devices
 from wootzc.backends.flax.train.full_width import FullWidth
+from wootzc.backends.flax.train.paused import Paused
 from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import initial_state, learn
 from wootzc.backends.flax.train.strategy import full_width_pays
-from wootzc.backends.flax.train.train import Paused, Trained, train
+from wootzc.backends.flax.train.train import Trained, train
 from wootzc.backends.weights.parameters import Weights, network_parameters
 from wootzc.backends.weights.slicing import Pruner, prune_weights
 from wootzc.backends.weights.stored import initial_weights

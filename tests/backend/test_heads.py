@@ -14,7 +14,7 @@ from wootzc.backends.data import Dataset
 from wootzc.backends.flax.device.parallel import Devices, Strategy
 from wootzc.backends.flax.net.model import structure, structures
 from wootzc.backends.flax.train.recipes import told
-from wootzc.backends.flax.train.step import Head, Prepared, initial_state, network_step
+from wootzc.backends.flax.train.step import Head, Images, initial_state, network_step
 from wootzc.backends.flax.train.strategy import choose_strategy
 from wootzc.backends.flax.train.train import Trained, train
 from wootzc.backends.flax.write.source import model_source
@@ -57,11 +57,11 @@ def _step(network: Network, recipe: Recipe, heads: tuple[Head, ...] = ()) -> Cal
     return lambda state, batch: step(state, told(recipe, 0), batch)
 
 
-def a_batch(network: Network, size: int = 16) -> Prepared:
+def a_batch(network: Network, size: int = 16) -> Images:
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.normal(size=(size, *network.input)), jnp.float32)
     labels = jnp.asarray(rng.integers(0, 3, size))
-    return Prepared(images, labels, jax.random.split(jax.random.key(0), size), None)
+    return Images(images, labels, None, jax.random.split(jax.random.key(0), size))
 
 
 def close(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: float) -> None:

@@ -200,7 +200,7 @@ def test_arrays_of_a_module_object_are_those_of_the_ir(any_network: Network) -> 
     for segment, shape in zip(any_network.segments, segment_shapes(any_network), strict=False):
 
         def build(body: ir.Body = segment.body, shape: Shape = shape) -> SegmentNet:
-            return SegmentNet(body, shape, axis_name=None, rngs=nnx.Rngs(0))
+            return SegmentNet(body, shape, axis_name=None)
 
         state = nnx.to_flat_state(nnx.split(nnx.eval_shape(build))[1])
         found = {f"{path[1]}/{path[2]}": leaf.shape for path, leaf in state}

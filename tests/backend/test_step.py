@@ -14,7 +14,6 @@ from wootzc.backends.flax.train.batches import batch_indices, batch_order, fixed
 from wootzc.backends.flax.train.recipes import told
 from wootzc.backends.flax.train.step import (
     Images,
-    Prepared,
     block_loss,
     classification_loss,
     clipped,
@@ -34,9 +33,9 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(logits - np.log(total))
 
 
-def batch(soft: NDArray[Any] | None = None) -> Prepared:
+def batch(soft: NDArray[Any] | None = None) -> Images:
     given = None if soft is None else jnp.asarray(soft)
-    return Prepared(jnp.zeros((2, 1, 1, 1)), jnp.asarray(LABELS), KEYS, given)
+    return Images(jnp.zeros((2, 1, 1, 1)), jnp.asarray(LABELS), given, KEYS)
 
 
 def test_cross_entropy_and_label_smoothing() -> None:

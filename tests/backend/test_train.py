@@ -13,9 +13,10 @@ from wootzc.backends.flax.device.parallel import Devices, Function, Strategy
 from wootzc.backends.flax.train import runners
 from wootzc.backends.flax.train.batches import Progress
 from wootzc.backends.flax.train.evaluation import evaluate, labelled_right, predict
+from wootzc.backends.flax.train.paused import Paused
 from wootzc.backends.flax.train.runners import stride
 from wootzc.backends.flax.train.strategy import choose_strategy
-from wootzc.backends.flax.train.train import Paused, Trained, train
+from wootzc.backends.flax.train.train import Trained, train
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.diagnostics import WootzError

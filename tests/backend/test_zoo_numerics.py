@@ -78,7 +78,7 @@ def macs_of(equation: Any) -> int:
 @cache
 def traced(body: Body, shape: Shape) -> tuple[Cost, Shape]:
     """Cost of a segment for one image, and the shape that leaves it, as Flax and JAX have them."""
-    net = nnx.eval_shape(lambda: SegmentNet(body, shape, axis_name=None, rngs=nnx.Rngs(0)))
+    net = nnx.eval_shape(lambda: SegmentNet(body, shape, axis_name=None))
     flat = nnx.to_flat_state(nnx.split(net)[1])
     values = {"/".join(map(str, path[1:])): variable.get_raw_value() for path, variable in flat}
     assert {n: value.shape for n, value in values.items()} == parameters(body, shape)

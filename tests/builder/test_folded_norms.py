@@ -200,7 +200,7 @@ def test_names_of_a_checkpoint(make_space: Any) -> None:
     from wootzc.backends.checkpoints.convert import torch_names as by_parameter
     from wootzc.backends.checkpoints.convert import torch_shape
     from wootzc.backends.checkpoints.names import namings
-    from wootzc.backends.checkpoints.slots import slots
+    from wootzc.backends.checkpoints.read import slots
 
     file: Path = make_space().with_name("checkpoint.wz")
     file.write_text(CHECKPOINT)
@@ -211,7 +211,7 @@ def test_names_of_a_checkpoint(make_space: Any) -> None:
     random = np.random.default_rng(0)
     tensors = {
         f"module.{module}.{theirs}": random.normal(size=torch_shape(slot, ours)).astype(np.float32)
-        for module, slot in zip(naming.modules, places, strict=True)
+        for module, (_, slot) in zip(naming.modules, places, strict=True)
         for ours, theirs in by_parameter(slot)
     }
     save_file(tensors, path)

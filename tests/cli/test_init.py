@@ -13,7 +13,7 @@ import pytest
 
 from wootzc.backends.checkpoints.convert import torch_names, torch_shape
 from wootzc.backends.checkpoints.names import namings
-from wootzc.backends.checkpoints.slots import slots
+from wootzc.backends.checkpoints.read import slots
 from wootzc.backends.onnx import to_onnx
 from wootzc.backends.weights.stored import initial_weights, to_bytes
 from wootzc.builder.search.judging import ASSUMED, images_needed
@@ -137,7 +137,7 @@ def save_checkpoint(network: str) -> None:
     places = slots(zoo(network))
     tensors = {
         f"{module}.{theirs}": np.zeros(torch_shape(slot, ours), np.float16)
-        for module, slot in zip(naming.modules, places, strict=True)
+        for module, (_, slot) in zip(naming.modules, places, strict=True)
         for ours, theirs in torch_names(slot)
     }
     save_file(tensors, "weights.safetensors")

@@ -200,7 +200,7 @@ def test_one_thread_at_a_time_is_inside_the_archive() -> None:
 
     archive = Watched(io.BytesIO(), "w")
     archive.writestr("1.png", b"")
-    blobs = ZipBlobs(archive, threading.Lock(), "a.zip", ["1.png"] * 20)
+    blobs = ZipBlobs("a.zip", ["1.png"] * 20, archive, threading.Lock())
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(blobs.read, range(20)))
     assert archive.most == 1

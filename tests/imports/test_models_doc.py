@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from wootzc.backends.checkpoints import read_checkpoint
 from wootzc.backends.checkpoints.convert import torch_names, torch_shape
 from wootzc.backends.checkpoints.names import namings
-from wootzc.backends.checkpoints.slots import slots
+from wootzc.backends.checkpoints.read import slots
 from wootzc.diagnostics import WootzError
 from wootzc.grammar.imports import read_graph
 from wootzc.ir.graph import INPUT, Graph, Node, Refused
@@ -299,7 +299,7 @@ def state_dict(name: str) -> dict[str, NDArray[np.float32]]:
     naming = next(n for n in namings() if n.source.endswith(name) and "torchvision" in n.source)
     return {
         f"{module}.{theirs}": np.broadcast_to(np.float32(0), torch_shape(slot, parameter))
-        for module, slot in zip(naming.modules, places, strict=True)
+        for module, (_, slot) in zip(naming.modules, places, strict=True)
         for parameter, theirs in torch_names(slot)
     }
 

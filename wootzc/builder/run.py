@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wootzc.backends.data import Dataset, check_fits, load
+from wootzc.backends.data.formats import PART_ORDER
 from wootzc.backends.data.loading import found as found_data
 from wootzc.backends.flax.device.parallel import Parallel, all_devices, configure
 from wootzc.builder.jobs.cluster import workers_on
@@ -314,7 +315,7 @@ def _warn(jobs: Jobs, teacher: float) -> None:
 
 
 def _need_images(dataset: Dataset) -> None:
-    for name in ("train", "validation", "test"):
+    for name in PART_ORDER:
         if not len(getattr(dataset, name)):
             raise fail(
                 "WZ147",

@@ -150,8 +150,10 @@ class Screen:
                 pass
 
     def _line(self, event: Line) -> str | None:
-        verbose = self.verbosity == "verbose"
+        plain = self.verbosity != "verbose"
         match event:
+            case Trained(reason="paused", steps=0) | BlockTrained() | ActivationsKept() if plain:
+                return None
             case BuildStarted(candidates=candidates, blocks=blocks):
                 some = f"scores will propose up to {candidates:,} candidates"
                 if blocks is not None:
@@ -167,8 +169,6 @@ class Screen:
                 shared = f"{at_once} candidates at once" if at_once > 1 else every
                 return f"devices: {count}, {shared}" if count > 1 else None
             case Trained(reason="paused", steps=0, start_accuracy=start):
-                if not verbose:
-                    return None
                 place = self._place(event.candidate).text
                 return f"{place} {percent(start or 0.0)} before fine-tuning" + _how(event.seconds)
             case Trained():
@@ -178,13 +178,9 @@ class Screen:
                     how = f", the last {event.steps - event.begun} in {seconds_text(event.seconds)}"
                 return self._trained(event) + how + stands
             case BlockTrained():
-                if not verbose:
-                    return None
                 change = f"{event.loss_first:.4g} → {event.loss_last:.4g}"
                 return f"block {event.name}: loss {change}" + _how(event.seconds)
             case ActivationsKept(memory=memory, disk=disk):
-                if not verbose:
-                    return None
                 kept = f"{bytes_text(memory)} in memory, {bytes_text(disk)} on disk"
                 return f"kept of the teacher: {kept}"
             case SweepFinished(of=of, variants=variants, seconds=seconds):

@@ -11,10 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import wootzc
-from wootzc.backends.data import Dataset
+from wootzc.backends.data import Dataset, spread
 from wootzc.backends.flax.train.evaluation import batch_for
 from wootzc.backends.weights.parameters import count_parameters
 from wootzc.builder.jobs.events import Warned
@@ -140,9 +138,7 @@ def _parts(network: Network, weights: Weights, dataset: Dataset) -> dict[str, by
 
     Spread over the test part, for images of one class often stand together.
     """
-    count = min(EXAMPLES, len(dataset.test))
-    places = np.linspace(0, len(dataset.test) - 1, count).astype(np.intp)
-    batch = dataset.test.batch(places)
+    batch = dataset.test.batch(spread(len(dataset.test), EXAMPLES))
     return parts(
         network,
         weights,

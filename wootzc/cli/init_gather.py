@@ -9,7 +9,6 @@ from pathlib import Path
 
 from wootzc import networks
 from wootzc.backends.checkpoints import Recognised, recognised
-from wootzc.backends.checkpoints.slots import slots
 from wootzc.backends.data import Survey, survey
 from wootzc.backends.weights.parameters import network_parameters
 from wootzc.backends.weights.stored import read_shapes
@@ -152,11 +151,11 @@ def _own(shapes: Mapping[str, Shape]) -> Recognised | None:
     """The network of the zoo whose weights have these names of ours, whatever its classes."""
     for name in zoo_names() if any("/" in tensor for tensor in shapes) else ():
         network = networks.zoo(name)
-        head = slots(network)[-1]
         expected = network_parameters(network)
-        body = {n: shape for n, shape in expected.items() if not n.startswith(f"{head.path}/")}
+        head = [*expected][-1].rpartition("/")[0]  # the last layer that has weights
+        body = {n: shape for n, shape in expected.items() if not n.startswith(f"{head}/")}
         if expected.keys() == shapes.keys() and body.items() <= shapes.items():
-            classes = shapes[f"{head.path}/kernel"][-1]
+            classes = shapes[f"{head}/kernel"][-1]
             return Recognised(network=name, source=f"wootzc's {name}", classes=classes)
     return None
 

@@ -6,7 +6,6 @@ persistent cache has it, if so, and then the seconds that compiling or reading t
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from operator import add, sub
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jax import monitoring
+
+from wootzc.files import trim
 
 OBTAINED = "/jax/core/compile/backend_compile_duration"
 FOUND = "/jax/compilation_cache/cache_hits"
@@ -77,20 +78,9 @@ def _counter() -> _Counter:
     return _Counter()
 
 
-def trim(folder: Path, limit: int = CACHE_BYTES) -> None:
+def trim_cache(folder: Path, limit: int = CACHE_BYTES) -> None:
     """Delete the programs under `folder` not used for longest until at most `limit` bytes are left.
 
     A build beside this one that misses a file compiles again.
     """
-    files: list[tuple[float, int, Path]] = []
-    for path in (*folder.rglob("*-cache"), *folder.rglob("xla_gpu_*/*")):
-        with suppress(OSError):  # another build trims too
-            stat = path.stat()
-            files.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
-    left = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
-        if left <= limit:
-            return
-        with suppress(OSError):
-            path.unlink()
-        left -= size
+    trim((*folder.rglob("*-cache"), *folder.rglob("xla_gpu_*/*")), limit)

@@ -29,7 +29,7 @@ from jax.experimental.multihost_utils import broadcast_one_to_all, process_allga
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.device.allocator import keep_freed_memory
-from wootzc.backends.flax.device.compiles import trim
+from wootzc.backends.flax.device.compiles import trim_cache
 
 Strategy = Literal["segments", "loop", "scan"]
 Parallel = Literal["auto", "data", "candidates"]
@@ -291,7 +291,7 @@ def configure(cache_dir: Path | None) -> None:
     keep_freed_memory()
     if cache_dir is None or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    trim(cache_dir)
+    trim_cache(cache_dir)
     folder = cache_dir / _processor()
     folder.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -52,16 +52,6 @@ max_pool: Callable[..., jax.Array] = nnx.max_pool
 avg_pool: Callable[..., jax.Array] = nnx.avg_pool
 
 
-class ChannelSlopes(nnx.Module):
-    """x, or below zero the channel's slope times x."""
-
-    def __init__(self, channels: int):
-        self.slope = nnx.Param(jnp.zeros(channels))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.where(x >= 0, x, self.slope[...] * x)
-
-
 def pool(layer: Pool, x: jax.Array) -> jax.Array:
     """One pool over [batch, height, width, channels]; padding counts only if that is said."""
     image = x.shape[1], x.shape[2]

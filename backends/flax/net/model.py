@@ -9,7 +9,7 @@ Convolutions and dense layers compute in bfloat16; norms and means over pixels i
 round. See docs/decisions/008-bfloat16.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -19,13 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import lax
 from numpy.typing import NDArray
 
 from wootzc.backends.flax.net.batch_norm import normalized
 from wootzc.backends.flax.net.convolution import convolved, form_of
 from wootzc.backends.flax.net.layer_functions import (
     ACTIVATIONS,
-    ChannelSlopes,
     dropout,
     joined,
     local_norm,
@@ -52,7 +52,7 @@ from wootzc.ir.layers import (
     walk,
     walk_shapes,
 )  # fmt: skip
-from wootzc.ir.layers.shapes import Shape, padding_of
+from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.network import Network, segment_shapes
 from wootzc.ir.space.recipe import Precision
 
@@ -63,7 +63,7 @@ _lock = Lock()
 
 
 class SegmentNet(nnx.Module):
-    """One segment. Layers that carry weights are nnx modules, held under their IR path."""
+    """One segment. What its layers learn is held in nnx modules, under their IR path."""
 
     def __init__(
         self,
@@ -71,14 +71,18 @@ class SegmentNet(nnx.Module):
         shape: Shape,
         *,
         axis_name: str | None,
-        rngs: nnx.Rngs,
         precision: Precision = "float32",
         plain: bool = False,
     ):
         self.body = nnx.static(body)
+        self.axis_name = axis_name
         self.plain = plain
         self.dtype = np.dtype(precision)
-        self.layers = nnx.Dict(dict(_modules(body, shape, axis_name, rngs, self.dtype)))
+        self.layers = nnx.Dict({
+            path: _module(layer, entering)
+            for path, layer, entering in walk_shapes(body, shape)
+            if isinstance(layer, Learned)
+        })  # fmt: skip
 
     def __call__(
         self,
@@ -97,35 +101,44 @@ class SegmentNet(nnx.Module):
             path = f"{prefix}{index}"
             if train and isinstance(layer, Norm):
                 rectified = body[index + 1 : index + 2] == (Activation(kind="relu"),)
-                x = self._normalized(path, x, rectified)
+                x = self._normalized(layer, path, x, rectified)
                 if rectified:  # it is done
                     next(rest)
             else:
                 x = self._apply(layer, path, x, train, keys)
         return x
 
-    def _normalized(self, path: str, x: jax.Array, rectified: bool) -> jax.Array:
+    def _normalized(self, layer: Norm, path: str, x: jax.Array, rectified: bool) -> jax.Array:
         """A batch norm in training mode, and the relu behind it; its running statistics move."""
         own: Any = self.layers[path]
         x, *found = normalized(
-            x, own.scale[...], own.bias[...], own.epsilon, rectified, own.axis_name
+            x, own.scale[...], own.bias[...], layer.epsilon, rectified, self.axis_name
         )
         for running, now in zip((own.mean, own.var), found, strict=True):
-            running[...] = own.momentum * running[...] + (1 - own.momentum) * now
+            running[...] = layer.momentum * running[...] + (1 - layer.momentum) * now
         return x
 
     def _apply(
         self, layer: Layer, path: str, x: jax.Array, train: bool, keys: jax.Array | None
     ) -> jax.Array:
+        own: Any = self.layers.get(path)
         match layer:
             case Conv() | DepthwiseConv():
-                return self._convolved(layer, path, x)
+                form = form_of(layer, x.shape[1:], jax.default_backend())
+                kernel = own.kernel[...].astype(self.dtype)
+                y = convolved(layer, x, kernel, "convolution" if self.plain else form)
+                return y + own.bias[...].astype(self.dtype) if layer.bias else y
             case Dense():
-                return self.layers[path](x)
-            case GroupNorm() | PRelu():  # in float32
+                along = ((x.ndim - 1,), (0,)), ((), ())
+                y = lax.dot_general(x, own.kernel[...].astype(self.dtype), along)
+                return y + own.bias[...].astype(self.dtype) if layer.bias else y
+            case GroupNorm():  # in float32, as all norms and slopes
                 return self.layers[path](x).astype(self.dtype)
-            case Norm():  # in evaluation mode; its scale makes a float32 of what enters
-                return self.layers[path](x, use_running_average=True).astype(self.dtype)
+            case Norm(epsilon=epsilon):  # in evaluation mode
+                factor = lax.rsqrt(own.var[...] + epsilon) * own.scale[...]
+                return ((x - own.mean[...]) * factor + own.bias[...]).astype(self.dtype)
+            case PRelu():
+                return jnp.where(x >= 0, x, own.slope[...] * x).astype(self.dtype)
             case LocalNorm():
                 return local_norm(layer, x.astype(np.float32)).astype(self.dtype)
             case Activation(kind="leaky_relu", slope=slope):
@@ -150,73 +163,28 @@ class SegmentNet(nnx.Module):
             case _:
                 assert_never(layer)
 
-    def _convolved(self, layer: Conv | DepthwiseConv, path: str, x: jax.Array) -> jax.Array:
-        own: Any = self.layers[path]
-        form = "convolution" if self.plain else form_of(layer, x.shape[1:], jax.default_backend())
-        y = convolved(layer, x, own.kernel[...].astype(self.dtype), form)
-        return y if own.bias is None else y + own.bias[...].astype(self.dtype)
+
+class Held(nnx.Module):
+    """What a layer learns, and its running statistics, under the names that its page gives them."""
+
+    def __init__(self, layer: Learned, shape: Shape):
+        leaving = layer.after(shape)[-1]
+        for array in layer.arrays():
+            setattr(self, array.name, nnx.Param(jnp.zeros(array.sizes(shape[-1], leaving))))
 
 
-def _modules(
-    body: Body,
-    shape: Shape,
-    axis_name: str | None,
-    rngs: nnx.Rngs,
-    dtype: np.dtype[Any],  # that convolutions and dense layers compute in
-) -> Iterator[tuple[str, nnx.Module]]:
-    """Every layer that carries weights, as an nnx module, with its path."""
-    for path, layer, entering in walk_shapes(body, shape):
-        if isinstance(layer, Learned):
-            yield path, _module(layer, entering, axis_name, rngs, dtype)
-
-
-def _module(
-    layer: Learned,
-    shape: Shape,
-    axis_name: str | None,
-    rngs: nnx.Rngs,
-    dtype: np.dtype[Any],
-) -> nnx.Module:
-    match layer:
-        case Conv() | DepthwiseConv():
-            return _convolution(layer, shape, rngs, dtype)
-        case Dense(width=width, bias=bias):
-            return nnx.Linear(shape[-1], width, use_bias=bias, dtype=dtype, rngs=rngs)
-        case Norm(epsilon=epsilon, momentum=momentum):
-            return nnx.BatchNorm(
-                shape[-1], epsilon=epsilon, momentum=momentum, axis_name=axis_name, rngs=rngs
-            )
-        case GroupNorm(groups=groups, epsilon=epsilon, pixelwise=pixelwise):
-            options: dict[str, Any] = {"epsilon": epsilon, "use_fast_variance": False, "rngs": rngs}
-            if pixelwise:
-                return nnx.LayerNorm(shape[-1], dtype=np.float32, **options)
-            return nnx.GroupNorm(shape[-1], groups, dtype=np.float32, **options)
-        case PRelu():
-            return ChannelSlopes(shape[-1])
-        case _:
-            assert_never(layer)
-
-
-def _convolution(
-    layer: Conv | DepthwiseConv, shape: Shape, rngs: nnx.Rngs, dtype: np.dtype[Any]
-) -> nnx.Conv:
-    height, width, channels = shape
-    if isinstance(layer, Conv):
-        filters, groups = layer.width, layer.groups
-    else:
-        filters = groups = channels
-    return nnx.Conv(
-        channels,
-        filters,
-        layer.kernel,
-        strides=layer.stride,
-        padding=padding_of(layer, (height, width)),
-        kernel_dilation=layer.dilation,
-        feature_group_count=groups,
-        use_bias=layer.bias,
-        dtype=dtype,
-        rngs=rngs,
-    )
+def _module(layer: Learned, shape: Shape) -> nnx.Module:
+    if not isinstance(layer, GroupNorm):
+        return Held(layer, shape)
+    options: dict[str, Any] = {
+        "epsilon": layer.epsilon,
+        "use_fast_variance": False,
+        "dtype": np.float32,
+        "rngs": nnx.Rngs(0),
+    }
+    if layer.pixelwise:
+        return nnx.LayerNorm(shape[-1], **options)
+    return nnx.GroupNorm(shape[-1], layer.groups, **options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,18 +236,10 @@ def structure(
     `axis_name`: the device axis over which batch norms average their statistics. `plain`: every
     convolution is one, for whoever compiles it for another machine.
     """
-    graph, _ = nnx.split(
-        nnx.eval_shape(
-            lambda: SegmentNet(
-                body,
-                shape,
-                axis_name=axis_name,
-                rngs=nnx.Rngs(0),
-                precision=precision,
-                plain=plain,
-            )
-        )
+    net = nnx.eval_shape(
+        lambda: SegmentNet(body, shape, axis_name=axis_name, precision=precision, plain=plain)
     )
+    graph, _ = nnx.split(net)
     draws = any(isinstance(layer, Dropout) and layer.rate > 0 for _, layer in walk(body))
     return Structure(graph=graph, draws=draws)
 

@@ -1,6 +1,7 @@
 """The arrays of an nnx model as weights of a network that was written for it."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import jax.extend.core
@@ -29,7 +30,9 @@ def weights_of(network: Network, model: nnx.Module, example_input: Any) -> Array
         except Refused as refused:
             raise fail("WZ151", f"{type(model).__name__}: {refused.message}") from None
     weights: Arrays = {}
-    for path, wanted in _layers(network):
+    parameters = network_parameters(network).items()
+    for path, own in groupby(parameters, key=lambda item: item[0].rpartition("/")[0]):
+        wanted = {name.rpartition("/")[2]: shape for name, shape in own}
         found = next((entry for entry in waiting if _shapes(entry[1]) == wanted), None)
         if found is None:
             shown = ", ".join(f"{name} {shape_text(shape)}" for name, shape in wanted.items())
@@ -58,15 +61,6 @@ def _calls(jaxpr: Any) -> Iterator[tuple[int, Shape]]:
             yield eqn.params["number"], eqn.invars[0].aval.shape[1:]
         for inner in jax.extend.core.jaxprs_in_params(eqn.params):
             yield from _calls(inner)
-
-
-def _layers(network: Network) -> Iterator[tuple[str, dict[str, Shape]]]:
-    """The layers that carry arrays, and the shapes of these."""
-    layers: dict[str, dict[str, Shape]] = {}
-    for name, shape in network_parameters(network).items():
-        path, _, parameter = name.rpartition("/")
-        layers.setdefault(path, {})[parameter] = shape
-    yield from layers.items()
 
 
 def _shapes(arrays: Arrays) -> dict[str, Shape]:

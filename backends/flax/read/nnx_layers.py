@@ -85,13 +85,8 @@ def _convolution(conv: nnx.Conv, name: str) -> Conv | DepthwiseConv:
 def _norm(norm: nnx.BatchNorm, name: str) -> tuple[Norm, Arrays]:
     if norm.axis != -1:
         raise Refused(f"`{name}` normalises axis {norm.axis}, not the last")
-    mean, var = _array(norm.mean), _array(norm.var)
-    weights = {
-        "scale": np.ones_like(mean) if norm.scale is None else _array(norm.scale),
-        "bias": np.zeros_like(mean) if norm.bias is None else _array(norm.bias),
-        "mean": mean,
-        "var": var,
-    }
+    mean = _array(norm.mean)
+    weights = {**_scaled(norm, mean.shape), "mean": mean, "var": _array(norm.var)}
     return Norm(epsilon=float(norm.epsilon), momentum=float(norm.momentum)), weights
 
 

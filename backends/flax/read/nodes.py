@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wootzc.backends.flax.read.curves import POINTS, activation, is_identity, line
 from wootzc.backends.flax.read.traced_values import Content, Origin, unknown
+from wootzc.backends.python_source.text import unused
 from wootzc.ir.graph import INPUT, Node, Refused
 from wootzc.ir.layers import Activation, DepthwiseConv, Join, Layer
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after
@@ -59,11 +60,8 @@ class Nodes:
 
     def named(self, scope: str, kind: str) -> str:
         """A new node's name in a module of the model."""
-        base = name = f"{scope}.{kind}" if scope else kind
-        number = 1
-        while name in self.taken:
-            number += 1
-            name = f"{base}_{number}"
+        name = f"{scope}.{kind}" if scope else kind
+        name = unused(name, self.taken) if name in self.taken else name
         self.taken.add(name)
         return name
 

@@ -19,6 +19,7 @@ ARITHMETIC: dict[tuple[str, tuple[str, ...]], str] = {
     ("sub", ("", "max")): "shifted",
     ("sub", ("shifted", "log")): "done",
 }
+REDUCED = {("reduce_max", ""): "max", ("reduce_sum", ""): "sum", ("reduce_sum", "exp"): "sum"}
 SAME = {"stop_gradient", "convert_element_type", "copy"}
 
 
@@ -26,12 +27,8 @@ def reduced(name: str, tensor: Tensor, axes: str, over: str) -> Tensor | None:
     """A maximum or sum over the channels alone, as a step of a softmax. `axes`: those left."""
     if over != "C" or axes.replace("-", "") != "N":
         return None
-    shape = (tensor.shape[0],)
-    if name == "reduce_max" and not tensor.softmax:
-        return replace(tensor, axes="N", shape=shape, softmax="max")
-    if name == "reduce_sum" and tensor.softmax in {"", "exp"}:
-        return replace(tensor, axes="N", shape=shape, softmax="sum")
-    return None
+    state = REDUCED.get((name, tensor.softmax))
+    return replace(tensor, axes="N", shape=tensor.shape[:1], softmax=state) if state else None
 
 
 def step(name: str, inputs: list[Value]) -> Tensor | None:

@@ -32,7 +32,7 @@ from wootzc.backends.flax.train.batches import (
 )
 from wootzc.backends.flax.train.block_parts import block_parts, end_cuts
 from wootzc.backends.flax.train.boundary_activations import Activations, Room, Teacher
-from wootzc.backends.flax.train.paused import KeepBlocks, PausedBlock, leaves, resized, restored
+from wootzc.backends.flax.train.paused import KeepBlocks, Paused, leaves, resized, restored
 from wootzc.backends.flax.train.recipes import told, without_rate
 from wootzc.backends.flax.train.segments import compiled_keys, compiled_prepare
 from wootzc.backends.flax.train.step import Images, State, Trees, block_step, initial_state, merged
@@ -56,7 +56,7 @@ class BlockJob:
     start: int
     rates: tuple[Rate, ...]  # fraction of filters removed
     weights: Weights  # of these modules, sliced from the teacher's: segment/path/parameter
-    paused: PausedBlock | None = None  # where it goes on, if not at its start
+    paused: Paused | None = None  # where it goes on, if not at its start
 
     @property
     def done(self) -> int:
@@ -95,9 +95,9 @@ class _Training:
         del self.losses[1:-LAST]
         return self.losses
 
-    def standing(self, step: int, devices: Devices) -> PausedBlock:
+    def standing(self, step: int, devices: Devices) -> Paused:
         state, losses = devices.first(self.state), self.settled(devices)
-        return PausedBlock(step=step, state=leaves(state), losses=tuple(map(float, losses)))
+        return Paused(step=step, state=leaves(state), losses=tuple(map(float, losses)))
 
 
 def train_blocks(
@@ -179,7 +179,7 @@ def train_blocks(
     ]
 
 
-def _standing(flying: Iterable[_Training], step: int, devices: Devices) -> list[PausedBlock]:
+def _standing(flying: Iterable[_Training], step: int, devices: Devices) -> list[Paused]:
     return [block.standing(step, devices) for block in flying]
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from wootzc.backends.bits import Right
 from wootzc.backends.flax.device.parallel import Devices, all_devices
 from wootzc.backends.flax.net.model import Structure, structures
-from wootzc.backends.flax.train.segments import compiled_correct, evaluate_segments
-from wootzc.backends.flax.train.step import Trees
+from wootzc.backends.flax.train.segments import compiled, evaluate_segments
+from wootzc.backends.flax.train.step import Trees, correct
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.net.network import Network, segment_shapes
@@ -27,10 +27,9 @@ def evaluate(
     weights: Weights,
     images: "Split",
     batch: int | None = None,  # `batch_for` so many images, if none is named
-    devices: Devices | None = None,  # all local ones, if none are named
 ) -> float:
     """The fraction of images that the network labels right."""
-    return float(labelled_right(network, weights, images, batch, devices).mean())
+    return float(labelled_right(network, weights, images, batch).mean())
 
 
 def tested(network: Network, weights: Weights, dataset: "Dataset") -> float:
@@ -43,11 +42,10 @@ def labelled_right(
     weights: Weights,
     images: "Split",
     batch: int | None = None,  # `batch_for` so many images, if none is named
-    devices: Devices | None = None,  # all local ones, if none are named
 ) -> Right:
     """Which images the network labels right."""
     check_fits(network, weights)
-    devices = devices or all_devices()
+    devices = all_devices()
     values = devices.replicate(split(network, weights))
     return right_of(structures(network), values, images, devices, batch)
 
@@ -63,32 +61,30 @@ def predict(
     Raises `WootzError` where the weights do not fit the network.
     """
     check_fits(network, weights)
-    devices = all_devices()
-    values = devices.replicate(split(network, weights))
-    size = rounded_up(batch, devices.count)
-    graphs = structures(network)
-    logits = [
-        devices.gather(_logits(graphs, values, images[start : start + size], size, devices))
-        for start in range(0, len(images), size)
-    ]
-    return np.concatenate(logits)[: len(images)]
+    rows = np.arange(len(images))
+    return predicted(network, weights, np.asarray(images), rows, batch, all_devices())
 
 
 def predicted(
     network: Network,
     weights: Weights,
-    images: "Split",
-    rows: NDArray[np.int64],  # positions in it
+    images: "Split | NDArray[np.float32]",
+    rows: NDArray[np.int64],  # positions among them
     batch: int,
     devices: Devices,
 ) -> NDArray[np.float32]:  # [rows, classes] logits
-    """As `predict`, of images that are read as they are needed."""
+    """As `predict`, of some images, which a split reads as they are needed."""
     values, graphs = devices.replicate(split(network, weights)), structures(network)
     size = rounded_up(batch, devices.count)
-    parts = images.batches(rows[start : start + size] for start in range(0, len(rows), size))
-    logits = [devices.gather(_logits(graphs, values, p.images, size, devices)) for p in parts]
-    classes = segment_shapes(network)[-1][-1]
-    return np.concatenate([np.empty((0, classes), np.float32), *logits])[: len(rows)]
+    parts = (rows[start : start + size] for start in range(0, len(rows), size))
+    pixels = (
+        (images[part] for part in parts)
+        if isinstance(images, np.ndarray)
+        else (batch.images for batch in images.batches(parts))
+    )
+    logits = [devices.gather(_logits(graphs, values, one, size, devices)) for one in pixels]
+    none = np.empty((0, *segment_shapes(network)[-1]), np.float32)
+    return np.concatenate([none, *logits])[: len(rows)]
 
 
 def right_of(
@@ -100,12 +96,11 @@ def right_of(
 ) -> Right:
     """Which images are labelled right. The last batch is filled up; what fills it is dropped."""
     size = rounded_up(batch or batch_for(len(images)), devices.count)
-    correct = compiled_correct(devices)
     right = []
     for part in images.batches(_parts(len(images), size)):
         labels = devices.spread(_filled(part.labels, size))
         logits = _logits(segments, values, part.images, size, devices)
-        right.append(correct(logits, labels))
+        right.append(compiled(correct, devices)(logits, labels))
     return np.concatenate([devices.gather(one) for one in right])[: len(images)]
 
 

@@ -1,7 +1,7 @@
 """What a run is left with between two steps, and how often it comes to such a moment."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import jax
@@ -14,17 +14,31 @@ SHORT, LONG = 1.0, 4.0  # seconds from one moment to the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PausedBlock:
-    """Where a block stands before its last step."""
+class Look:
+    """One look at the validation images."""
 
     step: int
-    state: Weights  # what a step moves
-    losses: tuple[float, ...]  # the first, and the last of the others
+    loss: float | None  # mean training loss since the last look; none before the first step
+    accuracy: float
+    right: str  # which images were labelled right: `backends/bits.py`
 
 
-# Told of a cohort between two steps, every few seconds: calls what it is given for where the blocks
-# stand, in order.
-KeepBlocks: TypeAlias = Callable[[Callable[[], list[PausedBlock]]], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """A run that stands at a step before its last: a network's, or a block's."""
+
+    step: int
+    state: Weights  # parameters, statistics, moments: what a step moves
+    weights: Weights = field(default_factory=dict)  # the best so far, of a network
+    history: tuple[Look, ...] = ()
+    # Of the steps since the last look; of a block the first, and the last of the others.
+    losses: tuple[float, ...] = ()
+
+
+# Told of a run between two steps, every few seconds: calls what it is given for where that stands;
+# for each block of a cohort, in order.
+Keep: TypeAlias = Callable[[Callable[[], Paused]], None]
+KeepBlocks: TypeAlias = Callable[[Callable[[], list[Paused]]], None]
 
 
 def leaves(state: State) -> Weights:

@@ -59,7 +59,12 @@ def transformation(optimizer: Optimizer, rate: Any) -> optax.GradientTransformat
     """The optimiser at a learning rate, which need not be known yet. Clipping is not here: it needs
     the gradient of all segments; nor is the recipe's own decay.
     """
-    return _optimizer(optimizer, lambda _: rate)
+    make = getattr(optax, optimizer.name)
+    options = _typed(optimizer.options)
+    for mask in ("mask", "weight_decay_mask"):  # whichever this optimiser's own decay has
+        if mask in inspect.signature(make).parameters:
+            options[mask] = kernels
+    return make(lambda _: rate, **options)
 
 
 def without_rate(optimizer: Optimizer) -> Optimizer:
@@ -126,15 +131,6 @@ def decayed(recipe: Recipe, step: int) -> bool:
 def kernels(tree: Tree) -> dict[str, bool]:
     """Which arrays decay: kernels, not biases and norms."""
     return {name: name.endswith("kernel") for name in tree}
-
-
-def _optimizer(optimizer: Optimizer, rate: optax.Schedule) -> optax.GradientTransformation:
-    make = getattr(optax, optimizer.name)
-    options = _typed(optimizer.options)
-    for mask in ("mask", "weight_decay_mask"):  # whichever this optimiser's own decay has
-        if mask in inspect.signature(make).parameters:
-            options[mask] = kernels
-    return make(rate, **options)
 
 
 def _typed(options: tuple[tuple[str, float], ...]) -> dict[str, Any]:

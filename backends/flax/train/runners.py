@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+import jax
 import numpy as np
 from jax import lax
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from wootzc.backends.flax.train.step import (
     Trees,
     network_step,
     prepare,
-    undrawn,
 )  # fmt: skip
 from wootzc.ir.space.recipe import Augment, Optimizer, Recipe
 
@@ -76,8 +76,8 @@ def runner(
         guide.structures if guide else None,
         heads,
     )
-    step = partial(_call, compiled(), values, masks)
-    steps = step if strategy == "loop" else partial(_call, compiled(scan=True), values, masks)
+    step = partial(compiled(), values, masks)
+    steps = step if strategy == "loop" else partial(compiled(scan=True), values, masks)
     return partial(_in_chunks, steps, step, size, asked, devices)
 
 
@@ -97,20 +97,17 @@ def stride(recipe: Recipe, strategy: Strategy) -> int:
     return chunk_size([after - before for before, after in pairwise(stops)])
 
 
-def _call(
-    compiled: Function,
-    values: Trees,
-    masks: Trees | None,
-    state: State,
-    told: Told,
-    batch: Images,
-) -> Any:
-    return compiled(state, values, masks, told, batch)
-
-
 def _spread(devices: Devices, batch: "Batch") -> Images:
-    soft = None if batch.soft is None else devices.spread(batch.soft)
-    return Images(devices.spread(batch.images), devices.spread(batch.labels), soft)
+    return jax.tree.map(devices.spread, _images(batch))
+
+
+def _stacked(devices: Devices, chunk: list["Batch"]) -> Images:
+    """Batches of a chunk, each cut up for the devices."""
+    return jax.tree.map(lambda *each: devices.spread(np.stack(each), 1), *map(_images, chunk))
+
+
+def _images(batch: "Batch") -> Images:
+    return Images(batch.images, batch.labels, batch.soft)
 
 
 def _in_chunks(
@@ -138,18 +135,6 @@ def _in_chunks(
     )
 
 
-def _stacked(devices: Devices, chunk: list["Batch"]) -> Images:
-    """Batches of a chunk, each cut up for the devices."""
-    images = np.stack([batch.images for batch in chunk])
-    labels = np.stack([batch.labels for batch in chunk])
-    soft = [batch.soft for batch in chunk if batch.soft is not None]
-    return Images(
-        devices.spread(images, 1),
-        devices.spread(labels, 1),
-        devices.spread(np.stack(soft), 1) if soft else None,
-    )
-
-
 def _chunks(batches: Iterator["Batch"], size: int) -> Iterator[list["Batch"]]:
     while chunk := list(islice(batches, size)):
         yield chunk
@@ -165,7 +150,7 @@ def _compiled(
     heads: tuple[Head, ...],
     scan: bool = False,
 ) -> Function:
-    """(state, teacher's values, masks, told, batch) → (state, loss); with `scan`, of a chunk of
+    """(teacher's values, masks, state, told, batch) → (state, loss); with `scan`, of a chunk of
     batches, and what is told for each.
     """
     learn = network_step(structures, optimizer, devices.axis_name, heads)
@@ -174,9 +159,9 @@ def _compiled(
     )
 
     def step(
-        state: State, values: Trees, masks: Trees | None, told: Told, batch: Images
+        values: Trees, masks: Trees | None, state: State, told: Told, batch: Images
     ) -> tuple[State, Loss]:
-        ready = undrawn(batch)
+        ready = batch
         if draws:
             ready = prepare(batch, state.step, state.seed, augment, devices.axis_name)
         if taught is not None:
@@ -184,14 +169,14 @@ def _compiled(
         return learn(state, told, ready, masks)
 
     def steps(
-        state: State, values: Trees, masks: Trees | None, told: Told, chunk: Images
+        values: Trees, masks: Trees | None, state: State, told: Told, chunk: Images
     ) -> tuple[State, Loss]:
         def one(state: State, given: tuple[Told, Images]) -> tuple[State, Loss]:
-            return step(state, values, masks, *given)
+            return step(values, masks, state, *given)
 
         return lax.scan(one, state, (told, chunk))
 
-    return devices.compile(steps if scan else step, donate=(0,), whole=True)
+    return devices.compile(steps if scan else step, donate=(2,), whole=True)
 
 
 def _segments(
@@ -208,7 +193,7 @@ def _segments(
     draws = augment != Augment() or any(one.draws for one in structures)
 
     def step(state: State, told: Told, batch: Images) -> tuple[State, Loss]:
-        prepared = ready(batch, state.step, state.seed) if draws else undrawn(batch)
+        prepared = ready(batch, state.step, state.seed) if draws else batch
         if guide is not None:
             soft = evaluate_segments(guide.structures, guide.values, prepared.images, devices)
             prepared = prepared._replace(soft=soft)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from wootzc.backends.flax.device.parallel import Function
 from wootzc.backends.flax.net.model import Values
 from wootzc.backends.flax.train.moments import watched
-from wootzc.backends.flax.train.segments import ONE
+from wootzc.backends.flax.train.segments import ONE, compiled
 from wootzc.backends.weights.parameters import Weights
 from wootzc.backends.weights.stored import check_fits, split
 from wootzc.ir.layers import Body, Layer, Shape, has_filters, walk_shapes
@@ -70,10 +70,10 @@ def channel_saliencies(
             x, back, found = _forward(body, shape)(own, x)
             backs.append(back)
             seen |= {f"{segment.name}/{path}": one for path, one in found.items()}
-        gradient = _loss_gradient()(x, ONE.replicate(batch.labels))
+        gradient = compiled(_loss_gradient)(x, ONE.replicate(batch.labels))
         changes: dict[str, Any] = {}
         for segment, back in zip(reversed(network.segments), reversed(backs), strict=True):
-            gradient, own_changes = _backward()(back, gradient)
+            gradient, own_changes = compiled(_backward)(back, gradient)
             changes |= {f"{segment.name}/{path}": one for path, one in own_changes.items()}
         seen, changes = ONE.first((seen, changes))
         for path, (mean, magnitude) in seen.items():
@@ -132,17 +132,12 @@ def _forward(body: Body, shape: Shape) -> Function:
     return ONE.compile(run)
 
 
-@cache
-def _backward() -> Function:
-    """(way back, gradient of what leaves) → gradients of what enters, and of the gates."""
-    return ONE.compile(lambda back, gradient: back(gradient))
+def _backward(back: Any, gradient: jax.Array) -> Any:
+    """→ gradients of what enters, and of the gates."""
+    return back(gradient)
 
 
-@cache
-def _loss_gradient() -> Function:
-    """(logits, labels) → gradient of the sum of all images' losses."""
-
-    def loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
-        return jnp.sum(optax.softmax_cross_entropy_with_integer_labels(logits, labels))
-
-    return ONE.compile(jax.grad(loss))
+@jax.grad
+def _loss_gradient(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Of the sum of all images' losses."""
+    return jnp.sum(optax.softmax_cross_entropy_with_integer_labels(logits, labels))

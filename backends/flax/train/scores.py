@@ -7,17 +7,16 @@ is compiled but the teacher; but for modules where zeros would count (`can_be_wi
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wootzc.backends.flax.device.parallel import Devices, Function, all_devices
+from wootzc.backends.flax.device.parallel import Devices, all_devices
 from wootzc.backends.flax.net.model import Structure, structure, structures
 from wootzc.backends.flax.train.evaluation import batch_for, rounded_up
-from wootzc.backends.flax.train.segments import evaluate_segments
+from wootzc.backends.flax.train.segments import compiled, evaluate_segments
 from wootzc.backends.flax.train.step import Trees, count_correct
 from wootzc.backends.weights.parameters import Weights, segment_weights
 from wootzc.backends.weights.slicing import Pruner, Variant
@@ -137,7 +136,7 @@ def _score(
     parts: list[_Part],
     devices: Devices,
 ) -> Score:
-    compare = _compiled_comparison(devices)
+    compare = compiled(compare_logits, devices)
     sums = [
         compare(evaluate_segments(graphs, values, x, devices), *part)
         for x, part in zip(entering, parts, strict=True)
@@ -146,11 +145,6 @@ def _score(
         sum(float(devices.gather(one).sum()) for one in each) for each in zip(*sums, strict=True)
     )
     return Score(loss=loss / count, accuracy=right / count)
-
-
-@cache
-def _compiled_comparison(devices: Devices) -> Function:
-    return devices.compile(compare_logits)
 
 
 def compare_logits(

@@ -18,13 +18,12 @@ from wootzc.backends.flax.device.parallel import Devices, Function
 from wootzc.backends.flax.net.model import Structure, Values
 from wootzc.backends.flax.train.recipes import Told, without_rate
 from wootzc.backends.flax.train.step import (
+    Images,
     Loss,
-    Prepared,
     State,
     Trees,
     classification_loss,
     clip_scale,
-    correct,
     fold,
     prepare,
     prepared_keys,
@@ -38,15 +37,15 @@ ONE = Devices(1)  # steps in segments are for one device, whichever
 
 
 @cache
-def compiled_evaluate(structure: Structure, devices: Devices) -> Function:
-    """(values, x) → what leaves the segment in evaluation mode."""
-    return devices.compile(structure.evaluate)
+def compiled(function: Function, devices: Devices = ONE) -> Function:
+    """A function that stands by itself: one program for all who call it on these devices."""
+    return devices.compile(function)
 
 
 @cache
-def compiled_correct(devices: Devices) -> Function:
-    """(logits, labels) → which of them are right."""
-    return devices.compile(correct)
+def compiled_evaluate(structure: Structure, devices: Devices) -> Function:
+    """(values, x) → what leaves the segment in evaluation mode."""
+    return devices.compile(structure.evaluate)
 
 
 @cache
@@ -109,28 +108,23 @@ def _completed(tree: PyTreeDef, places: tuple[int | None, ...], own: list[Any], 
     return tree.unflatten(next(others) if n is None else arguments[n] for n in places)
 
 
-@cache
-def _loss() -> Function:
+def _loss(logits: jax.Array, batch: Images, told: Told, step: jax.Array) -> Any:
     """→ (loss, gradient of the logits, number of the next step)."""
-
-    def run(logits: jax.Array, batch: Prepared, told: Told, step: jax.Array) -> Any:
-        loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, told)
-        return loss, gradient, step + 1
-
-    return ONE.compile(run)
+    loss, gradient = jax.value_and_grad(classification_loss)(logits, batch, told)
+    return loss, gradient, step + 1
 
 
 def segmented_step(
     structures: tuple[Structure, ...], recipe: Recipe
-) -> Callable[[State, Told, Prepared], tuple[State, Loss]]:
+) -> Callable[[State, Told, Images], tuple[State, Loss]]:
     """Not to be jitted: it calls functions that are.
 
     These know of a recipe the optimiser, and whether it clips: other runs share all programs.
     """
-    loss_of = _loss()
+    loss_of = compiled(_loss)
     forwards = [_forward(s, first=number == 0) for number, s in enumerate(structures)]
 
-    def step(state: State, told: Told, batch: Prepared) -> tuple[State, Loss]:
+    def step(state: State, told: Told, batch: Images) -> tuple[State, Loss]:
         x, vjps, stats = batch.images, [], []
         for number, forward in enumerate(forwards):
             x, vjp, moved = forward(
@@ -151,40 +145,28 @@ def _moved(
     """Parameters and moments after the step. With clipping nothing moves before the norm of all
     gradients is known.
     """
-    gradients_of, found = _gradients(), []
+    found = []
     while vjps:
-        one, squares, *entering = gradients_of(vjps.pop(), gradient)
+        one, squares, *entering = compiled(_gradients)(vjps.pop(), gradient)
         found.append((one, squares))
         gradient = entering[0] if entering else None
     gradients, norms = zip(*reversed(found), strict=True)
-    scale = None if recipe.clip is None else _scale()(norms, told.clip)
+    scale = None if recipe.clip is None else compiled(_scale)(norms, told.clip)
     move = partial(_update(without_rate(recipe.optimizer)), told, scale)
     moved = map(move, state.params, state.moments, gradients)
     params, moments = zip(*moved, strict=True)
     return params, moments
 
 
-@cache
-def _gradients() -> Function:
-    """(vjp, gradient of what leaves) → (gradients, their sum of squares, and where asked for the
-    gradient of what entered).
-    """
-
-    def run(vjp: Any, gradient: jax.Array) -> Any:
-        gradients, *entering = vjp(gradient)
-        return gradients, sum_of_squares(gradients), *entering
-
-    return ONE.compile(run)
+def _gradients(vjp: Any, gradient: jax.Array) -> Any:
+    """→ (gradients, their sum of squares, and where asked for the gradient of what entered)."""
+    gradients, *entering = vjp(gradient)
+    return gradients, sum_of_squares(gradients), *entering
 
 
-@cache
-def _scale() -> Function:
+def _scale(squares: tuple[jax.Array, ...], limit: jax.Array) -> jax.Array:
     """Sums of squares, and the limit → the factor of all gradients."""
-
-    def run(squares: tuple[jax.Array, ...], limit: jax.Array) -> jax.Array:
-        return clip_scale(jnp.sum(jnp.stack(squares)), limit)
-
-    return ONE.compile(run)
+    return clip_scale(jnp.sum(jnp.stack(squares)), limit)
 
 
 @cache

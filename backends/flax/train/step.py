@@ -56,30 +56,22 @@ class Head(NamedTuple):
 
 
 class Images(NamedTuple):
-    """A batch as it comes from the data."""
+    """A batch: as it comes from the data, or augmented, with keys for what else is drawn."""
 
     images: Array  # [batch, height, width, channels], normalised
     labels: Array  # [batch] int32
     soft: Array | None = None  # [batch, classes] the teacher's logits, when distilling
-
-
-class Prepared(NamedTuple):
-    """A batch ready to learn from."""
-
-    images: Array  # augmented
-    labels: Array
-    keys: jax.Array | None  # [batch] one random key per sample; none where nothing is drawn
-    soft: Array | None  # as above
+    keys: jax.Array | None = None  # [batch] one random key per sample; none where nothing is drawn
 
 
 def prepare(
     batch: Images, step: Array, seed: Array, augment: Augment, axis_name: str | None = None
-) -> Prepared:
+) -> Images:
     """Draw the randomness of a step and augment its images with it."""
     keys = _sample_keys(batch.images.shape[0], step, seed, axis_name)
     images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
     seen = augmented(images, augment, _folded(keys, 0))
-    return Prepared(seen, labels, _folded(keys, 1), batch.soft)
+    return Images(seen, labels, batch.soft, _folded(keys, 1))
 
 
 def prepared_keys(size: int, step: Array, seed: Array, axis_name: str | None = None) -> jax.Array:
@@ -97,11 +89,6 @@ def _sample_keys(size: int, step: Array, seed: Array, axis_name: str | None) -> 
     return jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(size))
 
 
-def undrawn(batch: Images) -> Prepared:
-    """A batch of a step that has no randomness: it is ready as it is."""
-    return Prepared(batch.images, batch.labels, None, batch.soft)
-
-
 def fold(keys: Array | None, number: int | Array) -> jax.Array | None:
     """Other keys, one per sample, for use `number`; none where nothing is drawn."""
     return None if keys is None else _folded(keys, number)
@@ -113,7 +100,7 @@ def _folded(keys: Array, number: int | Array) -> jax.Array:
 
 def classification_loss(
     logits: jax.Array,  # [batch, classes]
-    batch: Prepared,
+    batch: Images,
     told: Told,
 ) -> Loss:
     """Cross entropy to the labels, mixed with the distance to the teacher's soft targets.
@@ -203,7 +190,7 @@ def network_step(
     count = len(structures)
     moving = (True,) * count
 
-    def loss(params: Trees, stats: Trees, told: Told, batch: Prepared) -> tuple[Loss, Trees]:
+    def loss(params: Trees, stats: Trees, told: Told, batch: Images) -> tuple[Loss, Trees]:
         outputs, moved = forward(
             structures, params[:count], stats[:count], batch.images, batch.keys, moving
         )
@@ -217,7 +204,7 @@ def network_step(
         return total, moved
 
     def step(
-        state: State, told: Told, batch: Prepared, masks: Trees | None = None
+        state: State, told: Told, batch: Images, masks: Trees | None = None
     ) -> tuple[State, Loss]:
         own = partial(loss, told=told, batch=batch)
         return learn(state, own, told, optimizer, axis_name, masks)

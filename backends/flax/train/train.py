@@ -1,10 +1,10 @@
 """Train a network, evaluate it, predict with it. Loops own time and reports; steps are pure."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ from wootzc.backends.flax.train.distilling import (
 )  # fmt: skip
 from wootzc.backends.flax.train.evaluation import right_of
 from wootzc.backends.flax.train.full_width import FullWidth
-from wootzc.backends.flax.train.paused import leaves, resized, restored
+from wootzc.backends.flax.train.paused import Keep, Look, Paused, leaves, resized, restored
 from wootzc.backends.flax.train.recipes import decayed
 from wootzc.backends.flax.train.runners import runner, stride
 from wootzc.backends.flax.train.step import Head, State, initial_state, merged
@@ -40,16 +40,6 @@ Reason = Literal["steps", "target", "patience", "paused", "diverged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One look at the validation images."""
-
-    step: int
-    loss: float | None  # mean training loss since the last look; none before the first step
-    accuracy: float
-    right: str  # which images were labelled right: `backends/bits.py`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """The best weights by validation accuracy; of equal looks the later one."""
 
@@ -61,21 +51,6 @@ class Trained:
     history: tuple[Look, ...]
     seconds: float
     state: Weights | None = None  # where steps are left: what goes on from there
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
-    """A run that stands at a step before its last."""
-
-    step: int
-    state: Weights  # parameters, statistics, moments: what a step moves
-    weights: Weights  # the best so far
-    history: tuple[Look, ...]
-    losses: tuple[float, ...] = ()  # of the steps since the last look
-
-
-# Told of a run between two steps, every few seconds: calls what it is given for where that stands.
-Keep: TypeAlias = Callable[[Callable[[], Paused]], None]
 
 
 def train(

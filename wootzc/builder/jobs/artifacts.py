@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wootzc.builder.jobs.places import Place, read, replace
 from wootzc.builder.jobs.records import Damaged, Record
-from wootzc.files import read_file, write_atomically
+from wootzc.files import read_file, trim, write_atomically
 
 MOST_BYTES = 1 << 36  # of an artifact
 MOST_COPIES = 1 << 34  # bytes in all
@@ -45,19 +45,9 @@ class Artifacts:
         self._keep(key, ending, content)
 
     def trim(self) -> None:
-        """Delete the oldest copies until the others have at most `MOST_COPIES` bytes."""
-        if self.copies is None:
-            return
-        found = []
-        for file in self.copies.glob("??/*"):
-            with contextlib.suppress(OSError):  # another build trims too
-                found.append((file.stat().st_mtime, file.stat().st_size, file))
-        over = sum(size for _, size, _ in found) - MOST_COPIES
-        for _, size, file in sorted(found):
-            if over <= 0:
-                return
-            file.unlink(missing_ok=True)
-            over -= size
+        """Delete the copies not used for longest until `MOST_COPIES` bytes are left."""
+        if self.copies is not None:
+            trim(self.copies.glob("??/*"), MOST_COPIES)
 
     def _copy(self, key: str, ending: str) -> Path | None:
         return self.copies and self.copies / key[:2] / _name(key, ending)
@@ -70,4 +60,4 @@ class Artifacts:
 
 
 def _name(key: str, ending: str) -> str:
-    return f"{key}.{ending}.safetensors" if ending else f"{key}.safetensors"
+    return f"{key}.{ending}.safetensors"

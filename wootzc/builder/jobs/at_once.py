@@ -16,7 +16,6 @@ from threading import Event, Thread
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from wootzc.backends.data import Dataset, Split
-from wootzc.backends.data.images import Images, Pixels, Rows, Shape
 from wootzc.backends.flax.device.parallel import Devices
 from wootzc.builder.jobs.listeners import Events
 
@@ -89,13 +88,16 @@ class Workers(ABC, Generic[Seat, Place]):
     ) -> Future[Result]:
         """Have `work(place, …)` called as soon as a place is free."""
         call = Call(work, given, options)
+        self._take(call)
+        return call.future
+
+    def _take(self, call: Call) -> None:
         with self._lock:
             if self._failure is None:
                 self._waiting.append(call)
                 self._seat()
             else:
                 call.future.cancel()
-        return call.future
 
     def results(self, futures: Sequence[Future[Result]]) -> list[Result]:
         """What comes of these, in order, telling meanwhile what their threads emit.
@@ -199,19 +201,10 @@ class Workers(ABC, Generic[Seat, Place]):
 
 
 class AtOnce(Workers[Seat, Place]):
-    """Serves each call in the thread that submits it."""
+    """Serves each call in the thread that submits it: `submit` raises what the work does."""
 
-    def submit(
-        self,
-        work: Callable[Concatenate[Place, Given], Result],
-        /,
-        *given: Given.args,
-        **options: Given.kwargs,
-    ) -> Future[Result]:
-        """Do the work now, and raise what it raises."""
-        future: Future[Result] = Future()
-        future.set_result(self.serve(self._free[0], Call(work, given, options)))
-        return future
+    def _take(self, call: Call) -> None:
+        call.future.set_result(self.serve(self._free[0], call))
 
 
 class Local(Workers[Devices, Share]):
@@ -231,35 +224,14 @@ class Here(AtOnce[Devices, Share], Local):
 
 
 def checked(dataset: Dataset, check: Callable[[], None]) -> Dataset:
-    """The same images, with a check before each batch."""
+    """The same images, with this check too before each batch."""
 
     def with_check(split: Split) -> Split:
-        return replace(split, images=_Checked(split.images, check))
+        def both() -> None:
+            split.check()
+            check()
 
-    return replace(
-        dataset,
-        train=with_check(dataset.train),
-        validation=with_check(dataset.validation),
-        test=with_check(dataset.test),
-    )
+        return replace(split, check=both)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Checked:
-    images: Images
-    check: Callable[[], None]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def shape(self) -> Shape:
-        return self.images.shape
-
-    @property
-    def nbytes(self) -> int:
-        return self.images.nbytes
-
-    def take(self, rows: Rows) -> Pixels:
-        self.check()
-        return self.images.take(rows)
+    train, validation, test = map(with_check, (dataset.train, dataset.validation, dataset.test))
+    return replace(dataset, train=train, validation=validation, test=test)

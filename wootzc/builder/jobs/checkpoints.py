@@ -32,6 +32,7 @@ FIRST = 10.0  # seconds to the first of a process: kills may come fast
 LEAST = 5.0  # seconds from one moment at which a state is taken to the next
 DEAREST = 0.01  # share of the time that writing may take, and half of it for taking
 MOST_BYTES = 1 << 36
+FORMAT = 2  # of what the head and the arrays hold
 SECONDS = "WOOTZC_CHECKPOINT_SECONDS"  # stands in for all three
 
 
@@ -153,6 +154,7 @@ def made_with() -> Mapping[str, str]:
 
 def _packed(key: str, checkpoint: Checkpoint) -> bytes:
     head = {
+        "format": FORMAT,
         "result": checkpoint.result,
         "seconds": checkpoint.seconds,
         "made_with": made_with(),
@@ -167,7 +169,7 @@ def _unpacked(key: str, packed: bytes) -> Checkpoint | None:
         raise _Damaged("its bytes are not those that were written")
     head, _, arrays = content.partition(b"\n")
     table = json.loads(head)
-    if table["made_with"] != made_with():
+    if (table.get("format"), table["made_with"]) != (FORMAT, made_with()):
         return None
     return Checkpoint(result=table["result"], seconds=table["seconds"], arrays=load(arrays))
 

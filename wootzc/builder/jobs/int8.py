@@ -8,7 +8,7 @@ of float32: `loss` is what quantising is taken to cost on top.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +20,8 @@ from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.jobs.store import Done, Outcome, job_key
 from wootzc.ir.net.network import Network
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 VERSION = 1  # of what is quantised how
+MODEL = "model"  # its bytes, as the store keeps them
 
 
 @dataclass
@@ -88,20 +86,3 @@ class InInt8:
         result = {"accuracy": float(right.mean()), "right": packed(right)}
         content = np.frombuffer(model.SerializeToString(), np.uint8)
         return self.context.store.finish(own, "int8", network.name, result, 0.0, {MODEL: content})
-
-    def tested(self, model: "ModelProto") -> float:
-        """Accuracy on the test images."""
-        from wootzc.backends.onnx.int8 import accuracy
-
-        return accuracy(model, self.context.dataset.test)
-
-
-MODEL = "model"  # its bytes, as the store keeps them
-
-
-def model_of(done: Done) -> "ModelProto":
-    """The quantised ONNX model that a job has kept."""
-    import onnx
-
-    assert done.weights is not None
-    return onnx.load_from_string(bytes(done.weights[MODEL].tobytes()))

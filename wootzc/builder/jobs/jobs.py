@@ -18,7 +18,7 @@ from wootzc.backends.bits import packed
 from wootzc.backends.flax.device.parallel import Devices, candidate_groups, training_devices
 from wootzc.backends.flax.train.evaluation import batch_for, labelled_right, predict, tested
 from wootzc.backends.flax.train.norm_statistics import with_measured_norms
-from wootzc.backends.flax.train.train import Look
+from wootzc.backends.flax.train.paused import Look
 from wootzc.backends.weights.slicing import Pruner
 from wootzc.backends.weights.stored import initial_weights
 from wootzc.builder.jobs.at_once import Here, Local, Share, Workers

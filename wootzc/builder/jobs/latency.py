@@ -123,13 +123,13 @@ class Stopwatch:
     def ratios(self, rows: Iterable[Rates]) -> dict[Rates, float]:
         """How long each takes, as a share of the full network's time; from the store if there."""
         rows = sorted(rows, key=lambda row: tuple(map(rising, row)))
-        found = {row: self.store.find(self._key(row)) for row in rows}
-        missing = [row for row, done in found.items() if done is None]
+        found = self.store.all_found({row: self._key(row) for row in rows})
+        missing = [row for row in rows if row not in found]
         if missing:
             many = f"{len(missing)} networks" if len(missing) > 1 else "a network"
             self.tell(f"latency of {many} is measured on {self.on}")
             found |= {row: done for part in self._parts(missing) for row, done in self._run(part)}
-        return {row: float(done.result["ratio"]) for row, done in found.items() if done}
+        return {row: float(done.result["ratio"]) for row, done in found.items()}
 
     @property
     def _full(self) -> Rates:

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -255,13 +255,7 @@ Locks = FileLocks | Leases
 
 
 def locks_in(root: Place) -> Locks:
-    match root:
-        case Path():
-            return FileLocks(root)
-        case Object():
-            return Leases(root)
-        case _:
-            assert_never(root)
+    return Leases(root) if isinstance(root, Object) else FileLocks(root)
 
 
 @cache

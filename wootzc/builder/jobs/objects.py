@@ -47,7 +47,7 @@ class Object:
     def read(self, most: int) -> bytes:
         """Raises `FileNotFoundError` and `OSError`."""
         with self._errors():
-            found = self._library.get(self._client, self.name)
+            found = self.bucket.library.get(self.bucket.client, self.name)
             if found.meta["size"] > most:
                 raise OSError(errno.EFBIG, f"it has {found.meta['size']:,} bytes", str(self))
             return bytes(found.bytes())
@@ -58,7 +58,7 @@ class Object:
 
     def replace(self, content: bytes) -> None:
         with self._errors():
-            self._library.put(self._client, self.name, content)
+            self.bucket.library.put(self.bucket.client, self.name, content)
 
     def swap(self, content: bytes, tag: str) -> bool:
         """Whether it was written in the place of the version that had this tag."""
@@ -66,7 +66,7 @@ class Object:
 
     def drop(self) -> None:
         with self._errors(), contextlib.suppress(FileNotFoundError):
-            self._library.delete(self._client, self.name)
+            self.bucket.library.delete(self.bucket.client, self.name)
 
     def exists(self) -> bool:
         try:
@@ -78,33 +78,27 @@ class Object:
     def version(self) -> tuple[str, datetime]:
         """Its tag, and when it was written by the clock of the service."""
         with self._errors():
-            meta = self._library.head(self._client, self.name)
+            meta = self.bucket.library.head(self.bucket.client, self.name)
         return str(meta["e_tag"]), meta["last_modified"]
 
     def below(self, pattern: str) -> Iterator[tuple["Object", int]]:
         """Objects under this name, and their bytes. `pattern`: as "*/*.json"; "**" for all."""
         prefix = f"{self.name}/" if self.name else ""
         with self._errors():
-            for chunk in self._library.list(self._client, self.name or None):
+            for chunk in self.bucket.library.list(self.bucket.client, self.name or None):
                 for meta in chunk:
                     path = PurePosixPath(meta["path"].removeprefix(prefix))
                     depth = len(path.parts) == len(PurePosixPath(pattern).parts)
                     if pattern == "**" or (depth and path.match(pattern)):
                         yield Object(self.bucket, meta["path"]), int(meta["size"])
 
-    @property
-    def _client(self) -> Any:
-        return self.bucket.client
-
-    @property
-    def _library(self) -> Any:
-        return self.bucket.library
-
     def _put(self, content: bytes, mode: Any) -> bool:
-        errors = self._library.exceptions
+        errors = self.bucket.library.exceptions
         with self._errors():
             try:
-                self._library.put(self._client, self.name, content, mode=mode, use_multipart=False)
+                self.bucket.library.put(
+                    self.bucket.client, self.name, content, mode=mode, use_multipart=False
+                )
             except (errors.AlreadyExistsError, errors.PreconditionError, FileExistsError):
                 return False
             return True
@@ -115,7 +109,7 @@ class Object:
             yield
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, "there is no such object", str(self)) from None
-        except self._library.exceptions.BaseError as error:
+        except self.bucket.library.exceptions.BaseError as error:
             raise OSError(errno.EIO, _first_line(error), str(self)) from error
 
 

@@ -5,7 +5,7 @@ A worker is told numbers, keys and rates. It reads what it needs from the store,
 where its results are found.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,8 +52,8 @@ class ClusterJobs(Jobs):
         """
         if not self.space.pretrain.steps:
             return super().blocks(numbers, teacher)  # only solved, by the cluster
-        stored = {number: self.store.find(self.keys.block(number)) for number in numbers}
-        found = {n: Outcome(done=done, reused=True) for n, done in stored.items() if done}
+        stored = self.store.all_found({number: self.keys.block(number) for number in numbers})
+        found = {number: Outcome(done=done, reused=True) for number, done in stored.items()}
         missing = [number for number in numbers if number not in found]
         missing.sort(key=lambda number: self.plan.blocks[number].start)
         size = max(1, -(-len(missing) // self.cluster.idle))
@@ -96,7 +96,7 @@ class _Variants(Variants):
     ) -> dict[Variant, Done]:
         """Those that the store lacks are made by the workers, some modules by each."""
         keys = {one: self.key(kind, one) for one in variants}
-        found = self._stored(keys)
+        found = self.context.store.all_found(keys)
         missing = [one for one in keys if one not in found]
         modules, count = sorted({module for module, _ in missing}), self.cluster.idle
         groups = [set(modules[first::count]) for first in range(min(count, len(modules)))]
@@ -104,10 +104,6 @@ class _Variants(Variants):
         self.cluster.results([self.cluster.submit(_sweep, kind, part) for part in parts])
         made = {one: recorded(self.context.store, keys[one]) for one in missing}
         return {one: found[one] if one in found else made[one] for one in keys}
-
-    def _stored(self, keys: Mapping[Variant, str]) -> dict[Variant, Done]:
-        every = {one: self.context.store.find(key) for one, key in keys.items()}
-        return {one: done for one, done in every.items() if done is not None}
 
 
 # What a worker does

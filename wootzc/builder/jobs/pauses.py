@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from wootzc.backends.flax.train.batches import looks
-from wootzc.backends.flax.train.train import Look, Paused
+from wootzc.backends.flax.train.paused import Look, Paused
 from wootzc.builder.jobs.checkpoints import Checkpoint
 from wootzc.builder.jobs.store import Outcome, Weights
 from wootzc.ir.space.recipe import Recipe

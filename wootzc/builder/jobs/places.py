@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from wootzc.builder.jobs.objects import Object, bucket
 from wootzc.files import read_file, temporary, write_atomically
@@ -26,58 +26,33 @@ def place_of(address: str | os.PathLike[str]) -> Place:
 
 def read(place: Place, most: int) -> bytes:
     """At most so many bytes. Raises `FileNotFoundError` and `OSError`."""
-    match place:
-        case Path():
-            return read_file(place, most)
-        case Object():
-            return place.read(most)
-        case _:
-            assert_never(place)
+    return place.read(most) if isinstance(place, Object) else read_file(place, most)
 
 
 def create(place: Place, content: bytes) -> bool:
     """Whether it was written: where there is something already, that stays."""
-    match place:
-        case Path():
-            return _linked(place, content)
-        case Object():
-            return place.create(content)
-        case _:
-            assert_never(place)
+    return place.create(content) if isinstance(place, Object) else _linked(place, content)
 
 
 def replace(place: Place, content: bytes) -> None:
     """Write it whatever is there."""
-    match place:
-        case Path():
-            put_aside(place)
-            write_atomically(place, content)
-        case Object():
-            place.replace(content)
-        case _:
-            assert_never(place)
+    if isinstance(place, Object):
+        place.replace(content)
+    else:
+        put_aside(place)
+        write_atomically(place, content)
 
 
 def drop(place: Place) -> None:
     """It is not there any more. What is a folder, and no file, stays."""
-    match place:
-        case Path():
-            if not place.is_dir():
-                place.unlink(missing_ok=True)
-        case Object():
-            place.drop()
-        case _:
-            assert_never(place)
+    if isinstance(place, Object):
+        place.drop()
+    elif not place.is_dir():
+        place.unlink(missing_ok=True)
 
 
 def exists(place: Place) -> bool:
-    match place:
-        case Path():
-            return place.is_file()
-        case Object():
-            return place.exists()
-        case _:
-            assert_never(place)
+    return place.exists() if isinstance(place, Object) else place.is_file()
 
 
 def below(root: Place, pattern: str) -> Iterator[Any]:
@@ -89,13 +64,9 @@ def below(root: Place, pattern: str) -> Iterator[Any]:
 
 def size(root: Place) -> int:
     """Bytes of all that lies under it."""
-    match root:
-        case Path():
-            return sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
-        case Object():
-            return sum(bytes for _, bytes in root.below("**"))
-        case _:
-            assert_never(root)
+    if isinstance(root, Object):
+        return sum(bytes for _, bytes in root.below("**"))
+    return sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
 
 
 def put_aside(path: Path) -> None:

@@ -7,21 +7,18 @@ A record is whole or not there at all, and the first that is written stays: mach
 store need nothing else to agree.
 """
 
-import contextlib
 import hashlib
 import json
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Generic
 
 from wootzc.builder.jobs import places
 from wootzc.builder.jobs.places import P, below, create, read
 from wootzc.files import MOST_JSON, damage
 
-TABLE = "results.sqlite"  # where earlier versions kept records: a row each
 AT_ONCE = 16  # records that are read side by side: objects are far away
 
 
@@ -38,13 +35,11 @@ class Record:
     seconds: float
     finished: str  # ISO 8601
     artifact: str | None  # what its file's name ends in; None: the job made no weights
-    sha256: str | None  # None: made by a version that wrote none
+    sha256: str | None  # None: not `sealed` yet
 
     def check(self, content: bytes) -> None:
         """Raises `Damaged` where this is not its artifact, or a figure has changed."""
-        if self.sha256 is None and not self.result:
-            raise Damaged("its record holds no figures")
-        if self.sha256 not in (None, self._digest(content), self._earlier_digest(content)):
+        if self.sha256 != self._digest(content):
             raise Damaged("its bytes are not those that were written")
 
     def sealed(self, content: bytes) -> "Record":
@@ -55,13 +50,6 @@ class Record:
         """Of record and artifact together: neither is good for anything without the other."""
         fields = {**asdict(self), "seconds": float(self.seconds), "sha256": None}
         own = hashlib.sha256(f"{json.dumps(fields)}\n".encode())
-        own.update(content)
-        return own.hexdigest()
-
-    def _earlier_digest(self, content: bytes) -> str:
-        """As it was when name, kind and time were left out."""
-        text = f"{self.key}\n{json.dumps(self.result)}\n{float(self.seconds)!r}\n"
-        own = hashlib.sha256(text.encode())
         own.update(content)
         return own.hexdigest()
 
@@ -106,22 +94,6 @@ class Records(Generic[P]):
             found = [one for one in threads.map(self._sound, self.paths()) if one is not None]
         return sorted(found, key=lambda one: (one.finished, one.key))
 
-    def adopt(self, table: Path, tell: Callable[[str], object]) -> None:
-        """Write the rows of an earlier version's table as records, and put the table aside."""
-        try:
-            for row in _rows(table):
-                try:
-                    with damage(Damaged):
-                        record = _record(row)
-                except Damaged as error:
-                    tell(f"a job of the store is damaged, so it is made again: {error}")
-                else:
-                    self.write(record)
-        except sqlite3.Error as error:
-            tell(f"{table} is damaged, so what it held is made again: {error}")
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
-            table.rename(table.with_suffix(".adopted"))
-
     def _sound(self, path: P) -> Record | None:
         try:
             return self._read(path)
@@ -142,19 +114,3 @@ def _record(fields: Any) -> Record:
     if not all(isinstance(text, str) for text in [*texts.values(), *filter(None, maybe.values())]):
         raise Damaged("its record holds other fields")
     return Record(**texts, **maybe, result=fields["result"], seconds=float(fields["seconds"]))
-
-
-def _rows(table: Path) -> list[dict[str, Any]]:
-    with contextlib.closing(sqlite3.connect(table, timeout=60)) as db:
-        db.row_factory = sqlite3.Row
-        return [_fields(dict(row)) for row in db.execute("SELECT * FROM jobs")]
-
-
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    """Those of a record; a row's figures are a text, whose artifact is named by the key alone."""
-    artifact = "" if row["artifact"] else None
-    try:
-        result = json.loads(row["result"])
-    except (TypeError, ValueError, RecursionError):
-        result = None
-    return {"sha256": None, **row, "result": result, "artifact": artifact}

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from wootzc.backends.flax.train.batches import Progress
 from wootzc.backends.flax.train.full_width import FullWidth
-from wootzc.backends.flax.train.train import Paused, Trained, train
+from wootzc.backends.flax.train.paused import Paused
+from wootzc.backends.flax.train.train import Trained, train
 from wootzc.builder.jobs.at_once import Share
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
 from wootzc.builder.jobs.context import Context

@@ -22,12 +22,12 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
@@ -38,17 +38,18 @@ from wootzc.builder.jobs.artifacts import Artifacts
 from wootzc.builder.jobs.checkpoints import Checkpoints
 from wootzc.builder.jobs.locks import Lease, Locks, locks_in
 from wootzc.builder.jobs.places import Place, below, drop, exists, place_of, size
-from wootzc.builder.jobs.records import TABLE, Damaged, Record, Records
+from wootzc.builder.jobs.records import Damaged, Record, Records
 from wootzc.diagnostics import UNKNOWN, Diagnostic, WootzError, fail
 from wootzc.files import damage
 
 Weights = dict[str, NDArray[Any]]
+Job = TypeVar("Job")  # what a caller names it by
 FOLDERS = ("jobs", "artifacts", "locks", "xla")
 OURS = (  # what `clear` deletes; the last of each kind are left by a kill while writing
     *("jobs/*/*.json", "jobs/*/.*.*"),
     *("artifacts/*/*.safetensors*", "artifacts/*/.*.*"),
     *("checkpoints/*/*.checkpoint", "checkpoints/*/.*.*"),
-    *("locks/*.lock", Path(TABLE).with_suffix(".adopted").name),
+    "locks/*.lock",
 )
 
 
@@ -120,8 +121,6 @@ class Store:
             self._locks: Locks = locks_in(self.place / "locks")
             if isinstance(self.place, Path):
                 self._artifacts = Artifacts(self.place / "artifacts")
-                if (self.place / TABLE).is_file():
-                    self._records.adopt(self.place / TABLE, tell)
             else:
                 self._artifacts = Artifacts(self.place / "artifacts", self.root / "artifacts")
                 self._artifacts.trim()
@@ -166,6 +165,11 @@ class Store:
                 reason = getattr(error, "strerror", None) or error
                 self.tell(f"the store's {what} is damaged, so it is made again: {reason}")
             return None
+
+    def all_found(self, keys: Mapping[Job, str]) -> dict[Job, Done]:
+        """Those of these jobs that are finished, by what names them."""
+        found = {job: self.find(key) for job, key in keys.items()}
+        return {job: done for job, done in found.items() if done is not None}
 
     def finish(
         self,
@@ -285,7 +289,7 @@ def is_store(address: Path | str) -> bool:
     """Whether a build has made a store here. Raises `WootzError` where that cannot be told."""
     place = place_of(address)
     if isinstance(place, Path):
-        return (place / TABLE).is_file() or all((place / name).is_dir() for name in FOLDERS)
+        return all((place / name).is_dir() for name in FOLDERS)
     try:
         return any(True for pattern in ("jobs/*/*", "locks/*") for _ in below(place, pattern))
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wootzc.backends.flax.train.batches import Progress
 from wootzc.backends.flax.train.blocks import BlockJob, train_blocks
-from wootzc.backends.flax.train.paused import PausedBlock
+from wootzc.backends.flax.train.paused import Paused
 from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.capacity import Capacity
 from wootzc.builder.jobs.checkpoints import Checkpoint, Keeper
@@ -15,6 +15,7 @@ from wootzc.builder.jobs.cohorts import cohort_work
 from wootzc.builder.jobs.context import Context
 from wootzc.builder.jobs.events import BlocksStarted, BlockTrained, Progressed, Resumed, Warned
 from wootzc.builder.jobs.gradients import pruner_of, saliencies
+from wootzc.builder.jobs.pauses import checkpoint, paused
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
 from wootzc.ir.net.rate import short
@@ -43,11 +44,9 @@ class Tuning:
             self._refit(numbers, teacher)
             return {number: self._refitted_block(number, teacher) for number in numbers}
         keys = {number: self.context.keys.block(number) for number in numbers}
-        found: dict[int, Outcome] = {}
         with self.context.store.locked(list(keys.values()), self.context.waiting):
-            for number, key in keys.items():
-                if done := self.context.store.find(key):
-                    found[number] = Outcome(done=done, reused=True)
+            stored = self.context.store.all_found(keys)
+            found = {number: Outcome(done=done, reused=True) for number, done in stored.items()}
             if missing := [number for number in keys if number not in found]:
                 self._refit(missing, teacher)
                 cohorts = self.capacity.cohorts(missing)
@@ -87,7 +86,7 @@ class Tuning:
                 start=self._block(number).start,
                 rates=self.context.keys.block_rates(number),
                 weights=self._initial(number, teacher),
-                paused=None if before is None else _paused(before),
+                paused=None if before is None else paused(before.result, before.arrays),
             )
             for number, before in cohort.items()
         ]
@@ -98,9 +97,9 @@ class Tuning:
         spent = {n: 0.0 if before is None else before.seconds for n, before in cohort.items()}
         checkpoints = self.context.store.checkpoints
 
-        def write(standing: list[PausedBlock], seconds: float) -> None:
+        def write(standing: list[Paused], seconds: float) -> None:
             for number, one in zip(numbers, standing, strict=True):
-                there = _checkpoint(one, spent[number] + seconds / len(numbers))
+                there = checkpoint(one, spent[number] + seconds / len(numbers))
                 checkpoints.write(keys[number], there)
 
         with Keeper(write=write) as keep:
@@ -177,15 +176,3 @@ class Tuning:
 
     def _progress(self, progress: Progress) -> None:
         self.context.events.emit(Progressed(stage="blocks", **asdict(progress)))
-
-
-def _checkpoint(block: PausedBlock, seconds: float) -> Checkpoint:
-    result = {"steps": block.step, "losses": block.losses}
-    return Checkpoint(result=result, seconds=seconds, arrays=block.state)
-
-
-def _paused(before: Checkpoint) -> PausedBlock:
-    result = before.result
-    return PausedBlock(
-        step=int(result["steps"]), state=before.arrays, losses=tuple(result["losses"])
-    )

@@ -160,14 +160,11 @@ class Variants:
         One lock holds all of a module: a lock is an open file, and there may be a thousand
         variants.
         """
-        found: dict[Variant, Done] = {}
         teacher = self.context.keys.teacher
         modules = {module for module, _ in keys}
         locks = [job_key("sweep", of=kind, teacher=teacher, module=one) for one in modules]
         with self.context.store.locked(locks, self.context.waiting):
-            for variant, key in keys.items():
-                if done := self.context.store.find(key):
-                    found[variant] = done
+            found = self.context.store.all_found(keys)
             missing = [variant for variant in keys if variant not in found]
             if not missing:
                 return found

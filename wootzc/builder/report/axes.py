@@ -19,6 +19,19 @@ class Axes:
     width: float
     height: float
 
+    @staticmethod
+    def inside(
+        size: tuple[float, float],  # of the drawing
+        margins: tuple[float, float, float, float],  # left, right, top, bottom
+        *,
+        x: tuple[float, float],
+        y: tuple[float, float],
+    ) -> "Axes":
+        """What the margins leave."""
+        left, right, top, bottom = margins
+        width, height = size[0] - left - right, size[1] - top - bottom
+        return Axes(x=x, y=y, left=left, top=top, width=width, height=height)
+
     @property
     def right(self) -> float:
         return self.left + self.width

@@ -1,5 +1,6 @@
 """The Sequitur grammar of a space as a layered drawing: every rule above the rules of its body."""
 
+from graphlib import TopologicalSorter
 from typing import Final
 
 from wootzc.builder.report.markup import Markup, join, picture, plural, tag
@@ -54,14 +55,9 @@ def _draw(plan: Plan, rules: tuple[Rule, ...]) -> Markup:
 def _layers(rules: tuple[Rule, ...], children: Children) -> list[list[int]]:
     """A rule lies below all that use it; terminal rules share the lowest layer, by module."""
     depth = dict.fromkeys(children, 0)
-    for _ in rules:  # longest paths; a grammar has no cycles
-        moved = False
-        for number, below in children.items():
-            for child in below:
-                if depth[child] <= depth[number]:
-                    depth[child], moved = depth[number] + 1, True
-        if not moved:
-            break
+    for number in reversed([*TopologicalSorter(children).static_order()]):  # longest paths
+        for child in children[number]:
+            depth[child] = max(depth[child], depth[number] + 1)
     terminals = [n for n, rule in enumerate(rules) if rule.symbol is not None]
     inner = [n for n in children if rules[n].symbol is None]
     count = max(depth[n] for n in inner) + 1

@@ -25,7 +25,7 @@ from wootzc.units import rate_text
 
 BINS: Final = 48
 WIDTH, HEIGHT = 1000, 430  # of the drawing, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 64, 132, 26, 56  # margins; lines are named in the right one
+MARGINS = 64, 132, 26, 56  # left, right, top, bottom; lines are named in the right one
 LETTER = 7.4  # pixels a letter of a bold label takes, about
 
 
@@ -109,13 +109,11 @@ def _axes(summary: Summary, plan: Plan, metric: CostName, close: bool) -> Axes:
             spent += [int(values.min()), int(values.max())]
         accuracies += [one.start_accuracy for one in tried]
     y = widened([a for a in accuracies if math.isfinite(a)], margin=0.08, least=0.01)
-    return Axes(
+    return Axes.inside(
+        (WIDTH, HEIGHT),
+        MARGINS,
         x=widened(spent, least=max(0.02 * max(spent), 1)),
         y=(y[0], min(y[1], 1.0) if y[0] < 1 else y[1]),
-        left=LEFT,
-        top=TOP,
-        width=WIDTH - LEFT - RIGHT,
-        height=HEIGHT - TOP - BOTTOM,
     )
 
 

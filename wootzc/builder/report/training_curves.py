@@ -10,9 +10,9 @@ from wootzc.ir.net.rate import Rate
 from wootzc.units import rate_text
 
 WIDTH, HEIGHT = 1000, 300  # of a drawing of learning curves, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 64, 132, 14, 52  # lines are named in the right margin
+MARGINS = 64, 132, 14, 52  # left, right, top, bottom; lines are named in the right one
 SMALL_WIDTH, SMALL_HEIGHT = 176, 96  # of one module's damage
-EDGE_LEFT, EDGE_TOP, EDGE_BOTTOM = 8, 20, 18
+EDGES = 8, 8, 20, 18  # its margins
 
 
 def learning_curves(summary: Summary) -> Markup:
@@ -26,14 +26,8 @@ def learning_curves(summary: Summary) -> Markup:
     target, teacher = summary.target_accuracy, summary.teacher.validation_accuracy
     seen = [accuracy for _, _, looks in curves for _, accuracy in looks[1:]]
     low, high = widened([*seen, teacher, *([] if target is None else [target])], least=0.01)
-    axes = Axes(
-        x=(0, max(looks[-1][0] for _, _, looks in curves)),
-        y=(low, min(high, 1.0)),
-        left=LEFT,
-        top=TOP,
-        width=WIDTH - LEFT - RIGHT,
-        height=HEIGHT - TOP - BOTTOM,
-    )
+    steps = max(looks[-1][0] for _, _, looks in curves)
+    axes = Axes.inside((WIDTH, HEIGHT), MARGINS, x=(0, steps), y=(low, min(high, 1.0)))
     best = summary.best.candidate
     curves.sort(key=lambda curve: curve[1].candidate == best)  # the best on top
     drawing = picture(
@@ -99,23 +93,13 @@ def damage_curves(summary: Summary) -> Markup:
     chosen = {one.module: one.rate for one in summary.widths}
     tallest = max(max(nats for _, nats in curve) for curve in curves.values())
     widest = max(curve[-1][0] for curve in curves.values())
+    ranges = {"x": (0.0, max(widest, 0.01)), "y": (0.0, max(tallest, 1e-9))}
+    axes = Axes.inside((SMALL_WIDTH, SMALL_HEIGHT), EDGES, **ranges)
     drawn = [
         _damage(module, [(0.0, 0.0), *(p for p in curve if p[0])], chosen.get(module), axes)
-        for axes in [_small_axes(widest, max(tallest, 1e-9))]
         for module, curve in curves.items()
     ]
     return tag("div", *drawn, class_="damages")
-
-
-def _small_axes(widest: float, tallest: float) -> Axes:
-    return Axes(
-        x=(0.0, max(widest, 0.01)),
-        y=(0.0, tallest),
-        left=EDGE_LEFT,
-        top=EDGE_TOP,
-        width=SMALL_WIDTH - 2 * EDGE_LEFT,
-        height=SMALL_HEIGHT - EDGE_TOP - EDGE_BOTTOM,
-    )
 
 
 def _damage(
@@ -126,7 +110,7 @@ def _damage(
     one = None if isinstance(chosen, tuple) else chosen
     at = next((y for x, y in curve if one is not None and abs(x - one) < 1e-9), None)
     drawn = [
-        tag("text", module if len(module) <= 14 else module[:13] + "…", x=EDGE_LEFT, y=13),
+        tag("text", module if len(module) <= 14 else module[:13] + "…", x=EDGES[0], y=13),
         tag("line", x1=axes.left, x2=axes.right, y1=axes.bottom, y2=axes.bottom, class_="axis"),
         tag("path", d=f"M{path}", class_="damage"),
         *(

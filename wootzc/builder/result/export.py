@@ -244,12 +244,10 @@ def _torch(best: Exportable, target: Path, inside: bool) -> Files:
         target / "example.npz": best.read("example.npz"),
         target / "model.py": source.encode(),
     }
-    known = best.folder / "best" / "origins.json"
-    if known.exists():  # results of earlier versions have none
-        origins = json.loads(best.read("origins.json"))
-        if origins["file"] is not None:
-            names = origins_text(torch_names(best.network, origins))
-            files[target / "names.json"] = names.encode()
+    origins = json.loads(best.read("origins.json"))
+    if origins["file"] is not None:
+        names = origins_text(torch_names(best.network, origins))
+        files[target / "names.json"] = names.encode()
     return files
 
 

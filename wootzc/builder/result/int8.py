@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wootzc.backends.data import Dataset
 from wootzc.backends.onnx.runtime import need_installed
 from wootzc.backends.weights.parameters import Weights
-from wootzc.builder.jobs.int8 import InInt8, model_of
+from wootzc.builder.jobs.int8 import MODEL, InInt8
 from wootzc.builder.jobs.jobs import Jobs
 from wootzc.builder.result.replay import data_of
 from wootzc.builder.result.summary import Change, Int8Figures
@@ -57,10 +57,15 @@ def in_build(
     int8 = InInt8(jobs)
     if not int8.wanted:
         return None
+    import onnx
+
+    from wootzc.backends.onnx.int8 import accuracy
+
     done = int8.of(key, network, weights)
-    model, data = model_of(done), jobs.dataset
-    accuracies = float(done.result["accuracy"]), int8.tested(model)
-    return _quantized(model, data, list(zip(float32, accuracies, strict=True)))
+    assert done.weights is not None, "its bytes are kept"
+    model = onnx.load_from_string(done.weights[MODEL].tobytes())
+    accuracies = float(done.result["accuracy"]), accuracy(model, jobs.dataset.test)
+    return _quantized(model, jobs.dataset, list(zip(float32, accuracies, strict=True)))
 
 
 def as_judged(folder: Path, wanted: Int8) -> Quantized | None:
