@@ -4,12 +4,12 @@ from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters, matrix_turned
 from wootzc.grammar.imports.onnx.tracing import Context, Draft, made
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
-from wootzc.ir.layers.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import shape_text
 
 
 def image(operator: Operator, tensor: Tensor) -> Tensor:
     """The tensor, if its axes are those of an image in ONNX: batch, channels, height, width."""
-    if tensor.layout != letters("NCHW", _padded(tensor)):
+    if tensor.layout != letters("NCHW", tuple(map(tensor.size, "HWC"))):
         axes = " x ".join(axis or "1" for axis in tensor.layout)
         raise operator.refused(f"it needs an image N x C x H x W, and {axes} enters")
     if tensor.flat:
@@ -132,8 +132,7 @@ def _pads(operator: Operator, tensor: Tensor, window: Pair, stride: Pair) -> Pad
     if len(given) != 4 or min(given) < 0:
         raise operator.refused(f"its pads are {given}; wootzc pads with zero or more pixels a side")
     pads = []
-    height, width, _ = _padded(tensor)
-    for axis, size in enumerate((height, width)):
+    for axis, size in enumerate(map(tensor.size, "HW")):
         before, after = given[axis], given[axis + 2]
         if auto:
             total = max((-(-size // stride[axis]) - 1) * stride[axis] + window[axis] - size, 0)
@@ -143,12 +142,6 @@ def _pads(operator: Operator, tensor: Tensor, window: Pair, stride: Pair) -> Pad
             before = after = 0
         pads.append((before + tensor.pads[axis][0], after + tensor.pads[axis][1]))
     return pads[0], pads[1]
-
-
-def _padded(tensor: Tensor) -> Shape:
-    (top, bottom), (left, right) = tensor.pads
-    height, width, channels = tensor.image
-    return height + top + bottom, width + left + right, channels
 
 
 def _named(pads: Pads, window: Pair, stride: Pair, default: Padding) -> Padding:
