@@ -39,7 +39,7 @@ class Analysis:
             own.add(item.base.text)
             item = items[item.base.text]
         others = [item.span for name, item in items.items() if name not in own]
-        kept = [d for d in self.diagnostics if not any(_holds(span, d.span) for span in others)]
+        kept = [d for d in self.diagnostics if not any(span.holds(d.span) for span in others)]
         return replace(self, spaces=(space,), diagnostics=tuple(kept))
 
 
@@ -83,10 +83,6 @@ def analyze(
         program=program,
         notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
-
-
-def _holds(outer: Span, inner: Span) -> bool:
-    return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[Space]:

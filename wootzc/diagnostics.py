@@ -24,6 +24,10 @@ class Span:
     start: int = 0
     end: int = 0
 
+    def holds(self, other: "Span") -> bool:
+        """Whether the other lies within this one."""
+        return self.file == other.file and self.start <= other.start and other.end <= self.end
+
 
 UNKNOWN = Span()
 
