@@ -47,7 +47,8 @@ def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
         content = _read_stdin() if piped else read_file(path, most)
         if content is None:
             raise fail("WZ007", "standard input is too long to be read, or never ends")
-        if not (plans and _may_be_plan(content, os.fspath(path))):
+        beginning = content[:HEAD].decode(errors="replace")
+        if not (plans and _is_plan(beginning, os.fspath(path))):
             if (other := other_kind(file, content[:HEAD])) is not None:
                 raise other
         return content.decode("utf-8")
@@ -63,12 +64,6 @@ def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
         raise fail("WZ007", f"{file} is not read: {error.strerror}") from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
-
-
-def _may_be_plan(content: bytes, path: str) -> bool:
-    return path.endswith(".wzir") or (
-        path == STDIN and _is_plan(content[:HEAD].decode(errors="replace"), STDIN)
-    )
 
 
 def _read_stdin() -> bytes | None:

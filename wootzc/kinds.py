@@ -79,8 +79,9 @@ def _by_content(path: Path, head: bytes) -> str | None:
         if re.match(pattern, head, re.DOTALL):
             return name
     text = head.decode("utf-8", errors="replace")
-    if (match := _PLAN_TEXT.match(text)) is not None and _is_ir(text, match):
-        return match[1]
+    if match := _PLAN_TEXT.match(text):
+        if match[1] == "plan" or "input = (" in text[: match.end()]:
+            return match[1]
     if _PROTOTXT.match(text):
         return "prototxt"
     if re.match(r"\s*[\[{]\s*[\"\[{\d]", text):
@@ -90,10 +91,6 @@ def _by_content(path: Path, head: bytes) -> str | None:
     if b"\0" in head:
         return "binary"
     return None
-
-
-def _is_ir(text: str, match: re.Match[str]) -> bool:
-    return match[1] == "plan" or "input = (" in text[: match.end()]
 
 
 def other_kind(path: Path, head: bytes) -> WootzError | None:

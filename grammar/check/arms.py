@@ -28,7 +28,7 @@ def mismatch(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) ->
     if join == "scale" or len(ends) != len(branch.arms) or len({len(end) for end in ends}) > 1:
         return None
     if len({end[:-1] for end in ends}) > 1:  # height and width
-        odd = _larger(ends)
+        odd = max(range(len(ends)), key=lambda arm: ends[arm][:-1])  # it lacks a stride
         span, help = branch.name.span, _stride_help(branch, ends, odd)
     elif join == "add" and len({end[-1] for end in ends}) > 1:
         odd = _odd(branch, ends, entering)
@@ -37,11 +37,6 @@ def mismatch(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) ->
         return None
     each = either([f"arm {n} in {shape_text(end)}" for n, end in enumerate(ends, 1)], "and")
     return Mismatch(span, f"the arms of `{join}` end in different shapes: {each}", help)
-
-
-def _larger(ends: Sequence[Shape]) -> int:
-    """The arm whose image is larger than the others': it lacks a stride."""
-    return max(range(len(ends)), key=lambda arm: ends[arm][:-1])
 
 
 def _odd(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) -> int:

@@ -132,7 +132,8 @@ def _segments(
         for turn, (name, span) in enumerate(use):
             lowering.use = Use(name, span)
             drafts, shape = _module_body(at_turn(statement, turn), lowering, scope, shape)
-            made.module(name, settle_bias(drafts), _definition_of(statement), span)
+            definition_of = statement.name.text if isinstance(statement, syntax.Call) else ""
+            made.module(name, settle_bias(drafts), definition_of, span)
             lowering.use = None
             if shape is None:
                 break  # its twins have the same errors
@@ -210,10 +211,6 @@ def _module_body(
         )  # fmt: skip
         return [], None
     return drafts, shape
-
-
-def _definition_of(statement: syntax.Statement) -> str:
-    return statement.name.text if isinstance(statement, syntax.Call) else ""
 
 
 def _read_input(

@@ -18,6 +18,7 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.net.trunk import trunks as trunks_of
 
 _TRUNKS = re.compile(r"t[\d*?]+")
+TRUNKS = [f"t{number}" for number in range(1, 1000)]  # as channels between modules are called
 _PLACES = {"first": 0, "last": -1}  # words for what has a name
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
@@ -150,11 +151,6 @@ def matching(pattern: syntax.Pattern, names: Sequence[str]) -> tuple[int, ...]:
         return tuple(range(names.index(pattern.glob.text), names.index(pattern.last.text) + 1))
     expression = expression_of(pattern.glob.text)
     return tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
-
-
-def could_be_trunk(pattern: syntax.Pattern) -> bool:
-    """Whether it may stand for channels between modules, in whatever network: t1, t2, …"""
-    return bool(matching(pattern, [f"t{number}" for number in range(1, 1000)]))
 
 
 def _modules_of(

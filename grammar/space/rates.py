@@ -9,7 +9,7 @@ from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.check.values import decimal_of, number_of
-from wootzc.grammar.space.patterns import could_be_trunk, modules_of
+from wootzc.grammar.space.patterns import TRUNKS, matching, modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
@@ -226,7 +226,7 @@ def check_values(statements: Statements, network: str, report: Report) -> None:
         read_criterion(one.criterion, report)
     for narrow in statements.all(syntax.Narrow):
         for pattern in (*narrow.patterns.named, *narrow.patterns.exceptions):
-            if not could_be_trunk(pattern):
+            if not matching(pattern, TRUNKS):
                 report.error(
                     pattern.span, "WZ262", f"this names no trunk of network `{network}`",
                     "channels between its modules are called t1, t2, …, and all of them `t*`",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wootzc.ir.graph.forms import numbered
 from wootzc.ir.graph.graph import Graph, Node, Refused
-from wootzc.ir.layers import Array, Conv, DepthwiseConv, Norm
+from wootzc.ir.layers import Conv, DepthwiseConv, Norm
 
 SUFFIX = "/norm"  # of the convolution's name: what the norm behind it is called
 EPSILON = 1e-5
@@ -91,10 +91,6 @@ def _has_bias(node: Node) -> bool:
     return isinstance(layer, Conv) or layer.kernel != (1, 1)
 
 
-def _arrays(node: Node) -> tuple[Array, ...]:
-    return () if isinstance(node.operation, str) else node.operation.arrays()
-
-
 def _divided(node: Node) -> list[Node]:
     """A convolution without its bias, and the norm that adds it."""
     layer = node.operation
@@ -124,7 +120,7 @@ def _makers_of_scores(graph: Graph, live: Mapping[str, Node]) -> set[str]:
             continue
         seen.add(name)
         node = live[name]
-        if any(array.name == "kernel" for array in _arrays(node)):
+        if "kernel" in node.weights:
             makers.add(name)
         else:
             waiting += node.inputs

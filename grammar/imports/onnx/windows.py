@@ -5,6 +5,7 @@ from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, le
 from wootzc.grammar.imports.onnx.tracing import Context, Draft, made
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
 from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.layers.windows import dilated
 
 
 def image(operator: Operator, tensor: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ def conv(operator: Operator, context: Context) -> Tensor:
             f"its kernel_shape is {shape_text(said)}, but its weights are {shape_text(kernel)}"
         )
     stride, dilation = _pair(operator, "strides"), _pair(operator, "dilations")
-    window = _window(kernel, dilation)
+    window = dilated(kernel, dilation)
     padding = _named(_pads(operator, tensor, window, stride), window, stride, "same")
     layer: Layer
     if groups == channels == width > 1:
@@ -112,10 +113,6 @@ def _pair(operator: Operator, name: str) -> Pair:
     if min(values) < 1:
         raise operator.refused(f"its {name} are {values}, and none may be below 1")
     return int(values[0]), int(values[1])
-
-
-def _window(kernel: Pair, dilation: Pair) -> Pair:
-    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
 
 
 def _auto(operator: Operator) -> str:
