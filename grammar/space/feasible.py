@@ -4,9 +4,9 @@ Each limit on costs is held against what candidates can cost at all; then all co
 against each other, by counting what they leave (ir/diagram/space_diagram.py).
 """
 
+import re
 from collections.abc import Sequence
 from math import prod
-from typing import assert_never
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from wootzc.ir.space import (
     Ordered,
     Proposed,
     RateLimit,
-    Relation,
     Sample,
     Selection,
     Space,
@@ -35,7 +34,7 @@ from wootzc.ir.space import (
     compared,
     cost_limits,
 )
-from wootzc.ir.space.narrow import compared_names, limit_text
+from wootzc.ir.space.narrow import compared_names, constraint_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -166,7 +165,8 @@ def _report_empty(
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
         case Tie() | Ordered() | RateLimit():
-            word = _word(constraint, space)
+            said = constraint_text(constraint, space.network)
+            word = said if isinstance(constraint, RateLimit) else re.split("[ (]", said)[0]
             names = compared_names(space.network, constraint)
             listing = "; ".join(
                 f"{name} may have "
@@ -178,18 +178,6 @@ def _report_empty(
             report.error(
                 constraint.span, "WZ055", f"this `{word}` leaves no candidate{others}", listing
             )
-
-
-def _word(relation: Relation, space: Space) -> str:
-    match relation:
-        case Tie():
-            return "tie"
-        case Ordered(direction=direction):
-            return direction
-        case RateLimit():
-            return limit_text(space.network, relation)
-        case _:
-            assert_never(relation)
 
 
 def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:

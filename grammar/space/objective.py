@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
-from wootzc.grammar.check.edits import add, add_first, remove
+from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.constraints import accuracy_limit, cost_limit, read_metric
 from wootzc.ir.net.metrics import Metric, Numbers
@@ -39,10 +39,11 @@ def read_objective(
         if complete:
             report.error(
                 space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
-                add_first(
+                add(
                     "minimize params; subject to accuracy >= teacher - 1.0 points" if not limits
                     else "minimize params", space.name.span, report,
                     "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+                    first=True,
                 ),
             )  # fmt: skip
         return None

@@ -168,7 +168,7 @@ def _modules_of(
                 write(f"{pattern.last.text}..{pattern.glob.text}"),
             )  # fmt: skip
             return None
-        return tuple(range(ends[0], ends[1] + 1))
+        return matching(pattern, names)
     if pattern.numbers is not None:
         numbers = number_range(pattern.numbers, "WZ046", report)
         if numbers is None:
