@@ -83,14 +83,6 @@ def check_names(program: Program, report: Report) -> None:
         )  # fmt: skip
 
 
-def check_definitions(program: Program, lowering: BodyLowering) -> None:
-    """Names and arguments in every body, with parameters left open."""
-    for name, definition in program.modules.items():
-        scope = check_parameters(definition, f"module `{name}`", program, lowering)
-        lowering.block(definition.body, scope, None)
-        lowering.depth = 0
-
-
 def check_parameters(
     definition: syntax.ModuleDefinition | syntax.NetworkDefinition,
     shown: str,

@@ -12,7 +12,6 @@ from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.body import BodyLowering
 from wootzc.grammar.lower.module_targets import named
 from wootzc.grammar.lower.modules import (
-    check_definitions,
     check_names,
     check_parameters,
     recursive_modules,
@@ -145,7 +144,10 @@ def prepare(program: Program, report: Report) -> BodyLowering:
         networks=frozenset(program.networks),
         incomplete=program.incomplete,
     )
-    check_definitions(program, lowering)
+    for name, definition in program.modules.items():  # with parameters left open
+        scope = check_parameters(definition, f"module `{name}`", program, lowering)
+        lowering.block(definition.body, scope, None)
+        lowering.depth = 0
     return lowering
 
 
