@@ -218,12 +218,11 @@ def check_values(statements: Statements, network: str, report: Report) -> None:
     """Report rates, criteria and names of trunks that are wrong in any network."""
     if (rates := statements.one(syntax.Rates)) is not None:
         read_rates(rates, report)
-    stated: list[syntax.Prune | syntax.Narrow] = [*statements.all(syntax.Prune)]
-    stated += statements.all(syntax.Narrow)
-    for one in stated:
-        if one.rates is not None:
-            read_rates(one.rates, report)
-        read_criterion(one.criterion, report)
+    for one in statements.kept:
+        if isinstance(one, syntax.Prune | syntax.Narrow):
+            if one.rates is not None:
+                read_rates(one.rates, report)
+            read_criterion(one.criterion, report)
     for narrow in statements.all(syntax.Narrow):
         for pattern in (*narrow.patterns.named, *narrow.patterns.exceptions):
             if not matching(pattern, TRUNKS):
@@ -240,12 +239,9 @@ def check_patterns(statements: Statements, names: Network | None, report: Report
     for keep in statements.all(syntax.Keep):
         of_modules = divide_patterns(keep.patterns.named, names)[0]
         modules_of(replace(keep.patterns, named=tuple(of_modules)), names, report, KINDS)
-    named: list[syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip] = [
-        *statements.all(syntax.Prune), *statements.all(syntax.Tie),
-        *statements.all(syntax.WhereOrder), *statements.all(syntax.Skip),
-    ]  # fmt: skip
-    for statement in named:
-        modules_of(statement.patterns, names, report)
+    for statement in statements.kept:
+        if isinstance(statement, syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip):
+            modules_of(statement.patterns, names, report)
 
 
 def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:
