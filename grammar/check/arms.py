@@ -58,9 +58,12 @@ def _stride_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> st
         )
     for call in _calls(arm):
         if call.name.text in _STRIDED and _argument(call, "stride") is None:
-            more = f"stride = {stride}"
-            new = _with_argument(call, more)
-            return Advice(f"give arm {odd + 1} its stride: `{new[0]}`", new[1], at=new[2])
+            more, given = f"stride = {stride}", ", ".join(map(argument_text, call.arguments or ()))
+            last = (call.arguments or (call.name,))[-1].span.end
+            return Advice(
+                f"give arm {odd + 1} its stride: `{call.name.text}({given}, {more})`",
+                f", {more}" if call.arguments else f"({more})", at=Span(call.span.file, last, last),
+            )  # fmt: skip
     return f"give arm {odd + 1} a stride of {ratio}, or the others none"
 
 
@@ -76,15 +79,6 @@ def _width_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> str
                 f"`{source_text(width)}`", wanted, at=width.span,
             )  # fmt: skip
     return f"end arm {odd + 1} with conv(1x1, {wanted})"
-
-
-def _with_argument(call: syntax.Call, more: str) -> tuple[str, str, Span]:
-    """A call with one more argument as text, and what to insert where."""
-    given = ", ".join(map(argument_text, call.arguments or ()))
-    shown = f"{call.name.text}({given}, {more})"
-    last = call.arguments[-1].span.end if call.arguments else call.name.span.end
-    text = f", {more}" if call.arguments else f"({more})"
-    return shown, text, Span(call.span.file, last, last)
 
 
 def _calls(arm: syntax.Block) -> Iterator[syntax.Call]:

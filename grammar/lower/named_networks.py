@@ -90,7 +90,8 @@ class Networks:
 
             return lower_import(item, self.report)
         scope = check_parameters(item, f"network `{item.name.text}`", self.program, self.lowering)
-        return _found(lower_network(item, self.lowering, scope))
+        network = lower_network(item, self.lowering, scope)
+        return Resolved(network=network) if network else None
 
     def _bound(
         self,
@@ -110,7 +111,7 @@ class Networks:
                 f"network `{item.name.text}` cannot be made with these arguments",
                 f"another message names its place in {item.span.file}",
             )  # fmt: skip
-        return _found(network)
+        return Resolved(network=network) if network else None
 
     def _checked(self, name: str, found: Resolved | None) -> Resolved | None:
         return None if f"network {name}" in self.program.broken else found
@@ -149,10 +150,6 @@ def prepare(program: Program, report: Report) -> BodyLowering:
         lowering.block(definition.body, scope, None)
         lowering.depth = 0
     return lowering
-
-
-def _found(network: Network | None) -> Resolved | None:
-    return None if network is None else Resolved(network=network)
 
 
 def zoo_network(name: str, arguments: Mapping[str, object]) -> Network:

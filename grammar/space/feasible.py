@@ -33,6 +33,7 @@ from wootzc.ir.space import (
     Tie,
     compared,
     cost_limits,
+    tried_within,
 )
 from wootzc.ir.space.narrow import compared_names, constraint_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
@@ -58,7 +59,7 @@ def default_selection(space: Space) -> Selection:
 
 
 def _are_few(space: Space) -> bool:
-    constraints = (*space.constraints, *cost_limits(space.objective))
+    constraints = tried_within(space)
     product = prod(len(choices) for choices in space.choices)
     linked = any(module.entering for module in space.network.modules)
     if product <= FEW or not (constraints or linked):
@@ -86,7 +87,7 @@ def check_space(space: Space, report: Report) -> None:
         if related.count == 0:
             _report_empty(space, costs, relations, report)
             return
-        limits = _cost_limits(space)
+        limits = [one for one in tried_within(space) if isinstance(one, CostLimit)]
         reach = [_check_reachable(limit, related, space, costs, report) for limit in limits]
         if all(reach):
             _check_together(space, costs, related, report)
@@ -96,12 +97,6 @@ def check_space(space: Space, report: Report) -> None:
             "the orders between modules are too entangled to count the candidates",
             "leave out a `where` that compares modules far apart, or list candidates",
         )  # fmt: skip
-
-
-def _cost_limits(space: Space) -> list[CostLimit]:
-    """Those of `where` first: they are also what the candidates are made from."""
-    own = (c for c in space.constraints if isinstance(c, CostLimit))
-    return [*own, *cost_limits(space.objective)]
 
 
 def _check_reachable(
@@ -135,8 +130,8 @@ def _check_together(
     if whole.count == 0:
         _report_empty(space, costs, space.constraints, report)
         return
-    if goals := cost_limits(space.objective):
-        every = [*space.constraints, *goals]
+    if cost_limits(space.objective):
+        every = tried_within(space)
         whole = holds(space, costs, every, STATES)
         if whole.count == 0:
             _report_empty(space, costs, every, report)
