@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wootzc.diagnostics import Diagnostic, Span
+from wootzc.diagnostics import Diagnostic, Span, lies_in
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.inherit import write_out_settings, write_out_spaces
 from wootzc.grammar.lower.modules import warn_unused
@@ -39,7 +39,7 @@ class Analysis:
             own.add(item.base.text)
             item = items[item.base.text]
         others = [item.span for name, item in items.items() if name not in own]
-        kept = [d for d in self.diagnostics if not any(span.holds(d.span) for span in others)]
+        kept = [d for d in self.diagnostics if not any(lies_in(d.span, o) for o in others)]
         return replace(self, spaces=(space,), diagnostics=tuple(kept))
 
 

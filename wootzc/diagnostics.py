@@ -24,12 +24,13 @@ class Span:
     start: int = 0
     end: int = 0
 
-    def holds(self, other: "Span") -> bool:
-        """Whether the other lies within this one."""
-        return self.file == other.file and self.start <= other.start and other.end <= self.end
-
 
 UNKNOWN = Span()
+
+
+def lies_in(inner: Span, outer: Span) -> bool:
+    """Whether one stretch lies within another."""
+    return inner.file == outer.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
