@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wootzc.diagnostics import Diagnostic, Span
+from wootzc.diagnostics import Diagnostic, Span, lies_in
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.inherit import write_out_settings, write_out_spaces
 from wootzc.grammar.lower.modules import warn_unused
@@ -39,7 +39,7 @@ class Analysis:
             own.add(item.base.text)
             item = items[item.base.text]
         others = [item.span for name, item in items.items() if name not in own]
-        kept = [d for d in self.diagnostics if not any(_holds(span, d.span) for span in others)]
+        kept = [d for d in self.diagnostics if not any(lies_in(d.span, o) for o in others)]
         return replace(self, spaces=(space,), diagnostics=tuple(kept))
 
 
@@ -83,10 +83,6 @@ def analyze(
         program=program,
         notes=tuple(f"network {f.network.name}: {note}" for f in declared for note in f.notes),
     )
-
-
-def _holds(outer: Span, inner: Span) -> bool:
-    return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _lower_spaces(program: Program, networks: Networks, report: Report) -> list[Space]:

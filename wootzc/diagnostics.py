@@ -28,6 +28,11 @@ class Span:
 UNKNOWN = Span()
 
 
+def lies_in(inner: Span, outer: Span) -> bool:
+    """Whether one stretch lies within another."""
+    return inner.file == outer.file and outer.start <= inner.start and inner.end <= outer.end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """What a text says somewhere: where that is never makes two of them differ."""

@@ -47,7 +47,8 @@ def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
         content = _read_stdin() if piped else read_file(path, most)
         if content is None:
             raise fail("WZ007", "standard input is too long to be read, or never ends")
-        if not (plans and _may_be_plan(content, os.fspath(path))):
+        beginning = content[:HEAD].decode(errors="replace")
+        if not (plans and _is_plan(beginning, os.fspath(path))):
             if (other := other_kind(file, content[:HEAD])) is not None:
                 raise other
         return content.decode("utf-8")
@@ -63,12 +64,6 @@ def read_text(path: str | os.PathLike[str], *, plans: bool = False) -> str:
         raise fail("WZ007", f"{file} is not read: {error.strerror}") from None
     except OSError as error:
         raise fail("WZ130", f"can't read {file}: {error.strerror}") from None
-
-
-def _may_be_plan(content: bytes, path: str) -> bool:
-    return path.endswith(".wzir") or (
-        path == STDIN and _is_plan(content[:HEAD].decode(errors="replace"), STDIN)
-    )
 
 
 def _read_stdin() -> bytes | None:
@@ -164,25 +159,34 @@ def front(
     from wootzc.ir.plan import Plan
     from wootzc.ir.text.sound import sound_plan
 
-    if isinstance(source, Space):
-        source = Plan(space=source)
-    if isinstance(source, Plan):
-        return _as_compiled(source, "this", overrides, space, cost_model)
-    if isinstance(source, str):
-        if "\n" not in source and source.endswith((".wz", ".wzir")):
+    if isinstance(source, str) and "\n" not in source and source.endswith((".wz", ".wzir")):
+        raise fail(
+            "WZ130",
+            f"a str is the text of a file, but `{source}` looks like the name of one",
+            f'pass a path: compile(Path("{source}"))',
+        )
+    plan: Plan | None = None
+    text, name = "", "<text>"
+    match source:
+        case Space():
+            plan, name = Plan(space=source), "this"
+        case Plan():
+            plan, name = source, "this"
+        case str():
+            text = source
+        case _:
+            text, name = read_source(source, plans=True), os.fspath(source)
+            if _is_plan(text, name):
+                plan = with_paths(sound_plan(text, name), lambda path: _outside(path, name))
+    if plan is not None:
+        if overrides or space:
             raise fail(
-                "WZ130",
-                f"a str is the text of a file, but `{source}` looks like the name of one",
-                f'pass a path: compile(Path("{source}"))',
+                "WZ137",
+                f"{name} is a compiled plan: settings and spaces can't be chosen any more",
+                "give the .wz file it was made from",
             )
-        analysis = analyze(source, overrides=dict(overrides or {}))
-    else:
-        text = read_source(source, plans=True)
-        if _is_plan(text, os.fspath(source)):
-            plan = sound_plan(text, os.fspath(source))
-            plan = with_paths(plan, lambda path: _outside(path, os.fspath(source)))
-            return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
-        analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
+        return plan if cost_model is None else replace(plan, cost_model=cost_model)
+    analysis = analyze(text, name, dict(overrides or {}))
     chosen = choose_space(analysis, space)
     if tell:
         tell(analysis.about(chosen))
@@ -209,22 +213,6 @@ def _is_plan(text: str, path: str) -> bool:
     code = (line.strip() for line in text.splitlines())
     first = next((line for line in code if line and not line.startswith("//")), "")
     return first.startswith(("plan(", "plan {"))
-
-
-def _as_compiled(
-    plan: "Plan",
-    name: str,
-    overrides: Mapping[str, str] | None,
-    space: str | None,
-    cost_model: "CostModel | None",
-) -> "Plan":
-    if overrides or space:
-        raise fail(
-            "WZ137",
-            f"{name} is a compiled plan: settings and spaces can't be chosen any more",
-            "give the .wz file it was made from",
-        )
-    return plan if cost_model is None else replace(plan, cost_model=cost_model)
 
 
 def placed(plan: "Plan", file: Path) -> "Plan":

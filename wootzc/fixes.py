@@ -16,22 +16,16 @@ class Fixed:
     applied: tuple[Fix, ...] = ()
 
 
-def chosen_fix(diagnostic: Diagnostic, *, unsafe: bool) -> Fix | None:
-    """The fix to apply to one diagnostic: its likeliest, if it may be."""
-    first = next(iter(diagnostic.fixes), None)
-    return first if first is not None and (unsafe or first.safe) else None
-
-
 def apply_fixes(
     text: str, file: str, diagnostics: Iterable[Diagnostic], *, unsafe: bool = False
 ) -> Fixed:
-    """`text`, which diagnostics call `file`, with one fix for each of them that has one.
+    """`text`, which diagnostics call `file`, with the likeliest fix of each of them that has one.
 
     Of fixes that overlap the first is applied: look at the text again for the rest.
     """
-    found = (chosen_fix(diagnostic, unsafe=unsafe) for diagnostic in diagnostics)
+    likeliest = (fix for diagnostic in diagnostics for fix in diagnostic.fixes[:1])
     fixes = sorted(
-        dict.fromkeys(fix for fix in found if fix is not None and fix.span.file == file),
+        dict.fromkeys(f for f in likeliest if f.span.file == file and (unsafe or f.safe)),
         key=lambda fix: (fix.span.start, fix.span.end),
     )
     applied: list[Fix] = []

@@ -68,13 +68,8 @@ _PLAN_TEXT = re.compile(
 _PROTOTXT = re.compile(r"(?:\s|#[^\n]*\n)*(?:name\s*:\s*\"|layers?\s*\{|input\s*:\s*\")")
 
 
-def kind_of(path: Path, head: bytes) -> Kind | None:
-    """What a file with these first bytes is; None where it may be a `.wz` source."""
-    found = _by_content(path, head)
-    return None if found is None else KINDS[found]
-
-
 def _by_content(path: Path, head: bytes) -> str | None:
+    """The kind of a file with these first bytes; None where it may be a `.wz` source."""
     suffix = _SUFFIXES.get(path.suffix.lower())
     if head.startswith(b"PK\x03\x04"):
         if suffix in ("torch", "npz", "hdf5"):
@@ -84,8 +79,9 @@ def _by_content(path: Path, head: bytes) -> str | None:
         if re.match(pattern, head, re.DOTALL):
             return name
     text = head.decode("utf-8", errors="replace")
-    if (match := _PLAN_TEXT.match(text)) is not None and _is_ir(text, match):
-        return match[1]
+    if match := _PLAN_TEXT.match(text):
+        if match[1] == "plan" or "input = (" in text[: match.end()]:
+            return match[1]
     if _PROTOTXT.match(text):
         return "prototxt"
     if re.match(r"\s*[\[{]\s*[\"\[{\d]", text):
@@ -97,22 +93,18 @@ def _by_content(path: Path, head: bytes) -> str | None:
     return None
 
 
-def _is_ir(text: str, match: re.Match[str]) -> bool:
-    return match[1] == "plan" or "input = (" in text[: match.end()]
-
-
 def other_kind(path: Path, head: bytes) -> WootzError | None:
     """The mistake of giving a file of another kind where a `.wz` source is read."""
-    kind = kind_of(path, head)
-    if kind is None:
+    found = _by_content(path, head)
+    if found is None:
         return None
-    named = path
-    suffix = next((s for s, name in _SUFFIXES.items() if KINDS[name] is kind), path.suffix)
+    kind, named = KINDS[found], path
+    suffix = next((s for s, name in _SUFFIXES.items() if name == found), path.suffix)
     if path.suffix.lower() == ".wz" and suffix != ".wz":
         named = path.with_suffix(suffix)
     way = kind.way.replace("{file}", str(named)).replace("{name}", named.name)
     rename = f"rename it to {named.name}; " if named != path else ""
-    code = "WZ131" if kind is KINDS["utf16"] else "WZ224"
+    code = "WZ131" if found == "utf16" else "WZ224"
     return fail(code, f"{path} is {kind.name}, not a .wz file", rename + way)
 
 

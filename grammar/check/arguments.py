@@ -50,10 +50,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _any(value: Value) -> Value:
-    return value
-
-
 def _list(value: Value) -> tuple[float, ...]:
     values = value if isinstance(value, tuple) else (value,)
     if values and all(isinstance(v, int | float) and isfinite(v) for v in values):
@@ -61,7 +57,7 @@ def _list(value: Value) -> tuple[float, ...]:
     raise ValueError
 
 
-ANY = Kind("a value", _any)
+ANY = Kind("a value", lambda value: value)
 CONFIDENCE = number("a confidence above 50% and below 100%, such as 95%", within(0.5, 1))
 FRACTION = number("a fraction above 0 and below 1, such as 1%", within(0, 1))
 LIST = Kind("a number, or several with commas between them", _list)

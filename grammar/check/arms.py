@@ -1,7 +1,6 @@
 """Arms of a branch that do not end alike: which one is to be changed, and how."""
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
@@ -15,33 +14,25 @@ _STRIDED = ("conv", "depthwise", "shortcut", "max_pool", "avg_pool")
 _WIDE = {"conv": 1, "shortcut": 0, "dense": 0}  # layer → position of its width
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    span: Span
-    message: str
-    help: str | None
-
-
-def mismatch(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) -> Mismatch | None:
-    """What to say of arms that end in the shapes `ends`; None where this is not their mistake."""
+def mismatch(
+    branch: syntax.Branches, ends: Sequence[Shape], entering: Shape
+) -> tuple[str, str] | None:
+    """What to say, and to advise, of arms that end in the shapes `ends`; None where this is not
+    their mistake.
+    """
     join = branch.name.text
     if join == "scale" or len(ends) != len(branch.arms) or len({len(end) for end in ends}) > 1:
         return None
     if len({end[:-1] for end in ends}) > 1:  # height and width
-        odd = _larger(ends)
-        span, help = branch.name.span, _stride_help(branch, ends, odd)
+        odd = max(range(len(ends)), key=lambda arm: ends[arm][:-1])  # it lacks a stride
+        help = _stride_help(branch, ends, odd)
     elif join == "add" and len({end[-1] for end in ends}) > 1:
         odd = _odd(branch, ends, entering)
-        span, help = branch.name.span, _width_help(branch, ends, odd)
+        help = _width_help(branch, ends, odd)
     else:
         return None
     each = either([f"arm {n} in {shape_text(end)}" for n, end in enumerate(ends, 1)], "and")
-    return Mismatch(span, f"the arms of `{join}` end in different shapes: {each}", help)
-
-
-def _larger(ends: Sequence[Shape]) -> int:
-    """The arm whose image is larger than the others': it lacks a stride."""
-    return max(range(len(ends)), key=lambda arm: ends[arm][:-1])
+    return f"the arms of `{join}` end in different shapes: {each}", help
 
 
 def _odd(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) -> int:
@@ -54,12 +45,11 @@ def _odd(branch: syntax.Branches, ends: Sequence[Shape], entering: Shape) -> int
 
 
 def _stride_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> str:
-    stride = next(
-        (text for n, arm in enumerate(branch.arms) if n != odd for text in _strides(arm)), None
-    )
+    calls = (c for n, arm in enumerate(branch.arms) if n != odd for c in _calls(arm))
+    strides = (source_text(s) for c in calls if (s := _argument(c, "stride")) is not None)
     small = min(ends, key=lambda end: end[:-1])
     ratio = ends[odd][0] // small[0] if small[0] else 0
-    stride = stride or str(max(2, ratio))
+    stride = next(strides, str(max(2, ratio)))
     arm = branch.arms[odd]
     if not arm.statements:
         width = _last_width(branch, odd) or str(small[-1])
@@ -67,10 +57,13 @@ def _stride_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> st
             f"{{ shortcut({width}, stride = {stride}) }}", f" as arm {odd + 1}", at=arm.span
         )
     for call in _calls(arm):
-        if call.name.text in _STRIDED and not any(_is_stride(a) for a in call.arguments or ()):
-            more = f"stride = {stride}"
-            new = _with_argument(call, more)
-            return Advice(f"give arm {odd + 1} its stride: `{new[0]}`", new[1], at=new[2])
+        if call.name.text in _STRIDED and _argument(call, "stride") is None:
+            more, given = f"stride = {stride}", ", ".join(map(argument_text, call.arguments or ()))
+            last = (call.arguments or (call.name,))[-1].span.end
+            return Advice(
+                f"give arm {odd + 1} its stride: `{call.name.text}({given}, {more})`",
+                f", {more}" if call.arguments else f"({more})", at=Span(call.span.file, last, last),
+            )  # fmt: skip
     return f"give arm {odd + 1} a stride of {ratio}, or the others none"
 
 
@@ -80,7 +73,7 @@ def _width_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> str
     if not arm.statements:
         return write(f"{{ shortcut({wanted}) }}", f" as arm {odd + 1}", at=arm.span)
     for call in reversed(list(_calls(arm))):
-        if (width := _width(call)) is not None:
+        if (width := _argument(call, "width", _WIDE.get(call.name.text))) is not None:
             return Advice(
                 f"give arm {odd + 1} as many channels: `{wanted}` instead of "
                 f"`{source_text(width)}`", wanted, at=width.span,
@@ -88,32 +81,16 @@ def _width_help(branch: syntax.Branches, ends: Sequence[Shape], odd: int) -> str
     return f"end arm {odd + 1} with conv(1x1, {wanted})"
 
 
-def _with_argument(call: syntax.Call, more: str) -> tuple[str, str, Span]:
-    """A call with one more argument as text, and what to insert where."""
-    given = ", ".join(map(argument_text, call.arguments or ()))
-    shown = f"{call.name.text}({given}, {more})"
-    last = call.arguments[-1].span.end if call.arguments else call.name.span.end
-    text = f", {more}" if call.arguments else f"({more})"
-    return shown, text, Span(call.span.file, last, last)
-
-
 def _calls(arm: syntax.Block) -> Iterator[syntax.Call]:
     return (s for s in arm.statements if isinstance(s, syntax.Call))
 
 
-def _is_stride(argument: syntax.Argument) -> bool:
-    return argument.name is not None and argument.name.text == "stride"
-
-
-def _strides(arm: syntax.Block) -> Iterator[str]:
-    for call in _calls(arm):
-        yield from (source_text(a.value) for a in call.arguments or () if _is_stride(a))
-
-
-def _width(call: syntax.Call) -> syntax.Expression | None:
-    position = _WIDE.get(call.name.text)
+def _argument(
+    call: syntax.Call, name: str, position: int | None = None
+) -> syntax.Expression | None:
+    """What a call says by name, or without one at a position."""
     arguments = call.arguments or ()
-    named = (a.value for a in arguments if a.name is not None and a.name.text == "width")
+    named = (a.value for a in arguments if a.name is not None and a.name.text == name)
     if (value := next(named, None)) is not None:
         return value
     if position is None or position >= len(arguments) or arguments[position].name is not None:
@@ -127,7 +104,7 @@ def _last_width(branch: syntax.Branches, odd: int) -> str | None:
         if n == odd:
             continue
         for call in reversed(list(_calls(arm))):
-            if (width := _width(call)) is not None:
+            if (width := _argument(call, "width", _WIDE.get(call.name.text))) is not None:
                 return source_text(width)
     return None
 

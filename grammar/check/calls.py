@@ -81,38 +81,31 @@ def report_unknown(
 
     `incomplete`: definitions may be missing, so that it may be one.
     """
-    name, text = call.name, call.name.text
+    text, likely = call.name.text, None
     near = ALIASES.get(text.lower()) or nearest(text, known)
-    if (other := translated(call, report)) is not None:
-        report.error(name.span, "WZ010", f"there is no layer or module `{text}`", other)
+    code, message = "WZ010", f"there is no layer or module `{text}`"
+    if (help := translated(call, report)) is not None:
+        pass
     elif text.lower() in NEEDLESS:
-        report.error(
-            name.span, "WZ010", f"there is no layer `{text}`",
-            Advice(f"remove it: {NEEDLESS[text.lower()]}", ""),
-        )  # fmt: skip
+        message = f"there is no layer `{text}`"
+        help = Advice(f"remove it: {NEEDLESS[text.lower()]}", "")
     elif text == "input":
-        report.error(
-            name.span, "WZ031", "`input` stands once, as the first statement of a network",
-            "move it to the top of its network; into a module goes what leaves the one before",
-        )  # fmt: skip
+        code, message = "WZ031", "`input` stands once, as the first statement of a network"
+        help = "move it to the top of its network; into a module goes what leaves the one before"
     elif text in JOINS:
-        report.error(
-            name.span, "WZ027", f"`{text}` needs arms in braces",
-            f"as in `{text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on",
-        )  # fmt: skip
+        code, message = "WZ027", f"`{text}` needs arms in braces"
+        help = f"as in `{text} {{ {{ … }} {{ … }} }}`; `{{ }}` passes its input on"
     elif text in networks:
-        report.error(
-            name.span, "WZ010", f"`{text}` is a network, and no layer or module",
-            "make a module of what both have: networks are not called",
-        )  # fmt: skip
-    elif near is not None or not incomplete:
-        report.error(
-            name.span, "WZ010", f"there is no layer or module `{text}`",
-            meant(near) if near
-            else f"define it: module {text}() {{ … }}; docs/language.md lists the layers",
-        )  # fmt: skip
-        return near
-    return None
+        message = f"`{text}` is a network, and no layer or module"
+        help = "make a module of what both have: networks are not called"
+    elif near is not None:
+        likely, help = near, meant(near)
+    elif incomplete:
+        return None
+    else:
+        help = f"define it: module {text}() {{ … }}; docs/language.md lists the layers"
+    report.error(call.name.span, code, message, help)
+    return likely
 
 
 def shape_help(error: ShapeError, name: str, span: Span) -> str | None:

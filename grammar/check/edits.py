@@ -34,19 +34,14 @@ def _with_separator(text: str, start: int, end: int) -> tuple[int, int]:
     return len(before) if not begins else start, end
 
 
-def add(statement: str, near: Span, report: Report, words: str = "") -> Advice:
-    """The advice to say `statement` as well, behind the one at `near`."""
-    return _added(statement, near.end, near, report, words)
-
-
-def add_first(statement: str, space: Span, report: Report, words: str = "") -> Advice:
-    """The advice to say `statement` as well, as the first of the space whose name is there."""
-    text = report.sources.get(space.file, "")
-    return _added(statement, behind("{", text, space.end), space, report, words)
-
-
-def _added(statement: str, at: int, near: Span, report: Report, words: str) -> Advice:
+def add(
+    statement: str, near: Span, report: Report, words: str = "", *, first: bool = False
+) -> Advice:
+    """The advice to say `statement` as well, behind the one at `near`; or as the first of the
+    space whose name is there.
+    """
     text = report.sources.get(near.file, "")
+    at = behind("{", text, near.end) if first else near.end
     opened = text[at - 1 : at] == "{"
     end = text.find("\n", at)
     rest = text[at : len(text) if end < 0 else end]

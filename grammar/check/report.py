@@ -1,6 +1,6 @@
 """Where the checker puts what it finds. One mistake is told once, however often it is met."""
 
-from wootzc.diagnostics import Diagnostic, Span, diagnostic, place
+from wootzc.diagnostics import Diagnostic, Span, diagnostic, lies_in, place
 
 
 class Report:
@@ -56,18 +56,12 @@ class Report:
 
     def has_hole(self, span: Span) -> bool:
         """Whether a part of `span` was taken out by a syntax error."""
-        return any(
-            h.file == span.file and span.start <= h.start and h.end <= span.end for h in self.holes
-        )
+        return any(lies_in(hole, span) for hole in self.holes)
 
     def is_guessed(self, span: Span) -> bool:
         """Whether `span` lies in a definition of which a syntax error was repaired."""
-        return any(_within(span, guessed) for guessed in self.guessed)
+        return any(lies_in(span, guessed) for guessed in self.guessed)
 
     def line(self, span: Span) -> int:
         """The line a span begins in, counted from 1."""
         return place(span, self.sources.get(span.file, ""))[0]
-
-
-def _within(span: Span, outer: Span) -> bool:
-    return span.file == outer.file and outer.start <= span.start and span.end <= outer.end

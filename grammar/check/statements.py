@@ -100,13 +100,6 @@ class Statements:
     def one(self, kind: type[Node]) -> Node | None:
         return next(iter(self.all(kind)), None)
 
-    def says_which(self) -> bool:
-        """Whether one of them says which candidates to try."""
-        return any(
-            isinstance(s, syntax.All | syntax.Sample | syntax.Configs | syntax.Propose)
-            for s in self.kept
-        )
-
     def stage(self, name: str) -> syntax.Stage | None:
         return next((s for s in self.all(syntax.Stage) if s.name == name), None)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from math import ceil, floor, inf, isfinite
+from operator import add, mul, sub, truediv
 from typing import Any, TypeAlias, assert_never
 
 from wootzc.diagnostics import Span
@@ -165,11 +166,8 @@ def _apply(call: syntax.Invoke, scope: Scope, report: Report) -> int | float | N
     numbers = [number for number in found if number is not None]
     if len(numbers) < len(found):
         return None
-    match name:
-        case "max":
-            return max(numbers)
-        case "min":
-            return min(numbers)
+    if several:
+        return max(numbers) if name == "max" else min(numbers)
     value = numbers[0]
     if not isfinite(value):
         return value
@@ -199,15 +197,7 @@ def _calculate(
     operator: str, left: int | float, right: int | float, span: Span, report: Report
 ) -> int | float | None:
     try:
-        match operator:
-            case "+":
-                result = left + right
-            case "-":
-                result = left - right
-            case "*":
-                result = left * right
-            case _:
-                result = left / right
+        result: int | float = _OPERATIONS[operator](left, right)
     except ZeroDivisionError:
         report.error(span, "WZ015", "this divides by zero")
         return None
@@ -216,6 +206,7 @@ def _calculate(
     return int(result) if isinstance(result, float) and result.is_integer() else result
 
 
+_OPERATIONS = {"+": add, "-": sub, "*": mul, "/": truediv}
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}  # sizes, `a x b`, are below them all
 
 

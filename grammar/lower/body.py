@@ -259,8 +259,7 @@ class BodyLowering:
         except ShapeError:
             ends = [after for _, after in arms if after is not None]
             if (found := mismatch(branch, ends, shape)) is not None:
-                message = f"{found.message}{self.note()}"
-                self.report.error(found.span, "WZ030", message, found.help)
+                self.report.error(name.span, "WZ030", f"{found[0]}{self.note()}", found[1])
                 return [], None
         return self.follow([Draft(layer)], shape, name.text)
 

@@ -83,14 +83,6 @@ def check_names(program: Program, report: Report) -> None:
         )  # fmt: skip
 
 
-def check_definitions(program: Program, lowering: BodyLowering) -> None:
-    """Names and arguments in every body, with parameters left open."""
-    for name, definition in program.modules.items():
-        scope = check_parameters(definition, f"module `{name}`", program, lowering)
-        lowering.block(definition.body, scope, None)
-        lowering.depth = 0
-
-
 def check_parameters(
     definition: syntax.ModuleDefinition | syntax.NetworkDefinition,
     shown: str,
@@ -165,22 +157,9 @@ def warn_unused(program: Program, main: str, used: set[str], report: Report) -> 
             )  # fmt: skip
 
 
-def _statements(block: syntax.Block) -> Iterator[syntax.Statement]:
-    for statement in block.statements:
-        yield statement
-        match statement:
-            case syntax.Branches(arms=arms):
-                for arm in arms:
-                    yield from _statements(arm)
-            case syntax.InlineModule(body=body) | syntax.Auxiliary(body=body):
-                yield from _statements(body)
-            case syntax.Call():
-                pass
-
-
 def calls(block: syntax.Block) -> Iterator[syntax.Call]:
     """Every layer and module that a body calls, arms of branches included."""
-    return (s for s in _statements(block) if isinstance(s, syntax.Call))
+    return (node for node in syntax.descendants(block) if isinstance(node, syntax.Call))
 
 
 def words_of(definition: syntax.ModuleDefinition | syntax.NetworkDefinition) -> set[str]:

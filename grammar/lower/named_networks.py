@@ -12,7 +12,6 @@ from wootzc.grammar.check.values import Value
 from wootzc.grammar.lower.body import BodyLowering
 from wootzc.grammar.lower.module_targets import named
 from wootzc.grammar.lower.modules import (
-    check_definitions,
     check_names,
     check_parameters,
     recursive_modules,
@@ -46,13 +45,19 @@ class Networks:
     def over(self, space: syntax.SpaceDefinition) -> Resolved | None:
         """The network a space is over; None after errors, all of them reported."""
         name = space.network
-        item = self.program.networks.get(name.text)
+        item, lowering = self._item(name.text)
         if item is None:
-            return self._from_zoo(space)
+            if not self.program.incomplete:
+                self.report.error(
+                    name.span, "WZ022", f"there is no network `{name.text}`", self._help(name.text)
+                )
+            return None
         if not isinstance(item, syntax.ImportedNetwork) and (
-            space.arguments or any(p.default is None for p in item.parameters)
+            lowering is not self.lowering
+            or space.arguments
+            or any(p.default is None for p in item.parameters)
         ):
-            return self._checked(name.text, self._bound(item, space, self.lowering))
+            return self._checked(name.text, self._bound(item, space, lowering))
         if space.arguments is not None:
             kind = "is read from a file" if isinstance(item, syntax.ImportedNetwork) else "has none"
             self.report.error(
@@ -63,14 +68,21 @@ class Networks:
 
     def named(self, space: syntax.SpaceDefinition) -> Network | None:
         """The network a space is over by the names of its modules alone; None if unknown."""
-        item = self.program.networks.get(space.network.text)
-        broken = self.program.broken | ({""} if self.program.incomplete else set())
-        if item is None and space.network.text in zoo_names():
-            program, lowering = self._of_zoo(space.network.text)
-            return named(_of_zoo(program, space.network.text), lowering)
-        if not isinstance(item, syntax.NetworkDefinition):
+        item, lowering = self._item(space.network.text)
+        own = lowering is self.lowering
+        lost = self.program.incomplete or f"network {space.network.text}" in self.program.broken
+        if not isinstance(item, syntax.NetworkDefinition) or (own and lost):
             return None
-        return None if {f"network {item.name.text}", ""} & broken else named(item, self.lowering)
+        return named(item, lowering)
+
+    def _item(self, name: str) -> tuple[NetworkItem | None, BodyLowering]:
+        """A network of the file, or else of the zoo, and what lowers it."""
+        if name in self.program.networks or name not in zoo_names():
+            return self.program.networks.get(name), self.lowering
+        if (path := zoo_path(name)) not in self._zoo:
+            self._zoo[path] = _zoo_program(name, self.report)
+        program, lowering = self._zoo[path]
+        return _of_zoo(program, name), lowering
 
     def _declared(self, item: NetworkItem) -> Resolved | None:
         if isinstance(item, syntax.ImportedNetwork):
@@ -78,24 +90,8 @@ class Networks:
 
             return lower_import(item, self.report)
         scope = check_parameters(item, f"network `{item.name.text}`", self.program, self.lowering)
-        return _found(lower_network(item, self.lowering, scope))
-
-    def _from_zoo(self, space: syntax.SpaceDefinition) -> Resolved | None:
-        name = space.network
-        if name.text not in zoo_names():
-            if not self.program.incomplete:
-                self.report.error(
-                    name.span, "WZ022", f"there is no network `{name.text}`", self._help(name.text)
-                )
-            return None
-        program, lowering = self._of_zoo(name.text)
-        return self._bound(_of_zoo(program, name.text), space, lowering)
-
-    def _of_zoo(self, name: str) -> tuple[Program, BodyLowering]:
-        path = zoo_path(name)
-        if path not in self._zoo:
-            self._zoo[path] = _zoo_program(name, self.report)
-        return self._zoo[path]
+        network = lower_network(item, self.lowering, scope)
+        return Resolved(network=network) if network else None
 
     def _bound(
         self,
@@ -115,7 +111,7 @@ class Networks:
                 f"network `{item.name.text}` cannot be made with these arguments",
                 f"another message names its place in {item.span.file}",
             )  # fmt: skip
-        return _found(network)
+        return Resolved(network=network) if network else None
 
     def _checked(self, name: str, found: Resolved | None) -> Resolved | None:
         return None if f"network {name}" in self.program.broken else found
@@ -149,12 +145,11 @@ def prepare(program: Program, report: Report) -> BodyLowering:
         networks=frozenset(program.networks),
         incomplete=program.incomplete,
     )
-    check_definitions(program, lowering)
+    for name, definition in program.modules.items():  # with parameters left open
+        scope = check_parameters(definition, f"module `{name}`", program, lowering)
+        lowering.block(definition.body, scope, None)
+        lowering.depth = 0
     return lowering
-
-
-def _found(network: Network | None) -> Resolved | None:
-    return None if network is None else Resolved(network=network)
 
 
 def zoo_network(name: str, arguments: Mapping[str, object]) -> Network:

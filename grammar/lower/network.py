@@ -15,7 +15,7 @@ from wootzc.ir.layers import Body
 from wootzc.ir.layers.maxima import MAX_COST, MAX_LAYERS, MAX_SIDE
 from wootzc.ir.layers.shapes import Shape, shape_after_body, shape_text
 from wootzc.ir.net.cost import network_cost
-from wootzc.ir.net.network import Auxiliary, Module, Network, Plain, Segment
+from wootzc.ir.net.network import Auxiliary, Module, Network, Plain, Segment, head_shapes
 
 
 def _input_shape(value: Value) -> Shape:
@@ -83,9 +83,6 @@ def lower_network(
         lowering.calls.clear()
     if shape is None or entering is None:
         return None
-    _check_auxiliaries(made.auxiliaries, made.segments, entering, shape, lowering)
-    if lowering.report.errors > errors:
-        return None
     network = Network(
         name=definition.name.text,
         input=entering,
@@ -93,6 +90,9 @@ def lower_network(
         auxiliaries=tuple(made.auxiliaries),
         span=definition.name.span,
     )
+    _check_auxiliaries(network, shape, lowering)
+    if lowering.report.errors > errors:
+        return None
     if max(network_cost(network)) > MAX_COST:
         lowering.report.error(
             definition.name.span, "WZ025",
@@ -111,8 +111,8 @@ def _segments(
     entering = shape = _read_input(definition, lowering, scope)
     has_input = bool(statements) and is_input(statements[0])
     rest = [
-        _resolved(statement, lowering, scope)
-        for statement in (statements[1:] if has_input else statements)
+        (isinstance(s, syntax.Call) and lowering.resolved(s, scope)) or s  # what a parameter names
+        for s in (statements[1:] if has_input else statements)
     ]
     names = ModuleNames(rest, lowering)
     made = _Segments()
@@ -122,9 +122,7 @@ def _segments(
             continue
         use = names.of(statement)
         if not use:
-            if (
-                isinstance(statement, syntax.Call) and statement.target
-            ):  # it was dealt with by `ModuleNames`
+            if isinstance(statement, syntax.Call):  # `ModuleNames` has told what is wrong with `as`
                 statement = replace(statement, target=None)
             drafts, shape = lowering.statement(statement, scope, shape)
             made.waiting += drafts
@@ -134,7 +132,8 @@ def _segments(
         for turn, (name, span) in enumerate(use):
             lowering.use = Use(name, span)
             drafts, shape = _module_body(at_turn(statement, turn), lowering, scope, shape)
-            made.module(name, settle_bias(drafts), _definition_of(statement), span)
+            definition_of = statement.name.text if isinstance(statement, syntax.Call) else ""
+            made.module(name, settle_bias(drafts), definition_of, span)
             lowering.use = None
             if shape is None:
                 break  # its twins have the same errors
@@ -146,17 +145,6 @@ def _segments(
         )  # fmt: skip
         return made, None, None
     return made, shape, entering
-
-
-def _resolved(
-    statement: syntax.Statement, lowering: BodyLowering, scope: Scope
-) -> syntax.Statement:
-    """A call of what a parameter names is one of that module or layer."""
-    match statement:
-        case syntax.Call():
-            return lowering.resolved(statement, scope) or statement
-        case _:
-            return statement
 
 
 def _auxiliary(
@@ -188,18 +176,9 @@ def _auxiliary(
         )
 
 
-def _check_auxiliaries(
-    auxiliaries: list[Auxiliary],
-    segments: list[Segment],
-    entering: Shape,
-    leaving: Shape,
-    lowering: BodyLowering,
-) -> None:
+def _check_auxiliaries(network: Network, leaving: Shape, lowering: BodyLowering) -> None:
     """A head ends in one score per class, as the network does."""
-    for head in auxiliaries:
-        shape = entering
-        for segment in segments[: head.after + 1]:
-            shape = shape_after_body(segment.body, shape)
+    for head, shape in zip(network.auxiliaries, head_shapes(network), strict=True):
         if (after := shape_after_body(head.body, shape)) != leaving:
             lowering.report.error(
                 head.span, "WZ038",
@@ -207,7 +186,7 @@ def _check_auxiliaries(
                 f"{shape_text(leaving)}",
                 "end both with a dense layer of one score per class",
             )  # fmt: skip
-        if any(segment.name == head.name for segment in segments):
+        if any(segment.name == head.name for segment in network.segments):
             lowering.report.error(
                 head.span, "WZ021", f"this head is called `{head.name}`, but so is a module",
                 "give the module another name",
@@ -232,10 +211,6 @@ def _module_body(
         )  # fmt: skip
         return [], None
     return drafts, shape
-
-
-def _definition_of(statement: syntax.Statement) -> str:
-    return statement.name.text if isinstance(statement, syntax.Call) else ""
 
 
 def _read_input(

@@ -75,10 +75,8 @@ def _written_whole(head: str, value: str) -> str:
     match head:
         case "data" if not value.startswith('"') and "(" not in value:
             return f"data {quoted}"
-        case "teacher" if not value.startswith(("{", "from")):
-            return f"teacher from {value if value.startswith(chr(34)) else quoted}"
-        case "configs" if not value.startswith(("{", "from")):
-            return f"configs from {value if value.startswith(chr(34)) else quoted}"
+        case "teacher" | "configs" if not value.startswith(("{", "from")):
+            return f"{head} from {value if value.startswith(chr(34)) else quoted}"
         case "rates" if not value.startswith("{"):
             return f"rates {{ {value} }}"
         case "subject" if not value.startswith("to "):

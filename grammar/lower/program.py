@@ -170,12 +170,12 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
     except Unfit as error:
         report.error(span, "WZ007", f"`{shown}` is not read: {error.strerror}")
     except FileNotFoundError:
-        folder = os.path.dirname(target) or "."
+        folder, beside = os.path.dirname(target) or ".", os.path.dirname(shown)
         stems = [f.removesuffix(".wz") for f in _listing(folder) if f.endswith(".wz")]
         near = nearest(os.path.basename(target).removesuffix(".wz"), stems)
         report.error(
             span, "WZ008", f"there is no file `{shown}`",
-            Advice(f"did you mean `{near}.wz`?", f'"{_beside(shown, near)}"') if near
+            Advice(f"did you mean `{near}.wz`?", f'"{os.path.join(beside, near)}.wz"') if near
             else f"paths are relative to the file that includes them: looked for {target}",
         )  # fmt: skip
     except UnicodeDecodeError as error:
@@ -187,11 +187,6 @@ def _read(target: str, item: syntax.Include, report: Report) -> str | None:
         reason = getattr(error, "strerror", None) or str(error)
         report.error(span, "WZ008", f"can't read `{shown}`: {reason}")
     return None
-
-
-def _beside(path: str, name: str) -> str:
-    """The path of another file of the same folder."""
-    return os.path.join(os.path.dirname(path), f"{name}.wz")
 
 
 def _listing(folder: str) -> Iterable[str]:

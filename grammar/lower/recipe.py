@@ -147,7 +147,11 @@ def lower_recipe(
             changes[name] = read_schedule(setting, report)
         else:
             changes[name] = setting_value(setting, kinds[name], report)
-    _check_one_length(given, report)
+    if given.keys() >= {*_LENGTHS}:
+        report.error(
+            given["epochs"].span, "WZ195", "the length is given twice, in steps and in epochs",
+            "keep one of the two",
+        )  # fmt: skip
     _warn_without_distill(given, changes, default, report)
     known = {name: value for name, value in changes.items() if value is not None}
     if not known.keys().isdisjoint(_LENGTHS):  # the bounds are those of the default's epochs
@@ -201,14 +205,6 @@ def settings_of(stage: syntax.Stage | None, report: Report) -> syntax.Settings |
         )  # fmt: skip
         return None
     return stage.settings if stage else None
-
-
-def _check_one_length(given: Mapping[str, syntax.Setting], report: Report) -> None:
-    if "steps" in given and "epochs" in given:
-        report.error(
-            given["epochs"].span, "WZ195", "the length is given twice, in steps and in epochs",
-            "keep one of the two",
-        )  # fmt: skip
 
 
 def _warn_without_distill(

@@ -9,7 +9,6 @@ class Mistake(NamedTuple):
     message: str  # {found} is the text at which the parser stopped, {before} the word before it
     help: str  # likewise
     examples: tuple[str, ...]
-    code: str = "WZ001"
 
 
 def _space(*statements: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ After an error it is repaired, or the statement around it blanked, and reading g
 it, so that one slip does not hide the next. This is simpler than error productions.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +13,7 @@ from wootzc.diagnostics import Diagnostic, Fix, Span
 from wootzc.grammar import syntax
 from wootzc.grammar.parse.languages import other_language
 from wootzc.grammar.syntax.brackets import scan, statement_at, too_long
-from wootzc.grammar.syntax.draft import Draft
+from wootzc.grammar.syntax.draft import Draft, alike
 from wootzc.grammar.syntax.marks import edited
 from wootzc.grammar.syntax.reader import Reading
 
@@ -117,15 +116,8 @@ def _both(before: Diagnostic, fix: Fix, repair: tuple[int, int], draft: Draft) -
     new = text[start : fix.span.start] + fix.replacement + text[fix.span.end : end]
     first = before.fixes[0]
     place = draft.span(start, end)
-    whole = Fix(
-        replace(
-            place,
-            start=min(place.start, first.span.start),
-            end=max(place.end, first.span.end),
-        ),
-        new,
-        first.safe and fix.safe,
-    )
+    both = min(place.start, first.span.start), max(place.end, first.span.end)
+    whole = Fix(Span(place.file, *both), new, first.safe and fix.safe)
     return replace(before, help=f"write `{new.strip()}`", fixes=(whole,))
 
 
@@ -134,13 +126,7 @@ def _begun(draft: Draft, memory: Memory | None) -> Reading:
         return Reading(draft)
     reading = memory.readings.setdefault(draft.path, Reading(draft))
     old, new = reading.draft.text, draft.text
-    shorter = min(len(old), len(new))
-    same = bisect_left(range(shorter), True, key=lambda n: old[: n + 1] != new[: n + 1])
-    behind = bisect_left(
-        range(shorter - same),
-        True,
-        key=lambda n: old[len(old) - n - 1 :] != new[len(new) - n - 1 :],
-    )
+    same, behind = alike(old, new)
     edited(old, same, len(old) - behind, new[same : len(new) - behind])
     reading.go_on(draft, same)
     return reading

@@ -193,7 +193,7 @@ def _explain_token(reading: Reading, error: UnexpectedToken) -> Diagnostic:
         if word[1] and cut_off:
             span = Span(path, *word)
         help = _filled(mistake.help, words)
-        return Diagnostic(span, mistake.code, _filled(mistake.message, words), help)
+        return Diagnostic(span, "WZ001", _filled(mistake.message, words), help)
     if not begins_statement and (cut_off or "\n" in between):
         span = Span(path, before - 1, before)
         message = f"this ends too early: {_expected(accepted)} must follow"

@@ -107,7 +107,7 @@ def _from_file(
     try:
         with damage(_Damaged):
             table = reader(read_file(path, MOST_BYTES), modules)
-        _check_size(table)
+        _check_size(sum(map(len, table)))
         return [
             ListedRow(rates=tuple(_rate(v, number, skips) for v in row), place=f"row {number}",
                       span=source.span)
@@ -129,8 +129,7 @@ def _from_file(
 _HELP = "each row holds one rate per module in network order: fractions, or percentages like 30%"
 
 
-def _check_size(table: list[list[Any]]) -> None:
-    cells = sum(map(len, table))
+def _check_size(cells: int) -> None:
     if cells > MOST_RATES:
         raise _Unreadable(f"it holds {cells:,} rates, and at most {MOST_RATES:,} are read")
 
@@ -175,8 +174,7 @@ def _npy(content: bytes, modules: Sequence[str]) -> list[list[Any]]:
     if len(header.shape) != 2 or header.dtype.kind not in "fiu":
         raise _Unreadable("it is not a matrix of numbers")
     matrix = npy.read_values(file, header)
-    if matrix.size > MOST_RATES:
-        raise _Unreadable(f"it holds {matrix.size:,} rates, and at most {MOST_RATES:,} are read")
+    _check_size(matrix.size)
     # The shortest decimal of the stored type, so that a float32 of 0.3 is 0.3 and not 0.30000001.
     return [[str(value) for value in row] for row in matrix]
 

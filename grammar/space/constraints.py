@@ -135,16 +135,14 @@ def cost_limit(
             limit.span, "WZ053", f"the full network has 100% of its {name}, so this limits nothing",
             f"as in `{name} <= 70%`",
         )  # fmt: skip
+    share: float | None = None
     if percent and metric.count is None:  # it is yet to be measured
-        share = float(value)
-        return ir.CostLimit(
-            metric=name, comparison=comparison, value=0, share=share, span=statement.span
-        )
-    if percent and metric.count is not None:
-        value *= network_costs(network, quantize)[metric.name]
-    whole = floor(value) if comparison == "<=" else ceil(value)
+        share, value = float(value), Decimal(0)
+    elif percent:
+        value *= network_costs(network, quantize)[name]
+    whole = min(floor(value) if comparison == "<=" else ceil(value), int(_MOST))
     return ir.CostLimit(
-        metric=name, comparison=comparison, value=min(whole, int(_MOST)), span=statement.span
+        metric=name, comparison=comparison, value=whole, share=share, span=statement.span
     )
 
 
@@ -261,12 +259,12 @@ def read_constraints(
     variables = {name: place for place, name in enumerate(names) if name not in METRICS}
     for statement in statements:
         match statement:
-            case syntax.Tie(patterns=patterns):
-                modules = _several(statement, patterns, network, trunks, report)
+            case syntax.Tie():
+                modules = _several(statement, network, trunks, report)
                 if modules is not None:
                     constraints.append(ir.Tie(modules=modules, span=statement.span))
-            case syntax.WhereOrder(relation=relation, patterns=patterns):
-                modules = _several(statement, patterns, network, trunks, report)
+            case syntax.WhereOrder(relation=relation):
+                modules = _several(statement, network, trunks, report)
                 if (direction := _direction(relation, report)) and modules is not None:
                     constraints.append(
                         ir.Ordered(direction=direction, modules=modules, span=statement.span)
@@ -323,14 +321,13 @@ def _direction(
 
 def _several(
     statement: syntax.Tie | syntax.WhereOrder,
-    patterns: syntax.Patterns,
     network: Network | None,
     trunks: Sequence[str],
     report: Report,
 ) -> tuple[int, ...] | None:
     if network is None:
         return None
-    modules = modules_of(patterns, network, report, (), trunks)
+    modules = modules_of(statement.patterns, network, report, (), trunks)
     if modules is not None and len(modules) == 1:  # a pattern names at least one
         what = "tie" if isinstance(statement, syntax.Tie) else statement.relation.text
         names = [*(module.name for module in network.modules), *trunks]

@@ -4,9 +4,9 @@ Each limit on costs is held against what candidates can cost at all; then all co
 against each other, by counting what they leave (ir/diagram/space_diagram.py).
 """
 
+import re
 from collections.abc import Sequence
 from math import prod
-from typing import assert_never
 
 import numpy as np
 
@@ -27,15 +27,15 @@ from wootzc.ir.space import (
     Ordered,
     Proposed,
     RateLimit,
-    Relation,
     Sample,
     Selection,
     Space,
     Tie,
     compared,
     cost_limits,
+    tried_within,
 )
-from wootzc.ir.space.narrow import compared_names, limit_text
+from wootzc.ir.space.narrow import compared_names, constraint_text
 from wootzc.ir.space.space_costs import space_costs, without_unmeasured
 from wootzc.ir.space.variables import variables
 from wootzc.units import large
@@ -59,7 +59,7 @@ def default_selection(space: Space) -> Selection:
 
 
 def _are_few(space: Space) -> bool:
-    constraints = (*space.constraints, *cost_limits(space.objective))
+    constraints = tried_within(space)
     product = prod(len(choices) for choices in space.choices)
     linked = any(module.entering for module in space.network.modules)
     if product <= FEW or not (constraints or linked):
@@ -87,7 +87,7 @@ def check_space(space: Space, report: Report) -> None:
         if related.count == 0:
             _report_empty(space, costs, relations, report)
             return
-        limits = _cost_limits(space)
+        limits = [one for one in tried_within(space) if isinstance(one, CostLimit)]
         reach = [_check_reachable(limit, related, space, costs, report) for limit in limits]
         if all(reach):
             _check_together(space, costs, related, report)
@@ -97,12 +97,6 @@ def check_space(space: Space, report: Report) -> None:
             "the orders between modules are too entangled to count the candidates",
             "leave out a `where` that compares modules far apart, or list candidates",
         )  # fmt: skip
-
-
-def _cost_limits(space: Space) -> list[CostLimit]:
-    """Those of `where` first: they are also what the candidates are made from."""
-    own = (c for c in space.constraints if isinstance(c, CostLimit))
-    return [*own, *cost_limits(space.objective)]
 
 
 def _check_reachable(
@@ -136,8 +130,8 @@ def _check_together(
     if whole.count == 0:
         _report_empty(space, costs, space.constraints, report)
         return
-    if goals := cost_limits(space.objective):
-        every = [*space.constraints, *goals]
+    if cost_limits(space.objective):
+        every = tried_within(space)
         whole = holds(space, costs, every, STATES)
         if whole.count == 0:
             _report_empty(space, costs, every, report)
@@ -166,7 +160,8 @@ def _report_empty(
                 "loosen one of them, or add rates between those there are",
             )  # fmt: skip
         case Tie() | Ordered() | RateLimit():
-            word = _word(constraint, space)
+            said = constraint_text(constraint, space.network)
+            word = said if isinstance(constraint, RateLimit) else re.split("[ (]", said)[0]
             names = compared_names(space.network, constraint)
             listing = "; ".join(
                 f"{name} may have "
@@ -178,18 +173,6 @@ def _report_empty(
             report.error(
                 constraint.span, "WZ055", f"this `{word}` leaves no candidate{others}", listing
             )
-
-
-def _word(relation: Relation, space: Space) -> str:
-    match relation:
-        case Tie():
-            return "tie"
-        case Ordered(direction=direction):
-            return direction
-        case RateLimit():
-            return limit_text(space.network, relation)
-        case _:
-            assert_never(relation)
 
 
 def _check_count(space: Space, whole: SpaceDiagram, report: Report) -> None:

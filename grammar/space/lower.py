@@ -7,7 +7,7 @@ from typing import Any
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.statements import keyword_of, statements_of
+from wootzc.grammar.check.statements import keyword_of, statements_of, topic
 from wootzc.grammar.lower.data import (
     check_crop,
     check_normalization,
@@ -117,16 +117,17 @@ def lower_space(
         statements, network, multiple, known, narrow or {}, skip or (), constraints, definition,
         report, file=file, complete=complete,
     )  # fmt: skip
-    selection: Selection | None = All(span=definition.name.span)
-    if (every := statements.one(syntax.All)) is not None:
-        selection = All(span=every.span)
-    elif (sample := statements.one(syntax.Sample)) is not None:
-        selection = read_sample(sample, seed_value, report)
-    elif (propose := statements.one(syntax.Propose)) is not None:
-        selection = read_proposed(propose, report)
-    configs = statements.one(syntax.Configs)
-    if configs is not None and pruning is not None and pruning.rows is not None:
-        selection = listed(pruning, pruning.rows, configs.span, report)
+    selection: Selection | None = None
+    chosen = [s for s in statements.kept if topic(s) == topic(syntax.All())]  # which to try
+    match chosen:
+        case [syntax.Sample() as sample]:
+            selection = read_sample(sample, seed_value, report)
+        case [syntax.Propose() as propose]:
+            selection = read_proposed(propose, report)
+        case [syntax.Configs(span=span)] if pruning is not None and pruning.rows is not None:
+            selection = listed(pruning, pruning.rows, span, report)
+        case _:
+            selection = All(span=chosen[0].span if chosen else definition.name.span)
     if (
         report.errors > errors or not complete or pruning is None or selection is None
         or lowered_data is None or objective is None or narrow is None
@@ -147,7 +148,7 @@ def lower_space(
         **settings,
     )
     space = with_table(space, statements.one(syntax.Latency), definition.span, report)
-    if not statements.says_which():
+    if not chosen:
         space = replace(space, selection=default_selection(space))
     if report.is_guessed(definition.span):
         return None  # what it leaves depends on the guess

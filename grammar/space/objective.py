@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from wootzc.diagnostics import write
 from wootzc.grammar import syntax
-from wootzc.grammar.check.edits import add, add_first, remove
+from wootzc.grammar.check.edits import add, remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.space.constraints import accuracy_limit, cost_limit, read_metric
-from wootzc.ir.net.metrics import Metric, Numbers
+from wootzc.ir.net.metrics import Numbers
 from wootzc.ir.net.network import Network
 from wootzc.ir.space import space as ir
 
@@ -32,17 +32,27 @@ def read_objective(
             limit = accuracy_limit(subject, report)
         elif metric is not None:
             limit = cost_limit(metric, subject, network, report, quantize)
-            _check_certain(metric, subject, report)
+            if (confidence := subject.confidence) is not None:
+                report.error(
+                    confidence.span, "WZ063",
+                    f"what is {metric.known} is known, so {metric.name} needs no confidence",
+                    remove(
+                        confidence.span, report,
+                        "remove it: it belongs to a limit of accuracy, which is measured on some "
+                        "images",
+                    ),
+                )  # fmt: skip
         good = good and limit is not None
         limits += [limit] if limit else []
     if goal is None:
         if complete:
             report.error(
                 space.name.span, "WZ060", f"space `{space.name.text}` does not say what is best",
-                add_first(
+                add(
                     "minimize params; subject to accuracy >= teacher - 1.0 points" if not limits
                     else "minimize params", space.name.span, report,
                     "add: minimize params, and: subject to accuracy >= teacher - 1.0 points",
+                    first=True,
                 ),
             )  # fmt: skip
         return None
@@ -56,20 +66,14 @@ def read_objective(
         )  # fmt: skip
         return None
     objective = ir.Objective(target=target.name, limits=tuple(limits), span=goal.span)
-    if good and complete:
-        _warn_without_limits(objective, report)
-    return objective if good else None
-
-
-def _warn_without_limits(objective: ir.Objective, report: Report) -> None:
-    """An objective without its other side is met by the first candidate there is."""
-    limited = any(isinstance(limit, ir.AccuracyLimit) for limit in objective.limits)
-    if not objective.maximizes and not limited:
+    limited = objective.maximizes or any(isinstance(one, ir.AccuracyLimit) for one in limits)
+    if good and complete and not limited:  # the first candidate there is would do
         report.warn(
             objective.span, "WZ064",
             "nothing limits accuracy, so the smallest candidate always wins",
             add("subject to accuracy >= teacher - 1.0 points", objective.span, report),
         )  # fmt: skip
+    return objective if good else None
 
 
 def check_direction(
@@ -100,17 +104,5 @@ def check_direction(
             write("all", " to try every candidate, `predicted` the promising ones") if stated
             else add(
                 "explore all", objective.span, report, "add: explore all, to try every candidate"
-            ),
-        )  # fmt: skip
-
-
-def _check_certain(metric: Metric, statement: syntax.Subject, report: Report) -> None:
-    if statement.confidence is not None:
-        report.error(
-            statement.confidence.span, "WZ063",
-            f"what is {metric.known} is known, so {metric.name} needs no confidence",
-            remove(
-                statement.confidence.span, report,
-                "remove it: it belongs to a limit of accuracy, which is measured on some images",
             ),
         )  # fmt: skip

@@ -18,6 +18,7 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.net.trunk import trunks as trunks_of
 
 _TRUNKS = re.compile(r"t[\d*?]+")
+TRUNKS = [f"t{number}" for number in range(1, 1000)]  # as channels between modules are called
 _PLACES = {"first": 0, "last": -1}  # words for what has a name
 _EVERY = ("all", "everything", "every", "modules", "any", "layers", "network")
 
@@ -152,11 +153,6 @@ def matching(pattern: syntax.Pattern, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(i for i, name in enumerate(names) if re.fullmatch(expression, name))
 
 
-def could_be_trunk(pattern: syntax.Pattern) -> bool:
-    """Whether it may stand for channels between modules, in whatever network: t1, t2, …"""
-    return bool(matching(pattern, [f"t{number}" for number in range(1, 1000)]))
-
-
 def _modules_of(
     pattern: syntax.Pattern, network: Network, report: Report, also: tuple[str, ...]
 ) -> tuple[int, ...] | None:
@@ -172,7 +168,7 @@ def _modules_of(
                 write(f"{pattern.last.text}..{pattern.glob.text}"),
             )  # fmt: skip
             return None
-        return tuple(range(ends[0], ends[1] + 1))
+        return matching(pattern, names)
     if pattern.numbers is not None:
         numbers = number_range(pattern.numbers, "WZ046", report)
         if numbers is None:

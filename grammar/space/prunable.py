@@ -6,7 +6,7 @@ from wootzc.diagnostics import UNKNOWN, Advice, Span
 from wootzc.grammar.check.edits import add
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.lower.resolved import by_patterns
-from wootzc.grammar.space.rates import RateSpans, SpaceRates, StatedRates, percent
+from wootzc.grammar.space.rates import SpaceRates, StatedRates, percent
 from wootzc.grammar.syntax.brackets import blanked
 from wootzc.ir.layers import Dense, Layer, walk
 from wootzc.ir.net.coupling import Coupling, couple_module, couple_network
@@ -56,14 +56,13 @@ def check_filters(
 def check_channels(
     network: Network,
     cut: Sequence[Trunk],
-    rates: Mapping[str, RateSpans],
     stated: Mapping[str, StatedRates],
     report: Report,
 ) -> None:
     """Each rate leaves channels in every group of its trunk, and its criterion can judge them."""
     groups = couple_network(network).groups if cut else ()
     for trunk in cut:
-        for rate, span in rates[trunk.name].items():
+        for rate, span in (stated[trunk.name].rates or {}).items():
             least = min((groups[g] for g in trunk.groups), key=lambda one: kept_width(one, rate))
             if kept_width(least, rate) == 0:
                 report.error(

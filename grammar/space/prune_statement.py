@@ -1,7 +1,7 @@
 """What may be pruned how far: `rates`, `prune`, `keep` and what the rows of `configs` imply."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wootzc.diagnostics import Span
@@ -14,7 +14,6 @@ from wootzc.grammar.space.prunable import check_channels, check_filters
 from wootzc.grammar.space.rates import (
     RATES,
     TRUNK_RATES,
-    RateSpans,
     SpaceRates,
     StatedRates,
     percent,
@@ -104,7 +103,7 @@ def read_pruning(
             of_module.rates = dict.fromkeys(RATES, everywhere)
             of_module.stated_rates = False
     others = bool(narrow or skip)  # variables beside the rates of modules
-    cut = _trunk_rates(narrow, rows, len(names))
+    narrow = _with_rates(narrow, rows, len(names))
     if prunes and not pruned.of_module and pruned.kept == set(range(len(names))) and not others:
         report.error(
             statements.all(syntax.Keep)[0].span, "WZ044",
@@ -121,7 +120,7 @@ def read_pruning(
             "no rate is above 0, so that nothing is pruned", "as in `rates { 0, 30%, 50% }`",
         )  # fmt: skip
     check_filters(network, pruned, report, file)
-    check_channels(network, [t for t in known if t.name in cut], cut, narrow, report)
+    check_channels(network, [t for t in known if t.name in narrow], narrow, report)
     if not pruned.of_module and not prunes and complete and names and not others:
         report.error(
             keeps[0].span if (keeps := statements.all(syntax.Keep)) else everywhere, "WZ044",
@@ -136,8 +135,7 @@ def read_pruning(
         check_kinds(statements.all(syntax.Keep), network, pruned.of_module, report)
     if report.errors > errors:
         return None
-    by = {name: one.criterion for name, one in narrow.items()}
-    table = _table(pruned, default, network, constraints, rows, multiple, known, cut, by, skip)
+    table = _table(pruned, default, network, constraints, rows, multiple, known, narrow, skip)
     _note_equal(pruned, table, constraints, report)
     return table
 
@@ -150,15 +148,14 @@ def _table(
     rows: list[ListedRow] | None,
     multiple: Multiple,
     known: Sequence[Trunk],
-    cut: Mapping[str, RateSpans],
-    by: Mapping[str, Criterion],
+    narrow: Mapping[str, StatedRates],
     skip: Collection[int],
 ) -> Pruning:
     """One table of rates for the space: ascending, 0 first, and each variable's positions in it."""
     modules = range(len(network.modules))
     places = {trunk.name: len(modules) + place for place, trunk in enumerate(known)}
     own = {m: of_module.rates or {} for m, of_module in pruned.of_module.items()}
-    own |= {places[name]: spans for name, spans in cut.items()}
+    own |= {places[name]: of_trunk.rates or {} for name, of_trunk in narrow.items()}
     every = {0.0, *(default or ()), *(rate for spans in own.values() for rate in spans)}
     rates = tuple(sorted(every | ({SKIP} if skip else set())))
     allowed = tuple(
@@ -171,8 +168,8 @@ def _table(
         chosen[module] = {**chosen[module], len(rates) - 1: len(rates) - 1}
     criteria = {m: of_module.criterion for m, of_module in pruned.of_module.items()}
     return Pruning(
-        trunks={name: places[name] for name in cut},
-        trunk_criteria=by,
+        trunks={name: places[name] for name in narrow},
+        trunk_criteria={name: of_trunk.criterion for name, of_trunk in narrow.items()},
         skip=frozenset(skip),
         each={m: one.span for m, one in pruned.of_module.items() if one.each},
         network=network,
@@ -185,14 +182,15 @@ def _table(
     )
 
 
-def _trunk_rates(
+def _with_rates(
     narrow: Mapping[str, StatedRates], rows: Sequence[ListedRow] | None, modules: int
-) -> Mapping[str, RateSpans]:
-    """The rates of each trunk: its own, what `configs` lists, or those where a file gives none."""
-    found: dict[str, RateSpans] = {}
+) -> Mapping[str, StatedRates]:
+    """Each trunk with its own rates, what `configs` lists, or those where a file gives none."""
+    found: dict[str, StatedRates] = {}
     for place, (name, of_trunk) in enumerate(narrow.items(), modules):
         column = TRUNK_RATES if rows is None else sorted({row.rates[place] for row in rows})
-        found[name] = of_trunk.rates or dict.fromkeys(column, of_trunk.span)
+        rates = of_trunk.rates or dict.fromkeys(column, of_trunk.span)
+        found[name] = replace(of_trunk, rates=rates)
     return found
 
 

@@ -9,7 +9,7 @@ from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import Statements
 from wootzc.grammar.check.values import decimal_of, number_of
-from wootzc.grammar.space.patterns import could_be_trunk, modules_of
+from wootzc.grammar.space.patterns import TRUNKS, matching, modules_of
 from wootzc.grammar.space.width_rules import KINDS, divide_patterns
 from wootzc.grammar.syntax.near_misses import did_you_mean, meant
 from wootzc.ir.net.criteria import CRITERIA as JUDGINGS
@@ -218,15 +218,14 @@ def check_values(statements: Statements, network: str, report: Report) -> None:
     """Report rates, criteria and names of trunks that are wrong in any network."""
     if (rates := statements.one(syntax.Rates)) is not None:
         read_rates(rates, report)
-    stated: list[syntax.Prune | syntax.Narrow] = [*statements.all(syntax.Prune)]
-    stated += statements.all(syntax.Narrow)
-    for one in stated:
-        if one.rates is not None:
-            read_rates(one.rates, report)
-        read_criterion(one.criterion, report)
+    for one in statements.kept:
+        if isinstance(one, syntax.Prune | syntax.Narrow):
+            if one.rates is not None:
+                read_rates(one.rates, report)
+            read_criterion(one.criterion, report)
     for narrow in statements.all(syntax.Narrow):
         for pattern in (*narrow.patterns.named, *narrow.patterns.exceptions):
-            if not could_be_trunk(pattern):
+            if not matching(pattern, TRUNKS):
                 report.error(
                     pattern.span, "WZ262", f"this names no trunk of network `{network}`",
                     "channels between its modules are called t1, t2, …, and all of them `t*`",
@@ -240,12 +239,9 @@ def check_patterns(statements: Statements, names: Network | None, report: Report
     for keep in statements.all(syntax.Keep):
         of_modules = divide_patterns(keep.patterns.named, names)[0]
         modules_of(replace(keep.patterns, named=tuple(of_modules)), names, report, KINDS)
-    named: list[syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip] = [
-        *statements.all(syntax.Prune), *statements.all(syntax.Tie),
-        *statements.all(syntax.WhereOrder), *statements.all(syntax.Skip),
-    ]  # fmt: skip
-    for statement in named:
-        modules_of(statement.patterns, names, report)
+    for statement in statements.kept:
+        if isinstance(statement, syntax.Prune | syntax.Tie | syntax.WhereOrder | syntax.Skip):
+            modules_of(statement.patterns, names, report)
 
 
 def read_criterion(name: syntax.Name | None, report: Report) -> Criterion | None:

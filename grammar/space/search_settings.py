@@ -178,13 +178,9 @@ def check_predicted(statements: Statements, report: Report) -> None:
     explore = statements.choice("explore")
     if explore is None or explore.text == "predicted" or explore.text not in CHOICES["explore"]:
         return  # an unknown choice has been reported
-    stated: list[syntax.Certify | syntax.Propose | syntax.Until] = [
-        *statements.all(syntax.Certify),
-        *statements.all(syntax.Propose),
-        *statements.all(syntax.Until),
-    ]
-    for statement in stated:
-        keyword = keyword_of(statement)
+    for statement in statements.kept:
+        if (keyword := keyword_of(statement)) not in _PREDICTS:
+            continue
         other = f", or {'`sample 500 seed 1`' if keyword == 'propose' else f'remove `{keyword}`'}"
         report.error(
             statement.span, "WZ160",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wootzc.diagnostics import Diagnostic, Fix, Span
-from wootzc.grammar.syntax.brackets import end_of_code_before, scan
+from wootzc.grammar.syntax.brackets import blanked, end_of_code_before, scan
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _HEADER = re.compile(
@@ -50,12 +50,8 @@ class _Open:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    code = "".join(
-        re.sub(r"[^\n]", " ", piece) if piece.startswith(("//", "/*")) else piece
-        for piece in re.split(r"(//[^\n]*|/\*[\s\S]*?\*/|\"[^\"\n]*\")", text)
-    )
     start = 0
-    for row in code.split("\n"):
+    for row in blanked(text, "comment").split("\n"):
         stripped = row.strip()
         if stripped:
             indent = len(row) - len(row.lstrip())

@@ -185,9 +185,10 @@ def comments_of(text: str) -> list[tuple[int, int]]:
     return [(mark.start, mark.end) for mark in marks(text) if mark.kind == "comment"]
 
 
-def blanked(text: str) -> str:
-    """`text` without comments and strings; every other character keeps its place."""
-    return TOKENS.sub(
-        lambda match: blank(match[0]) if match.lastgroup in ("comment", "string") else match[0],
-        text,
-    )
+def blanked(text: str, *kinds: str) -> str:
+    """`text` without marks of these kinds; every other character keeps its place.
+
+    Where none are named: without comments and strings.
+    """
+    gone = kinds or ("comment", "string")
+    return TOKENS.sub(lambda m: blank(m[0]) if m.lastgroup in gone else m[0], text)

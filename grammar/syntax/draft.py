@@ -1,5 +1,6 @@
 """A text that is repaired as it is read, and where each of its characters stood at first."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -56,14 +57,16 @@ class Draft:
 def _changes(old: str, new: str) -> list[tuple[int, int, int, int]]:
     """Stretches of `old` with those of `new` in their places, one after the other."""
     if len(old) > LONG:  # what is alike is looked for by the cube of the length
-        begin = _alike(old, new)
-        end = _alike(old[begin:][::-1], new[begin:][::-1])
+        begin, end = alike(old, new)
         places = (0, 0), (begin, begin), (len(old) - end, len(new) - end), (len(old), len(new))
         return [(a, b, c, d) for (a, c), (b, d) in pairwise(places)]
     return [code[1:] for code in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()]
 
 
-def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+def alike(one: str, other: str) -> tuple[int, int]:
+    """How many characters both begin with, and with how many of the others both end."""
+    most = min(len(one), len(other))
+    begin = bisect_left(range(most), True, key=lambda n: one[: n + 1] != other[: n + 1])
+    ends = one[begin:][::-1], other[begin:][::-1]
+    most -= begin
+    return begin, bisect_left(range(most), True, key=lambda n: ends[0][: n + 1] != ends[1][: n + 1])

@@ -41,10 +41,7 @@ def format_text(text: str, path: str = "<text>") -> str:
         raise WootzError(parsed.diagnostics, {path: text})
     code = blanked(text)
     items = [item_of(item, code) for item in parsed.tree.items]
-    places = comments_of(text)
-    comments = Comments(
-        [Comment(s, e, text[s:e].rstrip()) for s, e in places], [s for s, _ in places]
-    )
+    comments = Comments([Comment(s, e, text[s:e].rstrip()) for s, e in comments_of(text)])
     lines, _ = _Printer(text, code, comments).items(items, 0, len(text), 0, joined=True)
     whole = "\n".join(lines) + "\n" if lines else ""
     return mark + (whole if line_end == "\n" else whole.replace("\n", line_end))

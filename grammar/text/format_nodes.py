@@ -125,30 +125,25 @@ _Parts: TypeAlias = tuple[Head, Braces | None]
 
 def _parts(node: Node, code: str) -> _Parts:
     match node:
-        case syntax.ModuleDefinition(name=name, parameters=parameters, body=body):
-            head = (f"module {name.text}", *_listed(parameters, code, "(", ")"))
-            return head, _block(body, code)
-        case syntax.NetworkDefinition(name=name, parameters=parameters, body=body):
-            head = (f"network {name.text}", *_listed(parameters, code, "(", ")"))
-            return head, _block(body, code)
+        case syntax.ModuleDefinition() | syntax.NetworkDefinition():
+            kind = "module" if isinstance(node, syntax.ModuleDefinition) else "network"
+            head = (f"{kind} {node.name.text}", *_listed(node.parameters, code, "(", ")"))
+            return head, _block(node.body, code)
         case syntax.ImportedNetwork(name=name, path=path, statements=found):
             braced = code.find("{", path.span.end, node.span.end) >= 0
             braces = _statements(node, found, path.span.end, code) if braced else None
             return (f'network {name.text} from "{path.value}"',), braces
-        case syntax.SpaceDefinition(name=name, statements=statements):
-            after = node.arguments[-1].span.end if node.arguments else node.network.span.end
-            braces = _statements(node, statements, after, code)
-            return (f"space {name.text}", *_over(node, code)), braces
-        case syntax.DerivedSpace(name=name, base=base, statements=statements):
-            braces = _statements(node, statements, base.span.end, code)
-            return (f"space {name.text}", *_over(node, code), f" from {base.text}"), braces
+        case syntax.SpaceDefinition() | syntax.DerivedSpace():
+            over = (f" over {node.network.text}",) if node.network else ()
+            base = (f" from {node.base.text}",) if isinstance(node, syntax.DerivedSpace) else ()
+            head = (f"space {node.name.text}", *over, *_arguments(node.arguments, code), *base)
+            return head, _statements(node, node.statements, node.name.span.end, code)
         case syntax.Call(name=name, arguments=arguments, target=target):
             named = (" as ", *_written(target, code)) if target else ()
             return (name.text, *_arguments(arguments, code), *named), None
         case syntax.Branches(name=name, arguments=arguments, arms=arms):
-            after = arguments[-1].span.end if arguments else name.span.end
             items = tuple(Item(a.span.start, a.span.end, (), _block(a, code)) for a in arms)
-            braces = Braces(_brace(code, after), node.span.end, items, " ")
+            braces = Braces(_brace(code, name.span.end), node.span.end, items, " ")
             return (name.text, *_arguments(arguments, code)), braces
         case syntax.InlineModule(name=name, body=body):
             return (f"module {name.text}",), _block(body, code)
@@ -171,12 +166,6 @@ def _parts(node: Node, code: str) -> _Parts:
             return ("configs",), Braces(_brace(code, span.start), span.end, items, " ")
         case _:
             return _written(node, code), _settings(getattr(node, "settings", None), code)
-
-
-def _over(node: syntax.SpaceDefinition | syntax.DerivedSpace, code: str) -> Head:
-    if node.network is None:
-        return ()
-    return (f" over {node.network.text}", *_arguments(node.arguments, code))
 
 
 def _statements(node: Node, statements: Iterable[Node], after: int, code: str) -> Braces:

@@ -25,10 +25,10 @@ class Comments:
     """Those of a file, in order."""
 
     every: Sequence[Comment]
-    starts: Sequence[int]
 
     def inside(self, start: int, end: int) -> Sequence[Comment]:
-        return self.every[bisect_left(self.starts, start) : bisect_left(self.starts, end)]
+        first, last = (bisect_left(self.every, at, key=lambda c: c.start) for at in (start, end))
+        return self.every[first:last]
 
 
 @dataclass(frozen=True, slots=True)

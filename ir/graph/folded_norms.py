@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wootzc.ir.graph.graph import INPUT, Graph, Node, leading_to
-from wootzc.ir.layers import Array, Branch, Conv, DepthwiseConv, Norm, joined_shape
-from wootzc.ir.layers.shapes import Shape, ShapeError
+from wootzc.ir.graph.forms import numbered
+from wootzc.ir.graph.graph import Graph, Node, Refused
+from wootzc.ir.layers import Conv, DepthwiseConv, Norm
 
 SUFFIX = "/norm"  # of the convolution's name: what the norm behind it is called
 EPSILON = 1e-5
@@ -32,14 +32,13 @@ def with_norms_put_back(graph: Graph) -> Graph:
     behind what makes the scores, or where one number a channel is left of each image, as in
     squeeze-and-excite: batch statistics of these say little. What is computed stays the same.
     """
-    needed = leading_to([graph.output], {node.name: node.inputs for node in graph.nodes})
-    live = {node.name: node for node in graph.nodes if node.name in needed}
+    try:
+        shapes = {step.name: step.shape for _, step in numbered(graph).live()}
+    except Refused:  # told by who decomposes the graph
+        return graph
+    live = {node.name: node for node in graph.nodes if node.name in shapes}
     layers = [node.operation for node in live.values() if not isinstance(node.operation, str)]
     if any(layer.normalizes for layer in layers):
-        return graph
-    try:
-        shapes = _shapes(graph)
-    except (ShapeError, KeyError):  # told, with its place, by who decomposes the graph
         return graph
     scores = _makers_of_scores(graph, live)
     folded = {
@@ -92,10 +91,6 @@ def _has_bias(node: Node) -> bool:
     return isinstance(layer, Conv) or layer.kernel != (1, 1)
 
 
-def _arrays(node: Node) -> tuple[Array, ...]:
-    return () if isinstance(node.operation, str) else node.operation.arrays()
-
-
 def _divided(node: Node) -> list[Node]:
     """A convolution without its bias, and the norm that adds it."""
     layer = node.operation
@@ -125,30 +120,8 @@ def _makers_of_scores(graph: Graph, live: Mapping[str, Node]) -> set[str]:
             continue
         seen.add(name)
         node = live[name]
-        if any(array.name == "kernel" for array in _arrays(node)):
+        if "kernel" in node.weights:
             makers.add(name)
         else:
             waiting += node.inputs
     return makers
-
-
-def _shapes(graph: Graph) -> dict[str, Shape]:
-    """What each node makes.
-
-    Raises `ShapeError`, and `KeyError` where a node reads what none before it makes, or what does
-    not fit together.
-    """
-    shapes = {INPUT: graph.input}
-    for node in graph.nodes:
-        entering = [shapes[name] for name in node.inputs]
-        layer = node.operation
-        if isinstance(layer, str):
-            largest_first = sorted(entering, key=np.prod, reverse=True)
-            shape = joined_shape(layer, largest_first)
-            if shape is None:
-                raise KeyError(node.name)
-            shapes[node.name] = shape
-        else:
-            assert not isinstance(layer, Branch)
-            shapes[node.name] = layer.after(entering[0])
-    return shapes

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wootzc.ir.graph.expressible import check_input, check_layer
-from wootzc.ir.graph.graph import INPUT, Arrays, Graph, Refused, leading_to
+from wootzc.ir.graph.graph import INPUT, Arrays, Graph, Node, Refused, leading_to
 from wootzc.ir.layers import Branch, Join, Layer, joined_shape
 from wootzc.ir.layers.shapes import Shape, ShapeError, shape_after, shape_text
 
@@ -21,6 +21,7 @@ class Step:
     operation: Layer | Join
     names: tuple[str, ...]
     weights: Arrays
+    shape: Shape  # of what leaves it
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ def steps_of(graph: Graph) -> Steps:
 
     Raises `Refused`, naming the node.
     """
-    steps = _numbered(graph)
+    steps = numbered(graph)
     for rewrite in (nested_concats, flattened):
         steps = _without_dead(rewrite(steps))
     return steps
@@ -148,61 +149,59 @@ def flattened(steps: Steps) -> Steps:
     return Steps(steps=tuple(result), output=steps.output)
 
 
-def _numbered(graph: Graph) -> Steps:
+def numbered(graph: Graph) -> Steps:
+    """The steps of `steps_of` before any of them is rewritten."""
     number = {INPUT: 0}
-    found: list[Step | None] = [None]
     for node in graph.nodes:
         if node.name in number:
             raise Refused(f"there are two nodes `{node.name}`", "give every node its own name")
         for source in node.inputs:
             if source not in number:
                 raise Refused(f"`{node.name}` reads `{source}`, which no node before it makes")
-        number[node.name] = len(found)
-        found.append(
-            Step(
-                inputs=tuple(number[source] for source in node.inputs),
+        number[node.name] = len(number)
+    if graph.output not in number:
+        raise Refused(f"no node makes the output `{graph.output}`")
+    check_input(graph.input)
+    needed = leading_to([graph.output], {node.name: node.inputs for node in graph.nodes})
+    shapes = {INPUT: graph.input}
+    steps: list[Step | None] = [None] * len(number)
+    for node in graph.nodes:
+        if node.name in needed:
+            inputs, shapes[node.name] = _checked(node, shapes)
+            steps[number[node.name]] = Step(
+                inputs=tuple(number[source] for source in inputs),
                 operation=node.operation,
                 names=(node.name,),
                 weights=node.weights,
+                shape=shapes[node.name],
             )
-        )
-    if graph.output not in number:
-        raise Refused(f"no node makes the output `{graph.output}`")
-    steps = _without_dead(Steps(steps=tuple(found), output=number[graph.output]))
-    return _checked(steps, graph.input)
+    return Steps(steps=tuple(steps), output=number[graph.output])
+
+
+def _checked(node: Node, shapes: Mapping[str, Shape]) -> tuple[tuple[str, ...], Shape]:
+    """What a node reads, and the shape that leaves it, for which the language has words.
+
+    The arms of a scale come out in the order that `Branch` wants.
+    """
+    inputs, operation = node.inputs, node.operation
+    if operation == "scale" and len(inputs) == 2 and _is_gate(*(shapes[name] for name in inputs)):
+        inputs = inputs[::-1]
+    entering = [shapes[name] for name in inputs]
+    if isinstance(operation, str):
+        return inputs, _joined(operation, entering, node.name)
+    if isinstance(operation, Branch) or len(entering) != 1:
+        raise Refused(f"`{node.name}` has {len(entering)} inputs, a layer has one")
+    check_layer(node.name, operation)
+    try:
+        return inputs, shape_after(operation, entering[0])
+    except ShapeError as error:
+        raise Refused(f"`{node.name}` does not fit its input: {error}") from None
 
 
 def _without_dead(steps: Steps) -> Steps:
     needed = leading_to([steps.output], {number: step.inputs for number, step in steps.live()})
     left = (step if number in needed else None for number, step in enumerate(steps.steps))
     return replace(steps, steps=tuple(left))
-
-
-def _checked(steps: Steps, input: Shape) -> Steps:
-    """Every step fits what it reads, and the language has words for it.
-
-    The arms of a scale come out in the order that `Branch` wants.
-    """
-    check_input(input)
-    shapes: list[Shape] = [input] * len(steps.steps)
-    result = list(steps.steps)
-    for number, step in steps.live():
-        entering = [shapes[source] for source in step.inputs]
-        operation = step.operation
-        if operation == "scale" and len(entering) == 2 and _is_gate(*entering):
-            result[number] = replace(step, inputs=step.inputs[::-1])
-            entering.reverse()
-        if isinstance(operation, str):
-            shapes[number] = _joined(operation, entering, step.name)
-        elif isinstance(operation, Branch) or len(entering) != 1:
-            raise Refused(f"`{step.name}` has {len(entering)} inputs, a layer has one")
-        else:
-            check_layer(step.name, operation)
-            try:
-                shapes[number] = shape_after(operation, entering[0])
-            except ShapeError as error:
-                raise Refused(f"`{step.name}` does not fit its input: {error}") from None
-    return Steps(steps=tuple(result), output=steps.output)
 
 
 def _is_gate(first: Shape, second: Shape) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import translate
+from functools import reduce
 
 from wootzc.ir.graph.folded_norms import SUFFIX
 from wootzc.ir.graph.graph import Chain, Piece, Refused
@@ -51,10 +52,8 @@ def places(piece: Piece) -> list[str]:
 
 def common_place(piece_places: Iterable[str]) -> str:
     """The longest place that all of these are in, or are: "" if none."""
-    found: str | None = None
-    for other in piece_places:
-        found = other if found is None else _common(found, other)
-    return found or ""
+    found = [*piece_places]
+    return reduce(_common, found) if found else ""
 
 
 def _common(a: str, b: str) -> str:

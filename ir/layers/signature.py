@@ -15,10 +15,6 @@ REQUIRED: Final = object()
 FLAGS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
-def _never(value: Any) -> str | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What an argument may be. `read` gives the checked value or raises ValueError.
@@ -30,7 +26,7 @@ class Kind:
     expects: str
     read: Callable[[Value], Any]
     write: Callable[[Any], str] = str
-    flaw: Callable[[Any], str | None] = _never
+    flaw: Callable[[Any], str | None] = lambda value: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,29 +26,20 @@ NODE_INT8, ARRAY_INT8 = 205, 40
 PAIR = 5  # bytes of a scale, float32, and a zero point, int8
 
 
-def body_memory(body: ir.Body, shape: ir.Shape) -> int:
+def body_memory(body: ir.Body, shape: ir.Shape, *, int8: bool = False) -> int:
     """Bytes of activations that a body needs at its most, for one image.
 
     What enters may be written over, as it is between two parts of a network.
     """
-    return _memory(body, shape, int8=False)
-
-
-def body_memory_int8(body: ir.Body, shape: ir.Shape) -> int:
-    """The same of a quantised body."""
-    return _memory(body, shape, int8=True)
+    made = _Exported.of(int8=int8)
+    leaving = made.body(body, made.out.entering(shape))
+    steps = _in_int8(made.out.steps) if int8 else made.out.steps
+    return peak_bytes(steps, made.out.sizes, [0], [leaving.name], lent=False)
 
 
 def entering_memory_int8(shape: ir.Shape) -> int:
     """An image as it enters a quantised network, and what is made of it."""
     return (NUMBER + 1) * prod(shape)
-
-
-def _memory(body: ir.Body, shape: ir.Shape, *, int8: bool) -> int:
-    made = _Exported.of(int8=int8)
-    leaving = made.body(body, made.out.entering(shape))
-    steps = _in_int8(made.out.steps) if int8 else made.out.steps
-    return peak_bytes(steps, made.out.sizes, [0], [leaving.name], lent=False)
 
 
 def _in_int8(steps: Sequence[Step[int]]) -> list[Step[int]]:

@@ -7,6 +7,7 @@ measures it gives its table (`VariantCosts.tables`), and all else is as for the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from wootzc import units
@@ -16,7 +17,6 @@ from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.cost import body_cost
 from wootzc.ir.net.exported import (
     body_memory,
-    body_memory_int8,
     body_size,
     body_size_int8,
     entering_memory_int8,
@@ -125,7 +125,7 @@ _BUILTIN = (
         aliases=dict.fromkeys(("ram", "sram", "peak_memory", "activations"), ""),
         known="counted",
         count=body_memory,
-        int8=Counted(body_memory_int8, entering_memory_int8),
+        int8=Counted(partial(body_memory, int8=True), entering_memory_int8),
         joining=GREATEST,
         scales=BYTES,
         text=lambda value: units.bytes_text(round(value)),

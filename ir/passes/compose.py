@@ -34,12 +34,16 @@ class Compose:
 
     def __call__(self, plan: Plan) -> Plan:
         needs = having(plan, Needs, self.name)
-        rows, blocks = needs.candidates.values, needs.blocks
-        worth = None
-        if plan.selection is not None:
-            worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
-        vectors = Array(composite_vectors(rows, blocks, worth))
+        vectors = Array(composed(plan, needs.candidates.values, needs.blocks))
         return replace(plan, composition=vectors, training_order=None)
+
+
+def composed(plan: Plan, rows: NDArray[Any], blocks: Sequence[Block]) -> NDArray[np.int32]:
+    """The `composite_vectors` that a plan puts rows together by, were these its blocks."""
+    worth = None
+    if plan.selection is not None:
+        worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
+    return composite_vectors(rows, blocks, worth)
 
 
 def composite_vectors(

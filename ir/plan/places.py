@@ -1,11 +1,21 @@
-"""Where the parts of a `.wzir` text stand."""
+"""Where the parts of a plan stand, in it and in its `.wzir` text, and what is wrong with one."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wootzc.diagnostics import Span
 
 Place: TypeAlias = tuple[str | int, ...]  # ("space", "network", "segments", 2, "body", 0), say
+
+
+class Problem(NamedTuple):
+    """`at`: fields and positions from the plan down to the node, field or row at fault."""
+
+    message: str
+    at: Place = ()
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Places:

@@ -11,7 +11,7 @@ from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import SIDES, parts, ranks
-from wootzc.ir.plan.flaw import Problem
+from wootzc.ir.plan.places import Problem
 from wootzc.ir.plan.plan import (
     Blocked,
     Composed,

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from wootzc.ir.array import Array
-from wootzc.ir.plan.flaw import Problem
-from wootzc.ir.plan.places import Place
+from wootzc.ir.plan.places import Place, Problem
 from wootzc.ir.plan.plan import Block, Blocked, Composed, Costed, Selection
 from wootzc.ir.space import CostLimit
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from wootzc.ir.plan.flaw import Problem
+from wootzc.ir.plan.places import Problem
 from wootzc.ir.plan.plan import Grammar, MinedPlan, Windows
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from wootzc.ir.layers.signature import FLAG, Kind
-from wootzc.ir.plan.flaw import Problem
-from wootzc.ir.plan.places import Place
+from wootzc.ir.plan.places import Place, Problem
 from wootzc.ir.space import Sample, Space
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, FromFile, Recipe
 from wootzc.ir.space.recipe_values import NUMBERS, OPTIONS

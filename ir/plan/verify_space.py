@@ -19,8 +19,7 @@ from wootzc.ir.net.network import Module, Network, Seam, module_shapes
 from wootzc.ir.net.rate import parts, rising, triple
 from wootzc.ir.net.skip import can_be_skipped, is_skipped
 from wootzc.ir.net.trunk import trunks, with_seams
-from wootzc.ir.plan.flaw import Problem
-from wootzc.ir.plan.places import Place
+from wootzc.ir.plan.places import Place, Problem
 from wootzc.ir.plan.plan import Plan
 from wootzc.ir.plan.verify_recipes import recipe_problems
 from wootzc.ir.space import (

@@ -108,8 +108,8 @@ def _solved(offers: Offers, best: Cover, dual: Dual, exact: int) -> tuple[Cover,
     all_of_them = given.sum() == hopeful.sum()
     given[best.used] = True
     solved = solve(offers, given, nodes=NODES if all_of_them else LOOKS)
-    if solved.taken is not None:
-        found = improved(offers, cover(offers, solved.taken))
+    if solved.chosen is not None:
+        found = improved(offers, cover(offers, solved.chosen))
         best = max([best, found], key=lambda c: c.value)
     if not all_of_them:
         return best, dual.bound, False

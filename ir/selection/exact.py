@@ -1,21 +1,14 @@
 """The problem as an integer programme for HiGHS, where it is small enough."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from wootzc.ir import highs
 from wootzc.ir.selection.problem import Mask, Offers
 
 
-class Solved(NamedTuple):
-    taken: Mask | None  # [runs]; None where HiGHS found none
-    bound: float  # on the value
-    proven: bool  # `taken` is optimal
-
-
-def solve(offers: Offers, allowed: Mask, *, nodes: int) -> Solved:
-    """Use only the allowed offers, look at `nodes` nodes at most.
+def solve(offers: Offers, allowed: Mask, *, nodes: int) -> highs.Answer:
+    """The runs to take, [runs], and a bound on their value, of the allowed offers alone; looks at
+    `nodes` nodes at most.
 
     Variables: x of a run, whether it is taken; y of an offer, whether it is used, which is whole by
     itself once all x are, since each row's constraints are intervals. Constraints: each column of a
@@ -57,7 +50,7 @@ def solve(offers: Offers, allowed: Mask, *, nodes: int) -> Solved:
         np.repeat([False, True], [len(kept), len(runs)]), nodes=nodes, scale=scale,
     )  # fmt: skip
     if answer.chosen is None:
-        return Solved(None, -answer.bound, False)
+        return highs.Answer(None, -answer.bound, False)
     taken = offers.nothing()
     taken[runs[answer.chosen[len(kept) :]]] = True
-    return Solved(taken, -answer.bound, answer.proven)
+    return highs.Answer(taken, -answer.bound, answer.proven)

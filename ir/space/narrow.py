@@ -121,17 +121,11 @@ def constraint_text(constraint: Constraint, network: Network, *, short: bool = F
     """As a `.wz` file says it, with costs in their units. `short`: of many names only some."""
     if isinstance(constraint, CostLimit):
         return constraint.text
-    if isinstance(constraint, RateLimit):
-        return limit_text(network, constraint)
     names = compared_names(network, constraint)
+    if isinstance(constraint, RateLimit):  # t1 <= 25%
+        return f"{', '.join(names)} {constraint.comparison} {100 * constraint.value:.4g}%"
     shown = ", ".join([*names[:3], "…", names[-1]] if short and len(names) > 6 else names)
     return f"tie {shown}" if isinstance(constraint, Tie) else f"{constraint.direction}({shown})"
-
-
-def limit_text(network: Network, limit: RateLimit) -> str:
-    """As a `.wz` file says it: t1 <= 25%."""
-    names = ", ".join(compared_names(network, limit))
-    return f"{names} {limit.comparison} {100 * limit.value:.4g}%"
 
 
 def trunk_choices(space: Space) -> dict[str, tuple[float, ...]]:

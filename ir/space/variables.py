@@ -80,7 +80,7 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
     constraints = tuple(constraints)
     keys = {side: ranks(space.rates, side) for side in SIDES}
     ties = [c.modules for c in constraints if isinstance(c, Tie) and not c.sides]
-    narrow = {j for j, module in enumerate(space.network.modules) if _has_seams(module)}
+    narrow = {j for j, m in enumerate(space.network.modules) if m.entering or m.leaving}
     one = together(len(space.choices), [tie for tie in ties if narrow.isdisjoint(tie)])
     of_module = np.unique([modules[0] for modules in one], return_inverse=True)[1]
     members = [np.flatnonzero(of_module == v) for v in range(of_module.max(initial=-1) + 1)]
@@ -124,10 +124,6 @@ def variables(space: Space, costs: VariantCosts, constraints: Iterable[Constrain
         pairs=tuple(pairs),
         limits=limits,
     )
-
-
-def _has_seams(module: Module) -> bool:
-    return bool(module.entering or module.leaving)
 
 
 def _links(

@@ -136,8 +136,8 @@ def test_within_two_percent_of_highs(kind: str, seed: int) -> None:
     problem = random_problem(seed, 60, 9, kind)
     offers = offers_of(problem)
     solved = solve(offers, np.ones(len(offers.gain), dtype=bool), nodes=100_000)
-    assert solved.proven and solved.taken is not None
-    best = cover(offers, solved.taken).value
+    assert solved.proven and solved.chosen is not None
+    best = cover(offers, solved.chosen).value
     quick = choose(problem, exact=0)
     assert 0.98 * best <= quick.value <= best <= quick.bound
     full = choose(problem, exact=1_000_000)

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from wootzc.ir.passes.compose import composite_vectors
+from wootzc.ir.passes.compose import composed
 from wootzc.ir.passes.select_blocks import priced_plan
 from wootzc.ir.plan import Block, Complete
-from wootzc.ir.plan.cost_model import CostModel
-from wootzc.ir.plan.pricing import Priced, block_worths
+from wootzc.ir.plan.pricing import Priced
 from wootzc.ir.selection import choose_without
 from wootzc.ir.space.recipe import Recipe
 from wootzc.units import count, rate_text, seconds_text
@@ -59,13 +58,13 @@ def _balance(plan: Complete, task: Priced, number: int) -> list[str]:
     """Its cost and gain by the cost model, and what would be done without it."""
     block = plan.blocks[number]
     others = plan.blocks[:number] + plan.blocks[number + 1 :]
-    composition = _composed(plan, task, plan.blocks)
+    composition = composed(plan, task.problem.rows, plan.blocks)
     rows = composition[:, block.start] == number
     users = int(rows.sum())
     price = task.problem.price_of(block.start, block.rates)
     spared = task.problem.worth_of(block.start, block.rates) * int(task.problem.weight[rows].sum())
     value = task.value_of(plan.blocks, composition)
-    without = task.value_of(others, _composed(plan, task, others))
+    without = task.value_of(others, composed(plan, task.problem.rows, others))
     lines = [
         f"  by the cost model: {_time(task, price)} to pre-train, spares {_time(task, spared)} of "
         f"fine-tuning in {users:,} candidate{'s' * (users != 1)} within the cost limits",
@@ -87,14 +86,6 @@ def _balance(plan: Complete, task: Priced, number: int) -> list[str]:
         f"  next best found in its place: {_total(task, other.value)}, {instead}",
         f"  the whole choice is {proven}",
     ]
-
-
-def _composed(plan: Complete, task: Priced, blocks: tuple[Block, ...]) -> np.ndarray:
-    """Composite vectors as `compose` makes them."""
-    worth = None
-    if plan.selection is not None:
-        worth = block_worths(plan.space, plan.cost_model or CostModel(), blocks)
-    return composite_vectors(task.problem.rows, blocks, worth)
 
 
 def _time(task: Priced, ticks: int) -> str:

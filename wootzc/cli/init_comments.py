@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 WIDTH = 96  # columns of a comment; inside of a space it stands two further in
 NAMED = 6  # things that a list names
@@ -21,10 +21,6 @@ def aligned(*rows: tuple[str, str]) -> Iterator[str]:
     """What can be typed, and to the right of it what it does."""
     width = max(len(plain(typed)) for typed, _ in rows)
     return (f"//   {plain(typed).ljust(width)}   {what}" for typed, what in rows)
-
-
-def indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"  {line}" if line else line for line in lines)
 
 
 def listed(names: Sequence[str]) -> str:

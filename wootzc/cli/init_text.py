@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from wootzc.builder.search.judging import ASSUMED, images_needed
-from wootzc.cli.init_comments import aligned, comment, indented, listed
+from wootzc.cli.init_comments import aligned, comment, listed
 from wootzc.cli.init_data_text import data_text, other_classes, other_names
 from wootzc.cli.init_facts import Facts, Model
 from wootzc.grammar.syntax.near_misses import either
@@ -55,7 +55,7 @@ def init_text(facts: Facts) -> str:
         "",
         *_network(facts),
         f"space {facts.model.name}_smaller over {_over(facts)} {{",
-        *indented(statements),
+        *(f"  {line}" if line else line for line in statements),
         "}",
     ]
     return "\n".join(lines) + "\n"

@@ -40,19 +40,10 @@ class Setting:
 
 def parameters_of(name: str, modules: Mapping[str, syntax.ModuleDefinition]) -> list[Parameter]:
     """What a layer or a module takes; nothing for an unknown one."""
-    match name:
-        case "shortcut":
-            return list(SHORTCUT)
-        case "input":
-            return list(INPUT)
-        case "auxiliary":
-            return list(AUXILIARY)
-        case _ if name in OPERATORS:
-            return list(OPERATORS[name].parameters)
-        case _ if name in modules:
-            return [_parameter(p) for p in modules[name].parameters]
-        case _:
-            return []
+    own = {"shortcut": SHORTCUT, "input": INPUT, "auxiliary": AUXILIARY}
+    if name in own or name in OPERATORS:
+        return [*(own.get(name) or OPERATORS[name].parameters)]
+    return [_parameter(p) for p in modules[name].parameters] if name in modules else []
 
 
 def _parameter(parameter: syntax.Parameter) -> Parameter:

@@ -11,7 +11,8 @@ from wootzc.grammar.check.statements import keyword_of
 from wootzc.grammar.check.values import value_text
 from wootzc.grammar.lower.program import SpaceItem
 from wootzc.ir.layers.shapes import shape_text
-from wootzc.ir.net.network import Network
+from wootzc.ir.net.cost import Cost, network_cost
+from wootzc.ir.net.network import segment_shapes
 from wootzc.ir.space import Space
 from wootzc.lsp.facts import Setting, parameters_of, settings_of, signature_of
 from wootzc.lsp.layers import Passage
@@ -99,11 +100,11 @@ def _made(head: str, snapshot: Snapshot, places: Sequence[Span]) -> str:
 
 def _passage(passage: Passage) -> str:
     shapes = f"{shape_text(passage.entering)} → {shape_text(passage.leaving)}"
-    return f"{shapes} · {_costs(passage.cost.params, passage.cost.macs)}"
+    return f"{shapes} · {_costs(passage.cost)}"
 
 
-def _costs(params: int, macs: int) -> str:
-    return f"{count(params)} params · {count(macs)} MACs"
+def _costs(cost: Cost) -> str:
+    return f"{count(cost.params)} params · {count(cost.macs)} MACs"
 
 
 def _module(name: str, snapshot: Snapshot) -> str:
@@ -122,17 +123,12 @@ def _constant(name: str, snapshot: Snapshot) -> str:
 
 
 def _network(name: str, snapshot: Snapshot) -> str:
-    network = snapshot.networks.get(name)
-    return _code(f"network {name}") + (_figures(network) if network else "")
-
-
-def _figures(network: Network) -> str:
-    from wootzc.ir.net.cost import network_cost
-    from wootzc.ir.net.network import segment_shapes
-
-    cost = network_cost(network)
+    network, head = snapshot.networks.get(name), _code(f"network {name}")
+    if network is None:
+        return head
     shapes = f"{shape_text(network.input)} → {shape_text(segment_shapes(network)[-1])}"
-    return f"\n\n{shapes} · {len(network.modules)} modules · {_costs(cost.params, cost.macs)}"
+    figures = f"{len(network.modules)} modules · {_costs(network_cost(network))}"
+    return f"{head}\n\n{shapes} · {figures}"
 
 
 def _space(name: str, snapshot: Snapshot) -> str:

@@ -10,7 +10,10 @@ from typing import Literal, TypeAlias
 from wootzc.diagnostics import Span
 from wootzc.grammar import syntax
 from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.report import Report
+from wootzc.grammar.lower.module_targets import number_range
 from wootzc.grammar.lower.program import NetworkItem, Program, SpaceItem
+from wootzc.ir.layers.maxima import MAX_MODULES
 from wootzc.ir.net.network import Network
 
 Kind: TypeAlias = Literal["constant", "module", "network", "space", "parameter", "instance"]
@@ -170,21 +173,13 @@ def _instances(item: NetworkItem, network: Network | None, program: Program) -> 
         if numbers is None:
             found[name.text] = symbol
             continue
-        first, last = (_whole_number(one, program) for one in (numbers.first, numbers.last))
-        if first is not None and last is not None and last - first < 1000:
-            names = (f"{name.text}{number}" for number in range(first, last + 1))
-            found |= dict.fromkeys(names, symbol)
+        made = number_range(numbers, "WZ019", Report(), program.constants)
+        if made is not None and made.stop - made.start <= MAX_MODULES:
+            found |= dict.fromkeys((f"{name.text}{number}" for number in made), symbol)
     for module in network.modules if network else ():
         if module.name not in found and module.definition in program.modules:
             found[module.name] = Symbol("module", module.definition)
     return found
-
-
-def _whole_number(number: syntax.Number, program: Program) -> int | None:
-    value = program.constants.get(number.text)
-    if number.text.isdecimal():
-        return int(number.text)
-    return value if isinstance(value, int) else None
 
 
 def base(name: str, numbers: syntax.NumberSpan | None) -> str:

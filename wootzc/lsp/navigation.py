@@ -35,12 +35,9 @@ def definitions(snapshot: Snapshot, offset: int) -> list[Span]:
     if found is None:
         return []
     places = [o.whole for o in snapshot.index.of(found.symbol) if o.defines]
-    return places or _of_zoo(found.symbol, snapshot)
-
-
-def _of_zoo(symbol: Symbol, snapshot: Snapshot) -> list[Span]:
-    network = snapshot.networks.get(symbol.name) if symbol.kind == "network" else None
-    return [network.span] if network is not None else []
+    if not places and found.symbol.kind == "network":  # of the zoo
+        places = [n.span for n in (snapshot.networks.get(found.symbol.name),) if n is not None]
+    return places
 
 
 def _of_pattern(pattern: syntax.Pattern, nodes: list[object], snapshot: Snapshot) -> Iterator[Span]:

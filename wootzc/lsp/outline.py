@@ -13,11 +13,6 @@ from wootzc.lsp.names import DEFINED, Kind
 from wootzc.lsp.places import position_of, range_of
 from wootzc.lsp.snapshot import Snapshot
 
-
-def outline(snapshot: Snapshot) -> list[types.DocumentSymbol]:
-    return [symbol for item in snapshot.tree.items for symbol in _symbols(item, snapshot)]
-
-
 _KINDS: Mapping[Kind, types.SymbolKind] = {
     "module": types.SymbolKind.Class,
     "network": types.SymbolKind.Struct,
@@ -26,19 +21,21 @@ _KINDS: Mapping[Kind, types.SymbolKind] = {
 }
 
 
-def _symbols(item: syntax.Item, snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:
-    if isinstance(item, syntax.Include):
-        return
-    within: list[types.DocumentSymbol] | None = None
-    if isinstance(item, syntax.NetworkDefinition):
-        within = [m for s in item.body.statements for m in _module(s, snapshot)]
-    elif isinstance(item, syntax.SpaceDefinition | syntax.DerivedSpace):
-        property = types.SymbolKind.Property
-        within = [
-            _symbol(keyword_of(s), property, s.span, s.span, snapshot) for s in item.statements
-        ]
-    kind = _KINDS[DEFINED[type(item)]]
-    yield _symbol(item.name.text, kind, item.span, item.name.span, snapshot, within)
+def outline(snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:
+    """What a file defines, with the modules of networks and the statements of spaces."""
+    for item in snapshot.tree.items:
+        if isinstance(item, syntax.Include):
+            continue
+        within: list[types.DocumentSymbol] | None = None
+        if isinstance(item, syntax.NetworkDefinition):
+            within = [m for s in item.body.statements for m in _module(s, snapshot)]
+        elif isinstance(item, syntax.SpaceDefinition | syntax.DerivedSpace):
+            property = types.SymbolKind.Property
+            within = [
+                _symbol(keyword_of(s), property, s.span, s.span, snapshot) for s in item.statements
+            ]
+        kind = _KINDS[DEFINED[type(item)]]
+        yield _symbol(item.name.text, kind, item.span, item.name.span, snapshot, within)
 
 
 def _module(statement: syntax.Statement, snapshot: Snapshot) -> Iterator[types.DocumentSymbol]:

@@ -269,7 +269,7 @@ def change_name(ls: WootzServer, params: types.RenameParams) -> types.WorkspaceE
 
 @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
 def symbols(ls: WootzServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-    return outline(ls.snapshot(params.text_document.uri))
+    return list(outline(ls.snapshot(params.text_document.uri)))
 
 
 @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)

@@ -148,7 +148,9 @@ class Context:
 
         Raises `Refused` where that is larger than can be.
         """
-        check_size(f'what node "{name}" makes', shape)
+        # Nobody means a billion numbers: a damaged file says so, and memory would run out.
+        if shape[-1] > MAX_COUNT or prod(shape) > MOST_NUMBERS:
+            raise Refused(f'what node "{name}" makes, {shape_text(shape)}, is too large')
         while name in self.drafts or name == INPUT:
             name += "_"
         draft = Draft(
@@ -170,12 +172,6 @@ class Context:
         if name not in self.drafts:
             self.add(name, Flatten(), (node,), shape_after(Flatten(), self.shape(node)))
         return replace(tensor, node=name, flat=True, lines={})
-
-
-def check_size(what: str, shape: Shape) -> None:
-    """Nobody means a billion numbers: a damaged file says so, and memory would run out."""
-    if shape[-1] > MAX_COUNT or prod(shape) > MOST_NUMBERS:
-        raise Refused(f"{what}, {shape_text(shape)}, is too large")
 
 
 def usable(tensor: Tensor) -> str:

@@ -4,12 +4,13 @@ from wootzc.grammar.imports.onnx.source_graph import Array, Operator
 from wootzc.grammar.imports.onnx.tensors import NO_PADS, Pads, Tensor, inner, letters, matrix_turned
 from wootzc.grammar.imports.onnx.tracing import Context, Draft, made
 from wootzc.ir.layers import Conv, DepthwiseConv, Layer, Padding, Pair, Pool
-from wootzc.ir.layers.shapes import Shape, shape_text
+from wootzc.ir.layers.shapes import shape_text
+from wootzc.ir.layers.windows import dilated
 
 
 def image(operator: Operator, tensor: Tensor) -> Tensor:
     """The tensor, if its axes are those of an image in ONNX: batch, channels, height, width."""
-    if tensor.layout != letters("NCHW", _padded(tensor)):
+    if tensor.layout != letters("NCHW", tuple(map(tensor.size, "HWC"))):
         axes = " x ".join(axis or "1" for axis in tensor.layout)
         raise operator.refused(f"it needs an image N x C x H x W, and {axes} enters")
     if tensor.flat:
@@ -44,7 +45,7 @@ def conv(operator: Operator, context: Context) -> Tensor:
             f"its kernel_shape is {shape_text(said)}, but its weights are {shape_text(kernel)}"
         )
     stride, dilation = _pair(operator, "strides"), _pair(operator, "dilations")
-    window = _window(kernel, dilation)
+    window = dilated(kernel, dilation)
     padding = _named(_pads(operator, tensor, window, stride), window, stride, "same")
     layer: Layer
     if groups == channels == width > 1:
@@ -114,10 +115,6 @@ def _pair(operator: Operator, name: str) -> Pair:
     return int(values[0]), int(values[1])
 
 
-def _window(kernel: Pair, dilation: Pair) -> Pair:
-    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
-
-
 def _auto(operator: Operator) -> str:
     auto = str(operator.attributes.get("auto_pad", "NOTSET"))
     return "" if auto in ("NOTSET", "VALID", "") else auto
@@ -132,8 +129,7 @@ def _pads(operator: Operator, tensor: Tensor, window: Pair, stride: Pair) -> Pad
     if len(given) != 4 or min(given) < 0:
         raise operator.refused(f"its pads are {given}; wootzc pads with zero or more pixels a side")
     pads = []
-    height, width, _ = _padded(tensor)
-    for axis, size in enumerate((height, width)):
+    for axis, size in enumerate(map(tensor.size, "HW")):
         before, after = given[axis], given[axis + 2]
         if auto:
             total = max((-(-size // stride[axis]) - 1) * stride[axis] + window[axis] - size, 0)
@@ -143,12 +139,6 @@ def _pads(operator: Operator, tensor: Tensor, window: Pair, stride: Pair) -> Pad
             before = after = 0
         pads.append((before + tensor.pads[axis][0], after + tensor.pads[axis][1]))
     return pads[0], pads[1]
-
-
-def _padded(tensor: Tensor) -> Shape:
-    (top, bottom), (left, right) = tensor.pads
-    height, width, channels = tensor.image
-    return height + top + bottom, width + left + right, channels
 
 
 def _named(pads: Pads, window: Pair, stride: Pair, default: Padding) -> Padding:

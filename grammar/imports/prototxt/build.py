@@ -74,7 +74,10 @@ class Builder:
             case kind, [value] if kind in KINDS and len(entry.tops) == 1:
                 if kind == "Scale" and self._follows_norm(reads[0]):
                     self.scaled.add(int(reads[0]))
-                    return self._shifted(entry, value)
+                    if not has_shift(entry):
+                        without = "has no offset in the file; here every norm has one"
+                        self.notes.append(f"`{entry.name}` {without}")
+                    return value
                 return self._layers(entry, KINDS[kind](entry, value.shape), value)
             case kind, _ if kind in KINDS:
                 raise entry.refuse(
@@ -96,11 +99,6 @@ class Builder:
             and self.layers[read].type == "BatchNorm"
             and self.wires.readers[read] == 1
         )
-
-    def _shifted(self, entry: Entry, value: Value) -> Value:
-        if not has_shift(entry):
-            self.notes.append(f"`{entry.name}` has no offset in the file; here every norm has one")
-        return value
 
     def _note_bare_norms(self) -> None:
         """A BatchNorm of Caffe only normalises. Our norm has a scale and a shift, both trained."""

@@ -126,7 +126,8 @@ def _messages(net: Fields, modules: dict[str, Place]) -> Iterator[tuple[Field, s
                 modules[name] = found.place
                 inner = [*block.all("layer"), *block.all("layers")]
                 block.finish()
-                yield from ((layer, name) for layer in sorted(inner, key=_position))
+                inner.sort(key=lambda layer: (layer.place.line, layer.place.column))
+                yield from ((layer, name) for layer in inner)
             case _:
                 pass  # settings of the whole net
 
@@ -147,10 +148,6 @@ def _module_name(block: Fields, modules: dict[str, Place]) -> str:
     else:
         return name
     raise block.place.refuse(message, help)
-
-
-def _position(found: Field) -> tuple[int, int]:
-    return found.place.line, found.place.column
 
 
 def _entry(fields: Fields, module: str, names: set[str]) -> Entry:

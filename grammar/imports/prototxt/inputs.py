@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wootzc.grammar.imports.prototxt.entries import Entry
 from wootzc.grammar.imports.prototxt.fields import Fields, as_message
 from wootzc.grammar.imports.prototxt.text_format import Place
-from wootzc.ir.graph import OpenSize, Refused
+from wootzc.ir.graph import OpenSize
 from wootzc.ir.layers.shapes import Shape, shape_text
 
 DATA = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "AnnotatedData", "Python")
@@ -99,11 +99,8 @@ def _shape(dims: Sequence[int], place: Place) -> Shape | None:
         case (_, channels):
             shape = (channels,)
         case _:
-            raise _odd(len(dims), place)
+            raise place.refuse(
+                f"the input has {len(dims)} dimensions",
+                "write batch, channels, height and width: 1 3 224 224",
+            )
     return None if 0 in shape else shape
-
-
-def _odd(count: int, place: Place) -> Refused:
-    return place.refuse(
-        f"the input has {count} dimensions", "write batch, channels, height and width: 1 3 224 224"
-    )

@@ -91,10 +91,6 @@ def _connected(entries: Entries, inputs: Iterable[str]) -> list[tuple[Reference,
     return reads
 
 
-def _is_end(entry: Entry) -> bool:
-    return entry.type in ("Accuracy", *ENDS) or entry.type.endswith("Loss")
-
-
 def _heads(layers: tuple[Entry, ...], reads: list[tuple[Reference, ...]]) -> Iterable[_Head]:
     read = {ref for refs in reads for ref in refs}
     for number, entry in enumerate(layers):
@@ -112,7 +108,9 @@ def _scores_before(
 ) -> tuple[Reference, list[int]]:
     """What a head measures, and the layers at its end that go."""
     ends: list[int] = []
-    while isinstance(number, int) and _is_end(layers[number]):
+    while isinstance(number, int) and (
+        layers[number].type in ("Accuracy", *ENDS) or layers[number].type.endswith("Loss")
+    ):
         ends.append(number)
         number = reads[number][0]
     return number, ends

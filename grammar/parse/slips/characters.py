@@ -14,10 +14,6 @@ def _size(match: Match) -> str:
     return "x".join(part for part in (match["a"], match["b"], match["c"]) if part)
 
 
-def _thousands(match: Match) -> str:
-    return match[0].replace(",", "_")
-
-
 def _scaled(match: Match) -> str:
     return match["number"] + _SCALE.get(match["unit"], match["unit"])
 
@@ -64,7 +60,7 @@ CHARACTERS = (
          "a decimal point is a dot", within="space"),
     Slip(r"[<>=≤≥] ?(?P<at>\d{1,3}(?: \d{3})+)(?!\d)", lambda m: m["at"].replace(" ", "_"),
          "spaces do not group digits, `_` does", within="space", safe=True),
-    Slip(r"(?<![\w,])\d{1,3}(?:,\d{3})+(?![\d,])", _thousands,
+    Slip(r"(?<![\w,])\d{1,3}(?:,\d{3})+(?![\d,])", lambda m: m[0].replace(",", "_"),
          "commas do not group digits, `_` does", safe=True),
     Slip(r"(?<![\w.])(?<![<>=≤≥]\x20)(?P<number>\d[\d_.]*) ?"
          r"(?P<unit>s|secs?|seconds|m|mins?|minutes|h|hrs?|hours)\b",

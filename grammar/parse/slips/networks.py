@@ -21,10 +21,6 @@ def with_semicolons(match: Match) -> str:
     return re.sub(r"\s*,(?![^()\[\]]*[)\]])\s*", "; ", match[0])
 
 
-def _with_commas(match: Match) -> str:
-    return re.sub(r"\s*;\s*", ", ", match["at"])
-
-
 def _spaced(match: Match) -> str:
     """`3xsizex3` → `3 x size x 3`."""
     return " x ".join(match["sizes"].split("x"))
@@ -214,8 +210,8 @@ NETWORKS = (
          within="call", safe=True),
     Slip(r"(?<!\w)(?P<a>\w+) ?(?::=|==|:) ?(?P<b>[\w.%]+)", r"\g<a> = \g<b>",
          "an argument is given with `=`", safe=True, within="call"),
-    Slip(r"(?P<at>\([^(){}\n]*\))", _with_commas, "arguments are separated by commas", safe=True,
-         within="call"),
+    Slip(r"(?P<at>\([^(){}\n]*\))", lambda m: re.sub(r"\s*;\s*", ", ", m["at"]),
+         "arguments are separated by commas", safe=True, within="call"),
     Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>\d[\w.%]*|true|false)\b", r"\g<a> = \g<b>",
          "an argument is given with `=`", within="call", safe=True),
     Slip(r"(?<!\w)(?P<a>[\w.%\"]+) (?P<b>(?!(?:x|then|step)\b)[\w.\"]+)", r"\g<a>, \g<b>",
