@@ -81,10 +81,15 @@ def _read_stdin() -> bytes | None:
 
 
 def analyze_file(
-    path: str | os.PathLike[str], overrides: Mapping[str, str] | None = None
+    path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None
 ) -> Analysis:
     """Check a file: its spaces and networks, and every diagnostic. Raises only if unreadable."""
-    return analyze(read_source(path), path=os.fspath(path), overrides=dict(overrides or {}))
+    return analyze(read_source(path), path=os.fspath(path), overrides=_settings(overrides))
+
+
+def _settings(overrides: Mapping[str, object] | None) -> dict[str, str]:
+    """As `--set` would be given them: numbers may be numbers."""
+    return {key: str(value) for key, value in (overrides or {}).items()}
 
 
 def choose_space(analysis: Analysis, name: str | None = None) -> Space:
@@ -110,7 +115,7 @@ def compile(
     source: Source,
     passes: None = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -122,7 +127,7 @@ def compile(
     source: Source,
     passes: "Iterable[Pass]",
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -133,7 +138,7 @@ def compile(
     source: Source,
     passes: "Iterable[Pass] | None" = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -141,9 +146,9 @@ def compile(
     """Compile `.wz` text (a str), a file (a `Path`) or a space to a plan.
 
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
-    `--set` does; `observe(pass, plan, seconds)` is called after each pass; `cost_model` replaces
-    the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of one, goes on from
-    where its passes left off. Raises `WootzError` with every mistake of the source.
+    `--set` does, {"teacher.steps": 50}; `observe(pass, plan, seconds)` is called after each pass;
+    `cost_model` replaces the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of
+    one, goes on from where its passes left off. Raises `WootzError` with every mistake of the source.
     """
     from wootzc.ir.passes import complete, remaining, run
 
@@ -155,7 +160,7 @@ def compile(
 
 def front(
     source: Source,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     cost_model: "CostModel | None" = None,
     tell: Callable[[Analysis], object] | None = None,
@@ -175,14 +180,14 @@ def front(
                 f"a str is the text of a file, but `{source}` looks like the name of one",
                 f'pass a path: compile(Path("{source}"))',
             )
-        analysis = analyze(source, overrides=dict(overrides or {}))
+        analysis = analyze(source, overrides=_settings(overrides))
     else:
         text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
             plan = sound_plan(text, os.fspath(source))
             plan = with_paths(plan, lambda path: _outside(path, os.fspath(source)))
             return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
-        analysis = analyze(text, path=os.fspath(source), overrides=dict(overrides or {}))
+        analysis = analyze(text, path=os.fspath(source), overrides=_settings(overrides))
     chosen = choose_space(analysis, space)
     if tell:
         tell(analysis.about(chosen))
@@ -214,7 +219,7 @@ def _is_plan(text: str, path: str) -> bool:
 def _as_compiled(
     plan: "Plan",
     name: str,
-    overrides: Mapping[str, str] | None,
+    overrides: Mapping[str, object] | None,
     space: str | None,
     cost_model: "CostModel | None",
 ) -> "Plan":
