@@ -84,12 +84,18 @@ def analyze_file(
     path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None
 ) -> Analysis:
     """Check a file: its spaces and networks, and every diagnostic. Raises only if unreadable."""
-    return analyze(read_source(path), path=os.fspath(path), overrides=_settings(overrides))
+    return analyze(read_source(path), path=os.fspath(path), overrides=as_set(overrides))
 
 
-def _settings(overrides: Mapping[str, object] | None) -> dict[str, str]:
-    """As `--set` would be given them: numbers may be numbers."""
-    return {key: str(value) for key, value in (overrides or {}).items()}
+def as_set(overrides: Mapping[str, object] | None) -> dict[str, str]:
+    """As `--set` is given them: {"polish": False, "rates": (0, 0.5)} is polish=off, rates=0, 0.5."""
+    return {key: _written(value) for key, value in (overrides or {}).items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_written, value))
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def choose_space(analysis: Analysis, name: str | None = None) -> Space:
@@ -180,14 +186,14 @@ def front(
                 f"a str is the text of a file, but `{source}` looks like the name of one",
                 f'pass a path: compile(Path("{source}"))',
             )
-        analysis = analyze(source, overrides=_settings(overrides))
+        analysis = analyze(source, overrides=as_set(overrides))
     else:
         text = read_source(source, plans=True)
         if _is_plan(text, os.fspath(source)):
             plan = sound_plan(text, os.fspath(source))
             plan = with_paths(plan, lambda path: _outside(path, os.fspath(source)))
             return _as_compiled(plan, os.fspath(source), overrides, space, cost_model)
-        analysis = analyze(text, path=os.fspath(source), overrides=_settings(overrides))
+        analysis = analyze(text, path=os.fspath(source), overrides=as_set(overrides))
     chosen = choose_space(analysis, space)
     if tell:
         tell(analysis.about(chosen))
