@@ -88,7 +88,7 @@ def analyze_file(
 
 
 def as_set(overrides: Mapping[str, object] | None) -> dict[str, str]:
-    """As `--set` is given them: {"polish": False, "rates": (0, 0.5)} is polish=off, rates=0, 0.5."""
+    """As `--set` takes them: {"polish": False, "rates": (0, 0.5)} is polish=off, rates=0, 0.5."""
     return {key: _written(value) for key, value in (overrides or {}).items()}
 
 
@@ -154,7 +154,7 @@ def compile(
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
     `--set` does, {"teacher.steps": 50}; `observe(pass, plan, seconds)` is called after each pass;
     `cost_model` replaces the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of
-    one, goes on from where its passes left off. Raises `WootzError` with every mistake of the source.
+    one, goes on from where its passes left off. Raises `WootzError` with all mistakes at once.
     """
     from wootzc.ir.passes import complete, remaining, run
 

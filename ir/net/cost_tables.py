@@ -62,7 +62,9 @@ def body_costs(body: Body, shape: Shape, quantize: Numbers = "none") -> Figures:
 def _whole(name: CostName, cost: float) -> int:
     """A metric may be anyone's: a table of integers would cut its fractions off unseen."""
     if cost != int(cost):
-        raise ValueError(f"{name} was counted as {cost}: costs are whole numbers, so scale its unit")
+        raise ValueError(
+            f"{name} was counted as {cost}: costs are whole numbers, so scale its unit"
+        )
     return int(cost)
 
 

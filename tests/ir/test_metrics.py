@@ -181,7 +181,7 @@ def test_what_is_no_cost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         replace(FILTERS, count=None)
     broken: Any = lambda body, shape: count_filters(body, shape) / 3  # noqa: E731
     monkeypatch.setitem(METRICS, FILTERS.name, replace(FILTERS, count=broken))
-    with pytest.raises(ValueError, match="filters was counted as .* costs are whole numbers"):
+    with pytest.raises(ValueError, match=r"filters was counted as .* costs are whole numbers"):
         compile(SPACE)
 
 
@@ -190,7 +190,7 @@ def test_one_that_only_its_owner_can_measure(monkeypatch: pytest.MonkeyPatch) ->
     power = replace(FILTERS, known="measured", count=None)
     monkeypatch.setitem(METRICS, FILTERS.name, power)
     text = SPACE.replace("where filters <= 90%", "where filters <= 80")
-    with pytest.raises(WootzError, match="(?s)WZ307.*with_measured"):
+    with pytest.raises(WootzError, match=r"(?s)WZ307.*with_measured"):
         compile(text)
     space = compile(text, ()).space
     with pytest.raises(WootzError, match="WZ307"):

@@ -77,7 +77,7 @@ class Options:
     default ones, which fill in what they leave open.
     """
 
-    out: Path | str | None = None  # default: build/<space>, or build/<space>-baseline
+    out: Path | None = None  # default: build/<space>, or build/<space>-baseline
     # A folder, or s3://bucket/prefix and the like; default: $WOOTZC_STORE or the user's cache.
     store: Path | str | None = None
     baseline: bool = False
