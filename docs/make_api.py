@@ -11,17 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wootzc.builder.jobs.events import Event
 from wootzc.ir.layers import LAYERS
 
 # What others may build on. A name that is not here may change without notice.
 PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc": (
         "prune", "build",
-        "compile", "zoo", "import_network", "from_nnx", "WootzError", "Diagnostic", "Span",
+        "compile", "zoo", "import_network", "from_nnx", "weights_from_nnx",
+        "WootzError", "Diagnostic", "Span",
     ),
+    "wootzc.diagnostics": ("fail",),
     "wootzc.builder.pruned": ("Pruned",),
     "wootzc.networks": ("Imported",),
     "wootzc.grammar": ("analyze", "Analysis", "format_text", "print_network"),
+    "wootzc.ir.array": ("Array",),
     "wootzc.ir.layers": ("Layer", *(layer.__name__ for layer in LAYERS), "walk"),
     "wootzc.ir.net.network": ("Network", "Module", "Plain", "Auxiliary", "segment_shapes"),
     "wootzc.ir.graph": ("Graph", "Node", "Piece", "Refused"),
@@ -32,15 +36,22 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "wootzc.ir.net.cost": ("network_cost", "body_cost", "layer_cost", "Cost"),
     "wootzc.ir.net.metrics": ("Metric", "METRICS", "costs"),
     "wootzc.ir.net.cost_tables": ("network_costs", "variant_costs", "VariantCosts"),
-    "wootzc.ir.space": ("Space", "Tie", "Ordered", "RateLimit", "CostLimit", "Objective"),
+    "wootzc.ir.space": (
+        "Space", "Tie", "Ordered", "RateLimit", "CostLimit", "Objective", "All", "Sample", "Listed",
+        "Proposed", "Measured",
+    ),
+    "wootzc.ir.space.recipe": ("Data", "Recipe", "FromFile", "Optimizer", "Schedule"),
+    "wootzc.ir.space.space_costs": ("with_measured",),
     "wootzc.ir.plan": (
         "Plan", "Complete", "Costs", "CostTable", "Grammar", "Rule", "Windows", "Block",
-        "Selection",
+        "Selection", "Expanded", "Costed", "Blocked", "Composed",
     ),
     "wootzc.ir.plan.cost_model": ("CostModel",),
     "wootzc.ir.diagram.feasible": ("holds",),
     "wootzc.ir.diagram.space_diagram": ("SpaceDiagram",),
-    "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs"),
+    "wootzc.ir.diagram.merge_states": ("TooLarge",),
+    "wootzc.ir.propose": ("proposals", "Proposals"),
+    "wootzc.ir.sequence": ("shared_windows", "rows_with", "linked_runs", "TooMany"),
     "wootzc.ir.selection": ("Problem", "Choice", "choose"),
     "wootzc.ir.passes": (
         "PASSES", "run", "Pass", "having", "complete", "inserted", "replaced", "available",
@@ -49,12 +60,15 @@ PUBLIC: dict[str, tuple[str, ...]] = {
         "Compose", "Order", "SegmentModules",
     ),
     "wootzc.ir.text": ("print_plan", "parse_plan", "print_network", "parse_network"),
+    "wootzc.backends.data": ("load",),
     "wootzc.backends.weights.slicing": ("prune_weights",),
+    "wootzc.backends.weights.stored": ("initial_weights",),
     "wootzc.backends.flax.train.saliency": ("channel_saliencies",),
     "wootzc.backends.checkpoints": ("read_checkpoint",),
     "wootzc.backends.onnx": ("to_onnx",),
     "wootzc.builder.result.summary": ("Summary",),
     "wootzc.builder": ("Options", "Built", "Interrupted"),
+    "wootzc.builder.jobs.events": ("Event", *(one.__name__ for one in typing.get_args(Event))),
 }  # fmt: skip
 
 PROPERTIES = (property, functools.cached_property)
@@ -65,8 +79,8 @@ Made from the docstrings by `python docs/make_api.py`. What stands here keeps it
 next major version; everything else may change. All of it is typed. `import wootzc` loads no JAX;
 modules under `wootzc.builder` and `wootzc.backends.flax` do.
 
-[passes.md](passes.md) shows how to write a pass, [samples/embedding](../samples/embedding) three
-whole programs.
+[embedding.md](embedding.md) shows what to do with it, [passes.md](passes.md) how to write a pass,
+[samples/embedding](../samples/embedding) whole programs.
 """
 
 
@@ -84,8 +98,11 @@ def _module(name: str, names: tuple[str, ...]) -> str:
 
 def _entry(name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value) or inspect.isfunction(value):
-        yield f"**`{_wrapped(name + _signature(value))}`**  "
-        yield _first_paragraph(value)
+        said = _first_paragraph(value)
+        if said.startswith(f"{name}("):  # what a dataclass says of itself: its signature again
+            said = ""
+        yield f"**`{_wrapped(name + _signature(value))}`**" + ("  " if said else "")
+        yield from [said] if said else ()
         yield from _methods(value)
     elif isinstance(value, types.UnionType):
         members = " | ".join(member.__name__ for member in typing.get_args(value))

@@ -76,10 +76,21 @@ def _read_stdin() -> bytes | None:
 
 
 def analyze_file(
-    path: str | os.PathLike[str], overrides: Mapping[str, str] | None = None
+    path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None
 ) -> Analysis:
     """Check a file: its spaces and networks, and every diagnostic. Raises only if unreadable."""
-    return analyze(read_source(path), path=os.fspath(path), overrides=dict(overrides or {}))
+    return analyze(read_source(path), path=os.fspath(path), overrides=as_set(overrides))
+
+
+def as_set(overrides: Mapping[str, object] | None) -> dict[str, str]:
+    """As `--set` takes them: {"polish": False, "rates": (0, 0.5)} is polish=off, rates=0, 0.5."""
+    return {key: _written(value) for key, value in (overrides or {}).items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_written, value))
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def choose_space(analysis: Analysis, name: str | None = None) -> Space:
@@ -105,7 +116,7 @@ def compile(
     source: Source,
     passes: None = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -117,7 +128,7 @@ def compile(
     source: Source,
     passes: "Iterable[Pass]",
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -128,7 +139,7 @@ def compile(
     source: Source,
     passes: "Iterable[Pass] | None" = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     observe: "Observer | None" = None,
     cost_model: "CostModel | None" = None,
@@ -136,9 +147,9 @@ def compile(
     """Compile `.wz` text (a str), a file (a `Path`) or a space to a plan.
 
     `passes` replaces the default pipeline `wootzc.ir.passes.PASSES`; `overrides` sets values as
-    `--set` does; `observe(pass, plan, seconds)` is called after each pass; `cost_model` replaces
-    the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of one, goes on from
-    where its passes left off. Raises `WootzError` with every mistake of the source.
+    `--set` does, {"teacher.steps": 50}; `observe(pass, plan, seconds)` is called after each pass;
+    `cost_model` replaces the defaults that `blocks optimal` goes by. A plan, or the `.wzir` file of
+    one, goes on from where its passes left off. Raises `WootzError` with all mistakes at once.
     """
     from wootzc.ir.passes import complete, remaining, run
 
@@ -150,7 +161,7 @@ def compile(
 
 def front(
     source: Source,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     cost_model: "CostModel | None" = None,
     tell: Callable[[Analysis], object] | None = None,
@@ -186,7 +197,7 @@ def front(
                 "give the .wz file it was made from",
             )
         return plan if cost_model is None else replace(plan, cost_model=cost_model)
-    analysis = analyze(text, name, dict(overrides or {}))
+    analysis = analyze(text, name, as_set(overrides))
     chosen = choose_space(analysis, space)
     if tell:
         tell(analysis.about(chosen))

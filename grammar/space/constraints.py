@@ -122,7 +122,7 @@ def cost_limit(
             write(f"{(value * 100).normalize():f}%", " for a share of the full network"),
         )  # fmt: skip
         return None
-    if metric.known == "measured" and not percent and limit.unit is None:
+    if metric.known == "measured" and metric.scales and not percent and limit.unit is None:
         report.error(
             limit.span, "WZ063", f"a limit of {name} needs a unit",
             write(f"{limit.number.text} {next(iter(metric.scales))}"),

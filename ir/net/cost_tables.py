@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wootzc.ir.layers import Body
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.coupling import couple_module
-from wootzc.ir.net.metrics import METRICS, CostName, Numbers, counts
+from wootzc.ir.net.metrics import METRICS, CostName, Counted, Numbers, counts
 from wootzc.ir.net.network import Module, Network, segment_shapes
 from wootzc.ir.net.prune import kept_widths, prune_body, shape_kept
 from wootzc.ir.net.rate import Rate
@@ -56,19 +56,31 @@ def joined(one: Figures, other: Figures) -> Figures:
 
 def body_costs(body: Body, shape: Shape, quantize: Numbers = "none") -> Figures:
     """The same of layers one after the other, when `shape` enters."""
-    return {name: one.body(body, shape) for name, one in counts(quantize).items()}
+    return {name: _whole(name, one.body(body, shape)) for name, one in counts(quantize).items()}
+
+
+def _whole(name: CostName, cost: float) -> int:
+    """A metric may be anyone's: a table of integers would cut its fractions off unseen."""
+    if cost != int(cost):
+        raise ValueError(
+            f"{name} was counted as {cost}: costs are whole numbers, so scale its unit"
+        )
+    return int(cost)
 
 
 def variant_costs(
     network: Network, rates: tuple[Rate, ...], quantize: Numbers = "none"
 ) -> VariantCosts:
     """The counted tables of a network. Modules of equal body and input are worked out once."""
-    return _counted(network, rates, quantize, tuple(counts()))
+    return _counted(network, rates, quantize, tuple(counts(quantize).items()))
 
 
 @lru_cache(maxsize=8)
 def _counted(
-    network: Network, rates: tuple[Rate, ...], quantize: Numbers, metrics: tuple[CostName, ...]
+    network: Network,
+    rates: tuple[Rate, ...],
+    quantize: Numbers,
+    by: tuple[tuple[CostName, Counted], ...],  # part of the key: a metric may be put in anew
 ) -> VariantCosts:
     known: dict[tuple[Any, ...], list[Figures]] = {}
     rows: list[list[Figures]] = []

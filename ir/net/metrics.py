@@ -56,6 +56,10 @@ class Metric:
     text: Callable[[float], str] = units.count  # a short figure for people
     amount: Callable[[int], str] = "{:,}".format  # an exact one, as limits say it
 
+    def __post_init__(self) -> None:
+        if self.known == "counted" and self.count is None:
+            raise ValueError(f"{self.name} is known by counting, but no `count` says how")
+
     @property
     def verb(self) -> Literal["minimize", "maximize"]:
         return "minimize" if self.best == "least" else "maximize"

@@ -3,10 +3,11 @@
 import ast
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, cast, get_type_hints
 
 from wootzc.diagnostics import Diagnostic, Span, WootzError, fail
 from wootzc.ir.passes.base import Pass
@@ -54,6 +55,8 @@ def run(
     except VerifyError as error:  # a hand-written `.wzir`, most likely
         raise fail("WZ084", f"the plan to start from is not sound: {error}") from error
     for apply in passes:
+        if isinstance(apply, type) or not callable(apply):
+            raise TypeError(f"{apply!r} is no pass; parse_pipeline(text) reads passes from a text")
         began = time.perf_counter()
         result = apply(plan)
         seconds = time.perf_counter() - began
@@ -66,25 +69,46 @@ def run(
 
 
 def available() -> dict[str, type[Pass]]:
-    """All passes by name: the built-in ones and those of the entry-point group `wootzc.passes`."""
+    """All passes by name: the built-in ones and those of the entry-point group `wootzc.passes`.
+
+    What a package registers and cannot be used is told by a warning, and left out.
+    """
+    known, broken = _registered()
+    for name, reason in broken.items():
+        warnings.warn(f"the pass `{name}` can't be used: {reason}", stacklevel=2)
+    return known
+
+
+def _registered() -> tuple[dict[str, type[Pass]], dict[str, str]]:
+    """Passes by name; and why what else is registered is none, by the entry point's name."""
     from importlib.metadata import entry_points  # here, for it takes longer than most passes
 
     passes: dict[str, type[Pass]] = {}
+    broken: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
-        loaded = entry.load()
-        passes[loaded.name] = loaded
-    return {**passes, **{p.name: p for p in BUILTIN}}
+        try:
+            loaded = entry.load()
+        except Exception as error:  # a package of anyone's: others' passes still work
+            broken[entry.name] = f"{type(error).__name__}: {error}"
+            continue
+        if isinstance(loaded, type) and is_dataclass(loaded) and hasattr(loaded, "name"):
+            passes[loaded.name] = cast(type[Pass], loaded)
+        else:
+            broken[entry.name] = f"{entry.value} is no dataclass with a `name`"
+    return {**passes, **{p.name: p for p in BUILTIN}}, broken
 
 
 def parse_pipeline(text: str, path: str = "<passes>") -> tuple[Pass, ...]:
     """The passes that a text names, separated by commas. All mistakes are raised at once."""
-    known = available()
+    known, broken = _registered()
     passes: list[Pass] = []
     mistakes: list[Diagnostic] = []
     for name, options, start, span in _items(text, path, mistakes):
         if name not in known:
             mistakes.append(
-                Diagnostic(span, "WZ085", f"there is no pass `{name}`", _hint(name, known))
+                Diagnostic(span, "WZ085", f"the pass `{name}` can't be used: {broken[name]}")
+                if name in broken
+                else Diagnostic(span, "WZ085", f"there is no pass `{name}`", _hint(name, known))
             )
             continue
         given = _options(known[name], options, path, start, mistakes)

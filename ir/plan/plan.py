@@ -144,10 +144,14 @@ Method = Literal["sequitur", "windows"]
 
 
 class Expanded(Plan):
+    """The candidates are there."""
+
     candidates: Array
 
 
 class Costed(Expanded):
+    """Their costs are there, too."""
+
     costs: Costs
 
 
@@ -156,10 +160,14 @@ class MinedPlan(Expanded):
 
 
 class Blocked(Plan):
+    """The blocks are there."""
+
     blocks: tuple[Block, ...]
 
 
 class Composed(Expanded, Blocked):
+    """What covers each module of each candidate is there."""
+
     composition: Array
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, assert_never, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import network_costs
 from wootzc.ir.net.metrics import CostName
 from wootzc.ir.net.prune import prune_network
@@ -33,6 +34,7 @@ from wootzc.ir.plan.verify_blocks import (
 )
 from wootzc.ir.plan.verify_mined import mined_problems
 from wootzc.ir.plan.verify_space import space_problems
+from wootzc.ir.reflect import slots_of
 from wootzc.ir.sequence import distinct_rows
 from wootzc.ir.space import CostLimit, Ordered, RateLimit, Relation, Space, Tie, compared
 from wootzc.ir.space.space_costs import cost_names
@@ -54,7 +56,9 @@ def verify(plan: Plan, after: str | None = None, since: Plan | None = None) -> N
 
     Parts that are the very objects of `since`, a plan already verified, are not looked at again.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = _wrong_types(plan)
+    if problems:
+        raise VerifyError(problems, after)
     for check in CHECKS:
         parts = ("space", *parts_of(check.stage))
         values = [getattr(plan, part) for part in parts]
@@ -65,6 +69,19 @@ def verify(plan: Plan, after: str | None = None, since: Plan | None = None) -> N
         problems += check.problems(cast(Any, plan))
         if problems:  # later checks rely on earlier ones
             raise VerifyError(problems, after)
+
+
+def _wrong_types(plan: object) -> list[Problem]:
+    """What a pass of someone else's may give: nothing at all, or an array as NumPy has it."""
+    if not isinstance(plan, Plan):
+        return [Problem(f"what came out is {type(plan).__name__}, not a Plan", ())]
+    arrays = [slot.name for slot in slots_of(Plan) if slot.kind == "array"]
+    given = {name: value for name in arrays if (value := getattr(plan, name)) is not None}
+    return [
+        Problem(f"{name} is {type(value).__name__}, not an Array (wootzc.ir.array)", (name,))
+        for name, value in given.items()
+        if not isinstance(value, Array)
+    ]
 
 
 def _candidates(plan: Expanded) -> Iterator[Problem]:

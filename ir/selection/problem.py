@@ -33,7 +33,14 @@ Span: TypeAlias = tuple[int, int, int, int]  # start, stop, first offer, one pas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Prices and weights must be small enough that all of them together stay below 2**53."""
+    """Rows [rows, columns] that runs of values may cover, what a run costs and what it brings.
+
+    `rows` holds distinct rows of small whole numbers from 0 on; `weight` [rows], `worth` and
+    `price` [columns, values] are whole and not below zero. A run (start, values) costs `opening`
+    and the prices of its values, once; each row that uses it gains its weight times their worth
+    less `seam`. Prices and weights must be small enough that all of them together stay below
+    2**53. Raises `ValueError` where shapes or types do not fit.
+    """
 
     rows: Matrix  # distinct
     weight: Ints  # [rows], ≥ 0
@@ -41,6 +48,22 @@ class Problem:
     price: Ints  # [columns, values], ≥ 0
     seam: int = 0  # ≥ 0
     opening: int = 0  # ≥ 0
+
+    def __post_init__(self) -> None:
+        for array in (self.rows, self.weight, self.worth, self.price):
+            if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+                raise ValueError("rows, weight, worth and price must be arrays of whole numbers")
+            if array.size and array.min() < 0:
+                raise ValueError("rows, weight, worth and price must not be below zero")
+        values = int(self.rows.max()) + 1 if self.rows.size else 0
+        table = (self.rows.shape[-1], max(values, self.worth.shape[-1]))
+        shapes = self.weight.shape, self.worth.shape, self.price.shape
+        if self.rows.ndim != 2 or shapes != (self.rows.shape[:1], table, table):
+            raise ValueError(
+                "rows [rows, columns], weight [rows], worth and price [columns, values] do not fit "
+                f"each other: {self.rows.shape}, {', '.join(map(str, shapes))}, and the largest "
+                f"value in rows is {values - 1}"
+            )
 
     def price_of(self, start: int, values: tuple[int, ...]) -> int:
         """What a run costs, in the problem's units."""

@@ -5,21 +5,16 @@ from dataclasses import replace
 from math import ceil, floor
 from typing import Any
 
-from wootzc.diagnostics import fail
+from wootzc.diagnostics import WootzError, fail
 from wootzc.ir.net.cost_tables import VariantCosts, variant_costs
-from wootzc.ir.net.metrics import METRICS, CostName, costs, counts
+from wootzc.ir.net.metrics import MEASURED, METRICS, CostName, costs, counts
 from wootzc.ir.space.space import AccuracyLimit, Constraint, CostLimit, Measured, Sample, Space
 
 
 def space_costs(space: Space) -> VariantCosts:
     """A table a cost. Raises `WootzError` where the space goes by one that is not measured yet."""
     for metric in unmeasured(space):
-        raise fail(
-            "WZ307",
-            f"this space goes by {metric}, which is not measured yet",
-            "`wootzc build`, `plan` and `explain` measure it",
-            space.span,
-        )
+        raise not_measured(space, metric)
     counted = variant_costs(space.network, space.rates, space.quantize)
     own = space.measured
     if own is None:
@@ -27,6 +22,17 @@ def space_costs(space: Space) -> VariantCosts:
     return VariantCosts(
         tables={**counted.tables, own.metric: own.variants.values},
         fixed={**counted.fixed, own.metric: own.full},
+    )
+
+
+def not_measured(space: Space, metric: CostName) -> WootzError:
+    return fail(
+        "WZ307",
+        f"this space goes by {metric}, which is not measured yet",
+        "`wootzc build`, `plan` and `explain` measure it"
+        if metric in MEASURED
+        else "nothing here can measure it: with_measured(space, Measured(…)) gives its table",
+        space.span,
     )
 
 

@@ -19,7 +19,6 @@ import optuna
 import wootzc
 from wootzc.backends.weights.slicing import prune_weights
 from wootzc.backends.weights.stored import initial_weights
-from wootzc.builder import build
 from wootzc.ir.array import Array
 from wootzc.ir.net.cost_tables import variant_costs
 from wootzc.ir.plan import Plan
@@ -75,5 +74,5 @@ if __name__ == "__main__":
     found = search(compiled, share_of_weight(compiled.space), budget=0.3, trials=60)
     best = found.best_trial  # the best within the budget
     print(f"{best.user_attrs['params']:,} params, score {best.value:.3f}: {best.params}")
-    built = build(only(compiled.space, best))
+    built = wootzc.build(only(compiled.space, best))
     print(f"{built.out}: accuracy {built.result.best.test_accuracy:.1%} on test images")

@@ -2,18 +2,25 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from wootzc.builder.jobs.latency import measured
 from wootzc.cli.explain_text import explain_text
 from wootzc.cli.plan_text import plan_figures, plan_text
 from wootzc.diagnostics import WootzError
 from wootzc.driver import compile
+from wootzc.ir.array import Array
 from wootzc.ir.layers import Body, Conv, walk
 from wootzc.ir.layers.shapes import Shape
 from wootzc.ir.net.metrics import METRICS, Metric
 from wootzc.ir.net.prune import prune_network
+from wootzc.ir.space import Measured
+from wootzc.ir.space.space_costs import with_measured
 from wootzc.ir.text import parse_plan, print_plan
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +165,41 @@ def test_it_is_shown_as_the_others_are() -> None:
     assert "filters <= 64 leaves" in text and "filters >= 50 leaves" in text
     assert "filters" in explain_text(plan, ("module", "a")).splitlines()[-4]
     assert " filters (" in explain_text(plan, ("candidate", "0"))
+
+
+def test_one_that_is_put_in_anew_is_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook, where a slip in its `count` was mended."""
+    monkeypatch.setitem(METRICS, FILTERS.name, FILTERS)
+    assert compile(SPACE).costs.full["filters"] == 72
+    twice = replace(FILTERS, count=lambda body, shape: 2 * count_filters(body, shape))
+    monkeypatch.setitem(METRICS, FILTERS.name, twice)
+    assert compile(SPACE).costs.full["filters"] == 144
+
+
+def test_what_is_no_cost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="no `count` says how"):
+        replace(FILTERS, count=None)
+    broken: Any = lambda body, shape: count_filters(body, shape) / 3  # noqa: E731
+    monkeypatch.setitem(METRICS, FILTERS.name, replace(FILTERS, count=broken))
+    with pytest.raises(ValueError, match=r"filters was counted as .* costs are whole numbers"):
+        compile(SPACE)
+
+
+def test_one_that_only_its_owner_can_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock of ours stands in for it: the space is given its table."""
+    power = replace(FILTERS, known="measured", count=None)
+    monkeypatch.setitem(METRICS, FILTERS.name, power)
+    text = SPACE.replace("where filters <= 90%", "where filters <= 80")
+    with pytest.raises(WootzError, match=r"(?s)WZ307.*with_measured"):
+        compile(text)
+    space = compile(text, ()).space
+    with pytest.raises(WootzError, match="WZ307"):
+        measured(space, lambda: pytest.fail("no store is needed"))
+    table = Array(np.array([[0, -10, -20], [0, -15, -30]]))
+    given = Measured(metric="filters", on="a power meter", full=100, variants=table)
+    plan = compile(with_measured(space, given))
+    assert plan.costs["filters"].candidates.values.max() == 80  # of 100, 90, 85, 80, 75, …
+    assert parse_plan(print_plan(plan)) == plan
 
 
 @pytest.mark.usefixtures("filters")

@@ -79,6 +79,24 @@ def problems(draw: st.DrawFn, columns: int = 3, rows: int = 4) -> Problem:
     )
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"rows": [[0, 1]]}, "must be arrays of whole numbers"),
+        ({"worth": np.array([[0.5, 1], [1, 1]])}, "must be arrays of whole numbers"),
+        ({"price": np.array([[-1, 1], [1, 1]])}, "must not be below zero"),
+        ({"weight": np.array([1])}, r"do not fit each other: \(2, 2\), \(1,\)"),
+        ({"rows": np.array([[0, 1], [2, 0]])}, "the largest value in rows is 2"),
+    ],
+)
+def test_a_problem_that_is_none_is_told(wrong: dict[str, Any], told: str) -> None:
+    ones = np.ones((2, 2), np.int64)
+    sound = {"rows": np.eye(2, dtype=np.uint8), "weight": ones[0], "worth": ones, "price": ones}
+    assert choose(Problem(**sound)).proven
+    with pytest.raises(ValueError, match=told):
+        Problem(**{**sound, **wrong})
+
+
 @given(problems())
 def test_small_problems_are_solved(problem: Problem) -> None:
     best = best_by_trying(problem)

@@ -1,5 +1,6 @@
 """Pipelines as text, and how passes of others come in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from wootzc.ir.passes import (
     run,
 )
 from wootzc.ir.plan import Plan
+from wootzc.ir.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,34 @@ def test_passes_of_other_packages_are_found() -> None:
     assert available()["strict"] is Strict
     assert available()["order"] is Order
     assert parse_pipeline("strict{least=3, share=1}") == (Strict(least=3, share=1.0),)
+
+
+def test_what_others_register_wrong_is_told_and_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = EntryPoints(
+        [
+            EntryPoint("gone", "nowhere.at_all:Gone", "wootzc.passes"),
+            EntryPoint("number", "math:pi", "wootzc.passes"),
+            EntryPoint("ours", "wootzc.ir.passes:Order", "wootzc.passes"),
+        ]
+    )
+    monkeypatch.setattr("importlib.metadata.entry_points", entries.select)
+    assert parse_pipeline("expand-space,order") == (ExpandSpace(), Order())
+    with pytest.warns(UserWarning) as told:
+        assert "gone" not in available()
+    assert [str(one.message) for one in told] == [
+        "the pass `gone` can't be used: ModuleNotFoundError: No module named 'nowhere'",
+        "the pass `number` can't be used: math:pi is no dataclass with a `name`",
+    ]
+    with pytest.raises(WootzError, match="`gone` can't be used: ModuleNotFoundError"):
+        parse_pipeline("expand-space,gone")
+
+
+@pytest.mark.parametrize("passes", ["expand-space", (ExpandSpace,), ("expand-space",)])
+def test_names_and_classes_are_no_passes(make_space: Callable[..., Space], passes: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no pass; parse_pipeline\(text\) reads passes"):
+        run(Plan(space=make_space(2)), passes)
 
 
 def test_replacing_and_inserting() -> None:

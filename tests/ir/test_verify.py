@@ -253,6 +253,36 @@ def test_the_runner_names_the_pass_at_fault(make_space: MakeSpace) -> None:
         run(Plan(space=make_space(2)), passes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gives:
+    """A pass that gives something else than a plan, or a plan with something else in it."""
+
+    what: Callable[[Plan], Any]
+    name: ClassVar[str] = "gives"
+
+    def __call__(self, plan: Plan) -> Plan:
+        given: Plan = self.what(plan)
+        return given
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (lambda plan: None, "what came out is NoneType, not a Plan"),
+        (lambda plan: plan.space, "what came out is Space, not a Plan"),
+        (
+            lambda plan: replace(plan, candidates=plan.candidates.values),
+            "candidates is ndarray, not an Array",
+        ),
+    ],
+)
+def test_what_a_pass_forgot_is_told(
+    make_space: MakeSpace, what: Callable[[Plan], Any], told: str
+) -> None:
+    with pytest.raises(VerifyError, match=f"after the pass `gives`: {told}"):
+        run(Plan(space=make_space(2)), (PASSES[0], Gives(what=what)))
+
+
 def test_a_plan_that_starts_out_broken_is_the_users_mistake(plan: Plan) -> None:
     with pytest.raises(WootzError) as caught:
         run(shapeless(plan))

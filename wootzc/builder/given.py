@@ -134,7 +134,9 @@ def labelled(images: Any, labels: Any, of: str = "") -> Labelled:
             "WZ105",
             f"images{of} are {pixels.dtype}{list(pixels.shape)}; expected uint8 or floats, "
             "[n, height, width, channels]",
-            "images.reshape(n, height, width, channels) of flat ones",
+            "there is no number in them: give some, or leave them out"
+            if 0 in pixels.shape
+            else "images.reshape(n, height, width, channels) of flat ones",
         )
     if len(pixels) != len(numbers):
         raise fail(

@@ -27,11 +27,12 @@ from wootzc.builder.given import (
 )
 from wootzc.builder.jobs.events import Event, Warned
 from wootzc.builder.pruned import Pruned
+from wootzc.builder.result.earlier import make_folder
 from wootzc.builder.result.replay import load_best
 from wootzc.builder.run import Options, build
 from wootzc.builder.screen import Screen
-from wootzc.diagnostics import fail
-from wootzc.driver import analyze_file
+from wootzc.diagnostics import WootzError, fail
+from wootzc.driver import analyze_file, as_set
 from wootzc.files import write_atomically
 from wootzc.grammar.space.rates import RATES
 from wootzc.ir.net.criteria import Criterion
@@ -114,7 +115,10 @@ def prune(
     elif given.trained and not files:
         options.append("normalize false")
     data = f'data "{os.path.abspath(images) if files else DATA}" {{ {"; ".join(options)} }}'
-    chosen = {key: str(value) for key, value in (settings or {}).items()}
+    if settings is not None and not isinstance(settings, Mapping):
+        raise _no("settings", settings, '{"finetune.steps": 500}, a dict')
+    chosen = as_set(settings)
+    make_folder(folder)
     source = folder / "given" / f"{given.name}.wz"
     stated = [data, *_variables(rates, each, by, narrow or (), skip or ())]
     _write(source, given, parts, _text(given, stated, minimize, accuracy))
@@ -184,6 +188,8 @@ def _parts(images: Any, labels: Any, validation: Part, test: Part) -> dict[str, 
     for name, key, part in (("validation", "val", validation), ("test", "test", test)):
         if part is None or isinstance(part, float | int | np.number):
             continue
+        if isinstance(part, str | os.PathLike):
+            raise _no(name, part, "a share of the images, 0.2, or images and labels of its own")
         if files:
             raise fail(
                 "WZ186",
@@ -216,11 +222,11 @@ def _variables(
         own = _listed(RATES if rates is None else rates)
         lines.insert(0, f"rates {own}{' each' if each else ''}")
     if isinstance(narrow, Mapping):
-        lines += [f"narrow {t} by {by} rates {_listed(own)}" for t, own in narrow.items()]
+        lines += [f"narrow {t} by {by} rates {_listed(own, 'narrow')}" for t, own in narrow.items()]
     elif narrow:
-        lines.append(f"narrow {_patterns(narrow)} by {by}")
+        lines.append(f"narrow {_patterns(narrow, 'narrow')} by {by}")
     if skip:
-        lines.append(f"skip {_patterns(skip)}")
+        lines.append(f"skip {_patterns(skip, 'skip')}")
     return lines
 
 
@@ -234,12 +240,22 @@ def _by_default(
         yield "skip *"
 
 
-def _patterns(names: str | Iterable[str]) -> str:
-    return names if isinstance(names, str) else ", ".join(names)
+def _patterns(names: str | Iterable[str], of: str) -> str:
+    try:
+        return names if isinstance(names, str) else ", ".join(names)
+    except TypeError:
+        raise _no(of, names, 'names or patterns, ["t1", "t2"] or "t*"') from None
 
 
-def _listed(rates: Iterable[float]) -> str:
-    return f"{{ {', '.join(repr(float(rate)) for rate in rates)} }}"
+def _listed(rates: Iterable[float], of: str = "rates") -> str:
+    try:
+        return f"{{ {', '.join(repr(float(rate)) for rate in rates)} }}"
+    except (TypeError, ValueError):
+        raise _no(of, rates, "rates as fractions, several of them: (0, 0.3, 0.5)") from None
+
+
+def _no(argument: str, given: object, wanted: str) -> WootzError:
+    return fail("WZ186", f"`{argument}` can't be {given!r}", f"give {wanted}")
 
 
 def _text(

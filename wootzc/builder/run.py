@@ -84,7 +84,7 @@ class Options:
     baseline: bool = False
     replace: bool = False  # even what another file's build left in `out`
     take: int | None = None  # place at which the candidate was tried, from 1
-    overrides: Mapping[str, str] = field(default_factory=dict)  # as --set
+    overrides: Mapping[str, object] = field(default_factory=dict)  # as --set
     space: str | None = None
     parallel: Parallel = "auto"
     memory: int | None = None  # bytes for training blocks; default: half of what is free
@@ -121,7 +121,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, built: Built):
-        super().__init__()
+        super().__init__(f"the best so far is in {built.out}")
         self.built = built
 
 
@@ -155,7 +155,7 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
     def foresee(space: Space) -> Space:
         """What is missing is told before anything is measured, and before a folder is made."""
         if options.take is not None:
-            check_result(options.out or folder_of(space.name, options.baseline))
+            check_result(Path(options.out or folder_of(space.name, options.baseline)))
         with told_at(space.at("data")):
             found_data(space.data)
         return measured(space, lambda: Store(root), note)
@@ -171,7 +171,7 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
         )
         if options.baseline:
             made = as_baseline(made)
-    out = options.out or folder_of(made.plan.space.name, options.baseline)
+    out = Path(options.out or folder_of(made.plan.space.name, options.baseline))
     recover(out)
     make_folder(out)
     origin = str(source.resolve()) if isinstance(source, Path) else None
@@ -189,7 +189,7 @@ def _compiled(source: Source, options: Options, events: Events, hosts: Hosts | N
             events.emit(BuildInterrupted())
             raise
         except Exception as error:
-            events.emit(BuildFailed(message=str(error)))
+            events.emit(BuildFailed(message=str(error) or type(error).__name__))
             raise
 
 

@@ -30,7 +30,7 @@ def compiled(
     source: Source,
     passes: Iterable[Pass] | None = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     space: str | None = None,
     cost_model: CostModel | None = None,
     measure: Callable[[Space], Space] = lambda space: space,

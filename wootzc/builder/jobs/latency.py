@@ -28,10 +28,12 @@ from wootzc.ir.array import Array
 from wootzc.ir.diagram.feasible import holds
 from wootzc.ir.diagram.space_diagram import SpaceDiagram
 from wootzc.ir.net.cost_tables import network_costs
+from wootzc.ir.net.metrics import MEASURED
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import Rate, rising
 from wootzc.ir.space import Measured, Space
 from wootzc.ir.space.space_costs import (
+    not_measured,
     space_costs,
     unmeasured,
     with_measured,
@@ -66,6 +68,8 @@ def measured(
             "and candidates are not measured by themselves"
         )
     for metric in unmeasured(space):
+        if metric not in MEASURED:  # put in from outside: what a clock says is not its cost
+            raise not_measured(space, metric)
         watch = Stopwatch(space=space, store=store(), tell=tell, commands=commands)
         space = with_measured(space, replace(watch.table(), metric=metric))
     return space
