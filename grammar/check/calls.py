@@ -30,9 +30,12 @@ _CHAINS = ("sequential", "chain", "compose", "stack")  # of layers, in other too
 def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
     """`relu(conv(3x3, 16))` as the layers that were meant, the first first; None where it is one.
 
-    A function such as `max` is no layer.
+    A function such as `max` is no layer. What a branch is given are its arms; a word that is no
+    layer stands for the input.
     """
-    if not call.arguments or not isinstance(call.arguments[0].value, syntax.Invoke):
+    calls = [isinstance(given.value, syntax.Invoke) for given in call.arguments or ()]
+    joins = call.name.text in JOINS
+    if not any(calls if joins else calls[:1]):
         return None
 
     def flat(name: str, arguments: tuple[syntax.Argument, ...] | None) -> list[str]:
@@ -45,6 +48,18 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
             case _:
                 return [name + arguments_text(arguments)]
 
+    def arm(value: syntax.Expression) -> str:
+        match value:
+            case syntax.Invoke(name=name, arguments=arguments):
+                return f"{{ {'; '.join(flat(name.text, arguments))} }}"
+            case syntax.Word(text=text) if text in BUILT_IN or text in modules:
+                return f"{{ {text} }}"
+            case _:
+                return "{ }"
+
+    if joins:
+        arms = " ".join(arm(given.value) for given in call.arguments or ())
+        return [f"{call.name.text} {{ {arms} }}"]
     if call.name.text.lower() in _CHAINS and call.name.text not in modules:
         return [source_text(argument.value) for argument in call.arguments]
     found = flat(call.name.text, call.arguments)

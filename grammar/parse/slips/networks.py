@@ -2,7 +2,7 @@
 
 import re
 
-from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.operators import BUILT_IN, OPERATORS
 from wootzc.grammar.parse.slips.row import Match, Slip
 from wootzc.grammar.zoo import zoo_names
 
@@ -30,6 +30,27 @@ def _spaced(match: Match) -> str:
     return " x ".join(match["sizes"].split("x"))
 
 
+def _given(match: Match) -> str:
+    """`stride two` → `stride = 2`; nothing where the name may be a value itself."""
+    value, name = match["b"], match["a"]
+    valued = rf"\b(?:let\s+{name}\b|(?:module|network)\s+\w+\s*\([^)]*\b{name}\b)"
+    if value in _COUNTS:
+        return f"{name} = {_COUNTS.index(value) + 1}"
+    if name not in _ARGUMENTS or value in _ARGUMENTS or re.search(valued, match.string):
+        return match[0]
+    return f"{name} = {value}"
+
+
+def _drawn_in(match: Match) -> str:
+    """`conv(3x3, 16) stride 2` → `conv(3x3, 16, stride = 2)`."""
+    words = re.findall(r"\w[\w.%]*", match["more"])
+    values = [str(_COUNTS.index(w) + 1) if w in _COUNTS else w for w in words[1::2]]
+    given = [f"{name} = {value}" for name, value in zip(words[::2], values, strict=True)]
+    return ", ".join([match["call"], *given] if match["call"][-1] != "(" else given) + ")"
+
+
+_ARGUMENTS = {p.name for o in OPERATORS.values() for p in o.parameters}
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 _SPACES = "sizes that are calculated have spaces around each `x`"
 _TWO_DOTS = "a range is written with two dots"
 _CONSTANT = "a constant begins with `let`"
@@ -163,6 +184,9 @@ NETWORKS = (
          help="leave it out, or write both values: `stride = 2 then 1`"),
     Slip(r"<NAME>(?:\([^()\n]*\))? then [^\n]*", None, "`then` stands between values",
          within="body", help="as in `basic(32, stride = 2 then 1) as b[1..2]`"),
+    Slip(rf"(?P<call>\b<NAME>\([^()\n]*)\)(?P<more>(?: ?[,.]? ?(?:{'|'.join(sorted(_ARGUMENTS))})"
+         r"(?: ?[=:(] ?| )\w[\w.%]*\)?)+)(?=\s*[;}\n])", _drawn_in,
+         "arguments stand in parentheses", within="body"),
     Slip(r"\)(?P<at>(?:\.[A-Za-z_]\w*(?:\([^()\n]*\))?)+)",
          lambda m: re.sub(r"\.([A-Za-z_]\w*)(?:\(\))?", r"; \1", m["at"]),
          "layers follow each other on lines of their own, or after `;`", within="body",
@@ -218,6 +242,8 @@ NETWORKS = (
          within="call"),
     Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>\d[\w.%]*|true|false)\b", r"\g<a> = \g<b>",
          "an argument is given with `=`", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>(?!(?:x|then|step)\b)<NAME>)(?=\s*[,)])", _given,
+         "an argument is given with `=`", within="call"),
     Slip(r"(?<!\w)(?P<a>[\w.%\"]+) (?P<b>(?!(?:x|then|step)\b)[\w.\"]+)", r"\g<a>, \g<b>",
          "arguments are separated by commas", within="call", safe=True),
     Slip(r"(?<!\w)(?P<name><NAME>) ?\[(?P<value>[^\[\]\n]*)\]", r"\g<name>(\g<value>)",
@@ -227,6 +253,9 @@ NETWORKS = (
     Slip(r"(?<!\w)(?P<name><NAME>) ?[=:]? ?(?P<value>(?:\d[\dx]*|\"[^\"\n]*\")(?: ?, ?[\w=]+)*)"
          r"(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body",
          safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) (?P<value>\d[\dx]*(?: \d[\dx]*)+)(?=\s*[;}\n])",
+         lambda m: f"{m['name']}({', '.join(m['value'].split())})",
+         "arguments stand in parentheses", within="body", safe=True),
     Slip(r"\b(?P<name>dense|dropout|conv|depthwise|max_pool|avg_pool|shortcut|input) "
          r"(?P<value><NAME>)(?=\s*[;}\n])", r"\g<name>(\g<value>)",
          "arguments stand in parentheses",

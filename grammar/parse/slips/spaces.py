@@ -31,6 +31,15 @@ def _in_finetune(match: Match) -> str:
     return match["at"] if stated else f"finetune {{ {share} }}"
 
 
+def _module_with_dots(match: Match) -> str:
+    """`keep a.b` → `keep a_b`, where a module is called so, or was until it was repaired."""
+    name = match["at"]
+    joined = name.replace(".", "_")
+    stem = re.sub(r"\d+$", "", joined)
+    named = rf"\bas\s+(?:{re.escape(name)}|{joined}|{stem}\[)"
+    return joined if re.search(named, match.string) else name
+
+
 _FOLLOWS = "what `{word}` says follows it directly"
 
 
@@ -126,6 +135,8 @@ SPACES = (
          "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
          within="space call", safe=True),
+    Slip(r"\b(?:prune|keep|tie|skip|where) [^\n]*?(?P<at><NAME>(?:\.\w+)+)", _module_with_dots,
+         "a name has letters, digits and `_`, and no dots", within="space call", safe=True),
     Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.(?!\.)"
          r"|->|::)[\w*?.\[\]/]+)",
          r"\g<module>",
