@@ -61,7 +61,7 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
         arms = " ".join(arm(given.value) for given in call.arguments or ())
         return [f"{call.name.text} {{ {arms} }}"]
     if call.name.text.lower() in _CHAINS and call.name.text not in modules:
-        return [source_text(argument.value) for argument in call.arguments]
+        return [source_text(argument.value) for argument in call.arguments or ()]
     found = flat(call.name.text, call.arguments)
     return found if len(found) > 1 else None
 
