@@ -24,6 +24,7 @@ class Survey:
     classes: tuple[str, ...]  # label i is classes[i]
     images: Mapping[PartName, int]
     own: frozenset[PartName]  # the parts that the data brings itself
+    keys: Mapping[PartName, str]  # of their images, where these are arrays
     shape: Shape  # of the first training image as it is
     bytes_each: bool  # values are bytes, 0 to 255
     fitted: bool  # images are brought to the network's input; arrays must have it already
@@ -96,6 +97,7 @@ def _surveyed(source: Source, kind: Kind, spec: Data, seed: int) -> Survey:
             for part in PART_ORDER
         },
         own=frozenset(source.parts),
+        keys={name: part.key for name, part in source.parts.items() if part.key},
         shape=train.images.shape,
         bytes_each=holds_bytes(train.images),
         fitted=isinstance(train.images, Encoded),
