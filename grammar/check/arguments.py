@@ -224,6 +224,12 @@ def _report_value(
 ) -> None:
     shown = source_text(argument.value)
     is_value = value_text(value)
+    if (
+        isinstance(value, str)
+        and not isinstance(argument.value, syntax.Text)
+        and "x" not in is_value
+    ):
+        is_value = f'"{is_value}"' if is_value[:1].isdigit() else is_value
     if value == shown and report.was_taken_out(f"let {shown} "):
         return  # it has a value, where none can be given
     if note and isinstance(argument.value, syntax.Word) and report.is_told(note, shown, is_value):
