@@ -293,6 +293,8 @@ def _is_second_width(name: syntax.Name, parameter: Parameter, value: Value) -> b
 def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
     """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
     bare = shown.strip('"')
+    if kind == FLAG and bare in ("0", "1"):
+        return "true" if bare == "1" else "false"
     other = {"none": "false", "null": "false"}.get(bare.lower(), bare)
     for text in (bare, bare.lower(), other):
         sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text

@@ -1,5 +1,6 @@
 """What is wrong with the call of a layer or a module, where its arguments are not."""
 
+import re
 from collections.abc import Container, Iterable
 
 from wootzc.diagnostics import Advice, Span
@@ -100,10 +101,18 @@ def report_unknown(
     near = ALIASES.get(text.lower()) or nearest(text, known)
     if (other := translated(call, report)) is not None:
         report.error(name.span, "WZ010", f"there is no layer or module `{text}`", other)
+    elif text.lower() == "output" and call.arguments:
+        report.error(name.span, "WZ010", f"there is no layer `{text}`", meant("dense"))
+    elif re.search(rf"\bmodule\s+{text}\s*\{{", report.sources.get(name.span.file, "")):
+        report.error(
+            name.span, "WZ010", f"`{text}` stands where it is defined, and is not called",
+            Advice("leave this out; what is to be there several times is defined outside of "
+                   "networks", "", at=call.span),
+        )  # fmt: skip
     elif text.lower() in NEEDLESS:
         report.error(
             name.span, "WZ010", f"there is no layer `{text}`",
-            Advice(f"remove it: {NEEDLESS[text.lower()]}", ""),
+            Advice(f"remove it: {NEEDLESS[text.lower()]}", "", at=call.span),
         )  # fmt: skip
     elif text == "input":
         report.error(

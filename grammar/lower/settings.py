@@ -176,7 +176,8 @@ def _example(name: str, kind: Kind) -> str | None:
     return f"as in `{name} {example}`" if example else None
 
 
-_EXAMPLES = {"steps": "600", "epochs": "30", "batch": "64", "crop": "4", "limit": "5_000"}
+_EXAMPLES = {"steps": "600", "epochs": "30", "batch": "64", "crop": "4", "limit": "5_000",
+             "normalize": "imagenet"}  # fmt: skip
 
 
 def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str | None]:

@@ -1,6 +1,7 @@
 """What a build will not be able to tell is said before it, where the images can be counted."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,21 @@ def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) 
 
 def test_a_teacher_that_is_trained_on_here_learns_the_new_split(make_space: Any) -> None:
     assert codes(given(make_space(), f"{GIVEN} {{ steps 5 }}")) == []
+
+
+@pytest.mark.parametrize(("kind", "found"), [(np.uint8, ["WZ336"]), (np.float32, [])])
+def test_figures_of_pixels_to_255_are_told_for_bytes(
+    kind: Any, found: list[str], make_space: Any
+) -> None:
+    file = make_space()
+    data = np.load(file.parent / "quadrants.npz")
+    np.savez(file.parent / "q.npz", images=data["images"].astype(kind), labels=data["labels"])
+    text = re.sub(r'data "quadrants.npz" \{[^}]*\}', 'data "q.npz" { mean(51); std(25.5) }',
+                  file.read_text())  # fmt: skip
+    file.write_text(text)
+    warnings = list(foreseen(compile(file, ()).space))
+    assert [warning.code for warning in warnings] == found
+    assert all("`mean(0.2); std(0.1)`" in str(warning.help) for warning in warnings)
 
 
 def test_data_that_is_not_there_is_not_judged(make_space: Any) -> None:

@@ -34,7 +34,7 @@ def _in_finetune(match: Match) -> str:
 def _module_with_dots(match: Match) -> str:
     """`keep a.b` → `keep a_b`, where a module is called so, or was until it was repaired."""
     name = match["at"]
-    joined = name.replace(".", "_")
+    joined = re.sub("[./]", "_", name)
     stem = re.sub(r"\d+$", "", joined)
     named = rf"\bas\s+(?:{re.escape(name)}|{joined}|{stem}\[)"
     return joined if re.search(named, match.string) else name
@@ -148,7 +148,7 @@ SPACES = (
          "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
          within="space call", safe=True),
-    Slip(r"\b(?:prune|keep|tie|skip|where) [^\n]*?(?P<at><NAME>(?:\.\w+)+)", _module_with_dots,
+    Slip(r"\b(?:prune|keep|tie|skip|where) [^\n]*?(?P<at><NAME>(?:[./]\w+)+)", _module_with_dots,
          "a name has letters, digits and `_`, and no dots", within="space call", safe=True),
     Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.(?!\.)"
          r"|->|::)[\w*?.\[\]/]+)",
@@ -183,6 +183,9 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<a>fine|pre)[-\x20](?:tun(?:e|ing)|train(?:ing)?))(?= ?[{\n])",
+         lambda m: {"fine": "finetune", "pre": "pretrain"}[m["a"]],
+         "the name of a stage is one word", within="space", safe=True),
     Slip(r"split ?[=:]? ?\d+%? ?[/:,] ?(?P<b>\d+)%?", r"validation \g<b>%",
          "a part of the images is given by what it is for", within="settings"),
     Slip(r"(?P<s>teacher|pretrain|finetune|polish) ?(?P<b>\{[^{}\n]*\}) from"

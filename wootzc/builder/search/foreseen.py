@@ -36,11 +36,13 @@ def foreseen(
     teacher = space.teacher
     given = isinstance(teacher, FromFile) and teacher.recipe is None
     tells = any(_tells_drops(limit) for limit in space.objective.limits)
-    if not given and not tells and not any(place in space.spans for place in SHARES.values()):
+    shares = any(place in space.spans for place in SHARES.values())
+    if not given and not tells and not shares and not _beyond_one(space):
         return
     counted = count_parts(space.data)
     if counted is not None:
         yield from shares_of_nothing(space, counted)
+        yield from scaled_twice(space, counted)
         images = counted.images["validation"] if images is None else images
     if images is not None:
         yield from too_few_images(space, images, accuracy, counted)
@@ -87,6 +89,29 @@ def shares_of_nothing(space: Space, counted: Survey) -> Iterator[Diagnostic]:
                 f"leave it out; for more {part} images put them into that part",
                 "warning",
             )
+
+
+def scaled_twice(space: Space, counted: Survey) -> Iterator[Diagnostic]:
+    """Where figures are of pixels from 0 to 255, and the images' bytes count from 0 to 1."""
+    if not counted.bytes_each or not (largest := _beyond_one(space)):
+        return
+    texts = (
+        ", ".join(f"{x / 255:.3g}" for x in each) for each in (space.data.mean, space.data.std)
+    )
+    mean, std = texts
+    yield Diagnostic(
+        space.at("data"),
+        "WZ336",
+        f"`mean` and `std` are those of pixels from 0 to 1, and {largest:g} is beyond that",
+        f"figures of pixels from 0 to 255 are divided by 255: `mean({mean}); std({std})`",
+        "warning",
+    )
+
+
+def _beyond_one(space: Space) -> float:
+    """The largest figure of `mean`, where no pixel from 0 to 1 has it; else 0."""
+    largest = max(space.data.mean, default=0.0)
+    return largest if largest > 1 else 0.0
 
 
 def no_better_than_guessing(
