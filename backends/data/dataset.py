@@ -1,6 +1,6 @@
 """What training sees: splits of a dataset that give normalised batches."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,18 +77,21 @@ def check_fits(dataset: Dataset, shape: tuple[int, ...], outputs: int) -> None:
                 f"write input({data})",
             )
         )
-    if len(dataset.classes) != outputs:
-        count = len(dataset.classes)
-        named = ", ".join(dataset.classes[:5]) + (", …" if count > 5 else "")
-        found.append(
-            Diagnostic(
-                UNKNOWN,
-                "WZ111",
-                f"{dataset.source}: the data has {count} classes ({named}), "
-                f"but the network has {outputs} outputs",
-                f"end the network with dense({count}); of the zoo: over NAME(classes = {count}); "
-                f'from a file: network NAME from "…" {{ classes({count}) }}',
-            )
-        )
+    found += unlike_classes(dataset.source, dataset.classes, outputs)
     if found:
         raise WootzError(found)
+
+
+def unlike_classes(source: str, classes: Sequence[str], outputs: int) -> Iterator[Diagnostic]:
+    """What to say where a network has not as many outputs as the data has classes."""
+    count = len(classes)
+    if count == outputs:
+        return
+    named = ", ".join(classes[:5]) + (", …" if count > 5 else "")
+    yield Diagnostic(
+        UNKNOWN,
+        "WZ111",
+        f"{source}: the data has {count} classes ({named}), but the network has {outputs} outputs",
+        f"end the network with dense({count}); of the zoo: over NAME(classes = {count}); "
+        f'from a file: network NAME from "…" {{ classes({count}) }}',
+    )

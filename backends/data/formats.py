@@ -33,6 +33,7 @@ PART_NAMES: dict[str, PartName] = {
 class Part:
     images: Images
     labels: Labels  # as many as images
+    key: str = ""  # of the images, in an archive of arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

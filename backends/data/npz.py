@@ -81,7 +81,7 @@ def open_npz(path: Path, name: str, *, stream: bool, budget: int, shape: Shape |
     mapped = stream or (size > budget and not compressed)
     labels = _labels(path, name, pairs)
     parts: dict[PartName, Part] = {
-        part: Part(images=_images(path, name, images, mapped), labels=labels[part])
+        part: Part(images=_images(path, name, images, mapped), labels=labels[part], key=images.key)
         for part, (images, _) in pairs.items()
     }
     classes = tuple(map(str, range(class_count(labels, name))))

@@ -137,7 +137,8 @@ def _listed_once(path: Path, name: str, version: tuple[int, ...]) -> ZipBlobs:
     with damage(damaged):
         check_file(path)
         archive = zipfile.ZipFile(path)
-        files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        named = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        files = list(dict.fromkeys(named))  # of several of one name the last is read
     for entry in archive.namelist():
         if entry.startswith("/") or ".." in entry.split("/") or re.match("[A-Za-z]:", entry):
             raise fail(

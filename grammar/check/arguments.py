@@ -220,6 +220,12 @@ def _report_value(
 ) -> None:
     shown = source_text(argument.value)
     is_value = value_text(value)
+    if (
+        isinstance(value, str)
+        and not isinstance(argument.value, syntax.Text)
+        and "x" not in is_value
+    ):
+        is_value = f'"{is_value}"' if is_value[:1].isdigit() else is_value
     if value == shown and report.was_taken_out(f"let {shown} "):
         return  # it has a value, where none can be given
     if note and isinstance(argument.value, syntax.Word) and report.is_told(note, shown, is_value):
@@ -283,6 +289,8 @@ def _is_second_width(name: syntax.Name, parameter: Parameter, value: Value) -> b
 def _fitting(shown: str, value: Value, kind: Kind) -> str | None:
     """What was meant by a value that is written as in other languages: `"3x3"`, `SAME`, `-16`."""
     bare = shown.strip('"')
+    if kind == FLAG and bare in ("0", "1"):
+        return "true" if bare == "1" else "false"
     other = {"none": "false", "null": "false"}.get(bare.lower(), bare)
     for text in (bare, bare.lower(), other):
         sizes = sizes_of(text) if re.fullmatch(r"\d+(x\d+)+", text) else text

@@ -1,5 +1,6 @@
 """What is wrong with the call of a layer or a module, where its arguments are not."""
 
+import re
 from collections.abc import Container, Iterable
 
 from wootzc.diagnostics import Advice, Span
@@ -30,9 +31,12 @@ _CHAINS = ("sequential", "chain", "compose", "stack")  # of layers, in other too
 def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
     """`relu(conv(3x3, 16))` as the layers that were meant, the first first; None where it is one.
 
-    A function such as `max` is no layer.
+    A function such as `max` is no layer. What a branch is given are its arms; a word that is no
+    layer stands for the input.
     """
-    if not call.arguments or not isinstance(call.arguments[0].value, syntax.Invoke):
+    calls = [isinstance(given.value, syntax.Invoke) for given in call.arguments or ()]
+    joins = call.name.text in JOINS
+    if not any(calls if joins else calls[:1]):
         return None
 
     def flat(name: str, arguments: tuple[syntax.Argument, ...] | None) -> list[str]:
@@ -45,8 +49,20 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
             case _:
                 return [name + arguments_text(arguments)]
 
+    def arm(value: syntax.Expression) -> str:
+        match value:
+            case syntax.Invoke(name=name, arguments=arguments):
+                return f"{{ {'; '.join(flat(name.text, arguments))} }}"
+            case syntax.Word(text=text) if text in BUILT_IN or text in modules:
+                return f"{{ {text} }}"
+            case _:
+                return "{ }"
+
+    if joins:
+        arms = " ".join(arm(given.value) for given in call.arguments or ())
+        return [f"{call.name.text} {{ {arms} }}"]
     if call.name.text.lower() in _CHAINS and call.name.text not in modules:
-        return [source_text(argument.value) for argument in call.arguments]
+        return [source_text(argument.value) for argument in call.arguments or ()]
     found = flat(call.name.text, call.arguments)
     return found if len(found) > 1 else None
 
@@ -86,9 +102,18 @@ def report_unknown(
     code, message = "WZ010", f"there is no layer or module `{text}`"
     if (help := translated(call, report)) is not None:
         pass
+    elif text.lower() == "output" and call.arguments:
+        message, help = f"there is no layer `{text}`", meant("dense")
+    elif re.search(rf"\bmodule\s+{text}\s*\{{", report.sources.get(call.name.span.file, "")):
+        message = f"`{text}` stands where it is defined, and is not called"
+        help = Advice(
+            "leave this out; what is to be there several times is defined outside of networks",
+            "",
+            at=call.span,
+        )
     elif text.lower() in NEEDLESS:
         message = f"there is no layer `{text}`"
-        help = Advice(f"remove it: {NEEDLESS[text.lower()]}", "")
+        help = Advice(f"remove it: {NEEDLESS[text.lower()]}", "", at=call.span)
     elif text == "input":
         code, message = "WZ031", "`input` stands once, as the first statement of a network"
         help = "move it to the top of its network; into a module goes what leaves the one before"

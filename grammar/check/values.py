@@ -189,7 +189,11 @@ def _operand(expression: syntax.Expression, scope: Scope, report: Report) -> int
             did_you_mean(shown, scope, None if scope else "none is known here"),
         )  # fmt: skip
     else:
-        report.error(expression.span, "WZ015", f"`{shown}` is not a number to calculate with")
+        report.error(
+            expression.span, "WZ015", f"`{shown}` is not a number to calculate with",
+            "sizes are put together with `x`, and their parts calculated: `size / 2 x 3`"
+            if isinstance(value, tuple) else None,
+        )  # fmt: skip
     return None
 
 
@@ -252,7 +256,8 @@ def near_value(text: str, read: Callable[[Value], Any]) -> str | None:
     if not re.fullmatch(r"\d+(\.\d+)?", bare):
         return None
     percent = f"{bare}%" if 1 < float(bare) < 100 else bare
-    for candidate in (bare, percent, bare.split(".")[0]):
+    numbers = (percent,) if text.endswith("%") else (bare, percent, bare.split(".")[0])
+    for candidate in numbers:
         try:
             read(number_of(candidate))
         except ValueError:

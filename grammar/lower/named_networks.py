@@ -117,7 +117,9 @@ class Networks:
         return None if f"network {name}" in self.program.broken else found
 
     def _help(self, name: str) -> str | None:
-        near = nearest(name, (*self.program.networks, *zoo_names()))
+        ending = [known for known in zoo_names() if known.endswith(f"_{name.lower()}")]
+        near = nearest(name, ending or (*self.program.networks, *zoo_names()))
+        near = near or next(iter(ending), None)
         if near is None and self.program.networks:
             return did_you_mean(name, self.program.networks)
         return (

@@ -6,14 +6,15 @@ from wootzc.diagnostics import Advice, write
 from wootzc.grammar import syntax
 from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
-from wootzc.grammar.check.values import evaluate, source_text
+from wootzc.grammar.check.values import evaluate, near_value, source_text
 from wootzc.grammar.syntax.near_misses import did_you_mean, either, meant
 from wootzc.ir.space.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
 from wootzc.ir.space.recipe_values import NUMBERS, OPTIONS
 
 _EXAMPLES = {
     "learning_rate": "0.01", "momentum": "0.9", "b1": "0.9", "b2": "0.999", "eps": "1e-8",
-    "decay": "0.9", "decay_rate": "0.5", "weight_decay": "1e-4", "threshold": "5",
+    "decay": "0.9", "warmup_steps": "100", "decay_rate": "0.5", "weight_decay": "1e-4",
+    "threshold": "5",
 }  # fmt: skip
 
 
@@ -148,10 +149,12 @@ def _option_value(name: str, key: str, argument: syntax.Argument, report: Report
     try:
         return float(kind.read(value))
     except ValueError:
-        example = _EXAMPLES.get(key)
+        shown = source_text(argument.value)
+        near = near_value(shown, kind.read) if shown.startswith("-0.") else None
+        example = near or _EXAMPLES.get(key)
         report.error(
             argument.value.span, "WZ071",
-            f"`{key}` of `{name}` must be {kind.expects}, not `{source_text(argument.value)}`",
+            f"`{key}` of `{name}` must be {kind.expects}, not `{shown}`",
             write(example) if example else None,
         )  # fmt: skip
         return None

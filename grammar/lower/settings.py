@@ -7,7 +7,7 @@ from typing import Any
 
 from wootzc.diagnostics import Advice, Span, write
 from wootzc.grammar import syntax
-from wootzc.grammar.check.arguments import Kind
+from wootzc.grammar.check.arguments import FLAG, Kind
 from wootzc.grammar.check.edits import remove
 from wootzc.grammar.check.report import Report
 from wootzc.grammar.check.statements import KEYWORDS
@@ -94,6 +94,8 @@ def _help(
     hint = hints.get(name.lower())
     if hint:
         value = _value_text(setting, report)
+        padding = re.search(r"\bpadding\s*=\s*(\w+)", value)
+        value = padding[1] if padding else value
         taken = any(s.name.text == hint.split()[0].split("(")[0] for s in settings.settings)
         if (value or "{}" not in hint) and not taken:
             return write(hint.format(value), at=setting.span)
@@ -167,8 +169,15 @@ def setting_value(setting: syntax.Setting, kind: Kind, report: Report) -> Any:
 
 def _example(name: str, kind: Kind) -> str | None:
     """How a setting is written, with a value that its kind names."""
+    if kind == FLAG:
+        return f"`{name}` alone says that it is on"
     value = re.search(r"such as ([\w.%]+)", kind.expects)
-    return f"as in `{name} {value[1]}`" if value else None
+    example = value[1] if value else _EXAMPLES.get(name)
+    return f"as in `{name} {example}`" if example else None
+
+
+_EXAMPLES = {"steps": "600", "epochs": "30", "batch": "64", "crop": "4", "limit": "5_000",
+             "normalize": "imagenet"}  # fmt: skip
 
 
 def _given(setting: syntax.Setting, report: Report) -> tuple[Value | None, str | None]:

@@ -6,10 +6,12 @@ from itertools import islice
 from lark import Token
 
 from wootzc.diagnostics import Advice, Diagnostic, Span, diagnostic
+from wootzc.grammar.check.operators import JOINS
 from wootzc.grammar.syntax.brackets import end_of_code_before
 from wootzc.grammar.syntax.marks import mark_at, marks
 
 _BEGIN = re.compile(r"\s*(begin)\b")
+_ARMS_IN_PARENTHESES = re.compile(rf"\b(?:{'|'.join(JOINS)})\s*(?P<at>\()\s*$")
 _BEGIN_END = re.compile(r"\b(?:begin|end)\b")
 
 
@@ -30,17 +32,23 @@ def in_words(text: str, path: str, token: Token) -> Diagnostic | None:
     return None
 
 
-def in_square_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
-    """`add [ … ]`: statements or arms in the wrong brackets."""
+def in_other_brackets(text: str, path: str, token: Token) -> Diagnostic | None:
+    """`add [ … ]`, `add( { … }, { … } )`: statements or arms in the wrong brackets."""
     start, depth = token.start_pos or 0, 0
-    for mark in islice(marks(text), mark_at(text, start), None) if token.type == "LSQB" else ():
+    opened = _ARMS_IN_PARENTHESES.search(text[:start]) if token.type == "LBRACE" else None
+    if opened is None and token.type != "LSQB":
+        return None
+    start = opened.start("at") if opened else start
+    for mark in islice(marks(text), mark_at(text, start), None):
         depth += {"open": 1, "close": -1}.get(mark.kind, 0)
         inside = text[start + 1 : mark.start]
         if not depth and re.search(r"[{;\n]", inside):
             whole = Span(path, start, mark.end)
+            arms = re.sub(r"\}\s*,", "} ", inside) if opened else inside
+            commas = ", and no commas between" if arms != inside else ""
             return diagnostic(
                 Span(path, start, start + 1), "WZ001", "what belongs together stands in braces",
-                Advice("write `{` here, and `}` where it ends", f"{{{inside}}}", at=whole),
+                Advice(f"write `{{` here, and `}}` where it ends{commas}", f"{{{arms}}}", at=whole),
             )  # fmt: skip
         if not depth:
             break

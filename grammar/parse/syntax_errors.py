@@ -8,7 +8,7 @@ from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from wootzc.diagnostics import Diagnostic, Fix, Span, diagnostic
 from wootzc.grammar.check.operators import JOINS
 from wootzc.grammar.check.statements import FORMS
-from wootzc.grammar.parse.braces import end_of_indented, in_square_brackets, in_words
+from wootzc.grammar.parse.braces import end_of_indented, in_other_brackets, in_words
 from wootzc.grammar.parse.examples import by_example
 from wootzc.grammar.parse.languages import python_block
 from wootzc.grammar.parse.misplaced import misplaced
@@ -62,7 +62,7 @@ def explain(reading: Reading, error: UnexpectedInput) -> Diagnostic:
     if (found := misplaced(text, path, position, headers, outer)) is not None:
         return found
     if isinstance(error, UnexpectedToken):
-        for special in (_of_constants, in_words, in_square_brackets):
+        for special in (_of_constants, in_words, in_other_brackets):
             if (told := special(text, path, error.token)) is not None:
                 return told
     for slip in slips_in(SLIPS, text, position, headers[-1].context if headers else outer):

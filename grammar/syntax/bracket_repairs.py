@@ -21,6 +21,9 @@ _NOT_IN_LIST = re.compile(r"[;{}\n]|//|/\*|\bas\b|$")
 def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The mistakes of `scan` where they were made, with their fixes where there are some."""
     if any(mistake.code == "WZ003" for mistake in found):
+        doubled = tuple(_doubled(text, path))
+        if len(doubled) == len(found) and _mends(text, path, doubled):
+            return doubled
         by_layout = tuple(_by_indentation(text, path))
         if by_layout and _mends(text, path, by_layout):
             return by_layout
@@ -29,6 +32,13 @@ def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tupl
         if tried.fixes:
             return (tried,)
     return tuple(_tried(text, path, mistake, len(found)) for mistake in found)
+
+
+def _doubled(text: str, path: str) -> Iterator[Diagnostic]:
+    """`add {{` where a line ends."""
+    for match in re.finditer(r"\{[^\S\n]*(?P<at>\{)(?=[^\S\n]*\n)", text):
+        span = Span(path, *match.span("at"))
+        yield Diagnostic(span, "WZ003", "one `{` is enough", "remove it", fixes=(Fix(span, ""),))
 
 
 # ---- by indentation
@@ -77,6 +87,11 @@ def _by_indentation(text: str, path: str) -> Iterator[Diagnostic]:
                     "add the missing `{` at the beginning of the line",
                     fixes=(Fix(Span(path, line.start, line.start), "{ "),),
                 )  # fmt: skip
+            elif match[0] == "}" and _is_too_many(stack, line, first=at == line.start):
+                yield Diagnostic(
+                    Span(path, at, at + 1), "WZ003", "this `}` closes nothing in its line",
+                    "remove it", fixes=(Fix(Span(path, at, at + 1), ""),),
+                )  # fmt: skip
             elif match[0] == "}" and _closes(stack, line, first=at == line.start):
                 stack.pop()
             elif match[0] == "}":
@@ -102,7 +117,19 @@ def _must_have_ended(opened: _Open, line: _Line) -> bool:
 
 def _begins_late(stack: Sequence[_Open], line: _Line, *, first: bool) -> bool:
     """Whether a `}` at the end of `line` lacks its `{`: what is open began on another line."""
-    return not first and bool(stack) and stack[-1].line is not line and not stack[-1].inline
+    return (
+        not first
+        and not line.code.startswith("{")
+        and bool(stack)
+        and stack[-1].line is not line
+        and not stack[-1].inline
+    )
+
+
+def _is_too_many(stack: Sequence[_Open], line: _Line, *, first: bool) -> bool:
+    """Whether a `}` of a line that begins with its own `{` is one more than that line opened."""
+    own = line.code.startswith("{") and bool(stack) and stack[-1].line is not line
+    return not first and own and not stack[-1].inline
 
 
 def _closes(stack: Sequence[_Open], line: _Line, *, first: bool) -> bool:
@@ -182,13 +209,20 @@ def _tried(text: str, path: str, mistake: Diagnostic, before: int) -> Diagnostic
                     mistake, message="a block opens with `{`, not with `(`", help="write `{`",
                     fixes=(fix,),
                 )  # fmt: skip
+            if mistake.code == "WZ004" and not fix.replacement:
+                return replace(
+                    mistake, message="`/*` begins a comment, which is never closed",
+                    help="leave out the `/`: names of modules have none", fixes=(fix,),
+                )  # fmt: skip
             return replace(mistake, fixes=(fix,))
     return mistake
 
 
 def _possible(text: str, path: str, mistake: Diagnostic) -> Iterator[Fix]:
     start, end = mistake.span.start, mistake.span.end
-    if mistake.code == "WZ004" and text[start] == '"':
+    if mistake.code == "WZ004" and re.match(r"[\w*?]/\*", text[max(start - 1, 0) : start + 2]):
+        yield Fix(Span(path, start, start + 1), "")
+    elif mistake.code == "WZ004" and text[start] == '"':
         word = re.compile(r'"[^\s"(){};,]*').match(text, start)
         assert word is not None, "it begins with a quote"
         yield Fix(Span(path, word.end(), word.end()), '"')

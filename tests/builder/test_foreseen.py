@@ -1,6 +1,7 @@
 """What a build will not be able to tell is said before it, where the images can be counted."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wootzc.backends.data import count_parts
 from wootzc.builder import Options, build
 from wootzc.builder.search.foreseen import (  # fmt: skip
     foreseen,
@@ -57,6 +59,21 @@ def test_with_the_teacher_known_more_are_needed(make_space: Any) -> None:
     assert list(too_few_images(space, 238, accuracy=0.8)) == []
 
 
+def test_the_images_are_counted_once(make_space: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_space(target="teacher - 1 points")
+    limit = "subject to accuracy >= teacher - 1 points"
+    file.write_text(file.read_text().replace(limit, f"{limit}\n  {limit} with confidence 90%"))
+    space, counted = compile(file, ()).space, []
+
+    def count(data: Any) -> Any:
+        counted.append(data)
+        return count_parts(data)
+
+    monkeypatch.setattr("wootzc.builder.search.foreseen.count_parts", count)
+    assert [one.code for one in foreseen(space, accuracy=0.9)] == ["WZ180"] * 2
+    assert len(counted) == 1
+
+
 def test_a_teacher_that_only_guesses_is_told(make_space: Any) -> None:
     trained, from_file = (compile(file, ()).space for file in (make_space(), given(make_space())))
     labels = np.repeat(np.arange(4, dtype=np.int32), 20)
@@ -77,13 +94,14 @@ def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) 
     space = compile(file, ()).space
     (nothing, warning) = foreseen(space)
     assert warning.message.startswith("the test images are split off")
+    assert "as x_val, y_val, x_test, y_test, beside x_train and y_train" in str(warning.help)
     assert nothing.code == "WZ339" and "`validation 25%`" in nothing.message
     text = file.read_text()
     assert text[nothing.span.start : nothing.span.end] == "validation 25%"
     strict = file.with_name("strict.wz")
     strict.write_text(text.replace("97%", "teacher - 1 points"))
-    (few,) = too_few_images(compile(strict, ()).space, 80)
-    assert "val/" in str(few.help) and "30%" not in str(few.help)
+    few, *_ = (one for one in foreseen(compile(strict, ()).space) if one.code == "WZ180")
+    assert "its own part, x_val say" in str(few.help) and "30%" not in str(few.help)
     own |= {"x_test": data["images"], "y_test": data["labels"]}
     np.savez(file.parent / "quadrants.npz", **own)
     assert codes(file) == ["WZ339", "WZ339"]
@@ -91,6 +109,21 @@ def test_a_teacher_from_a_file_may_have_seen_what_is_split_off(make_space: Any) 
 
 def test_a_teacher_that_is_trained_on_here_learns_the_new_split(make_space: Any) -> None:
     assert codes(given(make_space(), f"{GIVEN} {{ steps 5 }}")) == []
+
+
+@pytest.mark.parametrize(("kind", "found"), [(np.uint8, ["WZ336"]), (np.float32, [])])
+def test_figures_of_pixels_to_255_are_told_for_bytes(
+    kind: Any, found: list[str], make_space: Any
+) -> None:
+    file = make_space()
+    data = np.load(file.parent / "quadrants.npz")
+    np.savez(file.parent / "q.npz", images=data["images"].astype(kind), labels=data["labels"])
+    text = re.sub(r'data "quadrants.npz" \{[^}]*\}', 'data "q.npz" { mean(51); std(25.5) }',
+                  file.read_text())  # fmt: skip
+    file.write_text(text)
+    warnings = list(foreseen(compile(file, ()).space))
+    assert [warning.code for warning in warnings] == found
+    assert all("`mean(0.2); std(0.1)`" in str(warning.help) for warning in warnings)
 
 
 def test_data_that_is_not_there_is_not_judged(make_space: Any) -> None:

@@ -260,6 +260,30 @@ def test_who_cleans_after_another_says_that_it_lives(address: str) -> None:
     locks.leave()
 
 
+def test_of_two_that_clean_one_waits_for_the_other(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them takes the other for a build, or deletes what it says of itself."""
+    monkeypatch.setattr("wootzc.builder.jobs.locks.WAIT", 0.01)
+    first, second, real = Store(address), Store(address), Leases.held
+    other, dropped = threading.Thread(target=second.clear), list[str]()
+    first.finish("k", "block", "b", {}, 1.0)
+
+    def held(leases: Leases) -> bool:
+        if other.ident is None:
+            other.start()
+            while len(list(below(first.place / "locks", "build-*.lock"))) < 2:
+                assert other.is_alive()
+        return real(leases)
+
+    monkeypatch.setattr(Leases, "held", held)
+    monkeypatch.setattr("wootzc.builder.jobs.store.drop", lambda place: dropped.append(str(place)))
+    first.clear()
+    other.join(60)
+    assert not other.is_alive() and not list(below(first.place / "locks", "*"))
+    assert dropped and not any("build-" in place for place in dropped)
+
+
 def test_who_was_killed_while_cleaning_keeps_nobody_waiting(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

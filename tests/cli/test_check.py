@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from click.testing import CliRunner, Result
 
 from wootzc.cli import cli
@@ -134,3 +135,24 @@ def test_data_that_is_empty_yet_is_noted_as_what_is_missing(tmp_path: Path) -> N
     done = check(tmp_path / "digits.wz")
     assert done.return_value == 0, done.stderr
     assert "digits.npz is empty; build will need it" in done.stderr
+
+
+def test_data_that_the_network_does_not_fit_is_told_where_it_is_named(tmp_path: Path) -> None:
+    images = np.zeros((8, 3, 6, 6), np.uint8)
+    np.savez(tmp_path / "first.npz", images=images, labels=np.arange(8) % 2)
+    np.savez(tmp_path / "last.npz", images=images.transpose(0, 2, 3, 1), labels=np.arange(8) % 2)
+    text = (
+        "network n { input(6x6x3); module m { conv(3x3, 8); relu; conv(3x3, 8) }\n"
+        "  global_pool; dense(%d) }\nspace s over n { data %s; prune m; minimize params\n"
+        "  subject to accuracy >= 50%% }\n"
+    )
+    told = {
+        (3, '"first.npz"'): ["WZ110", "np.moveaxis(images, 1, -1)"],
+        (3, '"last.npz"'): ["WZ111", "the data has 2 classes (0, 1), but the network has 3"],
+        (2, '"last.npz"'): [],
+    }
+    for (classes, data), words in told.items():
+        result = check(written(tmp_path, text % (classes, data)))
+        assert result.return_value == bool(words), result.stderr
+        assert all(word in result.stderr for word in words), result.stderr
+        assert not words or f"| space s over n {{ data {data}" in result.stderr

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wootzc.backends.data import Dataset, Split, check_fits, load
+from wootzc.backends.data.images import Encoded
 from wootzc.backends.data.tree import ZipBlobs, open_zip
 from wootzc.diagnostics import WootzError
 from wootzc.ir.space.recipe import Data
@@ -169,6 +170,21 @@ def test_the_kind_can_be_said(tmp_path: Path, pictures: Any, arrays: Any) -> Non
     with (tmp_path / "a.data").open("wb") as file:
         np.savez(file, images=arrays[0], labels=arrays[1])
     assert len(load(Data(path=str(tmp_path / "a.data"), kind="npz"), seed=0).train) == 42
+
+
+def test_of_several_entries_of_one_name_the_last_counts(tmp_path: Path, pictures: Any) -> None:
+    """As whoever unpacks the archive has it."""
+    names = ("a/1.png", "a/2.png", "b/1.png", "b/2.png", "a/1.png")
+    files = [pictures.png() for _ in names]
+    with (
+        zipfile.ZipFile(tmp_path / "a.zip", "w") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        for name, file in zip(names, files, strict=True):
+            archive.writestr(name, file)
+    images = open_zip(tmp_path / "a.zip", "a.zip", None).parts["train"].images
+    assert isinstance(images, Encoded)
+    assert [images.blobs.read(row) for row in range(len(images))] == [files[4], *files[1:4]]
 
 
 def test_reading_a_zip_from_many_threads(tmp_path: Path) -> None:

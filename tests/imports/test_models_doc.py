@@ -203,7 +203,7 @@ ONNX: dict[str, Case] = {
     "channels in parts": onnx_model(
         [("Split", ["x"], "half", {"axis": 3}), *POOL[:1], ("Add", ["pool", "half"], "y", {})],
     ),
-    "channel shuffles": onnx_model(
+    "pixels apart": onnx_model(
         [("Reshape", ["x", "sizes"], "apart", {}),
          ("Flatten", ["apart"], "y", {})],
         sizes=np.array([1, 3, 2, 4, 8]),

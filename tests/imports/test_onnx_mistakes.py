@@ -99,6 +99,23 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         'node "y" is a Reshape: 1x4x8x8 → 1x2x2x8x8: '
         "it splits an axis, as a channel shuffle or attention does",
     ),
+    "space to depth": (
+        [("Reshape", "x s", "y", {})],
+        {"s": ints(1, 3, 4, 2, 4, 2)},
+        'node "y" is a Reshape: 1x3x8x8 → 1x3x4x2x4x2: '
+        "it takes rows of pixels apart, as space to depth does",
+    ),
+    "an image of a vector": (
+        [("Conv", "x w", "c", {}), ("GlobalAveragePool", "c", "g", {}), ("Flatten", "g", "f", {}),
+         ("Reshape", "f s", "y", {})],
+        {"w": ones(8, 3, 1, 1), "s": ints(1, 2, 2, 2)},
+        'node "y" is a Reshape: 1x8 → 1x2x2x2: it makes an image of a vector, as decoders do',
+    ),
+    "series": (
+        [("LSTM", "x w r", "y", {"hidden_size": 8})],
+        {"w": ones(1, 32, 8), "r": ones(1, 32, 8)},
+        'node "y" is a LSTM: wootzc has no layer that goes through a series step by step',
+    ),
     "attention": (
         [("GlobalAveragePool", "x", "g", {}), ("Softmax", "g", "s", {"axis": 1}),
          ("Mul", "x s", "y", {})],
@@ -457,7 +474,11 @@ def test_opsets_that_are_too_old(onnx_model: Model, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("domain", "why", "help"),
     [
-        ("net", "wootzc has no layer for it", None),
+        (
+            "net",
+            "wootzc has no layer for it",
+            "docs/models.md lists the operators that it reads",
+        ),
         (
             "com.microsoft",
             "onnxruntime's optimiser makes such nodes out of others",

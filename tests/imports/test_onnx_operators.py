@@ -450,6 +450,11 @@ SHAPES = {
         options={"opset": 18},
     ),
     "reduce max": one("ReduceMax", "max", axes=[2, 3], keepdims=0),
+    "reduce sum": Case(
+        steps=[("Conv", "x w", "c", {}), ("ReduceSum", "c a", "y", {"keepdims": 0})],
+        constants={"a": ints(2, 3), "w": numbers(4, 3, 3, 3)},
+        reads="Conv avg",
+    ),
     "reduce mean, one axis after another": Case(
         steps=[
             ("ReduceMean", "x", "a", {"axes": [3], "keepdims": 0}),

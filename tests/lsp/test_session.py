@@ -296,6 +296,13 @@ def test_renames_that_would_change_the_meaning_are_refused(
         renamed(session, uri, before, name)
 
 
+def test_a_name_with_a_dot_is_renamed_wherever_it_stands(session: "Session") -> None:
+    text = TEXT.replace("as b1", "as b.one").replace("a1..b1", "a1..b.one")
+    uri = session.open("dots.wz", text)
+    new = renamed(session, uri, "as b.o|ne", "last")[uri]
+    assert "as last" in new and "prune a1..last" in new and "b.one" not in new
+
+
 def test_symbols(session: "Session", uri: str) -> None:
     params = types.DocumentSymbolParams(types.TextDocumentIdentifier(uri))
     found = session.run(session.client.text_document_document_symbol_async(params))

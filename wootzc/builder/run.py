@@ -44,11 +44,7 @@ from wootzc.builder.result.folder import check_result, folder_of, recover, switc
 from wootzc.builder.result.int8 import in_build
 from wootzc.builder.result.summary import Summary, to_json
 from wootzc.builder.search.explore import explore
-from wootzc.builder.search.foreseen import (  # fmt: skip
-    foreseen,
-    no_better_than_guessing,
-    too_few_images,
-)
+from wootzc.builder.search.foreseen import foreseen, no_better_than_guessing
 from wootzc.builder.search.proposing import most_proposed, with_proposals
 from wootzc.builder.search.scale import check_scale
 from wootzc.builder.search.search import Search
@@ -306,10 +302,9 @@ def _searched(search: Search, out: Path) -> SearchResult:
 
 def _warn(jobs: Jobs, teacher: float) -> None:
     """Say what the images won't tell; how many are needed is known with the teacher's accuracy."""
-    few = too_few_images(jobs.space, len(jobs.dataset.validation), teacher)
-    none = no_better_than_guessing(jobs.space, teacher, jobs.dataset.validation.labels)
-    others = (warning for warning in foreseen(jobs.space) if warning.code != "WZ180")
-    for warning in (*none, *few, *others):
+    judging = jobs.dataset.validation
+    none = no_better_than_guessing(jobs.space, teacher, judging.labels)
+    for warning in (*none, *foreseen(jobs.space, teacher, len(judging))):
         told = Warned(message=warning.message, code=warning.code, help=warning.help)
         jobs.events.emit(told)
 

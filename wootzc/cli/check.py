@@ -11,7 +11,7 @@ import click
 from wootzc.cli.check_data import Checked, as_json, as_sarif
 from wootzc.cli.options import override_options
 from wootzc.cli.output import echo_diagnostics, foreseen_in
-from wootzc.diagnostics import Diagnostic, WootzError
+from wootzc.diagnostics import Diagnostic, WootzError, told_at
 
 if TYPE_CHECKING:
     from wootzc.grammar import Analysis
@@ -85,7 +85,8 @@ def _of_data(spaces: "Iterable[Space]") -> Iterator[Diagnostic]:
         if _is_empty(Path(space.data.path)):
             continue  # a place for what is to come: told as a note, like a missing one
         try:
-            check_data(space.data)
+            with told_at(space.at("data")):
+                check_data(space.data, space.network)
         except WootzError as error:
             yield from error.diagnostics
 

@@ -181,7 +181,7 @@ def _check_files(space: "Space") -> None:
             read_teacher(Path(teacher.path), space.network, new_head=teacher.recipe is not None)
     with told_at(space.at("data")):
         check_exists(Path(space.data.path).expanduser(), space.data.path)
-        check_data(space.data)
+        check_data(space.data, space.network)
 
 
 COMMANDS: tuple[Any, ...] = (build,)

@@ -33,6 +33,8 @@ def fold(operator: Operator, values: dict[str, Array]) -> dict[str, Array]:
             "wootzc does not compute it before the network runs",
             "export the network before it is quantised"
             if operator.kind in ("DequantizeLinear", "QuantizeLinear")
+            else "keep what was drawn as a parameter, or a buffer"
+            if operator.kind.startswith("Random")
             else None,
         )
     _check_size(operator, [values[name] for name in operator.inputs if name])

@@ -96,7 +96,7 @@ def global_pool(operator: Operator, context: Context) -> Tensor:
 
 
 def reduce(operator: Operator, context: Context) -> Tensor:
-    """A mean or maximum over height and width. Raises a refusal for any other axis."""
+    """A mean, maximum or sum over height and width. Raises a refusal for any other axis."""
     tensor = context.tensor(operator)
     axes = context.integers(operator, "axes", 1)
     if not axes:
@@ -137,7 +137,11 @@ def _reduced(
     )
     draft = context.layer(operator, layer, tensor)
     shape = (height // size[0], width // size[1], channels)
-    return made(tensor, draft, image=shape, layout=after, positive=tensor.positive)
+    pooled = made(tensor, draft, image=shape, layout=after, positive=tensor.positive)
+    if operator.kind != "ReduceSum":
+        return pooled
+    count = np.full(channels, size[0] * size[1], np.float32)  # a sum is so many means
+    return made(pooled, context.affine(operator, pooled, count, 0 * count))
 
 
 def _why_channels(operator: Operator, over: str) -> str:
@@ -178,5 +182,6 @@ HANDLERS = {
     "MatMul": matmul,
     "ReduceMax": reduce,
     "ReduceMean": reduce,
+    "ReduceSum": reduce,
     "Softmax": softmax,
 }

@@ -28,7 +28,8 @@ def joined(operator: Operator, context: Context, one: Tensor, other: Tensor) -> 
             usable(one)
             usable(other)
             raise operator.refused(
-                "it takes two tensors; wootzc adds and multiplies them, nothing else"
+                "it takes two tensors; wootzc adds and multiplies them, nothing else",
+                "train the network with a sum in its place",
             )
 
 
@@ -72,7 +73,8 @@ def _scaled(operator: Operator, context: Context, one: Tensor, other: Tensor) ->
     ):
         raise operator.refused(
             f"it multiplies {_sizes((one, other))}; wootzc multiplies tensors of one shape, "
-            "or an image by one number a channel"
+            "or an image by one number a channel",
+            "give each channel a number of its own, as squeeze-and-excite does",
         )
     if one.flat or other.flat:
         raise operator.refused("what it multiplies by comes from a flattened image")
@@ -97,7 +99,8 @@ def concat(operator: Operator, context: Context) -> Tensor:
         )
     if axis == 0 or len(others) > 1 or apart or not set("".join(along)) <= set("CHW"):
         raise operator.refused(
-            f"it joins {_sizes(tensors)} along axis {axis}; wootzc joins channels, nothing else"
+            f"it joins {_sizes(tensors)} along axis {axis}; wootzc joins channels, nothing else",
+            "join along axis 1, which holds the channels of images",
         )
     if not pixels and len({t.image[:2] for t in tensors}) > 1:
         raise operator.refused(f"it joins {_sizes(tensors)}, which differ in height or width")

@@ -10,6 +10,8 @@ from wootzc.grammar.imports.onnx.source_graph import FLOATS, Operator
 from wootzc.grammar.imports.onnx.tensors import (
     MOVES_BATCH,
     NO_PADS,
+    PIXELS_APART,
+    SPLITS,
     Tensor,
     gathered,
     letters,
@@ -20,6 +22,11 @@ from wootzc.grammar.imports.onnx.tensors import (
 from wootzc.grammar.imports.onnx.tracing import Context, Pick, made, usable
 from wootzc.ir.graph import Refused
 from wootzc.ir.layers import Conv, Dropout, Pool
+
+APART = (
+    "it takes channels apart, and wootzc's layers read all of them",
+    "a convolution for each part says the same",
+)
 
 LOWEST = -1e30  # stands for -inf in files of finite numbers
 MOST_CHANNELS = 1 << 13  # that padding may make
@@ -100,7 +107,14 @@ def _with_dims(operator: Operator, tensor: Tensor, dims: list[int]) -> Tensor:
     try:
         after = reshaped(tensor, dims)
     except ValueError as error:
-        raise operator.refused(f"{before_after}: {error}") from None
+        why, help = str(error), None
+        if why == SPLITS and len(tensor.layout) == 2 and len(dims) == 4:
+            why, help = "it makes an image of a vector, as decoders do", "wootzc prunes classifiers"
+        elif why == SPLITS:
+            help = "a 1x1 convolution mixes channels too, and can be pruned"
+        elif why == PIXELS_APART:
+            help = "a convolution whose stride is its kernel reads the same pixels"
+        raise operator.refused(f"{before_after}: {why}", help) from None
     return _apart(tensor, after, operator.refused(f"{before_after}: {MOVES_BATCH}"))
 
 
@@ -284,7 +298,7 @@ def _picked(
     if sorted(channels) == list(range(tensor.image[2])):
         kernel = np.eye(len(channels))[:, channels]  # another order, as from RGB to BGR
         return _mixed(operator, context, tensor, kernel, layout)
-    refusal = operator.refused("it takes channels apart, and wootzc's layers read all of them")
+    refusal = operator.refused(*APART)
     image = (*tensor.image[:2], len(channels))
     pick = Pick(channels=channels, refusal=refusal)
     draft = context.add(operator.name, pick, (usable(tensor),), image)

@@ -99,7 +99,8 @@ def _only_output(graph: "GraphProto") -> str:
         listed = ", ".join(f'"{name}"' for name in names) or "none"
         raise Refused(
             f"the network has {len(names)} outputs ({listed}); wootzc prunes classifiers with one",
-            "export it for inference, without auxiliary heads: `model.eval()` before the export",
+            "export it without auxiliary heads, by `model.eval()` before the export, and let "
+            "`forward` return the scores alone",
         )
     return str(names[0])
 
@@ -109,7 +110,10 @@ def _only_input(graph: "GraphProto", wanted: set[str]) -> "ValueInfoProto":
     inputs = [i for i in graph.input if i.name in wanted and i.name not in initialized]
     if len(inputs) != 1:
         listed = ", ".join(f'"{i.name}"' for i in inputs) or "none"
-        raise Refused(f"the network has {len(inputs)} inputs ({listed}); wootzc takes one image")
+        raise Refused(
+            f"the network has {len(inputs)} inputs ({listed}); wootzc takes one image",
+            "make constants of what enters beside the image, and export it again",
+        )
     given: ValueInfoProto = inputs[0]
     return given
 

@@ -26,6 +26,7 @@ Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
 NO_PADS: Pads = ((0, 0), (0, 0))
 
 MOVES_BATCH = "it moves the axis of the batch"
+PIXELS_APART = "it takes rows of pixels apart, as space to depth does"
 SPLITS = "it splits an axis, as a channel shuffle or attention does"
 
 
@@ -108,6 +109,8 @@ def reshaped(tensor: Tensor, dims: Sequence[int]) -> Tensor:
         while rest and prod(map(tensor.size, taken)) < size:
             taken += rest.pop(0)
         if prod(map(tensor.size, taken)) != size:
+            if taken[:1] in ("H", "W"):
+                raise ValueError(PIXELS_APART)
             raise ValueError(SPLITS if number else MOVES_BATCH)
         layout.append(taken)
     if rest:

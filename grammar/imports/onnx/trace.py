@@ -48,14 +48,16 @@ _OPTIMISED = (
     "onnxruntime's optimiser makes such nodes out of others",
     "give the file from before it was optimised",
 )
-_UNKNOWN = "wootzc has no layer for it", None
+_UNKNOWN = "wootzc has no layer for it", "docs/models.md lists the operators that it reads"
 WHY: dict[str, tuple[str, str]] = {
     kind: (why, help)
     for kinds, why, help in (
         ("Resize Upsample ConvTranspose DepthToSpace",
          "wootzc has no layer that enlarges images", "it prunes classifiers"),
-        ("If Loop Scan LSTM GRU RNN", "wootzc reads networks without loops or conditions",
+        ("If Loop Scan", "wootzc reads networks without loops or conditions",
          "exporting for one fixed input size often removes them"),
+        ("LSTM GRU RNN", "wootzc has no layer that goes through a series step by step",
+         "it prunes convolutional classifiers"),
         ("QuantizeLinear DequantizeLinear QLinearConv ConvInteger MatMulInteger",
          "it is quantised", "export the network before it is quantised"),
         ("ArgMax TopK NonMaxSuppression", "what it makes is no score for each class",
@@ -67,8 +69,7 @@ WHY: dict[str, tuple[str, str]] = {
         ("Tile", "it repeats numbers, which no layer of wootzc does",
          "where it makes three channels of a grey image, let that enter as it is, and the first "
          "kernel be the sum over its three"),
-        ("Split", "it takes channels apart, and wootzc's layers read all of them",
-         "a convolution for each part says the same"),
+        ("Split", *reshaping.APART),
     )
     for kind in kinds.split()
 }  # fmt: skip
@@ -196,7 +197,10 @@ def _input_shape(source: Source, layout: str, given: Shape | None) -> tuple[Shap
     if len(source.sizes) != 4:
         raise Refused(
             f'the input "{source.input}" has {len(source.sizes)} axes; '
-            "wootzc takes images: batch, channels, height and width"
+            "wootzc takes images: batch, channels, height and width",
+            "a series can enter as an image of one row, and its layers be convolutions of 1xk"
+            if len(source.sizes) == 3
+            else "it prunes classifiers of images",
         )
     sizes = dict(zip(layout, source.sizes, strict=True))
     said = [sizes[axis] for axis in "HWC"]

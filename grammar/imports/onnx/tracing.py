@@ -104,7 +104,13 @@ class Context:
         """An input that depends on the image. Raises a refusal for a constant."""
         name = operator.inputs[index]
         if name in self.constants:
-            raise operator.refused(f'its input "{name}" is a constant')
+            raise operator.refused(
+                f'its input "{name}" is a constant',
+                "channels of zeros are read where `nn.functional.pad` puts them beside others; "
+                "others can be channels of the images"
+                if operator.kind == "Concat"
+                else None,
+            )
         if name not in self.tensors:
             raise operator.refused(f'its input "{name}" is a second result of another node')
         tensor = self.tensors[name]

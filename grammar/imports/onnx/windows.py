@@ -12,7 +12,10 @@ def image(operator: Operator, tensor: Tensor) -> Tensor:
     """The tensor, if its axes are those of an image in ONNX: batch, channels, height, width."""
     if tensor.layout != letters("NCHW", tuple(map(tensor.size, "HWC"))):
         axes = " x ".join(axis or "1" for axis in tensor.layout)
-        raise operator.refused(f"it needs an image N x C x H x W, and {axes} enters")
+        raise operator.refused(
+            f"it needs an image N x C x H x W, and {axes} enters",
+            "what runs along the channels, as in ECA, can't be pruned; squeeze-and-excite can",
+        )
     if tensor.flat:
         raise operator.refused("it reads an image that was flattened before")
     return tensor

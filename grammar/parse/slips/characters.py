@@ -31,6 +31,7 @@ CHARACTERS = (
     Slip(r"(?<!\w)[([] ?(?P<a>\d+) ?, ?(?P<b>\d+) ?(?:, ?(?P<c>\d+) ?)?[)\]]"
          r"(?![^;{}\n]*\) ?as \w+\[)", _size,
          "a size is written with an x", safe=True, within="call range"),
+    Slip(r"\x22{3}(?P<rest>[^\n\x22]*)\x22{3}", r"//\g<rest>", "a comment begins with `//`"),
     Slip(r'"(?P<n><NUM>)"', r"\g<n>", "a number stands without quotes", safe=True),
     Slip(r"(?:^|(?<=\n)) ?--+(?P<rest>[^\n]*)", r"//\g<rest>", "a comment begins with `//`",
          safe=True),

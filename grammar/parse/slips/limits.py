@@ -35,6 +35,13 @@ def _goal(match: Match) -> str:
     return f"minimize {match['m']}; subject to {match['m']} <= {number}"
 
 
+def _share(match: Match) -> str:
+    """`0.8 * macs` → `80%`."""
+    number = match["n"]
+    return number if number.endswith("%") else f"{100 * float(number):.6g}%"
+
+
+_WHOLE = rf"(?:the )?(?:teacher|full|original|baseline|base|unpruned|total|{'|'.join(METRICS)})\b"
 _LIMITS = "limits are written with `<=` or `>=`"
 
 LIMITS = (
@@ -68,6 +75,9 @@ LIMITS = (
          help="end it with `;`, and begin the next with `where` or `subject to`"),
     Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
          "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
+    Slip(r"(?:where|to) (?!accuracy)<NAME> ?[<>]=? ?(?P<at>(?P<n>\d*\.\d+|\d+(?:\.\d+)?%) ?"
+         rf"(?:\*|×|of|x) ?{_WHOLE})", _share, "a share is one of the full network",
+         within="space"),
     Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"
          r"|≤)? ?(?P<n>\d[\d.]*) ?(?:%|points?|pp)?",
          r"accuracy >= teacher - \g<n> points", "a drop is limited by a distance from the teacher",

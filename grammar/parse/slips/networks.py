@@ -2,7 +2,7 @@
 
 import re
 
-from wootzc.grammar.check.operators import BUILT_IN
+from wootzc.grammar.check.operators import BUILT_IN, OPERATORS
 from wootzc.grammar.parse.slips.row import Match, Slip
 from wootzc.grammar.zoo import zoo_names
 
@@ -26,6 +26,27 @@ def _spaced(match: Match) -> str:
     return " x ".join(match["sizes"].split("x"))
 
 
+def _given(match: Match) -> str:
+    """`stride two` → `stride = 2`; nothing where the name may be a value itself."""
+    value, name = match["b"], match["a"]
+    valued = rf"\b(?:let\s+{name}\b|(?:module|network)\s+\w+\s*\([^)]*\b{name}\b)"
+    if value in _COUNTS:
+        return f"{name} = {_COUNTS.index(value) + 1}"
+    if name not in _ARGUMENTS or value in _ARGUMENTS or re.search(valued, match.string):
+        return match[0]
+    return f"{name} = {value}"
+
+
+def _drawn_in(match: Match) -> str:
+    """`conv(3x3, 16) stride 2` → `conv(3x3, 16, stride = 2)`."""
+    words = re.findall(r"\w[\w.%]*", match["more"])
+    values = [str(_COUNTS.index(w) + 1) if w in _COUNTS else w for w in words[1::2]]
+    given = [f"{name} = {value}" for name, value in zip(words[::2], values, strict=True)]
+    return ", ".join([match["call"], *given] if match["call"][-1] != "(" else given) + ")"
+
+
+_ARGUMENTS = {p.name for o in OPERATORS.values() for p in o.parameters}
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 _SPACES = "sizes that are calculated have spaces around each `x`"
 _TWO_DOTS = "a range is written with two dots"
 _CONSTANT = "a constant begins with `let`"
@@ -139,6 +160,8 @@ NETWORKS = (
          "a name has letters, digits and `_`", within="file"),
     Slip(r"\b(?:module|network|space|over) (?P<at>[\"'](?P<a><NAME>)[\"'])", r"\g<a>",
          "names stand without quotes", within="file", safe=True),
+    Slip(r"\[ ?range ?\( ?(?P<a>\d+) ?, ?(?P<b>\d+) ?\) ?\]",
+         lambda m: f"[{m['a']}..{int(m['b']) - 1}]", _TWO_DOTS, within="range body call"),
     Slip(r"\[ ?\d* ?\.\. ?\d* ?\]", None, "a range has both its ends", within="range",
          help="as in `a[1..3]`"),
     Slip(r"\b(?:for|repeat|loop|while|foreach)\b[^\n]*", None, "there are no loops", within="body",
@@ -149,6 +172,8 @@ NETWORKS = (
     Slip(r"\b(?:if|elif|else|when|unless|switch)\b[^\n]*", None, "there are no conditions",
          within="body",
          help="what varies is a parameter; `{ shortcut_if_fits }` adds the input where it fits"),
+    Slip(r"\b(?:if|when|unless|switch) ?\([^\n]*", None, "there are no conditions",
+         within="call", help="what varies is a parameter"),
     Slip(r"(?P<a>[\w%]+)(?: ?, ?then | else | otherwise | and then | ?[-=]> ?)(?P<b>\d[\w.%]*)",
          r"\g<a> then \g<b>", _THEN, within="call"),
     Slip(r"= ?(?P<at>then )", "", "`then` stands between values", within="call",
@@ -159,6 +184,9 @@ NETWORKS = (
          help="leave it out, or write both values: `stride = 2 then 1`"),
     Slip(r"<NAME>(?:\([^()\n]*\))? then [^\n]*", None, "`then` stands between values",
          within="body", help="as in `basic(32, stride = 2 then 1) as b[1..2]`"),
+    Slip(rf"(?P<call>\b<NAME>\([^()\n]*)\)(?P<more>(?: ?[,.]? ?(?:{'|'.join(sorted(_ARGUMENTS))})"
+         r"(?: ?[=:(] ?| )\w[\w.%]*\)?)+)(?=\s*[;}\n])", _drawn_in,
+         "arguments stand in parentheses", within="body"),
     Slip(r"\)(?P<at>(?:\.[A-Za-z_]\w*(?:\([^()\n]*\))?)+)",
          lambda m: re.sub(r"\.([A-Za-z_]\w*)(?:\(\))?", r"; \1", m["at"]),
          "layers follow each other on lines of their own, or after `;`", within="body",
@@ -168,7 +196,9 @@ NETWORKS = (
     Slip(r"\b(?P<at>aux|aux_head|auxiliary_head|side_head|aux_classifier|early_exit)"
          r" ?(?:\([^()\n]*\))? ?\{\s*", "auxiliary", "a second head is called `auxiliary`",
          within="body"),
-    Slip(r"(?P<at>[+&|] ?)(?=\{)", "", "arms follow one another", within="body", safe=True,
+    Slip(r"(?:^|[\n;{}]) ?(?P<at>(?:nn\.)?[Ii]dentity(?:\(\))?)(?=\s*[;}\n])", "{ }",
+         "an empty arm passes its input on", within="body"),
+    Slip(r"(?P<at>[+&|]\s*)(?=\{)", "", "arms follow one another", within="body", safe=True,
          help="leave out `{old}`"),
     Slip(r"(?:^|[{};\n]) ?(?P<at><NAME> ?[:=]? ?)(?=\{)", "", "arms have no names",
          within="body", help="leave out `{old}`"),
@@ -178,7 +208,7 @@ NETWORKS = (
          r"\g<a>\g<c> as \g<a>[1..\g<n>]", "several modules are a range", within="body"),
     Slip(r" as <NAME>(?:\[[^\[\]\n]*\])?(?P<at> as <NAME>(?:\[[^\[\]\n]*\])?)", "",
          "a module has one name", within="body", help="leave out `{old}`"),
-    Slip(r" as (?P<at><NAME>(?:\.\w+)+)(?!\w)", lambda m: m["at"].replace(".", "_"),
+    Slip(r" as (?P<at><NAME>(?:[./]\w+)+)(?!\w)", lambda m: re.sub("[./]", "_", m["at"]),
          "a name has letters, digits and `_`, and no dots", within="body", safe=True),
     Slip(r"(?<!\w)(?P<t><NAME>\[\d+ ?\.\. ?\d+\]) ?:?= ?(?P<a><NAME>(?:\([^()\n]*\))?)",
          r"\g<a> as \g<t>", "modules have their names behind them", within="body range",
@@ -214,6 +244,8 @@ NETWORKS = (
          "arguments are separated by commas", safe=True, within="call"),
     Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>\d[\w.%]*|true|false)\b", r"\g<a> = \g<b>",
          "an argument is given with `=`", within="call", safe=True),
+    Slip(r"(?<!\w)(?P<a><NAME>) (?P<b>(?!(?:x|then|step)\b)<NAME>)(?=\s*[,)])", _given,
+         "an argument is given with `=`", within="call"),
     Slip(r"(?<!\w)(?P<a>[\w.%\"]+) (?P<b>(?!(?:x|then|step)\b)[\w.\"]+)", r"\g<a>, \g<b>",
          "arguments are separated by commas", within="call", safe=True),
     Slip(r"(?<!\w)(?P<name><NAME>) ?\[(?P<value>[^\[\]\n]*)\]", r"\g<name>(\g<value>)",
@@ -223,13 +255,18 @@ NETWORKS = (
     Slip(r"(?<!\w)(?P<name><NAME>) ?[=:]? ?(?P<value>(?:\d[\dx]*|\"[^\"\n]*\")(?: ?, ?[\w=]+)*)"
          r"(?=\s*[;}\n])", r"\g<name>(\g<value>)", "arguments stand in parentheses", within="body",
          safe=True),
+    Slip(r"(?<!\w)(?P<name><NAME>) (?P<value>\d[\dx]*(?: \d[\dx]*)+)(?=\s*[;}\n])",
+         lambda m: f"{m['name']}({', '.join(m['value'].split())})",
+         "arguments stand in parentheses", within="body", safe=True),
     Slip(r"\b(?P<name>dense|dropout|conv|depthwise|max_pool|avg_pool|shortcut|input) "
          r"(?P<value><NAME>)(?=\s*[;}\n])", r"\g<name>(\g<value>)",
          "arguments stand in parentheses",
          within="body", safe=True),
     # ---- statements of a body
-    Slip(r"(?<=[\w)])(?P<at> (?P<b>[A-Za-z_]+\d+(?:\[[^\]\n]*\])?))(?=\s*[;}\n])", r" as \g<b>",
-         "a module gets its name with `as`", within="body"),
+    Slip(r"(?<=[\w)\]])(?P<at>\.)(?=\s*[;}\n])", "", "a statement ends without a dot",
+         within="body space settings", safe=True, help="leave it out"),
+    Slip(r"(?<=[\w)])(?P<at> (?P<b>[A-Za-z_]+(?:\d+|\[\d+ ?\.\. ?\d+\])))(?=\s*[;}\n])",
+         r" as \g<b>", "a module gets its name with `as`", within="body range"),
     Slip(r"(?<=[\w)\]])(?P<at> (?P<b>(?!as\b)<NAME>))", r"; \g<b>",
          "`{old}` must begin a new statement or be removed", within="body", code="WZ006", safe=True,
          help="end the statement before it with a new line or `;`"),

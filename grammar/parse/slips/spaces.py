@@ -31,6 +31,23 @@ def _in_finetune(match: Match) -> str:
     return match["at"] if stated else f"finetune {{ {share} }}"
 
 
+def _module_with_dots(match: Match) -> str:
+    """`keep a.b` → `keep a_b`, where a module is called so, or was until it was repaired."""
+    name = match["at"]
+    joined = re.sub("[./]", "_", name)
+    stem = re.sub(r"\d+$", "", joined)
+    named = rf"\bas\s+(?:{re.escape(name)}|{joined}|{stem}\[)"
+    return joined if re.search(named, match.string) else name
+
+
+def _ordered(match: Match) -> str:
+    """`where a1 <= a2 <= a3` → `where nondecreasing(a1, a2, a3)`; nothing where signs differ."""
+    signs = set(re.findall("[<>]", match["list"]))
+    names = re.split(r"\s*[<>]=?\s*", match["list"])
+    order = "nondecreasing" if signs == {"<"} else "nonincreasing"
+    return f"where {order}({', '.join(names)})" if len(signs) == 1 else match[0]
+
+
 _FOLLOWS = "what `{word}` says follows it directly"
 
 
@@ -122,10 +139,17 @@ SPACES = (
     Slip(r"(?P<a>[\w*?\]]+) (?:using|with|via|criterion|by criterion|by"
          r"|from) ?[:=]? ?(?P<b><CRITERION>)",
          r"\g<a> by \g<b>", "a criterion follows `by`", within="space", safe=True),
-    Slip(r"(?P<a>[\w*?\]]+)(?: ?, ?| )(?P<b><CRITERION>)", r"\g<a> by \g<b>",
+    Slip(r"\b(?:prune|narrow) (?P<at>)(?:by|rates)\b[^\S\n]*\S*", "* ",
+         "what is pruned comes first, `*` for all modules", within="space",
+         help="write `{new}` before it"),
+    Slip(r"by (?P<at>(?P<c>[lL][12])[-\x20]norms?)\b", lambda m: m["c"].lower(),
+         "this criterion is called by its number alone", within="space", safe=True),
+    Slip(r"(?<![\w*?\]])(?P<a>(?!by\b)[\w*?\]]+)(?: ?, ?| )(?P<b><CRITERION>)", r"\g<a> by \g<b>",
          "a criterion follows `by`", within="space", safe=True),
     Slip(r"(?P<a>\b[A-Za-z_]\w*)\.\*", r"\g<a>*", "`*` stands for any letters, without a dot",
          within="space call", safe=True),
+    Slip(r"\b(?:prune|keep|tie|skip|where) [^\n]*?(?P<at><NAME>(?:[./]\w+)+)", _module_with_dots,
+         "a name has letters, digits and `_`, and no dots", within="space call", safe=True),
     Slip(r"\b(?:prune|keep|tie|where) [^\n]*?(?P<at>(?P<module>[A-Za-z_*?][\w*?]*)(?:/|\.(?!\.)"
          r"|->|::)[\w*?.\[\]/]+)",
          r"\g<module>",
@@ -142,6 +166,13 @@ SPACES = (
          r"(?P<b>(?!teacher)[A-Za-z_]\w*)",
          lambda m: f"where non{'de' if m['c'] == '<' else 'in'}creasing({m['a']}, {m['b']})",
          "the rates of modules are compared as an order", within="space"),
+    Slip(r"where (?P<list><NAME>(?: ?(?P<c>[<>])=? ?<NAME>){2,})", _ordered,
+         "the rates of modules are compared as an order", within="space"),
+    Slip(r"explore (?P<at>(?:the )?(?P<w>smallest|cheapest|largest|biggest)(?: one| ones)?"
+         r" (?:first|to \w+))", lambda m: "ascending" if m["w"] in ("smallest", "cheapest")
+         else "descending", "the order of a search is one word", within="space", safe=True),
+    Slip(r"betas? ?= ?[(\[] ?(?P<a><NUM>) ?, ?(?P<b><NUM>) ?[)\]]", r"b1 = \g<a>, b2 = \g<b>",
+         "each option has one value", within="call range settings", safe=True),
     Slip(r"(?:^|[;\n{]) ?(?P<at>(?P<a>nondecreasing|nonincreasing))(?= ?\()", r"where \g<a>",
          "an order of modules begins with `where`", within="space", safe=True),
     Slip(r"(?P<a>where \w+)(?: ?[\[{] ?| )(?P<b>[\w*?.,\x20]+?) ?[\]}]?(?=\s*[;\n])",
@@ -152,6 +183,9 @@ SPACES = (
     Slip(r'(?P<at>"(?P<text>[\w*?.\[\]]+)")', r"\g<text>", "names stand without quotes",
          within="space settings call", safe=True),
     # ---- settings
+    Slip(r"(?:^|[\n;{]) ?(?P<at>(?P<a>fine|pre)[-\x20](?:tun(?:e|ing)|train(?:ing)?))(?= ?[{\n])",
+         lambda m: {"fine": "finetune", "pre": "pretrain"}[m["a"]],
+         "the name of a stage is one word", within="space", safe=True),
     Slip(r"split ?[=:]? ?\d+%? ?[/:,] ?(?P<b>\d+)%?", r"validation \g<b>%",
          "a part of the images is given by what it is for", within="settings"),
     Slip(r"(?P<s>teacher|pretrain|finetune|polish) ?(?P<b>\{[^{}\n]*\}) from"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,17 @@ from wootzc.ir.net.network import Network
 from wootzc.ir.net.prune import prune_network
 from wootzc.ir.net.rate import short
 from wootzc.ir.space.recipe import Recipe
+
+
+class Begun(NamedTuple):
+    """What `Jobs.candidate` is told of one that is begun beside others."""
+
+    number: int
+    teacher: Weights
+    blocks: dict[int, Outcome]
+    target: float | None
+    stop: int | None
+    earlier: Outcome | None
 
 
 @dataclass(frozen=True)
@@ -241,23 +252,14 @@ class Jobs(Running):
         What comes of a candidate does not depend on those beside it.
         """
         return [
-            self._begun(number, teacher, blocks, target, stops.get(number), earlier.get(number))
+            self._begun(
+                Begun(number, teacher, blocks, target, stops.get(number), earlier.get(number))
+            )
             for number in numbers
         ]
 
-    def _begun(
-        self,
-        number: int,
-        teacher: Weights,
-        blocks: dict[int, Outcome],
-        target: float | None,
-        stop: int | None,
-        earlier: Outcome | None,
-    ) -> Future[Outcome]:
-        def fine_tune(share: Share) -> Outcome:
-            return self.candidate(number, teacher, blocks, target, stop, earlier, share)
-
-        return self.workers.submit(fine_tune)
+    def _begun(self, one: Begun) -> Future[Outcome]:
+        return self.workers.submit(lambda share: self.candidate(*one, share))
 
     def outcome(self, candidate: Future[Outcome]) -> Outcome:
         """What comes of one that was begun, as soon as it is there."""

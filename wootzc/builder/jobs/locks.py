@@ -26,6 +26,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ BEAT = 20.0
 DEAD = 70.0
 WAIT = 1.0  # between two looks at what another holds
 CLEANING = "cleaning"  # the file that who cleans holds, and who begins a build for a moment
+BUILDS = "build-*.lock"  # what builds, and who cleans, say of themselves
 MOST = 1 << 12  # bytes of an object here
 
 
@@ -72,8 +74,8 @@ class FileLocks:
         put_aside(self.root / CLEANING)
         return FileLock(self.root / CLEANING)
 
-    def is_own(self, place: Place) -> bool:
-        """Whether it says that this process lives: a lock that the system holds needs no file."""
+    def lives(self, place: Place) -> bool:
+        """Whether it says that a process lives: a lock that the system holds needs no file."""
         return False
 
     def held(self) -> bool:
@@ -104,6 +106,7 @@ class Leases:
     own: Object = field(init=False)
     clock: Callable[[], float] = time.monotonic
     _holders: int = 0
+    _cleans: bool = False  # what this process is here for
     _heard: tuple[datetime, float] | None = None  # of this build: by the service's clock, and ours
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -118,6 +121,7 @@ class Leases:
     @contextlib.contextmanager
     def in_use(self) -> Generator[None]:
         """This build lives, and says so as long as anybody here is inside."""
+        self._cleans = False
         self.enter()
         try:
             # Who cleans looks for builds when it has said that it does; so one sees the other. What
@@ -132,6 +136,7 @@ class Leases:
 
     def cleaning(self) -> AbstractContextManager[Any]:
         """No build begins within, and no other cleans."""
+        self._cleans = True
         token = f"{self.own.name}\n{uuid.uuid4().hex}".encode()
         lease = Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf)
         try:
@@ -142,8 +147,11 @@ class Leases:
                 raise
         return lease
 
-    def is_own(self, place: Place) -> bool:
-        return place == self.own
+    def lives(self, place: Place) -> bool:
+        """Whether it says that a process lives: this one, or one that waits for it to end."""
+        if place == self.own or not isinstance(place, Object):
+            return place == self.own
+        return fnmatch(place.name.rpartition("/")[2], BUILDS) and not self.is_dead(place)
 
     def enter(self) -> None:
         with self._guard:
@@ -161,12 +169,15 @@ class Leases:
                 self.own.drop()
 
     def held(self) -> bool:
-        """Whether another build lives. Asked while this one does."""
-        builds = [place for place, _ in self.root.below("build-*.lock")]
-        return any(not self.is_dead(build) for build in builds if build != self.own)
+        """Whether another build lives. Asked while this one does. Who waits to clean is none."""
+        builds = [place for place, _ in self.root.below(BUILDS)]
+        living = [build for build in builds if build != self.own and not self.is_dead(build)]
+        said = map(_said, living)
+        return any(who is not None and not who.get("cleans") for who in said)
 
     def beat(self) -> None:
-        said, heard = json.dumps({"machine": _machine(), "process": os.getpid()}).encode(), None
+        who = {"machine": _machine(), "process": os.getpid(), "cleans": self._cleans}
+        said, heard = json.dumps(who).encode(), None
         while heard is None:
             then = self.clock()
             self.own.replace(said)
@@ -177,12 +188,13 @@ class Leases:
     def is_dead(self, build: Object) -> bool:
         """Whether a build is not there any more. Asked while this one is."""
         assert self._heard is not None, "this build says that it lives"
-        try:
-            who = json.loads(build.read(MOST))
-            heard = build.version()[1]
-        except (FileNotFoundError, ValueError):
+        if (who := _said(build)) is None:
             return True
-        if isinstance(who, dict) and who.get("machine") == _machine() is not None:
+        try:
+            heard = build.version()[1]
+        except FileNotFoundError:
+            return True
+        if who.get("machine") == _machine() is not None:
             return not _runs(who.get("process"))
         now, then = self._heard
         return (now - heard).total_seconds() + self.clock() - then > DEAD
@@ -256,6 +268,15 @@ Locks = FileLocks | Leases
 
 def locks_in(root: Place) -> Locks:
     return Leases(root) if isinstance(root, Object) else FileLocks(root)
+
+
+def _said(build: Object) -> dict[str, Any] | None:
+    """What a build says of itself; None where it is gone, or no text of it is whole."""
+    try:
+        who = json.loads(build.read(MOST))
+    except (FileNotFoundError, ValueError):
+        return None
+    return who if isinstance(who, dict) else {}
 
 
 @cache

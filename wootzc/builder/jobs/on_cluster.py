@@ -15,7 +15,7 @@ from wootzc.backends.weights.slicing import Variant
 from wootzc.builder.jobs.cluster import Cluster, recorded
 from wootzc.builder.jobs.events import Sweep
 from wootzc.builder.jobs.hosts import Hosts
-from wootzc.builder.jobs.jobs import Jobs
+from wootzc.builder.jobs.jobs import Begun, Jobs
 from wootzc.builder.jobs.pauses import trained_weights
 from wootzc.builder.jobs.store import Done, Outcome, Weights
 from wootzc.builder.jobs.variant_jobs import Variants
@@ -65,17 +65,9 @@ class ClusterJobs(Jobs):
     def apart(self) -> bool:
         return True
 
-    def _begun(
-        self,
-        number: int,
-        teacher: Weights,
-        blocks: dict[int, Outcome],
-        target: float | None,
-        stop: int | None,
-        earlier: Outcome | None,
-    ) -> Future[Outcome]:
-        before = None if earlier is None else earlier.done.key
-        return self.cluster.submit(_fine_tune, number, target, stop, before)
+    def _begun(self, one: Begun) -> Future[Outcome]:
+        before = None if one.earlier is None else one.earlier.done.key
+        return self.cluster.submit(_fine_tune, one.number, one.target, one.stop, before)
 
     def begin_polish(
         self, of: str, candidate: int, weights: Weights, teacher: Weights

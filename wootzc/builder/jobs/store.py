@@ -268,7 +268,7 @@ class Store:
                 raise fail("WZ141", "a build is using this store", "wait until it ends")
             for pattern in OURS:
                 for place in list(below(self.place, pattern)):
-                    if not self._locks.is_own(place):
+                    if not self._locks.lives(place):
                         drop(place)
                 for copy in list(self.root.glob(pattern)):
                     drop(copy)
