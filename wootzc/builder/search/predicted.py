@@ -57,12 +57,12 @@ def predicted(search: Search) -> tuple[Ended, Left]:
         elif ended is None:
             _advance(search, view.at(_may_go_on(search, view)))
         elif best is not None and _is_unfinished(search, best) and not search.spent:
-            _advance(search, _only(view, best), whole=True)
+            search.begin([best.candidate])  # to its end
         else:
             return ended, _left(search, view)
 
 
-def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
+def _advance(search: Search, view: _View) -> None:
     """Let the first candidates run to their next rung, or to the end."""
     now = view.candidates[: search.width].tolist()
     standing = {one.candidate: one for one in search.tried}
@@ -77,10 +77,10 @@ def _advance(search: Search, view: _View, *, whole: bool = False) -> None:
     ]
     by_candidate = dict(zip(view.candidates.tolist(), forecasts, strict=True))
     fresh = [c for c in now if c not in standing and c not in search.looked_at]
-    if fresh and not whole:
+    if fresh:
         search.look_at(fresh)
         return
-    half = None if whole else halfway(search.space.finetune)
+    half = halfway(search.space.finetune)
     begun = {one.candidate: one.steps for one in search.tried}
     pauses = {c: half for c in now if half is not None and begun.get(c, 0) < half}
     expected = [by_candidate[candidate] for candidate in now]
@@ -96,20 +96,6 @@ def _is_unfinished(search: Search, best: Tried) -> bool:
 def _may_go_on(search: Search, view: _View) -> NDArray[np.bool_]:
     """Once a budget of candidates is used up, only those that were begun."""
     return np.isin(view.candidates, [*search.trials.outcomes]) | (not search.full)
-
-
-def _only(view: _View, one: Tried) -> _View:
-    """The view of a single candidate."""
-    place = np.flatnonzero(view.candidates == one.candidate)
-    if len(place):
-        return view.at(place)
-    none = np.zeros(1)
-    return _View(
-        candidates=np.array([one.candidate]),
-        chance=none,
-        accuracy=np.array([one.accuracy]),
-        saving=none,
-    )
 
 
 def _view(search: Search, forecasts: Forecasts) -> _View:
