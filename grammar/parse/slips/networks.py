@@ -27,12 +27,13 @@ def _spaced(match: Match) -> str:
 
 
 def _given(match: Match) -> str:
-    """`stride two` → `stride = 2`; nothing where the name may be a value itself."""
+    """`stride two` → `stride = 2`; nothing where both may be values themselves."""
     value, name = match["b"], match["a"]
-    valued = rf"\b(?:let\s+{name}\b|(?:module|network)\s+\w+\s*\([^)]*\b{name}\b)"
+    defined = r"\b(?:let\s+{0}\b|(?:module|network)\s+\w+\s*\([^)]*\b{0}\b)"
+    values = [bool(re.search(defined.format(word), match.string)) for word in (name, value)]
     if value in _COUNTS:
         return f"{name} = {_COUNTS.index(value) + 1}"
-    if name not in _ARGUMENTS or value in _ARGUMENTS or re.search(valued, match.string):
+    if name not in _ARGUMENTS or value in _ARGUMENTS or all(values):
         return match[0]
     return f"{name} = {value}"
 
