@@ -6,6 +6,7 @@ One row a slip, in one file per kind of text; the first row that the parser can 
 
 from wootzc.grammar.parse.slips.characters import CHARACTERS
 from wootzc.grammar.parse.slips.context import Header, headers_at
+from wootzc.grammar.parse.slips.headers import HEADERS
 from wootzc.grammar.parse.slips.limits import LIMITS
 from wootzc.grammar.parse.slips.look_alikes import LOOK_ALIKES
 from wootzc.grammar.parse.slips.networks import NETWORKS
@@ -19,6 +20,7 @@ SLIPS = (
     *CHARACTERS,
     *LOOK_ALIKES,
     *NETWORKS,
+    *HEADERS,
     *LIMITS,
     *PATHS,
     *RATES,

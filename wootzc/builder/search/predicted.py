@@ -103,7 +103,7 @@ def _view(search: Search, forecasts: Forecasts) -> _View:
     met = best is not None and best.met
     over = {one.candidate for one in search.tried if not search.goes_on(one)}
     steps = {one.candidate: one.steps for one in search.tried}
-    closed = over | {*search.window}
+    closed = over | {one.candidate for one in search.window}
     open_ = np.array([c for c in search.order if c not in closed], dtype=np.int64)
     goal = search.trials.goal or 0.0
     if space.objective.maximizes and best is not None and met:

@@ -5,6 +5,7 @@ the one that chooses by scores. Blocks are trained when the next candidate needs
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.measuring import Measuring
 from wootzc.builder.search.trials import Trials
 from wootzc.builder.search.tried import BlockUse, Ended, Forecast, Left, SearchResult, Tried
-from wootzc.builder.search.window import UnderWay, Window
+from wootzc.builder.search.window import UnderWay
 from wootzc.diagnostics import fail
 from wootzc.ir.net.rate import Rate
 from wootzc.ir.plan.cost_model import TRAINING
@@ -39,7 +40,7 @@ class Search:
     blocks: dict[int, Outcome] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     damage: Mapping[str, Mapping[Rate, float]] | None = None  # of each variant, once it is scored
-    window: Window = field(default_factory=Window)
+    window: deque[UnderWay] = field(default_factory=deque)  # under way, as they were chosen
 
     def __post_init__(self) -> None:
         self.measuring = Measuring(jobs=self.jobs)
@@ -119,7 +120,9 @@ class Search:
     @property
     def _begun(self) -> int:
         """How many candidates were tried, or are for the first time."""
-        return len(self.tried) + sum(one not in self.trials.outcomes for one in self.window)
+        return len(self.tried) + sum(
+            one.candidate not in self.trials.outcomes for one in self.window
+        )
 
     def attempt(self, candidates: Sequence[int], *, whole: bool = False) -> Iterator[Answer]:
         """Assemble and fine-tune these candidates, side by side where the devices allow."""
@@ -139,7 +142,7 @@ class Search:
         Those that were paused go on from there. Where a cost is measured, each is measured first,
         and what turns out to be beyond a limit is not tried.
         """
-        self.window.add(self._begin(candidates, forecasts, stops, whole=whole))
+        self.window.extend(self._begin(candidates, forecasts, stops, whole=whole))
 
     @property
     def must_wait(self) -> bool:
@@ -148,12 +151,12 @@ class Search:
 
     def answer(self) -> Answer:
         """What comes of the candidate that was begun first, of those under way."""
-        return self._ended(self.window.first())
+        return self._ended(self.window.popleft())
 
     def stop(self) -> None:
         """Drop what is under way."""
         if self.window:
-            self.window = Window()
+            self.window.clear()
             self.jobs.stop()
 
     def _begin(
@@ -240,7 +243,7 @@ class Search:
                 trained_weights(before.weights),
                 self.teacher.weights,
             )
-        self.window.add([UnderWay(candidate=one.candidate, future=future, before=before)])
+        self.window.append(UnderWay(candidate=one.candidate, future=future, before=before))
 
     def finish(self) -> None:
         """Polish the best, if that was not done and a budget of time leaves enough of it."""
@@ -276,8 +279,8 @@ class Search:
 
     def found(self, ended: Ended, left: Left | None = None) -> SearchResult:
         self.trials.fall_back()
-        best, verdict, judgement = self.best, self.trials.verdict, self.trials.judgement
-        assert best is not None and verdict is not None and judgement is not None
+        best, judgement = self.best, self.trials.judgement
+        assert best is not None and judgement is not None
         won = self.jobs.recalled(self.trials.outcomes[best.candidate])
         uses = [number for one in self.tried for number in one.blocks]
         return SearchResult(
@@ -299,7 +302,7 @@ class Search:
             best_key=won.done.key,
             weights=trained_weights(won.weights),
             target=self.trials.target,
-            verdict=verdict,
+            verdict=judgement.runs[self.tried.index(best)],
             among=len(judgement.runs),
             within=len(self.order),
             ended=ended,

@@ -6,7 +6,7 @@ from typing import Any
 
 from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.goals import accuracy_limits, accuracy_target, better, cost_of
-from wootzc.builder.search.judging import Judgement, Verdict
+from wootzc.builder.search.judging import Judgement
 from wootzc.builder.search.jury import Jury
 from wootzc.builder.search.measuring import Measuring
 from wootzc.builder.search.tried import Tried
@@ -77,13 +77,6 @@ class Trials:
             if best is None or better(one, best, self.space):
                 best = one
         return best
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Of the best."""
-        if self.judgement is None or self.best is None:
-            return None
-        return self.judgement.runs[self.tried.index(self.best)]
 
     def note(self, one: Tried, outcome: Outcome) -> Tried:
         """Count a candidate as tried, or as gone on; judge all of them; the best of them."""

@@ -7,10 +7,8 @@ is in. So candidate k + W is chosen by results 1 … k and by no others, whichev
 a search by W workers is the same every time, and that by one worker is that of one machine.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wootzc.builder.jobs.store import Outcome
 from wootzc.builder.search.tried import Forecast
@@ -18,27 +16,9 @@ from wootzc.builder.search.tried import Forecast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
+    """One of them; a search holds them in the order in which they were chosen."""
+
     candidate: int
     future: Future[Outcome]
     forecast: Forecast | None = None
     before: Outcome | None = None  # the run that is polished, with its weights; else None
-
-
-@dataclass(slots=True)
-class Window:
-    """What is under way, in the order in which it was chosen."""
-
-    held: deque[UnderWay] = field(default_factory=deque)
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    def __iter__(self) -> Iterator[int]:
-        """The candidates."""
-        return (one.candidate for one in self.held)
-
-    def add(self, more: Iterable[UnderWay]) -> None:
-        self.held.extend(more)
-
-    def first(self) -> UnderWay:
-        return self.held.popleft()
