@@ -115,7 +115,7 @@ def folder(path: Path) -> WootzError:
         what, way = "the result of a build", f"`wootzc verify {path}` and `wootzc report {path}`"
     elif found := sorted(name for name in names if name.endswith(".wz")):
         what, way = "a folder", f"name a file in it: {path / found[0]}"
-    elif {"jobs", "artifacts", "locks"} <= names or "results.sqlite" in names:
+    elif {"jobs", "artifacts", "locks"} <= names:
         what, way = "a store", "it is named by --store"
     else:
         what, way = "a folder", f"`wootzc init MODEL {path}` writes a .wz file for images in it"

@@ -1,6 +1,5 @@
 """What is wrong with the call of a layer or a module, where its arguments are not."""
 
-import re
 from collections.abc import Container, Iterable
 
 from wootzc.diagnostics import Advice, Span
@@ -49,18 +48,20 @@ def in_order(call: syntax.Call, modules: Container[str]) -> list[str] | None:
             case _:
                 return [name + arguments_text(arguments)]
 
-    def arm(value: syntax.Expression) -> str:
-        match value:
-            case syntax.Invoke(name=name, arguments=arguments):
-                return f"{{ {'; '.join(flat(name.text, arguments))} }}"
-            case syntax.Word(text=text) if text in BUILT_IN or text in modules:
-                return f"{{ {text} }}"
+    def arm(given: syntax.Argument) -> str | None:
+        match given:
+            case syntax.Argument(name=None, value=syntax.Invoke(name=name) as inner) if (
+                name.text not in FUNCTIONS
+            ):
+                return f"{{ {'; '.join(flat(name.text, inner.arguments))} }}"
+            case syntax.Argument(name=None, value=syntax.Word(text=text)):
+                return f"{{ {text} }}" if text in BUILT_IN or text in modules else "{ }"
             case _:
-                return "{ }"
+                return None
 
     if joins:
-        arms = " ".join(arm(given.value) for given in call.arguments or ())
-        return [f"{call.name.text} {{ {arms} }}"]
+        arms = [arm(given) for given in call.arguments or ()]
+        return None if None in arms else [f"{call.name.text} {{ {' '.join(filter(None, arms))} }}"]
     if call.name.text.lower() in _CHAINS and call.name.text not in modules:
         return [source_text(argument.value) for argument in call.arguments or ()]
     found = flat(call.name.text, call.arguments)
@@ -104,13 +105,6 @@ def report_unknown(
         pass
     elif text.lower() == "output" and call.arguments:
         message, help = f"there is no layer `{text}`", meant("dense")
-    elif re.search(rf"\bmodule\s+{text}\s*\{{", report.sources.get(call.name.span.file, "")):
-        message = f"`{text}` stands where it is defined, and is not called"
-        help = Advice(
-            "leave this out; what is to be there several times is defined outside of networks",
-            "",
-            at=call.span,
-        )
     elif text.lower() in NEEDLESS:
         message = f"there is no layer `{text}`"
         help = Advice(f"remove it: {NEEDLESS[text.lower()]}", "", at=call.span)

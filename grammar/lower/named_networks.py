@@ -118,8 +118,8 @@ class Networks:
 
     def _help(self, name: str) -> str | None:
         ending = [known for known in zoo_names() if known.endswith(f"_{name.lower()}")]
-        near = nearest(name, ending or (*self.program.networks, *zoo_names()))
-        near = near or next(iter(ending), None)
+        near = nearest(name, self.program.networks)
+        near = near or nearest(name, ending or zoo_names()) or next(iter(ending), None)
         if near is None and self.program.networks:
             return did_you_mean(name, self.program.networks)
         return (

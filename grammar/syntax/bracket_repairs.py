@@ -34,9 +34,15 @@ def repaired_brackets(text: str, path: str, found: Sequence[Diagnostic]) -> tupl
     return tuple(_tried(text, path, mistake, len(found)) for mistake in found)
 
 
+_ARM = re.compile(r"\s*\{")
+
+
 def _doubled(text: str, path: str) -> Iterator[Diagnostic]:
-    """`add {{` where a line ends."""
-    for match in re.finditer(r"\{[^\S\n]*(?P<at>\{)(?=[^\S\n]*\n)", text):
+    """`network net {{` where a line ends. Behind `add` the second one may be its first arm's."""
+    pattern = r"(?P<join>\b(?:add|concat|scale)[^\S\n]*)?\{[^\S\n]*(?P<at>\{)(?=[^\S\n]*\n)"
+    for match in re.finditer(pattern, text):
+        if match["join"] is not None and not _ARM.match(text, match.end()):
+            continue
         span = Span(path, *match.span("at"))
         yield Diagnostic(span, "WZ003", "one `{` is enough", "remove it", fixes=(Fix(span, ""),))
 

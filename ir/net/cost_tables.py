@@ -5,6 +5,7 @@ so a module's cost depends on its own rate alone, and a candidate's cost is an e
 greatest of them, where what needs most is what counts.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -61,7 +62,7 @@ def body_costs(body: Body, shape: Shape, quantize: Numbers = "none") -> Figures:
 
 def _whole(name: CostName, cost: float) -> int:
     """A metric may be anyone's: a table of integers would cut its fractions off unseen."""
-    if cost != int(cost):
+    if not math.isfinite(cost) or cost != int(cost):
         raise ValueError(
             f"{name} was counted as {cost}: costs are whole numbers, so scale its unit"
         )

@@ -49,7 +49,7 @@ class Metric:
     aliases: Mapping[str, str] = field(default_factory=dict)  # other words for it, and what to say
     best: Literal["least", "greatest"] = "least"
     known: Literal["counted", "measured", "trained"]  # from shapes; on a device; after training
-    count: Count | None = None  # if it can be
+    count: Count | None = None  # if it can be; hashable, as a function is
     int8: Counted | None = None  # of a quantised network, where that is otherwise
     joining: Joining = SUM  # of its parts' costs, that of a network
     scales: Mapping[str, int] = field(default_factory=dict)  # of units in limits: "KB" is 1000

@@ -55,7 +55,7 @@ def run(
     except VerifyError as error:  # a hand-written `.wzir`, most likely
         raise fail("WZ084", f"the plan to start from is not sound: {error}") from error
     for apply in passes:
-        if isinstance(apply, type) or not callable(apply):
+        if isinstance(apply, type) or not callable(apply) or not hasattr(apply, "name"):
             raise TypeError(f"{apply!r} is no pass; parse_pipeline(text) reads passes from a text")
         began = time.perf_counter()
         result = apply(plan)
@@ -91,8 +91,9 @@ def _registered() -> tuple[dict[str, type[Pass]], dict[str, str]]:
         except Exception as error:  # a package of anyone's: others' passes still work
             broken[entry.name] = f"{type(error).__name__}: {error}"
             continue
-        if isinstance(loaded, type) and is_dataclass(loaded) and hasattr(loaded, "name"):
-            passes[loaded.name] = cast(type[Pass], loaded)
+        name = getattr(loaded, "name", None)
+        if isinstance(loaded, type) and is_dataclass(loaded) and isinstance(name, str):
+            passes[name] = cast(type[Pass], loaded)
         else:
             broken[entry.name] = f"{entry.value} is no dataclass with a `name`"
     return {**passes, **{p.name: p for p in BUILTIN}}, broken

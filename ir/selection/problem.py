@@ -56,7 +56,7 @@ class Problem:
             if array.size and array.min() < 0:
                 raise ValueError("rows, weight, worth and price must not be below zero")
         values = int(self.rows.max()) + 1 if self.rows.size else 0
-        table = (self.rows.shape[-1], max(values, self.worth.shape[-1]))
+        table = (*self.rows.shape[-1:], max(values, *self.worth.shape[-1:], 0))
         shapes = self.weight.shape, self.worth.shape, self.price.shape
         if self.rows.ndim != 2 or shapes != (self.rows.shape[:1], table, table):
             raise ValueError(

@@ -289,7 +289,7 @@ def test_who_was_killed_while_cleaning_keeps_nobody_waiting(
 ) -> None:
     gone, here = Store(address)._locks, Store(address)
     assert isinstance(gone, Leases)
-    gone.cleaning()
+    gone.cleaning().__enter__()
     gone._stop.set()
     monkeypatch.setattr("wootzc.builder.jobs.locks._runs", lambda process: False)
     with here.in_use():

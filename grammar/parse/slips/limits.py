@@ -36,12 +36,17 @@ def _goal(match: Match) -> str:
 
 
 def _share(match: Match) -> str:
-    """`0.8 * macs` → `80%`."""
+    """`macs <= 0.8 * macs` → `80%`; nothing for a share of another cost, or of more than all."""
     number = match["n"]
-    return number if number.endswith("%") else f"{100 * float(number):.6g}%"
+    share = float(number.rstrip("%")) * (1 if number.endswith("%") else 100)
+    of_another = match["whole"] in METRICS and match["whole"] != match["cost"]
+    return match["at"] if of_another or share > 100 else f"{share:.6g}%"
 
 
-_WHOLE = rf"(?:the )?(?:teacher|full|original|baseline|base|unpruned|total|{'|'.join(METRICS)})\b"
+_WHOLE = (
+    r"(?:the )?(?P<whole>teacher|full|original|baseline|base|unpruned|total|"
+    rf"{'|'.join(METRICS)})\b"
+)
 _LIMITS = "limits are written with `<=` or `>=`"
 
 LIMITS = (
@@ -75,7 +80,8 @@ LIMITS = (
          help="end it with `;`, and begin the next with `where` or `subject to`"),
     Slip(r" of (?:the )?(?:full|total|original|whole|network|all)(?: <NAME>)?", "",
          "a share is one of the full network", within="space", safe=True, help="leave out `{old}`"),
-    Slip(r"(?:where|to) (?!accuracy)<NAME> ?[<>]=? ?(?P<at>(?P<n>\d*\.\d+|\d+(?:\.\d+)?%) ?"
+    Slip(r"(?:where|to) (?!accuracy)(?P<cost><NAME>) ?[<>]=? ?"
+         r"(?P<at>(?P<n>\d*\.\d+|\d+(?:\.\d+)?%) ?"
          rf"(?:\*|×|of|x) ?{_WHOLE})", _share, "a share is one of the full network",
          within="space"),
     Slip(r"accuracy (?:drop|loss|decrease|drops)(?: by)? ?(?:<=?|of"

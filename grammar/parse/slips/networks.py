@@ -40,7 +40,7 @@ def _given(match: Match) -> str:
 
 def _drawn_in(match: Match) -> str:
     """`conv(3x3, 16) stride 2` → `conv(3x3, 16, stride = 2)`."""
-    words = re.findall(r"\w[\w.%]*", match["more"])
+    words = re.findall(r"\w+%?", match["more"])
     values = [str(_COUNTS.index(w) + 1) if w in _COUNTS else w for w in words[1::2]]
     given = [f"{name} = {value}" for name, value in zip(words[::2], values, strict=True)]
     return ", ".join([match["call"], *given] if match["call"][-1] != "(" else given) + ")"
@@ -158,8 +158,9 @@ NETWORKS = (
          help="leave it out, or write both values: `stride = 2 then 1`"),
     Slip(r"<NAME>(?:\([^()\n]*\))? then [^\n]*", None, "`then` stands between values",
          within="body", help="as in `basic(32, stride = 2 then 1) as b[1..2]`"),
-    Slip(rf"(?P<call>\b<NAME>\([^()\n]*)\)(?P<more>(?: ?[,.]? ?(?:{'|'.join(sorted(_ARGUMENTS))})"
-         r"(?: ?[=:(] ?| )\w[\w.%]*\)?)+)(?=\s*[;}\n])", _drawn_in,
+    Slip(r"(?P<call>\b<NAME>\([^()\n]*)\)(?P<more>(?:(?: ?[,.] ?| )"
+         rf"(?:{'|'.join(sorted(_ARGUMENTS))})"
+         r"(?: ?[=:(] ?| )\w+%?\)?)+)(?=\s*[;}\n])", _drawn_in,
          "arguments stand in parentheses", within="body"),
     Slip(r"\)(?P<at>(?:\.[A-Za-z_]\w*(?:\([^()\n]*\))?)+)",
          lambda m: re.sub(r"\.([A-Za-z_]\w*)(?:\(\))?", r"; \1", m["at"]),

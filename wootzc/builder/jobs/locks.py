@@ -134,18 +134,18 @@ class Leases:
         finally:
             self.leave()
 
-    def cleaning(self) -> AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def cleaning(self) -> Generator[None]:
         """No build begins within, and no other cleans."""
-        self._cleans = True
+        self._cleans = not self._holders  # a build that cleans stays one
         token = f"{self.own.name}\n{uuid.uuid4().hex}".encode()
-        lease = Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf)
         try:
-            with self._guard:
-                self.beat()  # what was said here is deleted by another who cleaned before
-        except BaseException:
-            with lease:
-                raise
-        return lease
+            with Lease(self, self.root / CLEANING, token).acquire(timeout=math.inf):
+                with self._guard:
+                    self.beat()  # what was said here is deleted by another who cleaned before
+                yield
+        finally:
+            self._cleans = False
 
     def lives(self, place: Place) -> bool:
         """Whether it says that a process lives: this one, or one that waits for it to end."""
