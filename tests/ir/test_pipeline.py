@@ -146,7 +146,9 @@ def test_what_others_register_wrong_is_told_and_stops_nobody(
         parse_pipeline("expand-space,gone")
 
 
-@pytest.mark.parametrize("passes", ["expand-space", (ExpandSpace,), ("expand-space",)])
+@pytest.mark.parametrize(
+    "passes", ["expand-space", (ExpandSpace,), ("expand-space",), (lambda plan: plan,)]
+)
 def test_names_and_classes_are_no_passes(make_space: Callable[..., Space], passes: Any) -> None:
     with pytest.raises(TypeError, match=r"is no pass; parse_pipeline\(text\) reads passes"):
         run(Plan(space=make_space(2)), passes)
