@@ -149,9 +149,10 @@ class Leases:
 
     def lives(self, place: Place) -> bool:
         """Whether it says that a process lives: this one, or one that waits for it to end."""
-        if place == self.own or not isinstance(place, Object):
-            return place == self.own
-        return fnmatch(place.name.rpartition("/")[2], BUILDS) and not self.is_dead(place)
+        if not isinstance(place, Object):
+            return False
+        says = fnmatch(place.name.rpartition("/")[2], BUILDS)
+        return place == self.own or (says and not self.is_dead(place))
 
     def enter(self) -> None:
         with self._guard:
